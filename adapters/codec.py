@@ -1,0 +1,109 @@
+"""Events to rows and back, as JSON that can be read in SQL; the `eventsourcing` library's mapper seam.
+
+The topic is the event's name. When an event changes its shape, the new class gets a new name, and the old name stays
+in `_UPCASTERS` with a function from the old JSON to the new class, so that every event ever written can be read.
+"""
+
+import hashlib
+from typing import Any, Generic, TypeAlias, TypeVar
+from uuid import UUID
+
+import msgspec
+from eventsourcing.domain import DomainEventProtocol
+from eventsourcing.persistence import JSONTranscoder, Mapper, StoredEvent
+from msgspec import Struct
+
+from domain.errors import LedgerCorrupt
+from domain.events import EVENTS, Event, Recorded
+
+E = TypeVar("E", bound=Event)
+
+
+class Envelope(Struct, Generic[E], gc=False):
+    """What the `state` column holds: the event under `data`, and who, why and when beside it."""
+
+    environment: str
+    occurred_at: int
+    recorded_at: int
+    actor: str
+    cause: str
+    data: E
+
+
+Row: TypeAlias = tuple[int, str, int, str, bytes]
+"""Position, stream, version, topic and state of an event as stored."""
+
+# Type checkers do not take a class from a variable as a type argument; msgspec does.
+_envelope: Any = Envelope
+_encode = msgspec.json.Encoder().encode
+_DECODERS: dict[str, msgspec.json.Decoder[Any]] = {
+    event.__name__: msgspec.json.Decoder(_envelope[event]) for event in EVENTS
+}
+
+
+def encode(recorded: Recorded) -> bytes:
+    """The `state` of an event as stored."""
+    return _encode(
+        Envelope(
+            recorded.environment,
+            recorded.occurred_at,
+            recorded.recorded_at,
+            recorded.actor,
+            recorded.cause,
+            recorded.event,
+        )
+    )
+
+
+def decode(row: Row) -> Recorded:
+    """The event of a row. Raises LedgerCorrupt when it is none that was ever written."""
+    position, stream, version, topic, state = row
+    decoder = _DECODERS.get(topic)
+    if decoder is None:
+        raise LedgerCorrupt(f"Event {position} is a {topic}, which this version does not know.")
+    try:
+        envelope = decoder.decode(state)
+    except msgspec.DecodeError as error:
+        raise LedgerCorrupt(f"Event {position} ({topic} of {stream}) cannot be read: {error}.") from error
+    return Recorded(
+        position,
+        stream,
+        version,
+        envelope.environment,
+        envelope.occurred_at,
+        envelope.recorded_at,
+        envelope.actor,
+        envelope.cause,
+        envelope.data,
+    )
+
+
+def digest_after(digest: bytes, row: Row) -> bytes:
+    """The rolling hash of the log behind this event: SHA-256 over the hash before it and the row as stored.
+
+    The bytes hashed: the digest before (32), then position, stream, version and topic in UTF-8, each followed by one
+    newline, then the state.
+    """
+    position, stream, version, topic, state = row
+    head = f"{position}\n{stream}\n{version}\n{topic}\n".encode()
+    return hashlib.sha256(digest + head + state).digest()
+
+
+class RecordedMapper(Mapper[Any]):
+    """The library's mapper, over whole msgspec structs instead of transcoded objects."""
+
+    def __init__(self) -> None:
+        super().__init__(JSONTranscoder())
+
+    def to_stored_event(self, domain_event: DomainEventProtocol[Any] | Recorded) -> StoredEvent:
+        """The row of an event."""
+        assert isinstance(domain_event, Recorded), "the ledger holds nothing else"
+        topic = type(domain_event.event).__name__
+        return StoredEvent(domain_event.stream, domain_event.version, topic, encode(domain_event))
+
+    def to_domain_event(self, stored_event: StoredEvent) -> Any:
+        """The event of a row; its position is that of the notification, 0 if it is none."""
+        stream = stored_event.originator_id
+        name = stream.hex if isinstance(stream, UUID) else stream
+        position: int = getattr(stored_event, "id", 0)
+        return decode((position, name, stored_event.originator_version, stored_event.topic, stored_event.state))

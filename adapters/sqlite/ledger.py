@@ -1,0 +1,125 @@
+"""The ledger in one SQLite file."""
+
+import sqlite3
+from collections.abc import Collection, Generator, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from eventsourcing.persistence import PersistenceError
+from msgspec import json
+
+from adapters.codec import RecordedMapper, decode, digest_after
+from adapters.filelock import FileLock
+from adapters.sqlite.recorder import Datastore, Recorder, insert_behind, last_of
+from domain.errors import LedgerUnavailable
+from domain.events import Recorded
+from domain.ports import START, Head
+
+MEMORY = ":memory:"
+READ_AFTER = """
+select notification_id, originator_id, originator_version, topic, state from events
+where notification_id > ? and notification_id <= ? order by notification_id
+"""
+READ_STREAMS = """
+select notification_id, originator_id, originator_version, topic, state from events
+where originator_id in (select value from json_each(?)) order by originator_id, originator_version
+"""
+READ_WITH_DIGESTS = """
+select notification_id, originator_id, originator_version, topic, state, digest from events
+where notification_id > ? order by notification_id limit ?
+"""
+_SCAN = 10_000
+
+
+class SqliteLedger:
+    """A `Ledger` in a file, or in memory under a `name` when the path is ":memory:".
+
+    `writes` says whether this process means to append: a second one is refused with LedgerUnavailable.
+    """
+
+    def __init__(self, path: Path | str, *, writes: bool = True, name: str = "ledger") -> None:
+        in_memory = str(path) == MEMORY
+        self._lock = FileLock(Path(f"{path}.lock")) if writes and not in_memory else None
+        uri = f"file:{name}?mode=memory&cache=shared" if in_memory else f"file:{Path(path).absolute()}"
+        self._store = Datastore(uri)
+        self._recorder = Recorder(self._store)
+        self._mapper = RecordedMapper()
+        self._recorder.create_table()
+
+    def head(self) -> Head:
+        """The last event that is committed."""
+        with self._reading() as cursor:
+            return last_of(cursor)
+
+    def append(self, batch: Sequence[Recorded], blobs: Mapping[str, bytes], *, after: Head) -> Head:
+        """Commit the whole batch right behind `after`, or nothing at all.
+
+        Raises Deposed when another writer, or a lost tail, stands where `after` should be,
+        LedgerUnavailable when it is not known whether the batch landed.
+        """
+        stored = [self._mapper.to_stored_event(recorded) for recorded in batch]
+        try:
+            with self._store.writing() as cursor:
+                return insert_behind(cursor, stored, blobs, after)
+        except (sqlite3.Error, PersistenceError) as error:
+            raise LedgerUnavailable(f"The ledger did not take a batch of {len(batch)} events: {error}.") from error
+
+    def digest_at(self, position: int) -> bytes | None:
+        """The rolling hash up to a position, None past the head."""
+        if position == 0:
+            return START.digest
+        rows = self._rows("select digest from events where notification_id = ?", (position,))
+        return rows[0][0] if rows else None
+
+    def read_after(self, position: int, *, limit: int, upto: int | None = None) -> list[Recorded]:
+        """The committed events behind a position, in order, without gaps."""
+        last = position + limit if upto is None else min(upto, position + limit)
+        return [decode(row) for row in self._rows(READ_AFTER, (position, last))]
+
+    def read_streams(self, streams: Collection[str]) -> dict[str, list[Recorded]]:
+        """The whole history of each of these aggregates; those that have none are left out."""
+        histories: dict[str, list[Recorded]] = {}
+        for row in self._rows(READ_STREAMS, (json.encode(sorted(streams)),)):
+            histories.setdefault(row[1], []).append(decode(row))
+        return histories
+
+    def blob(self, key: str) -> bytes | None:
+        """A large value, None if there is none (any more)."""
+        rows = self._rows("select value from blobs where key = ?", (key,))
+        return rows[0][0] if rows else None
+
+    def verify(self) -> Iterator[str]:
+        """A sentence for each place where the log is not what was appended: a gap, an edit, a wrong hash."""
+        position, digest = START
+        while True:
+            rows = self._rows(READ_WITH_DIGESTS, (position, _SCAN))
+            if not rows:
+                return
+            for *event, stored in rows:
+                if event[0] != position + 1:
+                    yield f"Events {position + 1} to {event[0] - 1} are missing."
+                position = event[0]
+                digest = digest_after(digest, tuple(event))
+                if digest != stored:
+                    yield f"Event {position} is not as it was appended: its hash is wrong."
+                    digest = stored
+
+    def close(self) -> None:
+        """Let go of the file, and of the right to write."""
+        self._store.close()
+        if self._lock:
+            self._lock.release()
+
+    @contextmanager
+    def _reading(self) -> Generator[sqlite3.Cursor]:
+        """A cursor in a transaction that sees one state of the file."""
+        try:
+            with self._store.transaction(commit=False) as cursor:
+                yield cursor.sqlite_cursor
+        except (sqlite3.Error, PersistenceError) as error:
+            raise LedgerUnavailable(f"The ledger cannot be read: {error}.") from error
+
+    def _rows(self, statement: str, parameters: Sequence[object]) -> list[Any]:
+        with self._reading() as cursor:
+            return [tuple(row) for row in cursor.execute(statement, parameters)]

@@ -1,0 +1,126 @@
+"""The library's event recorder on SQLite, with positions that the writer assigns and a rolling hash over the log."""
+
+import sqlite3
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from eventsourcing.persistence import IntegrityError, StoredEvent
+from eventsourcing.sqlite import (
+    SQLiteApplicationRecorder,
+    SQLiteConnection,
+    SQLiteConnectionPool,
+    SQLiteCursor,
+    SQLiteDatastore,
+)
+
+from adapters.codec import Row, digest_after
+from domain.errors import Deposed
+from domain.ports import START, Head
+
+SCHEMA = (
+    # notification_id is an integer primary key: a bare rowid may be renumbered by VACUUM.
+    """
+    create table if not exists events (
+        notification_id integer primary key,
+        originator_id text not null,
+        originator_version integer not null,
+        topic text not null,
+        state blob not null,
+        digest blob not null,
+        unique (originator_id, originator_version)
+    )
+    """,
+    "create table if not exists blobs (key text primary key, value blob not null) without rowid",
+)
+INSERT = """
+insert into events (notification_id, originator_id, originator_version, topic, state, digest)
+values (?, ?, ?, ?, ?, ?)
+"""
+
+
+class _Pool(SQLiteConnectionPool):
+    def _create_connection(self) -> SQLiteConnection:
+        connection = super()._create_connection()
+        # An answered command must survive a power loss; the group commit makes the fsync nearly free.
+        connection.cursor().execute("pragma synchronous = full")
+        return connection
+
+
+class Datastore(SQLiteDatastore):
+    """Connections to a ledger file. Transactions that write take the write lock when they begin."""
+
+    def __init__(self, database: str) -> None:
+        super().__init__(database, originator_id_type="text")
+        self.pool.close()
+        self.pool = _Pool(db_name=database)
+
+    @contextmanager
+    def writing(self) -> Generator[sqlite3.Cursor]:
+        """One transaction that commits at the end. Raises sqlite3's errors as they are."""
+        with self.get_connection(commit=True) as connection:
+            cursor = connection.cursor().sqlite_cursor
+            cursor.execute("begin immediate")
+            try:
+                yield cursor
+                cursor.execute("commit")
+            except BaseException:
+                if cursor.connection.in_transaction:
+                    cursor.execute("rollback")
+                raise
+            finally:
+                cursor.close()
+
+
+class Recorder(SQLiteApplicationRecorder):
+    """The library's contract over our table: the hot path and the library's own test suite run the same insert."""
+
+    def __init__(self, datastore: Datastore) -> None:
+        super().__init__(datastore, "events")
+        self._store = datastore
+
+    def construct_create_table_statements(self) -> list[str]:
+        """The table of events and the one of blobs."""
+        return list(SCHEMA)
+
+    def insert_events(self, stored_events: Sequence[StoredEvent], **_: Any) -> Sequence[int]:
+        """Insert behind the head, whatever it is. Raises the library's IntegrityError for a version that exists."""
+        try:
+            with self._store.writing() as cursor:
+                before = last_of(cursor)
+                insert_behind(cursor, stored_events, {}, before)
+        except Deposed as conflict:
+            raise IntegrityError(conflict) from conflict
+        return range(before.position + 1, before.position + 1 + len(stored_events))
+
+    def _insert_events(self, c: SQLiteCursor, stored_events: Sequence[StoredEvent], **_: Any) -> Sequence[int]:
+        raise NotImplementedError(
+            "Events are inserted through insert_events, in a transaction that begins as a writer."
+        )
+
+
+def last_of(cursor: sqlite3.Cursor) -> Head:
+    """The head of the log."""
+    row = cursor.execute("select notification_id, digest from events order by notification_id desc limit 1").fetchone()
+    return Head(*row) if row else START
+
+
+def insert_behind(
+    cursor: sqlite3.Cursor, batch: Sequence[StoredEvent], blobs: Mapping[str, bytes], after: Head
+) -> Head:
+    """Insert the batch right behind `after`. Raises Deposed if that is not the head; nothing may be committed then."""
+    if last_of(cursor) != after:
+        raise Deposed(f"The head of the ledger is not event {after.position} as it was left.")
+    position, digest = after
+    rows: list[tuple[*Row, bytes]] = []
+    for event in batch:
+        position += 1
+        row = (position, str(event.originator_id), event.originator_version, event.topic, event.state)
+        digest = digest_after(digest, row)
+        rows.append((*row, digest))
+    try:
+        cursor.executemany(INSERT, rows)
+        cursor.executemany("insert into blobs (key, value) values (?, ?)", blobs.items())
+    except sqlite3.IntegrityError as conflict:
+        raise Deposed(f"An event of the batch behind {after.position} exists already: {conflict}.") from conflict
+    return Head(position, digest)

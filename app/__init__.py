@@ -1,0 +1,1 @@
+"""Where the parts meet: the loop around the core, the web API, the command line."""

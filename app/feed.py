@@ -1,0 +1,58 @@
+"""The recent commits, in memory, for whoever follows the ledger; older ones are read from the ledger itself."""
+
+import asyncio
+from collections import deque
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from domain.events import Recorded
+from domain.ports import Head
+
+KEPT_EVENTS_MAX = 50_000
+
+
+class Commit(NamedTuple):
+    """The events of one commit, and the head that it left."""
+
+    records: Sequence[Recorded]
+    head: Head
+
+
+class Feed:
+    """A ring of commits. `head` is the last committed position, behind which nothing can be seen."""
+
+    def __init__(self, head: Head) -> None:
+        self.head = head
+        self._commits: deque[Commit] = deque()
+        self._size = 0
+        self._grown = asyncio.Event()
+
+    def publish(self, records: Sequence[Recorded], head: Head) -> None:
+        """A batch was committed."""
+        self.head = head
+        self._commits.append(Commit(records, head))
+        self._size += len(records)
+        while self._size > KEPT_EVENTS_MAX and len(self._commits) > 1:
+            self._size -= len(self._commits.popleft().records)
+        self._grown.set()
+        self._grown = asyncio.Event()
+
+    async def grown(self, position: int) -> None:
+        """Wait until something is committed behind this position."""
+        while self.head.position <= position:
+            await self._grown.wait()
+
+    def after(self, position: int, events_max: int) -> Commit | None:
+        """The commits behind a position as one, up to about so many events; None if the ring does not reach back."""
+        if not self._commits or self._commits[0].records[0].position > position + 1:
+            return None
+        records: list[Recorded] = []
+        head = self.head
+        for commit in self._commits:
+            if commit.head.position <= position:
+                continue
+            records += [each for each in commit.records if each.position > position]
+            head = commit.head
+            if len(records) >= events_max:
+                break
+        return Commit(records, head)

@@ -1,0 +1,179 @@
+"""The loop around the engine core: what arrives while a commit is in flight goes into the next one.
+
+There is no tick: an idle engine pays one commit for a command, a busy one shares it among all that came meanwhile.
+"""
+
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import structlog
+
+from app.feed import Feed
+from app.start import claim
+from domain import states
+from domain.commands import Command
+from domain.draft import Answer, Draft, Ticket
+from domain.engine import DEAF_MS, Engine
+from domain.errors import Deposed, LedgerUnavailable, RunfoldError, Unavailable
+from domain.ports import Clock, Head, Ledger
+
+log = structlog.get_logger(__name__)
+
+IDLE_MS = DEAF_MS // 5
+"""The engine looks around at least this often, so that it knows when it was deaf."""
+CLAIM_AGAIN_MS_MAX = 2_000
+
+
+class EngineLoop:
+    """Drives one engine. All methods belong to one event loop; the ledger is called in a thread of its own."""
+
+    def __init__(self, engine: Engine, ledger: Ledger, head: Head, clock: Clock, feed: Feed) -> None:
+        self.engine = engine
+        self.feed = feed
+        self._ledger = ledger
+        self._head = head
+        self._clock = clock
+        self._thread = ThreadPoolExecutor(1, "committer")
+        self._news = asyncio.Event()
+        self._waiting: dict[Ticket, asyncio.Future[Answer]] = {}
+        self._settled = asyncio.Condition()
+        self._stopping = False
+        self.unavailable: str | None = None
+        """Why nothing can be committed at present; None when all is well."""
+
+    def ask(self, command: Command) -> "asyncio.Future[Answer]":
+        """Submit a command; the future brings its answer, or raises what refused it. Raises Unavailable, Busy."""
+        if self._stopping:
+            raise Unavailable("The engine is stopping.")
+        if self.unavailable:
+            raise Unavailable(f"The engine cannot write at present: {self.unavailable}")
+        ticket = self.engine.submit(command)
+        future = self._waiting[ticket] = asyncio.get_running_loop().create_future()
+        self._news.set()
+        return future
+
+    async def submit(self, command: Command) -> Any:
+        """Submit a command and wait until what it led to is committed. Raises Refused, Unavailable."""
+        # A caller that goes away does not take its command back.
+        return await asyncio.shield(self.ask(command))
+
+    async def settled(self, stream: str) -> None:
+        """Wait until no change to this aggregate is in flight."""
+        async with self._settled:
+            await self._settled.wait_for(lambda: not self.engine.in_flight(stream))
+
+    async def run(self) -> None:
+        """Commit batch after batch until `stop`. Raises Deposed when another writer took over."""
+        try:
+            while not (self._stopping and self.engine.is_idle):
+                await self._load()
+                draft = self.engine.take_batch(self._clock.now())
+                if draft is None:
+                    await self._rest()
+                elif draft.records:
+                    await self._commit(draft)
+                else:
+                    await self._tell(self.engine.landed())
+        finally:
+            self._stopping = True
+            gone = Unavailable("The engine has stopped.")
+            await self._tell([(ticket, gone) for ticket in list(self._waiting)])
+            self._thread.shutdown()
+
+    def stop(self) -> None:
+        """Take nothing new, commit what there is, and end."""
+        self._stopping = True
+        self._news.set()
+
+    async def _rest(self) -> None:
+        wait = self.engine.wait_ms(self._clock.now())
+        seconds = min(IDLE_MS, IDLE_MS if wait is None else wait) / 1_000
+        try:
+            async with asyncio.timeout(seconds):
+                await self._news.wait()
+        except TimeoutError:
+            return
+        self._news.clear()
+
+    async def _load(self) -> None:
+        self._news.clear()
+        while missing := self.engine.missing():
+            try:
+                histories = await self._in_thread(self._ledger.read_streams, missing)
+            except LedgerUnavailable as error:
+                await self._recover(None, self._head, error)
+                continue
+            self.engine.provide({stream: states.fold(histories.get(stream, ())) for stream in missing})
+
+    async def _commit(self, draft: Draft) -> None:
+        try:
+            after = await self._in_thread(self._append, draft)
+        except LedgerUnavailable as error:
+            await self._recover(draft, self._head, error)
+            return
+        await self._landed(draft, after)
+
+    def _append(self, draft: Draft) -> Head:
+        return self._ledger.append(draft.records, draft.blobs, after=self._head)
+
+    async def _landed(self, draft: Draft, after: Head) -> None:
+        self._head = after
+        answers = self.engine.landed()
+        self.feed.publish(draft.records, after)
+        await self._tell(answers)
+
+    async def _recover(self, draft: Draft | None, before: Head, error: LedgerUnavailable) -> None:
+        """Whether the batch landed is not known: claim the head, which settles it. Never repeat a batch blindly."""
+        self.unavailable = str(error)
+        log.error("cannot commit", error=self.unavailable)
+        wait_ms = 50
+        while True:
+            try:
+                claimed, after = await self._in_thread(claim, self._ledger, before, self._clock.now().wall)
+                break
+            except Deposed:
+                landed = draft and await self._landed_after_all(draft, before)
+                if not draft or not landed:
+                    raise
+                self.unavailable = None
+                await self._landed(draft, landed)
+                return
+            except LedgerUnavailable as again:
+                self.unavailable = str(again)
+                # Nobody is kept waiting for a database that does not come back; asking again is safe.
+                unknown = Unavailable(f"It is not known yet whether this was written: {again}")
+                await self._tell([(ticket, unknown) for ticket in list(self._waiting)])
+            await asyncio.sleep(wait_ms / 1_000)
+            wait_ms = min(2 * wait_ms, CLAIM_AGAIN_MS_MAX)
+        if draft is not None:
+            refused = Unavailable("The database did not take the command; nothing was written. Ask again.")
+            await self._tell(self.engine.failed(refused, self._clock.now()))
+        self._head = after
+        self.engine.note(claimed)
+        self.feed.publish([claimed], after)
+        self.unavailable = None
+        log.warning("writing again", head=after.position)
+
+    async def _landed_after_all(self, draft: Draft, before: Head) -> Head | None:
+        """The head that the batch left, if that is what stands behind `before`."""
+        last = before.position + len(draft.records)
+        found = await self._in_thread(self._ledger.read_after, before.position, limit=len(draft.records) + 1)
+        digest = await self._in_thread(self._ledger.digest_at, last)
+        return Head(last, digest) if found == draft.records and digest is not None else None
+
+    async def _tell(self, answers: list[tuple[Ticket, Answer]]) -> None:
+        for ticket, answer in answers:
+            future = self._waiting.pop(ticket, None)
+            if future is None or future.done():
+                continue
+            if isinstance(answer, RunfoldError):
+                future.set_exception(answer)
+            else:
+                future.set_result(answer)
+        async with self._settled:
+            self._settled.notify_all()
+
+    async def _in_thread(self, function: Any, *arguments: Any, **named: Any) -> Any:
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._thread, lambda: function(*arguments, **named))

@@ -1,0 +1,73 @@
+"""How an engine starts: claim the head of the ledger, then checkpoint and tail."""
+
+from collections.abc import Callable, Iterable
+
+from domain import states
+from domain.engine import Engine
+from domain.errors import LedgerCorrupt
+from domain.events import Recorded, WriterStarted
+from domain.ports import START, Clock, Head, Ledger
+from domain.states import WRITER, State, Writer
+
+_CHUNK = 10_000
+
+
+def claim(ledger: Ledger, head: Head, wall: int) -> tuple[Recorded, Head]:
+    """Append WriterStarted right behind `head`: what former writers had in flight there can never land any more.
+
+    Raises Deposed when something stands there already, LedgerUnavailable when the ledger does not answer.
+    """
+    history = ledger.read_streams({WRITER}).get(WRITER, [])
+    writer = states.fold(history)
+    epoch = writer.epoch + 1 if isinstance(writer, Writer) else 1
+    last = ledger.read_after(head.position - 1, limit=1) if head != START else []
+    started = Recorded(
+        position=head.position + 1,
+        stream=WRITER,
+        version=len(history) + 1,
+        environment="",
+        occurred_at=wall,
+        # The wall clock may be behind that of the writer before.
+        recorded_at=max(wall, last[0].recorded_at if last else 0),
+        actor="engine",
+        cause="claim",
+        event=WriterStarted(epoch),
+    )
+    return started, ledger.append([started], {}, after=head)
+
+
+def start_engine(
+    ledger: Ledger,
+    checkpoint: tuple[Iterable[State], Head],
+    clock: Clock,
+    *,
+    lease_ms: int,
+    chance: Callable[[], float],
+) -> tuple[Engine, Head]:
+    """An engine with the states of a checkpoint (at a position of this ledger) and all that came behind it."""
+    now = clock.now()
+    _, head = claim(ledger, ledger.head(), now.wall)
+    kept, at = checkpoint
+    if ledger.digest_at(at.position) != at.digest:
+        raise LedgerCorrupt(f"The checkpoint at {at.position} is not of this ledger: rebuild the projections.")
+    live = {state.id: state for state in kept}
+    # A run whose checkpointed state is gone had ended; what the tail says of it then is read from its own events.
+    ended: set[str] = set()
+    position, recorded_at = at.position, 0
+    while position < head.position:
+        for recorded in ledger.read_after(position, limit=_CHUNK, upto=head.position):
+            position, recorded_at = recorded.position, recorded.recorded_at
+            stream = recorded.stream
+            if stream in ended or (stream not in live and recorded.version > 1):
+                ended.add(stream)
+                continue
+            state = states.evolve(live.get(stream), recorded)
+            if states.is_kept(state):
+                live[stream] = state
+            else:
+                live.pop(stream, None)
+                ended.add(stream)
+    engine = Engine(
+        live.values(), head=head.position, now=clock.now(), recorded_at=recorded_at, lease_ms=lease_ms, chance=chance
+    )
+    return engine, head

@@ -1,0 +1,125 @@
+"""Decisions about attempts: what a worker's report, a timer or a lost worker makes of a run.
+
+Each function returns the events that follow, none when there is nothing to do, and raises NotAllowed when it cannot be.
+The same report again is answered as before and writes nothing; one for another or a closed attempt is refused,
+and recorded once.
+"""
+
+from msgspec import Raw, Struct
+
+from domain import events as e
+from domain.errors import NotAllowed
+from domain.events import NOTHING, AttemptFailed, BlobRef, RunError, RunEvent, TaskSettings
+from domain.retry import ONCE
+from domain.run import Run
+from domain.status import Status
+
+HANDOUTS_MAX = 12
+"""After so many hand-outs without a start the run is given up (Trigger.dev's number)."""
+
+
+class Report(Struct, frozen=True, gc=False):
+    """What a worker says of one attempt. `kind`: started, succeeded, failed, crashed or released."""
+
+    run: str
+    token: int
+    kind: str
+    at: int
+    output: Raw = NOTHING
+    output_blob: BlobRef | None = None
+    output_type: str = "application/json"
+    error: RunError | None = None
+    retryable: bool = True
+
+
+class Late(NotAllowed):
+    """A report for an attempt that is not open; `events` are to be recorded all the same."""
+
+    def __init__(self, message: str, events: list[RunEvent]) -> None:
+        super().__init__(message)
+        self.events = events
+
+
+def report(run: Run, said: Report, worker: str) -> list[RunEvent]:
+    """Take a worker's word for what happened. Raises Late when the attempt is not open."""
+    if run.token != said.token:
+        return _report_again(run, said, worker)
+    number = run.attempts
+    if said.kind == "released":
+        return hand_back("released")
+    if run.status is Status.DEQUEUED:
+        if said.kind != "started":
+            raise NotAllowed(f"Attempt {said.token} of {run.id} {said.kind} before it was reported as started.")
+        assert run.worker is not None
+        assert run.worker_version is not None, "a run that was handed out has a worker and a version"
+        return [e.AttemptStarted(number + 1, said.token, run.worker, run.worker_version)]
+    error = said.error or RunError(f"The worker reported that the attempt {said.kind} and did not say why.")
+    match said.kind:
+        case "started":
+            return []
+        case "succeeded":
+            return [e.AttemptSucceeded(number, said.token, said.output, said.output_blob, said.output_type)]
+        case "failed":
+            return [AttemptFailed(number, said.token, error, said.retryable)]
+        case "crashed":
+            died = RunError(error.message, error.name, error.stack_trace, e.PROCESS_DIED)
+            return [AttemptFailed(number, said.token, died)]
+        case kind:
+            raise NotAllowed(f"There is no report of the kind {kind!r}.")
+
+
+def _report_again(run: Run, said: Report, worker: str) -> list[RunEvent]:
+    reported = run.closed_token == said.token and run.closed_by in {"succeeded", "failed", "crashed", "released"}
+    if reported and said.kind in {run.closed_by, "started"}:
+        return []
+    message = f"Attempt {said.token} of run {run.id} is not open"
+    if run.closed_token == said.token:
+        message += f" any more: it was {run.closed_by}"
+    recorded: list[RunEvent] = (
+        [] if run.refused_token == said.token else [e.LateResultRefused(said.token, said.kind, worker)]
+    )
+    raise Late(f"{message}.", recorded)
+
+
+def dequeue(run: Run, worker: str, version: str) -> list[RunEvent]:
+    """Hand the run to a worker, behind a new fencing token; or give up when that never led to a start."""
+    if run.handouts >= HANDOUTS_MAX:
+        never = f"The run was handed to a worker {run.handouts} times and never started."
+        return [e.RunSystemFailed(RunError(never, "NeverStarted"))]
+    return [e.RunDequeued(run.version + 1, worker, version)]
+
+
+def hand_back(reason: str) -> list[RunEvent]:
+    """Put a run back into its queue; an attempt that had started does not count as failed."""
+    return [e.RunEnqueued(reason)]
+
+
+def lose(run: Run, why: str) -> list[RunEvent]:
+    """The worker is gone. What had not started goes back; what had is a failed attempt."""
+    if run.token is None:
+        return []
+    if run.status is Status.DEQUEUED:
+        return hand_back("lost")
+    return [AttemptFailed(run.attempts, run.token, RunError(why, "WorkerLost", code=e.WORKER_LOST))]
+
+
+def time_out(run: Run, max_duration_ms: int) -> list[RunEvent]:
+    """End the run whose attempt takes too long; it is not retried."""
+    return [e.RunTimedOut(max_duration_ms)] if run.status is Status.EXECUTING else []
+
+
+def react_to_failure(
+    run: Run, failed: AttemptFailed, settings: TaskSettings | None, *, now: int, chance: float
+) -> list[RunEvent]:
+    """The retry process manager: schedule the next attempt, or end the run when none is left.
+
+    `run` is the state that `failed` left, `chance` is uniform in [0, 1).
+    """
+    gone = failed.error.code in {e.PROCESS_DIED, e.WORKER_LOST}
+    end: list[RunEvent] = [e.RunCrashed(failed.error) if gone else e.RunFailed(failed.error)]
+    retry = (settings and settings.retry) or ONCE
+    if not failed.retryable or run.failures >= (run.max_attempts or retry.max_attempts):
+        return end
+    if failed.error.code == e.PROCESS_DIED and not (settings and settings.retry_on_crash):
+        return end
+    return [e.RetryScheduled(now + retry.delay_after(run.failures, chance))]

@@ -1,0 +1,150 @@
+"""What can be asked of the engine. Every command says for which environment, by whom, why and when it arrived."""
+
+from msgspec import Struct
+
+from domain.attempts import Report
+from domain.events import TaskSettings
+from domain.lifecycle import NewRun
+
+
+class Command(Struct, frozen=True, kw_only=True):
+    """`actor` is who asks, `cause` names the request or the timer, `at` is when it arrived (milliseconds)."""
+
+    environment: str
+    actor: str
+    cause: str
+    at: int
+
+
+class TriggerRuns(Command, frozen=True, kw_only=True):
+    """Accept all these runs or none. Answer: list[Accepted], in the same order.
+
+    `request` is the stream of the request's own key: the same request sent again gets the same answer.
+    """
+
+    runs: list[NewRun]
+    batch: str | None = None
+    request: str | None = None
+    request_until: int = 0
+    blobs: dict[str, bytes] = {}
+
+
+class Accepted(Struct, frozen=True, gc=False):
+    """The run that an item of a trigger got; `cached` if its idempotency key already stood for it."""
+
+    run: str
+    cached: bool = False
+
+
+class CancelRun(Command, frozen=True, kw_only=True):
+    """Stop a run. Answer: None."""
+
+    run: str
+    reason: str | None = None
+
+
+class RescheduleRun(Command, frozen=True, kw_only=True):
+    """Give a delayed run another time. Answer: None."""
+
+    run: str
+    until: int
+
+
+class GiveUpRun(Command, frozen=True, kw_only=True):
+    """End a run with which the engine cannot go on. Answer: None."""
+
+    run: str
+    message: str
+
+
+class ResetKey(Command, frozen=True, kw_only=True):
+    """Free an idempotency key. Answer: None."""
+
+    key: str
+
+
+class CreateEnvironment(Command, frozen=True, kw_only=True):
+    """Make an environment; one that is there stays as it is. Answer: None."""
+
+    slug: str
+    type: str
+
+
+class AddKey(Command, frozen=True, kw_only=True):
+    """Let a secret key, told by its SHA-256 in hex, open the environment. Answer: None."""
+
+    sha256: str
+    hint: str
+
+
+class RevokeKey(Command, frozen=True, kw_only=True):
+    """Take a secret key back. Answer: None."""
+
+    sha256: str
+
+
+class RegisterVersion(Command, frozen=True, kw_only=True):
+    """Make these tasks the current version; `day` is YYYYMMDD. Answer: the name of the version."""
+
+    digest: str
+    tasks: tuple[TaskSettings, ...]
+    day: str
+
+
+class Turn(Command, frozen=True, kw_only=True):
+    """One turn of a worker (docs/reference/worker-protocol.md). Answer: TurnAnswer."""
+
+    session: str
+    version: str
+    sequence: int
+    received: int = 0
+    want: int = 0
+    patient: bool = True
+    """Whether the answer may wait until there is something to say."""
+    holds: tuple[tuple[str, int], ...] | None = None
+    reports: tuple[Report, ...] = ()
+    blobs: dict[str, bytes] = {}
+
+
+class EndTurn(Command, frozen=True, kw_only=True):
+    """Answer a waiting turn now: its time is up or its caller has gone. Answer: None."""
+
+    session: str
+    sequence: int
+
+
+class HandOut(Struct, frozen=True, gc=False):
+    """A run for a worker: `attempt` is the number the attempt will have."""
+
+    run: str
+    token: int
+    attempt: int
+    task: str
+    queue: str
+    max_attempts: int
+    max_duration_ms: int | None
+
+
+class Cancel(Struct, frozen=True, gc=False):
+    """An attempt that the worker must stop: CANCELED, TIMED_OUT or GONE."""
+
+    run: str
+    token: int
+    reason: str
+
+
+class RefusedReport(Struct, frozen=True, gc=False):
+    """A report that did not count, and why."""
+
+    run: str
+    token: int
+    error: str
+
+
+class TurnAnswer(Struct, frozen=True):
+    """What a worker is told in return."""
+
+    sequence: int
+    runs: tuple[HandOut, ...] = ()
+    cancels: tuple[Cancel, ...] = ()
+    refused: tuple[RefusedReport, ...] = ()

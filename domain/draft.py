@@ -1,0 +1,103 @@
+"""A batch in the making: events decided and not committed yet, how to undo them, and the answers that wait for them."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any, TypeAlias
+
+from domain import states
+from domain.commands import Command
+from domain.errors import RunfoldError
+from domain.events import Event, Recorded
+from domain.memory import Memory
+from domain.states import State
+
+Ticket: TypeAlias = int
+"""Names a submitted command until it is answered."""
+Answer: TypeAlias = Any
+"""What a command's docstring says it is answered, or the error that refused it."""
+
+
+class Origin:
+    """Who and what an event goes back to, and when that was."""
+
+    __slots__ = ("actor", "at", "cause", "environment")
+
+    def __init__(self, environment: str, actor: str, cause: str, at: int) -> None:
+        self.environment = environment
+        self.actor = actor
+        self.cause = cause
+        self.at = at
+
+    @classmethod
+    def of(cls, command: Command) -> "Origin":
+        """The command's."""
+        return cls(command.environment, command.actor, command.cause, command.at)
+
+
+class Draft:
+    """What becomes of one batch. `loaded` holds states that were read for it and are not kept."""
+
+    def __init__(self, memory: Memory, head: int, recorded_at: int, loaded: dict[str, State | None]) -> None:
+        self.records: list[Recorded] = []
+        self.blobs: dict[str, bytes] = {}
+        self.answers: list[tuple[Ticket, Answer]] = []
+        self.size = 0
+        self.recorded_at = recorded_at
+        self._memory = memory
+        self._head = head
+        self._loaded = loaded
+        self._before: dict[str, State | None] = {}
+
+    def state(self, stream: str) -> State | None:
+        """The state of an aggregate as this batch leaves it so far."""
+        state = self._memory.states.get(stream)
+        return state if state is not None else self._loaded.get(stream)
+
+    def record(self, stream: str, events: Sequence[Event], origin: Origin) -> State | None:
+        """Let these events happen to the aggregate; returns its state after them."""
+        before = after = self.state(stream)
+        if not events:
+            return before
+        for event in events:
+            recorded = Recorded(
+                position=self._head + len(self.records) + 1,
+                stream=stream,
+                version=after.version + 1 if after is not None else 1,
+                environment=origin.environment,
+                occurred_at=origin.at,
+                recorded_at=self.recorded_at,
+                actor=origin.actor,
+                cause=origin.cause,
+                event=event,
+            )
+            after = states.evolve(after, recorded)
+            self.records.append(recorded)
+        assert after is not None, "an aggregate with events has a state"
+        kept = self._memory.replace(stream, after)
+        self._before.setdefault(stream, kept)
+        return after
+
+    def add_blobs(self, blobs: dict[str, bytes]) -> None:
+        """Keep these values beside the events that refer to them."""
+        self.blobs.update(blobs)
+        self.size += sum(map(len, blobs.values()))
+
+    def touches(self, stream: str) -> bool:
+        """Whether the batch changes this aggregate."""
+        return stream in self._before
+
+    def landed(self) -> None:
+        """The batch is committed: let go of what is finished."""
+        for stream in self._before:
+            state = self._memory.states.get(stream)
+            if state is not None and not states.is_kept(state):
+                self._memory.replace(stream, None)
+
+    def undo(self, error: RunfoldError) -> None:
+        """The batch can never land: bring the states before it back, and refuse everyone who waits for it."""
+        for stream, before in reversed(self._before.items()):
+            self._memory.replace(stream, before)
+        self.answers = [(ticket, error) for ticket in self.tickets()]
+
+    def tickets(self) -> Iterable[Ticket]:
+        """Whoever is to be answered once the batch is decided."""
+        return [ticket for ticket, _ in self.answers]

@@ -1,0 +1,217 @@
+"""The engine core: commands in, events and answers out. No I/O: the server and the simulation drive the same object.
+
+    ticket = engine.submit(command)
+    while missing := engine.missing(): engine.provide(read(missing))
+    batch = engine.take_batch(now)      # decided on committed states only
+    append(batch.records, batch.blobs)  # one transaction
+    engine.landed()  or  engine.failed(error)
+
+Nothing is answered before the events that it rests on are committed; a batch that can never land is undone.
+"""
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from typing import NamedTuple
+
+from domain import lifecycle
+from domain.commands import Command, TriggerRuns, Turn
+from domain.draft import Answer, Draft, Origin, Ticket
+from domain.errors import Busy, Refused, RunfoldError
+from domain.events import Recorded
+from domain.handlers import Handlers
+from domain.keys import Key
+from domain.memory import Memory
+from domain.states import State, evolve
+from domain.turns import Turns
+
+INBOX_MAX = 20_000
+INBOX_MAX_BYTES = 128_000_000
+BATCH_MAX_EVENTS = 4_000
+BATCH_MAX_BYTES = 4_000_000
+LOAD_MAX = 2_000
+DEAF_MS = 5_000
+"""A gap between two batches after which leases start anew; whoever drives the engine asks for batches more often."""
+
+
+class Now(NamedTuple):
+    """The wall clock, for dates, and the monotonic clock, for leases and max durations; both in milliseconds."""
+
+    wall: int
+    mono: int
+
+
+class Engine:
+    """The single writer's decisions. `kept` are the states at `head`, the last event, which was `recorded_at`."""
+
+    def __init__(
+        self,
+        kept: Iterable[State],
+        *,
+        head: int,
+        now: Now,
+        lease_ms: int,
+        chance: Callable[[], float],
+        recorded_at: int = 0,
+    ) -> None:
+        self.memory = Memory()
+        for state in kept:
+            self.memory.replace(state.id, state)
+        self.head: int = head
+        self._turns = Turns(self.memory, lease_ms, chance)
+        self._handlers = Handlers(self.memory, self._turns)
+        self._turns.listen_anew(now.mono)
+        self._urgent: deque[tuple[Ticket, Command]] = deque()
+        self._bulk: deque[tuple[Ticket, TriggerRuns]] = deque()
+        self._inbox_bytes = 0
+        self._tickets = 0
+        self._loaded: dict[str, State | None] = {}
+        self._draft: Draft | None = None
+        self._recorded_at = recorded_at
+        self._heard = now.mono
+
+    def submit(self, command: Command) -> Ticket:
+        """Put a command into the inbox. Raises Busy when it is full."""
+        size = _size_of(command)
+        if len(self._urgent) + len(self._bulk) >= INBOX_MAX or self._inbox_bytes + size > INBOX_MAX_BYTES:
+            raise Busy("The engine has more to do than it can take: ask again in a moment.")
+        self._tickets += 1
+        self._inbox_bytes += size
+        # Reports, claims and cancels go before bulk triggers, or a flood of new runs would keep old ones from ending.
+        if isinstance(command, TriggerRuns):
+            self._bulk.append((self._tickets, command))
+        else:
+            self._urgent.append((self._tickets, command))
+        return self._tickets
+
+    def missing(self) -> set[str]:
+        """The streams that waiting commands ask about and that are not in memory."""
+        missing: set[str] = set()
+        for inbox in (self._urgent, self._bulk):
+            for _, command in inbox:
+                missing.update(self._unknown(command))
+                if len(missing) >= LOAD_MAX:
+                    return missing
+        return missing
+
+    def provide(self, states: dict[str, State | None]) -> None:
+        """The states of streams that were missing, None for those that do not exist."""
+        self._loaded.update(states)
+
+    def take_batch(self, now: Now) -> Draft | None:
+        """Decide what has arrived and what is due; None if there is nothing to commit and nobody to answer."""
+        assert self._draft is None, "commands are decided when the previous commit has landed"
+        if now.mono - self._heard > DEAF_MS:
+            self._turns.forgive(now.mono)
+        self._heard = now.mono
+        # The wall clock may be set back; what is recorded later is never recorded as earlier.
+        self._recorded_at = max(self._recorded_at, now.wall)
+        draft = Draft(self.memory, self.head, self._recorded_at, self._loaded)
+        self._turns.expire(draft, now.mono)
+        self._fire(draft, now)
+        self._decide(self._urgent, draft, now)
+        self._decide(self._bulk, draft, now)
+        self._turns.hand_out(draft, BATCH_MAX_EVENTS - len(draft.records))
+        self._turns.answer(draft)
+        self._loaded = {}
+        if not draft.records and not draft.answers:
+            return None
+        self._draft = draft
+        return draft
+
+    def landed(self) -> list[tuple[Ticket, Answer]]:
+        """The batch is committed; returns the answers, which may be given now."""
+        draft = self._take_draft()
+        draft.landed()
+        self.head += len(draft.records)
+        return draft.answers
+
+    def failed(self, error: RunfoldError, now: Now) -> list[tuple[Ticket, Answer]]:
+        """The batch can never land: everything is as before it, and whoever waits is told the error."""
+        draft = self._take_draft()
+        draft.undo(error)
+        self._heard = now.mono
+        return draft.answers + [(ticket, error) for ticket in self._turns.listen_anew(now.mono)]
+
+    def note(self, claimed: Recorded) -> None:
+        """The writer claimed the head anew: that event stands behind all that was committed before."""
+        assert self._draft is None, "a batch in flight is settled before the head is claimed"
+        assert claimed.position == self.head + 1, "the head is claimed right behind the last event"
+        self.memory.replace(claimed.stream, evolve(self.memory.states.get(claimed.stream), claimed))
+        self.head = claimed.position
+        self._recorded_at = max(self._recorded_at, claimed.recorded_at)
+
+    def in_flight(self, stream: str) -> bool:
+        """Whether the batch that is being committed changes this aggregate."""
+        return self._draft is not None and self._draft.touches(stream)
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether no command waits."""
+        return not self._urgent and not self._bulk
+
+    def wait_ms(self, now: Now) -> int | None:
+        """How long nothing is due, None if nothing is. Never negative."""
+        wall, mono = self.memory.next_due(), self._turns.next_due()
+        waits = [wall - now.wall] if wall is not None else []
+        waits += [mono - now.mono] if mono is not None else []
+        return max(0, min(waits)) if waits else None
+
+    def _take_draft(self) -> Draft:
+        draft = self._draft
+        assert draft is not None, "a batch lands or fails after it was taken"
+        self._draft = None
+        return draft
+
+    def _fire(self, draft: Draft, now: Now) -> None:
+        for run, deadline in self.memory.due(now.wall):
+            origin = Origin(run.environment, "timer", deadline.kind, deadline.at)
+            draft.record(run.id, lifecycle.fire(run, deadline), origin)
+            if len(draft.records) >= BATCH_MAX_EVENTS:
+                return
+
+    def _decide(
+        self, inbox: deque[tuple[Ticket, Command]] | deque[tuple[Ticket, TriggerRuns]], draft: Draft, now: Now
+    ) -> None:
+        while inbox and len(draft.records) < BATCH_MAX_EVENTS and draft.size < BATCH_MAX_BYTES:
+            ticket, command = inbox[0]
+            if any(True for _ in self._unknown(command)):
+                return
+            inbox.popleft()
+            size = _size_of(command)
+            self._inbox_bytes -= size
+            draft.size += size
+            try:
+                self._handlers.handle(ticket, command, draft, now.mono)
+            except Refused as refusal:
+                draft.answers.append((ticket, refusal))
+
+    def _unknown(self, command: Command) -> Iterator[str]:
+        known, loaded = self.memory.states, self._loaded
+        if isinstance(command, TriggerRuns):
+            keys = [new.key for new in command.runs if new.key]
+            if command.request:
+                keys.append(command.request)
+            for stream in keys:
+                if stream not in known and stream not in loaded:
+                    yield stream
+                    continue
+                key = known.get(stream) or loaded.get(stream)
+                if isinstance(key, Key) and key.target and key.target not in known and key.target not in loaded:
+                    yield key.target
+            return
+        run: str | None = getattr(command, "run", None) or getattr(command, "key", None)
+        streams = [said.run for said in command.reports] if isinstance(command, Turn) else [run] if run else []
+        for stream in streams:
+            if stream not in known and stream not in loaded:
+                yield stream
+
+
+def _size_of(command: Command) -> int:
+    """Roughly the bytes that the command brings, over a small constant."""
+    blobs: dict[str, bytes] = getattr(command, "blobs", {})
+    size = 200 + sum(map(len, blobs.values()))
+    if isinstance(command, TriggerRuns):
+        return size + sum(min(new.payload_size, 32_768) + 200 for new in command.runs)
+    if isinstance(command, Turn):
+        return size + sum(len(bytes(said.output)) + 200 for said in command.reports)
+    return size

@@ -1,0 +1,63 @@
+"""What can go wrong, in one small tree. Each message says what was asked and what stood in the way.
+
+RunfoldError
+├── Refused              the command is at odds with the rules or the state; nothing was written
+│   ├── InvalidInput     the input itself is wrong
+│   ├── NotFound         what it names does not exist in this environment
+│   ├── NotAllowed       the state does not allow it
+│   └── UnknownVersion   a worker names a version that was never registered
+├── Unavailable          the engine cannot take it now; asking again later is safe
+│   └── Busy             the inbox is full
+└── LedgerError
+    ├── Deposed          another writer, or a lost tail, stands where the head should be
+    ├── LedgerUnavailable  the database did not take the batch; whether it landed is not known
+    └── LedgerCorrupt    what is stored is not what was appended
+"""
+
+
+class RunfoldError(Exception):
+    """The root of all errors that Runfold raises on purpose."""
+
+
+class Refused(RunfoldError):
+    """The command is at odds with the rules or the state; nothing was written."""
+
+
+class InvalidInput(Refused):
+    """The input itself is wrong."""
+
+
+class NotFound(Refused):
+    """What the command names does not exist in this environment."""
+
+
+class NotAllowed(Refused):
+    """The state does not allow the command."""
+
+
+class UnknownVersion(Refused):
+    """A worker names a version that was never registered in this environment."""
+
+
+class Unavailable(RunfoldError):
+    """The engine cannot take the command now; asking again later is safe."""
+
+
+class Busy(Unavailable):
+    """The inbox is full."""
+
+
+class LedgerError(RunfoldError):
+    """The ledger refused, or is not what it should be."""
+
+
+class Deposed(LedgerError):
+    """Another writer, or a lost tail, stands where the head should be."""
+
+
+class LedgerUnavailable(LedgerError):
+    """The database did not take the batch; whether it landed is not known."""
+
+
+class LedgerCorrupt(LedgerError):
+    """What is stored is not what was appended."""

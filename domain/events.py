@@ -1,0 +1,354 @@
+"""Everything that can happen, in the past tense, and the envelope in which it is recorded.
+
+Events are never edited. A changed shape gets a new class and an upcaster in the codec.
+"""
+
+from msgspec import Raw, Struct
+
+from domain.retry import Retry
+
+NOTHING = Raw()
+"""The value that is absent: left out of the JSON, and so unlike `null`."""
+
+
+class BlobRef(Struct, frozen=True, gc=False):
+    """Where a large value is kept beside the ledger, and the SHA-256 that it must have."""
+
+    key: str
+    sha256: str
+    size: int
+
+
+class RunError(Struct, frozen=True, gc=False, omit_defaults=True):
+    """What went wrong in an attempt, as its worker or the engine tells it; `code` names causes known to the engine."""
+
+    message: str
+    name: str = "Error"
+    stack_trace: str | None = None
+    code: str | None = None
+
+
+WORKER_LOST = "WORKER_LOST"
+PROCESS_DIED = "PROCESS_DIED"
+
+
+class Event(Struct, frozen=True, gc=False, omit_defaults=True):
+    """Something that happened to one aggregate."""
+
+
+class RunEvent(Event, frozen=True, gc=False, omit_defaults=True):
+    """Something that happened to a run."""
+
+
+class RunTriggered(RunEvent, frozen=True, gc=False, omit_defaults=True):
+    """A run was accepted. Limits that are None come from the task's version when an attempt needs them."""
+
+    task: str
+    queue: str
+    payload: Raw = NOTHING
+    payload_blob: BlobRef | None = None
+    payload_type: str = "application/json"
+    payload_size: int = 0
+    tags: tuple[str, ...] = ()
+    metadata: Raw = NOTHING
+    priority: int = 0
+    concurrency_key: str | None = None
+    ttl_ms: int | None = None
+    max_attempts: int | None = None
+    max_duration_ms: int | None = None
+    is_test: bool = False
+    batch: str | None = None
+    idempotency_key: str | None = None
+    replay_of: str | None = None
+
+
+class RunHeldForVersion(RunEvent, frozen=True, gc=False, omit_defaults=True):
+    """No deployed version knows the task."""
+
+    version: str | None = None
+
+
+class RunHeldForAuth(RunEvent, frozen=True, gc=False):
+    """The task's auth resolver has to answer first."""
+
+
+class RunHeldForConnections(RunEvent, frozen=True, gc=False):
+    """These connections have to become ready first."""
+
+    connections: tuple[str, ...]
+
+
+class RunDelayed(RunEvent, frozen=True, gc=False):
+    """The run enters its queue at `until`."""
+
+    until: int
+
+
+class RunRescheduled(RunEvent, frozen=True, gc=False):
+    """A delayed run got another time."""
+
+    until: int
+
+
+class RunEnqueued(RunEvent, frozen=True, gc=False):
+    """The run is in its queue (again): `reason` is delay, backoff, released, lost or resumed."""
+
+    reason: str
+
+
+class RunDequeued(RunEvent, frozen=True, gc=False):
+    """The run was handed to a worker. `token` fences the attempt: only reports that name it count."""
+
+    token: int
+    worker: str
+    version: str
+
+
+class AttemptStarted(RunEvent, frozen=True, gc=False):
+    """The worker began to execute."""
+
+    number: int
+    token: int
+    worker: str
+    version: str
+
+
+class AttemptSucceeded(RunEvent, frozen=True, gc=False, omit_defaults=True):
+    """The task returned."""
+
+    number: int
+    token: int
+    output: Raw = NOTHING
+    output_blob: BlobRef | None = None
+    output_type: str = "application/json"
+
+
+class AttemptFailed(RunEvent, frozen=True, gc=False, omit_defaults=True):
+    """The attempt ended without a result. What follows is the retry process manager's to say."""
+
+    number: int
+    token: int
+    error: RunError
+    retryable: bool = True
+
+
+class RetryScheduled(RunEvent, frozen=True, gc=False):
+    """Another attempt may start at `at`."""
+
+    at: int
+
+
+class RunFailed(RunEvent, frozen=True, gc=False):
+    """No attempt is left."""
+
+    error: RunError
+
+
+class RunCanceled(RunEvent, frozen=True, gc=False, omit_defaults=True):
+    """Someone asked to stop the run."""
+
+    reason: str | None = None
+
+
+class RunExpired(RunEvent, frozen=True, gc=False):
+    """The run was not started before its TTL was over."""
+
+    ttl_ms: int
+
+
+class RunTimedOut(RunEvent, frozen=True, gc=False):
+    """The attempt ran longer than its max duration."""
+
+    max_duration_ms: int
+
+
+class RunCrashed(RunEvent, frozen=True, gc=False):
+    """The process of the attempt died, or its worker was lost, and no attempt is left."""
+
+    error: RunError
+
+
+class RunInterrupted(RunEvent, frozen=True, gc=False):
+    """A development worker left in the middle of the attempt."""
+
+    error: RunError
+
+
+class RunSystemFailed(RunEvent, frozen=True, gc=False):
+    """The engine cannot go on with the run."""
+
+    error: RunError
+
+
+class PayloadRejected(RunEvent, frozen=True, gc=False):
+    """The payload does not fit the task's schema."""
+
+    error: RunError
+
+
+class AuthUnresolved(RunEvent, frozen=True, gc=False):
+    """The auth resolver found no one to act for."""
+
+    error: RunError
+
+
+class WaitStarted(RunEvent, frozen=True, gc=False):
+    """The run waits for a waitpoint; its slot is free."""
+
+    waitpoint: str
+
+
+class WaitCompleted(RunEvent, frozen=True, gc=False):
+    """The waitpoint of a waiting run was completed."""
+
+    waitpoint: str
+
+
+class RunFrozen(RunEvent, frozen=True, gc=False):
+    """The process of a waiting run was given up."""
+
+
+class RunResumed(RunEvent, frozen=True, gc=False):
+    """A waiting run goes on in the process that kept it."""
+
+
+class StepSucceeded(RunEvent, frozen=True, gc=False, omit_defaults=True):
+    """A step's result was journaled."""
+
+    name: str
+    result: Raw = NOTHING
+
+
+class StepFailed(RunEvent, frozen=True, gc=False):
+    """A step failed."""
+
+    name: str
+    error: RunError
+
+
+class TagsAdded(RunEvent, frozen=True, gc=False):
+    """The run got further tags."""
+
+    tags: tuple[str, ...]
+
+
+class MetadataUpdated(RunEvent, frozen=True, gc=False):
+    """The run's metadata is now this."""
+
+    metadata: Raw
+
+
+class LateResultRefused(RunEvent, frozen=True, gc=False):
+    """A report named an attempt that was no longer open. Recorded once for each token."""
+
+    token: int
+    kind: str
+    worker: str
+
+
+class Queue(Struct, frozen=True, gc=False, rename="camel", omit_defaults=True):
+    """A queue as a task names it. `concurrency_limit` bounds the open attempts."""
+
+    name: str
+    concurrency_limit: int | None = None
+
+
+class TaskSettings(Struct, frozen=True, gc=False, rename="camel", omit_defaults=True):
+    """What a worker says about one of its tasks. `ttl` and `max_duration` are milliseconds."""
+
+    id: str
+    queue: Queue | None = None
+    retry: Retry | None = None
+    ttl: int | None = None
+    max_duration: int | None = None
+    retry_on_crash: bool = False
+
+
+class EnvironmentCreated(Event, frozen=True, gc=False):
+    """A tenant was made: `type` is DEVELOPMENT, STAGING, PRODUCTION or PREVIEW."""
+
+    slug: str
+    type: str
+
+
+class ApiKeyCreated(Event, frozen=True, gc=False):
+    """A secret key with this SHA-256 opens the environment."""
+
+    sha256: str
+    hint: str
+
+
+class ApiKeyRevoked(Event, frozen=True, gc=False):
+    """The key opens nothing any more."""
+
+    sha256: str
+
+
+class VersionRegistered(Event, frozen=True, gc=False):
+    """A worker brought a new set of tasks, and it is the current one."""
+
+    version: str
+    digest: str
+    tasks: tuple[TaskSettings, ...]
+
+
+class VersionPromoted(Event, frozen=True, gc=False):
+    """A version known before is the current one again."""
+
+    version: str
+
+
+class KeyClaimed(Event, frozen=True, gc=False):
+    """A key stands for a run, or for a batch, until a time; it replaces what the key stood for before."""
+
+    target: str
+    until: int
+
+
+class KeyFreed(Event, frozen=True, gc=False):
+    """Someone reset the key: it stands for nothing."""
+
+
+class BatchTriggered(Event, frozen=True, gc=False):
+    """Several runs were accepted together; those that a key already stood for are among them."""
+
+    runs: tuple[str, ...]
+
+
+class WriterStarted(Event, frozen=True, gc=False):
+    """A writer claimed the head of the ledger; what former writers had in flight can never land behind this."""
+
+    epoch: int
+
+
+RUN_EVENTS: tuple[type[RunEvent], ...] = tuple(RunEvent.__subclasses__())
+EVENTS: tuple[type[Event], ...] = (
+    *RUN_EVENTS,
+    EnvironmentCreated,
+    ApiKeyCreated,
+    ApiKeyRevoked,
+    VersionRegistered,
+    VersionPromoted,
+    KeyClaimed,
+    KeyFreed,
+    BatchTriggered,
+    WriterStarted,
+)
+
+
+class Recorded(Struct, frozen=True, gc=False):
+    """An event with its place in the ledger: the `version`-th of its `stream`, the `position`-th of all (both 1-based).
+
+    `actor` is who did it, `cause` the command, timer or event that it answers.
+    `occurred_at` and `recorded_at` are milliseconds; `recorded_at` never decreases with the position.
+    """
+
+    position: int
+    stream: str
+    version: int
+    environment: str
+    occurred_at: int
+    recorded_at: int
+    actor: str
+    cause: str
+    event: Event

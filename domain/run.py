@@ -1,0 +1,163 @@
+"""The state of one run: what decisions about it need, and no more. It is the fold of its events."""
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from domain import events as e
+from domain.errors import LedgerCorrupt
+from domain.events import Recorded, RunEvent
+from domain.status import FINAL, Status
+from domain.transitions import TRANSITIONS, target_of
+
+
+class Run(Struct, frozen=True, gc=False, omit_defaults=True):
+    """A run as the engine keeps it while it is not finished (payloads, outputs and tags stay in the ledger)."""
+
+    id: str
+    environment: str
+    task: str
+    queue: str
+    status: Status
+    version: int
+    """How many events the run has."""
+    created_at: int
+    queued_at: int
+    """When it last entered its queue: its place in there."""
+    recorded_at: int
+    payload_size: int = 0
+    priority: int = 0
+    concurrency_key: str | None = None
+    ttl_ms: int | None = None
+    expires_at: int | None = None
+    due_at: int | None = None
+    """When a delayed run enters its queue, or a failed one may start again."""
+    max_attempts: int | None = None
+    max_duration_ms: int | None = None
+    attempts: int = 0
+    """How many attempts have started."""
+    failures: int = 0
+    """How many of them failed: the n of the back-off, and what max_attempts bounds."""
+    handouts: int = 0
+    """How often it was handed to a worker since an attempt last started."""
+    token: int | None = None
+    """The fencing token of the open attempt."""
+    worker: str | None = None
+    worker_version: str | None = None
+    started_at: int | None = None
+    closed_token: int = 0
+    closed_by: str = ""
+    """The last attempt that was closed, and the report or the cause that closed it."""
+    refused_token: int = 0
+
+    @property
+    def is_final(self) -> bool:
+        """Whether nothing but annotations can follow."""
+        return self.status in FINAL
+
+
+def evolve(run: Run | None, recorded: Recorded) -> Run:
+    """The run after one event. Raises NotAllowed where the transition table has no way."""
+    event = recorded.event
+    if not isinstance(event, RunEvent):
+        raise LedgerCorrupt(f"{type(event).__name__} stands in the stream of run {recorded.stream}.")
+    status = target_of(run.status if run else None, event)
+    if run is None:
+        assert isinstance(event, e.RunTriggered), "the table lets nothing else come first"
+        return _triggered(event, recorded)
+    if recorded.version != run.version + 1:
+        raise LedgerCorrupt(f"Run {run.id} has {run.version} events, and event {recorded.version} is to follow.")
+    changes = _CHANGES.get(type(event))
+    more: dict[str, Any] = changes(run, event, recorded) if changes else {}
+    return replace(run, status=status, version=recorded.version, recorded_at=recorded.recorded_at, **more)
+
+
+def fold(history: Iterable[Recorded]) -> Run | None:
+    """The run that a history tells of, None if it is empty."""
+    run: Run | None = None
+    for recorded in history:
+        run = evolve(run, recorded)
+    return run
+
+
+def _triggered(event: e.RunTriggered, recorded: Recorded) -> Run:
+    return Run(
+        id=recorded.stream,
+        environment=recorded.environment,
+        task=event.task,
+        queue=event.queue,
+        status=Status.QUEUED,
+        version=recorded.version,
+        created_at=recorded.occurred_at,
+        queued_at=recorded.occurred_at,
+        recorded_at=recorded.recorded_at,
+        payload_size=event.payload_size,
+        priority=event.priority,
+        concurrency_key=event.concurrency_key,
+        ttl_ms=event.ttl_ms,
+        expires_at=None if event.ttl_ms is None else recorded.recorded_at + event.ttl_ms,
+        max_attempts=event.max_attempts,
+        max_duration_ms=event.max_duration_ms,
+    )
+
+
+def _close(run: Run, closed_by: str) -> dict[str, Any]:
+    """The open attempt, if there is one, is over."""
+    if run.token is None:
+        return {}
+    return {"token": None, "worker": None, "started_at": None, "closed_token": run.token, "closed_by": closed_by}
+
+
+def _end(closed_by: str) -> Callable[[Run, Any, Recorded], dict[str, Any]]:
+    return lambda run, _event, _recorded: {"due_at": None, "expires_at": None} | _close(run, closed_by)
+
+
+def _enqueued(run: Run, event: e.RunEnqueued, recorded: Recorded) -> dict[str, Any]:
+    # The TTL's clock starts when the run is really queued, and never after its first start.
+    waits = run.ttl_ms is not None and run.attempts == 0
+    expires = recorded.recorded_at + run.ttl_ms if waits and run.ttl_ms is not None and run.due_at else run.expires_at
+    changes: dict[str, Any] = {"due_at": None, "expires_at": expires if waits else None}
+    if run.token is None:
+        # Handed back, a run keeps its place in the queue.
+        return changes | {"queued_at": recorded.occurred_at}
+    return changes | _close(run, event.reason)
+
+
+def _failed(run: Run, event: e.AttemptFailed, _recorded: Recorded) -> dict[str, Any]:
+    closed_by = {e.WORKER_LOST: "lost", e.PROCESS_DIED: "crashed"}.get(event.error.code or "", "failed")
+    return {"failures": run.failures + 1} | _close(run, closed_by)
+
+
+_CHANGES: dict[type[RunEvent], Callable[[Run, Any, Recorded], dict[str, Any]]] = {
+    e.RunDelayed: lambda _run, event, _recorded: {"due_at": event.until, "expires_at": None},
+    e.RunRescheduled: lambda _run, event, _recorded: {"due_at": event.until},
+    e.RunEnqueued: _enqueued,
+    e.RunDequeued: lambda run, event, _recorded: {
+        "token": event.token,
+        "worker": event.worker,
+        "worker_version": event.version,
+        "handouts": run.handouts + 1,
+    },
+    e.AttemptStarted: lambda _run, event, recorded: {
+        "attempts": event.number,
+        "handouts": 0,
+        "started_at": recorded.recorded_at,
+        "expires_at": None,
+    },
+    e.AttemptSucceeded: _end("succeeded"),
+    e.AttemptFailed: _failed,
+    e.RetryScheduled: lambda _run, event, _recorded: {"due_at": event.at},
+    e.RunFailed: _end("failed"),
+    e.RunCanceled: _end("canceled"),
+    e.RunExpired: _end("expired"),
+    e.RunTimedOut: _end("timed out"),
+    e.RunCrashed: _end("crashed"),
+    e.RunInterrupted: _end("interrupted"),
+    e.RunSystemFailed: _end("system failed"),
+    e.PayloadRejected: _end("rejected"),
+    e.AuthUnresolved: _end("unresolved"),
+    e.LateResultRefused: lambda _run, event, _recorded: {"refused_token": event.token},
+}
+assert _CHANGES.keys() <= TRANSITIONS.keys()

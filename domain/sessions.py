@@ -1,0 +1,77 @@
+"""The workers that the engine hears from: their waiting turns, the answers they may ask for again, their leases."""
+
+from domain.commands import Cancel, HandOut, RefusedReport, Turn, TurnAnswer
+from domain.draft import Ticket
+
+PAYLOADS_MAX_BYTES = 8_000_000
+"""How much payload one answer carries at most, unless a single run has more."""
+
+
+class Session:
+    """One life of one worker. It is not in the ledger: what a worker holds is, in the runs."""
+
+    def __init__(self, session: str, environment: str, version: str, heard: int) -> None:
+        self.id = session
+        self.environment = environment
+        self.version = version
+        self.heard = heard
+        """When it was last heard of, on the monotonic clock."""
+        self.want = 0
+        self.sequence = 0
+        """The turn that waits for an answer, 0 if none does."""
+        self.urgent = False
+        """Whether that turn is to be answered with the present batch."""
+        self.tickets: list[Ticket] = []
+        self.refused: list[RefusedReport] = []
+        self.runs: list[HandOut] = []
+        self.cancels: dict[tuple[str, int], Cancel] = {}
+        self.answers: dict[int, TurnAnswer] = {}
+        self.handed: dict[tuple[str, int], int] = {}
+        """In which turn's answer a run was handed out, until the worker says that it received that answer."""
+
+    def hear(self, turn: Turn, now: int) -> None:
+        """The worker lives, and it has the answers up to `received`."""
+        self.heard = now
+        self.version = turn.version
+        for sequence in [sequence for sequence in self.answers if sequence <= turn.received]:
+            del self.answers[sequence]
+        for run in [run for run, sequence in self.handed.items() if sequence <= turn.received]:
+            del self.handed[run]
+
+    def wait(self, turn: Turn, ticket: Ticket) -> None:
+        """This turn is the one to answer next."""
+        self.sequence = turn.sequence
+        self.tickets.append(ticket)
+        self.want = turn.want
+
+    def hand(self, run: HandOut) -> None:
+        """Give a run with the next answer."""
+        self.runs.append(run)
+        self.handed[run.run, run.token] = self.sequence
+
+    def stop(self, cancel: Cancel) -> None:
+        """Tell the worker with the next answer that it must stop an attempt."""
+        self.cancels[cancel.run, cancel.token] = cancel
+
+    @property
+    def has_news(self) -> bool:
+        """Whether a waiting turn should be answered."""
+        return self.sequence > 0 and (self.urgent or bool(self.runs or self.cancels or self.refused))
+
+    def answer(self) -> tuple[TurnAnswer, list[Ticket]]:
+        """End the waiting turn. The answer can be had again until the worker says that it has it."""
+        answer = TurnAnswer(self.sequence, tuple(self.runs), tuple(self.cancels.values()), tuple(self.refused))
+        self.answers[self.sequence] = answer
+        tickets = self.tickets
+        self.reset()
+        self.cancels = {}
+        return answer, tickets
+
+    def reset(self) -> None:
+        """No turn waits any more."""
+        self.sequence = 0
+        self.urgent = False
+        self.want = 0
+        self.tickets = []
+        self.runs = []
+        self.refused = []

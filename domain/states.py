@@ -1,0 +1,88 @@
+"""The states of aggregates of every kind, by the name of their stream."""
+
+from collections.abc import Callable, Iterable
+from typing import Any, TypeAlias
+
+from msgspec import Struct
+
+from domain import environment, keys, run
+from domain.environment import Environment
+from domain.errors import LedgerCorrupt
+from domain.events import BatchTriggered, Recorded, RunEvent, WriterStarted
+from domain.keys import Key
+from domain.run import Run
+from domain.status import FINAL
+
+
+class Writer(Struct, frozen=True, gc=False):
+    """Who may append: the epoch of the last writer that claimed the head."""
+
+    id: str
+    version: int
+    epoch: int
+
+
+class Batch(Struct, frozen=True, gc=False):
+    """The runs that were triggered together, in their order."""
+
+    id: str
+    version: int
+    environment: str
+    runs: tuple[str, ...]
+
+
+State: TypeAlias = Run | Key | Batch | Environment | Writer
+WRITER = "writer"
+
+
+def _evolve_batch(batch: Batch | None, recorded: Recorded) -> Batch:
+    if batch or not isinstance(recorded.event, BatchTriggered):
+        raise LedgerCorrupt(f"{type(recorded.event).__name__} stands in the stream of batch {recorded.stream}.")
+    return Batch(recorded.stream, recorded.version, recorded.environment, recorded.event.runs)
+
+
+def _evolve_writer(_writer: Writer | None, recorded: Recorded) -> Writer:
+    if not isinstance(recorded.event, WriterStarted):
+        raise LedgerCorrupt(f"{type(recorded.event).__name__} stands in the stream of the writer.")
+    return Writer(recorded.stream, recorded.version, recorded.event.epoch)
+
+
+_KINDS: dict[str, tuple[type[State], Callable[[Any, Recorded], State]]] = {
+    "run": (Run, run.evolve),
+    "key": (Key, keys.evolve),
+    "batch": (Batch, _evolve_batch),
+    "env": (Environment, environment.evolve),
+    WRITER: (Writer, _evolve_writer),
+}
+KINDS: dict[str, type[State]] = {kind: state for kind, (state, _) in _KINDS.items()}
+
+
+def kind_of(stream: str) -> str:
+    """The kind of an aggregate, which its stream's name begins with."""
+    return stream.partition("_")[0]
+
+
+def evolve(state: State | None, recorded: Recorded) -> State:
+    """The state of any aggregate after one event."""
+    if isinstance(recorded.event, RunEvent):
+        assert state is None or isinstance(state, Run)
+        return run.evolve(state, recorded)
+    known = _KINDS.get(kind_of(recorded.stream))
+    if known is None:
+        raise LedgerCorrupt(f"There is no kind of aggregate for the stream {recorded.stream}.")
+    return known[1](state, recorded)
+
+
+def fold(history: Iterable[Recorded]) -> State | None:
+    """The state that one stream tells of, None if it is empty."""
+    state: State | None = None
+    for recorded in history:
+        state = evolve(state, recorded)
+    return state
+
+
+def is_kept(state: State) -> bool:
+    """Whether the engine keeps the state in memory: runs until they are final, environments and the writer always."""
+    if isinstance(state, Run):
+        return state.status not in FINAL
+    return isinstance(state, Environment | Writer)

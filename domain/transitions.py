@@ -1,0 +1,78 @@
+"""The state machine of a run, as data: commands check it, tests walk it, the documentation's chart is made from it."""
+
+from typing import NamedTuple
+
+from domain import events as e
+from domain.errors import NotAllowed
+from domain.status import FINAL, LIVE, Status
+
+
+class Transition(NamedTuple):
+    """The statuses in which an event may happen (None: before the run exists) and where it leads (None: nowhere)."""
+
+    sources: frozenset[Status | None]
+    target: Status | None
+
+
+def _from(*sources: Status | None, to: Status | None) -> Transition:
+    return Transition(frozenset(sources), to)
+
+
+S = Status
+
+TRANSITIONS: dict[type[e.RunEvent], Transition] = {
+    e.RunTriggered: _from(None, to=S.QUEUED),
+    # The gates, in the order in which they are looked at; each is passed before the next one holds.
+    e.RunHeldForVersion: _from(S.QUEUED, to=S.PENDING_VERSION),
+    e.RunHeldForAuth: _from(S.QUEUED, S.PENDING_VERSION, to=S.PENDING),
+    e.RunHeldForConnections: _from(S.QUEUED, S.PENDING_VERSION, S.PENDING, to=S.WAITING_ON_CONNECTIONS),
+    e.RunDelayed: _from(S.QUEUED, S.PENDING_VERSION, S.PENDING, S.WAITING_ON_CONNECTIONS, to=S.DELAYED),
+    e.RunRescheduled: _from(S.DELAYED, to=None),
+    e.RunEnqueued: _from(
+        S.PENDING,
+        S.PENDING_VERSION,
+        S.WAITING_ON_CONNECTIONS,
+        S.DELAYED,
+        S.DEQUEUED,
+        S.EXECUTING,
+        S.REATTEMPTING,
+        S.FROZEN,
+        to=S.QUEUED,
+    ),
+    e.RunDequeued: _from(S.QUEUED, to=S.DEQUEUED),
+    e.AttemptStarted: _from(S.DEQUEUED, to=S.EXECUTING),
+    e.AttemptSucceeded: _from(S.EXECUTING, to=S.COMPLETED),
+    e.AttemptFailed: _from(S.EXECUTING, to=None),
+    e.RetryScheduled: _from(S.EXECUTING, to=S.REATTEMPTING),
+    e.RunFailed: _from(S.EXECUTING, to=S.FAILED),
+    e.RunCanceled: Transition(LIVE, S.CANCELED),
+    e.RunExpired: _from(S.QUEUED, to=S.EXPIRED),
+    e.RunTimedOut: _from(S.EXECUTING, to=S.TIMED_OUT),
+    e.RunCrashed: _from(S.EXECUTING, to=S.CRASHED),
+    e.RunInterrupted: _from(S.EXECUTING, to=S.INTERRUPTED),
+    e.RunSystemFailed: Transition(LIVE, S.SYSTEM_FAILURE),
+    e.PayloadRejected: _from(S.QUEUED, S.PENDING_VERSION, to=S.INVALID_PAYLOAD),
+    e.AuthUnresolved: _from(S.PENDING, to=S.UNRESOLVED_AUTH),
+    e.WaitStarted: _from(S.EXECUTING, to=S.WAITING),
+    e.WaitCompleted: _from(S.WAITING, S.FROZEN, to=None),
+    e.RunFrozen: _from(S.WAITING, to=S.FROZEN),
+    e.RunResumed: _from(S.WAITING, to=S.EXECUTING),
+    e.StepSucceeded: _from(S.EXECUTING, to=None),
+    e.StepFailed: _from(S.EXECUTING, to=None),
+    # These may follow the end of a run: they add to what is known of it and change nothing in it.
+    e.TagsAdded: Transition(LIVE | FINAL, None),
+    e.MetadataUpdated: Transition(LIVE | FINAL, None),
+    e.LateResultRefused: Transition(LIVE | FINAL, None),
+}
+
+
+def target_of(status: Status | None, event: e.RunEvent) -> Status:
+    """The status after the event. Raises NotAllowed where the table has no way."""
+    sources, target = TRANSITIONS[type(event)]
+    if status not in sources:
+        there = "before the run exists" if status is None else f"while the run is {status}"
+        raise NotAllowed(f"{type(event).__name__} cannot happen {there}.")
+    if target is not None:
+        return target
+    assert status is not None, "only RunTriggered has no status before it, and it has a target"
+    return status

@@ -1,0 +1,239 @@
+"""Workers' turns: reports become events, ready runs go to those who wait, and lost workers lose theirs."""
+
+from collections.abc import Callable
+from heapq import heappop, heappush
+
+from domain import attempts
+from domain.attempts import Late, Report
+from domain.commands import Cancel, EndTurn, HandOut, RefusedReport, Turn, TurnAnswer
+from domain.draft import Draft, Origin, Ticket
+from domain.errors import InvalidInput, NotAllowed, NotFound, UnknownVersion
+from domain.events import AttemptFailed, RunSystemFailed, TaskSettings
+from domain.memory import Memory
+from domain.retry import ONCE
+from domain.run import Run
+from domain.sessions import PAYLOADS_MAX_BYTES, Session
+from domain.status import Status
+
+
+class Turns:
+    """The engine's side of the worker protocol. `chance` draws the jitter of back-offs, uniform in [0, 1)."""
+
+    def __init__(self, memory: Memory, lease_ms: int, chance: Callable[[], float]) -> None:
+        self._memory = memory
+        self._lease_ms = lease_ms
+        self._chance = chance
+        self._sessions: dict[str, Session] = {}
+        self._durations: list[tuple[int, str, int]] = []
+
+    def take(self, turn: Turn, ticket: Ticket, draft: Draft, now: int) -> None:
+        """Take a turn; it is answered by `answer`, or waits. `now` is on the monotonic clock."""
+        environment = self._memory.environment(turn.environment)
+        if environment is None or turn.version not in environment.versions:
+            raise UnknownVersion(f"Version {turn.version} was never registered here: register the tasks again.")
+        session = self._sessions.get(turn.session)
+        if session is None:
+            session = self._sessions[turn.session] = Session(turn.session, turn.environment, turn.version, now)
+        if session.environment not in ("", turn.environment):
+            raise NotFound(f"Worker {turn.session} is not of this environment.")
+        if turn.sequence <= turn.received:
+            raise InvalidInput(f"Turn {turn.sequence} is said to be received already: sequences only grow.")
+        session.environment = turn.environment
+        session.hear(turn, now)
+        known = session.answers.get(turn.sequence)
+        if known is not None:
+            draft.answers.append((ticket, known))
+            return
+        draft.add_blobs(turn.blobs)
+        refused = [refusal for said in turn.reports if (refusal := self._report(said, turn, draft, now))]
+        if turn.sequence < session.sequence:
+            # A turn that was overtaken on its way: it is told what became of its reports, the later one gets the runs.
+            session.answers[turn.sequence] = TurnAnswer(turn.sequence, refused=tuple(refused))
+            draft.answers.append((ticket, session.answers[turn.sequence]))
+            return
+        if turn.sequence > session.sequence > 0:
+            self._send(session, draft)
+        if turn.holds is not None:
+            self._compare(session, turn, draft)
+        session.wait(turn, ticket)
+        session.refused += refused
+        session.urgent = bool(turn.reports) or not turn.patient
+
+    def end(self, command: EndTurn, draft: Draft) -> None:
+        """Let a waiting turn go with what there is."""
+        session = self._sessions.get(command.session)
+        if session and session.sequence == command.sequence:
+            self._send(session, draft)
+
+    def hand_out(self, draft: Draft, room: int) -> None:
+        """Give ready runs to the workers that wait for some, at most `room` in all."""
+        for session in list(self._sessions.values()):
+            if session.sequence and session.want > 0 and room > 0:
+                room -= self._fill(session, draft, room)
+
+    def answer(self, draft: Draft) -> None:
+        """Answer every waiting turn for which there is news."""
+        for session in self._sessions.values():
+            if session.has_news:
+                self._send(session, draft)
+
+    def stop(self, run: Run, reason: str) -> None:
+        """The open attempt of this run was ended by somebody else: its worker must stop it."""
+        session = self._sessions.get(run.worker or "")
+        if session and run.token is not None:
+            session.stop(Cancel(run.id, run.token, reason))
+
+    def expire(self, draft: Draft, now: int) -> None:
+        """Workers not heard of within their lease lose their runs, and attempts over their time are ended."""
+        for session in [session for session in self._sessions.values() if session.heard + self._lease_ms <= now]:
+            silent = f"Worker {session.id} was not heard of for {self._lease_ms} ms."
+            for stream in sorted(self._memory.worker_runs.get(session.id, ())):
+                self._lose(stream, silent, draft, Origin("", "timer", "lease", draft.recorded_at))
+            draft.answers += [(ticket, TurnAnswer(session.sequence)) for ticket in session.tickets]
+            del self._sessions[session.id]
+        while self._durations and self._durations[0][0] <= now:
+            _, stream, token = heappop(self._durations)
+            run = self._memory.run(stream)
+            if run is not None and run.token == token and (limit := self._duration_of(run)):
+                origin = Origin(run.environment, "timer", "max_duration", draft.recorded_at)
+                draft.record(stream, attempts.time_out(run, limit), origin)
+                self.stop(run, "TIMED_OUT")
+
+    def listen_anew(self, now: int) -> list[Ticket]:
+        """After a start, an outage or a long pause: every lease and every max duration begins anew, in full.
+
+        Returns whoever waited for an answer to a turn; answers known before are no longer had.
+        """
+        waiting = [ticket for session in self._sessions.values() for ticket in session.tickets]
+        self._sessions = {worker: Session(worker, "", "", now) for worker in sorted(self._memory.worker_runs)}
+        self._durations = []
+        for runs in self._memory.worker_runs.values():
+            for stream in sorted(runs):
+                run = self._memory.run(stream)
+                if run is not None and run.status is Status.EXECUTING:
+                    self._limit(run, now)
+        return waiting
+
+    def forgive(self, now: int) -> None:
+        """The engine was deaf for a while: nobody is late, and waiting turns go on waiting."""
+        for session in self._sessions.values():
+            session.heard = now
+        late = [(stream, token) for _, stream, token in self._durations]
+        self._durations = []
+        for stream, token in late:
+            run = self._memory.run(stream)
+            if run is not None and run.token == token:
+                self._limit(run, now)
+
+    def next_due(self) -> int | None:
+        """When the next lease or max duration is over, on the monotonic clock."""
+        leases = [session.heard + self._lease_ms for session in self._sessions.values()]
+        return min([*leases, *(due for due, _, _ in self._durations[:1])], default=None)
+
+    def _report(self, said: Report, turn: Turn, draft: Draft, now: int) -> RefusedReport | None:
+        run = draft.state(said.run)
+        if not isinstance(run, Run) or run.environment != turn.environment:
+            return RefusedReport(said.run, said.token, f"Run {said.run} not found.")
+        # A worker whose clock is ahead must not report from the future.
+        at = min(said.at, draft.recorded_at)
+        origin = Origin(run.environment, f"worker:{turn.session}", f"turn:{turn.sequence}", at)
+        try:
+            events = attempts.report(run, said, turn.session)
+        except Late as late:
+            draft.record(run.id, late.events, origin)
+            return RefusedReport(said.run, said.token, str(late))
+        except NotAllowed as refusal:
+            return RefusedReport(said.run, said.token, str(refusal))
+        after = draft.record(run.id, events, origin)
+        assert isinstance(after, Run), "a run stays a run"
+        for event in events:
+            if isinstance(event, AttemptFailed):
+                self._retry_or_end(after, event, draft)
+        if said.kind == "started" and events:
+            self._limit(after, now)
+        return None
+
+    def _retry_or_end(self, run: Run, failed: AttemptFailed, draft: Draft) -> None:
+        # The attempt was started by a worker of that version, so its settings count, not the current ones.
+        settings = self._settings_of(run, run.worker_version)
+        events = attempts.react_to_failure(run, failed, settings, now=draft.recorded_at, chance=self._chance())
+        cause = f"event:{draft.records[-1].position}"
+        draft.record(run.id, events, Origin(run.environment, "retry", cause, draft.recorded_at))
+
+    def _lose(self, stream: str, why: str, draft: Draft, origin: Origin) -> None:
+        run = self._memory.run(stream)
+        if run is None:
+            return
+        origin.environment = run.environment
+        events = attempts.lose(run, why)
+        after = draft.record(stream, events, origin)
+        for event in events:
+            if isinstance(event, AttemptFailed) and isinstance(after, Run):
+                self._retry_or_end(after, event, draft)
+
+    def _compare(self, session: Session, turn: Turn, draft: Draft) -> None:
+        """What the worker says it holds, against what it was given."""
+        held = set(turn.holds or ())
+        given: set[tuple[str, int]] = set()
+        for stream in sorted(self._memory.worker_runs.get(session.id, ())):
+            run = self._memory.run(stream)
+            assert run is not None
+            assert run.token is not None, "a run with a worker has an open attempt"
+            given.add((stream, run.token))
+            if (stream, run.token) not in held and (stream, run.token) not in session.handed:
+                origin = Origin(run.environment, f"worker:{session.id}", f"turn:{turn.sequence}", draft.recorded_at)
+                self._lose(stream, f"Worker {session.id} does not hold the run.", draft, origin)
+        done = {(said.run, said.token) for said in turn.reports}
+        for stream, token in sorted(held - given - done):
+            session.stop(Cancel(stream, token, "GONE"))
+
+    def _fill(self, session: Session, draft: Draft, room: int) -> int:
+        environment = self._memory.environment(session.environment)
+        assert environment is not None, "a session that waits named a version of its environment"
+        tasks = environment.versions[session.version]
+        want, size = min(session.want, room), 0
+        limits = self._memory
+        for run in self._memory.ready.take(environment.id, tasks, lambda queue: limits.limit_of(environment.id, queue)):
+            origin = Origin(environment.id, "engine", f"worker:{session.id}", draft.recorded_at)
+            events = attempts.dequeue(run, session.id, session.version)
+            after = draft.record(run.id, events, origin)
+            if any(isinstance(event, RunSystemFailed) for event in events):
+                continue
+            assert isinstance(after, Run), "a run stays a run"
+            session.hand(self._hand_out_of(after))
+            size += run.payload_size
+            if len(session.runs) >= want or size >= PAYLOADS_MAX_BYTES:
+                break
+        return len(session.runs)
+
+    def _hand_out_of(self, run: Run) -> HandOut:
+        assert run.token is not None, "a run is handed out behind a token"
+        settings = self._settings_of(run, run.worker_version)
+        retry = (settings and settings.retry) or ONCE
+        return HandOut(
+            run.id,
+            run.token,
+            run.attempts + 1,
+            run.task,
+            run.queue,
+            run.max_attempts or retry.max_attempts,
+            self._duration_of(run),
+        )
+
+    def _send(self, session: Session, draft: Draft) -> None:
+        answer, tickets = session.answer()
+        draft.answers += [(ticket, answer) for ticket in tickets]
+
+    def _settings_of(self, run: Run, version: str | None) -> TaskSettings | None:
+        environment = self._memory.environment(run.environment)
+        return environment.settings(run.task, version) if environment else None
+
+    def _duration_of(self, run: Run) -> int | None:
+        if run.max_duration_ms is not None:
+            return run.max_duration_ms
+        settings = self._settings_of(run, run.worker_version)
+        return settings.max_duration if settings else None
+
+    def _limit(self, run: Run, now: int) -> None:
+        if run.token is not None and (limit := self._duration_of(run)):
+            heappush(self._durations, (now + limit, run.id, run.token))
