@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from domain.events import Recorded
@@ -26,12 +26,19 @@ class Feed:
         self._commits: deque[Commit] = deque()
         self._size = 0
         self._grown = asyncio.Event()
+        self._listeners: list[Callable[[Sequence[Recorded]], None]] = []
+
+    def listen(self, listener: Callable[[Sequence[Recorded]], None]) -> None:
+        """Be told of each commit as it lands, before anybody is answered."""
+        self._listeners.append(listener)
 
     def publish(self, records: Sequence[Recorded], head: Head) -> None:
         """A batch was committed."""
         self.head = head
         self._commits.append(Commit(records, head))
         self._size += len(records)
+        for listener in self._listeners:
+            listener(records)
         while self._size > KEPT_EVENTS_MAX and len(self._commits) > 1:
             self._size -= len(self._commits.popleft().records)
         self._grown.set()

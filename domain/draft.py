@@ -76,10 +76,10 @@ class Draft:
         self._before.setdefault(stream, kept)
         return after
 
-    def add_blobs(self, blobs: dict[str, bytes]) -> None:
-        """Keep these values beside the events that refer to them."""
-        self.blobs.update(blobs)
-        self.size += sum(map(len, blobs.values()))
+    def add_blob(self, key: str, value: bytes) -> None:
+        """Keep a large value beside the event that refers to it."""
+        self.blobs[key] = value
+        self.size += len(value)
 
     def touches(self, stream: str) -> bool:
         """Whether the batch changes this aggregate."""

@@ -56,7 +56,9 @@ class Handlers:
                 return [Accepted(run) for run in batch.runs] if isinstance(batch, Batch) else [Accepted(target)]
         origin = Origin.of(command)
         accepted = [self._trigger(new, environment, draft, origin) for new in command.runs]
-        draft.add_blobs(command.blobs)
+        for new, each in zip(command.runs, accepted, strict=True):
+            if new.payload_blob and not each.cached:
+                draft.add_blob(new.payload_blob.key, command.blobs[new.payload_blob.key])
         if command.batch:
             draft.record(command.batch, [e.BatchTriggered(tuple(each.run for each in accepted))], origin)
         if command.request:

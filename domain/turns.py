@@ -44,7 +44,6 @@ class Turns:
         if known is not None:
             draft.answers.append((ticket, known))
             return
-        draft.add_blobs(turn.blobs)
         refused = [refusal for said in turn.reports if (refusal := self._report(said, turn, draft, now))]
         if turn.sequence < session.sequence:
             # A turn that was overtaken on its way: it is told what became of its reports, the later one gets the runs.
@@ -134,8 +133,8 @@ class Turns:
         run = draft.state(said.run)
         if not isinstance(run, Run) or run.environment != turn.environment:
             return RefusedReport(said.run, said.token, f"Run {said.run} not found.")
-        # A worker whose clock is ahead must not report from the future.
-        at = min(said.at, draft.recorded_at)
+        # A worker whose clock is off must not report from the future, nor from before the run.
+        at = max(run.created_at, min(said.at, draft.recorded_at))
         origin = Origin(run.environment, f"worker:{turn.session}", f"turn:{turn.sequence}", at)
         try:
             events = attempts.report(run, said, turn.session)
@@ -146,6 +145,8 @@ class Turns:
             return RefusedReport(said.run, said.token, str(refusal))
         after = draft.record(run.id, events, origin)
         assert isinstance(after, Run), "a run stays a run"
+        if events and said.output_blob:
+            draft.add_blob(said.output_blob.key, turn.blobs[said.output_blob.key])
         for event in events:
             if isinstance(event, AttemptFailed):
                 self._retry_or_end(after, event, draft)

@@ -100,6 +100,8 @@ class SqliteLedger:
                 if event[0] != position + 1:
                     yield f"Events {position + 1} to {event[0] - 1} are missing."
                 position = event[0]
+                if not isinstance(event[-1], bytes):
+                    event[-1] = str(event[-1]).encode()  # someone put a text there
                 digest = digest_after(digest, tuple(event))
                 if digest != stored:
                     yield f"Event {position} is not as it was appended: its hash is wrong."

@@ -5,7 +5,7 @@ from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from eventsourcing.persistence import IntegrityError, StoredEvent
+from eventsourcing.persistence import IntegrityError, Notification, StoredEvent
 from eventsourcing.sqlite import (
     SQLiteApplicationRecorder,
     SQLiteConnection,
@@ -13,6 +13,7 @@ from eventsourcing.sqlite import (
     SQLiteCursor,
     SQLiteDatastore,
 )
+from msgspec import json
 
 from adapters.codec import Row, digest_after
 from domain.errors import Deposed
@@ -33,6 +34,12 @@ SCHEMA = (
     """,
     "create table if not exists blobs (key text primary key, value blob not null) without rowid",
 )
+SQLITE_INTEGER_MAX = 2**63 - 1
+SELECT_NOTIFICATIONS = """
+select notification_id, originator_id, originator_version, topic, state from events
+where notification_id between ? and ? and (not ? or topic in (select value from json_each(?)))
+order by notification_id limit ?
+"""
 INSERT = """
 insert into events (notification_id, originator_id, originator_version, topic, state, digest)
 values (?, ?, ?, ?, ?, ?)
@@ -91,7 +98,23 @@ class Recorder(SQLiteApplicationRecorder):
                 insert_behind(cursor, stored_events, {}, before)
         except Deposed as conflict:
             raise IntegrityError(conflict) from conflict
-        return range(before.position + 1, before.position + 1 + len(stored_events))
+        return [before.position + number for number in range(1, len(stored_events) + 1)]
+
+    def select_notifications(
+        self,
+        start: int | None,
+        limit: int,
+        stop: int | None = None,
+        topics: Sequence[str] = (),
+        *,
+        inclusive_of_start: bool = True,
+    ) -> Sequence[Notification]:
+        """As the library's, which reads the position from a bare rowid."""
+        first = 0 if start is None else start if inclusive_of_start else start + 1
+        last = SQLITE_INTEGER_MAX if stop is None else stop
+        with self.datastore.transaction(commit=False) as cursor:
+            cursor.execute(SELECT_NOTIFICATIONS, (first, last, bool(topics), json.encode(list(topics)), limit))
+            return [Notification(row[1], row[2], row[3], row[4], id=row[0]) for row in cursor.fetchall()]
 
     def _insert_events(self, c: SQLiteCursor, stored_events: Sequence[StoredEvent], **_: Any) -> Sequence[int]:
         raise NotImplementedError(

@@ -1,0 +1,101 @@
+"""The follower: keeps the read models behind the ledger, in batches, and tells readers when it has come far enough."""
+
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
+from typing import Protocol
+
+import structlog
+
+from app.feed import Commit, Feed
+from domain.events import Recorded
+from domain.ports import Head, Ledger
+
+log = structlog.get_logger(__name__)
+
+LINGER_SECONDS = 0.1
+"""How long a change may wait for others to share its transaction: a run that ends meanwhile costs one insert."""
+BATCH_EVENTS_MAX = 4_000
+AGAIN_SECONDS = 1.0
+
+
+class ReadModels(Protocol):
+    """What a follower stores into."""
+
+    def position(self) -> Head:
+        """How far it came."""
+        ...
+
+    def apply(self, records: list[Recorded], head: Head) -> None:
+        """Take these events in, all or none; what was applied before is skipped."""
+        ...
+
+
+class Follower:
+    """Follows the feed, and the ledger where the feed does not reach back. A stopped one says why in `stopped`."""
+
+    def __init__(self, read_models: ReadModels, ledger: Ledger, feed: Feed) -> None:
+        self._read_models = read_models
+        self._ledger = ledger
+        self._feed = feed
+        self._thread = ThreadPoolExecutor(1, "follower")
+        self.position = read_models.position().position
+        self.stopped: str | None = None
+        self._wanted = asyncio.Event()
+        self._moved = asyncio.Condition()
+
+    async def reached(self, position: int, seconds: float) -> bool:
+        """Wait until the read models are there, at most so long; whoever waits has the linger cut short."""
+        if self.position >= position:
+            return True
+        self._wanted.set()
+        try:
+            async with asyncio.timeout(seconds), self._moved:
+                await self._moved.wait_for(lambda: self.position >= position)
+        except TimeoutError:
+            return False
+        return True
+
+    async def run(self) -> None:
+        """Follow until cancelled. An error does not end it: it says so, and tries again."""
+        try:
+            while True:
+                await self._feed.grown(self.position)
+                await self._linger()
+                try:
+                    await self._follow()
+                    self.stopped = None
+                except Exception as error:
+                    # The engine goes on without its read models; /readyz is red until they follow again.
+                    self.stopped = f"{type(error).__name__}: {error}"
+                    log.exception("the read models do not follow", position=self.position)
+                    await asyncio.sleep(AGAIN_SECONDS)
+        finally:
+            self._thread.shutdown()
+
+    async def _linger(self) -> None:
+        try:
+            async with asyncio.timeout(LINGER_SECONDS):
+                await self._wanted.wait()
+        except TimeoutError:
+            return
+
+    async def _follow(self) -> None:
+        self._wanted.clear()
+        loop = asyncio.get_running_loop()
+        commit = self._feed.after(self.position, BATCH_EVENTS_MAX)
+        self.position = await loop.run_in_executor(self._thread, self._apply, commit, self.position)
+        async with self._moved:
+            self._moved.notify_all()
+
+    def _apply(self, commit: Commit | None, position: int) -> int:
+        if commit is None:
+            records = self._ledger.read_after(position, limit=BATCH_EVENTS_MAX, upto=self._feed.head.position)
+            if not records:
+                return position
+            last = records[-1].position
+            digest = self._ledger.digest_at(last)
+            assert digest is not None, "what was read is there"
+            commit = Commit(records, Head(last, digest))
+        self._read_models.apply(list(commit.records), commit.head)
+        # Someone may have rebuilt the read models meanwhile, to another position.
+        return self._read_models.position().position

@@ -1,0 +1,137 @@
+"""A running engine: the ledger, the loop around the core, the follower and what the web API asks of them."""
+
+import asyncio
+import hashlib
+import random
+import secrets
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
+
+import structlog
+
+from adapters.sqlite.read_models import SqliteReadModels
+from app.feed import Feed
+from app.follower import Follower
+from app.loop import EngineLoop
+from app.rebuild import rebuild
+from app.start import start_engine
+from app.triggered import TriggeredCache
+from domain import commands
+from domain.environment import Environment
+from domain.events import Recorded
+from domain.ports import Clock, Head, Ids, Ledger
+from domain.states import State
+
+log = structlog.get_logger(__name__)
+
+T = TypeVar("T")
+READERS = 4
+
+
+class Service:
+    """One engine on one database. Made by `start_service`, which is where the parts are chosen."""
+
+    def __init__(
+        self, ledger: Ledger, read_models: SqliteReadModels, loop: EngineLoop, clock: Clock, ids: Ids, lease_ms: int
+    ) -> None:
+        self.ledger = ledger
+        self.read_models = read_models
+        self.loop = loop
+        self.clock = clock
+        self.ids = ids
+        self.lease_ms = lease_ms
+        self.follower = Follower(read_models, ledger, loop.feed)
+        self.triggered = TriggeredCache(ledger)
+        self._readers = ThreadPoolExecutor(READERS, "reader")
+        self._tasks: list[asyncio.Task[None]] = []
+        self.failure: str | None = None
+        """Why the engine ended by itself."""
+
+    async def start(self) -> None:
+        """Begin to commit and to follow."""
+        self.loop.feed.listen(self.triggered.note)
+        self._tasks = [asyncio.create_task(self._drive(), name="engine")]
+        self._tasks.append(asyncio.create_task(self.follower.run(), name="follower"))
+
+    async def end_engine(self) -> None:
+        """Take nothing new, commit what was accepted, and answer whoever still waits."""
+        self.loop.stop()
+        await self._tasks[0]
+
+    async def stop(self) -> None:
+        """End the engine, bring the read models up to it, and let go of the database."""
+        await self.end_engine()
+        await self.follower.reached(self.loop.feed.head.position, seconds=5)
+        self._tasks[1].cancel()
+        await asyncio.gather(self._tasks[1], return_exceptions=True)
+        self._readers.shutdown()
+        self.read_models.close()
+        self.ledger.close()
+
+    async def read(self, function: Callable[..., T], *arguments: Any) -> T:
+        """Call something that blocks on the database, in a reader's thread."""
+        return await asyncio.get_running_loop().run_in_executor(self._readers, function, *arguments)
+
+    async def history(self, stream: str) -> Sequence[Recorded]:
+        """All events of an aggregate, those in flight included once they are committed."""
+        await self.loop.settled(stream)
+        return (await self.read(self.ledger.read_streams, [stream])).get(stream, [])
+
+    def environments(self) -> list[Environment]:
+        """All environments as they are."""
+        return list(self.loop.engine.memory.environments())
+
+    async def ensure_environment(self, secret_key: str | None) -> str | None:
+        """See to it that there is a development environment, which `secret_key` opens.
+
+        Returns a new key, to be shown once, if there was none yet and none was given.
+        """
+        now = self.clock.now().wall
+        found = next((each for each in self.environments() if each.slug == "dev"), None)
+        environment = found.id if found else self.ids.new("env", now)
+        origin: dict[str, Any] = {"environment": environment, "actor": "engine", "cause": "start", "at": now}
+        if found is None:
+            await self.loop.submit(commands.CreateEnvironment(slug="dev", type="DEVELOPMENT", **origin))
+        made = None if secret_key or (found and found.keys) else f"tr_dev_{secrets.token_hex(16)}"
+        key = secret_key or made
+        if key:
+            sha256 = digest_of(key)
+            await self.loop.submit(commands.AddKey(sha256=sha256, hint=f"{key[:7]}…{key[-4:]}", **origin))
+            # The setting says which key opens the environment: one that it named before no longer does.
+            for other in sorted(found.keys - {sha256}) if found else []:
+                await self.loop.submit(commands.RevokeKey(sha256=other, **origin))
+        return made
+
+    async def _drive(self) -> None:
+        try:
+            await self.loop.run()
+        except Exception as error:
+            self.failure = f"{type(error).__name__}: {error}"
+            log.exception("the engine ended")
+
+
+def digest_of(key: str) -> str:
+    """How a secret key is known here."""
+    return hashlib.sha256(key.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def start_service(
+    ledger: Ledger, read_models: SqliteReadModels, clock: Clock, ids: Ids, *, lease_ms: int, chance: random.Random
+) -> Service:
+    """Put a service together: checkpoint and tail, or a rebuild where the checkpoint is not of this ledger."""
+    engine, head = start_engine(
+        ledger, checkpoint_of(ledger, read_models), clock, lease_ms=lease_ms, chance=chance.random
+    )
+    loop = EngineLoop(engine, ledger, head, clock, Feed(head))
+    return Service(ledger, read_models, loop, clock, ids, lease_ms)
+
+
+def checkpoint_of(ledger: Ledger, read_models: SqliteReadModels) -> tuple[list[State], Head]:
+    """The checkpoint; made anew when it is missing, of another ledger, ahead of this one or of another shape."""
+    kept, at, shape_ok = read_models.checkpoint()
+    if not shape_ok or ledger.digest_at(at.position) != at.digest:
+        log.warning("rebuilding the read models", position=at.position)
+        rebuild(ledger, read_models)
+        kept, at, _ = read_models.checkpoint()
+    return list(kept), at

@@ -1,0 +1,64 @@
+"""What runs were triggered with, for the workers that they are handed to: a bounded cache over the ledger."""
+
+import hashlib
+from collections import OrderedDict
+from collections.abc import Iterable, Sequence
+
+from msgspec import Raw
+
+from domain.errors import LedgerCorrupt
+from domain.events import BlobRef, Recorded, RunTriggered
+from domain.ports import Ledger
+
+CACHE_MAX_BYTES = 64_000_000
+_OVERHEAD_BYTES = 1_000
+
+
+class TriggeredCache:
+    """The RunTriggered events of recent runs."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+        self._known: OrderedDict[str, Recorded] = OrderedDict()
+        self._size = 0
+
+    def note(self, records: Sequence[Recorded]) -> None:
+        """Remember what was just committed."""
+        for recorded in records:
+            if type(recorded.event) is RunTriggered:
+                self._known[recorded.stream] = recorded
+                self._size += _size_of(recorded)
+        while self._size > CACHE_MAX_BYTES:
+            _, oldest = self._known.popitem(last=False)
+            self._size -= _size_of(oldest)
+
+    def known(self, runs: Iterable[str]) -> dict[str, Recorded]:
+        """Those that are remembered. A run is handed out once as a rule, so it is forgotten here."""
+        found: dict[str, Recorded] = {}
+        for run in runs:
+            recorded = self._known.pop(run, None)
+            if recorded is not None:
+                self._size -= _size_of(recorded)
+                found[run] = recorded
+        return found
+
+    def read(self, runs: Iterable[str]) -> dict[str, Recorded]:
+        """Those that are not, from the ledger (this blocks)."""
+        return {run: history[0] for run, history in self._ledger.read_streams(list(runs)).items()}
+
+
+def value_of(ledger: Ledger, inline: Raw, ref: BlobRef | None) -> Raw:
+    """A value that stands in the event or beside the ledger. Raises LedgerCorrupt if it is gone or another (blocks)."""
+    if ref is None:
+        return inline
+    blob = ledger.blob(ref.key)
+    if blob is None:
+        raise LedgerCorrupt(f"The value {ref.key} is no longer there.")
+    if hashlib.sha256(blob).hexdigest() != ref.sha256:
+        raise LedgerCorrupt(f"The value {ref.key} is not the one that was stored.")
+    return Raw(blob)
+
+
+def _size_of(recorded: Recorded) -> int:
+    assert isinstance(recorded.event, RunTriggered)
+    return len(bytes(recorded.event.payload)) + _OVERHEAD_BYTES

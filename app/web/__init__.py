@@ -1,0 +1,1 @@
+"""The HTTP API. A route parses, calls and answers; decisions are the domain's."""

@@ -1,0 +1,107 @@
+"""Errors as answers: one table from error to status, one body for all of them."""
+
+from typing import Any
+
+import structlog
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse, Response
+from starlette.exceptions import HTTPException
+
+from domain import errors
+
+log = structlog.get_logger(__name__)
+
+
+class Malformed(errors.Refused):
+    """The request is not of the shape that the route takes."""
+
+
+class Unauthorized(errors.Refused):
+    """No key, or one that opens nothing."""
+
+
+class TooLarge(errors.Refused):
+    """The body is larger than the route takes."""
+
+
+STATUS: dict[type[errors.RunfoldError], int] = {
+    Malformed: 400,
+    errors.NotAllowed: 400,
+    Unauthorized: 401,
+    errors.NotFound: 404,
+    errors.UnknownVersion: 404,
+    TooLarge: 413,
+    errors.InvalidInput: 422,
+    errors.Refused: 422,
+    errors.Unavailable: 503,
+    errors.LedgerUnavailable: 503,
+    errors.Deposed: 503,
+    errors.LedgerError: 500,
+    errors.RunfoldError: 500,
+}
+TITLES = {
+    400: "Bad request",
+    401: "Unauthorized",
+    404: "Not found",
+    405: "Method not allowed",
+    413: "Request body too large",
+    422: "Unprocessable",
+    500: "Internal error",
+    503: "Unavailable",
+}
+CODES: dict[type[errors.RunfoldError], str] = {errors.UnknownVersion: "unknown_version"}
+RETRY_AFTER_SECONDS = 1
+
+
+def status_of(error: errors.RunfoldError) -> int:
+    """The status for an error: that of the nearest class in the table."""
+    return next(STATUS[kind] for kind in type(error).__mro__ if kind in STATUS)
+
+
+def answer(status: int, sentence: str, *, code: str | None = None) -> JSONResponse:
+    """The body of every error: the sentence under `error`, and the fields of RFC 9457."""
+    title = TITLES.get(status, "Error")
+    body: dict[str, Any] = {"error": sentence, "type": "about:blank", "title": title, "status": status}
+    body["detail"] = sentence
+    if code:
+        body["code"] = code
+    headers = {"retry-after": str(RETRY_AFTER_SECONDS)} if status == 503 else None
+    return JSONResponse(body, status, headers)
+
+
+async def _refused(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, errors.RunfoldError)
+    status = status_of(error)
+    if status == 500:
+        log.error("request failed", error=str(error))
+    return answer(status, str(error), code=CODES.get(type(error)))
+
+
+async def _invalid(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    first = error.errors()[0]
+    where = ".".join(str(part) for part in first["loc"] if part not in {"body", "query", "path"})
+    return answer(400, f"{where or 'The request'}: {first['msg']}.")
+
+
+async def _http(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    sentences = {
+        404: f"There is nothing at {request.url.path}.",
+        405: f"{request.method} is not a method of {request.url.path}.",
+    }
+    return answer(error.status_code, sentences.get(error.status_code, str(error.detail)))
+
+
+async def _unexpected(_request: Request, error: Exception) -> Response:
+    log.error("request failed", exc_info=error)
+    return answer(500, "Something went wrong here; the engine's log says what.")
+
+
+def install(application: FastAPI) -> None:
+    """Let every error of the application be answered by this table."""
+    application.add_exception_handler(errors.RunfoldError, _refused)
+    application.add_exception_handler(RequestValidationError, _invalid)
+    application.add_exception_handler(HTTPException, _http)
+    application.add_exception_handler(Exception, _unexpected)

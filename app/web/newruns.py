@@ -1,0 +1,132 @@
+"""From the options of a trigger to a new run: limits, durations, keys. Raises InvalidInput with a sentence."""
+
+import hashlib
+import math
+from typing import Any
+
+from msgspec import Raw
+from msgspec.structs import replace
+
+from app.web.bodies import TriggerBody, TriggerOptions
+from domain import durations, keys
+from domain.errors import InvalidInput
+from domain.events import NOTHING, BlobRef
+from domain.lifecycle import NewRun
+
+INLINE_MAX_BYTES = 32_768
+PAYLOAD_MAX_BYTES = 3_145_728
+METADATA_MAX_BYTES = 262_144
+TAGS_MAX = 10
+TAG_MAX = 128
+NAME_MAX = 128
+KEY_MAX = 2_048
+ATTEMPTS_MAX = 250
+KEY_TTL_MS = 30 * 86_400_000
+DURATION_MIN_SECONDS = 1
+DURATION_MAX_SECONDS = 2**31 - 1
+PRIORITY_MAX = 10**9
+
+
+def new_run(run: str, task: str, body: TriggerBody, environment: str, now: int) -> tuple[NewRun, dict[str, bytes]]:
+    """The run that a trigger asks for, and the large values to keep beside it."""
+    options = body.options or TriggerOptions()
+    _refuse_unknown(options)
+    payload, blob, blobs = stored(body.payload, f"{run}/payload", PAYLOAD_MAX_BYTES, "payload")
+    key, user_key = options.idempotency_key, options.idempotency_key
+    if key is not None and not 0 < len(key) <= KEY_MAX:
+        raise InvalidInput(f"An idempotency key has 1 to {KEY_MAX} characters; this one has {len(key)}.")
+    if options.idempotency_key_options and options.idempotency_key_options.key:
+        given = options.idempotency_key_options.key
+        user_key = given if isinstance(given, str) else "-".join(given)
+    until = now + (durations.parse_key_ttl(options.idempotency_key_ttl) if options.idempotency_key_ttl else KEY_TTL_MS)
+    if len(bytes(options.metadata)) > METADATA_MAX_BYTES:
+        raise InvalidInput(f"The metadata is larger than {METADATA_MAX_BYTES} bytes.")
+    return NewRun(
+        id=run,
+        task=named(task, "task id"),
+        payload=payload,
+        payload_blob=blob,
+        payload_type=options.payload_type or "application/json",
+        payload_size=len(bytes(body.payload)),
+        queue=named(options.queue.name, "queue name") if options.queue else None,
+        tags=tags_of(options.tags),
+        metadata=options.metadata,
+        priority=_priority(options.priority),
+        concurrency_key=named(str(options.concurrency_key), "concurrency key")
+        if options.concurrency_key is not None
+        else None,
+        delay_until=durations.parse_delay(options.delay, now) if options.delay is not None else None,
+        ttl_ms=durations.parse_ttl(options.ttl) if options.ttl is not None else None,
+        max_attempts=_attempts(options.max_attempts),
+        max_duration_ms=_duration(options.max_duration),
+        is_test=options.test,
+        key=keys.stream_of(environment, "run", task, key) if key is not None else None,
+        key_until=until,
+        idempotency_key=user_key,
+    ), blobs
+
+
+def stored(value: Raw, key: str, max_bytes: int, what: str) -> tuple[Raw, BlobRef | None, dict[str, bytes]]:
+    """A value as the event holds it: inline, or beside the ledger under `key` when it is large."""
+    text = bytes(value)
+    if len(text) > max_bytes:
+        raise InvalidInput(f"The {what} has {len(text)} bytes; at most {max_bytes} are taken.")
+    if len(text) <= INLINE_MAX_BYTES:
+        return value, None, {}
+    return NOTHING, BlobRef(key, hashlib.sha256(text).hexdigest(), len(text)), {key: text}
+
+
+def tags_of(tags: str | list[str]) -> tuple[str, ...]:
+    """The tags, each once, in their order. Raises InvalidInput when there are too many or one is too long."""
+    given = [tags] if isinstance(tags, str) else tags
+    if any(not 0 < len(tag) <= TAG_MAX for tag in given):
+        raise InvalidInput(f"A tag has 1 to {TAG_MAX} characters.")
+    unique = tuple(dict.fromkeys(given))
+    if len(unique) > TAGS_MAX:
+        raise InvalidInput(f"A run has at most {TAGS_MAX} tags; these are {len(unique)}.")
+    return unique
+
+
+def named(name: str, what: str) -> str:
+    """A name that can stand in lists, filters and file names. Raises InvalidInput."""
+    if not 0 < len(name) <= NAME_MAX or not name.isprintable():
+        raise InvalidInput(f"A {what} has 1 to {NAME_MAX} printable characters.")
+    return name
+
+
+def with_overrides(new: NewRun, **changes: Any) -> NewRun:
+    """The same run with what is not None changed."""
+    return replace(new, **{name: value for name, value in changes.items() if value is not None})
+
+
+def _refuse_unknown(options: TriggerOptions) -> None:
+    # These change what happens; to ignore them would be a lie.
+    asked = {
+        "lockToVersion": options.lock_to_version,
+        "debounce": options.debounce,
+        "resumeParentOnCompletion": options.resume_parent_on_completion,
+    }
+    for name, value in asked.items():
+        if value:
+            raise InvalidInput(f"The option {name} is not supported yet.")
+
+
+def _attempts(attempts: int | None) -> int | None:
+    if attempts is not None and not 1 <= attempts <= ATTEMPTS_MAX:
+        raise InvalidInput(f"maxAttempts is 1 to {ATTEMPTS_MAX}, not {attempts}.")
+    return attempts
+
+
+def _duration(seconds: float | None) -> int | None:
+    if seconds is None:
+        return None
+    if not math.isfinite(seconds) or not DURATION_MIN_SECONDS <= seconds <= DURATION_MAX_SECONDS:
+        raise InvalidInput(f"maxDuration is at least {DURATION_MIN_SECONDS} second, not {seconds:g}.")
+    # The largest number stands for no limit at all (Trigger.dev's convention).
+    return None if seconds == DURATION_MAX_SECONDS else int(seconds * 1_000)
+
+
+def _priority(seconds: float) -> int:
+    if not math.isfinite(seconds) or abs(seconds) > PRIORITY_MAX:
+        raise InvalidInput(f"priority is a number of seconds between -{PRIORITY_MAX} and {PRIORITY_MAX}.")
+    return round(seconds)

@@ -1,0 +1,193 @@
+"""Routes about runs that exist: list, retrieve, result, events, cancel, reschedule."""
+
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Request
+from fastapi.responses import Response
+from msgspec import Raw
+
+from app.service import Service
+from app.triggered import value_of
+from app.web import bodies, shapes
+from app.web.caller import Caller, CallerDep, ServiceDep, read_body
+from app.web.docs import LIST_PARAMETERS, body_of
+from app.web.errors import Malformed
+from app.web.listing import cursor_of, query_of
+from app.web.triggering import json
+from domain import commands, durations, keys
+from domain.errors import InvalidInput, NotFound
+from domain.events import NOTHING, AttemptSucceeded, Recorded, RunTriggered
+from domain.status import FINAL, Status
+from projections import attempts, run_list
+from projections.attempts import AttemptRow
+from projections.run_list import RunRow
+
+router = APIRouter(tags=["runs"])
+LIST_WAIT_SECONDS = 1.0
+LAG_HEADER = "x-runfold-lag"
+BODY_MAX_BYTES = 65_536
+
+AsOf = Annotated[
+    str | None, Query(alias="asOf", description="A position of the ledger, or an ISO 8601 date: the run as it was.")
+]
+
+
+@router.get("/api/v1/runs", openapi_extra=LIST_PARAMETERS)
+async def list_runs(request: Request, service: ServiceDep, caller: CallerDep) -> Response:
+    """The runs of the environment, newest first, the caller's own writes included."""
+    parameters = request.query_params
+    if len(parameters.multi_items()) != len(parameters):
+        raise Malformed("A parameter is there twice; several values of one filter are joined by commas.")
+    query = query_of(parameters, service.clock.now().wall, v4=caller.speaks_v4)
+    head = service.loop.feed.head.position
+    seen = await service.follower.reached(head, LIST_WAIT_SECONDS)
+    rows, has_more = await service.read(
+        lambda: service.read_models.list_runs(
+            caller.environment.id,
+            query.filter,
+            query.size,
+            after=None if query.before else query.after,
+            before=query.before,
+        )
+    )
+    # Backwards, there is always a page behind (the one that was left), and `has_more` speaks of what is newer.
+    has_older, has_newer = (bool(rows), has_more) if query.before else (has_more, bool(rows and query.after))
+    pagination: dict[str, str] = {}
+    if has_older:
+        pagination["next"] = cursor_of(rows[-1].id)
+    if has_newer:
+        pagination["previous"] = cursor_of(rows[0].id)
+    data = [shapes.run_item(row, caller.environment, v4=caller.speaks_v4) for row in rows]
+    response = json({"data": data, "pagination": pagination})
+    if not seen:
+        response.headers[LAG_HEADER] = str(head - service.follower.position)
+    return response
+
+
+@router.get("/api/v1/runs/{run}")
+@router.get("/api/v3/runs/{run}")
+async def retrieve(run: str, service: ServiceDep, caller: CallerDep, as_of: AsOf = None) -> Response:
+    """A run with its attempts, payload and output: as it is, or as it was."""
+    history = await history_of(run, service, caller)
+    if as_of is not None:
+        history = _until(history, as_of)
+        if not history:
+            raise NotFound(f"Run {run} did not exist yet.")
+    return json(await _whole(history, service, caller))
+
+
+@router.get("/api/v1/runs/{run}/result")
+async def result(run: str, service: ServiceDep, caller: CallerDep) -> Response:
+    """What a finished run came to. 404 while it is not finished."""
+    history = await history_of(run, service, caller)
+    row, _ = _fold(history)
+    if row.status not in FINAL:
+        raise NotFound(f"Run {run} is not finished: it is {row.status}.")
+    if row.status is Status.COMPLETED:
+        output, output_type = await _output_of(history, service)
+        text = bytes(output).decode() if output is not NOTHING else None
+        body: dict[str, Any] = {"ok": True, "id": run, "outputType": output_type, "taskIdentifier": row.task}
+        return json(body if text is None else body | {"output": text})
+    error = row.error
+    told: dict[str, Any] = {"type": "STRING_ERROR", "raw": f"The run is {row.status}."}
+    if error is not None:
+        told = {"type": "BUILT_IN_ERROR", "name": error.name, "message": error.message}
+        told["stackTrace"] = error.stack_trace or ""
+    return json({"ok": False, "id": run, "taskIdentifier": row.task, "error": told})
+
+
+@router.get("/api/v1/runs/{run}/events")
+async def events(run: str, service: ServiceDep, caller: CallerDep) -> Response:
+    """Everything that ever happened to the run, in order."""
+    return json({"events": shapes.event_items(await history_of(run, service, caller))})
+
+
+@router.post("/api/v2/runs/{run}/cancel")
+async def cancel(run: str, service: ServiceDep, caller: CallerDep) -> Response:
+    """Stop a run. Safe to repeat: an ended run stays as it ended."""
+    await service.loop.submit(commands.CancelRun(run=run, **_origin(service, caller)))
+    return json({"id": run})
+
+
+@router.post("/api/v1/runs/{run}/reschedule", openapi_extra=body_of("RescheduleRequest"))
+async def reschedule(run: str, request: Request, service: ServiceDep, caller: CallerDep) -> Response:
+    """Give a delayed run another time; answers the run."""
+    body = bodies.decode(await read_body(request, BODY_MAX_BYTES), bodies.RescheduleBody)
+    origin = _origin(service, caller)
+    try:
+        until = durations.parse_delay(body.delay, origin["at"])
+    except InvalidInput as error:
+        raise Malformed(str(error)) from error
+    await service.loop.submit(commands.RescheduleRun(run=run, until=until, **origin))
+    return json(await _whole(await history_of(run, service, caller), service, caller))
+
+
+@router.post("/api/v1/idempotencyKeys/{key}/reset", openapi_extra=body_of("ResetKeyRequest"))
+async def reset_key(key: str, request: Request, service: ServiceDep, caller: CallerDep) -> Response:
+    """Free an idempotency key of a task, so that the next trigger with it makes a new run."""
+    body = bodies.decode(await read_body(request, BODY_MAX_BYTES), bodies.ResetKeyBody)
+    stream = keys.stream_of(caller.environment.id, "run", body.task_identifier, key)
+    await service.loop.submit(commands.ResetKey(key=stream, **_origin(service, caller)))
+    return json({"id": key})
+
+
+async def history_of(run: str, service: Service, caller: Caller) -> Sequence[Recorded]:
+    """All events of a run of the caller's environment. Raises NotFound."""
+    history = await service.history(run) if run.startswith("run_") else ()
+    if not history or history[0].environment != caller.environment.id:
+        raise NotFound(f"Run {run} not found.")
+    return history
+
+
+def _origin(service: Service, caller: Caller) -> dict[str, Any]:
+    at = service.clock.now().wall
+    return {"environment": caller.environment.id, "actor": caller.actor, "cause": caller.cause, "at": at}
+
+
+def _until(history: Sequence[Recorded], as_of: str) -> Sequence[Recorded]:
+    if as_of.isascii() and as_of.isdigit() and len(as_of) <= 18:
+        return [each for each in history if each.position <= int(as_of)]
+    try:
+        moment = durations.parse_date(as_of)
+    except InvalidInput as error:
+        raise Malformed(f"asOf is a position of the ledger or an ISO 8601 date, not {as_of[:40]!r}.") from error
+    return [each for each in history if each.recorded_at <= moment]
+
+
+def _fold(history: Sequence[Recorded]) -> tuple[RunRow, list[AttemptRow]]:
+    """The same folds that the lists are made of, over one run's own events: always current."""
+    row: RunRow | None = None
+    last: AttemptRow | None = None
+    rows: dict[int, AttemptRow] = {}
+    for recorded in history:
+        row = run_list.project(row, recorded)
+        last = attempts.project(last, recorded)
+        if last is not None:
+            rows[last.number] = last
+    assert row is not None, "a history begins with a trigger"
+    return row, [rows[number] for number in sorted(rows)]
+
+
+async def _whole(history: Sequence[Recorded], service: Service, caller: Caller) -> dict[str, Any]:
+    row, attempt_rows = _fold(history)
+    triggered = history[0].event
+    assert isinstance(triggered, RunTriggered), "a history begins with a trigger"
+    payload = await service.read(value_of, service.ledger, triggered.payload, triggered.payload_blob)
+    whole = shapes.run_item(row, caller.environment, v4=caller.speaks_v4)
+    whole |= {"relatedRuns": {}, "attempts": [shapes.attempt_item(each) for each in attempt_rows]}
+    if payload is not NOTHING:
+        whole |= {"payload": payload, "payloadType": triggered.payload_type}
+    if row.status is Status.COMPLETED:
+        output, output_type = await _output_of(history, service)
+        if output is not NOTHING:
+            whole |= {"output": output, "outputType": output_type}
+    return whole
+
+
+async def _output_of(history: Sequence[Recorded], service: Service) -> tuple[Raw, str]:
+    for recorded in reversed(history):
+        event = recorded.event
+        if isinstance(event, AttemptSucceeded):
+            return await service.read(value_of, service.ledger, event.output, event.output_blob), event.output_type
+    return NOTHING, "application/json"

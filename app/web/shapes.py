@@ -1,0 +1,105 @@
+"""Rows and events as the API shows them: camelCase, ISO dates, and what there is none of left out."""
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+
+from domain.environment import Environment
+from domain.events import Recorded, RunError
+from domain.vocabulary import helpers, name_of
+from projections.attempts import AttemptRow
+from projections.run_list import RunRow
+
+
+def iso(moment: int) -> str:
+    """A moment as ISO 8601 in UTC, with milliseconds."""
+    return datetime.fromtimestamp(moment / 1_000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def run_item(row: RunRow, environment: Environment, *, v4: bool) -> dict[str, Any]:
+    """A run in a list."""
+    return {
+        "id": row.id,
+        "status": name_of(row.status, v4=v4),
+        "taskIdentifier": row.task,
+        **helpers(row.status),
+        "isTest": row.is_test,
+        "createdAt": iso(row.created_at),
+        "updatedAt": iso(row.updated_at),
+        "tags": list(row.tags),
+        # Runfold bills nobody; the official clients require the fields.
+        "costInCents": 0,
+        "baseCostInCents": 0,
+        "durationMs": row.duration_ms,
+        "depth": 0,
+        "triggerFunction": "batchTrigger" if row.batch else "trigger",
+        "queue": row.queue,
+        "attemptCount": row.attempts,
+        "env": {"id": environment.id, "name": environment.slug},
+        **_present(
+            idempotencyKey=row.idempotency_key,
+            version=row.version,
+            startedAt=_iso(row.started_at),
+            finishedAt=_iso(row.finished_at),
+            queuedAt=_iso(row.queued_at),
+            delayedUntil=_iso(row.delayed_until),
+            expiredAt=_iso(row.expired_at),
+            ttl=None if row.ttl_ms is None else f"{row.ttl_ms // 1_000}s",
+            batchId=row.batch,
+            replayOf=row.replay_of,
+            concurrencyKey=row.concurrency_key,
+            priority=row.priority or None,
+            maxAttempts=row.max_attempts,
+            maxDuration=None if row.max_duration_ms is None else row.max_duration_ms / 1_000,
+            metadata=None if row.metadata is None else msgspec.Raw(row.metadata),
+            error=None if row.error is None else error_body(row.error),
+        ),
+    }
+
+
+def attempt_item(row: AttemptRow) -> dict[str, Any]:
+    """An attempt of a run."""
+    return {
+        "number": row.number,
+        "status": str(row.outcome),
+        "worker": row.worker,
+        "version": row.version,
+        **_present(
+            startedAt=_iso(row.started_at),
+            finishedAt=_iso(row.finished_at),
+            error=None if row.error is None else error_body(row.error),
+        ),
+    }
+
+
+def event_items(history: Iterable[Recorded]) -> list[dict[str, Any]]:
+    """Events with all that the ledger knows of them."""
+    return [
+        {
+            "position": each.position,
+            "id": each.stream,
+            "version": each.version,
+            "type": type(each.event).__name__,
+            "occurredAt": iso(each.occurred_at),
+            "recordedAt": iso(each.recorded_at),
+            "actor": each.actor,
+            "cause": each.cause,
+            "data": each.event,
+        }
+        for each in history
+    ]
+
+
+def error_body(error: RunError) -> dict[str, Any]:
+    """An error as the official clients read it."""
+    return {"message": error.message, "name": error.name, **_present(stackTrace=error.stack_trace, code=error.code)}
+
+
+def _iso(moment: int | None) -> str | None:
+    return None if moment is None else iso(moment)
+
+
+def _present(**fields: Any) -> dict[str, Any]:
+    return {name: value for name, value in fields.items() if value is not None}

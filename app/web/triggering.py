@@ -1,0 +1,140 @@
+"""Routes that make runs: trigger, batch, replay."""
+
+import msgspec
+from fastapi import APIRouter, Request
+from fastapi.responses import Response
+from msgspec import Raw
+
+from app.service import Service
+from app.triggered import value_of
+from app.web import bodies, newruns
+from app.web.caller import Caller, CallerDep, ServiceDep, read_body
+from app.web.docs import body_of
+from app.web.errors import Malformed
+from domain import commands, keys
+from domain.commands import Accepted
+from domain.errors import InvalidInput, NotFound
+from domain.events import NOTHING, RunTriggered
+from domain.lifecycle import NewRun
+
+router = APIRouter(tags=["runs"])
+ITEMS_MAX = 1_000
+BATCH_MAX_BYTES = 33_554_432
+ENVELOPE_MAX_BYTES = 524_288
+"""What a trigger's options may take beside the payload."""
+REQUEST_TTL_MS = 3_600_000
+"""How long the same request is known again by its own key."""
+
+
+@router.post("/api/v1/tasks/{task}/trigger", openapi_extra=body_of("TriggerRequest"))
+async def trigger(task: str, request: Request, service: ServiceDep, caller: CallerDep) -> Response:
+    """Make a run of a task. Answers `{"id", "isCached"}` when the run is committed."""
+    body = bodies.decode(await read_body(request, newruns.PAYLOAD_MAX_BYTES + ENVELOPE_MAX_BYTES), bodies.TriggerBody)
+    _take_headers(request, body)
+    now = service.clock.now().wall
+    new, blobs = newruns.new_run(service.ids.new("run", now), task, body, caller.environment.id, now)
+    accepted = await _submit(service, caller, f"trigger {task}", [new], blobs, None, now)
+    return json({"id": accepted[0].run, "isCached": accepted[0].cached})
+
+
+@router.post("/api/v1/tasks/{task}/batch", openapi_extra=body_of("BatchRequest"))
+async def trigger_batch(task: str, request: Request, service: ServiceDep, caller: CallerDep) -> Response:
+    """Make up to 1,000 runs of a task, all or none. Answers `{"batchId", "runs"}` in the order of the items."""
+    body = bodies.decode(await read_body(request, BATCH_MAX_BYTES), bodies.BatchBody)
+    if not 1 <= len(body.items) <= ITEMS_MAX:
+        raise InvalidInput(f"A batch has 1 to {ITEMS_MAX} items; this one has {len(body.items)}.")
+    now = service.clock.now().wall
+    batch = service.ids.new("batch", now)
+    runs: list[NewRun] = []
+    blobs: dict[str, bytes] = {}
+    for index, item in enumerate(body.items):
+        try:
+            new, more = newruns.new_run(service.ids.new("run", now), task, item, caller.environment.id, now)
+        except InvalidInput as error:
+            raise InvalidInput(f"Item {index}: {error}") from error
+        runs.append(newruns.with_overrides(new, batch=batch))
+        blobs |= more
+    accepted = await _submit(service, caller, f"batch {task}", runs, blobs, batch, now)
+    items = [{"id": each.run, "taskIdentifier": task, "isCached": each.cached} for each in accepted]
+    return json({"batchId": batch, "runs": items})
+
+
+@router.post("/api/v1/runs/{run}/replay", openapi_extra=body_of("ReplayRequest", required=False))
+async def replay(run: str, request: Request, service: ServiceDep, caller: CallerDep) -> Response:
+    """Make a new run of the same task with the same payload, whatever became of the old one."""
+    text = await read_body(request, newruns.PAYLOAD_MAX_BYTES + ENVELOPE_MAX_BYTES)
+    asked = bodies.decode(text, bodies.ReplayBody) if text.strip() else bodies.ReplayBody()
+    history = await service.history(run)
+    if not history or history[0].environment != caller.environment.id:
+        raise NotFound(f"Run {run} not found.")
+    old = history[0].event
+    assert isinstance(old, RunTriggered), "a run begins with its trigger"
+    payload = asked.payload
+    if payload is NOTHING:
+        payload = await service.read(value_of, service.ledger, old.payload, old.payload_blob)
+    now = service.clock.now().wall
+    options = bodies.TriggerOptions(
+        queue=bodies.QueueOption(asked.queue or old.queue),
+        concurrency_key=asked.concurrency_key if asked.concurrency_key is not None else old.concurrency_key,
+        delay=asked.delay,
+        ttl=asked.ttl,
+        idempotency_key=asked.idempotency_key,
+        idempotency_key_ttl=asked.idempotency_key_ttl,
+        max_attempts=asked.max_attempts,
+        max_duration=asked.max_duration,
+        metadata=asked.metadata if asked.metadata is not NOTHING else old.metadata,
+        payload_type=asked.payload_type or (old.payload_type if asked.payload is NOTHING else None),
+        priority=asked.priority,
+        tags=asked.tags if asked.tags is not None else list(old.tags),
+        test=old.is_test,
+    )
+    body = bodies.TriggerBody(Raw(payload), options)
+    new, blobs = newruns.new_run(service.ids.new("run", now), old.task, body, caller.environment.id, now)
+    new = newruns.with_overrides(new, replay_of=run)
+    accepted = await _submit(service, caller, f"replay {run}", [new], blobs, None, now)
+    return json({"id": accepted[0].run})
+
+
+async def _submit(
+    service: Service,
+    caller: Caller,
+    scope: str,
+    runs: list[NewRun],
+    blobs: dict[str, bytes],
+    batch: str | None,
+    now: int,
+) -> list[Accepted]:
+    environment = caller.environment.id
+    request = keys.stream_of(environment, "request", scope, caller.request_key) if caller.request_key else None
+    accepted: list[Accepted] = await service.loop.submit(
+        commands.TriggerRuns(
+            environment=environment,
+            actor=caller.actor,
+            cause=caller.cause,
+            at=now,
+            runs=runs,
+            batch=batch,
+            request=request,
+            request_until=now + REQUEST_TTL_MS,
+            blobs=blobs,
+        )
+    )
+    return accepted
+
+
+def _take_headers(request: Request, body: bodies.TriggerBody) -> None:
+    """The REST alternative to the fields of the body; the header wins."""
+    key, ttl = request.headers.get("idempotency-key"), request.headers.get("idempotency-key-ttl")
+    if key is None:
+        if ttl is not None:
+            raise Malformed("The header Idempotency-Key-TTL needs the header Idempotency-Key.")
+        return
+    body.options = body.options or bodies.TriggerOptions()
+    body.options.idempotency_key = key
+    if ttl is not None:
+        body.options.idempotency_key_ttl = ttl
+
+
+def json(content: object) -> Response:
+    """An answer as msgspec writes it."""
+    return Response(msgspec.json.encode(content), media_type="application/json")

@@ -1,0 +1,35 @@
+"""The command `runfold`: a worker runs right here, everything else is the engine, a program of its own."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import NoReturn
+
+from runfold import worker
+
+
+def main() -> NoReturn:
+    match sys.argv[1:]:
+        case ["worker", *arguments]:
+            # The user's code may import from where it was started, as under `python -m runfold.worker`.
+            sys.path.insert(0, str(Path.cwd()))
+            sys.exit(worker.main(arguments))
+        case arguments:
+            _start_engine(arguments)
+
+
+def _start_engine(arguments: list[str]) -> NoReturn:
+    # -P keeps the user's folder, which may well have an app/ too, off the engine's path.
+    command = [sys.executable, "-P", "-m", "app", *arguments]
+    environment = {**os.environ, "PYTHONPATH": str(_rooms())}
+    if os.name == "posix":
+        # The engine takes the place of this process, so that signals meant for it arrive.
+        os.execve(sys.executable, command, environment)  # noqa: S606 (no shell is what we want)
+    sys.exit(subprocess.call(command, env=environment))
+
+
+def _rooms() -> Path:
+    here = Path(__file__).parent
+    shipped = here / "_engine"  # in a wheel; a checkout has the rooms beside this package
+    return shipped if shipped.is_dir() else here.parent
