@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 _TAIL_BITS = 74
 _LOW_BITS = 62
+_BLOCK_BYTES = 4_096
 
 
 class Uuid7Ids:
@@ -16,6 +17,7 @@ class Uuid7Ids:
     def __init__(self, random_bytes: Callable[[int], bytes] = os.urandom) -> None:
         self._random_bytes = random_bytes
         self._block = b""
+        self._at = 0
         self._wall = 0
         self._tail = 0
 
@@ -32,7 +34,7 @@ class Uuid7Ids:
         return f"{kind}_{value:032x}"
 
     def _draw(self, size: int) -> bytes:
-        if len(self._block) < size:
-            self._block = self._random_bytes(4_096)
-        drawn, self._block = self._block[:size], self._block[size:]
-        return drawn
+        if self._at + size > len(self._block):
+            self._block, self._at = self._random_bytes(_BLOCK_BYTES), 0
+        self._at += size
+        return self._block[self._at - size : self._at]

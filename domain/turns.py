@@ -34,11 +34,10 @@ class Turns:
         session = self._sessions.get(turn.session)
         if session is None:
             session = self._sessions[turn.session] = Session(turn.session, turn.environment, turn.version, now)
-        if session.environment not in ("", turn.environment):
+        if session.environment != turn.environment:
             raise NotFound(f"Worker {turn.session} is not of this environment.")
         if turn.sequence <= turn.received:
             raise InvalidInput(f"Turn {turn.sequence} is said to be received already: sequences only grow.")
-        session.environment = turn.environment
         session.hear(turn, now)
         known = session.answers.get(turn.sequence)
         if known is not None:
@@ -104,12 +103,14 @@ class Turns:
         Returns whoever waited for an answer to a turn; answers known before are no longer had.
         """
         waiting = [ticket for session in self._sessions.values() for ticket in session.tickets]
-        self._sessions = {worker: Session(worker, "", "", now) for worker in sorted(self._memory.worker_runs)}
+        self._sessions = {}
         self._durations = []
-        for runs in self._memory.worker_runs.values():
-            for stream in sorted(runs):
+        for worker in sorted(self._memory.worker_runs):
+            for stream in sorted(self._memory.worker_runs[worker]):
                 run = self._memory.run(stream)
-                if run is not None and run.status is Status.EXECUTING:
+                assert run is not None, "what a worker holds is unfinished, and so in memory"
+                self._sessions.setdefault(worker, Session(worker, run.environment, run.worker_version or "", now))
+                if run.status is Status.EXECUTING:
                     self._limit(run, now)
         return waiting
 
