@@ -1,6 +1,7 @@
 """The follower: keeps the read models behind the ledger, in batches, and tells readers when it has come far enough."""
 
 import asyncio
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Protocol
 
@@ -25,8 +26,8 @@ class ReadModels(Protocol):
         """How far it came."""
         ...
 
-    def apply(self, records: list[Recorded], head: Head) -> None:
-        """Take these events in, all or none; what was applied before is skipped."""
+    def apply(self, records: Sequence[Recorded], head: Head) -> Head:
+        """Take these events in, all or none, and say how far it came; what was applied before is skipped."""
         ...
 
 
@@ -96,6 +97,5 @@ class Follower:
             digest = self._ledger.digest_at(last)
             assert digest is not None, "what was read is there"
             commit = Commit(records, Head(last, digest))
-        self._read_models.apply(list(commit.records), commit.head)
         # Someone may have rebuilt the read models meanwhile, to another position.
-        return self._read_models.position().position
+        return self._read_models.apply(commit.records, commit.head).position

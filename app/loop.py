@@ -144,6 +144,8 @@ class EngineLoop:
                 # Nobody is kept waiting for a database that does not come back; asking again is safe.
                 unknown = Unavailable(f"It is not known yet whether this was written: {again}")
                 await self._tell([(ticket, unknown) for ticket in list(self._waiting)])
+                if self._stopping:
+                    raise
             await asyncio.sleep(wait_ms / 1_000)
             wait_ms = min(2 * wait_ms, CLAIM_AGAIN_MS_MAX)
         if draft is not None:

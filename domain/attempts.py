@@ -18,6 +18,10 @@ HANDOUTS_MAX = 12
 """After so many hand-outs without a start the run is given up (Trigger.dev's number)."""
 
 
+REPORTS = frozenset({"succeeded", "failed", "crashed", "released"})
+"""The kinds of reports that close an attempt."""
+
+
 class Report(Struct, frozen=True, gc=False):
     """What a worker says of one attempt. `kind`: started, succeeded, failed, crashed or released."""
 
@@ -44,15 +48,18 @@ def report(run: Run, said: Report, worker: str) -> list[RunEvent]:
     """Take a worker's word for what happened. Raises Late when the attempt is not open."""
     if run.token != said.token:
         return _report_again(run, said, worker)
-    number = run.attempts
     if said.kind == "released":
         return hand_back("released")
-    if run.status is Status.DEQUEUED:
-        if said.kind != "started":
-            raise NotAllowed(f"Attempt {said.token} of {run.id} {said.kind} before it was reported as started.")
-        assert run.worker is not None
-        assert run.worker_version is not None, "a run that was handed out has a worker and a version"
-        return [e.AttemptStarted(number + 1, said.token, run.worker, run.worker_version)]
+    if run.status is not Status.DEQUEUED:
+        return _end(run.attempts, said)
+    assert run.worker is not None
+    assert run.worker_version is not None, "a run that was handed out has a worker and a version"
+    number = run.attempts + 1
+    # Two turns may be under way: the one that tells of the end may overtake the one that tells of the start.
+    return [e.AttemptStarted(number, said.token, run.worker, run.worker_version), *_end(number, said)]
+
+
+def _end(number: int, said: Report) -> list[RunEvent]:
     error = said.error or RunError(f"The worker reported that the attempt {said.kind} and did not say why.")
     match said.kind:
         case "started":
@@ -69,15 +76,14 @@ def report(run: Run, said: Report, worker: str) -> list[RunEvent]:
 
 
 def _report_again(run: Run, said: Report, worker: str) -> list[RunEvent]:
-    reported = run.closed_token == said.token and run.closed_by in {"succeeded", "failed", "crashed", "released"}
-    if reported and said.kind in {run.closed_by, "started"}:
+    closed_by = run.closed_by(said.token)
+    if closed_by in REPORTS and said.kind in {closed_by, "started"}:
         return []
     message = f"Attempt {said.token} of run {run.id} is not open"
-    if run.closed_token == said.token:
-        message += f" any more: it was {run.closed_by}"
-    recorded: list[RunEvent] = (
-        [] if run.refused_token == said.token else [e.LateResultRefused(said.token, said.kind, worker)]
-    )
+    if closed_by is not None:
+        message += f" any more: it was {closed_by}"
+    refused = e.LateResultRefused(said.token, said.kind, worker)
+    recorded: list[RunEvent] = [] if said.token in run.refused else [refused]
     raise Late(f"{message}.", recorded)
 
 

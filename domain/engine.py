@@ -28,6 +28,8 @@ INBOX_MAX = 20_000
 INBOX_MAX_BYTES = 128_000_000
 BATCH_MAX_EVENTS = 4_000
 BATCH_MAX_BYTES = 4_000_000
+HAND_OUTS_MAX = 1_000
+"""How many runs a batch hands out, over and above its other events: a flood of new runs must not starve the workers."""
 LOAD_MAX = 2_000
 DEAF_MS = 5_000
 """A gap between two batches after which leases start anew; whoever drives the engine asks for batches more often."""
@@ -106,11 +108,12 @@ class Engine:
         # The wall clock may be set back; what is recorded later is never recorded as earlier.
         self._recorded_at = max(self._recorded_at, now.wall)
         draft = Draft(self.memory, self.head, self._recorded_at, self._loaded)
+        # A turn that has come renews its worker's lease, however late the engine looks at it.
+        self._decide(self._urgent, draft, now)
         self._turns.expire(draft, now.mono)
         self._fire(draft, now)
-        self._decide(self._urgent, draft, now)
         self._decide(self._bulk, draft, now)
-        self._turns.hand_out(draft, BATCH_MAX_EVENTS - len(draft.records))
+        self._turns.hand_out(draft, HAND_OUTS_MAX)
         self._turns.answer(draft)
         self._loaded = {}
         if not draft.records and not draft.answers:

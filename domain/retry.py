@@ -17,6 +17,8 @@ class Retry(Struct, frozen=True, gc=False, rename="camel", omit_defaults=True):
 
         The formula is Trigger.dev's: round(min(max, r * min * factor ** (n - 1))), r uniform in [1, 2) if randomised.
         """
+        if self.min_timeout_in_ms == 0:
+            return 0
         r = 1.0 + chance if self.randomize else 1.0
         try:
             wait = r * self.min_timeout_in_ms * self.factor ** (failures - 1)

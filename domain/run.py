@@ -47,10 +47,14 @@ class Run(Struct, frozen=True, gc=False, omit_defaults=True):
     worker: str | None = None
     worker_version: str | None = None
     started_at: int | None = None
-    closed_token: int = 0
-    closed_by: str = ""
-    """The last attempt that was closed, and the report or the cause that closed it."""
-    refused_token: int = 0
+    closed: tuple[tuple[int, str], ...] = ()
+    """The tokens of attempts that are over, each with the report or the cause that closed it."""
+    refused: tuple[int, ...] = ()
+    """The tokens for which a late report was recorded."""
+
+    def closed_by(self, token: int) -> str | None:
+        """What closed the attempt behind a token, None if there is no such attempt, or it is open."""
+        return next((closed_by for closed, closed_by in self.closed if closed == token), None)
 
     @property
     def is_final(self) -> bool:
@@ -107,7 +111,7 @@ def _close(run: Run, closed_by: str) -> dict[str, Any]:
     """The open attempt, if there is one, is over."""
     if run.token is None:
         return {}
-    return {"token": None, "worker": None, "started_at": None, "closed_token": run.token, "closed_by": closed_by}
+    return {"token": None, "worker": None, "started_at": None, "closed": (*run.closed, (run.token, closed_by))}
 
 
 def _end(closed_by: str) -> Callable[[Run, Any, Recorded], dict[str, Any]]:
@@ -158,6 +162,6 @@ _CHANGES: dict[type[RunEvent], Callable[[Run, Any, Recorded], dict[str, Any]]] =
     e.RunSystemFailed: _end("system failed"),
     e.PayloadRejected: _end("rejected"),
     e.AuthUnresolved: _end("unresolved"),
-    e.LateResultRefused: lambda _run, event, _recorded: {"refused_token": event.token},
+    e.LateResultRefused: lambda run, event, _recorded: {"refused": (*run.refused, event.token)},
 }
 assert _CHANGES.keys() <= TRANSITIONS.keys()

@@ -19,6 +19,8 @@ class Session:
         self.want = 0
         self.sequence = 0
         """The turn that waits for an answer, 0 if none does."""
+        self.latest = 0
+        """The highest turn that came."""
         self.urgent = False
         """Whether that turn is to be answered with the present batch."""
         self.tickets: list[Ticket] = []
@@ -40,7 +42,7 @@ class Session:
 
     def wait(self, turn: Turn, ticket: Ticket) -> None:
         """This turn is the one to answer next."""
-        self.sequence = turn.sequence
+        self.sequence = self.latest = turn.sequence
         self.tickets.append(ticket)
         self.want = turn.want
 

@@ -44,8 +44,9 @@ class Turns:
             draft.answers.append((ticket, known))
             return
         refused = [refusal for said in turn.reports if (refusal := self._report(said, turn, draft, now))]
-        if turn.sequence < session.sequence:
-            # A turn that was overtaken on its way: it is told what became of its reports, the later one gets the runs.
+        if turn.sequence < session.latest or (turn.sequence == session.latest and not session.sequence):
+            # A turn that was overtaken on its way, or a copy of one that was answered: it is told what became of its
+            # reports, and no more; what its worker holds and wants is known from a later one.
             session.answers[turn.sequence] = TurnAnswer(turn.sequence, refused=tuple(refused))
             draft.answers.append((ticket, session.answers[turn.sequence]))
             return

@@ -24,12 +24,7 @@ def create_application(service: Service) -> FastAPI:
     generate = application.openapi
 
     def openapi() -> dict[str, Any]:
-        document = generate()
-        document.setdefault("components", {}).setdefault("schemas", {}).update(docs.schemas())
-        bearer = {"type": "http", "scheme": "bearer", "description": "A secret key of the environment."}
-        document["components"]["securitySchemes"] = {"secretKey": bearer}
-        document["security"] = [{"secretKey": []}]
-        return document
+        return docs.complete(generate())
 
     application.openapi = openapi  # type: ignore[method-assign]
     return application

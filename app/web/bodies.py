@@ -1,14 +1,25 @@
 """The bodies of requests, as msgspec reads them: the hot routes spend no time on anything else."""
 
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeAlias, TypeVar
 
 import msgspec
-from msgspec import Raw, Struct
+from msgspec import Meta, Raw, Struct
 
 from app.web.errors import Malformed
 from domain.events import NOTHING, RunError, TaskSettings
 
 T = TypeVar("T")
+
+# JSON knows no end of numbers; what is reckoned with here, and stored, stays where every client can read it.
+Count: TypeAlias = Annotated[int, Meta(ge=0, le=2**53)]
+Moment: TypeAlias = Annotated[int, Meta(ge=-(2**53), le=2**53)]
+MediaType: TypeAlias = Annotated[str, Meta(min_length=1, max_length=128, pattern="^[ -~]+$")]
+"""Visible ASCII: it may be sent in a header."""
+
+
+def _absent() -> Raw:
+    # A factory, because the schema of a body would have to show a default, and this one is no JSON.
+    return NOTHING
 
 
 class QueueOption(Struct):
@@ -23,6 +34,10 @@ class KeyOptions(Struct):
     key: str | list[str] | None = None
     scope: str | None = None
 
+    def text(self) -> str | None:
+        """The key as the user wrote it; the parts of one are joined as the official client does."""
+        return self.key if self.key is None or isinstance(self.key, str) else "-".join(self.key) or None
+
 
 class TriggerOptions(Struct, rename="camel"):
     """Options of a trigger. Fields that nobody knows are ignored, as the peer does."""
@@ -36,8 +51,8 @@ class TriggerOptions(Struct, rename="camel"):
     idempotency_key_options: KeyOptions | None = None
     max_attempts: int | None = None
     max_duration: float | None = None
-    metadata: Raw = NOTHING
-    payload_type: str | None = None
+    metadata: Raw = msgspec.field(default_factory=_absent)
+    payload_type: MediaType | None = None
     priority: float = 0
     tags: str | list[str] = []
     test: bool = False
@@ -49,7 +64,7 @@ class TriggerOptions(Struct, rename="camel"):
 class TriggerBody(Struct):
     """A trigger of one run."""
 
-    payload: Raw = NOTHING
+    payload: Raw = msgspec.field(default_factory=_absent)
     options: TriggerOptions | None = None
 
 
@@ -74,9 +89,9 @@ class ResetKeyBody(Struct, rename="camel"):
 class ReplayBody(Struct, rename="camel"):
     """What a replay does otherwise than the run it replays."""
 
-    payload: Raw = NOTHING
-    payload_type: str | None = None
-    metadata: Raw = NOTHING
+    payload: Raw = msgspec.field(default_factory=_absent)
+    payload_type: MediaType | None = None
+    metadata: Raw = msgspec.field(default_factory=_absent)
     tags: str | list[str] | None = None
     queue: str | None = None
     concurrency_key: str | int | None = None
@@ -112,11 +127,11 @@ class ReportBody(Struct, rename="camel"):
     """One report of a worker (docs/reference/worker-protocol.md)."""
 
     run: str
-    token: int
+    token: Count
     kind: str
-    at: int
-    output: Raw = NOTHING
-    output_type: str = "application/json"
+    at: Moment
+    output: Raw = msgspec.field(default_factory=_absent)
+    output_type: MediaType = "application/json"
     error: ErrorBody | None = None
     retryable: bool = True
 
@@ -126,17 +141,20 @@ class TurnBody(Struct, rename="camel"):
 
     session: str
     version: str
-    sequence: int
-    received: int = 0
-    want: int = 0
-    wait_ms: int = 0
-    holds: list[tuple[str, int]] | None = None
+    sequence: Annotated[int, Meta(ge=1, le=2**53)]
+    received: Count = 0
+    want: Count = 0
+    wait_ms: Count = 0
+    holds: list[tuple[str, Count]] | None = None
     reports: list[ReportBody] = []
 
 
 def decode(body: bytes, shape: type[T]) -> T:
     """A body of this shape. Raises Malformed with a sentence that names the place."""
     try:
+        if not body.isascii():
+            # What stays undecoded would take any bytes along, into the ledger and to every reader.
+            body.decode()
         return msgspec.json.decode(body, type=shape)
     except msgspec.ValidationError as error:
         raise Malformed(f"The body is not of the right shape: {error}.") from error

@@ -1,5 +1,6 @@
-"""Who asks: the environment that a secret key opens, and what a request says of itself."""
+"""Who asks: the environment that a secret key opens, what it may see, and what a request says of itself."""
 
+from collections.abc import Sequence
 from typing import Annotated, NamedTuple
 
 from fastapi import Depends, Request
@@ -7,6 +8,8 @@ from fastapi import Depends, Request
 from app.service import Service, digest_of
 from app.web.errors import TooLarge, Unauthorized
 from domain.environment import Environment
+from domain.errors import NotFound
+from domain.events import Recorded
 
 V4_API = "2025-07-16"
 
@@ -45,6 +48,14 @@ def caller_of(request: Request) -> Caller:
 
 ServiceDep = Annotated[Service, Depends(service_of)]
 CallerDep = Annotated[Caller, Depends(caller_of)]
+
+
+async def history_of(run: str, service: Service, caller: Caller) -> Sequence[Recorded]:
+    """All events of a run of the caller's environment. Raises NotFound."""
+    history = await service.history(run) if run.startswith("run_") else ()
+    if not history or history[0].environment != caller.environment.id:
+        raise NotFound(f"Run {run} not found.")
+    return history
 
 
 async def read_body(request: Request, max_bytes: int) -> bytes:

@@ -16,25 +16,53 @@ _NAMES: dict[str, type[Any]] = {
     "TurnRequest": bodies.TurnBody,
 }
 
+OPEN_PATHS = frozenset({"/livez", "/readyz"})
+"""Whoever asks whether an engine is up need not have a key."""
+_ERROR = {
+    "type": "object",
+    "required": ["error", "type", "title", "status", "detail"],
+    "properties": {
+        "error": {"type": "string", "description": "A sentence that says what was asked and what stood in the way."},
+        "type": {"type": "string"},
+        "title": {"type": "string"},
+        "status": {"type": "integer"},
+        "detail": {"type": "string", "description": "The same sentence, where RFC 9457 has it."},
+        "code": {"type": "string", "description": "A word for errors that programs react to."},
+    },
+}
+
 
 def body_of(name: str, *, required: bool = True) -> dict[str, Any]:
     """The request body of a route, described by the very struct that reads it."""
-    reference = {"$ref": f"#/components/schemas/{_NAMES[name].__name__}"}
-    return {"requestBody": {"required": required, "content": {"application/json": {"schema": reference}}}}
+    return {"requestBody": {"required": required, "content": _json_of(_NAMES[name].__name__)}}
 
 
-def schemas() -> dict[str, Any]:
-    """The schemas of all bodies, for `components.schemas`."""
-    _, found = msgspec.json.schema_components(
-        _NAMES.values(), schema_hook=_any, ref_template="#/components/schemas/{name}"
-    )
+def complete(document: dict[str, Any]) -> dict[str, Any]:
+    """The document with what FastAPI does not know of: the bodies, the key, and how errors look."""
+    document["components"] = {
+        "schemas": _schemas() | {"Error": _ERROR},
+        "responses": {"Error": {"description": "Refused, and why.", "content": _json_of("Error")}},
+        "securitySchemes": {"secretKey": {"type": "http", "scheme": "bearer", "description": "A secret key."}},
+    }
+    document["security"] = [{"secretKey": []}]
+    for path, operations in document["paths"].items():
+        for operation in operations.values():
+            operation["responses"] = {
+                "200": operation["responses"]["200"],
+                "default": {"$ref": "#/components/responses/Error"},
+            }
+            if path in OPEN_PATHS:
+                operation["security"] = []
+    return document
+
+
+def _schemas() -> dict[str, Any]:
+    _, found = msgspec.json.schema_components(_NAMES.values(), ref_template="#/components/schemas/{name}")
     return found
 
 
-def _any(kind: type) -> dict[str, Any]:
-    if kind is msgspec.Raw:
-        return {"description": "Any JSON value."}
-    raise NotImplementedError(kind)
+def _json_of(schema: str) -> dict[str, Any]:
+    return {"application/json": {"schema": {"$ref": f"#/components/schemas/{schema}"}}}
 
 
 def _parameter(name: str, description: str) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from fastapi.responses import JSONResponse, Response
 from starlette.exceptions import HTTPException
 
 from domain import errors
+from projections.fold import OutOfStep
 
 log = structlog.get_logger(__name__)
 
@@ -38,6 +39,7 @@ STATUS: dict[type[errors.RunfoldError], int] = {
     errors.LedgerUnavailable: 503,
     errors.Deposed: 503,
     errors.LedgerError: 500,
+    OutOfStep: 500,
     errors.RunfoldError: 500,
 }
 TITLES = {
@@ -59,13 +61,11 @@ def status_of(error: errors.RunfoldError) -> int:
     return next(STATUS[kind] for kind in type(error).__mro__ if kind in STATUS)
 
 
-def answer(status: int, sentence: str, *, code: str | None = None) -> JSONResponse:
-    """The body of every error: the sentence under `error`, and the fields of RFC 9457."""
+def answer(status: int, sentence: str, **more: Any) -> JSONResponse:
+    """The body of every error: the sentence under `error`, the fields of RFC 9457, and whatever more there is to say."""
     title = TITLES.get(status, "Error")
     body: dict[str, Any] = {"error": sentence, "type": "about:blank", "title": title, "status": status}
-    body["detail"] = sentence
-    if code:
-        body["code"] = code
+    body |= {"detail": sentence} | more
     headers = {"retry-after": str(RETRY_AFTER_SECONDS)} if status == 503 else None
     return JSONResponse(body, status, headers)
 
@@ -75,7 +75,8 @@ async def _refused(_request: Request, error: Exception) -> Response:
     status = status_of(error)
     if status == 500:
         log.error("request failed", error=str(error))
-    return answer(status, str(error), code=CODES.get(type(error)))
+    code = CODES.get(type(error))
+    return answer(status, str(error), **({"code": code} if code else {}))
 
 
 async def _invalid(_request: Request, error: Exception) -> Response:
@@ -91,7 +92,9 @@ async def _http(request: Request, error: Exception) -> Response:
         404: f"There is nothing at {request.url.path}.",
         405: f"{request.method} is not a method of {request.url.path}.",
     }
-    return answer(error.status_code, sentences.get(error.status_code, str(error.detail)))
+    response = answer(error.status_code, sentences.get(error.status_code, str(error.detail)))
+    response.headers.update(error.headers or {})  # a 405 says which methods there are
+    return response
 
 
 async def _unexpected(_request: Request, error: Exception) -> Response:

@@ -4,6 +4,7 @@ from fastapi import APIRouter
 from fastapi.responses import JSONResponse, Response
 
 from app.web.caller import ServiceDep
+from app.web.errors import answer
 
 router = APIRouter(tags=["health"])
 LAG_MAX = 50_000
@@ -26,5 +27,5 @@ async def readyz(service: ServiceDep) -> Response:
         f"The read models are {head - position} events behind." if head - position > LAG_MAX else None,
     ]
     reasons = [problem for problem in problems if problem]
-    body = {"status": "unavailable" if reasons else "ok", "role": "writer", "head": head, "readModels": position}
-    return JSONResponse(body | ({"error": " ".join(reasons)} if reasons else {}), 503 if reasons else 200)
+    known = {"role": "writer", "head": head, "readModels": position}
+    return answer(503, " ".join(reasons), **known) if reasons else JSONResponse({"status": "ok"} | known)

@@ -61,7 +61,7 @@ def _query(parameters: Mapping[str, str], now: int, *, v4: bool) -> Query:
         versions=tuple(_many(parameters, "version")),
         tags=tuple(_many(parameters, "tag")),
         queues=tuple(_many(parameters, "queue")),
-        batch=parameters.get("filter[batch]"),
+        batch=parameters.get("filter[batch]") or None,
         is_test=_bool(parameters, "filter[isTest]"),
         created_from=created_from,
         created_to=created_to,

@@ -2,8 +2,10 @@
 
 import hashlib
 import math
+from itertools import accumulate
 from typing import Any
 
+import msgspec
 from msgspec import Raw
 from msgspec.structs import replace
 
@@ -25,6 +27,10 @@ KEY_TTL_MS = 30 * 86_400_000
 DURATION_MIN_SECONDS = 1
 DURATION_MAX_SECONDS = 2**31 - 1
 PRIORITY_MAX = 10**9
+NESTING_MAX = 200
+"""How deep a value may be nested: every reader there is can follow so far, also where it is wrapped in an answer."""
+_LEVELS = {ord("["): 1, ord("{"): 1, ord("]"): -1, ord("}"): -1}
+_NO_BRACKETS = bytes(set(range(256)) - _LEVELS.keys())
 
 
 def new_run(run: str, task: str, body: TriggerBody, environment: str, now: int) -> tuple[NewRun, dict[str, bytes]]:
@@ -32,15 +38,12 @@ def new_run(run: str, task: str, body: TriggerBody, environment: str, now: int) 
     options = body.options or TriggerOptions()
     _refuse_unknown(options)
     payload, blob, blobs = stored(body.payload, f"{run}/payload", PAYLOAD_MAX_BYTES, "payload")
-    key, user_key = options.idempotency_key, options.idempotency_key
-    if key is not None and not 0 < len(key) <= KEY_MAX:
-        raise InvalidInput(f"An idempotency key has 1 to {KEY_MAX} characters; this one has {len(key)}.")
-    if options.idempotency_key_options and options.idempotency_key_options.key:
-        given = options.idempotency_key_options.key
-        user_key = given if isinstance(given, str) else "-".join(given)
-    until = now + (durations.parse_key_ttl(options.idempotency_key_ttl) if options.idempotency_key_ttl else KEY_TTL_MS)
-    if len(bytes(options.metadata)) > METADATA_MAX_BYTES:
-        raise InvalidInput(f"The metadata is larger than {METADATA_MAX_BYTES} bytes.")
+    key = options.idempotency_key
+    user_key = (options.idempotency_key_options and options.idempotency_key_options.text()) or key
+    for given in (key, user_key):
+        if given is not None and not 0 < len(given) <= KEY_MAX:
+            raise InvalidInput(f"An idempotency key has 1 to {KEY_MAX} characters; this one has {len(given)}.")
+    ttl = options.idempotency_key_ttl
     return NewRun(
         id=run,
         task=named(task, "task id"),
@@ -50,7 +53,7 @@ def new_run(run: str, task: str, body: TriggerBody, environment: str, now: int) 
         payload_size=len(bytes(body.payload)),
         queue=named(options.queue.name, "queue name") if options.queue else None,
         tags=tags_of(options.tags),
-        metadata=options.metadata,
+        metadata=_metadata(options.metadata),
         priority=_priority(options.priority),
         concurrency_key=named(str(options.concurrency_key), "concurrency key")
         if options.concurrency_key is not None
@@ -61,7 +64,7 @@ def new_run(run: str, task: str, body: TriggerBody, environment: str, now: int) 
         max_duration_ms=_duration(options.max_duration),
         is_test=options.test,
         key=keys.stream_of(environment, "run", task, key) if key is not None else None,
-        key_until=until,
+        key_until=now + (KEY_TTL_MS if ttl is None else durations.parse_key_ttl(ttl)),
         idempotency_key=user_key,
     ), blobs
 
@@ -71,6 +74,10 @@ def stored(value: Raw, key: str, max_bytes: int, what: str) -> tuple[Raw, BlobRe
     text = bytes(value)
     if len(text) > max_bytes:
         raise InvalidInput(f"The {what} has {len(text)} bytes; at most {max_bytes} are taken.")
+    if not text:
+        # Only NOTHING itself is left out of the event's JSON.
+        return NOTHING, None, {}
+    _readable(text, what)
     if len(text) <= INLINE_MAX_BYTES:
         return value, None, {}
     return NOTHING, BlobRef(key, hashlib.sha256(text).hexdigest(), len(text)), {key: text}
@@ -97,6 +104,38 @@ def named(name: str, what: str) -> str:
 def with_overrides(new: NewRun, **changes: Any) -> NewRun:
     """The same run with what is not None changed."""
     return replace(new, **{name: value for name, value in changes.items() if value is not None})
+
+
+def _readable(text: bytes, what: str) -> Any:
+    """The value, which every reader can read. Raises InvalidInput for what only some can.
+
+    One value that a reader chokes on would take the list or the turn that it is part of with it.
+    """
+    try:
+        value = msgspec.json.decode(text)
+    except msgspec.DecodeError as error:
+        raise InvalidInput(f"The {what} cannot be read everywhere: {error}.") from error
+    if text.count(b"[") + text.count(b"{") > NESTING_MAX and _levels_of(text) > NESTING_MAX:
+        raise InvalidInput(f"The {what} is nested too deeply: more than {NESTING_MAX} levels.")
+    return value
+
+
+def _levels_of(text: bytes) -> int:
+    """How deep valid JSON is nested, told by its brackets: to walk through three megabytes of objects takes seconds."""
+    unescaped = text.replace(b"\\\\", b"").replace(b'\\"', b"")
+    outside_of_strings = b"".join(unescaped.split(b'"')[::2])
+    brackets = outside_of_strings.translate(None, _NO_BRACKETS)
+    return max(accumulate(map(_LEVELS.__getitem__, brackets)))
+
+
+def _metadata(metadata: Raw) -> Raw:
+    text = bytes(metadata)
+    if len(text) > METADATA_MAX_BYTES:
+        raise InvalidInput(f"The metadata has {len(text)} bytes; at most {METADATA_MAX_BYTES} are taken.")
+    value = _readable(text, "metadata") if text else None
+    if value is not None and not isinstance(value, dict):
+        raise InvalidInput("The metadata is a JSON object.")
+    return NOTHING if value is None else metadata
 
 
 def _refuse_unknown(options: TriggerOptions) -> None:

@@ -10,7 +10,7 @@ from msgspec import Raw
 from app.service import Service
 from app.triggered import value_of
 from app.web import bodies, shapes
-from app.web.caller import Caller, CallerDep, ServiceDep, read_body
+from app.web.caller import Caller, CallerDep, ServiceDep, history_of, read_body
 from app.web.docs import LIST_PARAMETERS, body_of
 from app.web.errors import Malformed
 from app.web.listing import cursor_of, query_of
@@ -123,21 +123,13 @@ async def reschedule(run: str, request: Request, service: ServiceDep, caller: Ca
     return json(await _whole(await history_of(run, service, caller), service, caller))
 
 
-@router.post("/api/v1/idempotencyKeys/{key}/reset", openapi_extra=body_of("ResetKeyRequest"))
+@router.post("/api/v1/idempotencyKeys/{key:path}/reset", openapi_extra=body_of("ResetKeyRequest"))
 async def reset_key(key: str, request: Request, service: ServiceDep, caller: CallerDep) -> Response:
     """Free an idempotency key of a task, so that the next trigger with it makes a new run."""
     body = bodies.decode(await read_body(request, BODY_MAX_BYTES), bodies.ResetKeyBody)
     stream = keys.stream_of(caller.environment.id, "run", body.task_identifier, key)
     await service.loop.submit(commands.ResetKey(key=stream, **_origin(service, caller)))
     return json({"id": key})
-
-
-async def history_of(run: str, service: Service, caller: Caller) -> Sequence[Recorded]:
-    """All events of a run of the caller's environment. Raises NotFound."""
-    history = await service.history(run) if run.startswith("run_") else ()
-    if not history or history[0].environment != caller.environment.id:
-        raise NotFound(f"Run {run} not found.")
-    return history
 
 
 def _origin(service: Service, caller: Caller) -> dict[str, Any]:

@@ -3,18 +3,17 @@
 import msgspec
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
-from msgspec import Raw
 
 from app.service import Service
 from app.triggered import value_of
 from app.web import bodies, newruns
-from app.web.caller import Caller, CallerDep, ServiceDep, read_body
+from app.web.caller import Caller, CallerDep, ServiceDep, history_of, read_body
 from app.web.docs import body_of
 from app.web.errors import Malformed
 from domain import commands, keys
 from domain.commands import Accepted
-from domain.errors import InvalidInput, NotFound
-from domain.events import NOTHING, RunTriggered
+from domain.errors import InvalidInput
+from domain.events import NOTHING, KeyClaimed, RunTriggered
 from domain.lifecycle import NewRun
 
 router = APIRouter(tags=["runs"])
@@ -26,7 +25,7 @@ REQUEST_TTL_MS = 3_600_000
 """How long the same request is known again by its own key."""
 
 
-@router.post("/api/v1/tasks/{task}/trigger", openapi_extra=body_of("TriggerRequest"))
+@router.post("/api/v1/tasks/{task:path}/trigger", openapi_extra=body_of("TriggerRequest"))
 async def trigger(task: str, request: Request, service: ServiceDep, caller: CallerDep) -> Response:
     """Make a run of a task. Answers `{"id", "isCached"}` when the run is committed."""
     body = bodies.decode(await read_body(request, newruns.PAYLOAD_MAX_BYTES + ENVELOPE_MAX_BYTES), bodies.TriggerBody)
@@ -37,7 +36,7 @@ async def trigger(task: str, request: Request, service: ServiceDep, caller: Call
     return json({"id": accepted[0].run, "isCached": accepted[0].cached})
 
 
-@router.post("/api/v1/tasks/{task}/batch", openapi_extra=body_of("BatchRequest"))
+@router.post("/api/v1/tasks/{task:path}/batch", openapi_extra=body_of("BatchRequest"))
 async def trigger_batch(task: str, request: Request, service: ServiceDep, caller: CallerDep) -> Response:
     """Make up to 1,000 runs of a task, all or none. Answers `{"batchId", "runs"}` in the order of the items."""
     body = bodies.decode(await read_body(request, BATCH_MAX_BYTES), bodies.BatchBody)
@@ -54,7 +53,10 @@ async def trigger_batch(task: str, request: Request, service: ServiceDep, caller
             raise InvalidInput(f"Item {index}: {error}") from error
         runs.append(newruns.with_overrides(new, batch=batch))
         blobs |= more
-    accepted = await _submit(service, caller, f"batch {task}", runs, blobs, batch, now)
+    scope = f"batch {task}"
+    accepted = await _submit(service, caller, scope, runs, blobs, batch, now)
+    if not {each.id for each in runs} & {each.run for each in accepted if not each.cached}:
+        batch = await _batch_before(service, caller, scope) or batch
     items = [{"id": each.run, "taskIdentifier": task, "isCached": each.cached} for each in accepted]
     return json({"batchId": batch, "runs": items})
 
@@ -64,10 +66,7 @@ async def replay(run: str, request: Request, service: ServiceDep, caller: Caller
     """Make a new run of the same task with the same payload, whatever became of the old one."""
     text = await read_body(request, newruns.PAYLOAD_MAX_BYTES + ENVELOPE_MAX_BYTES)
     asked = bodies.decode(text, bodies.ReplayBody) if text.strip() else bodies.ReplayBody()
-    history = await service.history(run)
-    if not history or history[0].environment != caller.environment.id:
-        raise NotFound(f"Run {run} not found.")
-    old = history[0].event
+    old = (await history_of(run, service, caller))[0].event
     assert isinstance(old, RunTriggered), "a run begins with its trigger"
     payload = asked.payload
     if payload is NOTHING:
@@ -88,7 +87,7 @@ async def replay(run: str, request: Request, service: ServiceDep, caller: Caller
         tags=asked.tags if asked.tags is not None else list(old.tags),
         test=old.is_test,
     )
-    body = bodies.TriggerBody(Raw(payload), options)
+    body = bodies.TriggerBody(payload, options)
     new, blobs = newruns.new_run(service.ids.new("run", now), old.task, body, caller.environment.id, now)
     new = newruns.with_overrides(new, replay_of=run)
     accepted = await _submit(service, caller, f"replay {run}", [new], blobs, None, now)
@@ -104,8 +103,7 @@ async def _submit(
     batch: str | None,
     now: int,
 ) -> list[Accepted]:
-    environment = caller.environment.id
-    request = keys.stream_of(environment, "request", scope, caller.request_key) if caller.request_key else None
+    environment, request = caller.environment.id, _request_of(caller, scope)
     accepted: list[Accepted] = await service.loop.submit(
         commands.TriggerRuns(
             environment=environment,
@@ -120,6 +118,21 @@ async def _submit(
         )
     )
     return accepted
+
+
+def _request_of(caller: Caller, scope: str) -> str | None:
+    """The stream of the request's own key."""
+    if not caller.request_key:
+        return None
+    return keys.stream_of(caller.environment.id, "request", scope, caller.request_key)
+
+
+async def _batch_before(service: Service, caller: Caller, scope: str) -> str | None:
+    """The batch that the same request, sent before, had made."""
+    request = _request_of(caller, scope)
+    history = await service.history(request) if request else ()
+    last = history[-1].event if history else None
+    return last.target if isinstance(last, KeyClaimed) else None
 
 
 def _take_headers(request: Request, body: bodies.TriggerBody) -> None:

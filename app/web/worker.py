@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import re
 from datetime import UTC, datetime
 from typing import Any
 
@@ -27,8 +28,10 @@ router = APIRouter(tags=["workers"])
 WAIT_MS_MAX = 20_000
 WANT_MAX = 1_000
 TASKS_MAX = 10_000
+TASK_TIME_MAX_MS = 3_650 * 86_400_000
 OUTPUT_MAX_BYTES = 10_485_760
 TURN_MAX_BYTES = 67_108_864
+SESSION = re.compile(r"worker_[0-9A-Za-z]{1,57}")
 KINDS = frozenset({"started", "succeeded", "failed", "crashed", "released"})
 
 
@@ -121,10 +124,8 @@ async def _in_time(request: Request, future: "asyncio.Future[Any]", wait_ms: int
 
 
 def _command_of(body: bodies.TurnBody, caller: Caller, now: int) -> commands.Turn:
-    if not body.session.startswith("worker_") or not body.session.isascii() or len(body.session) > 64:
-        raise InvalidInput("A session is worker_ and up to 57 letters and digits.")
-    if body.sequence < 1 or body.want < 0:
-        raise InvalidInput("A sequence is 1 or more, and want 0 or more.")
+    if not SESSION.fullmatch(body.session):
+        raise InvalidInput("A session is worker_ and 1 to 57 letters and digits.")
     reports: list[Report] = []
     blobs: dict[str, bytes] = {}
     for said in body.reports:
@@ -158,8 +159,8 @@ def _report_of(said: bodies.ReportBody) -> tuple[Report, dict[str, bytes]]:
         output, ref, blobs = newruns.stored(said.output, f"{said.run}/output/{said.token}", OUTPUT_MAX_BYTES, "output")
     except InvalidInput as refusal:
         # The run ends with that sentence; to refuse the turn would only have it sent again.
-        too_large = RunError(str(refusal), "OutputTooLarge")
-        return Report(said.run, said.token, "failed", said.at, error=too_large, retryable=False), {}
+        unusable = RunError(str(refusal), "InvalidOutput")
+        return Report(said.run, said.token, "failed", said.at, error=unusable, retryable=False), {}
     return (
         Report(said.run, said.token, said.kind, said.at, output, ref, said.output_type, error, said.retryable),
         blobs,
@@ -224,13 +225,15 @@ def _checked(task: TaskSettings) -> TaskSettings:
     retry = task.retry
     if retry and not (
         1 <= retry.max_attempts <= newruns.ATTEMPTS_MAX
-        and 0 <= retry.min_timeout_in_ms <= retry.max_timeout_in_ms
+        and 0 <= retry.min_timeout_in_ms <= retry.max_timeout_in_ms <= TASK_TIME_MAX_MS
         and retry.factor >= 1
     ):
         raise InvalidInput(
             f"The retry policy of task {task.id} needs maxAttempts from 1 to {newruns.ATTEMPTS_MAX},"
-            " 0 <= minTimeoutInMs <= maxTimeoutInMs and a factor of at least 1."
+            f" 0 <= minTimeoutInMs <= maxTimeoutInMs <= {TASK_TIME_MAX_MS} and a factor of at least 1."
         )
-    if (task.ttl is not None and task.ttl < 0) or (task.max_duration is not None and task.max_duration < 1):
-        raise InvalidInput(f"The ttl of task {task.id} is 0 or more, and its maxDuration 1 or more.")
+    if not (task.ttl is None or 0 <= task.ttl <= TASK_TIME_MAX_MS):
+        raise InvalidInput(f"The ttl of task {task.id} is 0 to {TASK_TIME_MAX_MS} milliseconds.")
+    if not (task.max_duration is None or 1 <= task.max_duration <= TASK_TIME_MAX_MS):
+        raise InvalidInput(f"The maxDuration of task {task.id} is 1 to {TASK_TIME_MAX_MS} milliseconds.")
     return task

@@ -1,11 +1,24 @@
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator, MutableMapping
+from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from tests.app.harness import Engine, running_engine
 
+Log = list[MutableMapping[str, Any]]
+
+
+@pytest.fixture(autouse=True)
+def log() -> Iterator[Log]:
+    """What the engine logs while a test runs."""
+    with capture_logs() as entries:
+        yield entries
+
 
 @pytest.fixture
-async def engine() -> AsyncIterator[Engine]:
+async def engine(log: Log) -> AsyncIterator[Engine]:
+    """An engine that has nothing to complain of; tests that break it start their own."""
     async with running_engine() as running:
         yield running
+    assert [entry for entry in log if entry["log_level"] == "error"] == []

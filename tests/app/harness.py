@@ -2,24 +2,30 @@
 
 import random
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 from uuid import uuid4
 
 import httpx
+from fastapi import FastAPI
 
 from adapters.ids import Uuid7Ids
 from adapters.sqlite.ledger import MEMORY, SqliteLedger
 from adapters.sqlite.read_models import SqliteReadModels
-from app.service import Service, start_service
+from app.service import Service, digest_of, start_service
 from app.web.application import create_application
-from domain.commands import EndTurn
+from domain.commands import AddKey, CreateEnvironment, EndTurn
 from domain.engine import Now
-from domain.ports import Ledger
+from domain.ports import Ids, Ledger
 
 KEY = "tr_dev_0123456789abcdef"
 LEASE_MS = 30_000
 START_MS = 1_800_000_000_000
+START = "2027-01-15T08:00:00.000Z"
+RETRY = {"maxAttempts": 3, "minTimeoutInMs": 1_000, "maxTimeoutInMs": 60_000, "factor": 2.0, "randomize": False}
+STEP_MS = 4_000
+"""Longer, and the engine would take it for a pause in which it was deaf."""
+ERROR_FIELDS = {"error", "type", "title", "status", "detail"}
 
 
 class ManualClock:
@@ -34,19 +40,24 @@ class ManualClock:
 
 
 class Engine:
-    """A running service and a client that has its key."""
+    """A running service, a client that has the key of one environment, and that environment's one worker."""
 
-    def __init__(self, service: Service, clock: ManualClock, client: httpx.AsyncClient) -> None:
+    def __init__(self, service: Service, clock: ManualClock, client: httpx.AsyncClient, session: str) -> None:
         self.service = service
         self.clock = clock
         self.client = client
+        self.session = session
         self.sequence = 0
+
+    @property
+    def head(self) -> int:
+        """How many events are committed."""
+        return self.service.loop.feed.head.position
 
     async def advance(self, milliseconds: int) -> None:
         """Move the clock and let the engine do what is due then."""
-        # In steps that the engine does not take for a pause in which it was deaf.
         while milliseconds > 0:
-            step = min(milliseconds, 1_000)
+            step = min(milliseconds, STEP_MS)
             milliseconds -= step
             self.clock.wall += step
             self.clock.mono += step
@@ -59,10 +70,18 @@ class Engine:
         assert response.status_code == 200, response.text
         return response.json()
 
-    async def post(self, path: str, body: Any = None) -> Any:
-        response = await self.client.post(path, json=body) if body is not None else await self.client.post(path)
+    async def post(self, path: str, body: Any = None, **headers: str) -> Any:
+        response = await self.client.post(path, json=body, headers=headers)
         assert response.status_code == 200, response.text
         return response.json()
+
+    async def refused(self, method: str, path: str, status: int, **request: Any) -> str:
+        """Send what must be refused with this status, and write nothing; returns the sentence that says why."""
+        before = self.head
+        response = await self.client.request(method, path, **request)
+        assert response.status_code == status, response.text
+        assert self.head == before, "a refused request writes nothing"
+        return sentence_of(response)
 
     async def register(self, *tasks: dict[str, Any]) -> str:
         answer = await self.post("/worker/v1/register", {"tasks": list(tasks) or [{"id": "greet"}]})
@@ -74,11 +93,35 @@ class Engine:
         run: str = answer["id"]
         return run
 
+    async def retrieve(self, run: str, **parameters: Any) -> Any:
+        return await self.get(f"/api/v3/runs/{run}", **parameters)
+
+    async def listed(self, **parameters: Any) -> list[str]:
+        """The ids on the first page of a list."""
+        return [run["id"] for run in (await self.get("/api/v1/runs", **parameters))["data"]]
+
+    async def events(self, run: str) -> list[str]:
+        """The types of all events of a run."""
+        return [each["type"] for each in (await self.get(f"/api/v1/runs/{run}/events"))["events"]]
+
     async def turn(self, version: str, *reports: dict[str, Any], want: int = 10, **fields: Any) -> Any:
-        """The next turn of this engine's one worker, which has received all answers so far."""
+        """The next turn of the worker, which has received all answers so far."""
         self.sequence += 1
-        body = {"session": "worker_1", "version": version, "sequence": self.sequence, "received": self.sequence - 1}
+        body = {"session": self.session, "version": version, "sequence": self.sequence, "received": self.sequence - 1}
         return await self.post("/worker/v1/turn", body | {"want": want, "reports": list(reports)} | fields)
+
+    async def take(self, version: str) -> dict[str, Any]:
+        """The next run, handed out and started."""
+        (handed,) = (await self.turn(version, want=1))["runs"]
+        await self.turn(version, report(handed, "started"), want=0)
+        return dict(handed)
+
+    async def perform(self, version: str, kind: str = "succeeded", **fields: Any) -> dict[str, Any]:
+        """Take the next run and report its end."""
+        handed = await self.take(version)
+        answer = await self.turn(version, report(handed, kind, **fields), want=0)
+        assert answer["refused"] == []
+        return handed
 
 
 def report(run: dict[str, Any], kind: str, **fields: Any) -> dict[str, Any]:
@@ -86,27 +129,62 @@ def report(run: dict[str, Any], kind: str, **fields: Any) -> dict[str, Any]:
     return {"run": run["id"], "token": run["token"], "kind": kind, "at": START_MS} | fields
 
 
+def sentence_of(response: httpx.Response, *more: str) -> str:
+    """The sentence of an error, whose body must be as all errors are, but for these fields."""
+    body = response.json()
+    assert body.keys() == ERROR_FIELDS | set(more), body
+    assert (body["type"], body["status"], body["detail"]) == ("about:blank", response.status_code, body["error"])
+    assert body["title"], body
+    assert body["error"].endswith("."), body
+    return str(body["error"])
+
+
+async def environment(engine: Engine, slug: str) -> Engine:
+    """Another environment of the same engine, through the eyes of one who has its key."""
+    service, now = engine.service, engine.clock.wall
+    key, name = f"tr_{slug}_0123456789abcdef", service.ids.new("env", now)
+    origin: dict[str, Any] = {"environment": name, "actor": "test", "cause": "test", "at": now}
+    await service.loop.submit(CreateEnvironment(slug=slug, type="STAGING", **origin))
+    await service.loop.submit(AddKey(sha256=digest_of(key), hint="tr_…", **origin))
+    client = _client(engine.client._transport, key)
+    return Engine(service, engine.clock, client, f"worker_{slug}")
+
+
 @asynccontextmanager
 async def running_engine(
-    ledger: Ledger | None = None, read_models: SqliteReadModels | None = None, clock: ManualClock | None = None
+    ledger: Ledger | None = None,
+    read_models: SqliteReadModels | None = None,
+    clock: ManualClock | None = None,
+    ids: Ids | None = None,
 ) -> AsyncIterator[Engine]:
     """An engine on these parts, or on new ones in memory."""
     clock = clock or ManualClock()
     name = uuid4().hex
     service = start_service(
-        ledger or SqliteLedger(MEMORY, name=name),
-        read_models or SqliteReadModels(MEMORY),
+        ledger or SqliteLedger(MEMORY, name=f"ledger-{name}"),
+        read_models or SqliteReadModels(MEMORY, name=f"views-{name}"),
         clock,
-        Uuid7Ids(),
+        ids or Uuid7Ids(),
         lease_ms=LEASE_MS,
         chance=random.Random(1),
     )
     await service.start()
-    transport = httpx.ASGITransport(create_application(service), raise_app_exceptions=False)
-    headers = {"authorization": f"Bearer {KEY}"}
-    try:
+    async with AsyncExitStack() as stack:
+        stack.push_async_callback(service.stop)
         await service.ensure_environment(KEY)
-        async with httpx.AsyncClient(transport=transport, base_url="http://engine", headers=headers) as client:
-            yield Engine(service, clock, client)
-    finally:
-        await service.stop()
+        transport = httpx.ASGITransport(create_application(service), raise_app_exceptions=False)
+        yield Engine(service, clock, await stack.enter_async_context(_client(transport, KEY)), "worker_1")
+
+
+def application_of(engine: Engine) -> FastAPI:
+    """The web application that the client of an engine talks to."""
+    transport = engine.client._transport
+    assert isinstance(transport, httpx.ASGITransport)
+    application = transport.app
+    assert isinstance(application, FastAPI)
+    return application
+
+
+def _client(transport: httpx.AsyncBaseTransport, key: str) -> httpx.AsyncClient:
+    headers = {"authorization": f"Bearer {key}"}
+    return httpx.AsyncClient(transport=transport, base_url="http://engine", headers=headers)

@@ -1,0 +1,142 @@
+"""The read models in one SQLite file: rows that follow the ledger, and what is asked of them."""
+
+from collections.abc import Collection, Generator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from msgspec import json
+
+from adapters.sqlite.read_models_list import page, runs_by_id
+from adapters.sqlite.read_models_rebuild import SqliteRebuild
+from adapters.sqlite.read_models_rows import to_attempt, to_state
+from adapters.sqlite.read_models_schema import current
+from adapters.sqlite.read_models_snapshot import Snapshot
+from adapters.sqlite.read_models_store import LEDGER, Store, create, track, tracked
+from adapters.sqlite.read_models_write import project, store
+from domain.events import Recorded
+from domain.ports import Head
+from domain.states import State
+from domain.status import Status
+from projections.attempts import AttemptRow
+from projections.filters import RunFilter
+from projections.fold import OutOfStep
+from projections.queues import QueueRow, add_up
+from projections.run_list import RunRow
+
+MEMORY = ":memory:"
+ATTEMPTS = "select detail from attempt_rows where run in (select value from json_each(?)) order by run, number"
+STATES = "select stream, detail from state_rows order by stream"
+UNFINISHED = """
+select environment, queue, status, count(*) from run_rows
+where environment = ? and finished_at is null group by queue, status
+"""
+BY_STATUS = """
+select status, sum(runs) from (
+    select status, count(*) as runs from run_rows where environment = ? group by task, status
+) group by status
+"""
+
+
+class SqliteReadModels:
+    """The rows of every projection, in a file, or in memory under a `name` when the path is ":memory:".
+
+    Calls block and may come from several threads. All raise Unavailable when the database does not answer.
+    """
+
+    def __init__(self, path: Path | str, *, name: str = "read_models") -> None:
+        in_memory = str(path) == MEMORY
+        self._store = Store(f"file:{name}?mode=memory&cache=shared" if in_memory else f"file:{Path(path).absolute()}")
+        create(self._store)
+
+    def position(self) -> Head:
+        """How far the ledger was followed, and the rolling hash at that event."""
+        with self._store.reading() as cursor:
+            return tracked(cursor)[0]
+
+    def apply(self, records: Sequence[Recorded], head: Head) -> Head:
+        """Follow the ledger by these events, the last of which is at `head`; returns how far it is followed now.
+
+        What was followed already is passed over. Raises OutOfStep when events before these are missing, or when the
+        rows are of another shape; then nothing helps but a rebuild.
+        """
+        assert not records or records[-1].position == head.position, "the head is that of the last event"
+        with self._store.writing() as cursor:
+            # Whoever rebuilt meanwhile has moved the position, so it is read where it is moved again.
+            at, is_ours = tracked(cursor)
+            if not is_ours:
+                raise OutOfStep("The read models were written in another shape: rebuild them.")
+            if head.position <= at.position:
+                return at
+            if records[0].position > at.position + 1:
+                raise OutOfStep(
+                    f"The read models are at event {at.position}, and event {records[0].position} is to follow."
+                )
+            store(cursor, project(cursor, records[at.position + 1 - records[0].position :], current), current)
+            track(cursor, LEDGER, head)
+        return head
+
+    def get(self, run: str) -> RunRow | None:
+        """One run, None if there is none."""
+        with self._store.reading() as cursor:
+            rows = runs_by_id(cursor, [run])
+        return rows[0] if rows else None
+
+    def list_runs(
+        self,
+        environment: str,
+        wanted: RunFilter,
+        limit: int,
+        *,
+        after: str | None = None,
+        before: str | None = None,
+    ) -> tuple[list[RunRow], bool]:
+        """A page of at most `limit` runs, newest first, and whether there are more beyond it.
+
+        `after` is the last run of the page before, `before` the first one of the page behind.
+        """
+        with self._store.reading() as cursor:
+            return page(cursor, environment, wanted, limit, after, before)
+
+    def attempts_of(self, runs: Collection[str]) -> dict[str, list[AttemptRow]]:
+        """The attempts of each of these runs, in order."""
+        attempts: dict[str, list[AttemptRow]] = {run: [] for run in runs}
+        with self._store.reading() as cursor:
+            for (detail,) in cursor.execute(ATTEMPTS, (json.encode(list(attempts)).decode(),)):
+                attempt = to_attempt(detail)
+                attempts[attempt.run].append(attempt)
+        return attempts
+
+    def queues(self, environment: str) -> list[QueueRow]:
+        """The queues that have unfinished runs, by name."""
+        with self._store.reading() as cursor:
+            counts = cursor.execute(UNFINISHED, (environment,)).fetchall()
+        return add_up((environment, queue, Status(status), runs) for environment, queue, status, runs in counts)
+
+    def count_by_status(self, environment: str) -> dict[Status, int]:
+        """How many runs there are in each status that any is in."""
+        with self._store.reading() as cursor:
+            return {Status(status): runs for status, runs in cursor.execute(BY_STATUS, (environment,))}
+
+    def checkpoint(self) -> tuple[list[State], Head, bool]:
+        """The states that the engine keeps, where in the ledger they were so, and whether they are of our shape.
+
+        Of another shape no state can be read; there are none then, and the read models are to be rebuilt.
+        """
+        with self._store.reading() as cursor:
+            head, is_ours = tracked(cursor)
+            rows = cursor.execute(STATES).fetchall() if is_ours else []
+        return [to_state(stream, detail) for stream, detail in rows], head, is_ours
+
+    def start_rebuild(self) -> SqliteRebuild:
+        """Begin a second set of tables; those that are read stay as they are until the two are swapped."""
+        return SqliteRebuild(self._store)
+
+    @contextmanager
+    def snapshot(self) -> Generator[Snapshot]:
+        """All rows as they are at one tracked position."""
+        with self._store.reading() as cursor:
+            yield Snapshot(cursor)
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._store.close()

@@ -1,0 +1,147 @@
+"""Lists of runs, newest first: each part of a filter has an index that gives its newest runs, and a list merges these.
+
+Ids sort by time. Where a filter allows several tasks or statuses, each pair of them is asked for its newest runs, so
+that no list sorts, or reads past, runs that it does not show; only further filters are looked up run by run.
+"""
+
+import sqlite3
+from collections.abc import Collection, Iterator
+from itertools import product
+from typing import Any
+
+from msgspec import json
+
+from adapters.sqlite.read_models_rows import to_run
+from domain.status import Status
+from projections.filters import RunFilter
+from projections.run_list import RunRow
+
+NEWEST = "select id from run_rows where environment = :environment and id > :low and id < :high"
+OF_TASK = """
+select id from run_rows
+where environment = :environment and task = :task and status = :status and id > :low and id < :high
+"""
+OF_QUEUE = """
+select id from run_rows
+where environment = :environment and queue = :queue and queue <> 'task/' || task and id > :low and id < :high
+"""
+OF_BATCH = """
+select id from run_rows
+where batch = :batch and +environment = :environment and id > :low and id < :high
+"""
+OF_TAG = """
+select id from tag_rows cross join run_rows on id = run
+where tag_rows.environment = :environment and tag = :tag and run > :low and run < :high
+"""
+# The plus keeps SQLite from choosing another index than that of the part.
+CONDITIONS = {
+    "statuses": "and +status in (select value from json_each(:statuses))",
+    "tasks": "and +task in (select value from json_each(:tasks))",
+    "versions": "and +version in (select value from json_each(:versions))",
+    "queues": "and +queue in (select value from json_each(:queues))",
+    "batch": "and +batch = :batch",
+    "is_test": "and +is_test = :is_test",
+    "created_from": "and +created_at >= :created_from",
+    "created_to": "and +created_at <= :created_to",
+}
+ORDERS = {True: "order by id desc limit :limit", False: "order by id limit :limit"}
+TAG_ORDERS = {True: "order by run desc limit :limit", False: "order by run limit :limit"}
+TASKS = """
+with recursive tasks (task) as (
+    select min(task) from run_rows where environment = :environment
+    union all
+    select (select min(task) from run_rows where environment = :environment and task > tasks.task)
+    from tasks where tasks.task is not null
+)
+select task from tasks where task is not null
+"""
+RUNS = """
+select id, environment, task, queue, status, version, batch, is_test, created_at, finished_at, detail
+from run_rows where id in (select value from json_each(?))
+"""
+
+PAIRS_MAX = 2_000
+"""Above so many pairs of a task and a status, reading all runs from the newest on finds a page sooner."""
+CLOCKS_APART_MS = 60_000
+"""How far the time in a run's id may be from the time at which it was created."""
+_ID_TIME_MAX = 2**48 - 1
+
+
+def runs_by_id(cursor: sqlite3.Cursor, runs: Collection[str]) -> list[RunRow]:
+    """The rows of these runs, newest first; those that do not exist are left out."""
+    rows = map(to_run, cursor.execute(RUNS, (_list(runs),)))
+    return sorted(rows, key=lambda row: row.id, reverse=True)
+
+
+def page(
+    cursor: sqlite3.Cursor, environment: str, wanted: RunFilter, limit: int, after: str | None, before: str | None
+) -> tuple[list[RunRow], bool]:
+    """The newest runs behind `after`, or the oldest ones ahead of `before`; and whether there are more that way."""
+    newest = before is None or after is not None
+    low, high = _bounds(wanted, after, before)
+    parameters = _parameters(wanted) | {"environment": environment, "low": low, "high": high, "limit": limit + 1}
+    conditions = " ".join(CONDITIONS[name] for name in CONDITIONS if name in parameters)
+    found: set[str] = set()
+    for part, values in _parts(cursor, environment, wanted):
+        order = (TAG_ORDERS if part is OF_TAG else ORDERS)[newest]
+        found.update(run for (run,) in cursor.execute(f"{part} {conditions} {order}", parameters | values))
+    runs = sorted(found, reverse=newest)
+    return runs_by_id(cursor, runs[:limit]), len(runs) > limit
+
+
+def _parts(cursor: sqlite3.Cursor, environment: str, wanted: RunFilter) -> Iterator[tuple[str, dict[str, str]]]:
+    """The statements that together find every run that the filter leaves, by what narrows it most."""
+    if wanted.tags:
+        yield from ((OF_TAG, {"tag": tag}) for tag in wanted.tags)
+    elif wanted.batch is not None:
+        yield OF_BATCH, {}
+    elif wanted.queues:
+        yield from ((OF_QUEUE, {"queue": queue}) for queue in wanted.queues)
+        # The runs that wait in the queue of their own task are not in the index of queues.
+        own = [queue.removeprefix("task/") for queue in wanted.queues if queue.startswith("task/")]
+        yield from _pairs(own, wanted.statuses or tuple(Status))
+    elif wanted.tasks or wanted.statuses:
+        tasks = wanted.tasks or [task for (task,) in cursor.execute(TASKS, {"environment": environment}).fetchall()]
+        statuses = wanted.statuses or tuple(Status)
+        yield from [(NEWEST, {})] if len(tasks) * len(statuses) > PAIRS_MAX else _pairs(tasks, statuses)
+    else:
+        yield NEWEST, {}
+
+
+def _pairs(tasks: Collection[str], statuses: Collection[Status]) -> Iterator[tuple[str, dict[str, str]]]:
+    return ((OF_TASK, {"task": task, "status": status.value}) for task, status in product(tasks, statuses))
+
+
+def _parameters(wanted: RunFilter) -> dict[str, Any]:
+    lists = {
+        "statuses": wanted.statuses,
+        "tasks": wanted.tasks,
+        "versions": wanted.versions,
+        "queues": wanted.queues,
+    }
+    values = {
+        "batch": wanted.batch,
+        "is_test": wanted.is_test,
+        "created_from": wanted.created_from,
+        "created_to": wanted.created_to,
+    }
+    given = {name: _list(value) for name, value in lists.items() if value}
+    return given | {name: value for name, value in values.items() if value is not None}
+
+
+def _bounds(wanted: RunFilter, after: str | None, before: str | None) -> tuple[str, str]:
+    """Ids between which, ends excluded, all runs of the page must be."""
+    lows, highs = ["" if before is None else before], ["~" if after is None else after]
+    if wanted.created_from is not None:
+        lows.append(_id_at(wanted.created_from - CLOCKS_APART_MS))
+    if wanted.created_to is not None:
+        highs.append(_id_at(wanted.created_to + CLOCKS_APART_MS + 1))
+    return max(lows), min(highs)
+
+
+def _id_at(moment: int) -> str:
+    return f"run_{min(max(moment, 0), _ID_TIME_MAX):012x}"
+
+
+def _list(values: object) -> str:
+    return json.encode(values).decode()

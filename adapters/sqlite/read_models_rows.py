@@ -1,0 +1,148 @@
+"""Rows of the projections as columns, and back."""
+
+from typing import Any, TypeAlias
+
+from msgspec import Raw, Struct, json
+
+from domain.events import NOTHING, RunError
+from domain.states import KINDS, State, kind_of
+from domain.status import Status
+from projections.attempts import AttemptRow
+from projections.fold import StateRow
+from projections.run_list import RunRow
+
+Columns: TypeAlias = tuple[Any, ...]
+
+
+class _RunDetail(Struct, omit_defaults=True, gc=False):
+    """What has no column of its own, in the words of RunRow."""
+
+    events: int
+    position: int
+    updated_at: int
+    queued_at: int | None = None
+    started_at: int | None = None
+    delayed_until: int | None = None
+    expired_at: int | None = None
+    ttl_ms: int | None = None
+    tags: tuple[str, ...] = ()
+    worker: str | None = None
+    attempts: int = 0
+    max_attempts: int | None = None
+    max_duration_ms: int | None = None
+    priority: int = 0
+    concurrency_key: str | None = None
+    idempotency_key: str | None = None
+    replay_of: str | None = None
+    metadata: Raw = NOTHING
+    error: RunError | None = None
+    payload_size: int = 0
+    duration_ms: int = 0
+    executing_since: int | None = None
+
+
+_encode = json.Encoder().encode
+_decode_run = json.Decoder(_RunDetail).decode
+_decode_attempt = json.Decoder(AttemptRow).decode
+_STATE_DECODERS: dict[str, json.Decoder[State]] = {kind: json.Decoder(state) for kind, state in KINDS.items()}
+
+
+def of_run(row: RunRow) -> Columns:
+    """The columns of run_rows, in the order of the table."""
+    detail = _RunDetail(
+        row.events,
+        row.position,
+        row.updated_at,
+        row.queued_at,
+        row.started_at,
+        row.delayed_until,
+        row.expired_at,
+        row.ttl_ms,
+        row.tags,
+        row.worker,
+        row.attempts,
+        row.max_attempts,
+        row.max_duration_ms,
+        row.priority,
+        row.concurrency_key,
+        row.idempotency_key,
+        row.replay_of,
+        NOTHING if row.metadata is None else row.metadata,
+        row.error,
+        row.payload_size,
+        row.duration_ms,
+        row.executing_since,
+    )
+    return (
+        row.id,
+        row.environment,
+        row.task,
+        row.queue,
+        row.status.value,
+        row.version,
+        row.batch,
+        row.is_test,
+        row.created_at,
+        row.finished_at,
+        _encode(detail).decode(),
+    )
+
+
+def to_run(columns: Columns) -> RunRow:
+    """The row of these columns. Raises ValueError (msgspec's errors are such) when they are none."""
+    run, environment, task, queue, status, version, batch, is_test, created_at, finished_at, text = columns
+    detail = _decode_run(text)
+    return RunRow(
+        id=run,
+        environment=environment,
+        task=task,
+        queue=queue,
+        status=Status(status),
+        events=detail.events,
+        position=detail.position,
+        created_at=created_at,
+        updated_at=detail.updated_at,
+        queued_at=detail.queued_at,
+        started_at=detail.started_at,
+        finished_at=finished_at,
+        delayed_until=detail.delayed_until,
+        expired_at=detail.expired_at,
+        ttl_ms=detail.ttl_ms,
+        tags=detail.tags,
+        version=version,
+        worker=detail.worker,
+        attempts=detail.attempts,
+        max_attempts=detail.max_attempts,
+        max_duration_ms=detail.max_duration_ms,
+        priority=detail.priority,
+        concurrency_key=detail.concurrency_key,
+        is_test=bool(is_test),
+        batch=batch,
+        idempotency_key=detail.idempotency_key,
+        replay_of=detail.replay_of,
+        metadata=None if detail.metadata == NOTHING else detail.metadata,
+        error=detail.error,
+        payload_size=detail.payload_size,
+        duration_ms=detail.duration_ms,
+        executing_since=detail.executing_since,
+    )
+
+
+def of_attempt(row: AttemptRow) -> Columns:
+    """Run, number, detail."""
+    return row.run, row.number, _encode(row).decode()
+
+
+def to_attempt(detail: str) -> AttemptRow:
+    """The row of a detail. Raises ValueError when it is none."""
+    return _decode_attempt(detail)
+
+
+def of_state(row: StateRow) -> Columns:
+    """Stream, position, detail."""
+    return row.stream, row.position, _encode(row.state).decode()
+
+
+def to_state(stream: str, detail: str) -> State:
+    """The state of a detail. Raises ValueError when it is none."""
+    return _STATE_DECODERS[kind_of(stream)].decode(detail)

@@ -1,0 +1,88 @@
+"""Following the ledger: load the rows that a batch touches, fold the batch over them, store what changed."""
+
+import sqlite3
+from collections.abc import Iterable, Sequence
+
+from msgspec import json
+
+from adapters.sqlite.read_models_rows import of_attempt, of_run, of_state, to_attempt, to_run, to_state
+from adapters.sqlite.read_models_schema import At
+from domain.errors import LedgerCorrupt
+from domain.events import Recorded
+from projections.attempts import OPEN
+from projections.fold import Changes, Histories, Loaded, fold, histories_of, touched
+
+LOAD_RUNS = """
+select id, environment, task, queue, status, version, batch, is_test, created_at, finished_at, detail
+from run_rows where id in (select value from json_each(?))
+"""
+LOAD_ATTEMPTS = """
+select detail from attempt_rows where (run, number) in (
+    select json_extract(value, '$[0]'), json_extract(value, '$[1]') from json_each(?)
+)
+"""
+LOAD_STATES = "select stream, detail from state_rows where stream in (select value from json_each(?))"
+
+ADD_RUN = """
+insert into run_rows (id, environment, task, queue, status, version, batch, is_test, created_at, finished_at, detail)
+values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+"""
+# Only what can change is set, or SQLite would write every index again.
+CHANGE_RUN = "update run_rows set status = ?, version = ?, finished_at = ?, detail = ? where id = ?"
+STORE_ATTEMPT = """
+insert into attempt_rows (run, number, detail) values (?, ?, ?)
+on conflict (run, number) do update set detail = excluded.detail
+"""
+STORE_TAG = "insert or ignore into tag_rows (environment, tag, run) values (?, ?, ?)"
+STORE_STATE = """
+insert into state_rows (stream, position, detail) values (?, ?, ?)
+on conflict (stream) do update set position = excluded.position, detail = excluded.detail
+"""
+DROP_STATE = "delete from state_rows where stream = ?"
+
+
+def project(cursor: sqlite3.Cursor, records: Sequence[Recorded], at: At) -> Changes:
+    """What becomes of the rows; nothing is stored yet. Raises LedgerCorrupt where events and rows do not fit."""
+    histories = histories_of(records)
+    try:
+        loaded = _load(cursor, histories, at)
+    except ValueError as error:
+        raise LedgerCorrupt(f"A row of the read models cannot be read: {error}. Verify and rebuild them.") from error
+    return fold(histories, loaded)
+
+
+def store(cursor: sqlite3.Cursor, changes: Changes, at: At) -> None:
+    """Store the rows that a batch changed, and remove the states that are no longer kept."""
+    cursor.executemany(at(ADD_RUN), map(of_run, changes.added))
+    cursor.executemany(at(CHANGE_RUN), _changed(changes))
+    cursor.executemany(at(STORE_ATTEMPT), map(of_attempt, changes.attempts))
+    # In the order of their key, so that the runs of a tag go to its pages at once.
+    cursor.executemany(at(STORE_TAG), sorted((row.environment, row.tag, row.run) for row in changes.tags))
+    cursor.executemany(at(STORE_STATE), map(of_state, changes.states))
+    cursor.executemany(at(DROP_STATE), [(stream,) for stream in changes.gone])
+
+
+def _changed(changes: Changes) -> Iterable[tuple[object, ...]]:
+    for row in changes.changed:
+        columns = of_run(row)
+        yield row.status.value, row.version, row.finished_at, columns[-1], row.id
+
+
+def _load(cursor: sqlite3.Cursor, histories: Histories, at: At) -> Loaded:
+    runs, states = touched(histories)
+    loaded = Loaded()
+    if runs:
+        rows = map(to_run, cursor.execute(at(LOAD_RUNS), (_list(runs),)))
+        loaded.runs = {row.id: row for row in rows}
+    last = [(row.id, row.attempts) for row in loaded.runs.values() if row.status in OPEN]
+    if last:
+        attempts = [to_attempt(detail) for (detail,) in cursor.execute(at(LOAD_ATTEMPTS), (_list(last),))]
+        loaded.attempts = {attempt.run: attempt for attempt in attempts}
+    if states:
+        known = cursor.execute(at(LOAD_STATES), (_list(states),))
+        loaded.states = {stream: to_state(stream, detail) for stream, detail in known}
+    return loaded
+
+
+def _list(values: object) -> str:
+    return json.encode(values).decode()

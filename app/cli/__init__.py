@@ -1,0 +1,1 @@
+"""The command line: `runfold dev`, `serve`, `runs` and `projections`."""

@@ -1,0 +1,82 @@
+"""The command `runfold` and its sub-commands; what goes wrong becomes one sentence and an exit code."""
+
+import os
+import signal
+import sys
+from pathlib import Path
+from types import FrameType
+from typing import Annotated, NoReturn
+
+import typer
+
+import runfold
+from app import logs, settings
+from app.cli import projections, runs
+from app.cli.dev import dev
+from app.settings import WrongSetting
+from domain.errors import RunfoldError
+
+FAILED, WRONG = 1, 2
+
+cli = typer.Typer(
+    name="runfold",
+    help="Background work that survives crashes and remembers everything.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+cli.command()(dev)
+cli.add_typer(runs.cli, name="runs")
+cli.add_typer(projections.cli, name="projections")
+
+
+@cli.command()
+def serve() -> None:
+    """Start an engine, as the RUNFOLD_ variables of the environment say."""
+    found = settings.load()
+    logs.set_up(found.log_level, found.log_format)
+    _check_folder(found.database_path.parent)
+    # The web server raises the signal that stopped it once more, when everything is in order: that is no failure.
+    for each in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(each, _end_well)
+    from app.server import serve as run_engine  # noqa: PLC0415 (half a second that no other command should take)
+
+    run_engine(found)
+
+
+@cli.command(context_settings={"ignore_unknown_options": True, "help_option_names": []})
+def worker(_arguments: Annotated[list[str] | None, typer.Argument(metavar="FILE_OR_MODULE")] = None) -> NoReturn:
+    """Run the tasks that a file or a module defines, for an engine that runs elsewhere."""
+    # The launcher never sends `worker` here; `python -m app worker` does.
+    raise typer.BadParameter("The engine runs no code of yours: use `runfold worker` or `python -m runfold.worker`.")
+
+
+def main() -> NoReturn:
+    """Run the command line of this process."""
+    try:
+        cli(prog_name="runfold")
+    except WrongSetting as error:
+        _end(str(error), WRONG)
+    except runfold.ApiError as error:
+        _end(error.error, FAILED)
+    except (runfold.RunfoldError, RunfoldError) as error:
+        _end(str(error), FAILED)
+    raise AssertionError("typer ends the process")
+
+
+def _end_well(_signal: int, _frame: FrameType | None) -> NoReturn:
+    sys.exit(0)
+
+
+def _check_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise WrongSetting(f"The setting RUNFOLD_DATABASE_URL names a file in {folder}: {error.strerror}.") from error
+    if not os.access(folder, os.W_OK):
+        raise WrongSetting(f"The setting RUNFOLD_DATABASE_URL names a file in {folder}, where nothing may be written.")
+
+
+def _end(sentence: str, code: int) -> NoReturn:
+    typer.echo(sentence, err=True)
+    sys.exit(code)

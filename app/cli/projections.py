@@ -1,0 +1,78 @@
+"""`runfold projections`: the read models against the ledger, on the database itself, with or without an engine."""
+
+from collections.abc import Generator, Iterator
+from contextlib import closing, contextmanager
+
+import msgspec
+import typer
+
+from adapters.sqlite.ledger import SqliteLedger
+from adapters.sqlite.read_models import SqliteReadModels
+from app import settings
+from app.cli.output import AsJson, print_json, print_table, print_text
+from app.rebuild import rebuild as make_anew
+from app.settings import WrongSetting
+from app.verify import Report
+from app.verify import verify as compare
+
+cli = typer.Typer(no_args_is_help=True, help="Compare the read models with the ledger, or make them anew from it.")
+
+
+@cli.command()
+def rebuild(
+    as_json: AsJson = False,  # noqa: FBT002 (a switch of the command line)
+) -> None:
+    """Make all read models anew from the ledger; a running engine goes on."""
+    with _database() as (ledger, read_models):
+        head = make_anew(ledger, read_models)
+    if as_json:
+        print_json({"position": head.position})
+    else:
+        print_text(f"The read models are made anew, up to event {head.position}.")
+
+
+@cli.command()
+def verify(
+    as_json: AsJson = False,  # noqa: FBT002
+) -> None:
+    """Check the ledger's hashes, and each row of the read models against the ledger; fails if anything differs."""
+    with _database() as (ledger, read_models):
+        report = compare(ledger, read_models)
+    if as_json:
+        print_json({"holds": report.holds, **msgspec.to_builtins(report)})
+    else:
+        _print(report)
+    if not report.holds:
+        raise typer.Exit(1)
+
+
+@contextmanager
+def _database() -> Generator[tuple[SqliteLedger, SqliteReadModels]]:
+    found = settings.load()
+    if not found.database_path.is_file():
+        raise WrongSetting(f"There is no ledger {found.database_path}, which RUNFOLD_DATABASE_URL names.")
+    with (
+        closing(SqliteLedger(found.database_path, writes=False)) as ledger,
+        closing(SqliteReadModels(found.views_path)) as read_models,
+    ):
+        yield ledger, read_models
+
+
+def _print(report: Report) -> None:
+    if report.shape_matches:
+        print_table(("projection", "rows"), [(name, str(rows)) for name, rows in report.rows.items()])
+    for sentence in _faults(report):
+        print_text(sentence)
+    if report.holds:
+        print_text(f"The ledger's hashes are right; the read models equal it, row for row, at event {report.position}.")
+
+
+def _faults(report: Report) -> Iterator[str]:
+    yield from report.ledger_faults
+    if not report.digest_matches:
+        yield f"The read models follow another ledger: their event {report.position} is not the one in this ledger."
+    if not report.shape_matches:
+        yield "The read models were written in another shape, so no row was compared: rebuild them."
+    yield from map(str, report.differences)
+    if report.differences_total:
+        yield f"{report.differences_total} differences. `runfold projections rebuild` makes the read models anew."

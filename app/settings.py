@@ -1,0 +1,105 @@
+"""What the environment says: every setting is a variable that begins with RUNFOLD_."""
+
+import re
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field, ValidationError, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+PREFIX = "RUNFOLD_"
+SECRET_KEY_LENGTH_MIN = 16
+_SQLITE = "sqlite:///"
+_VISIBLE = re.compile("[!-~]*")  # what a header can carry
+_EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 (recognised here, bound nowhere)
+
+
+class WrongSetting(Exception):
+    """A setting cannot be used; the message is one sentence that names it."""
+
+
+class Settings(BaseSettings):
+    """A variable that is set to nothing counts as not set."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, env_ignore_empty=True, frozen=True, extra="ignore")
+
+    database_url: str = "sqlite:///.runfold/ledger.db"
+    secret_key: str | None = Field(default=None, repr=False)
+    api_url: str | None = None
+    host: str = "127.0.0.1"
+    port: int = Field(default=7650, ge=0, le=65_535)
+    lease_ms: int = Field(default=30_000, ge=500)
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    log_format: Literal["console", "json"] | None = None
+
+    @field_validator("database_url")
+    @classmethod
+    def _is_supported(cls, url: str) -> str:
+        if url.startswith(("postgresql:", "postgres:")):
+            raise ValueError("PostgreSQL comes with a later release; use sqlite:///FILE")
+        if not url.startswith(_SQLITE) or url.endswith("/") or ":memory:" in url or "?" in url:
+            raise ValueError("write sqlite:///relative/file.db or sqlite:////absolute/file.db")
+        return url
+
+    @field_validator("secret_key")
+    @classmethod
+    def _is_a_key(cls, key: str | None) -> str | None:
+        if key is not None and (len(key) < SECRET_KEY_LENGTH_MIN or not _VISIBLE.fullmatch(key)):
+            raise ValueError(f"a key has at least {SECRET_KEY_LENGTH_MIN} characters, all visible ASCII")
+        return key
+
+    @field_validator("api_url")
+    @classmethod
+    def _is_an_address(cls, url: str | None) -> str | None:
+        if url is not None and not url.startswith(("http://", "https://")):
+            raise ValueError("an address starts with http:// or https://")
+        return url
+
+    @field_validator("log_level", "log_format", mode="before")
+    @classmethod
+    def _in_any_case(cls, word: Any) -> Any:
+        return word.lower() if isinstance(word, str) else word
+
+    @property
+    def database_path(self) -> Path:
+        """The file of the ledger; a relative one is looked up from the working directory."""
+        return Path(self.database_url.removeprefix(_SQLITE))
+
+    @property
+    def views_path(self) -> Path:
+        """The file of the read models, beside the ledger: `ledger.views.db` for `ledger.db`."""
+        ledger = self.database_path
+        return ledger.with_name(f"{ledger.stem}.views{ledger.suffix}")
+
+    @property
+    def address(self) -> str:
+        """Where the commands look for an engine."""
+        return self.api_url or address_of(self.host, self.port)
+
+
+def address_of(host: str, port: int) -> str:
+    """Where an engine that listens there is found from this machine."""
+    host = _EVERYWHERE.get(host, host)
+    return f"http://{f'[{host}]' if ':' in host else host}:{port}"
+
+
+def load(**given: Any) -> Settings:
+    """The settings of the environment; what is `given` by field name wins, None leaves it to the environment.
+
+    Raises WrongSetting.
+    """
+    try:
+        return Settings(**{name: value for name, value in given.items() if value is not None})
+    except ValidationError as error:
+        raise WrongSetting(_sentence(error)) from None
+
+
+def _sentence(error: ValidationError) -> str:
+    """The first mistake is enough: it has to be mended anyway."""
+    mistake = error.errors()[0]
+    field = str(mistake["loc"][0])
+    # Keys stay out of logs, and so do addresses that carry a password.
+    is_secret = field == "secret_key" or "@" in str(mistake["input"])
+    value = "set, but wrong" if is_secret else repr(mistake["input"])
+    reason = str(mistake.get("ctx", {}).get("error") or mistake["msg"].replace("Input", "it"))
+    return f"The setting {PREFIX}{field.upper()} is {value}: {reason}."

@@ -1,0 +1,69 @@
+"""What the scenarios do as clients of an engine: trigger, and wait until all is done."""
+
+import asyncio
+import time
+from collections.abc import Iterator
+
+import httpx
+
+from bench.figures import BenchError
+from bench.processes import HEADERS
+from runfold import aio
+
+IN_FLIGHT = 4
+"""Requests of the client at a time: enough that the engine never waits for it."""
+EVENTS_PER_RUN, EVENTS_PER_BATCH = 4, 2
+"""Triggered, dequeued, started, succeeded; and the batch with the key of its request."""
+LOOK_AGAIN_SECONDS = 0.01
+UNFINISHED = "PENDING,PENDING_VERSION,DELAYED,QUEUED,DEQUEUED,EXECUTING,REATTEMPTING"
+
+
+def api(address: str) -> httpx.AsyncClient:
+    """Calls of the management API that the SDK has no words for."""
+    return httpx.AsyncClient(base_url=address, headers=HEADERS, timeout=60)
+
+
+async def trigger(task: str, runs: int, batch: int) -> int:
+    """Make so many runs through the SDK; returns how many requests that took."""
+    starts = iter(range(0, runs, batch))
+    total = len(range(0, runs, batch))
+
+    async def go_on(following: Iterator[int]) -> None:
+        for start in following:
+            await aio.tasks.batch_trigger(task, range(start, min(start + batch, runs)))
+
+    async with asyncio.TaskGroup() as group:
+        for _ in range(min(IN_FLIGHT, total)):
+            group.create_task(go_on(starts))
+    return total
+
+
+async def head(http: httpx.AsyncClient) -> tuple[int, int]:
+    """The last committed event, and the one up to which lists show it."""
+    body = (await http.get("/readyz")).json()
+    return body["head"], body["readModels"]
+
+
+async def all_done(http: httpx.AsyncClient, events: int, seconds: float) -> None:
+    """Wait until the ledger has so many events, lists show all of them, and no run is unfinished."""
+    deadline = time.perf_counter() + seconds
+    while True:
+        committed, shown = await head(http)
+        if shown >= events and not await unfinished(http):
+            return
+        if time.perf_counter() > deadline:
+            raise BenchError(f"After {seconds:.0f} s there are {committed} of {events} events; lists show {shown}.")
+        await asyncio.sleep(LOOK_AGAIN_SECONDS)
+
+
+async def unfinished(http: httpx.AsyncClient) -> bool:
+    """Whether any run has not ended."""
+    response = await http.get("/api/v1/runs", params={"filter[status]": UNFINISHED, "page[size]": "1"})
+    return bool(response.raise_for_status().json()["data"])
+
+
+async def warm_up(http: httpx.AsyncClient, runs: int = 200) -> None:
+    """Until the worker is there and everything has run once."""
+    before, _ = await head(http)
+    await trigger("nothing", runs, 100)
+    await all_done(http, before + EVENTS_PER_RUN * runs, 60)

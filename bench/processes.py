@@ -1,0 +1,155 @@
+"""Engines and workers as processes of their own: start, look at their CPU time and memory, stop."""
+
+import os
+import secrets
+import signal
+import subprocess
+import sysconfig
+import time
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+from msgspec import Struct
+
+import runfold
+from bench.figures import BenchError
+
+COMMAND = Path(sysconfig.get_path("scripts")) / "runfold"
+JOBS = Path(__file__).with_name("jobs.py")
+KEY = f"tr_dev_{secrets.token_hex(16)}"
+HEADERS = {"authorization": f"Bearer {KEY}"}
+LISTENING = "Runfold is listening on "
+READY_SECONDS = 60
+STOP_SECONDS = 30
+_LOOK_AGAIN_SECONDS = 0.002
+_TICKS = os.sysconf("SC_CLK_TCK")
+
+
+class Usage(Struct, frozen=True):
+    """CPU seconds so far, of the whole process and of its main thread, and megabytes of memory now."""
+
+    cpu: float
+    main_cpu: float
+    memory: float
+
+
+class Running:
+    """A process of the benchmark."""
+
+    def __init__(self, process: subprocess.Popen[str], log: Path, started: float) -> None:
+        self.process = process
+        self.log = log
+        self.started = started
+        """When it was started, on the clock of `time.perf_counter`."""
+        self.address = ""
+
+    def usage(self) -> Usage:
+        """What it has taken so far."""
+        folder = Path("/proc") / str(self.process.pid)
+        status = dict(line.split(":", 1) for line in (folder / "status").read_text().splitlines())
+        memory = int(status["VmRSS"].split()[0]) / 1024
+        main = folder / "task" / str(self.process.pid) / "stat"
+        return Usage(_cpu_of(folder / "stat"), _cpu_of(main), memory)
+
+    def send(self, number: signal.Signals) -> None:
+        """Send it a signal."""
+        self.process.send_signal(number)
+
+    def kill(self) -> None:
+        """Let it end at once, in the middle of whatever it does."""
+        self.process.kill()
+        self.process.wait(STOP_SECONDS)
+
+    def stop(self) -> None:
+        """Let it end in order; what does not is killed. Raises BenchError with its last words if it fails."""
+        if self.process.poll() is None:
+            self.process.terminate()
+        try:
+            code = self.process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            raise BenchError(f"{self.log.stem} did not stop within {STOP_SECONDS} s: {self._last_words()}") from None
+        if code not in {0, -signal.SIGTERM}:
+            raise BenchError(f"{self.log.stem} ended with code {code}: {self._last_words()}")
+
+    def wait_ready(self) -> float:
+        """Seconds from the start of the process to the first 200 of /readyz."""
+        deadline = self.started + READY_SECONDS
+        with httpx.Client(base_url=self.address) as http:
+            while http.get("/readyz").status_code != httpx.codes.OK:
+                if time.perf_counter() > deadline:
+                    raise BenchError(f"{self.log.stem} is not ready after {READY_SECONDS} s.")
+                time.sleep(_LOOK_AGAIN_SECONDS)
+        return time.perf_counter() - self.started
+
+    def _last_words(self) -> str:
+        return self.log.read_text()[-2_000:]
+
+
+@contextmanager
+def engine(folder: Path, command: Sequence[str | Path] = (COMMAND, "serve")) -> Generator[Running]:
+    """An engine that listens, on the database in the folder; the SDK of this process talks to it."""
+    with started(folder, "engine", command, is_heard=True) as running:
+        running.address = _address_of(running)
+        runfold.configure(api_url=running.address, secret_key=KEY)
+        yield running
+
+
+@contextmanager
+def worker(
+    folder: Path, address: str, *options: str, command: Sequence[str | Path] = (COMMAND, "worker")
+) -> Generator[Running]:
+    """A worker for the tasks of the benchmark; it may not have registered yet."""
+    with started(folder, "worker", (*command, JOBS, *options), RUNFOLD_API_URL=address) as running:
+        yield running
+
+
+@contextmanager
+def started(
+    folder: Path, name: str, command: Sequence[str | Path], *, is_heard: bool = False, **variables: str
+) -> Generator[Running]:
+    """A process that is gone at the end of the `with`, whatever happens in it; one that was killed in it is not missed."""
+    world = {key: value for key, value in os.environ.items() if not key.startswith("RUNFOLD_")} | {
+        "RUNFOLD_DATABASE_URL": f"sqlite:///{folder / 'ledger.db'}",
+        "RUNFOLD_SECRET_KEY": KEY,
+        "RUNFOLD_PORT": "0",
+        "RUNFOLD_LOG_LEVEL": "warning",
+        "BENCH_TIMES": str(folder / "times"),
+    }
+    log = folder / f"{name}.log"
+    with log.open("a") as output:
+        begun = time.perf_counter()
+        process = subprocess.Popen(
+            command,
+            env=world | variables,
+            text=True,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE if is_heard else output,
+            stderr=output,
+        )
+    with process:
+        running = Running(process, log, begun)
+        try:
+            yield running
+        except BaseException:
+            running.kill()
+            raise
+        if process.returncode != -signal.SIGKILL:
+            running.stop()
+
+
+def _address_of(running: Running) -> str:
+    """Its first words, once it listens."""
+    assert running.process.stdout, "it is a pipe"
+    for line in running.process.stdout:
+        if line.startswith(LISTENING):
+            return line.removeprefix(LISTENING).strip()
+    running.stop()
+    raise BenchError("The engine ended before it listened.")
+
+
+def _cpu_of(stat: Path) -> float:
+    fields = stat.read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / _TICKS

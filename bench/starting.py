@@ -1,0 +1,67 @@
+"""Memory and start-up with many queued runs."""
+
+import asyncio
+import time
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from bench import clients
+from bench.figures import BenchError, Chapter, Figure, under
+from bench.processes import HEADERS, Running, engine
+
+RUNS, QUICK_RUNS = 100_000, 5_000
+REPEATS = 3
+BATCH = 1_000
+HAND_OUT_SECONDS = 60
+MEMORY_AIM, START_AIM = under(300), under(5)
+
+
+def measure(folder: Path, *, quick: bool) -> Chapter:
+    """Trigger them, kill the engine, and start it again and again."""
+    runs, repeats = (QUICK_RUNS, 1) if quick else (RUNS, REPEATS)
+    with engine(folder) as running:
+        running.wait_ready()
+        empty = running.usage().memory
+        begun = time.perf_counter()
+        asyncio.run(clients.trigger("nothing", runs, BATCH))
+        accepted = runs / (time.perf_counter() - begun)
+        filled = running.usage().memory
+        running.kill()
+    ready: list[float] = []
+    handed: list[float] = []
+    memory: list[float] = []
+    for _ in range(repeats):
+        with engine(folder) as running:
+            ready.append(running.wait_ready())
+            memory.append(running.usage().memory)
+            handed.append(_first_hand_out(running))
+            running.kill()
+    figures = [
+        Figure("memory of an engine with nothing to do", "MB", (empty,)),
+        Figure("accepted, batches of 1,000, no worker", "runs/s", (accepted,)),
+        Figure("memory after triggering them", "MB", (filled,), MEMORY_AIM),
+        Figure("memory after a start", "MB", tuple(memory), MEMORY_AIM),
+        Figure("process start to /readyz 200", "s", tuple(ready), START_AIM),
+        Figure("process start to the first hand-out", "s", tuple(handed), START_AIM),
+    ]
+    about = f"{runs:,} queued runs; each start follows a kill -9 of the engine before. Memory is the resident set."
+    return Chapter("Start-up and memory", about, figures)
+
+
+def _first_hand_out(running: Running) -> float:
+    """Seconds from the start of the process until a worker has a run."""
+    with httpx.Client(base_url=running.address, headers=HEADERS, timeout=HAND_OUT_SECONDS) as http:
+        registered = _post(http, "register", {"tasks": [{"id": "nothing"}]})
+        session = f"worker_{time.time_ns()}"
+        turn = {"session": session, "version": registered["version"], "sequence": 1, "want": 1, "waitMs": 1_000}
+        answer = _post(http, "turn", turn)
+        if not answer["runs"]:
+            raise BenchError("A worker got nothing although runs are queued.")
+    return time.perf_counter() - running.started
+
+
+def _post(http: httpx.Client, call: str, body: dict[str, Any]) -> dict[str, Any]:
+    answer: dict[str, Any] = http.post(f"/worker/v1/{call}", json=body).raise_for_status().json()
+    return answer

@@ -1,0 +1,100 @@
+"""The attempts of runs: one row for each, and only the last one of a run can still change."""
+
+from enum import StrEnum
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from domain import events as e
+from domain.events import Event, Recorded, RunError
+from domain.status import Status
+
+
+class Outcome(StrEnum):
+    """How an attempt ended, or that it has not."""
+
+    EXECUTING = "EXECUTING"
+    """It is open, though its run may wait at a waitpoint."""
+    COMPLETED = "COMPLETED"
+    FAILED = "FAILED"
+    CRASHED = "CRASHED"
+    """Its process died."""
+    LOST = "LOST"
+    """Its worker was not heard of any more, or did not hold it."""
+    RELEASED = "RELEASED"
+    """The worker gave the run back unfinished."""
+    CANCELED = "CANCELED"
+    TIMED_OUT = "TIMED_OUT"
+    INTERRUPTED = "INTERRUPTED"
+    SYSTEM_FAILURE = "SYSTEM_FAILURE"
+
+
+class AttemptRow(Struct, frozen=True, gc=False):
+    """One attempt: the `number`-th of its run, behind the fencing token `token`."""
+
+    run: str
+    number: int
+    token: int
+    worker: str
+    version: str
+    started_at: int
+    position: int
+    """The event after which the row last changed."""
+    finished_at: int | None = None
+    outcome: Outcome = Outcome.EXECUTING
+    error: RunError | None = None
+
+
+OPEN = frozenset({Status.EXECUTING, Status.WAITING, Status.FROZEN})
+"""The statuses of a run whose last attempt may still be open."""
+
+_OUTCOMES: dict[type[Event], Outcome] = {
+    e.AttemptSucceeded: Outcome.COMPLETED,
+    e.AttemptFailed: Outcome.FAILED,
+    e.RunEnqueued: Outcome.RELEASED,
+    e.RunFailed: Outcome.FAILED,
+    e.RunCanceled: Outcome.CANCELED,
+    e.RunTimedOut: Outcome.TIMED_OUT,
+    e.RunCrashed: Outcome.CRASHED,
+    e.RunInterrupted: Outcome.INTERRUPTED,
+    e.RunSystemFailed: Outcome.SYSTEM_FAILURE,
+}
+CHANGED_BY = frozenset({e.AttemptStarted, *_OUTCOMES})
+"""All other events change no attempt."""
+
+
+def project(last: AttemptRow | None, recorded: Recorded) -> AttemptRow | None:
+    """The last attempt of a run after one event, given the one before it, which is kept if its number differs."""
+    event = recorded.event
+    if isinstance(event, e.AttemptStarted):
+        return AttemptRow(
+            run=recorded.stream,
+            number=event.number,
+            token=event.token,
+            worker=event.worker,
+            version=event.version,
+            started_at=recorded.occurred_at,
+            position=recorded.position,
+        )
+    if last is None or last.finished_at is not None:
+        return last
+    outcome = _OUTCOMES.get(type(event))
+    if outcome is None:
+        return last
+    return replace(
+        last,
+        finished_at=recorded.occurred_at,
+        outcome=_outcome_of(event, outcome),
+        error=getattr(event, "error", None),
+        position=recorded.position,
+    )
+
+
+def _outcome_of(event: Event, outcome: Outcome) -> Outcome:
+    match event:
+        case e.AttemptFailed(error=RunError(code=e.WORKER_LOST)) | e.RunEnqueued(reason="lost"):
+            return Outcome.LOST
+        case e.AttemptFailed(error=RunError(code=e.PROCESS_DIED)):
+            return Outcome.CRASHED
+        case _:
+            return outcome

@@ -1,0 +1,36 @@
+"""What a list of runs may be narrowed to. `matches` says what a filter means; databases find the same rows faster."""
+
+from msgspec import Struct
+
+from domain.status import Status
+from projections.run_list import RunRow
+
+
+class RunFilter(Struct, frozen=True, gc=False):
+    """All that is given must hold; an empty tuple or None narrows nothing. Times are in milliseconds, ends included."""
+
+    statuses: tuple[Status, ...] = ()
+    tasks: tuple[str, ...] = ()
+    versions: tuple[str, ...] = ()
+    tags: tuple[str, ...] = ()
+    """Any of these."""
+    queues: tuple[str, ...] = ()
+    batch: str | None = None
+    is_test: bool | None = None
+    created_from: int | None = None
+    created_to: int | None = None
+
+
+def matches(row: RunRow, wanted: RunFilter) -> bool:
+    """Whether a row is among those that the filter leaves."""
+    return (
+        (not wanted.statuses or row.status in wanted.statuses)
+        and (not wanted.tasks or row.task in wanted.tasks)
+        and (not wanted.versions or row.version in wanted.versions)
+        and (not wanted.tags or not set(wanted.tags).isdisjoint(row.tags))
+        and (not wanted.queues or row.queue in wanted.queues)
+        and (wanted.batch is None or row.batch == wanted.batch)
+        and (wanted.is_test is None or row.is_test == wanted.is_test)
+        and (wanted.created_from is None or row.created_at >= wanted.created_from)
+        and (wanted.created_to is None or row.created_at <= wanted.created_to)
+    )

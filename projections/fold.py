@@ -1,0 +1,164 @@
+"""One batch of events folded into the rows of every projection: what to load for it, and what to store after it."""
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import NamedTuple, TypeAlias
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from domain.errors import LedgerCorrupt, RunfoldError
+from domain.events import AttemptStarted, Recorded, RunEvent, RunTriggered
+from domain.states import WRITER, State, kind_of
+from domain.status import FINAL
+from domain.transitions import TRANSITIONS
+from projections import attempts, checkpoint, run_list
+from projections.attempts import AttemptRow
+from projections.run_list import RunRow
+
+
+class OutOfStep(RunfoldError):
+    """The read models cannot take these events: they are behind them, or of another shape. Rebuild them."""
+
+
+FOLD = 1
+"""Goes up when a fold gives other rows of the same fields, so that stored rows are known to be of the one before."""
+
+Histories: TypeAlias = dict[str, list[Recorded]]
+"""The events of a batch, by their stream."""
+
+KEPT_KINDS = frozenset({"run", "env", WRITER})
+"""The kinds of aggregates of which the checkpoint keeps some."""
+_ENDINGS = frozenset(event for event, transition in TRANSITIONS.items() if transition.target in FINAL)
+
+
+class TagRow(Struct, frozen=True, gc=False):
+    """A tag that a run has."""
+
+    environment: str
+    tag: str
+    run: str
+
+
+class StateRow(Struct, frozen=True, gc=False):
+    """The state of an aggregate that is kept, and the position of its last event."""
+
+    stream: str
+    position: int
+    state: State
+
+
+class Touched(NamedTuple):
+    """The rows that a batch continues: they must be loaded before it can be folded."""
+
+    runs: list[str]
+    states: list[str]
+
+
+class Loaded(Struct):
+    """The rows before a batch, by stream. Of a run's attempts the last, where it may still be open."""
+
+    runs: dict[str, RunRow] = {}
+    attempts: dict[str, AttemptRow] = {}
+    states: dict[str, State] = {}
+
+
+class Changes(Struct):
+    """The rows after a batch, as far as they differ from those before it."""
+
+    added: list[RunRow] = []
+    changed: list[RunRow] = []
+    attempts: list[AttemptRow] = []
+    tags: list[TagRow] = []
+    states: list[StateRow] = []
+    gone: list[str] = []
+    """Streams whose states are kept no longer."""
+
+
+class Counts(NamedTuple):
+    """How many rows more there are after some events than before, told by their kinds alone."""
+
+    runs: int
+    attempts: int
+    states: int
+
+
+def histories_of(records: Sequence[Recorded]) -> Histories:
+    """The events of a batch by their stream, each stream's in order."""
+    histories: Histories = {}
+    for recorded in records:
+        histories.setdefault(recorded.stream, []).append(recorded)
+    return histories
+
+
+def touched(histories: Histories) -> Touched:
+    """What must be loaded: nothing for what begins in this batch, and no state of a run that ends in it."""
+    runs: list[str] = []
+    states: list[str] = []
+    for stream, history in histories.items():
+        if history[0].version == 1:
+            continue
+        if not isinstance(history[0].event, RunEvent):
+            if kind_of(stream) in KEPT_KINDS:
+                states.append(stream)
+            continue
+        runs.append(stream)
+        if not any(type(recorded.event) in _ENDINGS for recorded in history):
+            states.append(stream)
+    return Touched(runs, states)
+
+
+def fold(histories: Histories, loaded: Loaded) -> Changes:
+    """The rows after the batch. Raises LedgerCorrupt for events that do not follow what was loaded."""
+    changes = Changes()
+    for stream, history in histories.items():
+        if isinstance(history[0].event, RunEvent):
+            if _fold_run(stream, history, loaded, changes).status in FINAL:
+                # Its state is not kept, so it need not be known. What began in this batch was never stored.
+                if history[0].version > 1:
+                    changes.gone.append(stream)
+                continue
+        elif kind_of(stream) not in KEPT_KINDS:
+            continue
+        state = loaded.states.get(stream)
+        for recorded in history:
+            state = checkpoint.project(state, recorded)
+        if state is None:
+            raise LedgerCorrupt(f"The checkpoint knows nothing of {stream}, which is kept and has further events.")
+        changes.states.append(StateRow(stream, history[-1].position, state))
+    return changes
+
+
+def count(records: Sequence[Recorded]) -> Counts:
+    """What the number of rows must grow by, so that a fold can be checked against something that is no fold."""
+    kinds = Counter(type(recorded.event) for recorded in records)
+    others = sum(
+        recorded.version == 1 and not isinstance(recorded.event, RunEvent) and kind_of(recorded.stream) in KEPT_KINDS
+        for recorded in records
+    )
+    unfinished = kinds[RunTriggered] - sum(kinds[ending] for ending in _ENDINGS)
+    return Counts(kinds[RunTriggered], kinds[AttemptStarted], unfinished + others)
+
+
+def _fold_run(stream: str, history: list[Recorded], loaded: Loaded, changes: Changes) -> RunRow:
+    before = loaded.runs.get(stream)
+    row = replace(before) if before else None
+    last = loaded.attempts.get(stream)
+    rows: dict[int, AttemptRow] = {}
+    for recorded in history:
+        row = run_list.advance(row, recorded) if row else run_list.begin(recorded)
+        if type(recorded.event) in attempts.CHANGED_BY:
+            after = attempts.project(last, recorded)
+            if after is not None and after is not last:
+                rows[after.number] = last = after
+    assert row is not None, "a run with events has a row"
+    changes.attempts += rows.values()
+    if before is None:
+        changes.added.append(row)
+        if row.tags:
+            changes.tags += [TagRow(row.environment, tag, stream) for tag in row.tags]
+    else:
+        changes.changed.append(row)
+        if row.tags != before.tags:
+            changes.tags += [TagRow(row.environment, tag, stream) for tag in row.tags if tag not in before.tags]
+    return row

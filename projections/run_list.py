@@ -1,0 +1,216 @@
+"""The list of runs: one row for each run, with all that lists, filters and a run's page show of it."""
+
+from collections.abc import Callable
+from typing import Any
+
+from msgspec import Raw, Struct
+from msgspec.structs import replace
+
+from domain import events as e
+from domain.errors import LedgerCorrupt
+from domain.events import NOTHING, Recorded, RunError, RunEvent
+from domain.status import Status
+from domain.transitions import TRANSITIONS, target_of
+
+
+class RunRow(Struct, gc=False):
+    """One run as its latest event left it. Times are when things occurred, in milliseconds."""
+
+    id: str
+    environment: str
+    task: str
+    queue: str
+    status: Status
+    events: int
+    """How many events the run has."""
+    position: int
+    """The last of them in the ledger."""
+    created_at: int
+    updated_at: int
+    """When the last event was recorded, pushed on where need be so that it grows with every event."""
+    queued_at: int | None
+    """When it last entered its queue; a run that is handed back keeps its place."""
+    started_at: int | None = None
+    """When its first attempt started."""
+    finished_at: int | None = None
+    delayed_until: int | None = None
+    expired_at: int | None = None
+    ttl_ms: int | None = None
+    tags: tuple[str, ...] = ()
+    """Sorted, each once."""
+    version: str | None = None
+    """The version of the worker that started the last attempt."""
+    worker: str | None = None
+    attempts: int = 0
+    """How many have started."""
+    max_attempts: int | None = None
+    max_duration_ms: int | None = None
+    priority: int = 0
+    concurrency_key: str | None = None
+    is_test: bool = False
+    batch: str | None = None
+    idempotency_key: str | None = None
+    replay_of: str | None = None
+    metadata: Raw | None = None
+    error: RunError | None = None
+    """What ended the run, or its last attempt; none once an attempt succeeds or takes too long."""
+    payload_size: int = 0
+    duration_ms: int = 0
+    """How long its attempts executed, all together; not counting the one that executes now."""
+    executing_since: int | None = None
+
+
+def project(row: RunRow | None, recorded: Recorded) -> RunRow | None:
+    """The row after one event. Raises LedgerCorrupt for an event that does not follow the row."""
+    if not isinstance(recorded.event, RunEvent):
+        return row
+    return begin(recorded) if row is None else advance(replace(row), recorded)
+
+
+def begin(recorded: Recorded) -> RunRow:
+    """The row of a new run. Raises LedgerCorrupt when the event is not the first of one."""
+    event = recorded.event
+    if not isinstance(event, e.RunTriggered) or recorded.version != 1:
+        raise LedgerCorrupt(f"There is no run {recorded.stream}, and its event {recorded.version} is to follow.")
+    return RunRow(
+        id=recorded.stream,
+        environment=recorded.environment,
+        task=event.task,
+        queue=event.queue,
+        status=Status.QUEUED,
+        events=1,
+        position=recorded.position,
+        created_at=recorded.occurred_at,
+        updated_at=recorded.recorded_at,
+        queued_at=recorded.occurred_at,
+        ttl_ms=event.ttl_ms,
+        tags=tuple(sorted(set(event.tags))),
+        max_attempts=event.max_attempts,
+        max_duration_ms=event.max_duration_ms,
+        priority=event.priority,
+        concurrency_key=event.concurrency_key,
+        is_test=event.is_test,
+        batch=event.batch,
+        idempotency_key=event.idempotency_key,
+        replay_of=event.replay_of,
+        metadata=None if event.metadata == NOTHING else event.metadata,
+        payload_size=event.payload_size,
+    )
+
+
+def advance(row: RunRow, recorded: Recorded) -> RunRow:
+    """`project` in place, for whom the row belongs to: a batch of events is folded at half the cost of many copies."""
+    event = recorded.event
+    if recorded.version != row.events + 1 or not isinstance(event, RunEvent):
+        raise LedgerCorrupt(f"Run {row.id} has {row.events} events, and event {recorded.version} is to follow.")
+    before = row.status
+    row.status = target_of(before, event)
+    row.events = recorded.version
+    row.position = recorded.position
+    row.updated_at = max(row.updated_at + 1, recorded.recorded_at)
+    change = _CHANGES.get(type(event))
+    if change:
+        change(row, event, recorded, before)
+    return row
+
+
+def _queue(row: RunRow, _event: e.RunEnqueued, recorded: Recorded, before: Status) -> None:
+    if before in {Status.DEQUEUED, Status.EXECUTING}:
+        _pause(row, recorded.occurred_at)
+    else:
+        row.queued_at = recorded.occurred_at
+
+
+def _hold(row: RunRow, _event: RunEvent, _recorded: Recorded, _before: Status) -> None:
+    row.queued_at = None
+
+
+def _delay(row: RunRow, event: e.RunDelayed | e.RunRescheduled, _recorded: Recorded, _before: Status) -> None:
+    row.queued_at = None
+    row.delayed_until = event.until
+
+
+def _start(row: RunRow, event: e.AttemptStarted, recorded: Recorded, _before: Status) -> None:
+    row.attempts = event.number
+    row.version = event.version
+    row.worker = event.worker
+    row.executing_since = recorded.occurred_at
+    if row.started_at is None:
+        row.started_at = recorded.occurred_at
+
+
+def _wait(row: RunRow, _event: e.WaitStarted, recorded: Recorded, _before: Status) -> None:
+    _pause(row, recorded.occurred_at)
+
+
+def _resume(row: RunRow, _event: e.RunResumed, recorded: Recorded, _before: Status) -> None:
+    row.executing_since = recorded.occurred_at
+
+
+def _fail_attempt(row: RunRow, event: e.AttemptFailed, recorded: Recorded, _before: Status) -> None:
+    row.error = event.error
+    _pause(row, recorded.occurred_at)
+
+
+def _end(row: RunRow, _event: RunEvent, recorded: Recorded, _before: Status) -> None:
+    row.finished_at = recorded.occurred_at
+    _pause(row, recorded.occurred_at)
+
+
+def _end_without_error(row: RunRow, event: RunEvent, recorded: Recorded, before: Status) -> None:
+    row.error = None
+    _end(row, event, recorded, before)
+
+
+def _end_with_error(row: RunRow, event: Any, recorded: Recorded, before: Status) -> None:
+    row.error = event.error
+    _end(row, event, recorded, before)
+
+
+def _expire(row: RunRow, event: e.RunExpired, recorded: Recorded, before: Status) -> None:
+    row.expired_at = recorded.occurred_at
+    _end(row, event, recorded, before)
+
+
+def _tag(row: RunRow, event: e.TagsAdded, _recorded: Recorded, _before: Status) -> None:
+    row.tags = tuple(sorted({*row.tags, *event.tags}))
+
+
+def _annotate(row: RunRow, event: e.MetadataUpdated, _recorded: Recorded, _before: Status) -> None:
+    row.metadata = event.metadata
+
+
+def _pause(row: RunRow, at: int) -> None:
+    """The attempt that executes, if there is one, does so no longer."""
+    if row.executing_since is not None:
+        # The start is told by the worker's clock, the end maybe by another one.
+        row.duration_ms += max(0, at - row.executing_since)
+        row.executing_since = None
+
+
+_CHANGES: dict[type[RunEvent], Callable[[RunRow, Any, Recorded, Status], None]] = {
+    e.RunHeldForVersion: _hold,
+    e.RunHeldForAuth: _hold,
+    e.RunHeldForConnections: _hold,
+    e.RunDelayed: _delay,
+    e.RunRescheduled: _delay,
+    e.RunEnqueued: _queue,
+    e.AttemptStarted: _start,
+    e.AttemptSucceeded: _end_without_error,
+    e.AttemptFailed: _fail_attempt,
+    e.RunFailed: _end_with_error,
+    e.RunCanceled: _end,
+    e.RunExpired: _expire,
+    # The error of an attempt before is not what ended this run.
+    e.RunTimedOut: _end_without_error,
+    e.RunCrashed: _end_with_error,
+    e.RunInterrupted: _end_with_error,
+    e.RunSystemFailed: _end_with_error,
+    e.PayloadRejected: _end_with_error,
+    e.AuthUnresolved: _end_with_error,
+    e.WaitStarted: _wait,
+    e.RunResumed: _resume,
+    e.TagsAdded: _tag,
+    e.MetadataUpdated: _annotate,
+}
+assert _CHANGES.keys() <= TRANSITIONS.keys()

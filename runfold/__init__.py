@@ -1,0 +1,59 @@
+"""Background work that survives crashes and remembers everything."""
+
+from runfold import aio, runs, tasks
+from runfold.config import configure
+from runfold.context import Context
+from runfold.declaring import task
+from runfold.definition import Task
+from runfold.errors import (
+    AbortTaskRunError,
+    ApiConnectionError,
+    ApiError,
+    AuthenticationError,
+    BadRequestError,
+    ConfigurationError,
+    InvalidPayloadError,
+    InvalidResultError,
+    NotFoundError,
+    RateLimitError,
+    RunfoldError,
+    ServerError,
+    UnprocessableError,
+)
+from runfold.handles import BatchHandle, BatchItem, RunHandle
+from runfold.policies import Queue, Retry
+from runfold.run import Attempt, Run, RunError, RunResult
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "AbortTaskRunError",
+    "ApiConnectionError",
+    "ApiError",
+    "Attempt",
+    "AuthenticationError",
+    "BadRequestError",
+    "BatchHandle",
+    "BatchItem",
+    "ConfigurationError",
+    "Context",
+    "InvalidPayloadError",
+    "InvalidResultError",
+    "NotFoundError",
+    "Queue",
+    "RateLimitError",
+    "Retry",
+    "Run",
+    "RunError",
+    "RunHandle",
+    "RunResult",
+    "RunfoldError",
+    "ServerError",
+    "Task",
+    "UnprocessableError",
+    "aio",
+    "configure",
+    "runs",
+    "task",
+    "tasks",
+]

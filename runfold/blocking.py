@@ -1,0 +1,67 @@
+"""The one bridge from synchronous code: coroutines run on one background event loop."""
+
+import asyncio
+import atexit
+import os
+import threading
+from collections.abc import Callable, Coroutine
+from functools import wraps
+from typing import Any, ParamSpec, TypeVar
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+def blocking(function: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, T]:
+    """The same function for callers that cannot await; called inside a running event loop it blocks that loop."""
+
+    @wraps(function)
+    def call(*args: P.args, **kwargs: P.kwargs) -> T:
+        future = asyncio.run_coroutine_threadsafe(function(*args, **kwargs), _background.loop())
+        try:
+            return future.result()
+        except BaseException:
+            future.cancel()  # Ctrl-C while waiting: do not go on in the background
+            raise
+
+    return call
+
+
+class _Background:
+    """A daemon thread with an event loop, started by the first call that needs it."""
+
+    def __init__(self) -> None:
+        self._starting = threading.Lock()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread: threading.Thread | None = None
+
+    def forget(self) -> None:
+        """After a fork the thread exists in the parent only, and the lock may be held by nobody."""
+        self._starting = threading.Lock()
+        self._loop = self._thread = None
+
+    def loop(self) -> asyncio.AbstractEventLoop:
+        with self._starting:
+            if self._loop is None:
+                self._loop = asyncio.new_event_loop()
+                self._thread = threading.Thread(target=self._loop.run_forever, name="runfold", daemon=True)
+                self._thread.start()
+            return self._loop
+
+    def stop(self) -> None:
+        """Close connections in order, so that a program's end leaves no warnings."""
+        with self._starting:
+            loop, thread = self._loop, self._thread
+            self._loop = self._thread = None
+        if loop is None or thread is None:
+            return
+        asyncio.run_coroutine_threadsafe(loop.shutdown_asyncgens(), loop).result()
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+        loop.close()
+
+
+_background = _Background()
+atexit.register(_background.stop)
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_background.forget)

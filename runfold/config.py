@@ -1,0 +1,54 @@
+"""Where the engine is and which key opens it: `configure()`, the environment, or what `runfold dev` left behind."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from runfold.errors import ConfigurationError
+
+DEFAULT_API_URL = "http://127.0.0.1:7650"
+KEY_FILE = Path(".runfold") / "secret-key"
+
+
+@dataclass(frozen=True)
+class Settings:
+    api_url: str
+    secret_key: str
+
+
+@dataclass
+class _Configured:
+    api_url: str | None = None
+    secret_key: str | None = None
+
+
+_configured = _Configured()
+
+
+def configure(*, api_url: str | None = None, secret_key: str | None = None) -> None:
+    """Set the engine's address or the key for this process; None leaves a value to the environment."""
+    _configured.api_url = api_url
+    _configured.secret_key = secret_key
+
+
+def current_settings() -> Settings:
+    """Read anew for each call, so that `configure()` and a changed environment take effect at once."""
+    api_url = _configured.api_url or os.environ.get("RUNFOLD_API_URL") or DEFAULT_API_URL
+    if not api_url.startswith(("http://", "https://")):
+        raise ConfigurationError(f"The engine's address must start with http:// or https://, not {api_url!r}.")
+    secret_key = _configured.secret_key or os.environ.get("RUNFOLD_SECRET_KEY") or _key_left_by_dev()
+    if not secret_key:
+        raise ConfigurationError(
+            "There is no secret key: set RUNFOLD_SECRET_KEY or call runfold.configure(secret_key=...). "
+            "`runfold dev` writes one to .runfold/secret-key, which is found from its folder and the folders below."
+        )
+    return Settings(api_url.rstrip("/"), secret_key)
+
+
+def _key_left_by_dev() -> str | None:
+    here = Path.cwd()
+    for folder in (here, *here.parents):
+        file = folder / KEY_FILE
+        if file.is_file():
+            return file.read_text().strip()
+    return None

@@ -1,0 +1,109 @@
+"""What a run's body may know about its run: the second argument of a task."""
+
+import asyncio
+import logging
+from collections.abc import MutableMapping
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+from typing import Any
+
+
+@dataclass(frozen=True)
+class RunInfo:
+    id: str
+    tags: tuple[str, ...]
+    created_at: datetime
+    is_test: bool
+    max_attempts: int | None
+    max_duration: float | None
+    """Seconds that an attempt may take."""
+    idempotency_key: str | None
+    batch_id: str | None
+
+
+@dataclass(frozen=True)
+class AttemptInfo:
+    number: int
+    started_at: datetime
+
+
+@dataclass(frozen=True)
+class TaskInfo:
+    id: str
+
+
+@dataclass(frozen=True)
+class QueueInfo:
+    name: str
+
+
+@dataclass(frozen=True)
+class EnvironmentInfo:
+    id: str
+    slug: str
+    type: str
+
+
+class Cancellation:
+    """Whether this attempt is to stop, because of a cancel, a timeout or the worker's end. Safe from any thread."""
+
+    def __init__(self) -> None:
+        self.is_watched = False
+        """A body that looks at its cancellation gets the time to end by itself; any other is ended at once."""
+        self._is_set = False
+        self._waiting: list[tuple[asyncio.AbstractEventLoop, asyncio.Future[None]]] = []
+
+    def is_set(self) -> bool:
+        return self._is_set
+
+    def set(self) -> None:
+        self._is_set = True
+        for loop, future in list(self._waiting):
+            loop.call_soon_threadsafe(_wake, future)
+
+    async def wait(self) -> None:
+        loop = asyncio.get_running_loop()
+        waiting = (loop, loop.create_future())
+        # First in the list, then the look: so `set` in another thread is seen in one way or the other.
+        self._waiting.append(waiting)
+        try:
+            if not self._is_set:
+                await waiting[1]
+        finally:
+            self._waiting.remove(waiting)
+
+
+def _wake(future: asyncio.Future[None]) -> None:
+    if not future.done():
+        future.set_result(None)
+
+
+@dataclass(frozen=True)
+class Context:
+    run: RunInfo
+    attempt: AttemptInfo
+    task: TaskInfo
+    queue: QueueInfo
+    environment: EnvironmentInfo
+    version: str
+    cancellation: Cancellation
+
+    @property
+    def cancelled(self) -> Cancellation:
+        self.cancellation.is_watched = True
+        return self.cancellation
+
+    @cached_property
+    def logger(self) -> logging.LoggerAdapter[logging.Logger]:
+        """Names run, task and attempt in every line, and gives them to handlers as attributes of the record."""
+        names = {"run": self.run.id, "task": self.task.id, "attempt": self.attempt.number}
+        return _RunLogger(logging.getLogger(f"runfold.task.{self.task.id}"), names)
+
+
+class _RunLogger(logging.LoggerAdapter[logging.Logger]):
+    """Unlike its base it keeps the `extra` of a single call as well."""
+
+    def process(self, msg: Any, kwargs: MutableMapping[str, Any]) -> tuple[Any, MutableMapping[str, Any]]:
+        kwargs["extra"] = {**(self.extra or {}), **(kwargs.get("extra") or {})}
+        return msg, kwargs

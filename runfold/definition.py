@@ -1,0 +1,78 @@
+"""A task: a function that runs elsewhere, with everything the engine and the worker need to know about it."""
+
+from collections.abc import Sequence
+from functools import update_wrapper
+from typing import Any, Generic, Unpack
+
+from runfold.blocking import blocking
+from runfold.body import Body
+from runfold.durations import Duration
+from runfold.handles import BatchHandle, BatchItem, RunHandle
+from runfold.options import TriggerOptions
+from runfold.policies import Declaration, Queue, Retry, limit_ms
+from runfold.triggering import NOTHING, Triggering
+from runfold.typevars import PayloadT, ResultT
+
+
+class Task(Generic[PayloadT, ResultT]):
+    """Made by `@task`. Calling it runs the plain function, right here and unrecorded; `trigger` makes a run."""
+
+    def __init__(
+        self,
+        function: Any,
+        *,
+        id: str | None = None,  # noqa: A002 (the word that users write)
+        retry: Retry | None = None,
+        queue: str | Queue | None = None,
+        max_duration: Duration | None = None,
+        ttl: Duration | None = None,
+        retry_on_crash: bool = False,
+    ) -> None:
+        self.body = Body(function)
+        self.id = _valid_id(self.body.function.__name__ if id is None else id)
+        self.declaration = Declaration(
+            self.id,
+            queue=Queue(queue) if isinstance(queue, str) else queue,
+            retry=retry,
+            ttl=limit_ms(self.id, "ttl", ttl),
+            max_duration=limit_ms(self.id, "max_duration", max_duration),
+            retry_on_crash=retry_on_crash,
+        )
+        self.aio: AsyncTask[PayloadT, ResultT] = AsyncTask(self)
+        self.trigger = blocking(self.aio.trigger)
+        self.batch_trigger = blocking(self.aio.batch_trigger)
+        update_wrapper(self, self.body.function)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return self.body.function(*args, **kwargs)
+
+    def __repr__(self) -> str:
+        return f"<task {self.id!r}: {self.body.function.__module__}.{self.body.function.__qualname__}>"
+
+
+class AsyncTask(Generic[PayloadT, ResultT]):
+    """The calls of a task for code that awaits: `await send_email.aio.trigger(...)`."""
+
+    def __init__(self, task: Task[PayloadT, ResultT]) -> None:
+        self._task = task
+
+    async def trigger(
+        self, payload: PayloadT = NOTHING, **options: Unpack[TriggerOptions]
+    ) -> RunHandle[PayloadT, ResultT]:
+        """Make a run of the task; only a task without parameters goes without a payload."""
+        if payload is NOTHING and self._task.body.takes_payload:
+            raise TypeError(f"The task {self._task.id!r} takes a payload: trigger(payload).")
+        return await self._triggering().one(payload, options)
+
+    async def batch_trigger(self, items: Sequence[PayloadT | BatchItem[PayloadT]]) -> BatchHandle[PayloadT, ResultT]:
+        """Make a run for each payload or BatchItem, all of them or none, at most 1000."""
+        return await self._triggering().batch(items)
+
+    def _triggering(self) -> Triggering[PayloadT, ResultT]:
+        return Triggering(self._task.id, self._task.body.types)
+
+
+def _valid_id(task_id: Any) -> str:
+    if not isinstance(task_id, str) or not 0 < len(task_id) <= 128 or not task_id.isprintable() or "," in task_id:
+        raise ValueError(f"{task_id!r} is no task id: use 1 to 128 printable characters without a comma.")
+    return task_id

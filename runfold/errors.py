@@ -1,0 +1,110 @@
+"""What can go wrong, as a tree.
+
+RunfoldError
+├── ConfigurationError           no key, or an address that is none
+├── InvalidPayloadError          a payload does not fit its task's type
+├── InvalidResultError           a result cannot be written as JSON, or does not fit its task's type
+├── AbortTaskRunError            raised by a task: fail the run, make no other attempt
+├── ApiConnectionError           no answer from the engine
+└── ApiError                     the engine refused: `status`, `error`, `body`
+    ├── BadRequestError          400
+    ├── AuthenticationError      401
+    ├── NotFoundError            404
+    ├── UnprocessableError       422
+    ├── RateLimitError           429
+    └── ServerError              500 and above
+"""
+
+from typing import Any
+
+import msgspec
+
+
+class RunfoldError(Exception):
+    """The root of every error this package raises."""
+
+
+class ConfigurationError(RunfoldError):
+    """The engine's address or the secret key is missing or wrong."""
+
+
+class InvalidPayloadError(RunfoldError):
+    """A payload does not fit its task's type, or cannot be written as JSON."""
+
+
+class InvalidResultError(RunfoldError):
+    """A result cannot be written as JSON, or does not fit its task's type."""
+
+
+class AbortTaskRunError(RunfoldError):
+    """Raised by a task to fail its run without another attempt."""
+
+
+class ApiConnectionError(RunfoldError):
+    """The engine could not be reached, or the connection broke before its answer."""
+
+
+class ApiError(RunfoldError):
+    """The engine answered with a refusal."""
+
+    def __init__(self, status: int, error: str, body: Any = None) -> None:
+        super().__init__(f"{status}: {error}")
+        self.status = status
+        self.error = error
+        self.body = body
+
+    def __reduce__(self) -> tuple[type["ApiError"], tuple[int, str, Any]]:
+        """Pickle by all three values: the sentence alone would not build the error again."""
+        return type(self), (self.status, self.error, self.body)
+
+
+class BadRequestError(ApiError):
+    pass
+
+
+class AuthenticationError(ApiError):
+    pass
+
+
+class NotFoundError(ApiError):
+    pass
+
+
+class UnprocessableError(ApiError):
+    pass
+
+
+class RateLimitError(ApiError):
+    pass
+
+
+class ServerError(ApiError):
+    pass
+
+
+_BY_STATUS: dict[int, type[ApiError]] = {
+    400: BadRequestError,
+    401: AuthenticationError,
+    404: NotFoundError,
+    422: UnprocessableError,
+    429: RateLimitError,
+}
+
+
+def api_error(status: int, content: bytes) -> ApiError:
+    """The error that stands for an answer which is no success."""
+    kind = ServerError if status >= 500 else _BY_STATUS.get(status, ApiError)
+    try:
+        body = msgspec.json.decode(content)
+    except msgspec.DecodeError:
+        text = content.decode(errors="replace")
+        return kind(status, text[:500] or "an answer without a body", text)
+    return kind(status, _sentence(body), body)
+
+
+def _sentence(body: Any) -> str:
+    match body:
+        case {"error": str(sentence)} | {"error": {"message": str(sentence)}}:
+            return sentence
+        case _:
+            return f"an answer without an error sentence: {body!r}"[:500]

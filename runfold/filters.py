@@ -1,0 +1,71 @@
+"""Which runs a list has, and how that is written in a query."""
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from typing import Any, TypedDict
+
+from runfold.durations import Duration, whole_seconds
+
+
+class RunFilters(TypedDict, total=False):
+    """Several values of one filter widen the list, several filters narrow it. None means no filter."""
+
+    status: str | Sequence[str] | None
+    task: str | Sequence[str] | None
+    tag: str | Sequence[str] | None
+    queue: str | Sequence[str] | None
+    version: str | Sequence[str] | None
+    batch: str | None
+    created_from: datetime | None
+    created_to: datetime | None
+    period: Duration | None
+    """Runs created within this long before now."""
+    is_test: bool | None
+    limit: int | None
+    """How many runs a page has, at most 100."""
+
+
+def query_of(filters: RunFilters) -> dict[str, str]:
+    """Raises TypeError for a name that is no filter, ValueError for a value that cannot be asked for."""
+    unknown = filters.keys() - _WIRE.keys()
+    if unknown:
+        raise TypeError(f"No filter is called {', '.join(sorted(unknown))}; there are: {', '.join(_WIRE)}.")
+    given: Mapping[str, Any] = filters
+    return {wire: convert(value) for name, (wire, convert) in _WIRE.items() if (value := given.get(name)) is not None}
+
+
+def _any_of(values: str | Sequence[str]) -> str:
+    chosen = [values] if isinstance(values, str) else list(values)
+    with_comma = [value for value in chosen if "," in value]
+    if with_comma:
+        raise ValueError(f"{with_comma[0]!r} has a comma, which separates the values of a filter.")
+    return ",".join(chosen)
+
+
+def _epoch_ms(moment: datetime) -> str:
+    if moment.tzinfo is None:
+        raise ValueError(f"{moment.isoformat()} has no time zone, so it names no moment: use datetime.now(UTC).")
+    return str(round(moment.timestamp() * 1000))
+
+
+def _seconds_text(period: Duration) -> str:
+    return f"{whole_seconds(period)}s"
+
+
+def _truth(value: bool) -> str:  # noqa: FBT001 (the value itself, not a switch)
+    return "true" if value else "false"
+
+
+_WIRE: dict[str, tuple[str, Callable[[Any], str]]] = {
+    "status": ("filter[status]", _any_of),
+    "task": ("filter[taskIdentifier]", _any_of),
+    "tag": ("filter[tag]", _any_of),
+    "queue": ("filter[queue]", _any_of),
+    "version": ("filter[version]", _any_of),
+    "batch": ("filter[batch]", str),
+    "created_from": ("filter[createdAt][from]", _epoch_ms),
+    "created_to": ("filter[createdAt][to]", _epoch_ms),
+    "period": ("filter[createdAt][period]", _seconds_text),
+    "is_test": ("filter[isTest]", _truth),
+    "limit": ("page[size]", str),
+}

@@ -1,0 +1,83 @@
+"""What may be said when triggering, and how it travels."""
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any, TypedDict
+
+from runfold.durations import Duration, whole_seconds
+from runfold.policies import Queue
+
+
+class TriggerOptions(TypedDict, total=False):
+    """None means the same as leaving an option out."""
+
+    delay: Duration | datetime | None
+    """Start no earlier: after this long, or at this moment."""
+    ttl: Duration | None
+    """Expire the run if it has not started this long after it was queued."""
+    tags: str | Sequence[str] | None
+    idempotency_key: str | None
+    """A second trigger of the task with the same key makes no run but answers with the first one."""
+    idempotency_key_ttl: Duration | None
+    max_attempts: int | None
+    max_duration: Duration | None
+    """End an attempt that runs for longer."""
+    queue: str | Queue | None
+    concurrency_key: str | None
+    """Give each value of the key a queue of its own, with the queue's limit."""
+    priority: float | None
+    """Go ahead of runs that were queued up to this many seconds earlier."""
+    metadata: Mapping[str, Any] | None
+    test: bool
+
+
+def options_on_wire(options: TriggerOptions) -> dict[str, Any]:
+    """The `options` object of the API; raises TypeError for a name that is no option, ValueError for a bad value."""
+    unknown = options.keys() - _WIRE.keys()
+    if unknown:
+        raise TypeError(f"No trigger option is called {', '.join(sorted(unknown))}; there are: {', '.join(_WIRE)}.")
+    return {
+        wire: convert(value) for option, (wire, convert) in _WIRE.items() if (value := options.get(option)) is not None
+    }
+
+
+def delay_on_wire(delay: Duration | datetime) -> str:
+    if not isinstance(delay, datetime):
+        return _seconds_text(delay)
+    if delay.tzinfo is None:
+        raise ValueError(
+            f"The delay {delay.isoformat()} has no time zone, so it names no moment: use datetime.now(UTC)."
+        )
+    return delay.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _seconds_text(duration: Duration) -> str:
+    return f"{whole_seconds(duration)}s"
+
+
+def _tags(tags: str | Sequence[str]) -> list[str]:
+    return [tags] if isinstance(tags, str) else list(tags)
+
+
+def _queue(queue: str | Queue) -> dict[str, str]:
+    return {"name": queue.name if isinstance(queue, Queue) else queue}
+
+
+def _as_it_is(value: Any) -> Any:
+    return value
+
+
+_WIRE: dict[str, tuple[str, Callable[[Any], Any]]] = {
+    "delay": ("delay", delay_on_wire),
+    "ttl": ("ttl", whole_seconds),
+    "tags": ("tags", _tags),
+    "idempotency_key": ("idempotencyKey", _as_it_is),
+    "idempotency_key_ttl": ("idempotencyKeyTTL", _seconds_text),
+    "max_attempts": ("maxAttempts", _as_it_is),
+    "max_duration": ("maxDuration", whole_seconds),
+    "queue": ("queue", _queue),
+    "concurrency_key": ("concurrencyKey", _as_it_is),
+    "priority": ("priority", _as_it_is),
+    "metadata": ("metadata", _as_it_is),
+    "test": ("test", _as_it_is),
+}

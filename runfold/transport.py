@@ -1,0 +1,146 @@
+"""Calls to the engine's management API: retries, errors, one set of connections per event loop."""
+
+import asyncio
+import itertools
+import random
+import time
+import uuid
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from functools import cache
+from ssl import SSLContext
+from weakref import WeakKeyDictionary
+
+import httpx
+
+from runfold.config import Settings, current_settings
+from runfold.errors import ApiConnectionError, ApiError, api_error
+
+ATTEMPTS_MAX = 5
+WAIT_SECONDS_FIRST = 0.25
+WAIT_SECONDS_MAX = 5.0
+RETRY_AFTER_SECONDS_MAX = 60.0
+
+
+def connect() -> httpx.AsyncClient:
+    # Idle connections are given up before the engine closes them, which would look like an outage.
+    limits = httpx.Limits(keepalive_expiry=3.0)
+    return httpx.AsyncClient(timeout=httpx.Timeout(30.0, connect=5.0), verify=_tls(), limits=limits)
+
+
+class Transport:
+    """Clock, sleep and chance are arguments, so that tests need no time."""
+
+    def __init__(
+        self,
+        *,
+        connect: Callable[[], httpx.AsyncClient] = connect,
+        settings: Callable[[], Settings] = current_settings,
+        sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
+        clock: Callable[[], float] = time.monotonic,
+        chance: Callable[[], float] = random.random,
+    ) -> None:
+        self._connect = connect
+        self._settings = settings
+        self._chance = chance
+        self.sleep = sleep
+        self.clock = clock
+        self._clients: WeakKeyDictionary[asyncio.AbstractEventLoop, httpx.AsyncClient] = WeakKeyDictionary()
+        self._guards: WeakKeyDictionary[asyncio.AbstractEventLoop, AsyncGenerator[None]] = WeakKeyDictionary()
+
+    async def call(
+        self, method: str, path: str, *, query: Mapping[str, str] | None = None, body: bytes | None = None
+    ) -> bytes:
+        """The body of the successful answer; raises ApiError or ApiConnectionError when the attempts are used up."""
+        settings = self._settings()
+        client = await self._client()
+        headers = {
+            "authorization": f"Bearer {settings.secret_key}",
+            "content-type": "application/json",
+            # The same over all attempts, so that a repeated trigger makes no second run.
+            "x-trigger-request-idempotency-key": str(uuid.uuid4()),
+        }
+        request = client.build_request(method, settings.api_url + path, params=query, content=body, headers=headers)
+        for attempt in itertools.count(1):
+            try:
+                return await _send(client, request)
+            except _PassingError as passing:
+                if attempt == ATTEMPTS_MAX:
+                    raise passing.error from passing.__cause__
+                wait = backoff(attempt, self._chance()) if passing.wait is None else passing.wait
+            await self.sleep(wait)
+        raise AssertionError("counting does not end")
+
+    async def _client(self) -> httpx.AsyncClient:
+        loop = asyncio.get_running_loop()
+        client = self._clients.get(loop)
+        if client is None:
+            client = self._clients[loop] = self._connect()
+            guard = self._guards[loop] = self._close_with(loop, client)
+            await anext(guard)
+        return client
+
+    async def _close_with(self, loop: asyncio.AbstractEventLoop, client: httpx.AsyncClient) -> AsyncGenerator[None]:
+        """An event loop that ends closes its async generators: the one moment to close connections in order."""
+        try:
+            yield
+        finally:
+            self._clients.pop(loop, None)
+            self._guards.pop(loop, None)
+            await client.aclose()
+
+
+class _PassingError(Exception):
+    """The same call may succeed later, after `wait` seconds if the engine said so."""
+
+    def __init__(self, error: ApiError | ApiConnectionError, wait: float | None = None) -> None:
+        super().__init__(str(error))
+        self.error = error
+        self.wait = wait
+
+
+async def _send(client: httpx.AsyncClient, request: httpx.Request) -> bytes:
+    try:
+        response = await client.send(request)
+    except httpx.TransportError as error:
+        sentence = f"The engine at {request.url.scheme}://{request.url.netloc.decode()} did not answer: {reason(error)}"
+        raise _PassingError(ApiConnectionError(sentence)) from error
+    if response.is_success:
+        return response.content
+    refusal = api_error(response.status_code, response.content)
+    if is_passing(response.status_code):
+        raise _PassingError(refusal, retry_after(response))
+    raise refusal
+
+
+@cache
+def _tls() -> SSLContext:
+    """Certificates are read once: it takes longer than many calls."""
+    return httpx.create_ssl_context()
+
+
+def is_passing(status: int) -> bool:
+    """Whether the same call may succeed later."""
+    return status in {408, 429} or status >= 500
+
+
+def backoff(attempt: int, chance: float) -> float:
+    """Seconds to wait after a failed attempt (1-based): doubling, bounded, jittered downwards by up to a half."""
+    doubled = WAIT_SECONDS_FIRST * 2.0 ** min(attempt - 1, 16)
+    return min(WAIT_SECONDS_MAX, doubled) * (0.5 + chance / 2)
+
+
+def retry_after(response: httpx.Response) -> float | None:
+    """Seconds the engine asks to wait; bounded, because a caller waits for them."""
+    try:
+        seconds = float(response.headers.get("retry-after", ""))
+    except ValueError:
+        return None  # absent, or a date, which the engine never sends
+    return min(max(seconds, 0.0), RETRY_AFTER_SECONDS_MAX)
+
+
+def reason(error: httpx.TransportError) -> str:
+    """Some of these errors have no text of their own."""
+    return str(error) or type(error).__name__
+
+
+default = Transport()

@@ -1,0 +1,72 @@
+"""How runs are made: by a task, or by a task's id."""
+
+from collections.abc import Sequence
+from typing import Any, Final, Generic, TypeGuard, TypeVar
+from urllib.parse import quote
+
+import msgspec
+
+from runfold import transport
+from runfold.codec import Types, encode, encode_payload
+from runfold.handles import BatchHandle, BatchItem, RunHandle
+from runfold.options import TriggerOptions, options_on_wire
+from runfold.typevars import PayloadT, ResultT
+
+BATCH_MAX = 1000
+NOTHING: Final[Any] = msgspec.UNSET
+"""No payload at all: what a task without parameters is triggered with."""
+
+T = TypeVar("T")
+
+
+class _Item(msgspec.Struct, omit_defaults=True):
+    """One run to make."""
+
+    payload: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
+    options: dict[str, Any] = {}
+
+
+class _Made(msgspec.Struct, rename="camel"):
+    id: str
+    is_cached: bool = False
+
+
+class _Batch(msgspec.Struct, rename="camel"):
+    batch_id: str
+    runs: list[_Made]
+
+
+class Triggering(Generic[PayloadT, ResultT]):
+    """Makes runs of one task, whose types the handles then know."""
+
+    def __init__(self, task_id: str, types: Types[PayloadT, ResultT]) -> None:
+        self._path = f"/api/v1/tasks/{quote(task_id, safe='')}"
+        self._types = types
+
+    async def one(self, payload: Any, options: TriggerOptions) -> RunHandle[PayloadT, ResultT]:
+        return self._handle(await self._post("trigger", _item(payload, options), _Made))
+
+    async def batch(self, items: Sequence[Any]) -> BatchHandle[PayloadT, ResultT]:
+        if len(items) > BATCH_MAX:
+            raise ValueError(f"A batch has at most {BATCH_MAX} runs, not {len(items)}: trigger several batches.")
+        made = await self._post("batch", {"items": [_item_of(each) for each in items]}, _Batch)
+        return BatchHandle(made.batch_id, tuple(self._handle(each) for each in made.runs))
+
+    async def _post(self, what: str, body: Any, answer: type[T]) -> T:
+        content = await transport.default.call("POST", f"{self._path}/{what}", body=encode(body))
+        return msgspec.json.decode(content, type=answer)
+
+    def _handle(self, made: _Made) -> RunHandle[PayloadT, ResultT]:
+        return RunHandle(made.id, made.is_cached, self._types)
+
+
+def _item_of(each: Any) -> _Item:
+    return _item(each.payload, each.options) if _has_options(each) else _item(each, {})
+
+
+def _has_options(each: Any) -> TypeGuard[BatchItem[Any]]:
+    return isinstance(each, BatchItem)
+
+
+def _item(payload: Any, options: TriggerOptions) -> _Item:
+    return _Item(NOTHING if payload is NOTHING else encode_payload(payload), options_on_wire(options))

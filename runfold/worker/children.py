@@ -1,0 +1,156 @@
+"""The worker's side of its child processes: warm, reused, each with one run at a time."""
+
+import asyncio
+import os
+import signal
+import socket
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager, suppress
+
+import msgspec
+
+from runfold.worker import child
+from runfold.worker.frames import LENGTH, Go, Ready, Stop, ToWorker, frame
+from runfold.worker.performing import Attempt, Crashed, Failed, Succeeded
+from runfold.worker.wire import Error
+
+LAST_WORDS_SECONDS = 1.0
+"""How long to read on after a child has died, and to wait for its death after its connection has ended."""
+
+READ_AHEAD_BYTES = 1_000_000
+
+
+class Children:
+    """At most `limit` child processes, started when a run finds none free."""
+
+    def __init__(self, target: str, limit: int) -> None:
+        self._target = target
+        self._limit = limit
+        self._free = asyncio.Semaphore(limit)
+        self._idle: list[Process] = []
+
+    async def warm_up(self) -> None:
+        """Start one child before the first run needs it."""
+        async with self.one():
+            pass
+
+    @asynccontextmanager
+    async def one(self) -> "AsyncGenerator[Process]":
+        """A child for one run; waits until one is free. Raises ChildError when it cannot load the tasks."""
+        async with self._free:
+            process = self._take_idle() or await start(self._target)
+            try:
+                yield process
+            finally:
+                if process.is_usable:
+                    self._idle.append(process)
+
+    async def close(self) -> None:
+        """End the idle children, which are all of them once no run is under way."""
+        await asyncio.gather(*(process.end() for process in self._idle))
+        self._idle.clear()
+
+    def _take_idle(self) -> "Process | None":
+        while self._idle:
+            process = self._idle.pop()
+            if process.is_usable:
+                return process
+        return None
+
+
+class ChildError(Exception):
+    """A child process could not be started."""
+
+
+async def start(target: str) -> "Process":
+    """Raises ChildError when the process ends before it has loaded the tasks."""
+    ours, theirs = socket.socketpair()
+    with theirs:
+        running = await asyncio.create_subprocess_exec(
+            *child.command(target, theirs.fileno()),
+            stdin=asyncio.subprocess.DEVNULL,
+            pass_fds=(theirs.fileno(),),
+            start_new_session=True,  # so that the worker can end it with all that it has started
+        )
+    process = Process(running, *await asyncio.open_connection(sock=ours, limit=READ_AHEAD_BYTES))
+    try:
+        first = await process.read()
+    except asyncio.CancelledError:
+        await process.end()
+        raise
+    if isinstance(first, Crashed):
+        raise ChildError(f"A process for synchronous tasks ended before it had loaded them: {first.error.message}.")
+    return process
+
+
+class Process:
+    """One child process."""
+
+    def __init__(
+        self, process: asyncio.subprocess.Process, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        self._process = process
+        self._reader = reader
+        self._writer = writer
+        self._decoder: msgspec.json.Decoder[ToWorker] = msgspec.json.Decoder(ToWorker)
+        self._ended = False
+        self._exit = asyncio.create_task(process.wait())
+        self._exit.add_done_callback(self._after_exit)
+
+    @property
+    def is_usable(self) -> bool:
+        return not self._ended and not self._exit.done() and not self._reader.at_eof()
+
+    async def perform(self, attempt: Attempt) -> Succeeded | Failed | Crashed:
+        """Make one attempt; cancelling ends the process."""
+        try:
+            self._writer.write(frame(Go(attempt)))
+            outcome = await self.read()
+        except asyncio.CancelledError:
+            await self.end()
+            raise
+        assert not isinstance(outcome, Ready), "a child is ready once"
+        return outcome
+
+    async def read(self) -> Ready | Succeeded | Failed | Crashed:
+        """The next message, or how the process died."""
+        try:
+            size = LENGTH.unpack(await self._reader.readexactly(LENGTH.size))[0]
+            return self._decoder.decode(await self._reader.readexactly(size))
+        except (asyncio.IncompleteReadError, ConnectionError):
+            await self._end_within(LAST_WORDS_SECONDS)
+            return Crashed(Error("ProcessDied", _how_it_died(self._exit.result())))
+
+    async def end(self) -> None:
+        """Tell it to stop, and kill it if it does not."""
+        with suppress(ConnectionError):
+            self._writer.write(frame(Stop()))
+        await self._end_within(child.STOP_SECONDS)
+
+    async def _end_within(self, seconds: float) -> None:
+        self._ended = True
+        try:
+            await asyncio.wait({self._exit}, timeout=seconds)
+        finally:
+            self._writer.close()
+            if not self._exit.done():
+                self._kill_all()
+        await self._exit
+
+    def _after_exit(self, _exit: "asyncio.Task[int]") -> None:
+        """What the process has started ends with it; whatever escapes that must not hold the connection open."""
+        self._kill_all()
+        asyncio.get_running_loop().call_later(LAST_WORDS_SECONDS, self._writer.close)
+
+    def _kill_all(self) -> None:
+        with suppress(ProcessLookupError, PermissionError):  # macOS says the latter of a group of dead processes
+            os.killpg(self._process.pid, signal.SIGKILL)
+
+
+def _how_it_died(code: int) -> str:
+    if code >= 0:
+        return f"exited with code {code}"
+    try:
+        return f"killed by signal {-code} ({signal.Signals(-code).name})"
+    except ValueError:
+        return f"killed by signal {-code}"

@@ -1,0 +1,97 @@
+"""`runfold worker FILE_OR_MODULE`."""
+
+import argparse
+import asyncio
+import logging
+import os
+import signal
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Any, NoReturn
+
+from runfold.config import current_settings
+from runfold.definition import Task
+from runfold.errors import ApiError, ConfigurationError
+from runfold.worker.children import ChildError, Children
+from runfold.worker.connection import Connection
+from runfold.worker.loading import TargetError, load
+from runfold.worker.logs import log_to_stdout
+from runfold.worker.service import Worker
+
+log = logging.getLogger("runfold.worker")
+
+ASYNC_CONCURRENCY = 100
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a worker until it is told to stop; the exit code."""
+    arguments = _parser().parse_args(argv)
+    try:
+        tasks = load(arguments.target)
+        log_to_stdout()
+        connection = Connection(current_settings(), [task.declaration for task in tasks.values()])
+        return asyncio.run(_run(tasks, connection, arguments))
+    except (TargetError, ConfigurationError, ApiError, ChildError) as error:
+        print(f"runfold worker: {error}", file=sys.stderr)  # noqa: T201 (said to the person at the command line)
+        return 1
+
+
+async def _run(tasks: Mapping[str, Task[Any, Any]], connection: Connection, arguments: argparse.Namespace) -> int:
+    processes = arguments.processes or os.cpu_count() or 1
+    concurrency = arguments.concurrency or _default_concurrency(tasks, processes)
+    worker = Worker(tasks, connection, Children(arguments.target, processes), concurrency)
+    is_all_reported = await worker.run(_stop_on_signals(), arguments.grace)
+    if worker.has_runaways:
+        _exit_at_once(0 if is_all_reported else 1)
+    return 0 if is_all_reported else 1
+
+
+def _default_concurrency(tasks: Mapping[str, Task[Any, Any]], processes: int) -> int:
+    """Runs that could only wait for a process are better left to other workers."""
+    return ASYNC_CONCURRENCY if any(task.body.is_async for task in tasks.values()) else processes
+
+
+def _stop_on_signals() -> asyncio.Event:
+    """Set by the first SIGTERM or SIGINT; the second one ends the process."""
+    stop = asyncio.Event()
+
+    def on_signal() -> None:
+        if stop.is_set():
+            log.warning("stopping at once")
+            _exit_at_once(1)
+        stop.set()
+
+    for each in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(each, on_signal)
+    return stop
+
+
+def _exit_at_once(code: int) -> NoReturn:
+    """Without waiting for code that still runs; child processes end when they see that the worker is gone."""
+    logging.shutdown()
+    sys.stdout.flush()
+    os._exit(code)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="runfold worker", description="Run the tasks that a file or a module defines."
+    )
+    parser.add_argument("target", metavar="FILE_OR_MODULE", help="jobs.py or shop.jobs")
+    parser.add_argument(
+        "--concurrency",
+        type=_count,
+        help=f"runs at once (default: {ASYNC_CONCURRENCY}, or the number of processes if no task is async)",
+    )
+    parser.add_argument("--processes", type=_count, help="processes for tasks that are not async (default: CPUs)")
+    parser.add_argument(
+        "--grace", type=float, default=30.0, metavar="SECONDS", help="time for runs to end when stopped (default: 30)"
+    )
+    return parser
+
+
+def _count(text: str) -> int:
+    count = int(text)
+    if count < 1:
+        raise argparse.ArgumentTypeError(f"{count} is less than 1")
+    return count

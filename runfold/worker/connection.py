@@ -1,0 +1,119 @@
+"""The two calls of the worker protocol, made again and again until the engine answers."""
+
+import asyncio
+import logging
+import random
+import time
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+import httpx
+import msgspec
+
+import runfold
+from runfold.config import Settings
+from runfold.errors import NotFoundError, api_error
+from runfold.policies import Declaration
+from runfold.transport import backoff, connect, is_passing, reason, retry_after
+from runfold.worker.wire import Hold, Registered, Registration, Turn, TurnAnswer
+
+log = logging.getLogger("runfold.worker")
+
+MARGIN_SECONDS = 10.0
+"""How much later than promised an answer may come before the connection counts as lost."""
+
+T = TypeVar("T")
+
+
+class Connection:
+    """Speaks for one worker; survives any outage of the engine."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        tasks: list[Declaration],
+        *,
+        http: httpx.AsyncClient | None = None,
+        sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
+        clock: Callable[[], float] = time.monotonic,
+        chance: Callable[[], float] = random.random,
+    ) -> None:
+        self._settings = settings
+        self._registration = msgspec.json.encode(Registration(f"runfold-python/{runfold.__version__}", tasks))
+        self._http = http or connect()
+        self._headers = {"authorization": f"Bearer {settings.secret_key}", "content-type": "application/json"}
+        self._sleep = sleep
+        self._clock = clock
+        self._chance = chance
+        self.version = ""
+        """What the engine calls the tasks; another one after it has forgotten them."""
+        self._failures = 0
+        self._lost_at = 0.0
+        self._turn_encoder = msgspec.json.Encoder()
+        self._answer_decoder = msgspec.json.Decoder(TurnAnswer)
+
+    async def register(self) -> Registered:
+        """Tell the engine the tasks; raises ApiError when it refuses them or the key."""
+        while True:
+            answer = await self._attempt("register", self._registration, MARGIN_SECONDS)
+            if answer is not None:
+                registered = msgspec.json.decode(answer, type=Registered)
+                self.version = registered.version
+                return registered
+
+    async def turn(self, turn: Turn, holds: Callable[[], list[Hold]]) -> TurnAnswer:
+        """The answer to a turn; after a failed call it is sent again, with what the worker holds by then."""
+        patience = turn.wait_ms / 1000 + MARGIN_SECONDS
+        while True:
+            turn.version = self.version
+            try:
+                answer = await self._attempt("turn", self._turn_encoder.encode(turn), patience)
+            except NotFoundError as refusal:
+                if not _is_unknown_version(refusal):
+                    raise
+                await self.register()
+                answer = None
+            if answer is not None:
+                return self._answer_decoder.decode(answer)
+            turn.holds = holds()
+
+    async def close(self) -> None:
+        await self._http.aclose()
+
+    async def _attempt(self, call: str, body: bytes, patience: float) -> bytes | None:
+        """The answer, or None after a pause if there was none."""
+        url = f"{self._settings.api_url}/worker/v1/{call}"
+        timeout = httpx.Timeout(patience, connect=5.0)
+        try:
+            response = await self._http.post(url, content=body, headers=self._headers, timeout=timeout)
+        except httpx.TransportError as error:
+            await self._pause(reason(error), None)
+            return None
+        if response.is_success:
+            self._found()
+            return response.content
+        refusal = api_error(response.status_code, response.content)
+        if not is_passing(response.status_code):
+            raise refusal
+        await self._pause(str(refusal), retry_after(response))
+        return None
+
+    async def _pause(self, why: str, wait: float | None) -> None:
+        self._failures += 1
+        if self._failures == 1:
+            self._lost_at = self._clock()
+            log.warning("lost the engine at %s (%s), trying again until it answers", self._settings.api_url, why)
+        await self._sleep(backoff(self._failures, self._chance()) if wait is None else wait)
+
+    def _found(self) -> None:
+        if self._failures:
+            log.info("the engine answers again after %.1f s", self._clock() - self._lost_at)
+        self._failures = 0
+
+
+def _is_unknown_version(refusal: NotFoundError) -> bool:
+    match refusal.body:
+        case {"code": "unknown_version"}:
+            return True
+        case _:
+            return False

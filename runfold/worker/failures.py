@@ -1,0 +1,40 @@
+"""What is told of an exception."""
+
+import os
+from itertools import dropwhile
+from pathlib import Path
+from traceback import FrameSummary, StackSummary, TracebackException
+
+import runfold
+from runfold.worker.wire import Error
+
+_OURS = f"{Path(runfold.__file__).parent}{os.sep}"
+MESSAGE_MAX = 10_000
+TRACE_MAX = 50_000
+
+
+def describe(error: BaseException) -> Error:
+    """Name, message and traceback, which starts at the task's own code."""
+    trace = TracebackException.from_exception(error)
+    _cut(trace)
+    text = "".join(trace.format())
+    return Error(type(error).__name__, message_of(error)[:MESSAGE_MAX], text[-TRACE_MAX:])
+
+
+def message_of(error: BaseException) -> str:
+    try:
+        return str(error)
+    except Exception as broken:  # noqa: BLE001 (a task's exception may fail in any way at telling what it is)
+        return f"<no message: {type(broken).__name__} in {type(error).__name__}.__str__>"
+
+
+def _cut(trace: TracebackException) -> None:
+    """Drop the worker's own frames, which lead to the task's; likewise in the causes."""
+    trace.stack = StackSummary.from_list([*dropwhile(_is_ours, trace.stack)])
+    for inner in (trace.__cause__, trace.__context__, *(trace.exceptions or ())):
+        if inner is not None:
+            _cut(inner)
+
+
+def _is_ours(frame: FrameSummary) -> bool:
+    return frame.filename.startswith(_OURS)

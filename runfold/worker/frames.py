@@ -1,0 +1,50 @@
+"""Messages between a worker and its child processes: four bytes of length, then JSON."""
+
+import socket
+import struct
+
+import msgspec
+
+from runfold.worker.performing import Attempt, Failed, Succeeded
+
+LENGTH = struct.Struct(">I")
+
+
+class Ready(msgspec.Struct, tag=True):
+    """The child has loaded the tasks."""
+
+
+class Stop(msgspec.Struct, tag=True):
+    """End the attempt, then the process."""
+
+
+class Go(msgspec.Struct, tag=True):
+    """Make this attempt."""
+
+    attempt: Attempt
+
+
+ToChild = Go | Stop
+ToWorker = Ready | Succeeded | Failed
+
+_encoder = msgspec.json.Encoder()
+
+
+def frame(message: ToChild | ToWorker) -> bytes:
+    content = _encoder.encode(message)
+    return LENGTH.pack(len(content)) + content
+
+
+def receive(connection: socket.socket) -> bytes:
+    """One message; raises EOFError when the other side has closed the connection."""
+    return _exactly(connection, LENGTH.unpack(_exactly(connection, LENGTH.size))[0])
+
+
+def _exactly(connection: socket.socket, size: int) -> bytes:
+    content = bytearray()
+    while len(content) < size:
+        part = connection.recv(size - len(content))
+        if not part:
+            raise EOFError("The other process has closed the connection.")
+        content += part
+    return bytes(content)

@@ -1,0 +1,215 @@
+"""The runs that a worker has, from their hand-out until the engine has acknowledged how they ended."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+import msgspec
+
+from runfold.context import Cancellation
+from runfold.definition import Task
+from runfold.worker.child import STOP_SECONDS
+from runfold.worker.children import ChildError, Children
+from runfold.worker.failures import describe
+from runfold.worker.performing import Attempt, Crashed, Failed, Succeeded, perform
+from runfold.worker.wire import Error, HandOut, Hold, Kind, Report
+
+log = logging.getLogger("runfold.worker")
+
+Outcome = Succeeded | Failed | Crashed
+
+
+def now_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+class Held:
+    """One run, while its task's code runs or waits for a child process."""
+
+    __slots__ = ("cancellation", "hand_out", "is_begun", "is_started", "is_stopped", "is_unwanted", "job", "key")
+
+    def __init__(self, hand_out: HandOut) -> None:
+        self.hand_out = hand_out
+        self.key: Hold = (hand_out.id, hand_out.token)
+        self.cancellation = Cancellation()
+        self.job: asyncio.Task[None] | None = None
+        self.is_begun = False
+        """The job has had its first step; before that, cancelling it would skip its last words."""
+        self.is_started = False
+        self.is_stopped = False
+        self.is_unwanted = False
+        """The engine wants no report of it."""
+
+
+class Holding:
+    """Starts and stops runs, and collects what is to be reported of them."""
+
+    def __init__(
+        self,
+        tasks: Mapping[str, Task[Any, Any]],
+        children: Children,
+        capacity: int,
+        *,
+        clock: Callable[[], int] = now_ms,
+    ) -> None:
+        self.news = asyncio.Event()
+        """There may be something to report, or room for another run."""
+        self.version = ""
+        self.has_runaways = False
+        """Whether, after closing, there is code that did not let itself be stopped."""
+        self._tasks = tasks
+        self._children = children
+        self._capacity = capacity
+        self._clock = clock
+        self._held: dict[Hold, Held] = {}
+        self._unacknowledged: set[Hold] = set()
+        self._outbox: list[Report] = []
+        self._is_closed = False
+
+    @property
+    def room(self) -> int:
+        """How many runs could be taken now."""
+        return 0 if self._is_closed else max(0, self._capacity - len(self._held))
+
+    @property
+    def is_over(self) -> bool:
+        """Nothing is left to do, to report or to wait for, and nothing new is taken."""
+        return self._is_closed and not (self._held or self._outbox or self._unacknowledged)
+
+    def holds(self) -> list[Hold]:
+        return [*self._held, *self._unacknowledged]
+
+    def take(self, hand_outs: Iterable[HandOut]) -> None:
+        for hand_out in hand_outs:
+            held = Held(hand_out)
+            if self._is_closed:
+                self._report_end(held, "released")
+            elif held.key not in self._held:
+                self._held[held.key] = held
+                held.job = asyncio.create_task(self._attend(held))
+
+    def forget(self, run: str, token: int) -> None:
+        """Stop a run of which the engine wants no report."""
+        key = (run, token)
+        self._unacknowledged.discard(key)
+        self._outbox = [report for report in self._outbox if (report.run, report.token) != key]
+        held = self._held.get(key)
+        if held is not None:
+            held.is_unwanted = True
+            self._stop(held)
+
+    def take_reports(self, bytes_max: int) -> list[Report]:
+        """What is to be reported now, in the order in which it happened."""
+        size = count = 0
+        for report in self._outbox:
+            size += 0 if report.output is msgspec.UNSET else memoryview(report.output).nbytes
+            if size > bytes_max and count:
+                break
+            count += 1
+        taken, self._outbox = self._outbox[:count], self._outbox[count:]
+        return taken
+
+    def acknowledge(self, reports: list[Report]) -> None:
+        """The engine has committed these reports, or refused them for good."""
+        self._unacknowledged.difference_update(
+            (report.run, report.token) for report in reports if report.kind != "started"
+        )
+
+    async def close(self, grace_seconds: float) -> None:
+        """Take nothing more, give back what has not started, wait for the rest, at last give that back too."""
+        self._is_closed = True
+        for held in list(self._held.values()):
+            if not held.is_started:
+                self._stop(held)
+        self.news.set()
+        await self._ended_within(grace_seconds)
+        for held in self._held.values():
+            self._stop(held)
+        await self._ended_within(2 * STOP_SECONDS)
+        self.has_runaways = bool(self._held)
+        for held in self._held.values():
+            self._report_end(held, "released")
+        self._held.clear()
+
+    async def _ended_within(self, seconds: float) -> None:
+        jobs = [held.job for held in self._held.values() if held.job is not None]
+        if jobs:
+            await asyncio.wait(jobs, timeout=seconds)
+
+    def _stop(self, held: Held) -> None:
+        if held.is_stopped:
+            return
+        held.is_stopped = True
+        held.cancellation.set()
+        if not held.is_begun or held.job is None:
+            return
+        if held.cancellation.is_watched:
+            asyncio.get_running_loop().call_later(STOP_SECONDS, held.job.cancel)
+        else:
+            held.job.cancel()
+
+    async def _attend(self, held: Held) -> None:
+        held.is_begun = True
+        outcome: Outcome | None = None
+        try:
+            if not held.is_stopped:
+                outcome = await self._attempt(held)
+        except asyncio.CancelledError:
+            if not held.is_stopped:
+                raise
+        except Exception as error:
+            log.exception("the worker failed at the run %s", held.hand_out.id)
+            if not held.is_started:
+                self._start(held)
+            outcome = Crashed(describe(error))
+        self._conclude(held, outcome)
+
+    async def _attempt(self, held: Held) -> Outcome:
+        body = self._tasks[held.hand_out.task].body
+        if body.is_async:
+            return await perform(body, self._start(held), held.cancellation)
+        try:
+            async with self._children.one() as process:
+                return await process.perform(self._start(held))
+        except (ChildError, OSError) as error:
+            self._start(held)
+            return Crashed(Error(type(error).__name__, str(error)))
+
+    def _start(self, held: Held) -> Attempt:
+        held.is_started = True
+        at = self._clock()
+        self._report(held, "started", at)
+        return Attempt(held.hand_out, self.version, at)
+
+    def _conclude(self, held: Held, outcome: Outcome | None) -> None:
+        self.news.set()
+        if self._held.pop(held.key, None) is None or held.is_unwanted:
+            return
+        match outcome:
+            case Succeeded(output=output):
+                self._report_end(held, "succeeded", output=output)
+            case _ if held.is_stopped:
+                self._report_end(held, "released")
+            case Failed(error=error, retryable=retryable):
+                self._log_failure(held, error)
+                self._report_end(held, "failed", error=error, retryable=retryable)
+            case Crashed(error=error):
+                self._log_failure(held, error)
+                self._report_end(held, "crashed", error=error)
+            case None:
+                raise AssertionError("only a stopped run has no outcome")
+
+    def _log_failure(self, held: Held, error: Error) -> None:
+        run = held.hand_out
+        names = {"run": run.id, "task": run.task, "attempt": run.attempt}
+        log.warning("an attempt failed: %s: %s", error.name, error.message.partition("\n")[0], extra=names)
+
+    def _report_end(self, held: Held, kind: Kind, **facts: Any) -> None:
+        self._unacknowledged.add(held.key)
+        self._report(held, kind, self._clock(), **facts)
+
+    def _report(self, held: Held, kind: Kind, at: int, **facts: Any) -> None:
+        self._outbox.append(Report(held.hand_out.id, held.hand_out.token, kind, at, **facts))
+        self.news.set()

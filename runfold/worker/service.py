@@ -1,0 +1,77 @@
+"""A worker's life: register, take turns, stop in order."""
+
+import asyncio
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+from runfold.definition import Task
+from runfold.worker.children import Children
+from runfold.worker.connection import Connection
+from runfold.worker.holding import Holding
+from runfold.worker.turns import Turns
+
+log = logging.getLogger("runfold.worker")
+
+LAST_TURNS_SECONDS = 10.0
+"""How long to try to report the last results when stopping."""
+
+
+class Worker:
+    """Runs async tasks on this event loop, up to `concurrency` runs at once, and all others in `children`."""
+
+    def __init__(
+        self, tasks: Mapping[str, Task[Any, Any]], connection: Connection, children: Children, concurrency: int
+    ) -> None:
+        self._tasks = tasks
+        self._connection = connection
+        self._children = children
+        self._concurrency = concurrency
+        self._holding = Holding(tasks, children, concurrency)
+
+    async def run(self, stop: asyncio.Event, grace_seconds: float) -> bool:
+        """Work until `stop` is set; whether all was reported by then. Raises ApiError, ChildError."""
+        serving = asyncio.create_task(self._serve())
+        stopping = asyncio.create_task(stop.wait())
+        try:
+            await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
+            is_all_reported = serving.done() or await self._stop(serving, grace_seconds)
+            if serving.done():
+                await serving
+            return is_all_reported
+        finally:
+            stopping.cancel()
+            serving.cancel()
+            await asyncio.wait({serving})
+            await self._children.close()
+            await self._connection.close()
+
+    @property
+    def has_runaways(self) -> bool:
+        """Whether there is code that did not let itself be stopped."""
+        return self._holding.has_runaways
+
+    async def _serve(self) -> None:
+        if any(not task.body.is_async for task in self._tasks.values()):
+            await self._children.warm_up()
+        registered = await self._connection.register()
+        self._holding.version = registered.version
+        log.info(
+            "ready as version %s in %s: %d tasks, up to %d runs at once",
+            registered.version,
+            registered.environment.slug,
+            len(self._tasks),
+            self._concurrency,
+        )
+        await Turns(self._connection, self._holding, registered).take()
+
+    async def _stop(self, serving: "asyncio.Task[None]", grace_seconds: float) -> bool:
+        """Finish what runs within the grace, give back the rest, and say so to the engine."""
+        if not self._holding.version:
+            return True  # never registered, so there is nothing to give back
+        log.info("stopping: %d runs are under way", len(self._holding.holds()))
+        await self._holding.close(grace_seconds)
+        await asyncio.wait({serving}, timeout=LAST_TURNS_SECONDS)
+        if not serving.done():
+            log.warning("the engine does not answer; what it has not been told of will be run again")
+        return serving.done()

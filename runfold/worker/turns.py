@@ -1,0 +1,113 @@
+"""The conversation with the engine: one turn waits for work, and reports go out without waiting for it."""
+
+import asyncio
+import logging
+import uuid
+
+from runfold.worker.connection import Connection
+from runfold.worker.holding import Holding
+from runfold.worker.wire import Registered, Report, Turn, TurnAnswer
+
+log = logging.getLogger("runfold.worker")
+
+REPORTS_MAX_BYTES = 4_000_000
+"""How much output one turn carries at most, unless a single run has more."""
+
+
+class _UnderWay:
+    """A turn whose answer has not arrived."""
+
+    def __init__(self, turn: Turn, answer: "asyncio.Task[TurnAnswer]") -> None:
+        self.sequence = turn.sequence
+        self.want = turn.want
+        self.reports = turn.reports
+        self.answer = answer
+
+
+class Turns:
+    """At most two turns are under way: one that waits, and one that reports."""
+
+    def __init__(self, connection: Connection, holding: Holding, registered: Registered) -> None:
+        self._connection = connection
+        self._holding = holding
+        self._wait_ms = registered.wait_ms
+        self._session = f"worker_{uuid.uuid4().hex}"
+        self._sequence = 0
+        self._received = 0
+        self._arrived: set[int] = set()
+        self._waiting: _UnderWay | None = None
+        self._reporting: _UnderWay | None = None
+
+    async def take(self) -> None:
+        """Go on until the holding is closed and all is reported; raises ApiError when the engine refuses a turn."""
+        try:
+            while True:
+                self._holding.news.clear()
+                if self._hear():
+                    # Runs just taken make their first step here, so that the shortest end before their start is told.
+                    await asyncio.sleep(0)
+                self._speak()
+                if self._waiting is None and self._reporting is None:
+                    return
+                await self._holding.news.wait()
+        finally:
+            for turn in (self._waiting, self._reporting):
+                if turn is not None:
+                    turn.answer.cancel()
+
+    def _hear(self) -> bool:
+        """Act on the answers that have arrived; whether there were any."""
+        waiting, reporting = self._waiting, self._reporting
+        if waiting is not None and waiting.answer.done():
+            self._waiting = None
+            self._act_on(waiting)
+        if reporting is not None and reporting.answer.done():
+            self._reporting = None
+            self._act_on(reporting)
+        return self._waiting is not waiting or self._reporting is not reporting
+
+    def _act_on(self, turn: _UnderWay) -> None:
+        answer = turn.answer.result()
+        self._holding.version = self._connection.version
+        self._arrived.add(turn.sequence)
+        while self._received + 1 in self._arrived:
+            self._received += 1
+            self._arrived.remove(self._received)
+        self._holding.acknowledge(turn.reports)
+        self._holding.take(answer.runs)
+        for cancel in answer.cancels:
+            self._holding.forget(cancel.run, cancel.token)
+        for refused in answer.refused:
+            log.warning("the engine refused a report: %s", refused.error, extra={"run": refused.run})
+            self._holding.forget(refused.run, refused.token)
+
+    def _speak(self) -> None:
+        holding = self._holding
+        if self._reporting is not None:
+            return
+        reports = holding.take_reports(REPORTS_MAX_BYTES)
+        if self._waiting is None:
+            if reports:
+                self._reporting = self._send(reports, holding.room, 0)
+            elif not holding.is_over:
+                self._waiting = self._send(reports, holding.room, self._wait_ms)
+        elif reports or holding.is_over or holding.room != self._waiting.want:
+            # The waiting turn may be answered with as many runs as it wants at this very moment.
+            self._reporting = self._send(reports, max(0, holding.room - self._waiting.want), 0)
+
+    def _send(self, reports: list[Report], want: int, wait_ms: int) -> _UnderWay:
+        self._sequence += 1
+        says_holds = self._sequence == 1 or wait_ms > 0
+        turn = Turn(
+            session=self._session,
+            version=self._connection.version,
+            sequence=self._sequence,
+            received=self._received,
+            want=want,
+            wait_ms=wait_ms,
+            holds=self._holding.holds() if says_holds else None,
+            reports=reports,
+        )
+        answer = asyncio.create_task(self._connection.turn(turn, self._holding.holds))
+        answer.add_done_callback(lambda _: self._holding.news.set())
+        return _UnderWay(turn, answer)

@@ -1,0 +1,172 @@
+"""A rebuild makes every row anew while others read and follow."""
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from random import Random
+from typing import ClassVar
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from msgspec import Raw
+
+from adapters.sqlite.ledger import SqliteLedger
+from adapters.sqlite.read_models import SqliteReadModels
+from app import rebuild as rebuilds
+from app.rebuild import rebuild
+from app.verify import verify
+from domain import events as e
+from domain.errors import LedgerCorrupt
+from domain.events import Recorded
+from domain.ports import Head
+from projections.fold import OutOfStep
+from tests.adapters.read_models import dump, followed, in_memory, inside, ledger_of
+from tests.projections.histories import chances, history, of_run, unhurried
+from tests.projections.model import naively
+
+TRIGGERED = e.RunTriggered("greet", "urgent", tags=("red",), metadata=Raw(b'{"a":1}'))
+STARTED = (e.RunDequeued(2, "worker_1", "20260101.1"), e.AttemptStarted(1, 2, "worker_1", "20260101.1"))
+HISTORY = of_run(TRIGGERED, *STARTED)
+
+
+def tables_and_indexes(read_models: SqliteReadModels) -> list[str]:
+    with inside(read_models) as cursor:
+        names = [name for (name,) in cursor.execute("select name from sqlite_schema where sql is not null")]
+    return sorted(name for name in names if not name.startswith("sqlite_"))
+
+
+@settings(unhurried, max_examples=20)
+@given(chances, st.integers(1, 80), st.integers(10, 60))
+def test_rebuilt_rows_are_those_of_the_pure_fold(chance: Random, length: int, chunk: int) -> None:
+    records = history(chance, length)
+    ledger = ledger_of(records)
+    read_models = in_memory()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(rebuilds, "CHUNK", chunk)
+        head = rebuild(ledger, read_models)
+
+    assert head == ledger.head() == read_models.position()
+    assert dump(read_models) == naively(records)
+    assert verify(ledger, read_models).holds
+
+
+def test_a_rebuild_leaves_one_set_of_tables_with_all_their_indexes() -> None:
+    ledger = ledger_of(HISTORY)
+    read_models = in_memory()
+    before = tables_and_indexes(read_models)
+    for number in (1, 2):
+        rebuild(ledger, read_models)
+
+        assert tables_and_indexes(read_models) == sorted(name.replace("_0", f"_{number}") for name in before)
+
+
+def test_whoever_follows_goes_on_from_where_the_rebuild_ended() -> None:
+    records = history(Random(3), 60)
+    ledger = ledger_of(records)
+    read_models = followed(ledger, upto=40)
+    rebuild(ledger, read_models)
+    more = of_run(TRIGGERED, stream="run_new")
+    (last,) = [Recorded(61, "run_new", 1, "env_a", 1, 1, "test", "test", each.event) for each in more]
+    after = ledger.append([last], {}, after=ledger.head())
+
+    assert read_models.apply([*records[40:], last], after) == after
+    assert verify(ledger, read_models).holds
+
+
+class BusyLedger(SqliteLedger):
+    """A ledger to which something happens whenever somebody asks for its head."""
+
+    happenings: ClassVar[list[Callable[[], object]]] = []
+
+    def head(self) -> Head:
+        head = super().head()
+        if self.happenings:
+            self.happenings.pop(0)()
+        return head
+
+
+def test_a_rebuild_catches_up_with_whoever_follows_meanwhile(tmp_path: Path) -> None:
+    records = history(Random(4), 60)
+    ledger = BusyLedger(tmp_path / "ledger.db")
+    read_models = in_memory()
+
+    def append(start: int, end: int) -> Head:
+        last = ledger.digest_at(start)
+        assert last is not None
+        return ledger.append(records[start:end], {}, after=Head(start, last))
+
+    def append_and_follow(start: int, end: int) -> None:
+        read_models.apply(records[start:end], append(start, end))
+
+    append_and_follow(0, 20)
+    # The head is asked for before the fold, behind it, and in the transaction of the swap.
+    ledger.happenings[:] = [partial(append_and_follow, 20, 30), partial(append_and_follow, 30, 40)]
+    ledger.happenings.append(partial(append, 40, 50))
+    rebuild(ledger, read_models)
+
+    assert ledger.happenings == []
+    assert read_models.position().position == 40
+    assert dump(read_models) == naively(records[:40])
+    append(50, 60)
+    assert read_models.apply(records[30:], ledger.head()) == ledger.head()
+    assert verify(ledger, read_models).holds
+
+
+def test_a_position_past_the_ledger_is_taken_back() -> None:
+    records = history(Random(5), 40)
+    read_models = followed(ledger_of(records))
+    shorter = ledger_of(records[:30])
+
+    assert not verify(shorter, read_models).digest_matches
+    assert rebuild(shorter, read_models) == shorter.head()
+    assert verify(shorter, read_models).holds
+
+
+def test_another_shape_is_healed() -> None:
+    ledger = ledger_of(HISTORY)
+    read_models = followed(ledger)
+    with inside(read_models) as cursor:
+        cursor.execute("update tracked set shape = 'before'")
+        cursor.execute("alter table run_rows rename column queue to pool")
+        cursor.execute("drop table state_rows")
+    report = verify(ledger, read_models)
+    rebuild(ledger, read_models)
+
+    assert (report.shape_matches, report.holds, report.rows) == (False, False, {})
+    assert read_models.checkpoint()[2]
+    assert dump(read_models) == naively(HISTORY)
+
+
+def test_a_ledger_that_tells_of_no_sound_rows_leaves_those_that_are_read() -> None:
+    unsound = Recorded(4, "run_2", 1, "env_a", 1, 1, "test", "test", e.RunCanceled())
+    ledger = ledger_of([*HISTORY, unsound])
+    read_models = followed(ledger_of(HISTORY))
+
+    with pytest.raises(LedgerCorrupt, match="no run run_2"):
+        rebuild(ledger, read_models)
+    assert dump(read_models) == naively(HISTORY)
+
+
+def test_tables_with_other_counts_than_the_events_tell_of_are_not_swapped_in() -> None:
+    ledger = ledger_of(HISTORY)
+    read_models = followed(ledger)
+    fresh = read_models.start_rebuild()
+    rebuilds.follow(ledger, fresh, 3)
+    with inside(read_models) as cursor:
+        cursor.execute("delete from attempt_rows_next")
+
+    with pytest.raises(OutOfStep, match="attempt_rows was rebuilt with 0 rows instead of 1"):
+        fresh.swap(lambda _: ((), fresh.head))
+    assert dump(read_models) == naively(HISTORY)
+
+
+def test_a_rebuild_that_was_given_up_is_not_in_the_way_of_the_next() -> None:
+    ledger = ledger_of(HISTORY)
+    read_models = followed(ledger, upto=1)
+    given_up = read_models.start_rebuild()
+    rebuilds.follow(ledger, given_up, 2)
+    given_up.index()
+    rebuild(ledger, read_models)
+
+    assert dump(read_models) == naively(HISTORY)

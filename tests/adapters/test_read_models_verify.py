@@ -1,0 +1,149 @@
+"""`verify` finds every row that is not what the ledger makes of it, says where, and a rebuild heals it."""
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+from random import Random
+
+import pytest
+from msgspec import Raw, to_builtins
+from msgspec.structs import replace
+
+from adapters.sqlite.ledger import SqliteLedger
+from adapters.sqlite.read_models_snapshot import Unreadable
+from app.rebuild import rebuild
+from app.verify import SHOWN_MAX, Difference, plain, verify
+from domain import events as e
+from domain.ports import START
+from domain.status import Status
+from projections.attempts import Outcome
+from projections.fold import TagRow
+from tests.adapters.read_models import dump, followed, inside, ledger_of
+from tests.projections.histories import history, of_run
+from tests.projections.model import naively
+
+TRIGGERED = e.RunTriggered("greet", "urgent", tags=("red",), metadata=Raw(b'{"a":1}'))
+STARTED = (e.RunDequeued(2, "worker_1", "20260101.1"), e.AttemptStarted(1, 2, "worker_1", "20260101.1"))
+HISTORY = of_run(TRIGGERED, *STARTED)
+
+
+def test_sound_rows_hold_at_the_position_where_they_are() -> None:
+    report = verify(ledger := ledger_of(HISTORY), followed(ledger, upto=2))
+
+    assert report.holds
+    assert report.position == 2
+    assert report.rows == {"runs": 1, "attempts": 0, "tags": 1, "checkpoint": 1}
+
+
+RUN, ATTEMPT, RED = ("run_1",), ("run_1", 1), ("env_a", "red", "run_1")
+ROWS = naively(HISTORY)
+COPY = """
+insert into run_rows
+select 'run_0', environment, task, queue, status, version, batch, is_test, created_at, finished_at, detail
+from run_rows
+"""
+
+
+@pytest.mark.parametrize(
+    ("plant", "differences"),
+    [
+        ("update run_rows set task = 'mail'", [Difference("runs", RUN, "task", "mail", "greet", 3)]),
+        (
+            "update run_rows set detail = json_set(detail, '$.attempts', 7, '$.worker', 'worker_2')",
+            [
+                Difference("runs", RUN, "worker", "worker_2", "worker_1", 3),
+                Difference("runs", RUN, "attempts", 7, 1, 3),
+            ],
+        ),
+        ("delete from run_rows", [Difference("runs", RUN, "", None, plain(ROWS.runs["run_1"]), 3)]),
+        (COPY, [Difference("runs", ("run_0",), "", plain(replace(ROWS.runs["run_1"], id="run_0")), None, 3)]),
+        (
+            "update run_rows set status = 'ASLEEP'",
+            [
+                Difference(
+                    "runs", RUN, "", plain(Unreadable("'ASLEEP' is not a valid Status")), plain(ROWS.runs["run_1"]), 3
+                )
+            ],
+        ),
+        (
+            "update attempt_rows set detail = json_set(detail, '$.outcome', 'LOST')",
+            [Difference("attempts", ATTEMPT, "outcome", Outcome.LOST, Outcome.EXECUTING, 3)],
+        ),
+        (
+            "delete from attempt_rows",
+            [Difference("attempts", ATTEMPT, "", None, plain(ROWS.attempts["run_1", 1]), 3)],
+        ),
+        (
+            "update tag_rows set tag = 'blue'",
+            [
+                Difference("tags", ("env_a", "blue", "run_1"), "", plain(TagRow("env_a", "blue", "run_1")), None, 3),
+                Difference("tags", RED, "", None, plain(TagRow(*RED)), 3),
+            ],
+        ),
+        (
+            "update state_rows set detail = json_set(detail, '$.status', 'QUEUED')",
+            [Difference("checkpoint", RUN, "state.status", Status.QUEUED, Status.EXECUTING, 3)],
+        ),
+        ("update state_rows set position = 2", [Difference("checkpoint", RUN, "position", 2, 3, 3)]),
+        ("delete from state_rows", [Difference("checkpoint", RUN, "", None, plain(ROWS.states["run_1"]), 3)]),
+    ],
+)
+def test_a_row_that_is_not_what_the_ledger_makes_of_it_is_found_and_rebuilt(
+    plant: str, differences: list[Difference]
+) -> None:
+    ledger = ledger_of(HISTORY)
+    read_models = followed(ledger)
+    with inside(read_models) as cursor:
+        cursor.execute(plant)
+    report = verify(ledger, read_models)
+    rebuild(ledger, read_models)
+
+    assert list(report.differences) == differences
+    assert to_builtins(report)["differences_total"] == len(differences)
+    assert (report.differences_total, report.holds, report.position) == (len(differences), False, 3)
+    assert verify(ledger, read_models).holds
+    assert dump(read_models) == ROWS
+
+
+def test_a_difference_reads_as_a_sentence() -> None:
+    assert str(Difference("runs", RUN, "task", "mail", "greet", 3)) == (
+        "runs: task of run_1 is stored as 'mail', and the ledger makes it 'greet' (at event 3)."
+    )
+    assert str(Difference("attempts", ATTEMPT, "", None, 1, 3)).startswith(
+        "attempts: the row run_1, 1 is stored as None"
+    )
+
+
+def test_of_many_differences_the_first_are_told_and_all_are_counted() -> None:
+    ledger = ledger_of(history(Random(6), 700))
+    read_models = followed(ledger)
+    with inside(read_models) as cursor:
+        changed = cursor.execute("update run_rows set task = 'other'").rowcount
+    report = verify(ledger, read_models)
+
+    assert changed > SHOWN_MAX
+    assert (len(report.differences), report.differences_total) == (SHOWN_MAX, changed)
+
+
+def test_another_event_at_the_position_is_found() -> None:
+    ledger = ledger_of(HISTORY)
+    read_models = followed(ledger)
+    with inside(read_models) as cursor:
+        cursor.execute("update tracked set digest = zeroblob(32)")
+    report = verify(ledger, read_models)
+
+    assert (report.digest_matches, report.differences, report.holds) == (False, (), False)
+
+
+def test_an_edited_event_is_found_in_the_ledger_and_in_the_rows(tmp_path: Path) -> None:
+    ledger = SqliteLedger(tmp_path / "ledger.db")
+    ledger.append(HISTORY, {}, after=START)
+    read_models = followed(ledger)
+    with closing(sqlite3.connect(tmp_path / "ledger.db")) as connection, connection:
+        connection.execute("update events set state = replace(state, 'urgent', 'lazily') where notification_id = 1")
+    report = verify(ledger, read_models)
+
+    assert len(report.ledger_faults) == 1
+    assert "Event 1 " in report.ledger_faults[0]
+    assert Difference("runs", RUN, "queue", "urgent", "lazily", 3) in report.differences
+    assert not report.holds

@@ -1,0 +1,99 @@
+"""A run as it was: what was answered at any moment is answered again when that moment is asked for."""
+
+from typing import Any
+
+import pytest
+
+from app.web.shapes import iso
+from tests.app.harness import RETRY, Engine
+from tests.app.statuses import ERROR
+
+STEP_MS = 1_234
+
+
+class Watch:
+    """Writes down what is answered for a run, and where in the ledger and when that was."""
+
+    def __init__(self, engine: Engine, run: str) -> None:
+        self.engine = engine
+        self.run = run
+        self.seen: list[tuple[int, int, Any]] = []
+
+    async def look(self) -> None:
+        answer = await self.engine.retrieve(self.run)
+        self.seen.append((self.engine.head, self.engine.clock.wall, answer))
+        await self.engine.advance(STEP_MS)
+
+
+async def _live_through_a_whole_life(engine: Engine) -> Watch:
+    version = await engine.register({"id": "greet", "retry": RETRY})
+    await engine.advance(STEP_MS)
+    watch = Watch(engine, await engine.trigger(payload={"n": 1}, delay="10s", ttl="1h", tags=["x"], metadata={"m": 1}))
+    await watch.look()
+    await engine.post(f"/api/v1/runs/{watch.run}/reschedule", {"delay": "20s"})
+    await watch.look()
+    await engine.advance(20_000)
+    await watch.look()
+    await engine.turn(version)
+    await watch.look()
+    token = (await engine.get(f"/api/v1/runs/{watch.run}/events"))["events"][-1]["data"]["token"]
+    said = {"run": watch.run, "token": token, "at": engine.clock.wall}
+    await engine.turn(version, said | {"kind": "started"}, want=0)
+    await watch.look()
+    await engine.turn(version, said | {"kind": "failed", "error": ERROR, "at": engine.clock.wall}, want=0)
+    await watch.look()
+    await engine.advance(5_000)
+    await watch.look()
+    await engine.perform(version, output={"big": "x" * 40_000})
+    await watch.look()
+    return watch
+
+
+async def test_by_position_it_is_what_was_answered_then(engine: Engine) -> None:
+    watch = await _live_through_a_whole_life(engine)
+
+    again = [await engine.retrieve(watch.run, asOf=position) for position, _, _ in watch.seen]
+
+    assert again == [answer for _, _, answer in watch.seen]
+    assert [answer["status"] for answer in again] == [
+        *("DELAYED", "DELAYED", "QUEUED", "DEQUEUED", "EXECUTING", "REATTEMPTING", "QUEUED", "COMPLETED")
+    ]
+
+
+async def test_by_date_it_is_what_was_answered_then(engine: Engine) -> None:
+    watch = await _live_through_a_whole_life(engine)
+
+    at_once = [await engine.retrieve(watch.run, asOf=iso(moment)) for _, moment, _ in watch.seen]
+    later = [await engine.retrieve(watch.run, asOf=iso(moment + STEP_MS - 1)) for _, moment, _ in watch.seen]
+
+    assert at_once == later == [answer for _, _, answer in watch.seen]
+
+
+async def test_positions_of_other_runs_lie_between(engine: Engine) -> None:
+    run = await engine.trigger()
+    before, position = await engine.retrieve(run), engine.head
+    await engine.trigger()
+    await engine.post(f"/api/v2/runs/{run}/cancel")
+
+    assert await engine.retrieve(run, asOf=position + 1) == before
+    assert (await engine.retrieve(run, asOf=position + 2))["status"] == "CANCELED"
+    assert (await engine.retrieve(run, asOf=10**17))["status"] == "CANCELED"
+
+
+@pytest.mark.parametrize("as_of", ["0", "3", "2027-01-15T07:59:59.999Z", "2000-01-01"])
+async def test_before_its_trigger_there_was_no_run(engine: Engine, as_of: str) -> None:
+    assert engine.head == 3, "the writer, the environment and its key come first"
+    run = await engine.trigger()
+
+    sentence = await engine.refused("GET", f"/api/v3/runs/{run}?asOf={as_of}", 404)
+
+    assert sentence == f"Run {run} did not exist yet."
+
+
+@pytest.mark.parametrize("as_of", ["", "then", "-1", "1.5", "9" * 19, "2027-13-01", "１"])
+async def test_another_moment_there_is_not(engine: Engine, as_of: str) -> None:
+    run = await engine.trigger()
+
+    sentence = await engine.refused("GET", f"/api/v3/runs/{run}", 400, params={"asOf": as_of})
+
+    assert sentence == f"asOf is a position of the ledger or an ISO 8601 date, not {as_of!r}."

@@ -1,0 +1,161 @@
+"""Replay: a new run of the same task with the same payload, whatever became of the old one."""
+
+from typing import Any
+
+import pytest
+
+from domain.status import Status
+from tests.app.harness import Engine
+from tests.app.statuses import REACHABLE, run_in, task_of
+
+
+async def _replay(engine: Engine, run: str, body: Any = None) -> Any:
+    answer = await engine.post(f"/api/v1/runs/{run}/replay", body)
+    assert answer.keys() == {"id"}
+    return await engine.retrieve(answer["id"])
+
+
+@pytest.mark.parametrize("status", REACHABLE)
+async def test_a_run_in_any_status_can_be_replayed(engine: Engine, status: Status) -> None:
+    run = await run_in(engine, status)
+    before = await engine.retrieve(run)
+
+    replay = await _replay(engine, run)
+
+    assert replay["id"] != run
+    assert (replay["status"], replay["taskIdentifier"], replay["replayOf"]) == ("QUEUED", task_of(status), run)
+    assert replay["payload"] == before["payload"]
+    assert await engine.retrieve(run) == before
+
+
+async def test_what_the_run_works_on_is_copied_and_how_it_is_run_is_not(engine: Engine) -> None:
+    options: dict[str, Any] = {
+        "queue": {"name": "vip"},
+        "concurrencyKey": "k",
+        "metadata": {"m": 1},
+        "tags": ["b", "a"],
+        "test": True,
+        "payloadType": "text/x",
+        "idempotencyKey": "once",
+        "delay": "1h",
+        "ttl": "5m",
+        "priority": 3,
+        "maxAttempts": 5,
+        "maxDuration": 60,
+    }
+    run = await engine.trigger(payload="hello", **options)
+
+    replay = await _replay(engine, run)
+
+    copied = ("queue", "concurrencyKey", "metadata", "tags", "isTest", "payload", "payloadType")
+    assert {name: replay.get(name) for name in copied} == {
+        "queue": "vip",
+        "concurrencyKey": "k",
+        "metadata": {"m": 1},
+        "tags": ["a", "b"],
+        "isTest": True,
+        "payload": "hello",
+        "payloadType": "text/x",
+    }
+    left = {"idempotencyKey", "delayedUntil", "ttl", "priority", "maxAttempts", "maxDuration", "batchId"}
+    assert left.isdisjoint(replay)
+
+
+async def test_what_is_said_anew_replaces_what_was(engine: Engine) -> None:
+    run = await engine.trigger(payload={"n": 1}, payloadType="text/x", tags=["a"], metadata={"m": 1}, concurrencyKey="k")
+    anew: dict[str, Any] = {
+        "payload": [2],
+        "metadata": {"m": 2},
+        "tags": "z",
+        "queue": "other",
+        "concurrencyKey": 5,
+        "delay": "1h",
+        "ttl": 60,
+        "idempotencyKey": "mine",
+        "idempotencyKeyTTL": "5m",
+        "maxAttempts": 2,
+        "maxDuration": 9,
+        "priority": 1,
+    }
+
+    replay = await _replay(engine, run, anew)
+
+    assert {name: replay.get(name) for name in (*anew, "payloadType", "delayedUntil") if name in replay} == {
+        "payload": [2],
+        "payloadType": "application/json",
+        "metadata": {"m": 2},
+        "tags": ["z"],
+        "queue": "other",
+        "concurrencyKey": "5",
+        "delayedUntil": "2027-01-15T09:00:00.000Z",
+        "ttl": "60s",
+        "idempotencyKey": "mine",
+        "maxAttempts": 2,
+        "maxDuration": 9,
+        "priority": 1,
+    }
+
+
+async def test_metadata_and_tags_can_be_taken_away(engine: Engine) -> None:
+    run = await engine.trigger(tags=["a"], metadata={"m": 1})
+
+    replay = await _replay(engine, run, {"tags": [], "metadata": None})
+
+    assert replay["tags"] == []
+    assert "metadata" not in replay
+
+
+@pytest.mark.parametrize("text", [b"{}", b'{"payload": null}', b'{"payload": "%b"}' % (b"x" * 40_000)])
+async def test_a_payload_that_is_absent_null_or_large_stays_so(engine: Engine, text: bytes) -> None:
+    run = (await engine.client.post("/api/v1/tasks/greet/trigger", content=text)).json()["id"]
+    original = await engine.retrieve(run)
+
+    replay = await _replay(engine, (await _replay(engine, run))["id"])
+
+    assert ("payload" in replay) is ("payload" in original)
+    assert replay.get("payload") == original.get("payload")
+    # The read models have taken it in as well.
+    assert len(await engine.listed()) == 3
+
+
+async def test_a_key_makes_one_replay_of_many(engine: Engine) -> None:
+    run = await engine.trigger()
+
+    first = await engine.post(f"/api/v1/runs/{run}/replay", {"idempotencyKey": "k"})
+    again = await engine.post(f"/api/v1/runs/{run}/replay", {"idempotencyKey": "k"})
+
+    assert first == again
+
+
+async def test_without_a_body_no_content_type_matters(engine: Engine) -> None:
+    run = await engine.trigger()
+
+    response = await engine.client.post(f"/api/v1/runs/{run}/replay", headers={"content-type": "application/json"})
+
+    assert response.status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        ([], 400),
+        ({"tags": 5}, 400),
+        ({"queue": {"name": "q"}}, 400),
+        ({"maxAttempts": 0}, 422),
+        ({"delay": "soon"}, 422),
+        ({"tags": [""]}, 422),
+        ({"metadata": 1}, 422),
+    ],
+)
+async def test_what_cannot_be_is_refused(engine: Engine, body: Any, status: int) -> None:
+    run = await engine.trigger()
+
+    await engine.refused("POST", f"/api/v1/runs/{run}/replay", status, json=body)
+
+
+async def test_a_run_that_does_not_exist_cannot_be_replayed(engine: Engine) -> None:
+    environment_id = (await engine.retrieve(await engine.trigger()))["env"]["id"]
+
+    for run in ("run_1", "writer", environment_id):
+        sentence = await engine.refused("POST", f"/api/v1/runs/{run}/replay", 404)
+        assert sentence == f"Run {run} not found."

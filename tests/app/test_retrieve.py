@@ -1,0 +1,177 @@
+"""A run as `GET /api/v3/runs/{id}` shows it: what is there, what is left out, and the two vocabularies."""
+
+from typing import Any
+
+import pytest
+
+from domain.status import Status
+from domain.vocabulary import V4_NAMES, helpers
+from tests.app.harness import RETRY, START, Engine, report
+from tests.app.statuses import ERROR, REACHABLE, run_in, task_of
+
+V4 = {"x-trigger-api-version": "2025-07-16"}
+REQUIRED = {
+    "id": str,
+    "status": str,
+    "taskIdentifier": str,
+    "isQueued": bool,
+    "isExecuting": bool,
+    "isWaiting": bool,
+    "isCompleted": bool,
+    "isSuccess": bool,
+    "isFailed": bool,
+    "isCancelled": bool,
+    "isTest": bool,
+    "createdAt": str,
+    "updatedAt": str,
+    "tags": list,
+    "costInCents": int,
+    "baseCostInCents": int,
+    "durationMs": int,
+    "depth": int,
+    "triggerFunction": str,
+    "relatedRuns": dict,
+}
+"""What the official SDK refuses to do without."""
+
+
+@pytest.mark.parametrize("status", REACHABLE)
+async def test_a_run_in_any_status_has_what_is_required_and_nothing_that_is_null(
+    engine: Engine, status: Status
+) -> None:
+    run = await run_in(engine, status)
+
+    body = await engine.retrieve(run)
+
+    assert {name: type(body.get(name)) for name in REQUIRED} == REQUIRED
+    assert list(_nulls(body)) == []
+    assert (body["id"], body["taskIdentifier"], body["payload"]) == (run, task_of(status), {"for": status.value})
+    assert body == await engine.get(f"/api/v1/runs/{run}")
+
+
+@pytest.mark.parametrize("status", REACHABLE)
+async def test_status_and_helpers_are_told_in_the_vocabulary_of_the_caller(engine: Engine, status: Status) -> None:
+    run = await run_in(engine, status)
+
+    ours = await engine.retrieve(run)
+    theirs = (await engine.client.get(f"/api/v3/runs/{run}", headers=V4)).json()
+
+    assert (ours["status"], theirs["status"]) == (status.value, V4_NAMES[status])
+    assert {name: ours[name] for name in helpers(status)} == helpers(status)
+    assert {name: theirs[name] for name in helpers(status)} == helpers(status)
+
+
+async def test_of_a_run_that_just_came_only_what_is_known_is_told(engine: Engine) -> None:
+    (run,) = [(await engine.post("/api/v1/tasks/greet/trigger", {}))["id"]]
+    environment = (await engine.post("/worker/v1/register", {"tasks": [{"id": "greet"}]}))["environment"]
+
+    body = await engine.retrieve(run)
+
+    assert body == {
+        "id": run,
+        "status": "QUEUED",
+        "taskIdentifier": "greet",
+        "isQueued": True,
+        "isExecuting": False,
+        "isWaiting": False,
+        "isCompleted": False,
+        "isSuccess": False,
+        "isFailed": False,
+        "isCancelled": False,
+        "isTest": False,
+        "createdAt": START,
+        "updatedAt": START,
+        "tags": [],
+        "costInCents": 0,
+        "baseCostInCents": 0,
+        "durationMs": 0,
+        "depth": 0,
+        "triggerFunction": "trigger",
+        "queue": "task/greet",
+        "attemptCount": 0,
+        "env": {"id": environment["id"], "name": "dev"},
+        "queuedAt": START,
+        "relatedRuns": {},
+        "attempts": [],
+    }
+
+
+async def test_a_finished_run_tells_when_how_long_and_what_came_of_it(engine: Engine) -> None:
+    version = await engine.register()
+    run = await engine.trigger(payload=None)
+    (handed,) = (await engine.turn(version))["runs"]
+    await engine.advance(500)
+    started_at = engine.clock.wall
+    await engine.turn(version, report(handed, "started", at=started_at))
+    await engine.advance(1_500)
+    await engine.turn(version, report(handed, "succeeded", at=engine.clock.wall, output=[1, None], outputType="x/y"))
+
+    body = await engine.retrieve(run)
+
+    assert {name: body.get(name) for name in ("startedAt", "finishedAt", "durationMs", "attemptCount", "version")} == {
+        "startedAt": "2027-01-15T08:00:00.500Z",
+        "finishedAt": "2027-01-15T08:00:02.000Z",
+        "durationMs": 1_500,
+        "attemptCount": 1,
+        "version": version,
+    }
+    assert (body["payload"], body["output"], body["outputType"]) == (None, [1, None], "x/y")
+    assert "error" not in body
+
+
+async def test_attempts_are_told_one_by_one_with_their_errors(engine: Engine) -> None:
+    version = await engine.register({"id": "greet", "retry": RETRY})
+    run = await engine.trigger()
+    await engine.perform(version, "failed", error=ERROR)
+    await engine.advance(1_000)
+    await engine.perform(version, output="ok")
+
+    body = await engine.retrieve(run)
+
+    attempt = {"worker": "worker_1", "version": version, "startedAt": START, "finishedAt": START}
+    assert body["attempts"] == [
+        {"number": 1, "status": "FAILED", "error": ERROR, **attempt},
+        {"number": 2, "status": "COMPLETED", **attempt},
+    ]
+    assert (body["attemptCount"], body["durationMs"]) == (2, 0)
+    assert "error" not in body
+
+
+async def test_a_failed_run_tells_its_error(engine: Engine) -> None:
+    run = await run_in(engine, Status.FAILED)
+
+    body = await engine.retrieve(run)
+
+    assert body["error"] == ERROR
+
+
+@pytest.mark.parametrize(
+    "run", ["run_", "run_00000000000000000000000000000000", "nothing", "writer", "run_%00%FF", "env_1"]
+)
+@pytest.mark.parametrize(
+    "path", ["/api/v3/runs/{}", "/api/v1/runs/{}", "/api/v1/runs/{}/events", "/api/v1/runs/{}/result"]
+)
+async def test_a_run_that_does_not_exist_is_not_found(engine: Engine, path: str, run: str) -> None:
+    sentence = await engine.refused("GET", path.format(run), 404)
+
+    assert sentence.startswith("Run ")
+    assert sentence.endswith(" not found.")
+
+
+async def test_the_stream_of_something_else_is_no_run(engine: Engine) -> None:
+    environment = (await engine.post("/worker/v1/register", {"tasks": [{"id": "greet"}]}))["environment"]["id"]
+
+    sentence = await engine.refused("GET", f"/api/v3/runs/{environment}", 404)
+
+    assert sentence == f"Run {environment} not found."
+
+
+def _nulls(value: Any, path: str = "$") -> Any:
+    match value:
+        case dict():
+            for name, each in value.items():  # pyright: ignore[reportUnknownVariableType]
+                yield from _nulls(each, f"{path}.{name}")
+        case None:
+            yield path
+        case _:
+            pass

@@ -1,0 +1,103 @@
+"""What must be true of the files once all is over, whatever was killed meanwhile."""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from pathlib import Path
+
+import msgspec
+
+from adapters.sqlite.ledger import SqliteLedger
+from adapters.sqlite.read_models import SqliteReadModels
+from app.triggered import value_of
+from app.verify import verify
+from domain.events import AttemptSucceeded, Recorded, RunTriggered
+from domain.run import Run
+from tests.crash.jobs import Job, Request
+from tests.crash.worker_process import Acknowledged
+from tests.simulation.log_check import LogCheck
+
+
+class Files:
+    """The ledger and the read models of an engine, read without it."""
+
+    def __init__(self, ledger: SqliteLedger, read_models: SqliteReadModels) -> None:
+        self.ledger = ledger
+        self.read_models = read_models
+        self.records = ledger.read_after(0, limit=ledger.head().position)
+        # Of every event in its place: no gap, no second open attempt, nothing behind the end of a run.
+        self.log = LogCheck()
+        self.log.read(self.records)
+
+    def check(self, requests: Sequence[Request], journal: Path) -> None:
+        """Everything that a scenario promised."""
+        assert self.log.unfinished == set()
+        self.check_runs(requests)
+        self.check_outcomes(requests)
+        self.check_reports(journal)
+        self.check_read_models()
+
+    def check_runs(self, requests: Sequence[Request]) -> None:
+        """Each request made its runs once: all that were answered are here, and no others."""
+        named = [(name, recorded.stream) for name, recorded in self._triggered()]
+        answered = {
+            (job.name, run) for request in requests for job, run in zip(request.jobs, request.runs, strict=True)
+        }
+
+        assert [name for name, times in Counter(name for name, _ in named).items() if times > 1] == []
+        assert set(named) == answered
+
+    def check_outcomes(self, requests: Sequence[Request]) -> None:
+        """Each run ended as its task does, with the result that follows from its payload."""
+        jobs = {
+            run: job for request in requests for job, run in zip(request.jobs, request.runs, strict=True)
+        }  # runs of one idempotency key are one job
+        outputs = dict(self._outputs())
+        wrong = [
+            f"{run} of {job.name} is {state.status}: {str(outputs.get(run))[:100]}"
+            for run, job in jobs.items()
+            if (state := self._run(run)).status is not job.status or outputs.get(run) != _result(job)
+        ]
+
+        assert wrong == []
+
+    def check_reports(self, journal: Path) -> None:
+        """What a worker was told to be committed is committed."""
+        lines = journal.read_bytes().splitlines() if journal.exists() else []
+        told = [msgspec.json.decode(line, type=Acknowledged) for line in lines]
+
+        assert [said for said in told if (said.token, said.kind) not in self.log.runs[said.run].reported] == []
+
+    def check_read_models(self) -> None:
+        """The hashes are right, and the rows are those that the ledger makes, up to its head."""
+        report = verify(self.ledger, self.read_models)
+
+        assert report.holds, report
+        assert report.position == self.ledger.head().position
+
+    def _triggered(self) -> Iterator[tuple[str, Recorded]]:
+        for recorded in self.records:
+            if isinstance(recorded.event, RunTriggered):
+                payload = value_of(self.ledger, recorded.event.payload, recorded.event.payload_blob)
+                yield msgspec.json.decode(payload)["n"], recorded
+
+    def _outputs(self) -> Iterator[tuple[str, object]]:
+        for recorded in self.records:
+            if isinstance(recorded.event, AttemptSucceeded):
+                output = value_of(self.ledger, recorded.event.output, recorded.event.output_blob)
+                yield recorded.stream, msgspec.json.decode(output)
+
+    def _run(self, run: str) -> Run:
+        state = self.log.states[run]
+        assert isinstance(state, Run)
+        return state
+
+
+def check(ledger: Path, views: Path, requests: Sequence[Request], journal: Path) -> None:
+    """Open the files and check them."""
+    with closing(SqliteLedger(ledger, writes=False)) as opened, closing(SqliteReadModels(views)) as read_models:
+        Files(opened, read_models).check(requests, journal)
+
+
+def _result(job: Job) -> object:
+    return job.output

@@ -1,0 +1,25 @@
+import os
+import random
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from tests.crash.scenario import LEASE_MS, Scenario
+
+
+@pytest.fixture
+def lease_ms() -> int:
+    return LEASE_MS
+
+
+@pytest.fixture
+async def scenario(tmp_path: Path, lease_ms: int) -> AsyncIterator[Scenario]:
+    """RUNFOLD_CRASH_SEED asks for the requests and the kills of an earlier time; when they come is chance."""
+    seed = int(os.environ.get("RUNFOLD_CRASH_SEED") or random.SystemRandom().randrange(2**32))
+    print(f"RUNFOLD_CRASH_SEED={seed}")  # noqa: T201 (pytest shows it when the test fails)
+    scenario = Scenario(tmp_path, seed=seed, lease_ms=lease_ms)
+    try:
+        yield scenario
+    finally:
+        await scenario.close()

@@ -1,0 +1,138 @@
+"""A real engine in a process of its own that kills itself at a named boundary of what it writes.
+
+The product has no hooks for this: its adapters are wrapped where `app.server` picks them.
+"""
+
+import os
+import sqlite3
+import sys
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+from adapters.sqlite import ledger as ledger_module
+from adapters.sqlite import read_models as read_models_module
+from adapters.sqlite.ledger import SqliteLedger
+from adapters.sqlite.read_models import SqliteReadModels
+from adapters.sqlite.read_models_rebuild import SqliteRebuild, Tail
+from adapters.sqlite.read_models_store import Store
+from adapters.sqlite.recorder import Datastore
+from app import logs, server, settings
+from domain.events import Recorded, WriterStarted
+from domain.ports import Head
+from tests.crash.death import Death
+
+MOMENTS = ("before", "inserted", "committing", "committed")
+"""Before the transaction, in it when all is inserted, during COMMIT, behind it before anybody knows."""
+WRITES = ("claim", "append", "blobs", "views", "rebuild", "swap")
+FULL = "full"
+"""While a file of this name is beside the ledger, no database there may grow."""
+PAGES_MAX = 2**32 - 2
+
+death = Death()
+
+
+class _Writes:
+    """What the transaction under way writes. Each database has one thread that writes while the engine runs."""
+
+    def __init__(self) -> None:
+        self._what: tuple[str, ...] = ()
+
+    @contextmanager
+    def of(self, *what: str) -> Generator[None]:
+        """Name what is written in here."""
+        self._what = what
+        death.reached(*self._at("before"))
+        try:
+            yield
+        finally:
+            self._what = ()
+
+    @contextmanager
+    def during(self, cursor: sqlite3.Cursor) -> Generator[None]:
+        """Around the statements of the transaction."""
+        _limit(cursor)
+        yield
+        death.reached(*self._at("inserted"))
+        death.entered(*self._at("committing"))
+
+    def committed(self) -> None:
+        """The transaction is behind us."""
+        death.reached(*self._at("committed"))
+
+    def _at(self, moment: str) -> list[str]:
+        return [f"{what}.{moment}" for what in self._what]
+
+
+_ledger_writes, _view_writes = _Writes(), _Writes()
+
+
+class _Datastore(Datastore):
+    @contextmanager
+    def writing(self) -> Generator[sqlite3.Cursor]:
+        with super().writing() as cursor, _ledger_writes.during(cursor):
+            yield cursor
+        _ledger_writes.committed()
+
+
+class _Ledger(SqliteLedger):
+    def append(self, batch: Sequence[Recorded], blobs: Mapping[str, bytes], *, after: Head) -> Head:
+        what = "claim" if isinstance(batch[0].event, WriterStarted) else "append"
+        with _ledger_writes.of(what, *(["blobs"] if blobs else [])):
+            return super().append(batch, blobs, after=after)
+
+
+class _Store(Store):
+    @contextmanager
+    def writing(self) -> Generator[sqlite3.Cursor]:
+        with super().writing() as cursor, _view_writes.during(cursor):
+            yield cursor
+        _view_writes.committed()
+
+
+class _ReadModels(SqliteReadModels):
+    def apply(self, records: Sequence[Recorded], head: Head) -> Head:
+        with _view_writes.of("views"):
+            return super().apply(records, head)
+
+
+class _Rebuild(SqliteRebuild):
+    def apply(self, records: Sequence[Recorded], head: Head) -> None:
+        with _view_writes.of("rebuild"):
+            super().apply(records, head)
+
+    def swap(self, read_tail: Callable[[int], Tail]) -> None:
+        with _view_writes.of("swap"):
+            super().swap(read_tail)
+
+
+def _limit(cursor: sqlite3.Cursor) -> None:
+    """Let the database grow no further while the disk is to be full."""
+    file = Path(cursor.execute("pragma database_list").fetchone()[2])
+    pages = cursor.execute("pragma page_count").fetchone()[0] if (file.parent / FULL).exists() else PAGES_MAX
+    cursor.execute(f"pragma max_page_count = {pages}")
+
+
+def run(environment: Mapping[str, str], log: Path, place: str, count: int) -> None:
+    """The whole life of the process."""
+    global death  # noqa: PLW0603 (a process dies once)
+    descriptor = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+    for stream in (sys.stdout, sys.stderr):
+        os.dup2(descriptor, stream.fileno())
+    os.environ.update(environment)
+    death = Death(place, count)
+    replaced: list[tuple[Any, str, type]] = [
+        (ledger_module, "Datastore", _Datastore),
+        (server, "SqliteLedger", _Ledger),
+        (read_models_module, "Store", _Store),
+        (read_models_module, "SqliteRebuild", _Rebuild),
+        (server, "SqliteReadModels", _ReadModels),
+    ]
+    with ExitStack() as stack:
+        for module, name, ours in replaced:
+            stack.enter_context(patch.object(module, name, ours))
+        found = settings.load()
+        logs.set_up(found.log_level, found.log_format)
+        server.serve(found)

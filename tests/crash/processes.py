@@ -1,0 +1,104 @@
+"""The processes of a scenario, as handles: start, kill, pause, wait until they are gone."""
+
+import asyncio
+import multiprocessing
+import os
+import signal
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from tests.crash.death import NEVER
+from tests.crash.engine_process import run
+
+ROOT = Path(__file__).parents[2]
+GONE_SECONDS = 20.0
+"""A process that should have ended long before this never will."""
+
+# Engines are forked from a process that has imported everything and started nothing: it saves each of them a second.
+_engines = multiprocessing.get_context("forkserver")
+_engines.set_forkserver_preload([run.__module__])
+
+
+class EngineProcess:
+    """One life of an engine that dies at a place for the `count`-th time, or by a signal."""
+
+    def __init__(self, environment: Mapping[str, str], log: Path, place: str = NEVER, count: int = 1) -> None:
+        self._process = _engines.Process(target=run, args=(dict(environment), log, place, count), daemon=True)
+        self._process.start()
+        assert self._process.pid is not None, "it has started"
+        self.pid = self._process.pid
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send a signal to a process that has not ended."""
+        if self._process.is_alive():
+            os.kill(self.pid, number)
+
+    async def ended(self) -> int:
+        """Wait for its end; the exit code, or the signal as a negative number."""
+        await asyncio.to_thread(self._process.join, GONE_SECONDS)
+        code = self._process.exitcode
+        assert code is not None, "the engine does not end"
+        return code
+
+
+class Program:
+    """A Python program as a user starts it, with all that it says."""
+
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        self._process = process
+        self._said: list[str] = []
+        self._reading = asyncio.create_task(self._read())
+
+    @classmethod
+    async def start(cls, environment: Mapping[str, str], module: str, *arguments: str) -> "Program":
+        """`python -m MODULE ARGUMENTS`."""
+        return cls(
+            await asyncio.create_subprocess_exec(
+                *(sys.executable, "-m", module, *arguments),
+                cwd=ROOT,
+                env={**os.environ, **environment},
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=asyncio.subprocess.STDOUT,
+            )
+        )
+
+    @property
+    def said(self) -> str:
+        """Its output so far."""
+        return "".join(self._said)
+
+    @property
+    def children(self) -> list[int]:
+        """The processes that it has started; only Linux tells."""
+        found: list[int] = []
+        for file in Path("/proc").glob("[0-9]*/stat"):
+            try:
+                parent = int(file.read_text().rpartition(")")[2].split()[1])
+            except (FileNotFoundError, ProcessLookupError):
+                continue  # it has just ended
+            if parent == self._process.pid:
+                found.append(int(file.parent.name))
+        return sorted(found)
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send a signal to a process that has not ended."""
+        if self.is_running:
+            self._process.send_signal(number)
+
+    @property
+    def is_running(self) -> bool:
+        """Whether it has not ended."""
+        return self._process.returncode is None
+
+    async def ended(self) -> int:
+        """Wait until it has ended and with it all that it started, which holds the same pipe open."""
+        async with asyncio.timeout(GONE_SECONDS):
+            await self._reading
+            return await self._process.wait()
+
+    async def _read(self) -> None:
+        assert self._process.stdout is not None
+        async for line in self._process.stdout:
+            self._said.append(line.decode(errors="replace"))

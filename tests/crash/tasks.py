@@ -1,0 +1,52 @@
+"""What the worker of the crash tests can do. Every result follows from the payload alone."""
+
+import asyncio
+import os
+import signal
+from typing import Any
+
+from runfold import AbortTaskRunError, Context, Retry, task
+
+# Every kill costs an attempt; none of these runs may end for want of one.
+PATIENT = Retry(max_attempts=100, min_timeout_ms=20, max_timeout_ms=100, factor=1.0)
+SLOW_SECONDS = 0.3
+
+
+@task(retry=PATIENT)
+async def add(payload: dict[str, Any]) -> dict[str, Any]:
+    return {"n": payload["n"], "sum": payload["a"] + payload["b"]}
+
+
+@task(retry=PATIENT)
+async def slow(payload: dict[str, Any]) -> dict[str, Any]:
+    await asyncio.sleep(payload.get("seconds", SLOW_SECONDS))
+    return {"n": payload["n"]}
+
+
+@task(retry=PATIENT)
+async def flaky(payload: dict[str, Any], context: Context) -> dict[str, Any]:
+    if context.attempt.number == 1:
+        raise ValueError("not today")
+    return {"n": payload["n"]}
+
+
+@task(retry=PATIENT)
+async def doomed(payload: dict[str, Any]) -> None:
+    raise AbortTaskRunError(f"never {payload['n']}")
+
+
+@task(retry=PATIENT)
+def reverse(payload: dict[str, Any]) -> dict[str, Any]:
+    return {"n": payload["n"], "text": payload["text"][::-1]}
+
+
+@task(retry=PATIENT, retry_on_crash=True)
+def mortal(payload: dict[str, Any], context: Context) -> dict[str, Any]:
+    if context.attempt.number == 1:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return {"n": payload["n"]}
+
+
+@task(retry=PATIENT)
+def deadly(_payload: dict[str, Any]) -> None:
+    os.kill(os.getpid(), signal.SIGKILL)

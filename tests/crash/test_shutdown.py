@@ -1,0 +1,53 @@
+"""SIGTERM is not a crash: what was accepted is committed, who waits is answered, and the engine ends soon."""
+
+import asyncio
+import signal
+import time
+
+import httpx
+import pytest
+
+from tests.crash.scenario import Scenario
+
+STOP_SECONDS = 5.0
+SECOND_ENGINE = 1
+
+
+@pytest.mark.parametrize("lease_ms", [30_000])
+async def test_an_engine_that_is_told_to_stop_under_load_answers_everyone_and_ends(scenario: Scenario) -> None:
+    scenario.clients.begin()
+    engine = await scenario.start("app", "serve")
+    await scenario.start_worker()
+    await scenario.until_ready()
+    waiting = asyncio.create_task(_wait_for_work(scenario))
+    await scenario.until_answered(20)
+    assert not waiting.done()
+
+    engine.signal(signal.SIGTERM)
+    told = time.monotonic()
+    await engine.ended()
+    took = time.monotonic() - told
+    turn = await waiting
+    scenario.start_engine()
+
+    assert took < STOP_SECONDS
+    assert (turn.status_code, turn.headers.get("retry-after")) in {(200, None), (503, "1")}
+    await scenario.finish()
+
+
+async def test_a_second_engine_on_the_same_file_is_refused_with_a_sentence(scenario: Scenario) -> None:
+    scenario.start_engine()
+    await scenario.until_ready()
+
+    second = await scenario.start("app", "serve")
+    code = await second.ended()
+
+    assert code == SECOND_ENGINE
+    assert second.said == f"Another engine is running on this database ({scenario.ledger}.lock is locked).\n"
+
+
+async def _wait_for_work(scenario: Scenario) -> httpx.Response:
+    """A turn of a worker that waits for a long time, and wants nothing."""
+    registered = await scenario.clients.post("/worker/v1/register", {"tasks": [{"id": "unheard-of"}]})
+    turn = {"session": "worker_waiting", "version": registered.json()["version"], "sequence": 1, "waitMs": 20_000}
+    return await scenario.clients.post("/worker/v1/turn", turn)

@@ -1,0 +1,123 @@
+"""Environments: their keys, their versions, and that nobody reaches into another one."""
+
+import pytest
+
+from domain import commands as c
+from domain import events as e
+from domain.errors import NotAllowed, NotFound
+from domain.events import Queue, TaskSettings
+from domain.retry import Retry
+from tests.domain.stories import NOW, SEND_EMAIL, Colleague, Room, new, said
+
+OTHER = TaskSettings("other")
+
+
+def test_an_environment_that_is_there_stays_as_it_is() -> None:
+    room = Room()
+
+    room.ask(c.CreateEnvironment, slug="prod", type="PRODUCTION")
+
+    assert room.news() == []
+
+
+def test_a_command_for_an_unknown_environment_is_refused() -> None:
+    room = Room()
+
+    with pytest.raises(NotFound, match="There is no environment env_9"):
+        room.trigger(new(), environment="env_9")
+
+
+def test_a_run_of_another_environment_is_not_found() -> None:
+    room = Room()
+    room.trigger()
+    room.ask(c.CreateEnvironment, environment="env_2", slug="prod", type="PRODUCTION")
+
+    for kind, more in ((c.CancelRun, {}), (c.GiveUpRun, {"message": "Over."}), (c.RescheduleRun, {"until": 1})):
+        with pytest.raises(NotFound, match="Run run_1 not found"):
+            room.ask(kind, environment="env_2", run="run_1", **more)
+
+
+def test_a_key_opens_its_environment_until_it_is_revoked() -> None:
+    room = Room()
+
+    room.ask(c.AddKey, sha256="aa", hint="tr_…a")
+    room.ask(c.AddKey, sha256="aa", hint="tr_…a")
+    room.ask(c.AddKey, sha256="bb", hint="tr_…b")
+    room.ask(c.RevokeKey, sha256="aa")
+    room.ask(c.RevokeKey, sha256="aa")
+
+    assert [event for _, event in room.news()] == [
+        e.ApiKeyCreated("aa", "tr_…a"),
+        e.ApiKeyCreated("bb", "tr_…b"),
+        e.ApiKeyRevoked("aa"),
+    ]
+    assert [environment.keys for environment in room.engine.memory.environments()] == [{"bb"}]
+
+
+def test_the_last_key_cannot_be_revoked() -> None:
+    room = Room()
+    room.ask(c.AddKey, sha256="aa", hint="tr_…a")
+
+    with pytest.raises(NotAllowed, match="create another one first"):
+        room.ask(c.RevokeKey, sha256="aa")
+
+
+def test_the_same_tasks_are_the_same_version() -> None:
+    room = Room()
+
+    assert room.ask(c.RegisterVersion, digest="one", tasks=(SEND_EMAIL,), day="20270116") == "20270115.1"
+    assert room.news() == []
+
+
+def test_other_tasks_are_the_next_version_of_the_day() -> None:
+    room = Room()
+
+    assert room.ask(c.RegisterVersion, digest="two", tasks=(OTHER,), day="20270115") == "20270115.2"
+    assert room.ask(c.RegisterVersion, digest="three", tasks=(), day="20270116") == "20270116.1"
+    assert [event for _, event in room.news()] == [
+        e.VersionRegistered("20270115.2", "two", (OTHER,)),
+        e.VersionRegistered("20270116.1", "three", ()),
+    ]
+
+
+def test_a_known_version_becomes_the_current_one_again() -> None:
+    room = Room()
+    room.ask(c.RegisterVersion, digest="two", tasks=(OTHER,), day="20270115")
+    room.news()
+
+    assert room.ask(c.RegisterVersion, digest="one", tasks=(SEND_EMAIL,), day="20270115") == "20270115.1"
+    assert room.news() == [("env_1", e.VersionPromoted("20270115.1"))]
+
+
+def test_a_run_gets_its_queue_and_its_ttl_from_the_version_that_is_current_when_it_is_triggered() -> None:
+    room = Room()
+    room.trigger(new("run_1"))
+    tasks = (TaskSettings("send-email", queue=Queue("slow"), ttl=5_000),)
+    room.ask(c.RegisterVersion, digest="two", tasks=tasks, day="20270115")
+    room.trigger(new("run_2"))
+
+    assert (room.run("run_1").queue, room.run("run_1").ttl_ms) == ("task/send-email", None)
+    assert (room.run("run_2").queue, room.run("run_2").ttl_ms) == ("slow", 5_000)
+
+
+def test_a_failed_attempt_is_tried_again_by_the_rules_of_the_version_that_started_it() -> None:
+    room = Room(TaskSettings("send-email", retry=Retry(2, 1_000, 1_000, randomize=False)))
+    room.trigger()
+    worker = Colleague(room)
+    hand = worker.start()
+    room.ask(c.RegisterVersion, digest="two", tasks=(SEND_EMAIL,), day="20270115")
+
+    worker.turn(said(hand, "failed"))
+
+    assert room.events()[-1] == e.RetryScheduled(NOW + 1_000)
+
+
+def test_a_worker_gets_only_runs_of_tasks_that_its_version_knows() -> None:
+    room = Room()
+    room.ask(c.RegisterVersion, digest="two", tasks=(OTHER,), day="20270115")
+    room.trigger(new("run_1", "other"), new("run_2", "send-email"))
+
+    old, fresh = Colleague(room), Colleague(room, "worker_2")
+
+    assert [hand.run for hand in old.take(9)] == ["run_2"]
+    assert [hand.run for hand in fresh.turn(version="20270115.2", want=9, patient=False).runs] == ["run_1"]

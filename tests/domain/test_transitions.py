@@ -1,0 +1,144 @@
+"""The transition table is whole, and the statuses that no command leads to are exactly those that say so."""
+
+import inspect
+from collections.abc import Iterator
+from contextlib import suppress
+from typing import get_type_hints
+
+import pytest
+
+from domain import attempts, lifecycle
+from domain import events as e
+from domain.attempts import HANDOUTS_MAX, Report
+from domain.environment import Environment
+from domain.errors import NotAllowed
+from domain.events import RUN_EVENTS, AttemptFailed, RunEvent, TaskSettings
+from domain.lifecycle import Deadline, NewRun, deadline_of
+from domain.retry import Retry
+from domain.run import Run
+from domain.status import EXECUTING, FINAL, INITIAL, LIVE, NOT_YET_REACHABLE, Status
+from domain.transitions import TRANSITIONS, target_of
+from tests.domain.stories import ENVIRONMENT, NOW, WORKER, happened, told
+
+PATIENT = TaskSettings("send-email", retry=Retry(2))
+SPARED = TaskSettings("send-email", retry=Retry(2), retry_on_crash=True)
+NEW_RUNS = (
+    NewRun("run_1", "send-email"),
+    NewRun("run_1", "send-email", delay_until=NOW + 1),
+    NewRun("run_1", "send-email", ttl_ms=1),
+    NewRun("run_1", "send-email", ttl_ms=1, delay_until=NOW + 1),
+)
+KINDS = ("started", "succeeded", "failed", "crashed", "released", "unheard of")
+
+
+def test_every_event_of_a_run_has_a_row_and_no_row_is_without_an_event() -> None:
+    assert TRANSITIONS.keys() == set(RUN_EVENTS)
+
+
+def test_every_status_is_in_the_table() -> None:
+    sources = {status for sources, _ in TRANSITIONS.values() for status in sources}
+    targets = {target for _, target in TRANSITIONS.values()}
+
+    assert sources - {None} == set(Status)
+    assert targets - {None} == set(Status)
+
+
+def test_a_status_is_either_initial_or_executing_or_final() -> None:
+    assert sorted([*INITIAL, *EXECUTING, *FINAL]) == sorted(Status)
+    assert INITIAL | EXECUTING == LIVE
+
+
+def test_nothing_but_annotations_may_follow_the_end() -> None:
+    after_the_end = {event for event, (sources, _) in TRANSITIONS.items() if sources & FINAL}
+
+    assert after_the_end == {e.TagsAdded, e.MetadataUpdated, e.LateResultRefused}
+    assert {TRANSITIONS[event].target for event in after_the_end} == {None}
+
+
+def test_only_a_trigger_begins_a_run() -> None:
+    assert [event for event, (sources, _) in TRANSITIONS.items() if None in sources] == [e.RunTriggered]
+
+
+def test_an_event_stays_where_it_is_when_the_table_names_no_target() -> None:
+    assert target_of(Status.COMPLETED, e.TagsAdded(("a",))) is Status.COMPLETED
+
+
+@pytest.mark.parametrize(
+    ("status", "sentence"),
+    [
+        (None, "RunCanceled cannot happen before the run exists."),
+        (Status.EXPIRED, "RunCanceled cannot happen while the run is EXPIRED."),
+    ],
+)
+def test_where_the_table_has_no_way_it_says_why(status: Status | None, sentence: str) -> None:
+    with pytest.raises(NotAllowed, match=sentence):
+        target_of(status, e.RunCanceled())
+
+
+def test_commands_lead_to_every_status_but_those_that_are_not_yet_reachable() -> None:
+    assert set(Status) - {run.status for run in reachable_runs()} == NOT_YET_REACHABLE
+
+
+def test_the_exploration_knows_every_decision() -> None:
+    decisions = {
+        name
+        for module in (lifecycle, attempts)
+        for name, function in inspect.getmembers(module, inspect.isfunction)
+        if function.__module__ == module.__name__ and not name.startswith("_")
+        if get_type_hints(function)["return"] == list[RunEvent]
+    }
+
+    assert decisions == {
+        *("trigger", "cancel", "give_up", "reschedule", "fire"),
+        *("report", "dequeue", "hand_back", "lose", "time_out", "react_to_failure"),
+    }
+
+
+def reachable_runs() -> list[Run]:
+    """Every run that decisions lead to, apart from its ids and times: the breadth-first search of the state machine."""
+    environment = Environment(ENVIRONMENT, "dev", "DEVELOPMENT", 1)
+    found = [told(*lifecycle.trigger(new, environment, NOW)) for new in NEW_RUNS]
+    seen = {_shape(run) for run in found}
+    for run in found:
+        for events in _decisions(run):
+            after = happened(run, *events)
+            for way in _with_reactions(after, events):
+                if _shape(way) not in seen:
+                    seen.add(_shape(way))
+                    found.append(way)
+    return found
+
+
+def _decisions(run: Run) -> Iterator[list[RunEvent]]:
+    """What each command and each timer makes of a run."""
+    yield lifecycle.cancel(run)
+    yield lifecycle.give_up(run, "It cannot go on.")
+    yield lifecycle.fire(run, deadline_of(run) or Deadline(NOW, "delay"))
+    yield attempts.lose(run, "The worker is gone.")
+    yield attempts.time_out(run, 1)
+    if run.status is Status.QUEUED:
+        yield attempts.dequeue(run, WORKER, "1")
+    with suppress(NotAllowed):
+        yield lifecycle.reschedule(run, NOW + 2, NOW)
+    for said in (Report("run_1", token, kind, NOW) for kind in KINDS for token in (run.token or 0, -1)):
+        try:
+            yield attempts.report(run, said, WORKER)
+        except attempts.Late as late:
+            yield late.events
+        except NotAllowed:
+            continue
+
+
+def _with_reactions(run: Run, events: list[RunEvent]) -> Iterator[Run]:
+    failed = next((event for event in events if isinstance(event, AttemptFailed)), None)
+    if failed is None:
+        yield run
+        return
+    for settings in (None, PATIENT, SPARED):
+        yield happened(run, *attempts.react_to_failure(run, failed, settings, now=NOW, chance=0.5))
+
+
+def _shape(run: Run) -> tuple[object, ...]:
+    handouts = min(run.handouts, HANDOUTS_MAX)
+    waits = run.due_at is not None, run.expires_at is not None, run.ttl_ms is not None
+    return run.status, run.token is not None, handouts, min(run.attempts, 3), min(run.failures, 2), *waits

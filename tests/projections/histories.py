@@ -1,0 +1,192 @@
+"""Valid histories: random walks over the transition table, with everything that runs share a ledger with."""
+
+from collections.abc import Callable, Sequence
+from random import Random
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from msgspec import Raw
+
+from domain import events as e
+from domain import states
+from domain.events import Event, Recorded, RunError, RunEvent, TaskSettings
+from domain.run import Run
+from domain.states import WRITER, State
+from domain.status import FINAL, Status
+from domain.transitions import TRANSITIONS
+
+ENVIRONMENTS = ("env_a", "env_b")
+TASKS = ("greet", "mail")
+TAGS = ("blue", "green", "red")
+VERSIONS = ("20260101.1", "20260102.1")
+BATCHES = ("batch_1", "batch_2")
+MOMENT = 1_700_000_000_000
+
+chances = st.integers(0, 2**32 - 1).map(Random)
+"""Sources of chance for `history`; a seed that fails is printed."""
+
+unhurried = settings(deadline=None, max_examples=60)
+"""For properties that meet a database, or a machine that has other things to do."""
+
+_NEEDS_ATTEMPT = frozenset({e.AttemptSucceeded, e.AttemptFailed, e.RunTimedOut, e.WaitStarted})
+_FOLLOWS_ATTEMPT = frozenset({e.RetryScheduled, e.RunFailed})
+
+
+class Historian:
+    """Writes down what happens to a few aggregates; `chance` decides what does."""
+
+    def __init__(self, chance: Random) -> None:
+        self.records: list[Recorded] = []
+        self.states: dict[str, State] = {}
+        self.chance = chance
+        self.now = MOMENT
+
+    def record(self, stream: str, event: Event, environment: str) -> None:
+        before = self.states.get(stream)
+        recorded = Recorded(
+            position=len(self.records) + 1,
+            stream=stream,
+            version=before.version + 1 if before else 1,
+            environment=environment,
+            occurred_at=self.now - self.chance.choice((0, 3)),
+            recorded_at=self.now,
+            actor="test",
+            cause="test",
+            event=event,
+        )
+        self.states[stream] = states.evolve(before, recorded)
+        self.records.append(recorded)
+
+    def go_on(self) -> None:
+        """Let one more thing happen."""
+        self.now += self.chance.choice((0, 0, 1, 700))
+        runs = [state for state in self.states.values() if isinstance(state, Run)]
+        if not runs or self.chance.random() < 0.2:
+            self._trigger()
+        elif self.chance.random() < 0.1:
+            self._something_else()
+        else:
+            run = self.chance.choice(runs)
+            kind = self.chance.choice(_possible(run))
+            self.record(run.id, _EVENTS[kind](run, self.chance), run.environment)
+
+    def _trigger(self) -> None:
+        chance = self.chance
+        task = chance.choice(TASKS)
+        event = e.RunTriggered(
+            task,
+            chance.choice((f"task/{task}", "task/greet", "urgent")),
+            payload=Raw(b"1"),
+            payload_size=1,
+            tags=tuple(chance.sample(TAGS, chance.randrange(3))),
+            metadata=chance.choice((e.NOTHING, Raw(b'{"a": 1}'))),
+            ttl_ms=chance.choice((None, 500)),
+            is_test=chance.random() < 0.3,
+            batch=chance.choice((None, None, *BATCHES)),
+            idempotency_key=chance.choice((None, "once")),
+        )
+        self.record(run_id(self.now, len(self.records)), event, chance.choice(ENVIRONMENTS))
+
+    def _something_else(self) -> None:
+        environment = self.chance.choice(ENVIRONMENTS)
+        number = len(self.records)
+        if environment not in self.states:
+            self.record(environment, e.EnvironmentCreated("dev", "DEVELOPMENT"), environment)
+            return
+        version = e.VersionRegistered(f"v{number}", f"d{number}", (TaskSettings("greet"),))
+        happenings: tuple[tuple[str, Event], ...] = (
+            (environment, version),
+            (environment, e.ApiKeyCreated(f"{number:064x}", "rf_…")),
+            ("key_1", e.KeyClaimed("run_1", self.now + 5)),
+            (f"batch_{number}", e.BatchTriggered(("run_1",))),
+            (WRITER, e.WriterStarted(number)),
+        )
+        stream, event = self.chance.choice(happenings)
+        self.record(stream, event, environment)
+
+
+def history(chance: Random, length: int) -> list[Recorded]:
+    """A ledger of so many events."""
+    historian = Historian(chance)
+    for _ in range(length):
+        historian.go_on()
+    return historian.records
+
+
+def run_id(now: int, number: int) -> str:
+    """An id that sorts by time."""
+    return f"run_{now:012x}7{number:019x}"
+
+
+def of_run(*events: RunEvent, stream: str = "run_1", environment: str = "env_a", step_ms: int = 10) -> list[Recorded]:
+    """One run's history: the first event at 1,000, each further one a step later, all recorded one millisecond late."""
+    return [
+        Recorded(number, stream, number, environment, at, at + 1, "test", "test", event)
+        for number, event in enumerate(events, start=1)
+        for at in [1_000 + (number - 1) * step_ms]
+    ]
+
+
+def split(records: Sequence[Recorded], chance: Random) -> list[list[Recorded]]:
+    """The same events in batches."""
+    batches: list[list[Recorded]] = [[]]
+    for recorded in records:
+        if chance.random() < 0.2:
+            batches.append([])
+        batches[-1].append(recorded)
+    return [batch for batch in batches if batch]
+
+
+def _possible(run: Run) -> list[type[RunEvent]]:
+    """What the table lets happen to a run and its attempt; ends come less often, so that there is more to tell."""
+    kinds: list[type[RunEvent]] = []
+    for kind, (sources, target) in TRANSITIONS.items():
+        if run.status not in sources or (run.token is None and kind in _NEEDS_ATTEMPT):
+            continue
+        if run.status is Status.EXECUTING:
+            if run.token is not None and kind in _FOLLOWS_ATTEMPT:
+                continue
+            if run.token is None and kind not in {*_FOLLOWS_ATTEMPT, e.RunCrashed, e.RunCanceled, e.TagsAdded}:
+                continue
+        kinds += [kind] * (1 if target in FINAL or run.status in FINAL else 4)
+    return kinds
+
+
+_LOST = RunError("gone", code=e.WORKER_LOST)
+_DIED = RunError("died", code=e.PROCESS_DIED)
+_ERRORS = (RunError("boom", "ValueError", "line 1"), _LOST, _DIED)
+_EVENTS: dict[type[RunEvent], Callable[[Run, Random], RunEvent]] = {
+    e.RunHeldForVersion: lambda _run, _chance: e.RunHeldForVersion(),
+    e.RunHeldForAuth: lambda _run, _chance: e.RunHeldForAuth(),
+    e.RunHeldForConnections: lambda _run, _chance: e.RunHeldForConnections(("mail",)),
+    e.RunDelayed: lambda run, _chance: e.RunDelayed(run.recorded_at + 500),
+    e.RunRescheduled: lambda run, _chance: e.RunRescheduled(run.recorded_at + 900),
+    e.RunEnqueued: lambda _run, chance: e.RunEnqueued(chance.choice(("delay", "released", "lost"))),
+    e.RunDequeued: lambda run, chance: e.RunDequeued(run.version + 1, "worker_1", chance.choice(VERSIONS)),
+    e.AttemptStarted: lambda run, _chance: e.AttemptStarted(
+        run.attempts + 1, run.token or 0, run.worker or "", run.worker_version or ""
+    ),
+    e.AttemptSucceeded: lambda run, _chance: e.AttemptSucceeded(run.attempts, run.token or 0, Raw(b"2")),
+    e.AttemptFailed: lambda run, chance: e.AttemptFailed(run.attempts, run.token or 0, chance.choice(_ERRORS)),
+    e.RetryScheduled: lambda run, _chance: e.RetryScheduled(run.recorded_at + 100),
+    e.RunFailed: lambda _run, chance: e.RunFailed(chance.choice(_ERRORS)),
+    e.RunCanceled: lambda _run, _chance: e.RunCanceled("enough"),
+    e.RunExpired: lambda _run, _chance: e.RunExpired(500),
+    e.RunTimedOut: lambda _run, _chance: e.RunTimedOut(900),
+    e.RunCrashed: lambda _run, _chance: e.RunCrashed(_DIED),
+    e.RunInterrupted: lambda _run, _chance: e.RunInterrupted(_LOST),
+    e.RunSystemFailed: lambda _run, _chance: e.RunSystemFailed(RunError("never started")),
+    e.PayloadRejected: lambda _run, _chance: e.PayloadRejected(RunError("not a number")),
+    e.AuthUnresolved: lambda _run, _chance: e.AuthUnresolved(RunError("nobody")),
+    e.WaitStarted: lambda _run, _chance: e.WaitStarted("waitpoint_1"),
+    e.WaitCompleted: lambda _run, _chance: e.WaitCompleted("waitpoint_1"),
+    e.RunFrozen: lambda _run, _chance: e.RunFrozen(),
+    e.RunResumed: lambda _run, _chance: e.RunResumed(),
+    e.StepSucceeded: lambda _run, _chance: e.StepSucceeded("one", Raw(b"3")),
+    e.StepFailed: lambda _run, _chance: e.StepFailed("one", RunError("no")),
+    e.TagsAdded: lambda _run, chance: e.TagsAdded((chance.choice(TAGS),)),
+    e.MetadataUpdated: lambda _run, chance: e.MetadataUpdated(chance.choice((Raw(b"null"), Raw(b"[1,  2]")))),
+    e.LateResultRefused: lambda run, _chance: e.LateResultRefused(
+        run.closed[-1][0] if run.closed else 1, "succeeded", "worker_1"
+    ),
+}

@@ -1,0 +1,79 @@
+"""Batches of events give the rows that the events give one by one, and load no more than they need."""
+
+from random import Random
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from domain import events as e
+from domain.errors import LedgerCorrupt
+from projections.fold import Changes, Loaded, Touched, count, fold, histories_of, touched
+from tests.projections.histories import chances, history, of_run, split, unhurried
+from tests.projections.model import Rows, follow, naively
+
+TRIGGERED = e.RunTriggered("greet", "task/greet", tags=("red",))
+STARTED = (e.RunDequeued(2, "w", "v"), e.AttemptStarted(1, 2, "w", "v"))
+SUCCEEDED = e.AttemptSucceeded(1, 2)
+
+
+@unhurried
+@given(chances, st.integers(0, 120))
+def test_any_split_into_batches_gives_the_same_rows(chance: Random, length: int) -> None:
+    records = history(chance, length)
+    rows = Rows()
+    for batch in split(records, chance):
+        follow(rows, batch)
+
+    assert rows == naively(records)
+
+
+@unhurried
+@given(chances, st.integers(0, 120))
+def test_the_number_of_rows_can_be_told_without_a_fold(chance: Random, length: int) -> None:
+    records = history(chance, length)
+    rows = naively(records)
+    counts = [count(batch) for batch in split(records, chance)]
+
+    assert sum(each.runs for each in counts) == len(rows.runs)
+    assert sum(each.attempts for each in counts) == len(rows.attempts)
+    assert sum(each.states for each in counts) == len(rows.states)
+
+
+def test_a_run_within_one_batch_loads_nothing_and_never_meets_the_checkpoint() -> None:
+    histories = histories_of(of_run(TRIGGERED, *STARTED, SUCCEEDED))
+    changes = fold(histories, Loaded())
+
+    assert touched(histories) == Touched([], [])
+    assert (len(changes.added), len(changes.attempts), len(changes.tags)) == (1, 1, 1)
+    assert (changes.changed, changes.states, changes.gone) == ([], [], [])
+
+
+def test_a_run_that_ends_in_a_batch_needs_its_row_and_not_its_state() -> None:
+    records = of_run(TRIGGERED, *STARTED, SUCCEEDED)
+    rows = naively(records[:3])
+    histories = histories_of(records[3:])
+    changes = fold(histories, Loaded(runs=rows.runs, attempts={"run_1": rows.attempts["run_1", 1]}))
+
+    assert touched(histories) == Touched(["run_1"], [])
+    assert changes == Changes(
+        changed=[naively(records).runs["run_1"]],
+        attempts=[naively(records).attempts["run_1", 1]],
+        gone=["run_1"],
+    )
+
+
+def test_a_run_that_goes_on_needs_both() -> None:
+    records = of_run(TRIGGERED, *STARTED)
+
+    assert touched(histories_of(records[1:])) == Touched(["run_1"], ["run_1"])
+
+
+def test_rows_that_were_lost_are_noticed() -> None:
+    records = of_run(TRIGGERED, *STARTED)
+    rows = naively(records[:2])
+
+    with pytest.raises(LedgerCorrupt, match="There is no run run_1"):
+        fold(histories_of(records[2:]), Loaded())
+    with pytest.raises(LedgerCorrupt, match="knows nothing of run_1"):
+        fold(histories_of(records[2:]), Loaded(runs=rows.runs))

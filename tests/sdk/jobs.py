@@ -1,0 +1,131 @@
+"""Tasks that the tests run."""
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from runfold import AbortTaskRunError, Context, Queue, Retry, task
+
+
+@dataclass
+class Order:
+    city: str
+    count: int = 1
+
+
+@task(queue=Queue("letters", concurrency_limit=3), retry=Retry(max_attempts=4), max_duration="5m", ttl=60)
+async def greet(order: Order) -> str:
+    return f"Hello {order.city}"
+
+
+@task
+async def describe(payload: None, ctx: Context) -> dict[str, object]:
+    return {
+        "run": ctx.run.id,
+        "tags": ctx.run.tags,
+        "created_at": ctx.run.created_at,
+        "is_test": ctx.run.is_test,
+        "max_attempts": ctx.run.max_attempts,
+        "max_duration": ctx.run.max_duration,
+        "idempotency_key": ctx.run.idempotency_key,
+        "batch_id": ctx.run.batch_id,
+        "attempt": ctx.attempt.number,
+        "task": ctx.task.id,
+        "queue": ctx.queue.name,
+        "environment": ctx.environment.slug,
+        "version": ctx.version,
+        "is_cancelled": ctx.cancelled.is_set(),
+    }
+
+
+@task
+async def fail(message: str) -> None:
+    _raise(message)
+
+
+@task
+async def abort(message: str) -> None:
+    raise AbortTaskRunError(message)
+
+
+@task
+async def leave() -> None:
+    sys.exit(3)
+
+
+@task
+async def unencodable() -> object:
+    return object()
+
+
+@task
+async def give_up_inside() -> None:
+    inner = asyncio.ensure_future(asyncio.Event().wait())
+    inner.cancel()
+    await inner
+
+
+@task
+async def wait_for_ever() -> None:
+    await asyncio.Event().wait()
+
+
+@task
+def who() -> int:
+    return os.getpid()
+
+
+@task
+def greet_in_process(order: Order, ctx: Context) -> str:
+    return f"Hello {order.city} from {ctx.task.id}, attempt {ctx.attempt.number}"
+
+
+@task
+def fail_in_process(message: str) -> None:
+    _raise(message)
+
+
+@task
+def leave_process(code: int) -> None:
+    os._exit(code)
+
+
+@task
+def kill_process() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+@task
+def leave_orphan(marks: str) -> None:
+    """Die while a process that holds every open file lives on."""
+    orphan = os.fork()
+    if orphan == 0:
+        signal.pause()
+    Path(marks, "orphan").write_text(str(orphan))
+    os._exit(4)
+
+
+@task
+def block(marks: str) -> None:
+    """Say that it began, then block for ever; say how it ended."""
+    try:
+        Path(marks, "began").touch()
+        subprocess.run(["sleep", "3600"], check=True)  # noqa: S607 (any sleep will do)
+    finally:
+        Path(marks, "ended").touch()
+
+
+@task
+def watch_in_process(marks: str, ctx: Context) -> None:
+    cancelled = ctx.cancelled
+    Path(marks, "began").touch()
+    asyncio.run(cancelled.wait())
+    Path(marks, "ended").touch()
+
+
+def _raise(message: str) -> None:
+    raise ValueError(message)

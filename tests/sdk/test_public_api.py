@@ -1,0 +1,66 @@
+"""What users may rely on."""
+
+import re
+import tomllib
+from pathlib import Path
+
+import runfold
+from runfold import aio, runs, tasks
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_the_names_of_the_package() -> None:
+    assert sorted(runfold.__all__) == [
+        "AbortTaskRunError",
+        "ApiConnectionError",
+        "ApiError",
+        "Attempt",
+        "AuthenticationError",
+        "BadRequestError",
+        "BatchHandle",
+        "BatchItem",
+        "ConfigurationError",
+        "Context",
+        "InvalidPayloadError",
+        "InvalidResultError",
+        "NotFoundError",
+        "Queue",
+        "RateLimitError",
+        "Retry",
+        "Run",
+        "RunError",
+        "RunHandle",
+        "RunResult",
+        "RunfoldError",
+        "ServerError",
+        "Task",
+        "UnprocessableError",
+        "aio",
+        "configure",
+        "runs",
+        "task",
+        "tasks",
+    ]
+    assert all(hasattr(runfold, name) for name in runfold.__all__)
+
+
+def test_both_ways_to_call_have_the_same_names() -> None:
+    calls = {"cancel", "events", "list", "poll", "replay", "reschedule", "result", "retrieve"}
+
+    assert all(callable(getattr(module, name)) for module in (runs, aio.runs) for name in calls)
+    assert all(
+        callable(getattr(module, name)) for module in (tasks, aio.tasks) for name in ("trigger", "batch_trigger")
+    )
+
+
+def test_every_name_is_in_the_reference() -> None:
+    page = (ROOT / "docs" / "reference" / "python.md").read_text()
+
+    assert [name for name in runfold.__all__ if not re.search(rf"`[^`\n]*\b{name}\b", page)] == []
+
+
+def test_the_version_is_the_projects() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+
+    assert runfold.__version__ == project["version"]

@@ -1,0 +1,128 @@
+"""`runfold worker` as a process, which talks HTTP to the fake engine."""
+
+import asyncio
+import os
+import signal
+import sys
+from asyncio.subprocess import PIPE, Process
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager, nullcontext
+from pathlib import Path
+
+import uvicorn
+
+from tests.sdk import jobs
+from tests.sdk.fake_engine import FakeEngine, is_alive, until
+
+ROOT = Path(__file__).parents[2]
+JOBS = str(Path(jobs.__file__))
+
+
+MAIL = """
+from runfold import Context, task
+
+@task
+def send(payload: str, ctx: Context):
+    print("a letter to", payload)
+    ctx.logger.info("sent to %s", payload)
+"""
+
+
+@asynccontextmanager
+async def serving(engine: FakeEngine) -> AsyncGenerator[str]:
+    """The engine behind a real port; its address."""
+    server = uvicorn.Server(uvicorn.Config(engine, port=0, log_config=None, lifespan="off"))
+    server.capture_signals = nullcontext  # type: ignore[method-assign,assignment]  # signals are pytest's
+    task = asyncio.create_task(server.serve())
+    await until(lambda: server.started)
+    try:
+        yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+    finally:
+        server.should_exit = server.force_exit = True
+        await task
+
+
+@asynccontextmanager
+async def worker(
+    address: str, *arguments: str, folder: Path = ROOT, key: str | None = "secret"
+) -> AsyncGenerator[Process]:
+    environment = {**os.environ, "RUNFOLD_API_URL": address, "PYTHONPATH": str(ROOT)}
+    if key is not None:
+        environment["RUNFOLD_SECRET_KEY"] = key
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "runfold.worker", *arguments), cwd=folder, env=environment, stdout=PIPE, stderr=PIPE
+    )
+    try:
+        yield process
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.communicate()
+
+
+async def test_it_works_until_a_signal_and_finishes_what_runs(engine: FakeEngine, tmp_path: Path) -> None:
+    async with serving(engine) as address, worker(address, JOBS, "--grace", "0") as process:
+        greeted = await engine.end(await engine.give("greet", {"city": "Riga"}))
+        running = await engine.give("block", str(tmp_path))
+        await until((tmp_path / "began").exists)
+        process.send_signal(signal.SIGTERM)
+        output, errors = await process.communicate()
+
+    assert (process.returncode, errors) == (0, b"")
+    assert greeted["output"] == "Hello Riga"
+    assert engine.kinds(running) == ["started", "released"]
+    ready, stopping = output.decode().splitlines()
+    tasks = len(engine.registrations[0]["tasks"])
+    assert ready.endswith(
+        f"info runfold.worker ready as version {engine.version} in dev: {tasks} tasks, up to 100 runs at once"
+    )
+    assert stopping.endswith("info runfold.worker stopping: 1 runs are under way")
+
+
+async def test_a_second_signal_ends_it_at_once(engine: FakeEngine) -> None:
+    async with serving(engine) as address, worker(address, "tests.sdk.jobs") as process:
+        await engine.report(await engine.give("wait_for_ever"), "started")
+        process.send_signal(signal.SIGINT)
+        await engine.turn(lambda turn: turn["want"] == 0)
+        process.send_signal(signal.SIGINT)
+
+        assert await process.wait() == 1
+
+
+async def test_its_children_end_when_it_is_killed(engine: FakeEngine, tmp_path: Path) -> None:
+    async with serving(engine) as address, worker(address, JOBS) as process:
+        child = (await engine.end(await engine.give("who")))["output"]
+        await engine.give("block", str(tmp_path))
+        await until((tmp_path / "began").exists)
+        process.kill()
+        await process.wait()
+        await until((tmp_path / "ended").exists)
+        await until(lambda: not is_alive(child))
+
+
+async def test_it_finds_the_key_that_dev_left_in_a_folder_above(engine: FakeEngine, tmp_path: Path) -> None:
+    (tmp_path / ".runfold").mkdir()
+    (tmp_path / ".runfold" / "secret-key").write_text("secret\n")
+    below = tmp_path / "below"
+    below.mkdir()
+    (below / "mail.py").write_text(MAIL)
+    async with serving(engine) as address, worker(address, "mail.py", folder=below, key=None) as process:
+        run = await engine.give("send", "ada")
+        await engine.end(run)
+        process.terminate()
+        output, _ = await process.communicate()
+
+    assert process.returncode == 0
+    assert engine.kinds(run) == ["started", "succeeded"]
+    ready, printed, logged, _ = output.decode().splitlines()
+    assert ready.endswith(f": 1 tasks, up to {os.cpu_count()} runs at once"), "as many as there are processes"
+    assert printed == "a letter to ada"
+    assert logged.endswith(f"Z info runfold.task.send sent to ada run={run} task=send attempt=1")
+
+
+async def test_it_says_what_keeps_it_from_working(engine: FakeEngine) -> None:
+    async with serving(engine) as address, worker(address, JOBS, key="wrong") as process:
+        output, errors = await process.communicate()
+
+    assert (process.returncode, output) == (1, b"")
+    assert errors == b"runfold worker: 401: This key opens no environment.\n"

@@ -1,0 +1,97 @@
+"""What is answered is committed: nobody is told of anything that the ledger does not say."""
+
+from typing import Any
+
+from domain import commands as c
+from domain.commands import Accepted, Turn, TurnAnswer
+from domain.draft import Answer
+from domain.errors import InvalidInput, NotFound, Refused, RunfoldError
+from domain.keys import Key
+from domain.run import Run
+from tests.simulation.log_check import LogCheck
+from tests.simulation.rules import rule
+from tests.simulation.run_facts import RunFacts
+
+
+class AnswerCheck:
+    """Hears every answer at the moment it may be given."""
+
+    def __init__(self, log: LogCheck, lease_ms: int) -> None:
+        self._log = log
+        self._lease_ms = lease_ms
+        self._requests: dict[str, list[str]] = {}
+        self._turns: dict[str, dict[int, TurnAnswer]] = {}
+        self._received: dict[str, int] = {}
+        self._heard: dict[str, int] = {}
+
+    def begin_anew(self) -> None:
+        """The engine knows no earlier answers to turns."""
+        self._turns.clear()
+
+    def submitted(self, turn: Turn, now: int) -> None:
+        """A worker says what it received; a session that was silent for the whole lease is forgotten."""
+        if now - self._heard.get(turn.session, 0) >= self._lease_ms // 2:
+            self._turns.pop(turn.session, None)
+        self._heard[turn.session] = now
+        self._received[turn.session] = max(self._received.get(turn.session, 0), turn.received)
+
+    def answered(self, command: c.Command, answer: Answer) -> None:
+        """Check an answer. Raises Violation."""
+        if isinstance(answer, RunfoldError):
+            wrong = isinstance(answer, InvalidInput) or (isinstance(answer, NotFound) and isinstance(command, Turn))
+            rule(not wrong, "%s is refused: %s", command, answer)
+            rule(not isinstance(answer, Refused) or bool(str(answer)), "%s is refused without a reason", command)
+            return
+        match command:
+            case c.TriggerRuns():
+                self._check_accepted(command, answer)
+            case c.CancelRun(run=run) | c.GiveUpRun(run=run):
+                rule(self._run(run).is_final, "%s is said to be over", run)
+            case c.RescheduleRun(run=run, until=until):
+                rule(until in self._facts(run).dues, "%s is said to be due at %d", run, until)
+            case Turn():
+                self._check_turn(command, answer)
+            case _:
+                pass
+
+    def _check_accepted(self, command: c.TriggerRuns, answer: list[Accepted]) -> None:
+        runs = [accepted.run for accepted in answer]
+        assert command.request is not None
+        is_first = command.request not in self._requests
+        before = self._requests.setdefault(command.request, runs)
+        rule(before == runs, "%s got %s, and now %s", command.request, before, runs)
+        for new, accepted in zip(command.runs, answer, strict=True):
+            rule(accepted.run in self._log.runs, "%s is said to be accepted", accepted.run)
+            key = self._log.states.get(new.key or "")
+            is_its_key = isinstance(key, Key) and key.target == accepted.run
+            rule(not (is_first and accepted.cached) or is_its_key, "%s got %s, not that of %s", new, accepted, key)
+
+    def _check_turn(self, turn: Turn, answer: TurnAnswer) -> None:
+        rule(answer.sequence == turn.sequence, "turn %d is answered with %s", turn.sequence, answer)
+        if turn.sequence <= self._received[turn.session]:
+            # A copy that comes after the worker has the answer: nobody reads this one.
+            return
+        before = self._turns.setdefault(turn.session, {}).setdefault(turn.sequence, answer)
+        rule(before == answer, "turn %d got %s, and now %s", turn.sequence, before, answer)
+        for hand in answer.runs:
+            rule(self._facts(hand.run).handed.get(hand.token) == turn.session, "%s is not in the ledger", hand)
+        refused = {(said.run, said.token) for said in answer.refused}
+        for said in turn.reports:
+            if (said.run, said.token) in refused:
+                is_open = self._run(said.run).token == said.token
+                rule(not is_open, "%s of %s is refused, but attempt %d is open", said.kind, said.run, said.token)
+            else:
+                # The start of an attempt may come after its end, and is then part of it.
+                reported = {kind for token, kind in self._facts(said.run).reported if token == said.token}
+                is_there = bool(reported) if said.kind == "started" else said.kind in reported
+                rule(is_there, "%s of %s, attempt %d, is said to be committed", said.kind, said.run, said.token)
+
+    def _facts(self, run: str) -> RunFacts:
+        rule(run in self._log.runs, "%s is not in the ledger", run)
+        return self._log.runs[run]
+
+    def _run(self, run: str) -> Run:
+        state: Any = self._log.states.get(run)
+        rule(isinstance(state, Run), "%s is not in the ledger", run)
+        assert isinstance(state, Run)
+        return state

@@ -1,0 +1,107 @@
+"""What must be true of the log: places, times, slots, keys, and each run's own story."""
+
+from collections.abc import Sequence
+
+from domain import events as e
+from domain import states
+from domain.environment import Environment
+from domain.events import Recorded, RunDequeued, RunEvent
+from domain.keys import Key, holds
+from domain.ready import Slots, slots_of
+from domain.run import Run
+from domain.states import State
+from domain.status import Status
+from tests.simulation.rules import rule
+from tests.simulation.run_facts import RunFacts
+
+
+class LogCheck:
+    """Reads the log as it grows, and keeps the state of every aggregate: the fold that engines are compared with."""
+
+    def __init__(self) -> None:
+        self.states: dict[str, State] = {}
+        self.runs: dict[str, RunFacts] = {}
+        self.unfinished: set[str] = set()
+        self.open: dict[Slots, set[str]] = {}
+        """The runs with an open attempt, by the slots that they take."""
+        self._position = 0
+        self._recorded_at = 0
+
+    def read(self, batch: Sequence[Recorded]) -> None:
+        """Check what was committed. Raises Violation."""
+        for recorded in batch:
+            before = self.states.get(recorded.stream)
+            self._check_place(recorded, before.version if before else 0)
+            if isinstance(recorded.event, RunEvent):
+                self._check_run(recorded, recorded.event)
+            elif isinstance(recorded.event, e.KeyClaimed) and isinstance(before, Key):
+                self._check_claim(before, recorded)
+            self.states[recorded.stream] = states.evolve(before, recorded)
+        for recorded in batch:
+            facts = self.runs.get(recorded.stream)
+            rule(not facts or facts.is_settled, "%s: nobody decided what follows the failure", recorded.stream)
+
+    def kept(self) -> list[State]:
+        """The states that an engine keeps at this position."""
+        return [state for state in self.states.values() if states.is_kept(state)]
+
+    def _check_place(self, recorded: Recorded, version: int) -> None:
+        rule(recorded.position == self._position + 1, "position %d follows %d", recorded.position, self._position)
+        rule(recorded.version == version + 1, "%s: version %d follows %d", recorded.stream, recorded.version, version)
+        rule(recorded.recorded_at >= self._recorded_at, "position %d is recorded as earlier", recorded.position)
+        rule(bool(recorded.actor and recorded.cause), "position %d has no actor or no cause", recorded.position)
+        self._position, self._recorded_at = recorded.position, recorded.recorded_at
+
+    def _check_run(self, recorded: Recorded, event: RunEvent) -> None:
+        run = recorded.stream
+        if isinstance(event, e.RunTriggered):
+            rule(run not in self.runs, "%s is triggered twice", run)
+            self.runs[run] = RunFacts(run, event)
+            self.unfinished.add(run)
+            return
+        rule(run in self.runs, "%s: %s before it was triggered", run, event)
+        environment = self.states[recorded.environment]
+        assert isinstance(environment, Environment)
+        facts = self.runs[run]
+        was_open = facts.attempt is not None
+        if isinstance(event, RunDequeued):
+            self._check_order(run)
+        facts.follow(recorded, event, environment)
+        if was_open != (facts.attempt is not None):
+            self._check_slots(recorded, facts, environment)
+        if facts.ended:
+            self.unfinished.discard(run)
+
+    def _check_order(self, run: str) -> None:
+        """First come, first served among the ready runs that compete for the same slots and know the same task."""
+        first = self.states[run]
+        assert isinstance(first, Run)
+        for other in self.unfinished:
+            state = self.states[other]
+            if isinstance(state, Run) and state.status is Status.QUEUED and _lane_of(state) == _lane_of(first):
+                rule(_place_of(first) <= _place_of(state), "%s is handed out before %s", first, state)
+
+    def _check_slots(self, recorded: Recorded, facts: RunFacts, environment: Environment) -> None:
+        queue = facts.triggered.queue
+        taken = self.open.setdefault(Slots(environment.id, queue, facts.triggered.concurrency_key), set())
+        if facts.attempt is None:
+            taken.remove(recorded.stream)
+            return
+        taken.add(recorded.stream)
+        limit = environment.limit_of(queue)
+        rule(limit is None or len(taken) <= limit, "%d runs of queue %s run, its limit is %s", len(taken), queue, limit)
+
+    def _check_claim(self, key: Key, recorded: Recorded) -> None:
+        target = key.stands_for(recorded.recorded_at)
+        run = self.states.get(target or "")
+        # The key of a request stands for its answer whatever became of the run.
+        is_freed = isinstance(run, Run) and not holds(run) and not key.id.startswith("key_request")
+        rule(target is None or is_freed, "%s stands for %s, and there is %s", key.id, target, recorded.event)
+
+
+def _lane_of(run: Run) -> tuple[Slots, str]:
+    return slots_of(run), run.task
+
+
+def _place_of(run: Run) -> tuple[int, str]:
+    return run.queued_at - run.priority * 1_000, run.id

@@ -1,0 +1,51 @@
+"""What an engine holds in memory is what the ledger says, at every commit."""
+
+from collections.abc import Sequence
+
+from domain import states
+from domain.events import Recorded
+from domain.lifecycle import deadline_of
+from domain.memory import Memory
+from domain.run import Run
+from domain.status import Status
+from tests.simulation.log_check import LogCheck
+from tests.simulation.rules import rule
+
+
+class MemoryCheck:
+    """Compares the memory of the engine with the fold of the log."""
+
+    def __init__(self, log: LogCheck) -> None:
+        self._log = log
+
+    def check_batch(self, memory: Memory, batch: Sequence[Recorded]) -> None:
+        """Compare what a batch has changed, and the slots. Raises Violation."""
+        for stream in {recorded.stream: None for recorded in batch}:
+            state = self._log.states[stream]
+            expected, found = state if states.is_kept(state) else None, memory.states.get(stream)
+            rule(found == expected, "%s is %s in memory, and %s in the ledger", stream, found, expected)
+        self._check_slots(memory)
+
+    def check_all(self, memory: Memory) -> None:
+        """Compare everything. Raises Violation."""
+        expected = {state.id: state for state in self._log.kept()}
+        rule(memory.states == expected, "memory holds %s, the ledger %s", memory.states, expected)
+        self._check_slots(memory)
+        runs = [state for state in expected.values() if isinstance(state, Run)]
+        workers: dict[str, set[str]] = {}
+        for run in runs:
+            if run.worker:
+                workers.setdefault(run.worker, set()).add(run.id)
+        rule(memory.worker_runs == workers, "workers have %s, in the ledger %s", memory.worker_runs, workers)
+        for environment, queue in {(run.environment, run.queue) for run in runs}:
+            ready = sum(run.queue == queue and run.status is Status.QUEUED for run in runs)
+            found = memory.ready.depth(environment, queue)
+            rule(found == ready, "%d runs of %s are ready, in the ledger %d", found, queue, ready)
+        due = min((deadline.at for run in runs if (deadline := deadline_of(run))), default=None)
+        timer = memory.next_due()
+        rule(due is None or (timer is not None and timer <= due), "next timer at %s, next deadline at %s", timer, due)
+
+    def _check_slots(self, memory: Memory) -> None:
+        for slots, open_runs in self._log.open.items():
+            taken = memory.ready.taken(slots)
+            rule(taken == len(open_runs), "%d slots of %s are taken by the open attempts %s", taken, slots, open_runs)
