@@ -44,6 +44,15 @@ async def head(http: httpx.AsyncClient) -> tuple[int, int]:
     return body["head"], body["readModels"]
 
 
+async def all_shown(http: httpx.AsyncClient, seconds: float) -> None:
+    """Wait until lists show all that is committed."""
+    deadline = time.perf_counter() + seconds
+    while (committed := await head(http))[0] > committed[1]:
+        if time.perf_counter() > deadline:
+            raise BenchError(f"After {seconds:.0f} s lists show {committed[1]} of {committed[0]} events.")
+        await asyncio.sleep(LOOK_AGAIN_SECONDS)
+
+
 async def all_done(http: httpx.AsyncClient, events: int, seconds: float) -> None:
     """Wait until the ledger has so many events, lists show all of them, and no run is unfinished."""
     deadline = time.perf_counter() + seconds

@@ -41,8 +41,8 @@ class Figure(Struct, frozen=True):
     unit: str
     values: tuple[float, ...]
     aim: Aim | None = None
-    floor: str | None = None
-    """The name of the figure of the same run that says what the machine gives at best."""
+    floors: tuple[str, ...] = ()
+    """The names of figures of the same run that say what the machine gives at best."""
 
     @property
     def median(self) -> float:
@@ -79,12 +79,12 @@ def quantiles(
     *,
     p50: Aim | None = None,
     p99: Aim | None = None,
-    floor: str | None = None,
+    floors: tuple[str, ...] = (),
 ) -> list[Figure]:
-    """The p50 and the p99 of each round, with their aims; the floor is that of the p50."""
+    """The p50 and the p99 of each round, with their aims; the floors are those of the p50."""
     kept = list(rounds)
     return [
-        Figure(f"{name}, p50", unit, tuple(quantile(values, 0.50) for values in kept), p50, floor),
+        Figure(f"{name}, p50", unit, tuple(quantile(values, 0.50) for values in kept), p50, floors),
         Figure(f"{name}, p99", unit, tuple(quantile(values, 0.99) for values in kept), p99),
     ]
 

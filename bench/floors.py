@@ -3,10 +3,10 @@
 import os
 import sqlite3
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 
 from msgspec import Struct
@@ -33,6 +33,7 @@ CORE = "core alone: decide, no I/O"
 FOLD = "fold alone: events to rows, no I/O"
 READ = "read events back from the ledger"
 EMPTY = "empty POST on FastAPI and uvicorn"
+APPEND_LARGE = "ledger append, commits of 2,000"
 APPEND = "runs that 4 appended events each would allow"
 
 
@@ -43,12 +44,10 @@ class Scale(Struct, frozen=True):
     repeats: int
 
 
-def measure(*, quick: bool) -> Chapter:
+def measure(folder: Path, *, quick: bool) -> Chapter:
     """All floors, and the two figures that belong right beside theirs."""
     scale = Scale(10, 1) if quick else Scale(1, REPEATS)
-    with tempfile.TemporaryDirectory(prefix="runfold-bench-") as name:
-        folder = Path(name)
-        figures = [_fsync(folder, scale), *_ledger(folder, scale), *_memory(scale), *_http(folder, scale)]
+    figures = [_fsync(folder, scale), *_ledger(folder, scale), *_memory(scale), *_http(folder, scale)]
     about = (
         "In process, on the same disk, with the same events; HTTP over 16 connections from a client that costs next to"
         " nothing. Raw inserts write the very bytes of the ledger's events into the same table, in WAL mode with"
@@ -78,10 +77,10 @@ def _ledger(folder: Path, scale: Scale) -> Iterator[Figure]:
     for size, total in SIZES.items():
         count = total // scale.divisor
         raw = f"raw insert of the same bytes, commits of {size:,}"
-        inserted = _rates(scale, count, lambda size=size, count=count: _insert(folder, rows[:count], size))
+        inserted = _rates(scale, count, partial(_insert, folder, rows[:count], size))
         yield Figure(raw, "events/s", inserted)
-        appended = _rates(scale, count, lambda size=size, count=count: _append(folder, events[:count], size))
-        yield Figure(f"ledger append, commits of {size:,}", "events/s", appended, floor=raw)
+        appended = _rates(scale, count, partial(_append, folder, events[:count], size))
+        yield Figure(f"ledger append, commits of {size:,}", "events/s", appended, floors=(raw,))
     yield Figure(APPEND, "runs/s", tuple(each / 4 for each in appended))
     with closing(SqliteLedger(folder / "read.db")) as ledger:
         ledger.append(events, {}, after=START)
@@ -104,7 +103,7 @@ def _http(folder: Path, scale: Scale) -> Iterator[Figure]:
         yield from _posts("trigger of one run, no worker", running, requests // 2, scale, EMPTY)
 
 
-def _posts(name: str, running: Running, requests: int, scale: Scale, floor: str | None = None) -> Iterator[Figure]:
+def _posts(name: str, running: Running, requests: int, scale: Scale, floor: str = "") -> Iterator[Figure]:
     rates: list[float] = []
     cpu: list[float] = []
     for _ in range(scale.repeats):
@@ -112,8 +111,8 @@ def _posts(name: str, running: Running, requests: int, scale: Scale, floor: str 
         made = rawhttp.load(running.address, TRIGGER, b'{"payload":1}', requests=requests, connections=CONNECTIONS)
         cpu.append((running.usage().cpu - before) / requests * 1e6)
         rates.append(made.per_second)
-    yield Figure(name, "requests/s", tuple(rates), floor=floor)
-    yield Figure(f"server CPU, {name}", "µs/request", tuple(cpu), floor=floor and f"server CPU, {floor}")
+    yield Figure(name, "requests/s", tuple(rates), floors=(floor,) if floor else ())
+    yield Figure(f"server CPU, {name}", "µs/request", tuple(cpu), floors=(f"server CPU, {floor}",) if floor else ())
 
 
 def _events(count: int) -> Iterator[Recorded]:

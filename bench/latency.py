@@ -30,15 +30,17 @@ class Measured(Struct, frozen=True):
     calls: list[float]
 
 
-def measure(*, quick: bool) -> Chapter:
+def measure(folder: Path, *, quick: bool) -> Chapter:
     """The real engine, and the same calls to an empty server."""
     seconds, repeats = (QUICK_SECONDS, 1) if quick else (SECONDS, REPEATS)
     count = PER_SECOND * seconds
-    empty = [_calls_alone(count) for _ in range(repeats)]
-    found = [_once(count) for _ in range(repeats)]
+    empty = [_calls_alone(folder, count) for _ in range(repeats)]
+    found = [_once(folder, count) for _ in range(repeats)]
     figures = [
-        *quantiles("scheduled time to the task's first line", "ms", [each.to_start for each in found], p50=P50, p99=P99),
-        *quantiles("the trigger call itself", "ms", [each.calls for each in found], floor=f"{EMPTY_CALL}, p50"),
+        *quantiles(
+            "scheduled time to the task's first line", "ms", [each.to_start for each in found], p50=P50, p99=P99
+        ),
+        *quantiles("the trigger call itself", "ms", [each.calls for each in found], floors=(f"{EMPTY_CALL}, p50",)),
         *quantiles(EMPTY_CALL, "ms", empty),
     ]
     about = (
@@ -48,8 +50,8 @@ def measure(*, quick: bool) -> Chapter:
     return Chapter("Trigger to start", about, figures)
 
 
-def _once(count: int) -> Measured:
-    with tempfile.TemporaryDirectory(prefix="runfold-bench-") as name:
+def _once(where: Path, count: int) -> Measured:
+    with tempfile.TemporaryDirectory(dir=where) as name:
         folder = Path(name)
         with engine(folder) as running, worker(folder, running.address):
             calls = asyncio.run(_go(running.address, count))
@@ -69,9 +71,9 @@ async def _go(address: str, count: int) -> list[float]:
     return calls
 
 
-def _calls_alone(count: int) -> list[float]:
+def _calls_alone(where: Path, count: int) -> list[float]:
     command = (sys.executable, Path(__file__).with_name("empty_server.py"))
-    with tempfile.TemporaryDirectory(prefix="runfold-bench-") as name, engine(Path(name), command):
+    with tempfile.TemporaryDirectory(dir=where) as name, engine(Path(name), command):
         return asyncio.run(on_time(count, lambda scheduled: aio.tasks.trigger("note", scheduled)))
 
 

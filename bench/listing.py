@@ -38,8 +38,12 @@ def measure(folder: Path, *, quick: bool) -> Chapter:
     made = corpus.write(folder, QUICK_RUNS if quick else RUNS)
     calls = CALLS // 10 if quick else CALLS
     figures = [
-        Figure("ledger written, commits of 4,000", "events/s", (made.events / made.append_seconds,), floor=APPEND_LARGE),
-        Figure("read models followed, batches of 4,000", "events/s", (made.events / made.apply_seconds,), floor=FOLD),
+        Figure(
+            "ledger written, commits of 4,000", "events/s", (made.events / made.append_seconds,), floors=(APPEND_LARGE,)
+        ),
+        Figure(
+            "read models followed, batches of 4,000", "events/s", (made.events / made.apply_seconds,), floors=(FOLD,)
+        ),
     ]
     queries = list(_queries(made))
     with closing(made.read_models()) as read_models:
@@ -48,10 +52,10 @@ def measure(folder: Path, *, quick: bool) -> Chapter:
     with engine(folder) as running:
         figures.append(Figure("start of an engine on these files", "s", (running.wait_ready(),)))
         for query in queries:
-            floor = f"in process: {query.name}, p50"
+            floors = (f"in process: {query.name}, p50",)
             aim = AIM if query is queries[0] else None
             rounds = _over_http(running, query, calls)
-            figures += quantiles(f"over HTTP: {query.name}", "ms", rounds, p50=aim, p99=aim, floor=floor)
+            figures += quantiles(f"over HTTP: {query.name}", "ms", rounds, p50=aim, p99=aim, floors=floors)
     about = (
         f"{len(made.runs):,} runs of {len(corpus.TASKS)} tasks, {made.events:,} events; 1 % failed, 10 % have one of"
         f" {len(corpus.TAGS)} tags, 5 % are in a queue of their own. {calls} calls a round, one after the other."

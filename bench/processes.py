@@ -78,7 +78,7 @@ class Running:
         """Seconds from the start of the process to the first 200 of /readyz."""
         deadline = self.started + READY_SECONDS
         with httpx.Client(base_url=self.address) as http:
-            while http.get("/readyz").status_code != httpx.codes.OK:
+            while not http.get("/readyz").is_success:
                 if time.perf_counter() > deadline:
                     raise BenchError(f"{self.log.stem} is not ready after {READY_SECONDS} s.")
                 time.sleep(_LOOK_AGAIN_SECONDS)
@@ -110,7 +110,7 @@ def worker(
 def started(
     folder: Path, name: str, command: Sequence[str | Path], *, is_heard: bool = False, **variables: str
 ) -> Generator[Running]:
-    """A process that is gone at the end of the `with`, whatever happens in it; one that was killed in it is not missed."""
+    """A process that is gone at the end of the `with`, whatever happens in there; it may be killed there, too."""
     world = {key: value for key, value in os.environ.items() if not key.startswith("RUNFOLD_")} | {
         "RUNFOLD_DATABASE_URL": f"sqlite:///{folder / 'ledger.db'}",
         "RUNFOLD_SECRET_KEY": KEY,

@@ -1,4 +1,4 @@
-"""A client that costs next to nothing: the same request again and again over open connections, each behind its answer."""
+"""A client that costs next to nothing: the same request again and again over connections that stay open."""
 
 import asyncio
 import time

@@ -35,13 +35,13 @@ class Measured(Struct, frozen=True):
     client_cpu: float
 
 
-def measure(*, quick: bool) -> Chapter:
+def measure(folder: Path, *, quick: bool) -> Chapter:
     """Every size of batches with every concurrency."""
     runs, repeats = (QUICK_RUNS, 1) if quick else (RUNS, REPEATS)
     figures: list[Figure] = []
     for concurrency in CONCURRENCIES:
         for batch in BATCHES:
-            found = [once(runs, batch, concurrency) for _ in range(repeats)]
+            found = [once(folder, runs, batch, concurrency) for _ in range(repeats)]
             figures += _figures(f"batches of {batch}, {concurrency} at once", found)
     about = (
         f"{runs:,} no-op async tasks through the SDK, {clients.IN_FLIGHT} requests at a time, one worker: first request"
@@ -50,9 +50,9 @@ def measure(*, quick: bool) -> Chapter:
     return Chapter("Trigger to completed", about, figures)
 
 
-def once(runs: int, batch: int, concurrency: int) -> Measured:
+def once(where: Path, runs: int, batch: int, concurrency: int) -> Measured:
     """One engine, one worker, all runs."""
-    with tempfile.TemporaryDirectory(prefix="runfold-bench-") as name:
+    with tempfile.TemporaryDirectory(dir=where) as name:
         folder = Path(name)
         with engine(folder) as running, worker(folder, running.address, "--concurrency", str(concurrency)) as working:
             measured = asyncio.run(go(runs, batch, running, working))
@@ -98,8 +98,8 @@ def _figures(name: str, found: list[Measured]) -> list[Figure]:
         return tuple(getattr(each, field) for each in found)
 
     return [
-        Figure(f"completed, {name}", "runs/s", values("per_second"), AIM, CORE),
-        Figure(f"accepted, {name}", "runs/s", values("accepted_per_second"), floor=APPEND),
+        Figure(f"completed, {name}", "runs/s", values("per_second"), AIM, (CORE, APPEND)),
+        Figure(f"accepted, {name}", "runs/s", values("accepted_per_second"), floors=(APPEND,)),
         Figure(f"engine CPU, {name}", "µs/run", values("engine_cpu")),
         Figure(f"of it on the event loop, {name}", "µs/run", values("engine_main_cpu")),
         Figure(f"worker CPU, {name}", "µs/run", values("worker_cpu")),

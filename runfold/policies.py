@@ -17,7 +17,8 @@ class Retry(msgspec.Struct, frozen=True, kw_only=True):
     def __post_init__(self) -> None:
         if not (1 <= self.max_attempts <= 250 and self.factor >= 1 and 0 <= self.min_timeout_ms <= self.max_timeout_ms):
             raise ValueError(
-                f"{self} makes no sense: max_attempts is 1 to 250, factor at least 1, min_timeout_ms 0 to max_timeout_ms."
+                f"{self} makes no sense: max_attempts is 1 to 250, factor at least 1, "
+                "min_timeout_ms at most max_timeout_ms."
             )
 
 

@@ -65,7 +65,7 @@ class Transport:
                 return await _send(client, request)
             except _PassingError as passing:
                 if attempt == ATTEMPTS_MAX:
-                    raise passing.error from passing.__cause__
+                    raise passing.error from None  # its sentence has the reason; httpx's own story is forty lines
                 wait = backoff(attempt, self._chance()) if passing.wait is None else passing.wait
             await self.sleep(wait)
         raise AssertionError("counting does not end")

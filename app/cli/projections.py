@@ -75,4 +75,4 @@ def _faults(report: Report) -> Iterator[str]:
         yield "The read models were written in another shape, so no row was compared: rebuild them."
     yield from map(str, report.differences)
     if report.differences_total:
-        yield f"{report.differences_total} differences. `runfold projections rebuild` makes the read models anew."
+        yield f"Differences: {report.differences_total}. `runfold projections rebuild` makes the read models anew."

@@ -16,6 +16,7 @@ def create_application(service: Service) -> FastAPI:
         description="Background work that never gets lost and can always be explained.",
         docs_url="/docs",
         redoc_url=None,
+        swagger_ui_oauth2_redirect_url=None,
     )
     application.state.service = service
     errors.install(application)

@@ -155,6 +155,6 @@ def _in_batches(names: Sequence[str]) -> Iterator[Sequence[str]]:
 if __name__ == "__main__":
     signal.signal(signal.SIGTERM, end)
     try:
-        main(Path(sys.argv[1]) if len(sys.argv) > 1 else STANDARD_LIBRARY)
+        main(Path(sys.argv[1]).resolve() if len(sys.argv) > 1 else STANDARD_LIBRARY)
     except (DemoError, runfold.RunfoldError, httpx.HTTPError) as error:
         sys.exit(f"The demo failed: {error}")

@@ -6,16 +6,15 @@ from collections.abc import Iterator, Mapping
 from itertools import islice
 from pathlib import Path
 
-TRUNCATED = 3
-
 STANDARD_LIBRARY = Path(sysconfig.get_path("stdlib"))
+TRUNCATED = 3
 
 
 def modules_in(folder: Path) -> Iterator[tuple[str, Path]]:
     """Every module by its dotted name; what was installed into a standard library later does not count."""
     for path in sorted(folder.rglob("*.py")):
         parts = path.relative_to(folder).with_suffix("").parts
-        if not {"site-packages", "dist-packages"} & set(parts):
+        if path.is_file() and not {"site-packages", "dist-packages"} & set(parts):
             yield ".".join(parts).removesuffix(".__init__"), path
 
 

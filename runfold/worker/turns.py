@@ -22,6 +22,8 @@ class _UnderWay:
         self.want = turn.want
         self.reports = turn.reports
         self.answer = answer
+        self.is_overtaken = False
+        """A later turn has been sent, which ends this one and says what is wanted now."""
 
 
 class Turns:
@@ -91,7 +93,8 @@ class Turns:
                 self._reporting = self._send(reports, holding.room, 0)
             elif not holding.is_over:
                 self._waiting = self._send(reports, holding.room, self._wait_ms)
-        elif reports or holding.is_over or holding.room != self._waiting.want:
+        elif reports or (not self._waiting.is_overtaken and (holding.is_over or holding.room != self._waiting.want)):
+            self._waiting.is_overtaken = True
             # The waiting turn may be answered with as many runs as it wants at this very moment.
             self._reporting = self._send(reports, max(0, holding.room - self._waiting.want), 0)
 

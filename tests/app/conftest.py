@@ -1,12 +1,9 @@
-from collections.abc import AsyncIterator, Iterator, MutableMapping
-from typing import Any
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
 from structlog.testing import capture_logs
 
-from tests.app.harness import Engine, running_engine
-
-Log = list[MutableMapping[str, Any]]
+from tests.app.harness import Engine, Log, running_engine
 
 
 @pytest.fixture(autouse=True)

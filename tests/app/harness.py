@@ -1,7 +1,7 @@
 """A whole engine in this process: real routes, core and SQLite (in memory), and a clock that tests move."""
 
 import random
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, MutableMapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 from uuid import uuid4
@@ -23,6 +23,7 @@ LEASE_MS = 30_000
 START_MS = 1_800_000_000_000
 START = "2027-01-15T08:00:00.000Z"
 RETRY = {"maxAttempts": 3, "minTimeoutInMs": 1_000, "maxTimeoutInMs": 60_000, "factor": 2.0, "randomize": False}
+Log = list[MutableMapping[str, Any]]
 STEP_MS = 4_000
 """Longer, and the engine would take it for a pause in which it was deaf."""
 ERROR_FIELDS = {"error", "type", "title", "status", "detail"}
@@ -156,6 +157,7 @@ async def running_engine(
     read_models: SqliteReadModels | None = None,
     clock: ManualClock | None = None,
     ids: Ids | None = None,
+    secret_key: str | None = KEY,
 ) -> AsyncIterator[Engine]:
     """An engine on these parts, or on new ones in memory."""
     clock = clock or ManualClock()
@@ -171,9 +173,9 @@ async def running_engine(
     await service.start()
     async with AsyncExitStack() as stack:
         stack.push_async_callback(service.stop)
-        await service.ensure_environment(KEY)
+        key = await service.ensure_environment(secret_key) or secret_key or ""
         transport = httpx.ASGITransport(create_application(service), raise_app_exceptions=False)
-        yield Engine(service, clock, await stack.enter_async_context(_client(transport, KEY)), "worker_1")
+        yield Engine(service, clock, await stack.enter_async_context(_client(transport, key)), "worker_1")
 
 
 def application_of(engine: Engine) -> FastAPI:

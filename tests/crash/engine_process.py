@@ -19,7 +19,8 @@ from adapters.sqlite.read_models import SqliteReadModels
 from adapters.sqlite.read_models_rebuild import SqliteRebuild, Tail
 from adapters.sqlite.read_models_store import Store
 from adapters.sqlite.recorder import Datastore
-from app import logs, server, settings
+from app import server
+from app.cli import program
 from domain.events import Recorded, WriterStarted
 from domain.ports import Head
 from tests.crash.death import Death
@@ -53,6 +54,8 @@ class _Writes:
     @contextmanager
     def during(self, cursor: sqlite3.Cursor) -> Generator[None]:
         """Around the statements of the transaction."""
+        # Often, so that kills also meet the copying of the write-ahead log into the file.
+        cursor.execute("pragma wal_autocheckpoint = 20")
         _limit(cursor)
         yield
         death.reached(*self._at("inserted"))
@@ -133,6 +136,4 @@ def run(environment: Mapping[str, str], log: Path, place: str, count: int) -> No
     with ExitStack() as stack:
         for module, name, ours in replaced:
             stack.enter_context(patch.object(module, name, ours))
-        found = settings.load()
-        logs.set_up(found.log_level, found.log_format)
-        server.serve(found)
+        program.serve()

@@ -24,7 +24,7 @@ LEASE_MS = 1_000
 POLL_SECONDS = 0.02
 DONE_SECONDS = 60.0
 TAIL_LINES = 20
-EXPECTED_ERRORS = ("cannot commit", "the read models do not follow")
+EXPECTED_ERRORS = ("cannot commit", "the read models do not follow", "the engine ended")
 """What an engine says of a disk that is full."""
 GONE = "ClientDisconnect"
 """What it says of a client that was killed while it sent a body; no error, and to be told otherwise."""
@@ -146,7 +146,7 @@ class Scenario:
                 assert await program.ended() == 0, program.said
         assert self.engine is not None
         self.engine.signal(signal.SIGTERM)
-        await self.engine.ended()
+        assert await self.engine.ended() == 0
         self._check_log()
         check(self.ledger, self.views, self.clients.requests, self._journal)
 

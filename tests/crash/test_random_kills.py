@@ -11,9 +11,10 @@ from tests.crash.scenario import Scenario
 
 ROUNDS = int(os.environ.get("RUNFOLD_CRASH_ROUNDS", "1"))
 KILLS = 6
-QUIET_SECONDS = 2.5
+QUIET_SECONDS = 2.0
 """The longest time between two kills."""
-VICTIMS = ("engine", "worker", "both", "child")
+PAUSE_SECONDS = 2.0
+VICTIMS = ("engine", "worker", "both", "child", "nobody")
 
 
 @pytest.mark.parametrize("number", range(ROUNDS))
@@ -27,14 +28,16 @@ async def test_nothing_is_lost_or_done_twice_whoever_is_killed(scenario: Scenari
         victim = chance.choice(VICTIMS)
         print(f"Kill: {victim}.")  # noqa: T201 (pytest shows it when the test fails)
         match victim:
-            case "child":
-                kill_a_child(scenario, chance)
-            case "both":
-                await asyncio.gather(scenario.kill_engine(), scenario.kill_worker())
             case "engine":
                 await scenario.kill_engine()
-            case _:
+            case "worker":
                 await scenario.kill_worker()
+            case "both":
+                await asyncio.gather(scenario.kill_engine(), scenario.kill_worker())
+            case "child":
+                kill_a_child(scenario, chance)
+            case _:
+                await pause(scenario, chance)
         await asyncio.sleep(chance.choice([0.0, chance.uniform(0, 0.5)]))
         if victim in {"engine", "both"}:
             scenario.start_engine()
@@ -51,3 +54,12 @@ def kill_a_child(scenario: Scenario, chance: random.Random) -> None:
     # Without its first child a worker does not begin; later ones it may lose.
     if children and "ready as version" in scenario.worker.said:
         os.kill(chance.choice(children), signal.SIGKILL)
+
+
+async def pause(scenario: Scenario, chance: random.Random) -> None:
+    """Engine or worker stands still for a while, longer than a lease maybe."""
+    victim = chance.choice([scenario.engine, scenario.worker])
+    assert victim is not None
+    victim.signal(signal.SIGSTOP)
+    await asyncio.sleep(chance.uniform(0.1, PAUSE_SECONDS))
+    victim.signal(signal.SIGCONT)

@@ -3,13 +3,17 @@
 import asyncio
 import signal
 import time
+from contextlib import closing
 
 import httpx
 import pytest
 
+from adapters.sqlite.ledger import SqliteLedger
+from adapters.sqlite.read_models import SqliteReadModels
 from tests.crash.scenario import Scenario
 
-STOP_SECONDS = 5.0
+STOP_SECONDS = 8.0
+"""Service managers lose their patience after ten."""
 SECOND_ENGINE = 1
 
 
@@ -32,6 +36,41 @@ async def test_an_engine_that_is_told_to_stop_under_load_answers_everyone_and_en
 
     assert took < STOP_SECONDS
     assert (turn.status_code, turn.headers.get("retry-after")) in {(200, None), (503, "1")}
+    await scenario.finish()
+
+
+async def test_an_engine_that_is_told_to_stop_brings_its_read_models_to_the_head(scenario: Scenario) -> None:
+    engine = await scenario.start("app", "serve")
+    await scenario.until_ready()
+    scenario.clients.begin()
+    await scenario.until_answered(10)
+
+    engine.signal(signal.SIGTERM)
+    code = await engine.ended()
+
+    with (
+        closing(SqliteLedger(scenario.ledger, writes=False)) as ledger,
+        closing(SqliteReadModels(scenario.views)) as read_models,
+    ):
+        assert (code, read_models.position()) == (0, ledger.head())
+
+
+async def test_an_engine_whose_disk_is_full_ends_as_well(scenario: Scenario) -> None:
+    scenario.clients.begin()
+    engine = scenario.start_engine()
+    await scenario.start_worker()
+    await scenario.until_answered(10)
+    scenario.fill_disk()
+    await scenario.until_engine_says("/readyz", lambda status, _: status == 503)
+
+    engine.signal(signal.SIGTERM)
+    told = time.monotonic()
+    await engine.ended()
+    took = time.monotonic() - told
+    scenario.free_disk()
+    scenario.start_engine()
+
+    assert took < STOP_SECONDS
     await scenario.finish()
 
 

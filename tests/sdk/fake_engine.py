@@ -62,6 +62,8 @@ class FakeEngine:
         self.refused: set[tuple[str, str]] = set()
         """Runs and kinds of reports to refuse."""
         self.version = "20261122.1"
+        self.lets_turns_wait = False
+        """Whether a turn that waits is not ended by a later one, as if its answer were late."""
         self._key = key
         self._ready: deque[Json] = deque()
         self._cancels: list[Json] = []
@@ -156,7 +158,7 @@ class FakeEngine:
 
     def _has_news(self, turn: Json) -> bool:
         is_last = turn["sequence"] == self.turns[-1]["sequence"]
-        return not is_last or bool(self._cancels) or bool(self._ready and turn["want"])
+        return (not is_last and not self.lets_turns_wait) or bool(self._cancels) or bool(self._ready and turn["want"])
 
     def _hand_out(self, turn: Json) -> Sequence[Json]:
         if turn["sequence"] != self.turns[-1]["sequence"]:

@@ -109,6 +109,33 @@ async def test_a_report_does_not_wait_for_the_turn_that_waits(engine: FakeEngine
     assert reporting["received"] == waiting["sequence"] - 1
 
 
+async def test_room_is_told_once_while_the_answer_to_the_turn_that_waits_is_late(
+    engine: FakeEngine, working: WORKERS
+) -> None:
+    gate = asyncio.Event()
+
+    @task
+    async def tidy() -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            await gate.wait()
+
+    async with working(tidy, concurrency=2):
+        run = await engine.give("tidy")
+        engine.refused.add((run, "started"))
+        waiting = await engine.turn(lambda turn: turn.get("holds") == [[run, 1]])
+        engine.lets_turns_wait = True
+        gate.set()
+        for _ in range(200):
+            await asyncio.sleep(0)
+        turns = [(turn["sequence"], turn["want"]) for turn in engine.turns]
+        engine.lets_turns_wait = False
+        await engine.give("tidy")
+
+    assert turns[waiting["sequence"] - 1 :] == [(waiting["sequence"], 1), (waiting["sequence"] + 1, 1)]
+
+
 async def test_answers_are_confirmed_and_sequences_have_no_gaps(engine: FakeEngine, working: WORKERS) -> None:
     async with working(jobs.greet):
         for _ in range(5):

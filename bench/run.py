@@ -1,0 +1,124 @@
+"""`make bench`: measure everything, print the tables, and write RESULTS.md.
+
+The databases are where Python makes temporary folders; TMPDIR moves them, to the disk that is to be measured.
+"""
+
+import argparse
+import signal
+import sys
+import tempfile
+import time
+import traceback
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import NoReturn, Protocol
+
+from msgspec import Struct
+
+from bench import floors, latency, listing, machine, rebuilding, report, stages, starting, throughput
+from bench.figures import BenchError, Chapter
+
+RESULTS = Path(__file__).with_name("RESULTS.md")
+
+
+class Measure(Protocol):
+    """What a scenario is: it may leave anything in the folder, and `quick` says that the figures do not count."""
+
+    def __call__(self, folder: Path, *, quick: bool) -> Chapter:
+        """Raises BenchError when it cannot be measured."""
+        ...
+
+
+class Scenario(Struct, frozen=True):
+    """What to measure, and after how many seconds to give it up."""
+
+    measure: Measure
+    seconds_max: int
+
+
+# The floors come first: the other tables are held against them as they are printed.
+SCENARIOS = {
+    "floors": Scenario(floors.measure, 300),
+    "throughput": Scenario(throughput.measure, 600),
+    "latency": Scenario(latency.measure, 300),
+    "list": Scenario(listing.measure, 1_200),
+    "rebuild": Scenario(rebuilding.measure, 600),
+    "start": Scenario(starting.measure, 300),
+    "stages": Scenario(stages.measure, 600),
+}
+
+
+def main() -> int:
+    """Run the scenarios that were asked for; the exit code."""
+    asked = _parser().parse_args()
+    signal.signal(signal.SIGTERM, _end)
+    try:
+        machine.require_linux()
+        described = machine.describe(Path(tempfile.gettempdir()))
+    except BenchError as error:
+        report.console.print(str(error))
+        return 1
+    names: list[str] = asked.only or list(SCENARIOS)
+    chapters: list[Chapter] = []
+    for name in names:
+        chapter = _run(name, SCENARIOS[name], quick=asked.quick)
+        if chapter is not None:
+            chapters.append(chapter)
+            report.print_chapter(chapter, report.by_name(chapters))
+    if len(chapters) < len(names):
+        report.console.print("Something could not be measured, so no results are written.")
+        return 1
+    results: Path | None = asked.to or (RESULTS if not asked.quick and not asked.only else None)
+    if results is not None:
+        day = time.strftime("%Y-%m-%d", time.gmtime())
+        results.write_text(report.markdown(chapters, described, day))
+        report.console.print(f"Written to {results}.")
+    return 0
+
+
+def _run(name: str, scenario: Scenario, *, quick: bool) -> Chapter | None:
+    """The chapter of a scenario, None when it failed: the others are measured all the same."""
+    report.console.print(f"\n[bold]{name}[/bold] …")
+    begun = time.monotonic()
+    try:
+        with tempfile.TemporaryDirectory(prefix="runfold-bench-") as folder, _within(scenario.seconds_max):
+            chapter = scenario.measure(Path(folder), quick=quick)
+    except Exception:  # noqa: BLE001 (whatever it is, it is told, and the exit code says so)
+        traceback.print_exc()
+        return None
+    report.console.print(f"took {time.monotonic() - begun:.0f} s")
+    return chapter
+
+
+@contextmanager
+def _within(seconds: int) -> Generator[None]:
+    """Raise BenchError in the midst of what takes longer; processes and folders are cleaned up on its way out."""
+
+    def give_up(_number: int, _frame: FrameType | None) -> NoReturn:
+        raise BenchError(f"The scenario took longer than {seconds} s.")
+
+    signal.signal(signal.SIGALRM, give_up)
+    signal.alarm(seconds)
+    try:
+        yield
+    finally:
+        signal.alarm(0)
+
+
+def _end(_number: int, _frame: FrameType | None) -> NoReturn:
+    """Also when it is stopped, its processes are, and its folders are gone."""
+    sys.exit(143)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="make bench", description="Measure Runfold, with what the machine gives.")
+    parser.add_argument("--quick", action="store_true", help="small numbers, once: shows that it works, nothing more")
+    parser.add_argument("--only", action="append", choices=SCENARIOS, metavar="NAME", help=", ".join(SCENARIOS))
+    parser.add_argument("--to", type=Path, metavar="FILE", help="write the results there (default: a full run's only)")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

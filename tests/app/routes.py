@@ -1,0 +1,45 @@
+"""Every route of the application, and a request for it."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from fastapi import APIRouter, FastAPI
+from fastapi.routing import APIRoute
+from starlette.routing import BaseRoute
+
+from app.web.docs import OPEN_PATHS
+
+BODIES: dict[str, Any] = {
+    "/api/v1/tasks/{task}/trigger": {},
+    "/api/v1/tasks/{task}/batch": {"items": [{}]},
+    "/api/v1/runs/{run}/reschedule": {"delay": "1h"},
+    "/api/v1/idempotencyKeys/{key}/reset": {"taskIdentifier": "greet"},
+    "/worker/v1/register": {"tasks": [{"id": "greet"}]},
+    "/worker/v1/turn": {"session": "worker_1", "version": "20270115.1", "sequence": 1},
+}
+"""A body for the routes that need one."""
+
+
+def routes_of(application: FastAPI) -> list[tuple[str, str]]:
+    """The method and the path of each route that is ours, as the documentation writes them."""
+    return [(method, route.path_format) for route in _walk(application.routes) for method in sorted(route.methods)]
+
+
+def _walk(routes: Sequence[BaseRoute]) -> Iterator[APIRoute]:
+    for route in routes:
+        if isinstance(route, APIRoute):
+            yield route
+        # Recent versions of FastAPI keep a router that was included as one route.
+        included = getattr(route, "original_router", None)
+        if isinstance(included, APIRouter):
+            yield from _walk(included.routes)
+
+
+def needs_key(path: str) -> bool:
+    """Whether the route is closed to those who have no key."""
+    return path not in OPEN_PATHS
+
+
+def path_for(path: str, run: str = "run_1") -> str:
+    """The path with something in the place of its parameters."""
+    return path.format(task="greet", run=run, key="k")

@@ -1,0 +1,101 @@
+"""/openapi.json and /docs: what they say is well formed, complete, and true of every route."""
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.app.harness import Engine, application_of
+from tests.app.routes import BODIES, needs_key, routes_of
+
+SCHEMA_TYPES = {"object", "array", "string", "integer", "number", "boolean", "null"}
+
+
+@pytest.fixture
+async def document(engine: Engine) -> Any:
+    return await engine.get("/openapi.json")
+
+
+async def test_the_document_describes_exactly_the_routes_there_are(engine: Engine, document: Any) -> None:
+    described = {(method.upper(), path) for path, operations in document["paths"].items() for method in operations}
+
+    assert described == set(routes_of(application_of(engine)))
+
+
+async def test_the_document_is_well_formed(document: Any) -> None:
+    operations = [
+        (path, operation) for path, operations in document["paths"].items() for operation in operations.values()
+    ]
+    ids = [operation["operationId"] for _, operation in operations]
+
+    assert document["openapi"].startswith("3.1")
+    assert document["info"].keys() >= {"title", "version"}
+    assert len(ids) == len(set(ids))
+    for path, operation in operations:
+        parameters = operation.get("parameters", [])
+        in_path = {each["name"] for each in parameters if each["in"] == "path"}
+        assert in_path == set(re.findall(r"{(\w+)}", path))
+        assert all(each["required"] for each in parameters if each["in"] == "path")
+        assert operation["description"].endswith("."), path
+        assert operation["responses"].keys() == {"200", "default"}
+
+
+async def test_every_reference_leads_somewhere_and_every_schema_has_known_types(document: Any) -> None:
+    references = list(_find(document, "$ref"))
+
+    assert len(references) > 20
+    for reference in references:
+        here = document
+        for part in reference.removeprefix("#/").split("/"):
+            here = here[part]
+    types = set(_find(document["components"]["schemas"], "type"))
+    assert {each for each in types if isinstance(each, str)} <= SCHEMA_TYPES | {"about:blank"}
+
+
+async def test_every_route_with_a_body_describes_it(document: Any) -> None:
+    with_body = {
+        path for path, operations in document["paths"].items() if "requestBody" in operations.get("post", {})
+    }
+
+    assert with_body == BODIES.keys() | {"/api/v1/runs/{run}/replay"}
+
+
+async def test_every_route_but_the_open_ones_asks_for_the_key(document: Any) -> None:
+    assert document["components"]["securitySchemes"]["secretKey"]["scheme"] == "bearer"
+    assert document["security"] == [{"secretKey": []}]
+    for path, operations in document["paths"].items():
+        for operation in operations.values():
+            assert ("security" not in operation) is needs_key(path)
+
+
+async def test_the_filters_that_are_described_are_those_that_are_taken(engine: Engine, document: Any) -> None:
+    described = [each["name"] for each in document["paths"]["/api/v1/runs"]["get"]["parameters"]]
+    refusal = await engine.refused("GET", "/api/v1/runs?nothing=1", 400)
+
+    taken = re.findall(r"(?:filter|page)\[[\w\]\[]+\]", refusal)
+
+    assert sorted(described) == sorted(taken)
+
+
+async def test_the_page_for_people_shows_the_document(engine: Engine) -> None:
+    response = await engine.client.get("/docs")
+
+    assert response.status_code == 200
+    assert response.headers["content-type"].startswith("text/html")
+    assert "/openapi.json" in response.text
+
+
+def _find(part: Any, name: str) -> Iterator[Any]:
+    match part:
+        case dict():
+            for key, value in part.items():  # pyright: ignore[reportUnknownVariableType]
+                if key == name and isinstance(value, str):
+                    yield value
+                else:
+                    yield from _find(value, name)
+        case list():
+            for value in part:  # pyright: ignore[reportUnknownVariableType]
+                yield from _find(value, name)
+        case _:
+            pass

@@ -1,0 +1,145 @@
+"""Settings come from the environment; a wrong one is named in a sentence."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from app import settings
+from app.settings import Settings, WrongSetting
+
+REFERENCE = Path(__file__).parents[2] / "docs" / "reference" / "settings.md"
+KEY = "tr_dev_0123456789abcdef"
+
+
+@pytest.fixture(autouse=True)
+def environment(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    for field in Settings.model_fields:
+        monkeypatch.delenv(f"RUNFOLD_{field.upper()}", raising=False)
+    return monkeypatch
+
+
+def test_nothing_has_to_be_set() -> None:
+    found = settings.load()
+
+    assert (found.database_path, found.views_path) == (Path(".runfold/ledger.db"), Path(".runfold/ledger.views.db"))
+    assert (found.host, found.port, found.secret_key, found.lease_ms) == ("127.0.0.1", 7650, None, 30_000)
+    assert found.address == "http://127.0.0.1:7650"
+
+
+@pytest.mark.parametrize(
+    ("url", "ledger", "views"),
+    [
+        ("sqlite:///jobs.db", "jobs.db", "jobs.views.db"),
+        ("sqlite:///data/my jobs.sqlite3", "data/my jobs.sqlite3", "data/my jobs.views.sqlite3"),
+        ("sqlite:////var/lib/runfold/ledger.db", "/var/lib/runfold/ledger.db", "/var/lib/runfold/ledger.views.db"),
+        ("sqlite:///ledger", "ledger", "ledger.views"),
+    ],
+)
+def test_a_database_url_names_a_file_and_the_read_models_beside_it(
+    environment: pytest.MonkeyPatch, url: str, ledger: str, views: str
+) -> None:
+    environment.setenv("RUNFOLD_DATABASE_URL", url)
+
+    found = settings.load()
+
+    assert (found.database_path, found.views_path) == (Path(ledger), Path(views))
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "reason"),
+    [
+        ("RUNFOLD_DATABASE_URL", "postgresql://localhost/jobs", "PostgreSQL comes with a later release"),
+        ("RUNFOLD_DATABASE_URL", "mysql://localhost/jobs", "sqlite:///relative/file.db"),
+        ("RUNFOLD_DATABASE_URL", "sqlite://", "sqlite:///relative/file.db"),
+        ("RUNFOLD_DATABASE_URL", "sqlite:///", "sqlite:///relative/file.db"),
+        ("RUNFOLD_DATABASE_URL", "sqlite:///:memory:", "sqlite:///relative/file.db"),
+        ("RUNFOLD_DATABASE_URL", "sqlite:///jobs.db?mode=ro", "sqlite:///relative/file.db"),
+        ("RUNFOLD_SECRET_KEY", "fifteen letters", "at least 16 characters"),
+        ("RUNFOLD_SECRET_KEY", "key with some spaces", "visible ASCII"),
+        ("RUNFOLD_API_URL", "localhost:7650", "http://"),
+        ("RUNFOLD_PORT", "http", "integer"),
+        ("RUNFOLD_PORT", "65536", "65535"),
+        ("RUNFOLD_PORT", "-1", "0"),
+        ("RUNFOLD_LEASE_MS", "499", "500"),
+        ("RUNFOLD_LOG_LEVEL", "loud", "'warning'"),
+        ("RUNFOLD_LOG_FORMAT", "xml", "'json'"),
+    ],
+)
+def test_a_wrong_setting_is_named_in_one_sentence(
+    environment: pytest.MonkeyPatch, variable: str, value: str, reason: str
+) -> None:
+    environment.setenv(variable, value)
+
+    with pytest.raises(WrongSetting) as refusal:
+        settings.load()
+
+    sentence = str(refusal.value)
+    assert sentence.startswith(f"The setting {variable} is ")
+    assert reason in sentence
+    assert sentence.endswith(".")
+    assert "\n" not in sentence
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "secret"),
+    [
+        ("RUNFOLD_SECRET_KEY", "hush hush hush hush", "hush"),
+        ("RUNFOLD_DATABASE_URL", "postgresql://me:hush@db/x", "hush"),
+    ],
+)
+def test_no_secret_gets_into_the_sentence(
+    environment: pytest.MonkeyPatch, variable: str, value: str, secret: str
+) -> None:
+    environment.setenv(variable, value)
+
+    with pytest.raises(WrongSetting) as refusal:
+        settings.load()
+
+    assert secret not in str(refusal.value)
+
+
+def test_the_key_is_not_shown_with_the_other_settings(environment: pytest.MonkeyPatch) -> None:
+    environment.setenv("RUNFOLD_SECRET_KEY", KEY)
+
+    assert KEY not in repr(settings.load())
+
+
+def test_a_variable_that_is_set_to_nothing_counts_as_not_set(environment: pytest.MonkeyPatch) -> None:
+    environment.setenv("RUNFOLD_PORT", "")
+    environment.setenv("RUNFOLD_SECRET_KEY", "")
+
+    assert settings.load() == Settings()
+
+
+def test_what_stands_on_the_command_line_goes_before_the_environment(environment: pytest.MonkeyPatch) -> None:
+    environment.setenv("RUNFOLD_PORT", "8000")
+
+    assert (settings.load(port=0).port, settings.load(port=None).port) == (0, 8000)
+
+
+@pytest.mark.parametrize(
+    ("host", "address"),
+    [("0.0.0.0", "http://127.0.0.1:8000"), ("::", "http://[::1]:8000"), ("db.local", "http://db.local:8000")],  # noqa: S104
+)
+def test_clients_find_an_engine_that_listens_anywhere(environment: pytest.MonkeyPatch, host: str, address: str) -> None:
+    environment.setenv("RUNFOLD_HOST", host)
+    environment.setenv("RUNFOLD_PORT", "8000")
+
+    assert settings.load().address == address
+
+
+def test_an_address_that_is_set_is_taken_as_it_is(environment: pytest.MonkeyPatch) -> None:
+    environment.setenv("RUNFOLD_API_URL", "https://runfold.example")
+
+    assert settings.load().address == "https://runfold.example"
+
+
+def test_the_reference_has_every_setting_with_its_default_and_no_other() -> None:
+    told = dict(re.findall(r"^\| `(RUNFOLD_\w+)` \| (.+?) \|", REFERENCE.read_text(), re.MULTILINE))
+    without_value = {"secret_key": "none", "api_url": "`http://` + host + port", "log_format": "by itself"}
+
+    assert told == {
+        f"RUNFOLD_{name.upper()}": without_value.get(name, f"`{field.default}`")
+        for name, field in Settings.model_fields.items()
+    }

@@ -1,0 +1,59 @@
+"""`runfold projections` on the database of an engine."""
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from tests.cli.commandline import CommandLine
+from tests.cli.installation import Project
+
+
+def test_the_read_models_of_a_running_engine_equal_its_ledger(command: CommandLine) -> None:
+    command.run("runs", "trigger", "add", "[1]", "--wait")
+    command.run("runs", "list")  # which waits for the read models
+
+    report = command.json("projections", "verify")
+    told = command.run("projections", "verify").splitlines()
+
+    assert (report["holds"], report["differences"], report["ledger_faults"]) == (True, [], [])
+    assert report["rows"]["runs"] == report["rows"]["attempts"] == 1
+    assert told[0].split() == ["projection", "rows"]
+    assert (
+        told[-1]
+        == f"The ledger's hashes are right; the read models equal it, row for row, at event {report['position']}."
+    )
+
+
+def test_what_differs_is_told_and_mended_by_a_rebuild(command: CommandLine, project: Project) -> None:
+    run = command.json("runs", "trigger", "add", "[2]", "--wait")["id"]
+    command.run("runs", "list")
+    with closing(sqlite3.connect(project.folder / ".runfold" / "ledger.views.db")) as database, database:
+        database.execute("update run_rows set task = 'forged' where id = ?", (run,))
+
+    answer = command.ask("projections", "verify", code=1)
+    report = command.json("projections", "verify", code=1)
+    rebuilt = command.json("projections", "rebuild")
+
+    assert run in answer.stdout
+    assert "'forged'" in answer.stdout
+    assert "Differences: 1. `runfold projections rebuild` makes the read models anew." in answer.stdout
+    assert [each["stored"] for each in report["differences"]] == ["forged"]
+    assert rebuilt["position"] == report["position"]
+    assert command.json("projections", "verify")["holds"]
+    assert (
+        command.run("projections", "rebuild") == f"The read models are made anew, up to event {rebuilt['position']}.\n"
+    )
+
+
+@pytest.mark.parametrize("what", ["verify", "rebuild"])
+def test_a_ledger_that_is_not_there_is_not_made(
+    command: CommandLine, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, what: str
+) -> None:
+    monkeypatch.setenv("RUNFOLD_DATABASE_URL", f"sqlite:///{tmp_path}/none.db")
+
+    answer = command.ask("projections", what, code=2)
+
+    assert answer.stderr == f"There is no ledger {tmp_path}/none.db, which RUNFOLD_DATABASE_URL names.\n"
+    assert not list(tmp_path.iterdir())

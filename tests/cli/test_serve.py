@@ -1,0 +1,68 @@
+"""`runfold serve` as a process, and the launcher around all commands."""
+
+import signal
+from pathlib import Path
+
+import pytest
+
+from tests.cli.installation import Installation
+
+
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])
+def test_an_engine_that_is_asked_to_stop_ends_well(
+    installation: Installation, tmp_path: Path, how: signal.Signals
+) -> None:
+    with installation.start("serve", cwd=tmp_path, RUNFOLD_PORT="0") as engine:
+        key, listening = engine.line(), engine.line()
+        code = engine.end(how)
+
+    assert key.startswith("Secret key of the development environment, shown this once: tr_dev_")
+    assert listening.startswith("Runfold is listening on http://127.0.0.1:")
+    assert code == 0
+    assert "Traceback" not in engine.stderr.read_text()
+    assert (tmp_path / ".runfold" / "ledger.views.db").is_file()
+
+
+def test_a_second_engine_on_a_ledger_is_refused(installation: Installation, tmp_path: Path) -> None:
+    url = "sqlite:///data/jobs.db"
+    with installation.start("serve", cwd=tmp_path, RUNFOLD_PORT="0", RUNFOLD_DATABASE_URL=url) as engine:
+        engine.line()
+        second = installation.run("serve", cwd=tmp_path, code=1, RUNFOLD_PORT="0", RUNFOLD_DATABASE_URL=url)
+
+    assert second.stderr == "Another engine is running on this database (data/jobs.db.lock is locked).\n"
+
+
+@pytest.mark.parametrize(
+    ("variables", "sentence"),
+    [
+        ({"RUNFOLD_LEASE_MS": "1"}, "The setting RUNFOLD_LEASE_MS is '1': "),
+        (
+            {"RUNFOLD_DATABASE_URL": "sqlite:////dev/null/x.db"},
+            "The setting RUNFOLD_DATABASE_URL names a file in /dev/null",
+        ),
+    ],
+)
+def test_a_wrong_setting_stops_the_start(
+    installation: Installation, tmp_path: Path, variables: dict[str, str], sentence: str
+) -> None:
+    done = installation.run("serve", cwd=tmp_path, code=2, **variables)
+
+    assert done.stdout == ""
+    assert done.stderr.startswith(sentence)
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_help_has_all_commands(installation: Installation, tmp_path: Path) -> None:
+    told = installation.run("--help", cwd=tmp_path).stdout
+
+    assert [word for word in ("dev", "serve", "worker", "runs", "projections") if f"│ {word} " not in told] == []
+
+
+def test_a_worker_is_helped_by_its_own_program(installation: Installation, tmp_path: Path) -> None:
+    assert installation.run("worker", "--help", cwd=tmp_path).stdout.startswith("usage: runfold worker ")
+
+
+def test_the_engine_runs_no_code_of_users(installation: Installation, tmp_path: Path) -> None:
+    done = installation.run("-m", "app", "worker", "jobs.py", "--grace", "1", cwd=tmp_path, code=2, program="python")
+
+    assert "python -m runfold.worker" in done.stderr
