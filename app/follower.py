@@ -1,15 +1,13 @@
 """The follower: keeps the read models behind the ledger, in batches, and tells readers when it has come far enough."""
 
 import asyncio
-from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Protocol
 
 import structlog
 
 from app.feed import Commit, Feed
-from domain.events import Recorded
 from domain.ports import Head, Ledger
+from projections.ports import ReadModels
 
 log = structlog.get_logger(__name__)
 
@@ -17,18 +15,6 @@ LINGER_SECONDS = 0.1
 """How long a change may wait for others to share its transaction: a run that ends meanwhile costs one insert."""
 BATCH_EVENTS_MAX = 4_000
 AGAIN_SECONDS = 1.0
-
-
-class ReadModels(Protocol):
-    """What a follower stores into."""
-
-    def position(self) -> Head:
-        """How far it came."""
-        ...
-
-    def apply(self, records: Sequence[Recorded], head: Head) -> Head:
-        """Take these events in, all or none, and say how far it came; what was applied before is skipped."""
-        ...
 
 
 class Follower:

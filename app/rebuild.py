@@ -1,10 +1,9 @@
 """A rebuild of the read models: the whole ledger folded again, while an engine may go on following it."""
 
-from adapters.sqlite.read_models import SqliteReadModels
-from adapters.sqlite.read_models_rebuild import SqliteRebuild
 from domain.errors import LedgerCorrupt
 from domain.events import Recorded
 from domain.ports import Head, Ledger
+from projections.ports import ReadModels, Rebuild
 
 CHUNK = 50_000
 """Events that are held in memory at a time."""
@@ -12,7 +11,7 @@ TAIL_MAX = 2_000
 """So few events may be missing when the tables are swapped: those who follow the ledger wait for them."""
 
 
-def rebuild(ledger: Ledger, read_models: SqliteReadModels) -> Head:
+def rebuild(ledger: Ledger, read_models: ReadModels) -> Head:
     """Make all rows anew from the ledger; returns where in it they are now.
 
     Raises LedgerCorrupt or OutOfStep when the ledger does not tell of sound rows; those that are read stay then.
@@ -26,7 +25,7 @@ def rebuild(ledger: Ledger, read_models: SqliteReadModels) -> Head:
     return fresh.head
 
 
-def follow(ledger: Ledger, fresh: SqliteRebuild, upto: int) -> None:
+def follow(ledger: Ledger, fresh: Rebuild, upto: int) -> None:
     """Fold the ledger into the new tables up to a position, or to its end if that comes before."""
     while records := ledger.read_after(fresh.head.position, limit=CHUNK, upto=upto):
         position = records[-1].position

@@ -10,7 +10,6 @@ from typing import Any, TypeVar
 
 import structlog
 
-from adapters.sqlite.read_models import SqliteReadModels
 from app.feed import Feed
 from app.follower import Follower
 from app.loop import EngineLoop
@@ -22,6 +21,7 @@ from domain.environment import Environment
 from domain.events import Recorded
 from domain.ports import Clock, Head, Ids, Ledger
 from domain.states import State
+from projections.ports import ReadModels
 
 log = structlog.get_logger(__name__)
 
@@ -33,7 +33,7 @@ class Service:
     """One engine on one database. Made by `start_service`, which is where the parts are chosen."""
 
     def __init__(
-        self, ledger: Ledger, read_models: SqliteReadModels, loop: EngineLoop, clock: Clock, ids: Ids, lease_ms: int
+        self, ledger: Ledger, read_models: ReadModels, loop: EngineLoop, clock: Clock, ids: Ids, lease_ms: int
     ) -> None:
         self.ledger = ledger
         self.read_models = read_models
@@ -117,7 +117,7 @@ def digest_of(key: str) -> str:
 
 
 def start_service(
-    ledger: Ledger, read_models: SqliteReadModels, clock: Clock, ids: Ids, *, lease_ms: int, chance: random.Random
+    ledger: Ledger, read_models: ReadModels, clock: Clock, ids: Ids, *, lease_ms: int, chance: random.Random
 ) -> Service:
     """Put a service together: checkpoint and tail, or a rebuild where the checkpoint is not of this ledger."""
     engine, head = start_engine(
@@ -127,7 +127,7 @@ def start_service(
     return Service(ledger, read_models, loop, clock, ids, lease_ms)
 
 
-def checkpoint_of(ledger: Ledger, read_models: SqliteReadModels) -> tuple[list[State], Head]:
+def checkpoint_of(ledger: Ledger, read_models: ReadModels) -> tuple[list[State], Head]:
     """The checkpoint; made anew when it is missing, of another ledger, ahead of this one or of another shape."""
     kept, at, shape_ok = read_models.checkpoint()
     if not shape_ok or ledger.digest_at(at.position) != at.digest:

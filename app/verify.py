@@ -7,9 +7,9 @@ from pathlib import Path
 from msgspec import Struct, json
 
 from adapters.sqlite.read_models import SqliteReadModels
-from adapters.sqlite.read_models_snapshot import Entry, Key, Snapshot
 from app.rebuild import follow
 from domain.ports import Ledger
+from projections.ports import Entry, Key, ReadModels, Snapshot
 
 SHOWN_MAX = 100
 """Of more differences than these only the number is told."""
@@ -80,7 +80,7 @@ class _Comparison:
                     self.shown.append(Difference(projection, key, field, plain(was), plain(should_be), position))
 
 
-def verify(ledger: Ledger, read_models: SqliteReadModels) -> Report:
+def verify(ledger: Ledger, read_models: ReadModels) -> Report:
     """Check the ledger, fold it anew beside the read models, and compare both row by row. Nothing is changed."""
     found = _Comparison()
     with read_models.snapshot() as stored:

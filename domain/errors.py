@@ -8,6 +8,7 @@ RunfoldError
 │   └── UnknownVersion   a worker names a version that was never registered
 ├── Unavailable          the engine cannot take it now; asking again later is safe
 │   └── Busy             the inbox is full
+├── OutOfStep            the read models cannot take these events: rebuild them
 └── LedgerError
     ├── Deposed          another writer, or a lost tail, stands where the head should be
     ├── LedgerUnavailable  the database did not take the batch; whether it landed is not known
@@ -45,6 +46,10 @@ class Unavailable(RunfoldError):
 
 class Busy(Unavailable):
     """The inbox is full."""
+
+
+class OutOfStep(RunfoldError):
+    """The read models cannot take these events: they are behind them, or of another shape. Rebuild them."""
 
 
 class LedgerError(RunfoldError):

@@ -7,7 +7,7 @@ from typing import NamedTuple, TypeAlias
 from msgspec import Struct
 from msgspec.structs import replace
 
-from domain.errors import LedgerCorrupt, RunfoldError
+from domain.errors import LedgerCorrupt
 from domain.events import AttemptStarted, Recorded, RunEvent, RunTriggered
 from domain.states import WRITER, State, kind_of
 from domain.status import FINAL
@@ -15,11 +15,6 @@ from domain.transitions import TRANSITIONS
 from projections import attempts, checkpoint, run_list
 from projections.attempts import AttemptRow
 from projections.run_list import RunRow
-
-
-class OutOfStep(RunfoldError):
-    """The read models cannot take these events: they are behind them, or of another shape. Rebuild them."""
-
 
 FOLD = 1
 """Goes up when a fold gives other rows of the same fields, so that stored rows are known to be of the one before."""

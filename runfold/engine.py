@@ -6,12 +6,12 @@ import sys
 from pathlib import Path
 from typing import NoReturn
 
-from runfold import worker
-
 
 def main() -> NoReturn:
     match sys.argv[1:]:
         case ["worker", *arguments]:
+            from runfold import worker  # noqa: PLC0415 (the engine's commands need none of it, and start sooner)
+
             # The user's code may import from where it was started, as under `python -m runfold.worker`.
             sys.path.insert(0, str(Path.cwd()))
             sys.exit(worker.main(arguments))

@@ -10,16 +10,16 @@ from adapters.sqlite.read_models_list import page, runs_by_id
 from adapters.sqlite.read_models_rebuild import SqliteRebuild
 from adapters.sqlite.read_models_rows import to_attempt, to_state
 from adapters.sqlite.read_models_schema import current
-from adapters.sqlite.read_models_snapshot import Snapshot
+from adapters.sqlite.read_models_snapshot import SqliteSnapshot
 from adapters.sqlite.read_models_store import LEDGER, Store, create, track, tracked
 from adapters.sqlite.read_models_write import project, store
+from domain.errors import OutOfStep
 from domain.events import Recorded
 from domain.ports import Head
 from domain.states import State
 from domain.status import Status
 from projections.attempts import AttemptRow
 from projections.filters import RunFilter
-from projections.fold import OutOfStep
 from projections.queues import QueueRow, add_up
 from projections.run_list import RunRow
 
@@ -132,10 +132,10 @@ class SqliteReadModels:
         return SqliteRebuild(self._store)
 
     @contextmanager
-    def snapshot(self) -> Generator[Snapshot]:
+    def snapshot(self) -> Generator[SqliteSnapshot]:
         """All rows as they are at one tracked position."""
         with self._store.reading() as cursor:
-            yield Snapshot(cursor)
+            yield SqliteSnapshot(cursor)
 
     def close(self) -> None:
         """Let go of the file."""

@@ -7,9 +7,10 @@ from typing import TypeAlias
 from adapters.sqlite.read_models_schema import COUNTS, SHAPE, TABLE_NAMES, TABLES, following, indexes
 from adapters.sqlite.read_models_store import LEDGER, Store
 from adapters.sqlite.read_models_write import project, store
+from domain.errors import OutOfStep
 from domain.events import Recorded
 from domain.ports import START, Head
-from projections.fold import Changes, OutOfStep, count
+from projections.fold import Changes, count
 
 Tail: TypeAlias = tuple[Sequence[Recorded], Head]
 

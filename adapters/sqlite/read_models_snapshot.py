@@ -2,13 +2,14 @@
 
 import sqlite3
 from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any
 
 from msgspec import Struct
 
 from adapters.sqlite.read_models_rows import to_attempt, to_run, to_state
 from adapters.sqlite.read_models_store import tracked
 from projections.fold import StateRow, TagRow
+from projections.ports import Entry
 
 RUNS = """
 select id, environment, task, queue, status, version, batch, is_test, created_at, finished_at, detail
@@ -22,8 +23,6 @@ select environment, tag, run, coalesce((
 """
 STATES = "select stream, position, detail from state_rows order by stream"
 
-Key: TypeAlias = tuple[str | int, ...]
-
 
 class Unreadable(Struct, frozen=True):
     """A row that no projection can have written."""
@@ -31,15 +30,7 @@ class Unreadable(Struct, frozen=True):
     error: str
 
 
-class Entry(NamedTuple):
-    """A row, and the position of the event after which it last changed, 0 where the row does not tell."""
-
-    key: Key
-    position: int
-    row: Struct
-
-
-class Snapshot:
+class SqliteSnapshot:
     """What a read transaction sees; it ends with the `with` that it was made in."""
 
     def __init__(self, cursor: sqlite3.Cursor) -> None:

@@ -9,7 +9,7 @@ from fastapi.responses import JSONResponse, Response
 from starlette.exceptions import HTTPException
 
 from domain import errors
-from projections.fold import OutOfStep
+from domain.errors import OutOfStep
 
 log = structlog.get_logger(__name__)
 

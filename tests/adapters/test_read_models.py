@@ -13,12 +13,11 @@ from adapters.sqlite.read_models import SqliteReadModels
 from adapters.sqlite.read_models_store import Store, TrackingRecorder
 from domain import events as e
 from domain import states
-from domain.errors import LedgerCorrupt, Unavailable
+from domain.errors import LedgerCorrupt, OutOfStep, Unavailable
 from domain.ports import START, Head
 from domain.states import State
 from domain.status import Status
 from projections import checkpoint
-from projections.fold import OutOfStep
 from projections.queues import count
 from tests.adapters.read_models import READ_MODELS, apply, dump, head_of, in_memory, inside
 from tests.projections.histories import ENVIRONMENTS, chances, history, of_run, split, unhurried

@@ -17,10 +17,9 @@ from app import rebuild as rebuilds
 from app.rebuild import rebuild
 from app.verify import verify
 from domain import events as e
-from domain.errors import LedgerCorrupt
+from domain.errors import LedgerCorrupt, OutOfStep
 from domain.events import Recorded
 from domain.ports import Head
-from projections.fold import OutOfStep
 from tests.adapters.read_models import dump, followed, in_memory, inside, ledger_of
 from tests.projections.histories import chances, history, of_run, unhurried
 from tests.projections.model import naively

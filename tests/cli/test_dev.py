@@ -119,10 +119,11 @@ def where(project: Project) -> tuple[str, int]:
     """What the code of the worker says, and the worker's process."""
     runfold.configure(api_url=project.started["url"], secret_key=project.started["secretKey"])
     try:
-        name, process = runs.poll(tasks.trigger("where"), interval=0.05).output
+        run = runs.poll(tasks.trigger("where"), interval=0.05)
     finally:
         runfold.configure()
-    return name, process
+    assert run.output, run
+    return run.output[0], run.output[1]
 
 
 def starts_of_an_engine(folder: Path) -> int:

@@ -2,13 +2,15 @@
 
 import re
 from collections.abc import Iterator
+from contextlib import redirect_stdout, suppress
+from io import StringIO
 from pathlib import Path
 
 import typer
 from typer.core import TyperArgument, TyperCommand, TyperGroup, TyperOption
 
 from app.cli.program import cli
-from runfold.worker import command as worker
+from runfold import worker
 
 REFERENCE = Path(__file__).parents[2] / "docs" / "reference" / "cli.md"
 
@@ -46,5 +48,6 @@ def _leaves(group: TyperGroup, path: tuple[str, ...]) -> Iterator[tuple[tuple[st
 
 def _options_of_the_worker() -> set[str]:
     """The launcher hands `runfold worker` to a program of its own."""
-    actions = worker._parser()._actions
-    return {name for each in actions for name in each.option_strings} - {"-h", "--help"}
+    with redirect_stdout(StringIO()) as told, suppress(SystemExit):
+        worker.main(["--help"])
+    return set(re.findall(r"--[a-z-]+", told.getvalue())) - {"--help"}

@@ -26,14 +26,19 @@ class Client:
         self._tasks = tasks
         self._known: list[str] = []
         self.waiting = 0
-        """How many requests have no answer yet."""
+        """How many requests are planned, or have no answer yet."""
 
     def create_environment(self, then: Callable[[], None]) -> None:
         """Make the environment in which everything happens."""
         self._ask(c.CreateEnvironment, then=then, slug="dev", type="DEVELOPMENT")
 
-    def act(self) -> None:
-        """Ask for something."""
+    def plan(self, delay: int) -> None:
+        """Ask for something later."""
+        self.waiting += 1
+        self._world.after(delay, self._act)
+
+    def _act(self) -> None:
+        self.waiting -= 1
         chance = self._world.chance.random()
         if chance < 0.6 or not self._known:
             self._trigger([self._new_run()])

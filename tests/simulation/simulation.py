@@ -70,9 +70,10 @@ class Simulation:
     def _begin(self) -> None:
         for _ in range(self.world.draw(1, 4)):
             self._hire()
+        left = max(0, FAULTS_MS - self.world.mono)
         for client in self._clients:
             for _ in range(self.world.draw(4, 24)):
-                self.world.after(self.world.draw(0, FAULTS_MS), client.act)
+                client.plan(self.world.draw(0, left))
         self.world.after(1_000, self._suffer)
 
     @property

@@ -1,0 +1,128 @@
+"""What the engine needs of a database for its lists. Each port has several backends and one conformance suite."""
+
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from typing import NamedTuple, Protocol, TypeAlias
+
+from msgspec import Struct
+
+from domain.events import Recorded
+from domain.ports import Head
+from domain.states import State
+from domain.status import Status
+from projections.attempts import AttemptRow
+from projections.filters import RunFilter
+from projections.queues import QueueRow
+from projections.run_list import RunRow
+
+Key: TypeAlias = tuple[str | int, ...]
+
+
+class Entry(NamedTuple):
+    """A row, and the position of the event after which it last changed, 0 where the row does not tell."""
+
+    key: Key
+    position: int
+    row: Struct
+
+
+class Snapshot(Protocol):
+    """All rows at one position, by projection, each in the order of its keys."""
+
+    @property
+    def head(self) -> Head:
+        """How far the ledger was followed."""
+        ...
+
+    @property
+    def is_our_shape(self) -> bool:
+        """Whether the rows are of the shape that this program writes."""
+        ...
+
+    @property
+    def projections(self) -> Mapping[str, Callable[[], Iterator[Entry]]]:
+        """The rows of each projection."""
+        ...
+
+
+class Rebuild(Protocol):
+    """A second set of rows in the making."""
+
+    @property
+    def head(self) -> Head:
+        """How far the second set has followed."""
+        ...
+
+    def apply(self, records: Sequence[Recorded], head: Head) -> None:
+        """Follow the ledger by these events, the last of which is at `head`."""
+        ...
+
+    def index(self) -> None:
+        """Make the indexes, once most rows are there."""
+        ...
+
+    def swap(self, read_tail: Callable[[int], tuple[Sequence[Recorded], Head]]) -> None:
+        """Put these rows in the place of those that are read, after the events that `read_tail` finds behind them.
+
+        Raises OutOfStep, and swaps nothing, when the rows are not those that the events tell of.
+        """
+        ...
+
+
+class ReadModels(Protocol):
+    """The rows of every projection. Calls block; they may come from several threads, and raise Unavailable."""
+
+    def position(self) -> Head:
+        """How far the ledger was followed, and the rolling hash at that event."""
+        ...
+
+    def apply(self, records: Sequence[Recorded], head: Head) -> Head:
+        """Follow the ledger by these events, all or none, and say how far it is followed now.
+
+        What was followed already is passed over. Raises OutOfStep when events before these are missing.
+        """
+        ...
+
+    def get(self, run: str) -> RunRow | None:
+        """One run, None if there is none."""
+        ...
+
+    def list_runs(
+        self,
+        environment: str,
+        wanted: RunFilter,
+        limit: int,
+        *,
+        after: str | None = None,
+        before: str | None = None,
+    ) -> tuple[list[RunRow], bool]:
+        """A page of at most `limit` runs, newest first, and whether there are more beyond it."""
+        ...
+
+    def attempts_of(self, runs: Collection[str]) -> dict[str, list[AttemptRow]]:
+        """The attempts of each of these runs, in order."""
+        ...
+
+    def queues(self, environment: str) -> list[QueueRow]:
+        """The queues that have unfinished runs, by name."""
+        ...
+
+    def count_by_status(self, environment: str) -> dict[Status, int]:
+        """How many runs there are in each status that any is in."""
+        ...
+
+    def checkpoint(self) -> tuple[list[State], Head, bool]:
+        """The states that the engine keeps, where in the ledger they were so, and whether they are of our shape."""
+        ...
+
+    def start_rebuild(self) -> Rebuild:
+        """Begin a second set of rows; those that are read stay as they are until the two are swapped."""
+        ...
+
+    def snapshot(self) -> AbstractContextManager[Snapshot]:
+        """All rows as they are at one position."""
+        ...
+
+    def close(self) -> None:
+        """Let go of the database."""
+        ...
