@@ -10,7 +10,7 @@ from domain import keys, lifecycle
 from domain.commands import Accepted, Command
 from domain.draft import Draft, Origin, Ticket
 from domain.environment import Environment
-from domain.errors import NotFound
+from domain.errors import InvalidInput, NotFound
 from domain.keys import Key
 from domain.lifecycle import NewRun
 from domain.memory import Memory
@@ -47,6 +47,10 @@ class Handlers:
 
     def _trigger_runs(self, command: c.TriggerRuns, draft: Draft) -> list[Accepted]:
         environment = self._environment(command)
+        if not command.runs:
+            raise InvalidInput("A trigger is of one run or more.")
+        if command.request and command.batch is None and len(command.runs) > 1:
+            raise InvalidInput("Several runs that can be asked for again need a batch, which knows them all.")
         now = draft.recorded_at
         if command.request:
             request = draft.state(command.request)

@@ -40,7 +40,7 @@ class KeyOptions(Struct):
 
 
 class TriggerOptions(Struct, rename="camel"):
-    """Options of a trigger. Fields that nobody knows are ignored, as the peer does."""
+    """Options of a trigger; null is the same as absent. Fields that nobody knows are ignored, as the peer does."""
 
     queue: QueueOption | None = None
     concurrency_key: str | int | None = None
@@ -53,12 +53,12 @@ class TriggerOptions(Struct, rename="camel"):
     max_duration: float | None = None
     metadata: Raw = msgspec.field(default_factory=_absent)
     payload_type: MediaType | None = None
-    priority: float = 0
-    tags: str | list[str] = []
-    test: bool = False
+    priority: float | None = None
+    tags: str | list[str] | None = None
+    test: bool | None = None
     lock_to_version: str | None = None
     debounce: Any = None
-    resume_parent_on_completion: bool = False
+    resume_parent_on_completion: bool | None = None
 
 
 class TriggerBody(Struct):
@@ -101,7 +101,7 @@ class ReplayBody(Struct, rename="camel"):
     idempotency_key_ttl: str | None = msgspec.field(default=None, name="idempotencyKeyTTL")
     max_attempts: int | None = None
     max_duration: float | None = None
-    priority: float = 0
+    priority: float | None = None
 
 
 class RegisterBody(Struct):

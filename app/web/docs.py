@@ -75,7 +75,7 @@ LIST_PARAMETERS = {
         _parameter("filter[taskIdentifier]", "Ids of tasks, joined by commas."),
         _parameter("filter[version]", "Versions, joined by commas."),
         _parameter("filter[tag]", "Tags, joined by commas: runs with any of them."),
-        _parameter("filter[queue]", "Queues, joined by commas; a task's own queue is task/<id>."),
+        _parameter("filter[queue]", "Queues, joined by commas; a task's own queue is `task/` and its id."),
         _parameter("filter[batch]", "The id of a batch."),
         _parameter("filter[isTest]", "true or false."),
         _parameter("filter[createdAt][from]", "Milliseconds since 1970, or an ISO 8601 date."),

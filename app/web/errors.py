@@ -9,7 +9,6 @@ from fastapi.responses import JSONResponse, Response
 from starlette.exceptions import HTTPException
 
 from domain import errors
-from domain.errors import OutOfStep
 
 log = structlog.get_logger(__name__)
 
@@ -39,7 +38,7 @@ STATUS: dict[type[errors.RunfoldError], int] = {
     errors.LedgerUnavailable: 503,
     errors.Deposed: 503,
     errors.LedgerError: 500,
-    OutOfStep: 500,
+    errors.OutOfStep: 500,
     errors.RunfoldError: 500,
 }
 TITLES = {
@@ -62,7 +61,7 @@ def status_of(error: errors.RunfoldError) -> int:
 
 
 def answer(status: int, sentence: str, **more: Any) -> JSONResponse:
-    """The body of every error: the sentence under `error`, the fields of RFC 9457, and whatever more there is to say."""
+    """The body of every error: the sentence under `error`, the fields of RFC 9457, and what more there is to say."""
     title = TITLES.get(status, "Error")
     body: dict[str, Any] = {"error": sentence, "type": "about:blank", "title": title, "status": status}
     body |= {"detail": sentence} | more

@@ -52,9 +52,9 @@ def new_run(run: str, task: str, body: TriggerBody, environment: str, now: int) 
         payload_type=options.payload_type or "application/json",
         payload_size=len(bytes(body.payload)),
         queue=named(options.queue.name, "queue name") if options.queue else None,
-        tags=tags_of(options.tags),
+        tags=tags_of([] if options.tags is None else options.tags),
         metadata=_metadata(options.metadata),
-        priority=_priority(options.priority),
+        priority=_priority(options.priority or 0),
         concurrency_key=named(str(options.concurrency_key), "concurrency key")
         if options.concurrency_key is not None
         else None,
@@ -62,7 +62,7 @@ def new_run(run: str, task: str, body: TriggerBody, environment: str, now: int) 
         ttl_ms=durations.parse_ttl(options.ttl) if options.ttl is not None else None,
         max_attempts=_attempts(options.max_attempts),
         max_duration_ms=_duration(options.max_duration),
-        is_test=options.test,
+        is_test=bool(options.test),
         key=keys.stream_of(environment, "run", task, key) if key is not None else None,
         key_until=now + (KEY_TTL_MS if ttl is None else durations.parse_key_ttl(ttl)),
         idempotency_key=user_key,

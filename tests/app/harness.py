@@ -114,13 +114,13 @@ class Engine:
     async def take(self, version: str) -> dict[str, Any]:
         """The next run, handed out and started."""
         (handed,) = (await self.turn(version, want=1))["runs"]
-        await self.turn(version, report(handed, "started"), want=0)
+        await self.turn(version, report(handed, "started", at=self.clock.wall), want=0)
         return dict(handed)
 
     async def perform(self, version: str, kind: str = "succeeded", **fields: Any) -> dict[str, Any]:
         """Take the next run and report its end."""
         handed = await self.take(version)
-        answer = await self.turn(version, report(handed, kind, **fields), want=0)
+        answer = await self.turn(version, report(handed, kind, at=self.clock.wall, **fields), want=0)
         assert answer["refused"] == []
         return handed
 

@@ -77,8 +77,8 @@ async def test_the_history_of_a_run_says_what_when_who_and_why(engine: Engine) -
         (START, "retry", f"event:{failed}", "RetryScheduled"),
         (later, "timer", "backoff", "RunEnqueued"),
         (later, "engine", "worker:worker_1", "RunDequeued"),
-        (START, "worker:worker_1", "turn:5", "AttemptStarted"),
-        (START, "worker:worker_1", "turn:6", "AttemptSucceeded"),
+        (later, "worker:worker_1", "turn:5", "AttemptStarted"),
+        (later, "worker:worker_1", "turn:6", "AttemptSucceeded"),
     ]
     assert [(each["occurredAt"], each["actor"], each["cause"], each["type"]) for each in history["events"]] == told
     assert [_without_defaults(each["data"]) for each in history["events"]] == [

@@ -21,13 +21,12 @@ from adapters.sqlite.read_models_store import Store
 from adapters.sqlite.recorder import Datastore
 from app import server
 from app.cli import program
-from domain.events import Recorded, WriterStarted
+from domain.events import AttemptSucceeded, Recorded, RunDequeued, WriterStarted
 from domain.ports import Head
 from tests.crash.death import Death
 
 MOMENTS = ("before", "inserted", "committing", "committed")
 """Before the transaction, in it when all is inserted, during COMMIT, behind it before anybody knows."""
-WRITES = ("claim", "append", "blobs", "views", "rebuild", "swap")
 FULL = "full"
 """While a file of this name is beside the ledger, no database there may grow."""
 PAGES_MAX = 2**32 - 2
@@ -82,8 +81,7 @@ class _Datastore(Datastore):
 
 class _Ledger(SqliteLedger):
     def append(self, batch: Sequence[Recorded], blobs: Mapping[str, bytes], *, after: Head) -> Head:
-        what = "claim" if isinstance(batch[0].event, WriterStarted) else "append"
-        with _ledger_writes.of(what, *(["blobs"] if blobs else [])):
+        with _ledger_writes.of(*_names_of(batch, blobs)):
             return super().append(batch, blobs, after=after)
 
 
@@ -109,6 +107,15 @@ class _Rebuild(SqliteRebuild):
     def swap(self, read_tail: Callable[[int], Tail]) -> None:
         with _view_writes.of("swap"):
             super().swap(read_tail)
+
+
+def _names_of(batch: Sequence[Recorded], blobs: Mapping[str, bytes]) -> list[str]:
+    """An append is a claim of the head or not; those that are not have further names for what is among them."""
+    events = {type(recorded.event) for recorded in batch}
+    if WriterStarted in events:
+        return ["claim"]
+    among = {"blobs": bool(blobs), "handouts": RunDequeued in events, "results": AttemptSucceeded in events}
+    return ["append", *(name for name, is_there in among.items() if is_there)]
 
 
 def _limit(cursor: sqlite3.Cursor) -> None:

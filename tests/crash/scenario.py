@@ -11,6 +11,8 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import httpx
+
 from adapters.sqlite.ledger import SqliteLedger
 from tests.crash.checks import check
 from tests.crash.clients import Clients
@@ -95,6 +97,11 @@ class Scenario:
         """Wait until the worker has got to the place where it kills itself, and its children have noticed."""
         assert self.worker is not None
         assert await self.worker.ended() == -signal.SIGKILL, self.worker.said
+
+    async def turn(self, turn: dict[str, Any]) -> httpx.Response:
+        """A turn of a worker that is not there."""
+        registered = await self.clients.post("/worker/v1/register", {"tasks": [{"id": "unheard-of"}]})
+        return await self.clients.post("/worker/v1/turn", turn | {"version": registered.json()["version"]})
 
     async def until(self, condition: Callable[[], bool], otherwise: Callable[[], str]) -> None:
         """Look again and again: there is nothing to wait for in another process."""

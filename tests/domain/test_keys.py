@@ -7,7 +7,7 @@ import pytest
 from domain import commands as c
 from domain import events as e
 from domain.commands import Accepted
-from domain.errors import NotFound
+from domain.errors import InvalidInput, NotFound
 from domain.keys import stream_of
 from domain.lifecycle import NewRun
 from tests.domain.stories import NOW, Colleague, Room, new, said, succeeded
@@ -188,3 +188,9 @@ def test_a_batch_is_recorded_with_its_runs_in_their_order() -> None:
 )
 def test_different_keys_never_meet(other: tuple[str, str, str, str]) -> None:
     assert stream_of(*other) != stream_of("env_1", "idempotency", "global", "a")
+
+
+@pytest.mark.parametrize("runs", [[], [new("run_1"), new("run_2")]])
+def test_a_request_that_cannot_be_answered_again_is_refused(runs: list[NewRun]) -> None:
+    with pytest.raises(InvalidInput):
+        Room().ask(c.TriggerRuns, runs=runs, request="key_request", request_until=NOW + 1)

@@ -1,0 +1,132 @@
+"""docs/reference/api.md: every route with real examples."""
+
+import re
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import msgspec
+from fastapi.encoders import jsonable_encoder
+
+from app.service import Service
+from app.web import bodies
+from app.web.application import create_application
+from tests.app.references.examples import Shown
+from tests.app.references.markdown import block, code, page, pretty, table
+from tests.app.routes import routes_of
+
+INTRODUCTION = """Every request carries the header `Authorization: Bearer <secret key>`, but for `/livez`, `/readyz`, `/docs` and
+`/openapi.json`. A key opens one environment, and nothing of another one can be seen or changed with it.
+
+- Bodies and answers are JSON (`content-type` is not looked at). Fields that nobody knows are ignored.
+- What there is none of is left out of an answer, never `null`. In the options of a trigger `null` is the same as
+  absent; as a payload or an output it is a value.
+- Dates are ISO 8601 in UTC with milliseconds. Durations are written like `30s`, `10m` or `1h30m` (units w, d, h or
+  hr, m, s), ten years at most.
+- An answer of 200 means that what it says is committed: it survives any crash.
+- A request that is refused wrote nothing, and says why: see [errors](errors.md).
+- Send `x-trigger-request-idempotency-key: <uuid>` with a trigger, a batch or a replay, and the same request sent
+  again within an hour gets the same answer and does nothing.
+- With `x-trigger-api-version: 2025-07-16` statuses have the names of Trigger.dev v4: see [statuses](statuses.md).
+- `/docs` shows all this to try out, `/openapi.json` to machines."""
+
+TITLES = {
+    "runs": "Runs",
+    "ledger": "The ledger",
+    "workers": "Workers",
+    "health": "Health",
+}
+OPTIONS = {
+    "queue": "`{\"name\": …}`: another queue than that of the task",
+    "concurrencyKey": "text or integer: the queue's limit then holds for each key apart",
+    "delay": "a duration, or a date: the run enters its queue then; a date that has passed is no delay",
+    "ttl": "a duration, or seconds: a run not started so long after it was queued expires; 0 opts out of the task's",
+    "idempotencyKey": "1 to 2,048 characters: as long as it stands for a run of this task, that run is the answer",
+    "idempotencyKeyTTL": "how long the key stands for the run, like `60s`, `5m`, `24h` or `7d`; 30 days if left out",
+    "idempotencyKeyOptions": "`{\"key\": …}`: how the user wrote a key that is sent hashed; runs show it",
+    "maxAttempts": "1 to 250; the task's if left out",
+    "maxDuration": "seconds that one attempt may take, 1 or more; the task's if left out",
+    "metadata": "a JSON object of at most 262,144 bytes",
+    "payloadType": "a media type, kept with the payload; `application/json` if left out",
+    "priority": "a number of seconds that the run is put ahead of others in its queue; negative ones put it behind",
+    "tags": "one tag, or a list of at most ten; each has 1 to 128 characters",
+    "test": "true marks a test run",
+    "lockToVersion": "refused: not supported yet",
+    "debounce": "refused: not supported yet",
+    "resumeParentOnCompletion": "refused: not supported yet",
+}
+NOTES = {
+    ("POST", "/api/v1/tasks/{task}/trigger"): "`payload` is any JSON value of at most 3,145,728 bytes, nested at most"
+    " 200 levels deep. The headers `Idempotency-Key` and `Idempotency-Key-TTL` do what the fields do, and win. A task"
+    " that no worker has registered yet is accepted: its runs wait.",
+    ("POST", "/api/v1/tasks/{task}/batch"): "Items are bodies of a trigger. The whole body has at most 33,554,432 bytes.",
+    ("GET", "/api/v1/runs"): "Values of one filter are joined by commas and mean any of them; different filters must"
+    " all hold. `next` and `previous` are there only where there is such a page. If the read models lag more than a"
+    " second behind the client's own writes, the header `x-runfold-lag` says by how many events.",
+    ("POST", "/api/v1/runs/{run}/replay"): "The body may be empty. Copied are payload, metadata, tags, queue,"
+    " concurrencyKey and test; each of them, and all other options of a trigger, may be given anew beside one another"
+    " (`queue` as a plain name).",
+    ("GET", "/api/v1/ledger/events"): "Follow the ledger by asking again with `after` set to `next`, until `next` is"
+    " `head`. [Events](events.md) has them all.",
+    ("POST", "/worker/v1/register"): "[Worker protocol](worker-protocol.md) has every field.",
+    ("POST", "/worker/v1/turn"): "[Worker protocol](worker-protocol.md) has every field.",
+}  # fmt: skip
+
+
+def text(service: Service, examples: Sequence[Shown]) -> str:
+    """The whole page."""
+    document = create_application(service).openapi()
+    names = [field.encode_name for field in msgspec.structs.fields(bodies.TriggerOptions)]
+    assert list(OPTIONS) == names, "every option is described"
+    return page("HTTP API", INTRODUCTION, *_sections(create_application(service), document, examples))
+
+
+def _sections(application: Any, document: Any, examples: Sequence[Shown]) -> Iterator[str]:
+    routes = routes_of(application)
+    assert NOTES.keys() <= set(routes)
+    yield "\n".join(f"- [{method} {path}](#{_anchor(method, path)})" for method, path in routes)
+    for tag, title in TITLES.items():
+        yield f"## {title}"
+        for method, path in routes:
+            operation = document["paths"][path][method.lower()]
+            if operation["tags"] == [tag]:
+                yield from _route(method, path, operation, [each for each in examples if each.route == (method, path)])
+
+
+def _route(method: str, path: str, operation: Any, examples: Sequence[Shown]) -> Iterator[str]:
+    yield f"### {method} {path}"
+    yield operation["description"]
+    yield NOTES.get((method, path), "")
+    query = [each for each in operation.get("parameters", []) if each["in"] == "query"]
+    if query:
+        yield table(("query", "meaning"), [(code(each["name"]), each["description"]) for each in query])
+    if path.endswith("/trigger"):
+        yield table(("option", "meaning"), [(code(name), meaning) for name, meaning in OPTIONS.items()])
+    good = [each for each in examples if each.status < 400]
+    assert good, f"{method} {path} has no example"
+    for each in good:
+        yield from _example(each)
+    refused = [each for each in examples if each.status >= 400]
+    if refused:
+        yield "Refused, for example:"
+        rows = [(str(each.status), _short(each), each.answer["error"]) for each in refused]
+        yield table(("status", "asked", "sentence"), rows)
+
+
+def _example(shown: Shown) -> Iterator[str]:
+    yield shown.note
+    request = f"{shown.route[0]} {shown.target}"
+    yield block("http", request if shown.body is None else f"{request}\n\n{pretty(shown.body)}")
+    yield f"Answer {shown.status}:"
+    yield block("json", pretty(jsonable_encoder(shown.answer)))
+
+
+def _short(shown: Shown) -> str:
+    if shown.body is None:
+        return code(shown.target)
+    sent = shown.body.decode() if isinstance(shown.body, bytes) else msgspec.json.encode(shown.body).decode()
+    return code(sent if len(sent) <= 80 else f"{sent[:77]}…")
+
+
+def _anchor(method: str, path: str) -> str:
+    """As code hosts make anchors of headings: lower case, no punctuation."""
+    return re.sub(r"[^a-z0-9-]", "", f"{method}-{path}".lower())

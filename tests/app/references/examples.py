@@ -1,0 +1,172 @@
+"""Real requests to a real engine, and what they are answered: the examples of docs/reference/api.md."""
+
+import random
+from collections.abc import Awaitable, Callable
+from typing import Any, NamedTuple
+
+from adapters.ids import Uuid7Ids
+from tests.app.harness import Engine, running_engine
+
+Json = Any
+TASK = {
+    "id": "send-email",
+    "queue": {"name": "emails", "concurrencyLimit": 10},
+    "retry": {"maxAttempts": 3, "minTimeoutInMs": 1_000, "maxTimeoutInMs": 60_000, "factor": 2.0, "randomize": True},
+}
+OPTIONS = {"tags": ["welcome"], "idempotencyKey": "welcome-ada", "metadata": {"campaign": 7}, "maxAttempts": 3}
+ERROR = {"name": "SmtpError", "message": "mailbox full", "stackTrace": "Traceback (most recent call last): …"}
+UNKNOWN = "run_00000000000000000000000000000000"
+
+
+class Shown(NamedTuple):
+    """A request for a route, and its answer. `note` says what it shows."""
+
+    route: tuple[str, str]
+    note: str
+    target: str
+    headers: dict[str, str]
+    body: Json
+    status: int
+    answer: Json
+
+
+class Recorder:
+    """Sends requests and writes them down."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+        self.shown: list[Shown] = []
+
+    async def show(
+        self, method: str, route: str, note: str = "", body: Json = None, *, query: str = "", **given: Any
+    ) -> Any:
+        """Send a request and write it down; `given` are the parameters of the path, and `headers`."""
+        headers: dict[str, str] = given.pop("headers", {})
+        target = route.format(**given) + query
+        # A body that is bytes is no JSON, on purpose.
+        sent: dict[str, Any] = {"content": body} if isinstance(body, bytes) else {"json": body}
+        response = await self.engine.client.request(method, target, headers=headers, **sent)
+        answer = response.json()
+        self.shown.append(Shown((method, route), note, target, headers, body, response.status_code, answer))
+        return answer
+
+
+async def record() -> list[Shown]:
+    """All examples, in the order in which they are to be read."""
+    async with running_engine(ids=Uuid7Ids(random.Random(1).randbytes)) as engine:
+        recorder = Recorder(engine)
+        for part in PARTS:
+            await part(recorder)
+        return recorder.shown
+
+
+async def _trigger(at: Recorder) -> None:
+    route = "/api/v1/tasks/{task}/trigger"
+    await at.engine.post("/worker/v1/register", {"tasks": [TASK]})
+    body = {"payload": {"to": "ada"}, "options": OPTIONS}
+    await at.show("POST", route, "", body, task="send-email")
+    await at.show("POST", route, "The same key again: the run that there is.", body, task="send-email")
+    await at.show("POST", route, "", {"options": {"tags": list("abcdefghijk")}}, task="send-email")
+    await at.show("POST", route, "", {"options": {"delay": "soon"}}, task="send-email")
+    await at.show("POST", route, "", {"options": {"maxAttempts": "three"}}, task="send-email")
+    await at.show("POST", route, "", b'{"payload": NaN}', task="send-email")
+
+
+async def _batch(at: Recorder) -> None:
+    route = "/api/v1/tasks/{task}/batch"
+    items: list[Json] = [{"payload": {"to": "bob"}}, {"payload": {"to": "eve"}, "options": {"tags": ["late"]}}]
+    await at.show("POST", route, "", {"items": items}, task="send-email")
+    await at.show("POST", route, "", {"items": []}, task="send-email")
+    await at.show("POST", route, "", {"items": [{}, {"options": {"ttl": -1}}]}, task="send-email")
+
+
+async def _list(at: Recorder) -> None:
+    route, query = "/api/v1/runs", "?filter[status]=QUEUED,EXECUTING&filter[tag]=welcome&page[size]=1"
+    await at.show("GET", route, query=query)
+    await at.show("GET", route, query="?filter[status]=DONE")
+    await at.show("GET", route, query="?page[size]=101")
+    await at.show("GET", route, query="?limit=10")
+
+
+async def _retrieve(at: Recorder) -> None:
+    engine, (run, *_) = at.engine, (await at.engine.listed())[::-1]
+    version = (await engine.post("/worker/v1/register", {"tasks": [TASK]}))["version"]
+    await engine.advance(1_000)
+    await engine.perform(version, "failed", error=ERROR)
+    await engine.advance(2_000)
+    for route in ("/api/v3/runs/{run}", "/api/v1/runs/{run}"):
+        note = "" if "v3" in route else "As it was at a position of the ledger. `/api/v3` takes `asOf` as well."
+        await at.show("GET", route, note, run=run, query="" if "v3" in route else "?asOf=6")
+        await at.show("GET", route, run=UNKNOWN)
+        await at.show("GET", route, run=run, query="?asOf=yesterday")
+        await at.show("GET", route, run=run, query="?asOf=1")
+
+
+async def _result(at: Recorder) -> None:
+    route, engine = "/api/v1/runs/{run}/result", at.engine
+    version = (await engine.post("/worker/v1/register", {"tasks": [TASK]}))["version"]
+    done = (await engine.perform(version, output={"sent": True}))["id"]
+    failed = (await engine.perform(version, "failed", error=ERROR, retryable=False))["id"]
+    waiting = await engine.trigger("send-email", delay="1h")
+    await at.show("GET", route, "It completed: the output is text in the format of `outputType`.", run=done)
+    await at.show("GET", route, "It ended in any other way.", run=failed)
+    await at.show("GET", route, run=waiting)
+
+
+async def _events(at: Recorder) -> None:
+    route = "/api/v1/runs/{run}/events"
+    run = (await at.engine.listed(**{"filter[status]": "COMPLETED"}))[0]
+    await at.show("GET", route, run=run)
+    await at.show("GET", route, run=UNKNOWN)
+
+
+async def _change(at: Recorder) -> None:
+    engine = at.engine
+    run = await engine.trigger("send-email", {"to": "kim"}, delay="1h")
+    reschedule, cancel, replay = ("/api/v1/runs/{run}/reschedule", "/api/v2/runs/{run}/cancel", "/api/v1/runs/{run}/replay")
+    await at.show("POST", reschedule, "", {"delay": "2h"}, run=run)
+    await at.show("POST", reschedule, "", {"delay": "2020-01-01"}, run=run)
+    await at.show("POST", cancel, run=run)
+    await at.show("POST", cancel, run=UNKNOWN)
+    await at.show("POST", reschedule, "", {"delay": "2h"}, run=run)
+    await at.show("POST", replay, "Without a body it is the same again.", run=run)
+    await at.show("POST", replay, "What is said anew replaces what was.", {"payload": {"to": "lee"}, "tags": []}, run=run)
+    await at.show("POST", replay, run=UNKNOWN)
+    await at.show("POST", replay, "", {"maxAttempts": 0}, run=run)
+
+
+async def _keys(at: Recorder) -> None:
+    route, body = "/api/v1/idempotencyKeys/{key}/reset", {"taskIdentifier": "send-email"}
+    await at.show("POST", route, "", body, key="welcome-ada")
+    await at.show("POST", route, "", body, key="welcome-ada")
+
+
+async def _ledger(at: Recorder) -> None:
+    route = "/api/v1/ledger/events"
+    await at.show("GET", route, query="?after=3&limit=2")
+    await at.show("GET", route, query="?limit=5000")
+
+
+async def _worker(at: Recorder) -> None:
+    register, turn = "/worker/v1/register", "/worker/v1/turn"
+    registered = await at.show("POST", register, "", {"sdk": "mine/1.0", "tasks": [TASK]})
+    await at.show("POST", register, "", {"tasks": []})
+    body: dict[str, Json] = {"session": "worker_7f3a", "version": registered["version"], "sequence": 1, "want": 1}
+    answer = await at.show("POST", turn, "Ask for a run.", body | {"received": 0, "waitMs": 20_000})
+    (handed,) = answer["runs"]
+    said = {"run": handed["id"], "token": handed["token"], "at": at.engine.clock.wall}
+    reports = [said | {"kind": "started"}, said | {"kind": "succeeded", "output": {"sent": True}}]
+    await at.show("POST", turn, "Report on it.", body | {"sequence": 2, "received": 1, "want": 0, "reports": reports})
+    await at.show("POST", turn, "", body | {"sequence": 3, "version": "20200101.1"})
+    await at.show("POST", turn, "", body | {"sequence": 3, "session": "me"})
+
+
+async def _health(at: Recorder) -> None:
+    await at.engine.listed()
+    await at.show("GET", "/livez")
+    await at.show("GET", "/readyz")
+
+
+PARTS: tuple[Callable[[Recorder], Awaitable[None]], ...] = (
+    *(_trigger, _batch, _list, _retrieve, _result, _events, _change, _keys, _ledger, _worker, _health),
+)
