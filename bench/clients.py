@@ -14,7 +14,8 @@ IN_FLIGHT = 4
 """Requests of the client at a time: enough that the engine never waits for it."""
 EVENTS_PER_RUN, EVENTS_PER_BATCH = 4, 2
 """Triggered, dequeued, started, succeeded; and the batch with the key of its request."""
-LOOK_AGAIN_SECONDS = 0.01
+LOOK_AGAIN_SECONDS = 0.05
+"""One percent of what a repetition takes; to ask more often would slow down what is measured."""
 UNFINISHED = "PENDING,PENDING_VERSION,DELAYED,QUEUED,DEQUEUED,EXECUTING,REATTEMPTING"
 
 

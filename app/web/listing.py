@@ -76,9 +76,11 @@ def _many(parameters: Mapping[str, str], name: str) -> list[str]:
 
 def _bool(parameters: Mapping[str, str], name: str) -> bool | None:
     value = parameters.get(name)
-    if value not in {None, "true", "false"}:
+    if value is None:
+        return None
+    if value not in {"true", "false"}:
         raise Malformed(f"{name} is true or false, not {value[:40]!r}.")
-    return None if value is None else value == "true"
+    return value == "true"
 
 
 def _date(parameters: Mapping[str, str], side: str) -> int | None:

@@ -3,7 +3,7 @@ from collections.abc import AsyncIterator, Iterator
 import pytest
 from structlog.testing import capture_logs
 
-from tests.app.harness import Engine, Log, running_engine
+from tests.app.harness import Engine, Log, ledger_mistakes, running_engine
 
 
 @pytest.fixture(autouse=True)
@@ -18,4 +18,5 @@ async def engine(log: Log) -> AsyncIterator[Engine]:
     """An engine that has nothing to complain of; tests that break it start their own."""
     async with running_engine() as running:
         yield running
+        assert await ledger_mistakes(running) == []
     assert [entry for entry in log if entry["log_level"] == "error"] == []

@@ -1,7 +1,8 @@
 """A whole engine in this process: real routes, core and SQLite (in memory), and a clock that tests move."""
 
+import asyncio
 import random
-from collections.abc import AsyncIterator, MutableMapping
+from collections.abc import AsyncGenerator, Callable, MutableMapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 from uuid import uuid4
@@ -23,6 +24,8 @@ LEASE_MS = 30_000
 START_MS = 1_800_000_000_000
 START = "2027-01-15T08:00:00.000Z"
 RETRY = {"maxAttempts": 3, "minTimeoutInMs": 1_000, "maxTimeoutInMs": 60_000, "factor": 2.0, "randomize": False}
+SOON_SECONDS = 5
+"""More than anything takes that comes by itself."""
 Log = list[MutableMapping[str, Any]]
 STEP_MS = 4_000
 """Longer, and the engine would take it for a pause in which it was deaf."""
@@ -105,6 +108,11 @@ class Engine:
         """The types of all events of a run."""
         return [each["type"] for each in (await self.get(f"/api/v1/runs/{run}/events"))["events"]]
 
+    async def waits(self, sequence: int) -> None:
+        """Until the engine holds this turn of the worker, because there is nothing to say."""
+        sessions = self.service.loop.engine._turns._sessions  # pyright: ignore[reportPrivateUsage]
+        await until(lambda: self.session in sessions and sessions[self.session].sequence == sequence)
+
     async def turn(self, version: str, *reports: dict[str, Any], want: int = 10, **fields: Any) -> Any:
         """The next turn of the worker, which has received all answers so far."""
         self.sequence += 1
@@ -123,6 +131,13 @@ class Engine:
         answer = await self.turn(version, report(handed, kind, at=self.clock.wall, **fields), want=0)
         assert answer["refused"] == []
         return handed
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Let the engine go on until this holds."""
+    async with asyncio.timeout(SOON_SECONDS):
+        while not condition():  # noqa: ASYNC110 (what is waited for has no event)
+            await asyncio.sleep(0)
 
 
 def report(run: dict[str, Any], kind: str, **fields: Any) -> dict[str, Any]:
@@ -147,7 +162,7 @@ async def environment(engine: Engine, slug: str) -> Engine:
     origin: dict[str, Any] = {"environment": name, "actor": "test", "cause": "test", "at": now}
     await service.loop.submit(CreateEnvironment(slug=slug, type="STAGING", **origin))
     await service.loop.submit(AddKey(sha256=digest_of(key), hint="tr_…", **origin))
-    client = _client(engine.client._transport, key)
+    client = _client(transport_of(engine), key)
     return Engine(service, engine.clock, client, f"worker_{slug}")
 
 
@@ -158,7 +173,7 @@ async def running_engine(
     clock: ManualClock | None = None,
     ids: Ids | None = None,
     secret_key: str | None = KEY,
-) -> AsyncIterator[Engine]:
+) -> AsyncGenerator[Engine]:
     """An engine on these parts, or on new ones in memory."""
     clock = clock or ManualClock()
     name = uuid4().hex
@@ -178,13 +193,26 @@ async def running_engine(
         yield Engine(service, clock, await stack.enter_async_context(_client(transport, key)), "worker_1")
 
 
+async def ledger_mistakes(engine: Engine) -> list[str]:
+    """Where the ledger is not what was appended. Raises LedgerCorrupt when an event cannot be read any more."""
+    service = engine.service
+    events = await service.read(lambda: service.ledger.read_after(0, limit=engine.head))
+    assert len(events) == engine.head
+    return await service.read(lambda: list(service.ledger.verify()))
+
+
 def application_of(engine: Engine) -> FastAPI:
     """The web application that the client of an engine talks to."""
-    transport = engine.client._transport
-    assert isinstance(transport, httpx.ASGITransport)
-    application = transport.app
+    application = transport_of(engine).app
     assert isinstance(application, FastAPI)
     return application
+
+
+def transport_of(engine: Engine) -> httpx.ASGITransport:
+    """What brings the requests of a client to the application."""
+    transport = engine.client._transport  # pyright: ignore[reportPrivateUsage]
+    assert isinstance(transport, httpx.ASGITransport)
+    return transport
 
 
 def _client(transport: httpx.AsyncBaseTransport, key: str) -> httpx.AsyncClient:

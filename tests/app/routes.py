@@ -22,7 +22,9 @@ BODIES: dict[str, Any] = {
 
 def routes_of(application: FastAPI) -> list[tuple[str, str]]:
     """The method and the path of each route that is ours, as the documentation writes them."""
-    return [(method, route.path_format) for route in _walk(application.routes) for method in sorted(route.methods)]
+    return [
+        (method, route.path_format) for route in _walk(application.routes) for method in sorted(route.methods or ())
+    ]
 
 
 def _walk(routes: Sequence[BaseRoute]) -> Iterator[APIRoute]:

@@ -90,7 +90,7 @@ async def test_before_its_trigger_there_was_no_run(engine: Engine, as_of: str) -
     assert sentence == f"Run {run} did not exist yet."
 
 
-@pytest.mark.parametrize("as_of", ["", "then", "-1", "1.5", "9" * 19, "2027-13-01", "１"])
+@pytest.mark.parametrize("as_of", ["", "then", "-1", "1.5", "9" * 19, "2027-13-01", "\uff11"])
 async def test_another_moment_there_is_not(engine: Engine, as_of: str) -> None:
     run = await engine.trigger()
 

@@ -33,7 +33,7 @@ async def test_no_route_answers_without_a_key(engine: Engine, header: str | None
     run, head = await engine.trigger(delay="1h"), engine.head
     routes = [(method, path) for method, path in routes_of(application_of(engine)) if needs_key(path)]
     engine.client.headers.pop("authorization")
-    headers = {} if header is None else {"authorization": header.encode("latin-1")}
+    headers = [] if header is None else [(b"authorization", header.encode("latin-1"))]
 
     answers: dict[str, Any] = {}
     for method, path in routes:
@@ -85,7 +85,9 @@ async def test_each_key_opens_its_own_environment(engine: Engine) -> None:
     other = await environment(engine, "stg")
     await engine.trigger()
 
-    names = [(await each.post("/worker/v1/register", {"tasks": [{"id": "a"}]}))["environment"] for each in (engine, other)]
+    names = [
+        (await each.post("/worker/v1/register", {"tasks": [{"id": "a"}]}))["environment"] for each in (engine, other)
+    ]
 
     assert [name["slug"] for name in names] == ["dev", "stg"]
 

@@ -7,11 +7,10 @@ import pytest
 
 from app import start
 from tests.app.faulty import FaultyLedger
-from tests.app.harness import START_MS, Engine, running_engine, sentence_of
+from tests.app.harness import SOON_SECONDS, START_MS, Engine, running_engine, sentence_of
 
 TRIGGER = "/api/v1/tasks/greet/trigger"
 READY = ("role", "head", "readModels")
-SOON_SECONDS = 5
 
 
 @pytest.fixture
@@ -51,9 +50,7 @@ async def test_workers_that_wait_are_sent_away(engine: Engine, ledger: FaultyLed
     version = await engine.register()
     body = {"session": "worker_1", "version": version, "sequence": 1, "want": 1, "waitMs": 20_000}
     turn = asyncio.create_task(engine.client.post("/worker/v1/turn", json=body))
-    async with asyncio.timeout(SOON_SECONDS):
-        while "worker_1" not in engine.service.loop.engine._turns._sessions:
-            await asyncio.sleep(0)
+    await engine.waits(1)
     start.claim(ledger, ledger.head(), START_MS)
 
     await engine.client.post(TRIGGER, json={})
@@ -72,7 +69,9 @@ async def test_a_run_of_the_batch_that_never_landed_can_still_be_read(engine: En
         assert (await engine.retrieve(run))["status"] == "QUEUED"
 
 
-@pytest.mark.xfail(strict=True, reason="the engine takes its own claim for that of another writer (app/loop.py _recover)")
+@pytest.mark.xfail(
+    strict=True, reason="the engine takes its own claim for that of another writer (app/loop.py _recover)"
+)
 async def test_a_claim_whose_answer_was_lost_does_not_depose_its_own_writer(
     engine: Engine, ledger: FaultyLedger
 ) -> None:

@@ -75,7 +75,9 @@ async def test_a_version_of_another_environment_is_unknown(engine: Engine) -> No
     other = await environment(engine, "stg")
     version = await engine.register()
 
-    response = await other.client.post("/worker/v1/turn", json={"session": "worker_2", "version": version, "sequence": 1})
+    response = await other.client.post(
+        "/worker/v1/turn", json={"session": "worker_2", "version": version, "sequence": 1}
+    )
 
     assert (response.status_code, response.json()["code"]) == (404, "unknown_version")
 

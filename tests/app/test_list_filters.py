@@ -99,7 +99,7 @@ async def _by_version(engine: Engine) -> dict[str, str]:
 async def test_several_values_of_one_filter_mean_any_of_them(engine: Engine, name: str, make: Maker) -> None:
     runs = await make(engine)
     other = await engine.trigger("unlike-all")
-    (first, one), (second, two), (third, three) = runs.items()
+    (first, one), (_, two), (third, three) = runs.items()
 
     alone = [await engine.listed(**{f"filter[{name}]": value}) for value in runs]
     both = await engine.listed(**{f"filter[{name}]": f"{first},,{third},{first}"})

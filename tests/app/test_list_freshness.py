@@ -11,7 +11,6 @@ from app.web import runs
 from domain.errors import Unavailable
 from tests.app.harness import Engine, running_engine, sentence_of
 
-
 READY = ("role", "head", "readModels")
 
 

@@ -10,11 +10,10 @@ from app import loop
 from domain import engine as core
 from domain.events import WriterStarted
 from tests.app.faulty import DISK_FULL, FaultyLedger
-from tests.app.harness import Engine, running_engine, sentence_of
+from tests.app.harness import SOON_SECONDS, Engine, running_engine, sentence_of, until
 
 TRIGGER = "/api/v1/tasks/greet/trigger"
 READY = ("role", "head", "readModels")
-SOON_SECONDS = 5
 
 
 @pytest.fixture
@@ -36,8 +35,8 @@ def _unavailable(response: httpx.Response, *more: str) -> str:
 
 async def _until_ready(engine: Engine) -> None:
     async with asyncio.timeout(SOON_SECONDS):
-        while (await engine.client.get("/readyz")).status_code != 200:
-            await asyncio.sleep(0.005)  # the engine tries again by the real clock
+        while (await engine.client.get("/readyz")).status_code != 200:  # noqa: ASYNC110 (it tries again by the real clock)
+            await asyncio.sleep(0.005)
 
 
 async def test_while_it_lasts_commands_are_refused_and_reads_answered(engine: Engine, ledger: FaultyLedger) -> None:
@@ -90,9 +89,7 @@ async def test_it_passes_by_itself_and_what_was_refused_was_not_done(engine: Eng
     assert [run["id"] for run in (await engine.turn(version))["runs"]] == [before, after]
 
 
-async def test_a_commit_that_fails_once_is_refused_and_the_next_one_lands(
-    engine: Engine, ledger: FaultyLedger
-) -> None:
+async def test_a_commit_that_fails_once_is_refused_and_the_next_one_lands(engine: Engine, ledger: FaultyLedger) -> None:
     ledger.fails = 1
 
     refused = await engine.client.post(TRIGGER, json={})
@@ -155,9 +152,7 @@ async def test_a_full_inbox_refuses_what_is_too_much_and_does_the_rest(
     requests = [asyncio.create_task(engine.client.post(TRIGGER, json={}))]
     await asyncio.to_thread(ledger.appending.wait, SOON_SECONDS)
     requests += [asyncio.create_task(engine.client.post(TRIGGER, json={})) for _ in range(5)]
-    async with asyncio.timeout(SOON_SECONDS):
-        while sum(request.done() for request in requests) < 2:
-            await asyncio.sleep(0)
+    await until(lambda: sum(request.done() for request in requests) == 2)
     ledger.may_append.set()
 
     answers = await asyncio.gather(*requests)

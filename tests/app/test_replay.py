@@ -62,7 +62,9 @@ async def test_what_the_run_works_on_is_copied_and_how_it_is_run_is_not(engine: 
 
 
 async def test_what_is_said_anew_replaces_what_was(engine: Engine) -> None:
-    run = await engine.trigger(payload={"n": 1}, payloadType="text/x", tags=["a"], metadata={"m": 1}, concurrencyKey="k")
+    run = await engine.trigger(
+        payload={"n": 1}, payloadType="text/x", tags=["a"], metadata={"m": 1}, concurrencyKey="k"
+    )
     anew: dict[str, Any] = {
         "payload": [2],
         "metadata": {"m": 2},

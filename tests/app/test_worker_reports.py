@@ -17,7 +17,8 @@ async def _handed(engine: Engine) -> tuple[str, dict[str, Any]]:
 
 
 @pytest.mark.parametrize(
-    ("kind", "status"), [("succeeded", "COMPLETED"), ("failed", "FAILED"), ("crashed", "CRASHED"), ("released", "QUEUED")]
+    ("kind", "status"),
+    [("succeeded", "COMPLETED"), ("failed", "FAILED"), ("crashed", "CRASHED"), ("released", "QUEUED")],
 )
 async def test_an_end_that_overtakes_its_start_counts_for_both(engine: Engine, kind: str, status: str) -> None:
     version, handed = await _handed(engine)
@@ -107,7 +108,12 @@ async def test_a_started_run_that_is_released_goes_back_without_counting_as_a_fa
 
 @pytest.mark.parametrize(
     ("said", "counts"),
-    [(START_MS - 99_999, START_MS), (START_MS + 500, START_MS + 500), (START_MS + 99_999, START_MS + 1_000), (-5, START_MS)],
+    [
+        (START_MS - 99_999, START_MS),
+        (START_MS + 500, START_MS + 500),
+        (START_MS + 99_999, START_MS + 1_000),
+        (-5, START_MS),
+    ],
 )
 async def test_a_clock_that_is_off_reports_neither_from_the_future_nor_from_before_the_run(
     engine: Engine, said: int, counts: int

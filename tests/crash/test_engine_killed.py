@@ -10,11 +10,11 @@ import pytest
 from tests.crash.engine_process import MOMENTS
 from tests.crash.scenario import Scenario
 
+LIVES = {"append": (1, 6), "blobs": (2,), "handouts": (2,), "results": (2,), "views": (1, 4)}
+"""At which of its writes of this kind an engine dies, once at each moment of it."""
 
-@pytest.mark.parametrize(
-    ("write", "counts"),
-    [("append", (1, 6)), ("blobs", (2,)), ("handouts", (1, 3)), ("results", (2,)), ("views", (1, 6))],
-)
+
+@pytest.mark.parametrize(("write", "counts"), LIVES.items(), ids=LIVES)
 async def test_nothing_is_lost_or_done_twice_when_the_engine_dies_while_it_writes(
     scenario: Scenario, write: str, counts: Sequence[int]
 ) -> None:
@@ -24,8 +24,8 @@ async def test_nothing_is_lost_or_done_twice_when_the_engine_dies_while_it_write
         for moment in MOMENTS:
             scenario.start_engine(f"{write}.{moment}", count)
             await scenario.engine_is_killed()
-            if moment == "inserted":
-                # Once in each round both are dead at the same time.
+            if (count, moment) == (counts[0], "inserted"):
+                # Once both are dead at the same time.
                 await scenario.kill_worker()
                 await scenario.start_worker()
     scenario.start_engine()

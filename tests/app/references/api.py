@@ -14,8 +14,8 @@ from tests.app.references.examples import Shown
 from tests.app.references.markdown import block, code, page, pretty, table
 from tests.app.routes import routes_of
 
-INTRODUCTION = """Every request carries the header `Authorization: Bearer <secret key>`, but for `/livez`, `/readyz`, `/docs` and
-`/openapi.json`. A key opens one environment, and nothing of another one can be seen or changed with it.
+INTRODUCTION = """Every request carries the header `Authorization: Bearer <secret key>`, but for `/livez`, `/readyz`,
+`/docs` and `/openapi.json`. A key opens one environment, and nothing of another one can be seen or changed with it.
 
 - Bodies and answers are JSON (`content-type` is not looked at). Fields that nobody knows are ignored.
 - What there is none of is left out of an answer, never `null`. In the options of a trigger `null` is the same as
@@ -36,13 +36,13 @@ TITLES = {
     "health": "Health",
 }
 OPTIONS = {
-    "queue": "`{\"name\": …}`: another queue than that of the task",
+    "queue": '`{"name": …}`: another queue than that of the task',
     "concurrencyKey": "text or integer: the queue's limit then holds for each key apart",
     "delay": "a duration, or a date: the run enters its queue then; a date that has passed is no delay",
     "ttl": "a duration, or seconds: a run not started so long after it was queued expires; 0 opts out of the task's",
     "idempotencyKey": "1 to 2,048 characters: as long as it stands for a run of this task, that run is the answer",
     "idempotencyKeyTTL": "how long the key stands for the run, like `60s`, `5m`, `24h` or `7d`; 30 days if left out",
-    "idempotencyKeyOptions": "`{\"key\": …}`: how the user wrote a key that is sent hashed; runs show it",
+    "idempotencyKeyOptions": '`{"key": …}`: how the user wrote a key that is sent hashed; runs show it',
     "maxAttempts": "1 to 250; the task's if left out",
     "maxDuration": "seconds that one attempt may take, 1 or more; the task's if left out",
     "metadata": "a JSON object of at most 262,144 bytes",
@@ -58,7 +58,7 @@ NOTES = {
     ("POST", "/api/v1/tasks/{task}/trigger"): "`payload` is any JSON value of at most 3,145,728 bytes, nested at most"
     " 200 levels deep. The headers `Idempotency-Key` and `Idempotency-Key-TTL` do what the fields do, and win. A task"
     " that no worker has registered yet is accepted: its runs wait.",
-    ("POST", "/api/v1/tasks/{task}/batch"): "Items are bodies of a trigger. The whole body has at most 33,554,432 bytes.",
+    ("POST", "/api/v1/tasks/{task}/batch"): "Items are bodies of a trigger, 33,554,432 bytes all together at most.",
     ("GET", "/api/v1/runs"): "Values of one filter are joined by commas and mean any of them; different filters must"
     " all hold. `next` and `previous` are there only where there is such a page. If the read models lag more than a"
     " second behind the client's own writes, the header `x-runfold-lag` says by how many events.",

@@ -12,8 +12,8 @@ from domain.attempts import Late
 from domain.errors import RunfoldError
 from tests.app.references.markdown import block, code, page, pretty, sentence, table
 
-INTRODUCTION = """Whatever goes wrong is answered with one body: a sentence that a person can act on under `error`, and the
-fields of RFC 9457 beside it. Nothing was written when a request was refused (4xx)."""
+INTRODUCTION = """Whatever goes wrong is answered with one body: a sentence that a person can act on under `error`, and
+the fields of RFC 9457 beside it. Nothing was written when a request was refused (4xx)."""
 
 WHAT_TO_DO = {
     400: "Mend the request: the sentence names the place.",
@@ -51,7 +51,12 @@ def text() -> str:
         table(
             ("class", "status", "code", "meaning"),
             [
-                (code(kind.__name__), str(status_of_kind(kind)), code(CODES[kind]) if kind in CODES else "", sentence(kind))
+                (
+                    code(kind.__name__),
+                    str(status_of_kind(kind)),
+                    code(CODES[kind]) if kind in CODES else "",
+                    sentence(kind),
+                )
                 for kind in walk(RunfoldError)
             ],
         ),

@@ -22,11 +22,14 @@ ENVELOPE = (
     ("type", "string", "One of the names below."),
     ("occurredAt", "ISO 8601 date", "When it happened; a worker's word counts within reason."),
     ("recordedAt", "ISO 8601 date", "When it was decided; it never decreases with the position."),
-    ("actor", "string", "Who did it: `key:` and the first digits of the key's SHA-256, `worker:` and its session, or"
-     " `engine`, `timer`, `retry`."),
-    ("cause", "string", "What it answers: the request, `turn:` and its sequence, the timer, or `event:` and a position."),
+    (
+        "actor",
+        "string",
+        "Who did it: `key:` and digits of the key's SHA-256, `worker:` and its session, or the engine.",
+    ),
+    ("cause", "string", "What it answers: a request, `turn:` and its sequence, a timer, or `event:` and its position."),
     ("data", "object", "The fields of the event, as below."),
-)  # fmt: skip
+)
 
 OTHERS = {
     "EnvironmentCreated": "an environment",
@@ -71,9 +74,7 @@ def text() -> str:
 
 
 def _event(event: type[Event], where: str) -> str:
-    return "\n\n".join(
-        part for part in (f"### {event.__name__}", sentence(event), where, _fields(event)) if part
-    )
+    return "\n\n".join(part for part in (f"### {event.__name__}", sentence(event), where, _fields(event)) if part)
 
 
 def _fields(struct: type[Struct]) -> str:

@@ -123,14 +123,20 @@ async def _events(at: Recorder) -> None:
 async def _change(at: Recorder) -> None:
     engine = at.engine
     run = await engine.trigger("send-email", {"to": "kim"}, delay="1h")
-    reschedule, cancel, replay = ("/api/v1/runs/{run}/reschedule", "/api/v2/runs/{run}/cancel", "/api/v1/runs/{run}/replay")
+    reschedule, cancel, replay = (
+        "/api/v1/runs/{run}/reschedule",
+        "/api/v2/runs/{run}/cancel",
+        "/api/v1/runs/{run}/replay",
+    )
     await at.show("POST", reschedule, "", {"delay": "2h"}, run=run)
     await at.show("POST", reschedule, "", {"delay": "2020-01-01"}, run=run)
     await at.show("POST", cancel, run=run)
     await at.show("POST", cancel, run=UNKNOWN)
     await at.show("POST", reschedule, "", {"delay": "2h"}, run=run)
     await at.show("POST", replay, "Without a body it is the same again.", run=run)
-    await at.show("POST", replay, "What is said anew replaces what was.", {"payload": {"to": "lee"}, "tags": []}, run=run)
+    await at.show(
+        "POST", replay, "What is said anew replaces what was.", {"payload": {"to": "lee"}, "tags": []}, run=run
+    )
     await at.show("POST", replay, run=UNKNOWN)
     await at.show("POST", replay, "", {"maxAttempts": 0}, run=run)
 
