@@ -4,6 +4,7 @@ PYTHON ?= $(shell for each in python3.13 python3.12 python3.11 python3; do \
 BIN := .venv/bin
 READY := .venv/ready
 SEEDS ?= 100
+ROUNDS ?= 5
 ARGS ?=
 
 # pyright comes with its wheel; without this it asks the network for a newer one on every run.
@@ -37,8 +38,9 @@ check: $(READY) ## everything CI runs: format, lint, types, import arrows, tests
 bench: $(READY) ## measure throughput and latency
 	$(BIN)/python bench/run.py $(ARGS)
 
-soak: $(READY) ## run the simulation from many seeds; SEEDS=1000
+soak: $(READY) ## run the simulation from many seeds, and kill real processes for a while; SEEDS=1000 ROUNDS=20
 	$(BIN)/python -m tests.simulation.soak --seeds $(SEEDS)
+	RUNFOLD_CRASH_ROUNDS=$(ROUNDS) $(BIN)/pytest -n 2 tests/crash/test_random_kills.py
 
 format: $(READY) ## format, and mend what ruff can mend
 	$(BIN)/ruff format

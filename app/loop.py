@@ -14,14 +14,12 @@ from app.start import claim
 from domain import states
 from domain.commands import Command
 from domain.draft import Answer, Draft, Ticket
-from domain.engine import DEAF_MS, Engine
+from domain.engine import Engine
 from domain.errors import Deposed, LedgerUnavailable, RunfoldError, Unavailable
 from domain.ports import Clock, Head, Ledger
 
 log = structlog.get_logger(__name__)
 
-IDLE_MS = DEAF_MS // 5
-"""The engine looks around at least this often, so that it knows when it was deaf."""
 CLAIM_AGAIN_MS_MAX = 2_000
 
 
@@ -88,7 +86,9 @@ class EngineLoop:
 
     async def _rest(self) -> None:
         wait = self.engine.wait_ms(self._clock.now())
-        seconds = min(IDLE_MS, IDLE_MS if wait is None else wait) / 1_000
+        # It looks around now and then, so that it knows when it was deaf.
+        idle = self.engine.deaf_ms // 5
+        seconds = min(idle, idle if wait is None else wait) / 1_000
         try:
             async with asyncio.timeout(seconds):
                 await self._news.wait()

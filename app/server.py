@@ -13,7 +13,7 @@ from adapters.clock import SystemClock
 from adapters.ids import Uuid7Ids
 from adapters.sqlite.ledger import SqliteLedger
 from adapters.sqlite.read_models import SqliteReadModels
-from app.service import Service, start_service
+from app.service import Service, new_key, start_service
 from app.settings import Settings
 from app.web.application import create_application
 
@@ -62,9 +62,7 @@ async def _serve(settings: Settings) -> None:
     service = open_service(settings)
     await service.start()
     try:
-        made = await service.ensure_environment(settings.secret_key)
-        if made:
-            print(f"Secret key of the development environment, shown this once: {made}", flush=True)  # noqa: T201 (it is nowhere else)
+        await service.ensure_environment(_secret_key(settings, service))
         # A frozen heap is not walked by every collection: the states of unfinished runs live long.
         gc.collect()
         gc.freeze()
@@ -80,6 +78,15 @@ async def _serve(settings: Settings) -> None:
         await _Server(config, service).serve()
     finally:
         await service.stop()
+
+
+def _secret_key(settings: Settings, service: Service) -> str | None:
+    if settings.secret_key is not None or not service.needs_key:
+        return settings.secret_key
+    key = new_key()
+    # Before it opens anything: a key that is shown too early is harmless, one that is lost locks everyone out.
+    print(f"Secret key of the development environment, shown this once: {key}", flush=True)  # noqa: T201 (nowhere else)
+    return key
 
 
 def _new_loop() -> asyncio.AbstractEventLoop:

@@ -62,7 +62,8 @@ class Service:
     async def stop(self) -> None:
         """End the engine, bring the read models up to it, and let go of the database."""
         await self.end_engine()
-        await self.follower.reached(self.loop.feed.head.position, seconds=5)
+        if self.follower.stopped is None:
+            await self.follower.reached(self.loop.feed.head.position, seconds=5)
         self._tasks[1].cancel()
         await asyncio.gather(self._tasks[1], return_exceptions=True)
         self._readers.shutdown()
@@ -82,26 +83,26 @@ class Service:
         """All environments as they are."""
         return list(self.loop.engine.memory.environments())
 
-    async def ensure_environment(self, secret_key: str | None) -> str | None:
-        """See to it that there is a development environment, which `secret_key` opens.
+    @property
+    def needs_key(self) -> bool:
+        """Whether no key opens the development environment yet."""
+        return not any(each.keys for each in self.environments() if each.slug == "dev")
 
-        Returns a new key, to be shown once, if there was none yet and none was given.
-        """
+    async def ensure_environment(self, secret_key: str | None) -> None:
+        """See to it that there is a development environment, opened by `secret_key` alone if one is given."""
         now = self.clock.now().wall
         found = next((each for each in self.environments() if each.slug == "dev"), None)
         environment = found.id if found else self.ids.new("env", now)
         origin: dict[str, Any] = {"environment": environment, "actor": "engine", "cause": "start", "at": now}
         if found is None:
             await self.loop.submit(commands.CreateEnvironment(slug="dev", type="DEVELOPMENT", **origin))
-        made = None if secret_key or (found and found.keys) else f"tr_dev_{secrets.token_hex(16)}"
-        key = secret_key or made
-        if key:
-            sha256 = digest_of(key)
-            await self.loop.submit(commands.AddKey(sha256=sha256, hint=f"{key[:7]}…{key[-4:]}", **origin))
-            # The setting says which key opens the environment: one that it named before no longer does.
-            for other in sorted(found.keys - {sha256}) if found else []:
-                await self.loop.submit(commands.RevokeKey(sha256=other, **origin))
-        return made
+        if secret_key is None:
+            return
+        sha256 = digest_of(secret_key)
+        await self.loop.submit(commands.AddKey(sha256=sha256, hint=f"{secret_key[:7]}…{secret_key[-4:]}", **origin))
+        # The setting says which key opens the environment: one that it named before no longer does.
+        for other in sorted(found.keys - {sha256}) if found else []:
+            await self.loop.submit(commands.RevokeKey(sha256=other, **origin))
 
     async def _drive(self) -> None:
         try:
@@ -109,6 +110,11 @@ class Service:
         except Exception as error:
             self.failure = f"{type(error).__name__}: {error}"
             log.exception("the engine ended")
+
+
+def new_key() -> str:
+    """A secret key for a development environment."""
+    return f"tr_dev_{secrets.token_hex(16)}"
 
 
 def digest_of(key: str) -> str:

@@ -31,8 +31,11 @@ BATCH_MAX_BYTES = 4_000_000
 HAND_OUTS_MAX = 1_000
 """How many runs a batch hands out, over and above its other events: a flood of new runs must not starve the workers."""
 LOAD_MAX = 2_000
-DEAF_MS = 5_000
-"""A gap between two batches after which leases start anew; whoever drives the engine asks for batches more often."""
+
+
+def deaf_after(lease_ms: int) -> int:
+    """The gap between two batches (milliseconds) after which it was the engine that was deaf, and leases start anew."""
+    return min(5_000, lease_ms // 2)
 
 
 class Now(NamedTuple):
@@ -59,6 +62,8 @@ class Engine:
         for state in kept:
             self.memory.replace(state.id, state)
         self.head: int = head
+        self.deaf_ms = deaf_after(lease_ms)
+        """Whoever drives the engine asks for batches more often than that."""
         self._turns = Turns(self.memory, lease_ms, chance)
         self._handlers = Handlers(self.memory, self._turns)
         self._turns.listen_anew(now.mono)
@@ -102,7 +107,7 @@ class Engine:
     def take_batch(self, now: Now) -> Draft | None:
         """Decide what has arrived and what is due; None if there is nothing to commit and nobody to answer."""
         assert self._draft is None, "commands are decided when the previous commit has landed"
-        if now.mono - self._heard > DEAF_MS:
+        if now.mono - self._heard > self.deaf_ms:
             self._turns.forgive(now.mono)
         self._heard = now.mono
         # The wall clock may be set back; what is recorded later is never recorded as earlier.

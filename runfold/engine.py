@@ -22,7 +22,9 @@ def main() -> NoReturn:
 def _start_engine(arguments: list[str]) -> NoReturn:
     # -P keeps the user's folder, which may well have an app/ too, off the engine's path.
     command = [sys.executable, "-P", "-m", "app", *arguments]
-    environment = {**os.environ, "PYTHONPATH": str(_rooms())}
+    # First the rooms; what the user has there is for the workers that the engine's program starts.
+    paths = [str(_rooms()), *filter(None, [os.environ.get("PYTHONPATH")])]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
     if os.name == "posix":
         # The engine takes the place of this process, so that signals meant for it arrive.
         os.execve(sys.executable, command, environment)  # noqa: S606 (no shell is what we want)

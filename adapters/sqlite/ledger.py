@@ -41,7 +41,7 @@ class SqliteLedger:
     def __init__(self, path: Path | str, *, writes: bool = True, name: str = "ledger") -> None:
         in_memory = str(path) == MEMORY
         self._lock = FileLock(Path(f"{path}.lock")) if writes and not in_memory else None
-        uri = f"file:{name}?mode=memory&cache=shared" if in_memory else f"file:{Path(path).absolute()}"
+        uri = f"file:{name}?mode=memory&cache=shared" if in_memory else Path(path).absolute().as_uri()
         self._store = Datastore(uri)
         self._recorder = Recorder(self._store)
         self._mapper = RecordedMapper()

@@ -45,7 +45,7 @@ class SqliteReadModels:
 
     def __init__(self, path: Path | str, *, name: str = "read_models") -> None:
         in_memory = str(path) == MEMORY
-        self._store = Store(f"file:{name}?mode=memory&cache=shared" if in_memory else f"file:{Path(path).absolute()}")
+        self._store = Store(f"file:{name}?mode=memory&cache=shared" if in_memory else Path(path).absolute().as_uri())
         create(self._store)
 
     def position(self) -> Head:

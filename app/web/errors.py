@@ -7,6 +7,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
 from domain import errors
 
@@ -101,9 +102,15 @@ async def _unexpected(_request: Request, error: Exception) -> Response:
     return answer(500, "Something went wrong here; the engine's log says what.")
 
 
+async def _gone(_request: Request, _error: Exception) -> Response:
+    # Nobody is there to read it; 499 is what web servers write into their logs for this.
+    return Response(status_code=499)
+
+
 def install(application: FastAPI) -> None:
     """Let every error of the application be answered by this table."""
     application.add_exception_handler(errors.RunfoldError, _refused)
     application.add_exception_handler(RequestValidationError, _invalid)
     application.add_exception_handler(HTTPException, _http)
+    application.add_exception_handler(ClientDisconnect, _gone)
     application.add_exception_handler(Exception, _unexpected)

@@ -40,7 +40,7 @@ def main() -> None:
     # Ctrl-C and a service manager's SIGTERM reach all processes; the worker decides when its children end.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, child.on_signal)
-    with suppress(StoppedError):
+    with suppress(StoppedError, ConnectionError):
         child.serve(target)
 
 

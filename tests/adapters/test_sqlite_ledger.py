@@ -12,6 +12,7 @@ from eventsourcing.persistence import ApplicationRecorder
 from eventsourcing.tests.persistence import ApplicationRecorderTestCase, NonInterleavingNotificationIDsBaseCase
 
 from adapters.sqlite.ledger import SqliteLedger
+from adapters.sqlite.read_models import SqliteReadModels
 from adapters.sqlite.recorder import Datastore, Recorder
 from domain.errors import LedgerUnavailable
 from domain.ports import START
@@ -26,6 +27,17 @@ def test_a_second_engine_on_the_same_file_is_refused_with_a_sentence(tmp_path: P
 
     first.close()
     SqliteLedger(tmp_path / "ledger.db").close()
+
+
+@pytest.mark.parametrize("folder", ["a#b", "a?mode=memory", "a%20b", "with space", "ümlaut"])
+def test_both_files_are_where_their_paths_say(tmp_path: Path, folder: str) -> None:
+    (tmp_path / folder).mkdir()
+
+    SqliteLedger(tmp_path / folder / "ledger.db").close()
+    SqliteReadModels(tmp_path / folder / "ledger.views.db").close()
+
+    found = {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*.db")}
+    assert found == {f"{folder}/ledger.db", f"{folder}/ledger.views.db"}
 
 
 @pytest.mark.parametrize(

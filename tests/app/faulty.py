@@ -23,6 +23,8 @@ class FaultyLedger(SqliteLedger):
         """So many of the next appends fail, and nothing is written."""
         self.loses_answers = 0
         """So many of the next appends are written, and it is not known that they were."""
+        self.lost: set[str] = set()
+        """Values that are no longer there, by the run that they belong to."""
         self.may_append = threading.Event()
         """An append waits for it."""
         self.may_append.set()
@@ -40,6 +42,9 @@ class FaultyLedger(SqliteLedger):
             self.loses_answers -= 1
             raise LedgerUnavailable("The connection broke while the batch was committed.")
         return head
+
+    def blob(self, key: str) -> bytes | None:
+        return None if key.partition("/")[0] in self.lost else super().blob(key)
 
     def read_streams(self, streams: Collection[str]) -> dict[str, list[Recorded]]:
         if self.is_down:

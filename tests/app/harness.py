@@ -13,7 +13,7 @@ from fastapi import FastAPI
 from adapters.ids import Uuid7Ids
 from adapters.sqlite.ledger import MEMORY, SqliteLedger
 from adapters.sqlite.read_models import SqliteReadModels
-from app.service import Service, digest_of, start_service
+from app.service import Service, digest_of, new_key, start_service
 from app.web.application import create_application
 from domain.commands import AddKey, CreateEnvironment, EndTurn
 from domain.engine import Now
@@ -188,7 +188,8 @@ async def running_engine(
     await service.start()
     async with AsyncExitStack() as stack:
         stack.push_async_callback(service.stop)
-        key = await service.ensure_environment(secret_key) or secret_key or ""
+        key = secret_key or new_key()
+        await service.ensure_environment(key)
         transport = httpx.ASGITransport(create_application(service), raise_app_exceptions=False)
         yield Engine(service, clock, await stack.enter_async_context(_client(transport, key)), "worker_1")
 

@@ -92,14 +92,14 @@ async def test_each_key_opens_its_own_environment(engine: Engine) -> None:
     assert [name["slug"] for name in names] == ["dev", "stg"]
 
 
-async def test_a_first_start_without_a_key_makes_one_and_tells_it_once() -> None:
+async def test_an_environment_that_a_key_opens_needs_no_other() -> None:
     async with running_engine(secret_key=None) as engine:
         made = engine.client.headers["authorization"].removeprefix("Bearer ")
 
-        again = await engine.service.ensure_environment(None)
+        await engine.service.ensure_environment(None)
 
         assert made.startswith("tr_dev_")
-        assert again is None
+        assert not engine.service.needs_key
         assert await _status_with(engine, made) == 200
 
 

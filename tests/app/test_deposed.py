@@ -7,7 +7,7 @@ import pytest
 
 from app import start
 from tests.app.faulty import FaultyLedger
-from tests.app.harness import SOON_SECONDS, START_MS, Engine, running_engine, sentence_of
+from tests.app.harness import SOON_SECONDS, START_MS, Engine, running_engine, sentence_of, until
 
 TRIGGER = "/api/v1/tasks/greet/trigger"
 READY = ("role", "head", "readModels")
@@ -78,6 +78,7 @@ async def test_a_claim_whose_answer_was_lost_does_not_depose_its_own_writer(
     ledger.fails, ledger.loses_answers = 1, 1
 
     refused = await engine.client.post(TRIGGER, json={})
+    await until(lambda: engine.service.loop.unavailable is None or engine.service.failure is not None)
     accepted = await engine.client.post(TRIGGER, json={})
 
     assert (refused.status_code, accepted.status_code) == (503, 200)

@@ -99,8 +99,9 @@ REQUESTS: dict[str, st.SearchStrategy[Any]] = {
     "/worker/v1/turn": TURN,
 }
 BODIES = st.one_of(*(st.tuples(st.just(path), _mostly(body)) for path, body in REQUESTS.items()))
+FILTERS = st.dictionaries(st.sampled_from(sorted(KNOWN)) | TEXT, WORDS | TEXT, max_size=3)
 QUERIES = st.one_of(
-    st.tuples(st.just("/api/v1/runs"), st.dictionaries(st.sampled_from(sorted(KNOWN)) | TEXT, WORDS | TEXT, max_size=3)),
+    st.tuples(st.just("/api/v1/runs"), FILTERS),
     st.tuples(st.just("/api/v3/runs/{run}"), st.fixed_dictionaries({"asOf": WORDS | TEXT | NUMBERS})),
     st.tuples(
         st.just("/api/v1/ledger/events"),

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sys
 from contextlib import closing
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 
 import runfold
 from adapters.sqlite.ledger import SqliteLedger
+from domain.errors import LedgerUnavailable
 from domain.events import WriterStarted
 from runfold import runs, tasks
 from tests.cli.installation import Installation, Project, developing, wait_until
@@ -63,6 +65,16 @@ def test_a_worker_that_cannot_start_is_waited_for(installation: Installation, fo
 
         assert where(project)[0] == "new"
         assert project.process.end(signal.SIGTERM) == 0
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells children that their parent was killed")
+def test_even_when_it_is_killed_nothing_is_left_running(installation: Installation, folder: Path) -> None:
+    with developing(installation, folder, "jobs.py") as project:
+        _, worker = where(project)
+        project.process.end(signal.SIGKILL)
+
+    wait_until(lambda: not is_alive(worker), lambda: f"{worker} is gone")
+    wait_until(lambda: not is_locked(folder), lambda: "the ledger is free")
 
 
 def test_the_key_is_made_once_and_only_its_owner_may_read_it(installation: Installation, folder: Path) -> None:
@@ -132,9 +144,20 @@ def starts_of_an_engine(folder: Path) -> int:
         return sum(isinstance(each.event, WriterStarted) for each in ledger.read_after(0, limit=1_000))
 
 
+def is_locked(folder: Path) -> bool:
+    try:
+        SqliteLedger(folder / ".runfold" / "ledger.db").close()
+    except LedgerUnavailable:
+        return True
+    return False
+
+
 def is_alive(process: int) -> bool:
     try:
         os.kill(process, 0)
+        # An orphan that has ended stays a zombie where nobody collects it, as in a container without an init.
+        return " Z " not in Path(f"/proc/{process}/stat").read_text()
     except ProcessLookupError:
         return False
-    return True
+    except FileNotFoundError:  # there is no /proc
+        return sys.platform != "linux"

@@ -9,7 +9,7 @@ from tests.crash.worker_process import PLACES
 @pytest.mark.parametrize("count", [1, 4])
 async def test_runs_of_a_worker_that_dies_are_finished_by_another(scenario: Scenario, count: int) -> None:
     scenario.start_engine()
-    scenario.clients.begin()
+    scenario.clients.begin(1)
     for place in PLACES:
         await scenario.start_worker(place, count)
         await scenario.worker_is_killed()

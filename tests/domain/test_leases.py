@@ -5,7 +5,7 @@ import pytest
 from domain import commands as c
 from domain import events as e
 from domain.commands import Cancel, RefusedReport, TurnAnswer
-from domain.engine import DEAF_MS
+from domain.engine import deaf_after
 from domain.events import RunError, TaskSettings
 from domain.retry import Retry
 from domain.status import Status
@@ -14,7 +14,7 @@ from tests.domain.stories import LEASE_MS, NOW, OUTAGE, WAITS, WORKER, Colleague
 TWICE = TaskSettings("send-email", retry=Retry(2, 1_000, 1_000, randomize=False))
 BRIEF = TaskSettings("send-email", max_duration=20_000)
 SILENT = RunError(f"Worker {WORKER} was not heard of for {LEASE_MS} ms.", "WorkerLost", code=e.WORKER_LOST)
-LOOK_MS = DEAF_MS
+LOOK_MS = deaf_after(LEASE_MS)
 
 
 def live_on(room: Room, milliseconds: int) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 
 from domain import events as e
 from domain.commands import Turn
-from domain.engine import DEAF_MS
+from domain.engine import deaf_after
 from domain.events import Recorded
 from domain.run import Run
 from domain.states import State
@@ -38,7 +38,7 @@ class LeaseCheck:
 
     def decided(self, batch: Sequence[Recorded], now: int) -> None:
         """Check what is about to be committed. Raises Violation."""
-        if now - self._looked > DEAF_MS:
+        if now - self._looked > deaf_after(self._lease_ms):
             self._anew = now
         self._looked = now
         for recorded in batch:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from app.start import claim, start_engine
 from domain.commands import Command, EndTurn, Turn
 from domain.draft import Answer, Draft, Ticket
-from domain.engine import DEAF_MS, Engine
+from domain.engine import Engine, deaf_after
 from domain.errors import Busy, Deposed, LedgerUnavailable
 from domain.events import Recorded
 from domain.ports import START, Head
@@ -20,7 +20,7 @@ NOTHING: tuple[list[State], Head] = [], START
 """The checkpoint before the first event."""
 LEASE_MS = 7_000
 WAIT_MS = 4_000
-LOOK_MS = DEAF_MS // 2
+LOOK_MS = deaf_after(LEASE_MS) // 2
 """The engine looks around at least this often."""
 UNAVAILABLE = LedgerUnavailable("The database did not take the batch.")
 

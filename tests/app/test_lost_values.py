@@ -1,0 +1,58 @@
+"""A large value that is no longer beside the ledger: its run says so, and nothing else suffers."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from tests.app.faulty import FaultyLedger
+from tests.app.harness import Engine, running_engine, sentence_of
+
+LARGE = "x" * 40_000
+
+
+@pytest.fixture
+def ledger() -> FaultyLedger:
+    return FaultyLedger()
+
+
+@pytest.fixture
+async def engine(ledger: FaultyLedger) -> AsyncIterator[Engine]:
+    async with running_engine(ledger) as running:
+        yield running
+
+
+async def test_a_run_whose_payload_is_lost_ends_and_the_others_are_handed_out(
+    engine: Engine, ledger: FaultyLedger
+) -> None:
+    version = await engine.register()
+    runs = [await engine.trigger(payload=LARGE) for _ in range(3)]
+    ledger.lost.add(runs[1])
+
+    handed = (await engine.turn(version))["runs"]
+
+    assert [run["id"] for run in handed] == [runs[0], runs[2]]
+    assert await engine.events(runs[1]) == ["RunTriggered", "RunDequeued", "RunSystemFailed"]
+    assert await engine.listed(**{"filter[status]": "SYSTEM_FAILURE"}) == [runs[1]]
+
+
+async def test_the_worker_need_not_be_told_of_it(engine: Engine, ledger: FaultyLedger) -> None:
+    version = await engine.register()
+    run = await engine.trigger(payload=LARGE)
+    ledger.lost.add(run)
+    await engine.turn(version)
+
+    holds_nothing = await engine.turn(version, holds=[])
+
+    assert (holds_nothing["runs"], holds_nothing["refused"]) == ([], [])
+
+
+async def test_the_run_itself_says_what_is_lost(engine: Engine, ledger: FaultyLedger) -> None:
+    run = await engine.trigger(payload=LARGE)
+    ledger.lost.add(run)
+
+    response = await engine.client.get(f"/api/v3/runs/{run}")
+
+    assert response.status_code == 500
+    assert sentence_of(response) == f"The value {run}/payload is no longer there."
+    assert await engine.events(run) == ["RunTriggered"]
+    assert await engine.listed() == [run]
