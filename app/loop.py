@@ -4,6 +4,7 @@ There is no tick: an idle engine pays one commit for a command, a busy one share
 """
 
 import asyncio
+import secrets
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -16,6 +17,7 @@ from domain.commands import Command
 from domain.draft import Answer, Draft, Ticket
 from domain.engine import Engine
 from domain.errors import Deposed, LedgerUnavailable, RunfoldError, Unavailable
+from domain.events import Recorded
 from domain.ports import Clock, Head, Ledger
 
 log = structlog.get_logger(__name__)
@@ -37,6 +39,9 @@ class EngineLoop:
         self._waiting: dict[Ticket, asyncio.Future[Answer]] = {}
         self._settled = asyncio.Condition()
         self._stopping = False
+        self._ended = False
+        self._claim = f"claim:{secrets.token_hex(8)}"
+        """How this writer knows its own claims again."""
         self.unavailable: str | None = None
         """Why nothing can be committed at present; None when all is well."""
 
@@ -57,9 +62,13 @@ class EngineLoop:
         return await asyncio.shield(self.ask(command))
 
     async def settled(self, stream: str) -> None:
-        """Wait until no change to this aggregate is in flight."""
+        """Wait until no change to this aggregate is in flight. Raises Unavailable while its fate is unknown."""
         async with self._settled:
-            await self._settled.wait_for(lambda: not self.engine.in_flight(stream))
+            await self._settled.wait_for(
+                lambda: self._ended or self.unavailable is not None or not self.engine.in_flight(stream)
+            )
+        if self.unavailable and not self._ended and self.engine.in_flight(stream):
+            raise Unavailable(f"It is not known yet what became of {stream}: {self.unavailable}")
 
     async def run(self) -> None:
         """Commit batch after batch until `stop`. Raises Deposed when another writer took over."""
@@ -74,7 +83,7 @@ class EngineLoop:
                 else:
                     await self._tell(self.engine.landed())
         finally:
-            self._stopping = True
+            self._stopping = self._ended = True
             gone = Unavailable("The engine has stopped.")
             await self._tell([(ticket, gone) for ticket in list(self._waiting)])
             self._thread.shutdown()
@@ -130,15 +139,8 @@ class EngineLoop:
         wait_ms = 50
         while True:
             try:
-                claimed, after = await self._in_thread(claim, self._ledger, before, self._clock.now().wall)
+                claimed, after = await self._settle(draft, before)
                 break
-            except Deposed:
-                landed = draft and await self._landed_after_all(draft, before)
-                if not draft or not landed:
-                    raise
-                self.unavailable = None
-                await self._landed(draft, landed)
-                return
             except LedgerUnavailable as again:
                 self.unavailable = str(again)
                 # Nobody is kept waiting for a database that does not come back; asking again is safe.
@@ -148,6 +150,11 @@ class EngineLoop:
                     raise
             await asyncio.sleep(wait_ms / 1_000)
             wait_ms = min(2 * wait_ms, CLAIM_AGAIN_MS_MAX)
+        if draft is not None and claimed is None:
+            self.unavailable = None
+            await self._landed(draft, after)
+            return
+        assert claimed is not None
         if draft is not None:
             refused = Unavailable("The database did not take the command; nothing was written. Ask again.")
             await self._tell(self.engine.failed(refused, self._clock.now()))
@@ -156,6 +163,25 @@ class EngineLoop:
         self.feed.publish([claimed], after)
         self.unavailable = None
         log.warning("writing again", head=after.position)
+
+    async def _settle(self, draft: Draft | None, before: Head) -> tuple[Recorded | None, Head]:
+        """Our claim behind `before` and the head that it left, or None and the head that the batch left after all.
+
+        Raises Deposed, LedgerUnavailable.
+        """
+        try:
+            claimed: tuple[Recorded, Head] = await self._in_thread(
+                claim, self._ledger, before, self._clock.now().wall, self._claim
+            )
+            return claimed
+        except Deposed:
+            if draft and (landed := await self._landed_after_all(draft, before)):
+                return None, landed
+            # The answer to an earlier claim of ours may have been lost as well.
+            found = await self._in_thread(self._ledger.read_after, before.position, limit=2)
+            if [each.cause for each in found] != [self._claim]:
+                raise
+            return found[0], Head(found[0].position, await self._in_thread(self._ledger.digest_at, found[0].position))
 
     async def _landed_after_all(self, draft: Draft, before: Head) -> Head | None:
         """The head that the batch left, if that is what stands behind `before`."""

@@ -12,7 +12,7 @@ from domain.states import WRITER, State, Writer
 _CHUNK = 10_000
 
 
-def claim(ledger: Ledger, head: Head, wall: int) -> tuple[Recorded, Head]:
+def claim(ledger: Ledger, head: Head, wall: int, cause: str = "claim") -> tuple[Recorded, Head]:
     """Append WriterStarted right behind `head`: what former writers had in flight there can never land any more.
 
     Raises Deposed when something stands there already, LedgerUnavailable when the ledger does not answer.
@@ -30,7 +30,7 @@ def claim(ledger: Ledger, head: Head, wall: int) -> tuple[Recorded, Head]:
         # The wall clock may be behind that of the writer before.
         recorded_at=max(wall, last[0].recorded_at if last else 0),
         actor="engine",
-        cause="claim",
+        cause=cause,
         event=WriterStarted(epoch),
     )
     return started, ledger.append([started], {}, after=head)

@@ -27,8 +27,6 @@ RETRY = {"maxAttempts": 3, "minTimeoutInMs": 1_000, "maxTimeoutInMs": 60_000, "f
 SOON_SECONDS = 5
 """More than anything takes that comes by itself."""
 Log = list[MutableMapping[str, Any]]
-STEP_MS = 4_000
-"""Longer, and the engine would take it for a pause in which it was deaf."""
 ERROR_FIELDS = {"error", "type", "title", "status", "detail"}
 
 
@@ -61,7 +59,8 @@ class Engine:
     async def advance(self, milliseconds: int) -> None:
         """Move the clock and let the engine do what is due then."""
         while milliseconds > 0:
-            step = min(milliseconds, STEP_MS)
+            # In steps that the engine does not take for a pause in which it was deaf.
+            step = min(milliseconds, self.service.loop.engine.deaf_ms)
             milliseconds -= step
             self.clock.wall += step
             self.clock.mono += step

@@ -59,7 +59,6 @@ async def test_workers_that_wait_are_sent_away(engine: Engine, ledger: FaultyLed
         assert (await turn).status_code == 503
 
 
-@pytest.mark.xfail(strict=True, reason="a read of such a run waits for a commit that never comes (app/loop.py settled)")
 async def test_a_run_of_the_batch_that_never_landed_can_still_be_read(engine: Engine, ledger: FaultyLedger) -> None:
     run = await engine.trigger()
     start.claim(ledger, ledger.head(), START_MS)
@@ -69,9 +68,6 @@ async def test_a_run_of_the_batch_that_never_landed_can_still_be_read(engine: En
         assert (await engine.retrieve(run))["status"] == "QUEUED"
 
 
-@pytest.mark.xfail(
-    strict=True, reason="the engine takes its own claim for that of another writer (app/loop.py _recover)"
-)
 async def test_a_claim_whose_answer_was_lost_does_not_depose_its_own_writer(
     engine: Engine, ledger: FaultyLedger
 ) -> None:

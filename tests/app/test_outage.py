@@ -57,7 +57,6 @@ async def test_while_it_lasts_commands_are_refused_and_reads_answered(engine: En
     ledger.fails = 0
 
 
-@pytest.mark.xfail(strict=True, reason="the read waits as long as the outage lasts (app/loop.py settled)")
 async def test_a_run_of_which_it_is_not_known_what_became_is_no_reason_to_wait(
     engine: Engine, ledger: FaultyLedger
 ) -> None:
