@@ -9,7 +9,7 @@ from msgspec import Raw, Struct
 
 from domain import events as e
 from domain.errors import NotAllowed
-from domain.events import NOTHING, AttemptFailed, BlobRef, RunError, RunEvent, TaskSettings
+from domain.events import JSON_TYPE, NOTHING, AttemptFailed, BlobRef, RunError, RunEvent, TaskSettings
 from domain.retry import ONCE
 from domain.run import Run
 from domain.status import Status
@@ -31,7 +31,7 @@ class Report(Struct, frozen=True, gc=False):
     at: int
     output: Raw = NOTHING
     output_blob: BlobRef | None = None
-    output_type: str = "application/json"
+    output_type: str = JSON_TYPE
     error: RunError | None = None
     retryable: bool = True
 

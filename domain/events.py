@@ -11,6 +11,10 @@ NOTHING = Raw()
 """The value that is absent: left out of the JSON, and so unlike `null`."""
 
 
+JSON_TYPE = "application/json"
+"""The type of a payload or output of which nothing is said. One object: msgspec leaves defaults out by identity."""
+
+
 class BlobRef(Struct, frozen=True, gc=False):
     """Where a large value is kept beside the ledger, and the SHA-256 that it must have."""
 
@@ -47,7 +51,7 @@ class RunTriggered(RunEvent, frozen=True, gc=False, omit_defaults=True):
     queue: str
     payload: Raw = NOTHING
     payload_blob: BlobRef | None = None
-    payload_type: str = "application/json"
+    payload_type: str = JSON_TYPE
     payload_size: int = 0
     tags: tuple[str, ...] = ()
     metadata: Raw = NOTHING
@@ -120,7 +124,7 @@ class AttemptSucceeded(RunEvent, frozen=True, gc=False, omit_defaults=True):
     token: int
     output: Raw = NOTHING
     output_blob: BlobRef | None = None
-    output_type: str = "application/json"
+    output_type: str = JSON_TYPE
 
 
 class AttemptFailed(RunEvent, frozen=True, gc=False, omit_defaults=True):

@@ -10,7 +10,7 @@ from msgspec import Raw, Struct
 from domain import events as e
 from domain.environment import Environment
 from domain.errors import NotAllowed
-from domain.events import NOTHING, BlobRef, RunError, RunEvent
+from domain.events import JSON_TYPE, NOTHING, BlobRef, RunError, RunEvent
 from domain.run import Run
 from domain.status import FINAL, Status
 
@@ -26,7 +26,7 @@ class NewRun(Struct, frozen=True, gc=False, omit_defaults=True):
     task: str
     payload: Raw = NOTHING
     payload_blob: BlobRef | None = None
-    payload_type: str = "application/json"
+    payload_type: str = JSON_TYPE
     payload_size: int = 0
     queue: str | None = None
     tags: tuple[str, ...] = ()

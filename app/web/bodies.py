@@ -6,7 +6,7 @@ import msgspec
 from msgspec import Meta, Raw, Struct
 
 from app.web.errors import Malformed
-from domain.events import NOTHING, RunError, TaskSettings
+from domain.events import JSON_TYPE, NOTHING, RunError, TaskSettings
 
 T = TypeVar("T")
 
@@ -131,7 +131,7 @@ class ReportBody(Struct, rename="camel"):
     kind: str
     at: Moment
     output: Raw = msgspec.field(default_factory=_absent)
-    output_type: MediaType = "application/json"
+    output_type: MediaType = JSON_TYPE
     error: ErrorBody | None = None
     retryable: bool = True
 

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from app.web.bodies import TriggerBody, TriggerOptions
 from domain import durations, keys
 from domain.errors import InvalidInput
-from domain.events import NOTHING, BlobRef
+from domain.events import JSON_TYPE, NOTHING, BlobRef
 from domain.lifecycle import NewRun
 
 INLINE_MAX_BYTES = 32_768
@@ -49,7 +49,7 @@ def new_run(run: str, task: str, body: TriggerBody, environment: str, now: int) 
         task=named(task, "task id"),
         payload=payload,
         payload_blob=blob,
-        payload_type=options.payload_type or "application/json",
+        payload_type=options.payload_type or JSON_TYPE,
         payload_size=len(bytes(body.payload)),
         queue=named(options.queue.name, "queue name") if options.queue else None,
         tags=tags_of([] if options.tags is None else options.tags),

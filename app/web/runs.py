@@ -17,7 +17,7 @@ from app.web.listing import cursor_of, query_of
 from app.web.triggering import json
 from domain import commands, durations, keys
 from domain.errors import InvalidInput, NotFound
-from domain.events import NOTHING, AttemptSucceeded, Recorded, RunTriggered
+from domain.events import JSON_TYPE, NOTHING, AttemptSucceeded, Recorded, RunTriggered
 from domain.status import FINAL, Status
 from projections import attempts, run_list
 from projections.attempts import AttemptRow
@@ -182,4 +182,4 @@ async def _output_of(history: Sequence[Recorded], service: Service) -> tuple[Raw
         event = recorded.event
         if isinstance(event, AttemptSucceeded):
             return await service.read(value_of, service.ledger, event.output, event.output_blob), event.output_type
-    return NOTHING, "application/json"
+    return NOTHING, JSON_TYPE

@@ -59,7 +59,7 @@ class Files:
             if (state := self._run(run)).status is not job.status or outputs.get(run) != _result(job)
         ]
 
-        assert wrong == []
+        assert wrong == [], wrong
 
     def check_reports(self, journal: Path) -> None:
         """What a worker was told to be committed is committed."""

@@ -35,7 +35,7 @@ async def doomed(payload: dict[str, Any]) -> None:
     raise AbortTaskRunError(f"never {payload['n']}")
 
 
-@task(retry=PATIENT)
+@task(retry=PATIENT, retry_on_crash=True)  # its process may be killed at any moment
 def reverse(payload: dict[str, Any]) -> dict[str, Any]:
     return {"n": payload["n"], "text": payload["text"][::-1]}
 
