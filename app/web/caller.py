@@ -24,19 +24,20 @@ class Caller(NamedTuple):
     request_key: str | None
 
 
-def service_of(request: Request) -> Service:
+# Both are `async`, because FastAPI would send each request through a thread for each of them otherwise.
+async def service_of(request: Request) -> Service:
     """The service behind the application."""
     service = request.app.state.service
     assert isinstance(service, Service)
     return service
 
 
-def caller_of(request: Request) -> Caller:
+async def caller_of(request: Request) -> Caller:
     """The caller of a request. Raises Unauthorized."""
     scheme, _, key = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() != "bearer" or not key.strip():
         raise Unauthorized("Invalid or Missing API Key: send the header Authorization: Bearer <secret key>.")
-    service, sha256 = service_of(request), digest_of(key.strip())
+    service, sha256 = await service_of(request), digest_of(key.strip())
     for environment in service.loop.engine.memory.environments():
         if sha256 in environment.keys:
             request_key = request.headers.get("x-trigger-request-idempotency-key")
