@@ -22,6 +22,7 @@ class Memory:
         self.ready = ReadyRuns(self.run)
         self.worker_runs: dict[str, set[str]] = {}
         self._timers: list[tuple[int, str, str]] = []
+        self._environments: dict[str, Environment] = {}
         self._limits: dict[str, dict[str, int | None]] = {}
 
     def run(self, stream: str) -> Run | None:
@@ -36,7 +37,7 @@ class Memory:
 
     def environments(self) -> Iterator[Environment]:
         """All of them."""
-        return (state for state in self.states.values() if isinstance(state, Environment))
+        return iter(self._environments.values())
 
     def replace(self, stream: str, after: State | None) -> State | None:
         """Put a state in the place of the one before, or take it away; returns the one before."""
@@ -49,8 +50,8 @@ class Memory:
         run_after = after if isinstance(after, Run) else None
         if run_before or run_after:
             self._note(run_before, run_after)
-        elif stream in self._limits:
-            del self._limits[stream]
+        elif isinstance(before, Environment) or isinstance(after, Environment):
+            self._note_environment(stream, after)
         return before
 
     def limit_of(self, environment: str, queue: str) -> int | None:
@@ -83,6 +84,13 @@ class Memory:
     def _is_armed(self, at: int, stream: str, kind: str) -> bool:
         run = self.run(stream)
         return run is not None and deadline_of(run) == (at, kind)
+
+    def _note_environment(self, stream: str, after: State | None) -> None:
+        self._limits.pop(stream, None)
+        if isinstance(after, Environment):
+            self._environments[stream] = after
+        else:
+            del self._environments[stream]
 
     def _note(self, before: Run | None, after: Run | None) -> None:
         self.ready.replace(before, after)
