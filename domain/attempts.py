@@ -60,19 +60,23 @@ def report(run: Run, said: Report, worker: str) -> list[RunEvent]:
 
 
 def _end(number: int, said: Report) -> list[RunEvent]:
-    error = said.error or RunError(f"The worker reported that the attempt {said.kind} and did not say why.")
     match said.kind:
         case "started":
             return []
         case "succeeded":
             return [e.AttemptSucceeded(number, said.token, said.output, said.output_blob, said.output_type)]
         case "failed":
-            return [AttemptFailed(number, said.token, error, said.retryable)]
+            return [AttemptFailed(number, said.token, _error_of(said), said.retryable)]
         case "crashed":
+            error = _error_of(said)
             died = RunError(error.message, error.name, error.stack_trace, e.PROCESS_DIED)
             return [AttemptFailed(number, said.token, died)]
         case kind:
             raise NotAllowed(f"There is no report of the kind {kind!r}.")
+
+
+def _error_of(said: Report) -> RunError:
+    return said.error or RunError(f"The worker reported that the attempt {said.kind} and did not say why.")
 
 
 def _report_again(run: Run, said: Report, worker: str) -> list[RunEvent]:

@@ -49,7 +49,8 @@ class Memory:
         run_before = before if isinstance(before, Run) else None
         run_after = after if isinstance(after, Run) else None
         if run_before or run_after:
-            self._note(run_before, run_after)
+            if not _are_alike(run_before, run_after):
+                self._note(run_before, run_after)
         elif isinstance(before, Environment) or isinstance(after, Environment):
             self._note_environment(stream, after)
         return before
@@ -106,3 +107,12 @@ class Memory:
                 del self.worker_runs[had]
         if after and has:
             self.worker_runs.setdefault(has, set()).add(after.id)
+
+
+def _are_alike(before: Run | None, after: Run | None) -> bool:
+    """Whether what is read off the two is the same, as it is most often: the same attempt is open, or all is over."""
+    if before is None:
+        return False
+    if after is None:
+        return before.is_final
+    return before.token is not None and before.token == after.token

@@ -46,9 +46,11 @@ class ReadyRuns:
             if after and now:
                 self._push(after, now)
         held, holds = before is not None and before.token is not None, after is not None and after.token is not None
-        if before and held and not holds:
+        if held == holds:
+            return
+        if before and held:
             self._give_back(before)
-        if after and holds and not held:
+        if after and holds:
             self._taken.setdefault(slots_of(after), set()).add(after.id)
 
     def taken(self, slots: Slots) -> int:
@@ -101,7 +103,11 @@ class ReadyRuns:
 
     def _lane_of(self, run: Run) -> _Lane:
         lanes = self._lanes.setdefault(run.environment, {})
-        return lanes.setdefault((slots_of(run), run.task), _Lane())
+        key = (slots_of(run), run.task)
+        lane = lanes.get(key)
+        if lane is None:
+            lane = lanes[key] = _Lane()
+        return lane
 
     def _give_back(self, run: Run) -> None:
         slots = slots_of(run)

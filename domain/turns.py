@@ -8,7 +8,7 @@ from domain.attempts import Late, Report
 from domain.commands import Cancel, EndTurn, HandOut, RefusedReport, Turn, TurnAnswer
 from domain.draft import Draft, Origin, Ticket
 from domain.errors import InvalidInput, NotAllowed, NotFound, UnknownVersion
-from domain.events import AttemptFailed, RunSystemFailed, TaskSettings
+from domain.events import AttemptFailed, TaskSettings
 from domain.memory import Memory
 from domain.retry import ONCE
 from domain.run import Run
@@ -43,7 +43,8 @@ class Turns:
         if known is not None:
             draft.answers.append((ticket, known))
             return
-        refused = [refusal for said in turn.reports if (refusal := self._report(said, turn, draft, now))]
+        origin = Origin(turn.environment, f"worker:{turn.session}", f"turn:{turn.sequence}", turn.at)
+        refused = [refusal for said in turn.reports if (refusal := self._report(said, turn, origin, draft, now))]
         if turn.sequence < session.latest or (turn.sequence == session.latest and not session.sequence):
             # A turn that was overtaken on its way, or a copy of one that was answered: it is told what became of its
             # reports, and no more; what its worker holds and wants is known from a later one.
@@ -131,13 +132,12 @@ class Turns:
         leases = [session.heard + self._lease_ms for session in self._sessions.values()]
         return min([*leases, *(due for due, _, _ in self._durations[:1])], default=None)
 
-    def _report(self, said: Report, turn: Turn, draft: Draft, now: int) -> RefusedReport | None:
+    def _report(self, said: Report, turn: Turn, origin: Origin, draft: Draft, now: int) -> RefusedReport | None:
         run = draft.state(said.run)
         if not isinstance(run, Run) or run.environment != turn.environment:
             return RefusedReport(said.run, said.token, f"Run {said.run} not found.")
         # A worker whose clock is off must not report from the future, nor from before the run.
-        at = max(run.created_at, min(said.at, draft.recorded_at))
-        origin = Origin(run.environment, f"worker:{turn.session}", f"turn:{turn.sequence}", at)
+        origin.at = max(run.created_at, min(said.at, draft.recorded_at))
         try:
             events = attempts.report(run, said, turn.session)
         except Late as late:
@@ -196,32 +196,17 @@ class Turns:
         tasks = environment.versions[session.version]
         want, size = min(session.want, room), 0
         limits = self._memory
+        origin = Origin(environment.id, "engine", f"worker:{session.id}", draft.recorded_at)
         for run in self._memory.ready.take(environment.id, tasks, lambda queue: limits.limit_of(environment.id, queue)):
-            origin = Origin(environment.id, "engine", f"worker:{session.id}", draft.recorded_at)
-            events = attempts.dequeue(run, session.id, session.version)
-            after = draft.record(run.id, events, origin)
-            if any(isinstance(event, RunSystemFailed) for event in events):
-                continue
+            after = draft.record(run.id, attempts.dequeue(run, session.id, session.version), origin)
             assert isinstance(after, Run), "a run stays a run"
-            session.hand(self._hand_out_of(after))
+            if after.is_final:
+                continue
+            session.hand(_hand_out_of(after, tasks[after.task]))
             size += run.payload_size
             if len(session.runs) >= want or size >= PAYLOADS_MAX_BYTES:
                 break
         return len(session.runs)
-
-    def _hand_out_of(self, run: Run) -> HandOut:
-        assert run.token is not None, "a run is handed out behind a token"
-        settings = self._settings_of(run, run.worker_version)
-        retry = (settings and settings.retry) or ONCE
-        return HandOut(
-            run.id,
-            run.token,
-            run.attempts + 1,
-            run.task,
-            run.queue,
-            run.max_attempts or retry.max_attempts,
-            self._duration_of(run),
-        )
 
     def _send(self, session: Session, draft: Draft) -> None:
         answer, tickets = session.answer()
@@ -240,3 +225,17 @@ class Turns:
     def _limit(self, run: Run, now: int) -> None:
         if run.token is not None and (limit := self._duration_of(run)):
             heappush(self._durations, (now + limit, run.id, run.token))
+
+
+def _hand_out_of(run: Run, settings: TaskSettings) -> HandOut:
+    assert run.token is not None, "a run is handed out behind a token"
+    retry = settings.retry or ONCE
+    return HandOut(
+        run.id,
+        run.token,
+        run.attempts + 1,
+        run.task,
+        run.queue,
+        run.max_attempts or retry.max_attempts,
+        settings.max_duration if run.max_duration_ms is None else run.max_duration_ms,
+    )
