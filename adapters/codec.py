@@ -30,6 +30,8 @@ class Envelope(Struct, Generic[E], gc=False):
     data: E
 
 
+NewRow: TypeAlias = tuple[str, int, str, bytes]
+"""Stream, version, topic and state of an event that has no position yet."""
 Row: TypeAlias = tuple[int, str, int, str, bytes]
 """Position, stream, version, topic and state of an event as stored."""
 
@@ -53,6 +55,11 @@ def encode(recorded: Recorded) -> bytes:
             recorded.event,
         )
     )
+
+
+def new_row(recorded: Recorded) -> NewRow:
+    """An event as it is to be stored: what the mapper below makes of it, without an object for each."""
+    return recorded.stream, recorded.version, type(recorded.event).__name__, encode(recorded)
 
 
 def decode(row: Row) -> Recorded:
@@ -98,8 +105,7 @@ class RecordedMapper(Mapper[Any]):
     def to_stored_event(self, domain_event: DomainEventProtocol[Any] | Recorded) -> StoredEvent:
         """The row of an event."""
         assert isinstance(domain_event, Recorded), "the ledger holds nothing else"
-        topic = type(domain_event.event).__name__
-        return StoredEvent(domain_event.stream, domain_event.version, topic, encode(domain_event))
+        return StoredEvent(*new_row(domain_event))
 
     def to_domain_event(self, stored_event: StoredEvent) -> Any:
         """The event of a row; its position is that of the notification, 0 if it is none."""

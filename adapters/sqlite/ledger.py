@@ -9,7 +9,7 @@ from typing import Any
 from eventsourcing.persistence import PersistenceError
 from msgspec import json
 
-from adapters.codec import RecordedMapper, decode, digest_after
+from adapters.codec import decode, digest_after, new_row
 from adapters.filelock import FileLock
 from adapters.sqlite.recorder import Datastore, Recorder, insert_behind, last_of
 from domain.errors import LedgerUnavailable
@@ -44,7 +44,6 @@ class SqliteLedger:
         uri = f"file:{name}?mode=memory&cache=shared" if in_memory else Path(path).absolute().as_uri()
         self._store = Datastore(uri)
         self._recorder = Recorder(self._store)
-        self._mapper = RecordedMapper()
         self._recorder.create_table()
 
     def head(self) -> Head:
@@ -58,7 +57,7 @@ class SqliteLedger:
         Raises Deposed when another writer, or a lost tail, stands where `after` should be,
         LedgerUnavailable when it is not known whether the batch landed.
         """
-        stored = [self._mapper.to_stored_event(recorded) for recorded in batch]
+        stored = [new_row(recorded) for recorded in batch]
         try:
             with self._store.writing() as cursor:
                 return insert_behind(cursor, stored, blobs, after)

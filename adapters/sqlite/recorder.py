@@ -15,7 +15,7 @@ from eventsourcing.sqlite import (
 )
 from msgspec import json
 
-from adapters.codec import Row, digest_after
+from adapters.codec import NewRow, Row, digest_after
 from domain.errors import Deposed
 from domain.ports import START, Head
 
@@ -100,7 +100,7 @@ class Recorder(SQLiteApplicationRecorder):
         try:
             with self._store.writing() as cursor:
                 before = last_of(cursor)
-                insert_behind(cursor, stored_events, {}, before)
+                insert_behind(cursor, [_new_row(event) for event in stored_events], {}, before)
         except Deposed as conflict:
             raise IntegrityError(conflict) from conflict
         return [before.position + number for number in range(1, len(stored_events) + 1)]
@@ -127,23 +127,25 @@ class Recorder(SQLiteApplicationRecorder):
         )
 
 
+def _new_row(event: StoredEvent) -> NewRow:
+    return str(event.originator_id), event.originator_version, event.topic, event.state
+
+
 def last_of(cursor: sqlite3.Cursor) -> Head:
     """The head of the log."""
     row = cursor.execute("select notification_id, digest from events order by notification_id desc limit 1").fetchone()
     return Head(*row) if row else START
 
 
-def insert_behind(
-    cursor: sqlite3.Cursor, batch: Sequence[StoredEvent], blobs: Mapping[str, bytes], after: Head
-) -> Head:
+def insert_behind(cursor: sqlite3.Cursor, batch: Sequence[NewRow], blobs: Mapping[str, bytes], after: Head) -> Head:
     """Insert the batch right behind `after`. Raises Deposed if that is not the head; nothing may be committed then."""
     if last_of(cursor) != after:
         raise Deposed(f"The head of the ledger is not event {after.position} as it was left.")
     position, digest = after
     rows: list[tuple[*Row, bytes]] = []
-    for event in batch:
+    for new in batch:
         position += 1
-        row = (position, str(event.originator_id), event.originator_version, event.topic, event.state)
+        row = (position, *new)
         digest = digest_after(digest, row)
         rows.append((*row, digest))
     try:
