@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -15,7 +16,8 @@ from projections.run_list import RunRow
 
 def iso(moment: int) -> str:
     """A moment as ISO 8601 in UTC, with milliseconds."""
-    return datetime.fromtimestamp(moment / 1_000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    seconds, rest = divmod(moment, 1_000)
+    return f"{_second(seconds)}.{rest:03}Z"
 
 
 def run_item(row: RunRow, environment: Environment, *, v4: bool) -> dict[str, Any]:
@@ -95,6 +97,12 @@ def event_items(history: Iterable[Recorded]) -> list[dict[str, Any]]:
 def error_body(error: RunError) -> dict[str, Any]:
     """An error as the official clients read it."""
     return {"message": error.message, "name": error.name, **_present(stackTrace=error.stack_trace, code=error.code)}
+
+
+@lru_cache(maxsize=4_096)
+def _second(seconds: int) -> str:
+    # The runs of a page are close in time, and a quarter of what a list took was spent on dates.
+    return datetime.fromtimestamp(seconds, UTC).isoformat().removesuffix("+00:00")
 
 
 def _iso(moment: int | None) -> str | None:
