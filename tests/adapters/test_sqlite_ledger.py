@@ -3,6 +3,7 @@
 # pyright: reportPrivateUsage=false
 
 import sqlite3
+import threading
 from pathlib import Path
 from unittest import TestCase
 from uuid import UUID, uuid4
@@ -112,7 +113,13 @@ class _OnFile(TestCase):
         recorder = Recorder(Datastore(f"file:{self.path}"))
         recorder.create_table()
         self.addCleanup(recorder.datastore.close)
+        self.addCleanup(self._join, set(threading.enumerate()))
         return recorder
+
+    def _join(self, before: set[threading.Thread]) -> None:
+        """The library leaves its readers running; to close a connection that one of them uses ends the process."""
+        for thread in set(threading.enumerate()) - before:
+            thread.join()
 
 
 class TestTheLibrarysRecorderSuite(_OnFile, ApplicationRecorderTestCase[ApplicationRecorder]):
