@@ -34,6 +34,11 @@ class Measured(Struct, frozen=True):
     worker_cpu: float
     client_cpu: float
 
+    @property
+    def cpu(self) -> float:
+        """All that a run takes of the machine."""
+        return self.engine_cpu + self.worker_cpu + self.client_cpu
+
 
 def measure(folder: Path, *, quick: bool) -> Chapter:
     """Every size of batches with every concurrency."""
@@ -104,4 +109,5 @@ def _figures(name: str, found: list[Measured]) -> list[Figure]:
         Figure(f"of it on the event loop, {name}", "µs/run", values("engine_main_cpu")),
         Figure(f"worker CPU, {name}", "µs/run", values("worker_cpu")),
         Figure(f"client CPU, {name}", "µs/run", values("client_cpu")),
+        Figure(f"CPU of all three, {name}", "µs/run", tuple(each.cpu for each in found)),
     ]
