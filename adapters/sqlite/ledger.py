@@ -123,4 +123,5 @@ class SqliteLedger:
 
     def _rows(self, statement: str, parameters: Sequence[object]) -> list[Any]:
         with self._reading() as cursor:
-            return [tuple(row) for row in cursor.execute(statement, parameters)]
+            cursor.row_factory = None  # plain tuples, not the library's rows
+            return cursor.execute(statement, parameters).fetchall()

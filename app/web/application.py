@@ -1,11 +1,23 @@
 """The web application over one service."""
 
-from typing import Any
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeAlias
 
-from fastapi import FastAPI
+from fastapi import FastAPI, Request
+from fastapi.responses import Response
+from starlette.routing import Route
 
 from app.service import Service
 from app.web import docs, errors, health, ledger, runs, triggering, worker
+from app.web.caller import caller_of
+
+Endpoint: TypeAlias = Callable[..., Awaitable[Response]]
+HOT: dict[str, Endpoint] = {
+    "/worker/v1/turn": worker.turn,
+    "/api/v1/tasks/{task:path}/trigger": triggering.trigger,
+    "/api/v1/tasks/{task:path}/batch": triggering.trigger_batch,
+}
+"""What is called for every run: FastAPI's way to these takes longer than all that is done there."""
 
 
 def create_application(service: Service) -> FastAPI:
@@ -20,6 +32,8 @@ def create_application(service: Service) -> FastAPI:
     )
     application.state.service = service
     errors.install(application)
+    # They come first and are the same functions; those that FastAPI has of them stay for the document of the API.
+    application.router.routes += [_plain(path, endpoint, service) for path, endpoint in HOT.items()]
     for router in (health.router, triggering.router, runs.router, ledger.router, worker.router):
         application.include_router(router)
     generate = application.openapi
@@ -29,3 +43,11 @@ def create_application(service: Service) -> FastAPI:
 
     application.openapi = openapi  # type: ignore[method-assign]
     return application
+
+
+def _plain(path: str, endpoint: Endpoint, service: Service) -> Route:
+    async def call(request: Request) -> Response:
+        caller = await caller_of(request)
+        return await endpoint(request=request, service=service, caller=caller, **request.path_params)
+
+    return Route(path, call, methods=["POST"])
