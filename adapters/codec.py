@@ -1,16 +1,12 @@
-"""Events to rows and back, as JSON that can be read in SQL; the `eventsourcing` library's mapper seam.
+"""Events to rows and back, as JSON that can be read in SQL: what a mapper of the library does, for whole batches.
 
 The topic is the event's name. When an event changes its shape, the new class gets a new name, and the old name stays
 in `_UPCASTERS` with a function from the old JSON to the new class, so that every event ever written can be read.
 """
 
-import hashlib
 from typing import Any, Generic, TypeAlias, TypeVar
-from uuid import UUID
 
 import msgspec
-from eventsourcing.domain import DomainEventProtocol
-from eventsourcing.persistence import JSONTranscoder, Mapper, StoredEvent
 from msgspec import Struct
 
 from domain.errors import LedgerCorrupt
@@ -58,7 +54,7 @@ def encode(recorded: Recorded) -> bytes:
 
 
 def new_row(recorded: Recorded) -> NewRow:
-    """An event as it is to be stored: what the mapper below makes of it, without an object for each."""
+    """An event as it is to be stored."""
     return recorded.stream, recorded.version, type(recorded.event).__name__, encode(recorded)
 
 
@@ -83,33 +79,3 @@ def decode(row: Row) -> Recorded:
         envelope.cause,
         envelope.data,
     )
-
-
-def digest_after(digest: bytes, row: Row) -> bytes:
-    """The rolling hash of the log behind this event: SHA-256 over the hash before it and the row as stored.
-
-    The bytes hashed: the digest before (32), then position, stream, version and topic in UTF-8, each followed by one
-    newline, then the state.
-    """
-    position, stream, version, topic, state = row
-    head = f"{position}\n{stream}\n{version}\n{topic}\n".encode()
-    return hashlib.sha256(digest + head + state).digest()
-
-
-class RecordedMapper(Mapper[Any]):
-    """The library's mapper, over whole msgspec structs instead of transcoded objects."""
-
-    def __init__(self) -> None:
-        super().__init__(JSONTranscoder())
-
-    def to_stored_event(self, domain_event: DomainEventProtocol[Any] | Recorded) -> StoredEvent:
-        """The row of an event."""
-        assert isinstance(domain_event, Recorded), "the ledger holds nothing else"
-        return StoredEvent(*new_row(domain_event))
-
-    def to_domain_event(self, stored_event: StoredEvent) -> Any:
-        """The event of a row; its position is that of the notification, 0 if it is none."""
-        stream = stored_event.originator_id
-        name = stream.hex if isinstance(stream, UUID) else stream
-        position: int = getattr(stored_event, "id", 0)
-        return decode((position, name, stored_event.originator_version, stored_event.topic, stored_event.state))

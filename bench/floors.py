@@ -11,7 +11,8 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from adapters.codec import digest_after, encode
+from adapters.codec import encode
+from adapters.hashes import digest_after
 from adapters.sqlite import recorder
 from adapters.sqlite.ledger import SqliteLedger
 from bench import core, corpus, rawhttp

@@ -15,7 +15,8 @@ from eventsourcing.sqlite import (
 )
 from msgspec import json
 
-from adapters.codec import NewRow, Row, digest_after
+from adapters.codec import NewRow
+from adapters.hashes import seal
 from domain.errors import Deposed
 from domain.ports import START, Head
 
@@ -141,16 +142,10 @@ def insert_behind(cursor: sqlite3.Cursor, batch: Sequence[NewRow], blobs: Mappin
     """Insert the batch right behind `after`. Raises Deposed if that is not the head; nothing may be committed then."""
     if last_of(cursor) != after:
         raise Deposed(f"The head of the ledger is not event {after.position} as it was left.")
-    position, digest = after
-    rows: list[tuple[*Row, bytes]] = []
-    for new in batch:
-        position += 1
-        row = (position, *new)
-        digest = digest_after(digest, row)
-        rows.append((*row, digest))
+    rows, head = seal(batch, after)
     try:
         cursor.executemany(INSERT, rows)
         cursor.executemany("insert into blobs (key, value) values (?, ?)", blobs.items())
     except sqlite3.IntegrityError as conflict:
         raise Deposed(f"An event of the batch behind {after.position} exists already: {conflict}.") from conflict
-    return Head(position, digest)
+    return head
