@@ -48,7 +48,7 @@ format: $(READY) ## format, and mend what ruff can mend
 
 lock: $(READY) ## renew requirements.lock; with Python 3.11, so that every pin works on all versions
 	@$(BIN)/python -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11) and "make clean lock PYTHON=python3.11, please")'
-	$(BIN)/pip-compile --quiet --upgrade --allow-unsafe --strip-extras --extra postgres,test,dev --generate-hashes \
+	$(BIN)/pip-compile --quiet --upgrade --allow-unsafe --strip-extras --extra otel,test,dev --generate-hashes \
 		--no-header --no-emit-index-url --no-emit-trusted-host --no-emit-find-links --no-emit-options \
 		--output-file requirements.lock pyproject.toml
 

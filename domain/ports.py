@@ -47,6 +47,10 @@ class Ledger(Protocol):
         """The whole history of each of these aggregates; those that have none are left out."""
         ...
 
+    def read_kind(self, kind: str) -> dict[str, list[Recorded]]:
+        """The whole history of every aggregate of a kind of which there are few."""
+        ...
+
     def blob(self, key: str) -> bytes | None:
         """A large value, None if there is none (any more)."""
         ...
@@ -57,6 +61,64 @@ class Ledger(Protocol):
 
     def close(self) -> None:
         """Let go of the database, and of the right to write."""
+        ...
+
+
+class Sealed(NamedTuple):
+    """An event as it is stored: its `state` is JSON, and the digest is the rolling hash of the log up to it."""
+
+    position: int
+    stream: str
+    version: int
+    topic: str
+    state: bytes
+    digest: bytes
+
+
+class CopyableLedger(Ledger, Protocol):
+    """A ledger whose events can be taken out, and put into another one, byte for byte."""
+
+    def sealed_after(self, position: int, *, limit: int) -> list[Sealed]:
+        """The committed events behind a position, in order, as they are stored: whoever wants them whole verifies."""
+        ...
+
+    def restore(self, batch: Sequence[Sealed], blobs: Mapping[str, bytes], *, after: Head) -> Head:
+        """Commit the whole batch, as it was stored elsewhere, right behind `after`, or nothing at all.
+
+        The digest of each event is computed anew. Raises as `append` does.
+        """
+        ...
+
+
+class Lease(Protocol):
+    """The right to write, which one node has at a time, and only until it ends. Calls block, and raise Unavailable.
+
+    It is for liveness alone: what keeps two writers apart is the ledger itself.
+    """
+
+    @property
+    def lease_ms(self) -> int:
+        """How long it lasts after it was taken."""
+        ...
+
+    def take(self) -> bool:
+        """Take it if it is free, renew it if it is ours. Whoever takes it ends what the former writer still sends."""
+        ...
+
+    def release(self) -> None:
+        """Let another node have it at once."""
+        ...
+
+    def holder(self) -> str | None:
+        """The address of the node that holds it now, None if nobody does."""
+        ...
+
+    def wait(self, seconds: float) -> None:
+        """Until it is released, at most so long."""
+        ...
+
+    def close(self) -> None:
+        """Let go of the database; the lease is not released by that."""
         ...
 
 

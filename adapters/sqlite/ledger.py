@@ -1,7 +1,7 @@
 """The ledger in one SQLite file."""
 
 import sqlite3
-from collections.abc import Collection, Generator, Iterator, Mapping, Sequence
+from collections.abc import Collection, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -9,12 +9,13 @@ from typing import Any
 from eventsourcing.persistence import PersistenceError
 from msgspec import json
 
-from adapters.codec import decode, digest_after, new_row
+from adapters.codec import NewRow, Row, decode, new_row
 from adapters.filelock import FileLock
+from adapters.hashes import SealedRow, mistakes
 from adapters.sqlite.recorder import Datastore, Recorder, insert_behind, last_of
 from domain.errors import LedgerUnavailable
 from domain.events import Recorded
-from domain.ports import START, Head
+from domain.ports import START, Head, Sealed
 
 MEMORY = ":memory:"
 READ_AFTER = """
@@ -24,6 +25,11 @@ where notification_id > ? and notification_id <= ? order by notification_id
 READ_STREAMS = """
 select notification_id, originator_id, originator_version, topic, state from events
 where originator_id in (select value from json_each(?)) order by originator_id, originator_version
+"""
+# Ids are the kind, an underscore and digits; "`" is the character behind the underscore.
+READ_KIND = """
+select notification_id, originator_id, originator_version, topic, state from events
+where originator_id > ? || '_' and originator_id < ? || '`' order by originator_id, originator_version
 """
 READ_WITH_DIGESTS = """
 select notification_id, originator_id, originator_version, topic, state, digest from events
@@ -57,12 +63,14 @@ class SqliteLedger:
         Raises Deposed when another writer, or a lost tail, stands where `after` should be,
         LedgerUnavailable when it is not known whether the batch landed.
         """
-        stored = [new_row(recorded) for recorded in batch]
-        try:
-            with self._store.writing() as cursor:
-                return insert_behind(cursor, stored, blobs, after)
-        except (sqlite3.Error, PersistenceError) as error:
-            raise LedgerUnavailable(f"The ledger did not take a batch of {len(batch)} events: {error}.") from error
+        return self._commit([new_row(recorded) for recorded in batch], blobs, after)
+
+    def restore(self, batch: Sequence[Sealed], blobs: Mapping[str, bytes], *, after: Head) -> Head:
+        """Commit the whole batch, as it was stored elsewhere, right behind `after`, or nothing at all.
+
+        The digest of each event is computed anew. Raises as `append` does.
+        """
+        return self._commit([event[1:5] for event in batch], blobs, after)
 
     def digest_at(self, position: int) -> bytes | None:
         """The rolling hash up to a position, None past the head."""
@@ -76,12 +84,22 @@ class SqliteLedger:
         last = position + limit if upto is None else min(upto, position + limit)
         return [decode(row) for row in self._rows(READ_AFTER, (position, last))]
 
+    def sealed_after(self, position: int, *, limit: int) -> list[Sealed]:
+        """The committed events behind a position, in order, as they are stored: whoever wants them whole verifies."""
+        rows = self._rows(READ_WITH_DIGESTS, (position, limit))
+        # Someone may have put a text there.
+        return [
+            Sealed(at, stream, version, topic, state if isinstance(state, bytes) else str(state).encode(), digest)
+            for at, stream, version, topic, state, digest in rows
+        ]
+
     def read_streams(self, streams: Collection[str]) -> dict[str, list[Recorded]]:
         """The whole history of each of these aggregates; those that have none are left out."""
-        histories: dict[str, list[Recorded]] = {}
-        for row in self._rows(READ_STREAMS, (json.encode(sorted(streams)),)):
-            histories.setdefault(row[1], []).append(decode(row))
-        return histories
+        return _histories(self._rows(READ_STREAMS, (json.encode(sorted(streams)),)))
+
+    def read_kind(self, kind: str) -> dict[str, list[Recorded]]:
+        """The whole history of every aggregate of a kind of which there are few."""
+        return _histories(self._rows(READ_KIND, (kind, kind)))
 
     def blob(self, key: str) -> bytes | None:
         """A large value, None if there is none (any more)."""
@@ -90,21 +108,7 @@ class SqliteLedger:
 
     def verify(self) -> Iterator[str]:
         """A sentence for each place where the log is not what was appended: a gap, an edit, a wrong hash."""
-        position, digest = START
-        while True:
-            rows = self._rows(READ_WITH_DIGESTS, (position, _SCAN))
-            if not rows:
-                return
-            for *event, stored in rows:
-                if event[0] != position + 1:
-                    yield f"Events {position + 1} to {event[0] - 1} are missing."
-                position = event[0]
-                if not isinstance(event[-1], bytes):
-                    event[-1] = str(event[-1]).encode()  # someone put a text there
-                digest = digest_after(digest, tuple(event))
-                if digest != stored:
-                    yield f"Event {position} is not as it was appended: its hash is wrong."
-                    digest = stored
+        return mistakes(self._sealed())
 
     def close(self) -> None:
         """Let go of the file, and of the right to write."""
@@ -125,3 +129,23 @@ class SqliteLedger:
         with self._reading() as cursor:
             cursor.row_factory = None  # plain tuples, not the library's rows
             return cursor.execute(statement, parameters).fetchall()
+
+    def _commit(self, batch: Sequence[NewRow], blobs: Mapping[str, bytes], after: Head) -> Head:
+        try:
+            with self._store.writing() as cursor:
+                return insert_behind(cursor, batch, blobs, after)
+        except (sqlite3.Error, PersistenceError) as error:
+            raise LedgerUnavailable(f"The ledger did not take a batch of {len(batch)} events: {error}.") from error
+
+    def _sealed(self) -> Iterator[SealedRow]:
+        position = 0
+        while rows := self.sealed_after(position, limit=_SCAN):
+            position = rows[-1].position
+            yield from rows
+
+
+def _histories(rows: Iterable[Row]) -> dict[str, list[Recorded]]:
+    histories: dict[str, list[Recorded]] = {}
+    for row in rows:
+        histories.setdefault(row[1], []).append(decode(row))
+    return histories

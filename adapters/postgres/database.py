@@ -1,0 +1,86 @@
+"""Connections to PostgreSQL: a pool for whoever reads or follows, and what every connection is set to."""
+
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
+from typing import Any, LiteralString, cast
+
+from eventsourcing.persistence import PersistenceError
+from eventsourcing.postgres import ConnectionPool, PostgresDatastore
+from psycopg import Connection, Cursor, Error, sql
+from psycopg.rows import DictRow, TupleRow, dict_row, tuple_row
+
+SCHEMA = "runfold"
+POOL_SIZE = 10
+WAIT_SECONDS = 5
+"""How long a connection may take to be made or to come free; what is asked meanwhile is answered "unavailable" then."""
+# A peer that went away without a word (a cable, a firewall, a machine that died) is noticed within about ten seconds,
+# on this side and on the server's.
+CONNECTION: dict[str, Any] = {
+    "connect_timeout": WAIT_SECONDS,
+    "keepalives": 1,
+    "keepalives_idle": 4,
+    "keepalives_interval": 2,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 10_000,
+}
+SETTINGS = (
+    "set tcp_keepalives_idle = 4",
+    "set tcp_keepalives_interval = 2",
+    "set tcp_keepalives_count = 3",
+    "set idle_in_transaction_session_timeout = '60s'",
+)
+
+
+class Database(PostgresDatastore):
+    """The library's datastore over a libpq URL. Everything of one Runfold is in one schema."""
+
+    def __init__(self, url: str, schema: str = SCHEMA, *, pool_size: int = POOL_SIZE) -> None:
+        super().__init__("", "", "", "", "", schema=schema, originator_id_type="text")
+        self.url = url
+        self.pool = ConnectionPool[Connection[DictRow]](
+            url,
+            connection_class=Connection[DictRow],
+            kwargs={"row_factory": dict_row, "autocommit": True, "application_name": f"runfold {schema}", **CONNECTION},
+            min_size=1,
+            max_size=pool_size,
+            open=False,
+            configure=lambda connection: configure(connection, schema),
+            # After a restart of the server the pool is full of dead connections; a look at each is cheap.
+            check=ConnectionPool.check_connection,
+            timeout=WAIT_SECONDS,
+            reconnect_timeout=WAIT_SECONDS,
+        )
+
+    def rows(self, statement: LiteralString, parameters: Sequence[object] = ()) -> list[TupleRow]:
+        """Ask once, outside of any transaction. Raises psycopg's errors and the library's."""
+        with self.get_connection() as connection, plain(connection) as cursor:
+            return cursor.execute(statement, parameters).fetchall()
+
+    @contextmanager
+    def writing(self) -> Generator[Cursor[TupleRow]]:
+        """A cursor in a transaction that commits at the end. Raises psycopg's errors and the library's."""
+        with self.get_connection() as connection, connection.transaction(), plain(connection) as cursor:
+            yield cursor
+
+    @contextmanager
+    def snapshot(self) -> Generator[Connection[DictRow]]:
+        """A connection in a transaction that sees one state of the database. Raises as `rows` does."""
+        with self.get_connection() as connection, connection.transaction():
+            connection.execute("set transaction isolation level repeatable read, read only")
+            yield connection
+
+
+ERRORS = (Error, PersistenceError)
+"""What a database that does not answer, or refuses, raises."""
+
+
+def configure(connection: Connection[Any], schema: str) -> None:
+    """See to it that a connection finds our tables, and that neither side waits for a peer that is gone."""
+    connection.autocommit = True
+    path = sql.SQL("set search_path to {}").format(sql.Identifier(schema))
+    connection.execute(sql.SQL("; ").join([*map(sql.SQL, cast("list[LiteralString]", list(SETTINGS))), path]))
+
+
+def plain(connection: Connection[Any]) -> Cursor[TupleRow]:
+    """A cursor that gives tuples, with bytes as they are instead of in hexadecimal."""
+    return connection.cursor(binary=True, row_factory=tuple_row)

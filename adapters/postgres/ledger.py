@@ -1,0 +1,128 @@
+"""The ledger in a PostgreSQL database."""
+
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from typing import LiteralString
+
+from psycopg.rows import TupleRow
+
+from adapters.codec import NewRow, decode, new_row
+from adapters.hashes import SealedRow, mistakes
+from adapters.postgres.database import ERRORS, SCHEMA, Database
+from adapters.postgres.recorder import LAST
+from adapters.postgres.writer import Writer
+from domain.errors import LedgerUnavailable
+from domain.events import Recorded
+from domain.ports import START, Head, Sealed
+
+READ_AFTER = """
+select notification_id, originator_id, originator_version, topic, state from events
+where notification_id > %s and notification_id <= %s order by notification_id
+"""
+READ_STREAMS = """
+select notification_id, originator_id, originator_version, topic, state from events
+where originator_id = any(%s) order by originator_id, originator_version
+"""
+# Ids are the kind, an underscore and digits; "`" is the character behind the underscore.
+READ_KIND = """
+select notification_id, originator_id, originator_version, topic, state from events
+where originator_id > %s and originator_id < %s order by originator_id, originator_version
+"""
+READ_WITH_DIGESTS = """
+select notification_id, originator_id, originator_version, topic, state, digest from events
+where notification_id > %s order by notification_id limit %s
+"""
+_SCAN = 10_000
+
+
+class PostgresLedger:
+    """A `Ledger` in one schema of a database that was migrated.
+
+    Any number of processes may read it. Each may append; all but the one behind whose event they append are deposed.
+    """
+
+    def __init__(self, url: str, schema: str = SCHEMA) -> None:
+        self._database = Database(url, schema)
+        self._writer = Writer(url, schema)
+
+    def head(self) -> Head:
+        """The last event that is committed."""
+        rows = self._rows(LAST)
+        return Head(*rows[0]) if rows else START
+
+    def append(self, batch: Sequence[Recorded], blobs: Mapping[str, bytes], *, after: Head) -> Head:
+        """Commit the whole batch right behind `after`, or nothing at all. Called from one thread at a time.
+
+        Raises Deposed when another writer, or a lost tail, stands where `after` should be,
+        LedgerUnavailable when it is not known whether the batch landed.
+        """
+        return self._commit([new_row(recorded) for recorded in batch], blobs, after)
+
+    def restore(self, batch: Sequence[Sealed], blobs: Mapping[str, bytes], *, after: Head) -> Head:
+        """Commit the whole batch, as it was stored elsewhere, right behind `after`, or nothing at all.
+
+        The digest of each event is computed anew. Raises as `append` does.
+        """
+        return self._commit([event[1:5] for event in batch], blobs, after)
+
+    def digest_at(self, position: int) -> bytes | None:
+        """The rolling hash up to a position, None past the head."""
+        if position == 0:
+            return START.digest
+        rows = self._rows("select digest from events where notification_id = %s", position)
+        return rows[0][0] if rows else None
+
+    def read_after(self, position: int, *, limit: int, upto: int | None = None) -> list[Recorded]:
+        """The committed events behind a position, in order, without gaps."""
+        last = position + limit if upto is None else min(upto, position + limit)
+        return [decode(row) for row in self._rows(READ_AFTER, position, last)]
+
+    def sealed_after(self, position: int, *, limit: int) -> list[Sealed]:
+        """The committed events behind a position, in order, as they are stored: whoever wants them whole verifies."""
+        return [Sealed(*row) for row in self._rows(READ_WITH_DIGESTS, position, limit)]
+
+    def read_streams(self, streams: Collection[str]) -> dict[str, list[Recorded]]:
+        """The whole history of each of these aggregates; those that have none are left out."""
+        return _histories(self._rows(READ_STREAMS, sorted(streams)))
+
+    def read_kind(self, kind: str) -> dict[str, list[Recorded]]:
+        """The whole history of every aggregate of a kind of which there are few."""
+        return _histories(self._rows(READ_KIND, f"{kind}_", f"{kind}`"))
+
+    def blob(self, key: str) -> bytes | None:
+        """A large value, None if there is none (any more)."""
+        rows = self._rows("select value from blobs where key = %s", key)
+        return rows[0][0] if rows else None
+
+    def verify(self) -> Iterator[str]:
+        """A sentence for each place where the log is not what was appended: a gap, an edit, a wrong hash."""
+        return mistakes(self._sealed())
+
+    def close(self) -> None:
+        """Let go of the database."""
+        self._writer.close()
+        self._database.close()
+
+    def _commit(self, batch: Sequence[NewRow], blobs: Mapping[str, bytes], after: Head) -> Head:
+        try:
+            return self._writer.append(batch, blobs, after)
+        except (*ERRORS, TimeoutError) as error:
+            raise LedgerUnavailable(f"The ledger did not take a batch of {len(batch)} events: {error}.") from error
+
+    def _sealed(self) -> Iterator[SealedRow]:
+        position = 0
+        while rows := self.sealed_after(position, limit=_SCAN):
+            position = rows[-1].position
+            yield from rows
+
+    def _rows(self, statement: LiteralString, *parameters: object) -> list[TupleRow]:
+        try:
+            return self._database.rows(statement, parameters)
+        except ERRORS as error:
+            raise LedgerUnavailable(f"The ledger cannot be read: {error}.") from error
+
+
+def _histories(rows: Iterable[TupleRow]) -> dict[str, list[Recorded]]:
+    histories: dict[str, list[Recorded]] = {}
+    for row in rows:
+        histories.setdefault(row[1], []).append(decode(row))
+    return histories
