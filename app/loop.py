@@ -5,11 +5,14 @@ There is no tick: an idle engine pays one commit for a command, a busy one share
 
 import asyncio
 import secrets
+import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import structlog
 
+from app.commits import Commits
 from app.feed import Feed
 from app.start import claim
 from domain import states
@@ -26,11 +29,24 @@ CLAIM_AGAIN_MS_MAX = 2_000
 
 
 class EngineLoop:
-    """Drives one engine. All methods belong to one event loop; the ledger is called in a thread of its own."""
+    """Drives one engine. All methods belong to one event loop; the ledger is called in a thread of its own.
 
-    def __init__(self, engine: Engine, ledger: Ledger, head: Head, clock: Clock, feed: Feed) -> None:
+    `may_answer` says whether this node is sure to be the only one that writes: one that is not answers nothing.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        ledger: Ledger,
+        head: Head,
+        clock: Clock,
+        feed: Feed,
+        may_answer: Callable[[], bool] = lambda: True,
+    ) -> None:
         self.engine = engine
         self.feed = feed
+        self.may_answer = may_answer
+        self.commits = Commits()
         self._ledger = ledger
         self._head = head
         self._clock = clock
@@ -49,6 +65,8 @@ class EngineLoop:
         """Submit a command; the future brings its answer, or raises what refused it. Raises Unavailable, Busy."""
         if self._stopping:
             raise Unavailable("The engine is stopping.")
+        if not self.may_answer():
+            raise Unavailable("This node cannot tell at present whether another one writes.")
         if self.unavailable:
             raise Unavailable(f"The engine cannot write at present: {self.unavailable}")
         ticket = self.engine.submit(command)
@@ -124,11 +142,15 @@ class EngineLoop:
         await self._landed(draft, after)
 
     def _append(self, draft: Draft) -> Head:
-        return self._ledger.append(draft.records, draft.blobs, after=self._head)
+        started = time.perf_counter()
+        after = self._ledger.append(draft.records, draft.blobs, after=self._head)
+        self.commits.seconds.add(time.perf_counter() - started)
+        return after
 
     async def _landed(self, draft: Draft, after: Head) -> None:
         self._head = after
         answers = self.engine.landed()
+        self.commits.events.add(len(draft.records))
         self.feed.publish(draft.records, after)
         await self._tell(answers)
 
@@ -191,10 +213,13 @@ class EngineLoop:
         return Head(last, digest) if found == draft.records and digest is not None else None
 
     async def _tell(self, answers: list[tuple[Ticket, Answer]]) -> None:
-        for ticket, answer in answers:
+        # What was decided may be outdated: a node that was paused for longer than its lease has a successor.
+        doubt = None if self.may_answer() else Unavailable("Another node may have taken over meanwhile: ask again.")
+        for ticket, decided in answers:
             future = self._waiting.pop(ticket, None)
             if future is None or future.done():
                 continue
+            answer = doubt or decided
             if isinstance(answer, RunfoldError):
                 future.set_exception(answer)
             else:

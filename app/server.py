@@ -1,4 +1,4 @@
-"""`runfold serve`: one engine process."""
+"""`runfold serve`: one node."""
 
 import asyncio
 import gc
@@ -6,78 +6,84 @@ import random
 import socket
 import sys
 
-import structlog
 import uvicorn
 
 from adapters.clock import SystemClock
 from adapters.ids import Uuid7Ids
-from adapters.sqlite.ledger import SqliteLedger
-from adapters.sqlite.read_models import SqliteReadModels
-from app.service import Service, new_key, start_service
-from app.settings import Settings
+from app.backends import open_database, open_lease
+from app.node import Node
+from app.service import Service, new_key
+from app.settings import Settings, WrongSetting, address_of
 from app.web.application import create_application
-
-log = structlog.get_logger(__name__)
+from app.web.forwarding import Forwarding, new_client
 
 # Long polls are answered well within it; what is left then is cut off.
 SHUTDOWN_SECONDS = 5
+BACKLOG = 2_048
 
 
 def serve(settings: Settings) -> None:
-    """Run an engine until SIGTERM or SIGINT. Raises LedgerUnavailable when another one has the database."""
+    """Run a node until SIGTERM or SIGINT.
+
+    Raises LedgerUnavailable when the database does not answer, or is a file that another engine has opened.
+    """
     with asyncio.Runner(loop_factory=_new_loop) as runner:
         runner.run(_serve(settings))
 
 
-def open_service(settings: Settings) -> Service:
-    """The one place that picks concrete parts."""
-    settings.database_path.parent.mkdir(parents=True, exist_ok=True)
-    ledger = SqliteLedger(settings.database_path)
-    read_models = SqliteReadModels(settings.views_path)
-    return start_service(
-        ledger, read_models, SystemClock(), Uuid7Ids(), lease_ms=settings.lease_ms, chance=random.SystemRandom()
-    )
-
-
 class _Server(uvicorn.Server):
-    """Stops the engine first, so that waiting turns are answered instead of holding the shutdown up."""
+    """Hands over first, so that waiting turns are answered instead of holding the shutdown up."""
 
-    def __init__(self, config: uvicorn.Config, service: Service) -> None:
+    def __init__(self, config: uvicorn.Config, node: Node) -> None:
         super().__init__(config)
-        self._service = service
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
-        for server in self.servers:
-            for listening in server.sockets:
-                host, port = listening.getsockname()[:2]
-                print(f"Runfold is listening on http://{host}:{port}", flush=True)  # noqa: T201 (the user asked to know)
+        self._node = node
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        await self._service.end_engine()
+        await self._node.hand_over()
         await super().shutdown(sockets)
 
 
 async def _serve(settings: Settings) -> None:
-    service = open_service(settings)
-    await service.start()
-    try:
+    database = open_database(settings)
+    listening = _listen(settings)
+    host, port = listening.getsockname()[:2]
+    lease = open_lease(settings, settings.node_url or address_of(settings.host, port))
+
+    async def greet(service: Service) -> None:
         await service.ensure_environment(_secret_key(settings, service))
         # A frozen heap is not walked by every collection: the states of unfinished runs live long.
         gc.collect()
         gc.freeze()
-        config = uvicorn.Config(
-            create_application(service),
-            host=settings.host,
-            port=settings.port,
-            log_config=None,
-            access_log=False,
-            lifespan="off",
-            timeout_graceful_shutdown=SHUTDOWN_SECONDS,
-        )
-        await _Server(config, service).serve()
+
+    clock, ids, chance = SystemClock(), Uuid7Ids(), random.SystemRandom()
+    node = Node(database, lease, clock, ids, chance, lease_ms=settings.lease_ms, greet=greet)
+    try:
+        await node.start()
+        async with new_client() as client:
+            application = Forwarding(create_application(lambda: node.reader), node, client)
+            config = uvicorn.Config(
+                application,
+                log_config=None,
+                access_log=False,
+                lifespan="off",
+                timeout_graceful_shutdown=SHUTDOWN_SECONDS,
+            )
+            print(f"Runfold is listening on http://{host}:{port}", flush=True)  # noqa: T201 (the user asked to know)
+            await _Server(config, node).serve(sockets=[listening])
     finally:
-        await service.stop()
+        await node.stop()
+
+
+def _listen(settings: Settings) -> socket.socket:
+    """Listen before the engine starts: other nodes are told the port, and clients of a node that starts wait."""
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    try:
+        return socket.create_server((settings.host, settings.port), family=family, backlog=BACKLOG)
+    except OSError as error:
+        raise WrongSetting(
+            f"The settings RUNFOLD_HOST and RUNFOLD_PORT name {settings.host}:{settings.port}, "
+            f"where nothing can listen: {error.strerror}."
+        ) from error
 
 
 def _secret_key(settings: Settings, service: Service) -> str | None:

@@ -5,14 +5,14 @@ import hashlib
 import random
 import secrets
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from typing import Any, TypeVar
+from typing import Any
 
 import structlog
 
 from app.feed import Feed
 from app.follower import Follower
 from app.loop import EngineLoop
+from app.reader import Reader, Readiness
 from app.rebuild import rebuild
 from app.start import start_engine
 from app.triggered import TriggeredCache
@@ -25,27 +25,22 @@ from projections.ports import ReadModels
 
 log = structlog.get_logger(__name__)
 
-T = TypeVar("T")
-READERS = 4
+LAG_MAX = 50_000
 
 
-class Service:
-    """One engine on one database. Made by `start_service`, which is where the parts are chosen."""
+class Service(Reader):
+    """One engine, the writer of one database. Made by `start_service`."""
 
     def __init__(
         self, ledger: Ledger, read_models: ReadModels, loop: EngineLoop, clock: Clock, ids: Ids, lease_ms: int
     ) -> None:
-        self.ledger = ledger
-        self.read_models = read_models
+        super().__init__(ledger, read_models, clock, ids)
         self.loop = loop
-        self.clock = clock
-        self.ids = ids
         self.lease_ms = lease_ms
         self.follower = Follower(read_models, ledger, loop.feed)
         self.triggered = TriggeredCache(ledger)
-        self._readers = ThreadPoolExecutor(READERS, "reader")
         self._tasks: list[asyncio.Task[None]] = []
-        self.failure: str | None = None
+        self.failure: Exception | None = None
         """Why the engine ended by itself."""
 
     async def start(self) -> None:
@@ -60,24 +55,50 @@ class Service:
         await self._tasks[0]
 
     async def stop(self) -> None:
-        """End the engine, bring the read models up to it, and let go of the database."""
+        """End the engine, and bring the read models up to it."""
         await self.end_engine()
-        if self.follower.stopped is None:
+        if self.follower.stopped is None and self.failure is None:
             await self.follower.reached(self.loop.feed.head.position, seconds=5)
         self._tasks[1].cancel()
         await asyncio.gather(self._tasks[1], return_exceptions=True)
         self._readers.shutdown()
-        self.read_models.close()
-        self.ledger.close()
 
-    async def read(self, function: Callable[..., T], *arguments: Any) -> T:
-        """Call something that blocks on the database, in a reader's thread."""
-        return await asyncio.get_running_loop().run_in_executor(self._readers, function, *arguments)
+    async def ended(self) -> None:
+        """Wait until the engine has ended, by itself or because it was told to."""
+        await asyncio.shield(self._tasks[0])
 
     async def history(self, stream: str) -> Sequence[Recorded]:
         """All events of an aggregate, those in flight included once they are committed."""
         await self.loop.settled(stream)
-        return (await self.read(self.ledger.read_streams, [stream])).get(stream, [])
+        return await super().history(stream)
+
+    async def environment_of(self, sha256: str) -> Environment | None:
+        """The environment that a key opens, by the key's hash."""
+        return next((each for each in self.loop.engine.memory.environments() if sha256 in each.keys), None)
+
+    async def head(self) -> int:
+        """The position of the last committed event."""
+        if self.loop.may_answer():
+            return self.loop.feed.head.position
+        # Another node may be writing by now.
+        return (await self.read(self.ledger.head)).position
+
+    async def followed(self, position: int, seconds: float) -> int:
+        """Wait until the read models are at this position, at most so long; returns where they are then."""
+        await self.follower.reached(position, seconds)
+        return self.follower.position
+
+    async def readiness(self) -> Readiness:
+        """How the node is: ready when commands are committed and the read models follow."""
+        head, position = self.loop.feed.head.position, self.follower.position
+        problems = [
+            self.failure and f"The engine ended: {type(self.failure).__name__}: {self.failure}",
+            self.loop.unavailable and f"The ledger cannot be written: {self.loop.unavailable}",
+            None if self.loop.may_answer() else "The lease could not be renewed in time.",
+            self.follower.stopped and f"The read models do not follow: {self.follower.stopped}",
+            f"The read models are {head - position} events behind." if head - position > LAG_MAX else None,
+        ]
+        return Readiness("writer", head, position, [problem for problem in problems if problem])
 
     def environments(self) -> list[Environment]:
         """All environments as they are."""
@@ -108,7 +129,7 @@ class Service:
         try:
             await self.loop.run()
         except Exception as error:
-            self.failure = f"{type(error).__name__}: {error}"
+            self.failure = error
             log.exception("the engine ended")
 
 
@@ -123,13 +144,23 @@ def digest_of(key: str) -> str:
 
 
 def start_service(
-    ledger: Ledger, read_models: ReadModels, clock: Clock, ids: Ids, *, lease_ms: int, chance: random.Random
+    ledger: Ledger,
+    read_models: ReadModels,
+    clock: Clock,
+    ids: Ids,
+    *,
+    lease_ms: int,
+    chance: random.Random,
+    may_answer: Callable[[], bool] = lambda: True,
 ) -> Service:
-    """Put a service together: checkpoint and tail, or a rebuild where the checkpoint is not of this ledger."""
+    """Put a service together: checkpoint and tail, or a rebuild where the checkpoint is not of this ledger.
+
+    `lease_ms` is that of workers. The ledger and the read models stay open when the service stops.
+    """
     engine, head = start_engine(
         ledger, checkpoint_of(ledger, read_models), clock, lease_ms=lease_ms, chance=chance.random
     )
-    loop = EngineLoop(engine, ledger, head, clock, Feed(head))
+    loop = EngineLoop(engine, ledger, head, clock, Feed(head), may_answer)
     return Service(ledger, read_models, loop, clock, ids, lease_ms)
 
 

@@ -4,12 +4,16 @@ import re
 from pathlib import Path
 from typing import Any, Literal
 
+from psycopg import ProgrammingError
+from psycopg.conninfo import conninfo_to_dict
 from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 PREFIX = "RUNFOLD_"
 SECRET_KEY_LENGTH_MIN = 16
 _SQLITE = "sqlite:///"
+_POSTGRES = ("postgresql://", "postgres://")
+_NAME = re.compile("[a-z_][a-z0-9_]{0,39}")
 _VISIBLE = re.compile("[!-~]*")  # what a header can carry
 _EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 (recognised here, bound nowhere)
 
@@ -23,9 +27,12 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, env_ignore_empty=True, frozen=True, extra="ignore")
 
-    database_url: str = "sqlite:///.runfold/ledger.db"
+    database_url: str = Field(default="sqlite:///.runfold/ledger.db", repr=False)
+    database_schema: str = "runfold"
     secret_key: str | None = Field(default=None, repr=False)
     api_url: str | None = None
+    node_url: str | None = None
+    writer_lease_ms: int = Field(default=2_000, ge=500, le=60_000)
     host: str = "127.0.0.1"
     port: int = Field(default=7650, ge=0, le=65_535)
     lease_ms: int = Field(default=30_000, ge=500)
@@ -35,10 +42,17 @@ class Settings(BaseSettings):
     @field_validator("database_url")
     @classmethod
     def _is_supported(cls, url: str) -> str:
-        if url.startswith(("postgresql:", "postgres:")):
-            raise ValueError("PostgreSQL comes with a later release; use sqlite:///FILE")
+        if url.startswith(_POSTGRES):
+            try:
+                conninfo_to_dict(url)
+            except ProgrammingError:
+                # What libpq says of it may quote a password.
+                raise ValueError("write postgresql://user:password@host:port/name?parameter=value") from None
+            return url
         if not url.startswith(_SQLITE) or url.endswith("/") or ":memory:" in url or "?" in url:
-            raise ValueError("write sqlite:///relative/file.db or sqlite:////absolute/file.db")
+            raise ValueError(
+                "write sqlite:///relative/file.db, sqlite:////absolute/file.db or postgresql://user:password@host/name"
+            )
         return url
 
     @field_validator("secret_key")
@@ -48,7 +62,14 @@ class Settings(BaseSettings):
             raise ValueError(f"a key has at least {SECRET_KEY_LENGTH_MIN} characters, all visible ASCII")
         return key
 
-    @field_validator("api_url")
+    @field_validator("database_schema")
+    @classmethod
+    def _is_a_name(cls, schema: str) -> str:
+        if not _NAME.fullmatch(schema):
+            raise ValueError("a schema has 1 to 40 characters: small letters, digits and underscores, no digit first")
+        return schema
+
+    @field_validator("api_url", "node_url")
     @classmethod
     def _is_an_address(cls, url: str | None) -> str | None:
         if url is not None and not url.startswith(("http://", "https://")):
@@ -59,6 +80,20 @@ class Settings(BaseSettings):
     @classmethod
     def _in_any_case(cls, word: Any) -> Any:
         return word.lower() if isinstance(word, str) else word
+
+    @property
+    def is_postgres(self) -> bool:
+        """Whether the database is PostgreSQL; if not, it is a SQLite file."""
+        return self.database_url.startswith(_POSTGRES)
+
+    @property
+    def database(self) -> str:
+        """The database as it may be shown: the file, or the URL without its password."""
+        if not self.is_postgres:
+            return str(self.database_path)
+        parts = conninfo_to_dict(self.database_url)
+        user, host, port, name = (parts.get(each, "") for each in ("user", "host", "port", "dbname"))
+        return f"postgresql://{user and f'{user}@'}{host}{port and f':{port}'}/{name}"
 
     @property
     def database_path(self) -> Path:
@@ -99,7 +134,7 @@ def _sentence(error: ValidationError) -> str:
     mistake = error.errors()[0]
     field = str(mistake["loc"][0])
     # Keys stay out of logs, and so do addresses that carry a password.
-    is_secret = field == "secret_key" or "@" in str(mistake["input"])
+    is_secret = field == "secret_key" or "@" in str(mistake["input"]) or "password" in str(mistake["input"])
     value = "set, but wrong" if is_secret else repr(mistake["input"])
     reason = str(mistake.get("ctx", {}).get("error") or mistake["msg"].replace("Input", "it"))
     return f"The setting {PREFIX}{field.upper()} is {value}: {reason}."

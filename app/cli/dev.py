@@ -48,9 +48,9 @@ def dev(
     def announce(listening: int) -> Program:
         address = address_of(found.host, listening)
         if as_json:
-            print_json_line({"url": address, "secretKey": key, "database": str(found.database_path)})
+            print_json_line({"url": address, "secretKey": key, "database": found.database})
         else:
-            print_text(_greeting(address, key, found.database_path, watched))
+            print_text(_greeting(address, key, found.database, watched))
         world = _world_of_the_user() | {"RUNFOLD_API_URL": address, "RUNFOLD_SECRET_KEY": key}
         return Program(_worker(target, concurrency), world)
 
@@ -82,7 +82,7 @@ def _world_of_the_user() -> dict[str, str]:
     return world | ({"PYTHONPATH": theirs} if theirs else {})
 
 
-def _greeting(address: str, key: str, database: Path, watched: Path) -> str:
+def _greeting(address: str, key: str, database: str, watched: Path) -> str:
     is_default = address == settings.address_of("127.0.0.1", 7650)
     remark = "" if is_default else f"  export RUNFOLD_API_URL={address}\n"
     return GREETING.format(address=address, key=key, database=database, watched=watched, remark=remark)

@@ -11,7 +11,7 @@ import typer
 
 import runfold
 from app import logs, settings
-from app.cli import projections, runs
+from app.cli import database, ledger, projections, runs
 from app.cli.dev import dev
 from app.settings import WrongSetting
 from domain.errors import RunfoldError
@@ -28,6 +28,8 @@ cli = typer.Typer(
 cli.command()(dev)
 cli.add_typer(runs.cli, name="runs")
 cli.add_typer(projections.cli, name="projections")
+cli.add_typer(ledger.cli, name="ledger")
+cli.add_typer(database.cli, name="database")
 
 
 @cli.command()
@@ -35,7 +37,8 @@ def serve() -> None:
     """Start an engine, as the RUNFOLD_ variables of the environment say."""
     found = settings.load()
     logs.set_up(found.log_level, found.log_format)
-    _check_folder(found.database_path.parent)
+    if not found.is_postgres:
+        _check_folder(found.database_path.parent)
     # The web server raises the signal that stopped it once more, when everything is in order: that is no failure.
     for each in (signal.SIGTERM, signal.SIGINT):
         signal.signal(each, _end_well)

@@ -1,17 +1,14 @@
 """`runfold projections`: the read models against the ledger, on the database itself, with or without an engine."""
 
-from collections.abc import Generator, Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Iterator
 
 import msgspec
 import typer
 
-from adapters.sqlite.ledger import SqliteLedger
-from adapters.sqlite.read_models import SqliteReadModels
 from app import settings
+from app.backends import beside_an_engine
 from app.cli.output import AsJson, print_json, print_table, print_text
 from app.rebuild import rebuild as make_anew
-from app.settings import WrongSetting
 from app.verify import Report
 from app.verify import verify as compare
 
@@ -23,8 +20,8 @@ def rebuild(
     as_json: AsJson = False,  # noqa: FBT002 (a switch of the command line)
 ) -> None:
     """Make all read models anew from the ledger; a running engine goes on."""
-    with _database() as (ledger, read_models):
-        head = make_anew(ledger, read_models)
+    with beside_an_engine(settings.load()) as database:
+        head = make_anew(database.ledger, database.read_models)
     if as_json:
         print_json({"position": head.position})
     else:
@@ -36,26 +33,14 @@ def verify(
     as_json: AsJson = False,  # noqa: FBT002
 ) -> None:
     """Check the ledger's hashes, and each row of the read models against the ledger; fails if anything differs."""
-    with _database() as (ledger, read_models):
-        report = compare(ledger, read_models)
+    with beside_an_engine(settings.load()) as database:
+        report = compare(database.ledger, database.read_models)
     if as_json:
         print_json({"holds": report.holds, **msgspec.to_builtins(report)})
     else:
         _print(report)
     if not report.holds:
         raise typer.Exit(1)
-
-
-@contextmanager
-def _database() -> Generator[tuple[SqliteLedger, SqliteReadModels]]:
-    found = settings.load()
-    if not found.database_path.is_file():
-        raise WrongSetting(f"There is no ledger {found.database_path}, which RUNFOLD_DATABASE_URL names.")
-    with (
-        closing(SqliteLedger(found.database_path, writes=False)) as ledger,
-        closing(SqliteReadModels(found.views_path)) as read_models,
-    ):
-        yield ledger, read_models
 
 
 def _print(report: Report) -> None:

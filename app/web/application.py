@@ -1,4 +1,4 @@
-"""The web application over one service."""
+"""The web application of a node."""
 
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeAlias
@@ -7,9 +7,10 @@ from fastapi import FastAPI, Request
 from fastapi.responses import Response
 from starlette.routing import Route
 
-from app.service import Service
-from app.web import docs, errors, health, ledger, runs, triggering, worker
-from app.web.caller import caller_of
+from app.metrics import Metrics
+from app.reader import Reader
+from app.web import docs, errors, health, ledger, metrics, runs, triggering, worker
+from app.web.caller import caller_of, service_of
 
 Endpoint: TypeAlias = Callable[..., Awaitable[Response]]
 HOT: dict[str, Endpoint] = {
@@ -20,8 +21,8 @@ HOT: dict[str, Endpoint] = {
 """What is called for every run: FastAPI's way to these takes longer than all that is done there."""
 
 
-def create_application(service: Service) -> FastAPI:
-    """All routes, answered by this service."""
+def create_application(reader_now: Callable[[], Reader]) -> FastAPI:
+    """All routes, answered by what `reader_now` gives: an engine, or a standby, which can only be read."""
     application = FastAPI(
         title="Runfold",
         version="0.1.0",
@@ -30,11 +31,12 @@ def create_application(service: Service) -> FastAPI:
         redoc_url=None,
         swagger_ui_oauth2_redirect_url=None,
     )
-    application.state.service = service
+    application.state.reader_now = reader_now
+    application.state.metrics = Metrics()
     errors.install(application)
     # They come first and are the same functions; those that FastAPI has of them stay for the document of the API.
-    application.router.routes += [_plain(path, endpoint, service) for path, endpoint in HOT.items()]
-    for router in (health.router, triggering.router, runs.router, ledger.router, worker.router):
+    application.router.routes += [_plain(path, endpoint) for path, endpoint in HOT.items()]
+    for router in (health.router, metrics.router, triggering.router, runs.router, ledger.router, worker.router):
         application.include_router(router)
     generate = application.openapi
 
@@ -45,9 +47,9 @@ def create_application(service: Service) -> FastAPI:
     return application
 
 
-def _plain(path: str, endpoint: Endpoint, service: Service) -> Route:
+def _plain(path: str, endpoint: Endpoint) -> Route:
     async def call(request: Request) -> Response:
-        caller = await caller_of(request)
+        caller, service = await caller_of(request), await service_of(request)
         return await endpoint(request=request, service=service, caller=caller, **request.path_params)
 
     return Route(path, call, methods=["POST"])

@@ -5,10 +5,11 @@ from typing import Annotated, NamedTuple
 
 from fastapi import Depends, Request
 
+from app.reader import Reader
 from app.service import Service, digest_of
 from app.web.errors import TooLarge, Unauthorized
 from domain.environment import Environment
-from domain.errors import NotFound
+from domain.errors import NotFound, Unavailable
 from domain.events import Recorded
 
 V4_API = "2025-07-16"
@@ -24,11 +25,19 @@ class Caller(NamedTuple):
     request_key: str | None
 
 
-# Both are `async`, because FastAPI would send each request through a thread for each of them otherwise.
+# These are `async`, because FastAPI would send each request through a thread for each of them otherwise.
+async def reader_of(request: Request) -> Reader:
+    """What this node answers from: it is another one after a takeover."""
+    reader = request.app.state.reader_now()
+    assert isinstance(reader, Reader)
+    return reader
+
+
 async def service_of(request: Request) -> Service:
-    """The service behind the application."""
-    service = request.app.state.service
-    assert isinstance(service, Service)
+    """The engine, for what only the writer can do. Raises Unavailable on a node that ceased to be it just now."""
+    service = request.app.state.reader_now()
+    if not isinstance(service, Service):
+        raise Unavailable("Another node writes now: ask again.")
     return service
 
 
@@ -37,23 +46,24 @@ async def caller_of(request: Request) -> Caller:
     scheme, _, key = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() != "bearer" or not key.strip():
         raise Unauthorized("Invalid or Missing API Key: send the header Authorization: Bearer <secret key>.")
-    service, sha256 = await service_of(request), digest_of(key.strip())
-    for environment in service.loop.engine.memory.environments():
-        if sha256 in environment.keys:
-            request_key = request.headers.get("x-trigger-request-idempotency-key")
-            cause = f"{request.method} {request.url.path}"
-            v4 = request.headers.get("x-trigger-api-version") == V4_API
-            return Caller(environment, f"key:{sha256[:12]}", cause[:200], v4, request_key)
-    raise Unauthorized("Invalid or Missing API Key: this key opens no environment here.")
+    reader, sha256 = await reader_of(request), digest_of(key.strip())
+    environment = await reader.environment_of(sha256)
+    if environment is None:
+        raise Unauthorized("Invalid or Missing API Key: this key opens no environment here.")
+    request_key = request.headers.get("x-trigger-request-idempotency-key")
+    cause = f"{request.method} {request.url.path}"
+    v4 = request.headers.get("x-trigger-api-version") == V4_API
+    return Caller(environment, f"key:{sha256[:12]}", cause[:200], v4, request_key)
 
 
+ReaderDep = Annotated[Reader, Depends(reader_of)]
 ServiceDep = Annotated[Service, Depends(service_of)]
 CallerDep = Annotated[Caller, Depends(caller_of)]
 
 
-async def history_of(run: str, service: Service, caller: Caller) -> Sequence[Recorded]:
+async def history_of(run: str, reader: Reader, caller: Caller) -> Sequence[Recorded]:
     """All events of a run of the caller's environment. Raises NotFound."""
-    history = await service.history(run) if run.startswith("run_") else ()
+    history = await reader.history(run) if run.startswith("run_") else ()
     if not history or history[0].environment != caller.environment.id:
         raise NotFound(f"Run {run} not found.")
     return history

@@ -1,13 +1,12 @@
-"""Whether the engine lives, and whether it is ready."""
+"""Whether the node lives, and whether it is ready."""
 
 from fastapi import APIRouter
 from fastapi.responses import JSONResponse, Response
 
-from app.web.caller import ServiceDep
+from app.web.caller import ReaderDep
 from app.web.errors import answer
 
 router = APIRouter(tags=["health"])
-LAG_MAX = 50_000
 
 
 @router.get("/livez")
@@ -17,15 +16,8 @@ async def livez() -> dict[str, str]:
 
 
 @router.get("/readyz")
-async def readyz(service: ServiceDep) -> Response:
-    """200 when commands are committed and the read models follow; 503 with the reasons when not."""
-    head, position = service.loop.feed.head.position, service.follower.position
-    problems = [
-        service.failure and f"The engine ended: {service.failure}",
-        service.loop.unavailable and f"The ledger cannot be written: {service.loop.unavailable}",
-        service.follower.stopped and f"The read models do not follow: {service.follower.stopped}",
-        f"The read models are {head - position} events behind." if head - position > LAG_MAX else None,
-    ]
-    reasons = [problem for problem in problems if problem]
-    known = {"role": "writer", "head": head, "readModels": position}
-    return answer(503, " ".join(reasons), **known) if reasons else JSONResponse({"status": "ok"} | known)
+async def readyz(reader: ReaderDep) -> Response:
+    """200 with the node's role, "writer" or "standby", when it does that work; 503 with the reasons when not."""
+    role, head, position, problems = await reader.readiness()
+    known = {"role": role, "head": head, "readModels": position}
+    return answer(503, " ".join(problems), **known) if problems else JSONResponse({"status": "ok"} | known)

@@ -7,10 +7,11 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
 from msgspec import Raw
 
+from app.reader import Reader
 from app.service import Service
 from app.triggered import value_of
 from app.web import bodies, shapes
-from app.web.caller import Caller, CallerDep, ServiceDep, history_of, read_body
+from app.web.caller import Caller, CallerDep, ReaderDep, ServiceDep, history_of, read_body
 from app.web.docs import LIST_PARAMETERS, body_of
 from app.web.errors import Malformed
 from app.web.listing import cursor_of, query_of
@@ -34,16 +35,16 @@ AsOf = Annotated[
 
 
 @router.get("/api/v1/runs", openapi_extra=LIST_PARAMETERS)
-async def list_runs(request: Request, service: ServiceDep, caller: CallerDep) -> Response:
+async def list_runs(request: Request, reader: ReaderDep, caller: CallerDep) -> Response:
     """The runs of the environment, newest first, the caller's own writes included."""
     parameters = request.query_params
     if len(parameters.multi_items()) != len(parameters):
         raise Malformed("A parameter is there twice; several values of one filter are joined by commas.")
-    query = query_of(parameters, service.clock.now().wall, v4=caller.speaks_v4)
-    head = service.loop.feed.head.position
-    seen = await service.follower.reached(head, LIST_WAIT_SECONDS)
-    rows, has_more = await service.read(
-        lambda: service.read_models.list_runs(
+    query = query_of(parameters, reader.clock.now().wall, v4=caller.speaks_v4)
+    head = await reader.head()
+    position = await reader.followed(head, LIST_WAIT_SECONDS)
+    rows, has_more = await reader.read(
+        lambda: reader.read_models.list_runs(
             caller.environment.id,
             query.filter,
             query.size,
@@ -60,32 +61,32 @@ async def list_runs(request: Request, service: ServiceDep, caller: CallerDep) ->
         pagination["previous"] = cursor_of(rows[0].id)
     data = [shapes.run_item(row, caller.environment, v4=caller.speaks_v4) for row in rows]
     response = json({"data": data, "pagination": pagination})
-    if not seen:
-        response.headers[LAG_HEADER] = str(head - service.follower.position)
+    if position < head:
+        response.headers[LAG_HEADER] = str(head - position)
     return response
 
 
 @router.get("/api/v1/runs/{run}")
 @router.get("/api/v3/runs/{run}")
-async def retrieve(run: str, service: ServiceDep, caller: CallerDep, as_of: AsOf = None) -> Response:
+async def retrieve(run: str, reader: ReaderDep, caller: CallerDep, as_of: AsOf = None) -> Response:
     """A run with its attempts, payload and output: as it is, or as it was."""
-    history = await history_of(run, service, caller)
+    history = await history_of(run, reader, caller)
     if as_of is not None:
         history = _until(history, as_of)
         if not history:
             raise NotFound(f"Run {run} did not exist yet.")
-    return json(await _whole(history, service, caller))
+    return json(await _whole(history, reader, caller))
 
 
 @router.get("/api/v1/runs/{run}/result")
-async def result(run: str, service: ServiceDep, caller: CallerDep) -> Response:
+async def result(run: str, reader: ReaderDep, caller: CallerDep) -> Response:
     """What a finished run came to. 404 while it is not finished."""
-    history = await history_of(run, service, caller)
+    history = await history_of(run, reader, caller)
     row, _ = _fold(history)
     if row.status not in FINAL:
         raise NotFound(f"Run {run} is not finished: it is {row.status}.")
     if row.status is Status.COMPLETED:
-        output, output_type = await _output_of(history, service)
+        output, output_type = await _output_of(history, reader)
         text = bytes(output).decode() if output is not NOTHING else None
         body: dict[str, Any] = {"ok": True, "id": run, "outputType": output_type, "taskIdentifier": row.task}
         return json(body if text is None else body | {"output": text})
@@ -98,9 +99,9 @@ async def result(run: str, service: ServiceDep, caller: CallerDep) -> Response:
 
 
 @router.get("/api/v1/runs/{run}/events")
-async def events(run: str, service: ServiceDep, caller: CallerDep) -> Response:
+async def events(run: str, reader: ReaderDep, caller: CallerDep) -> Response:
     """Everything that ever happened to the run, in order."""
-    return json({"events": shapes.event_items(await history_of(run, service, caller))})
+    return json({"events": shapes.event_items(await history_of(run, reader, caller))})
 
 
 @router.post("/api/v2/runs/{run}/cancel")
@@ -161,25 +162,25 @@ def _fold(history: Sequence[Recorded]) -> tuple[RunRow, list[AttemptRow]]:
     return row, [rows[number] for number in sorted(rows)]
 
 
-async def _whole(history: Sequence[Recorded], service: Service, caller: Caller) -> dict[str, Any]:
+async def _whole(history: Sequence[Recorded], reader: Reader, caller: Caller) -> dict[str, Any]:
     row, attempt_rows = _fold(history)
     triggered = history[0].event
     assert isinstance(triggered, RunTriggered), "a history begins with a trigger"
-    payload = await service.read(value_of, service.ledger, triggered.payload, triggered.payload_blob)
+    payload = await reader.read(value_of, reader.ledger, triggered.payload, triggered.payload_blob)
     whole = shapes.run_item(row, caller.environment, v4=caller.speaks_v4)
     whole |= {"relatedRuns": {}, "attempts": [shapes.attempt_item(each) for each in attempt_rows]}
     if payload is not NOTHING:
         whole |= {"payload": payload, "payloadType": triggered.payload_type}
     if row.status is Status.COMPLETED:
-        output, output_type = await _output_of(history, service)
+        output, output_type = await _output_of(history, reader)
         if output is not NOTHING:
             whole |= {"output": output, "outputType": output_type}
     return whole
 
 
-async def _output_of(history: Sequence[Recorded], service: Service) -> tuple[Raw, str]:
+async def _output_of(history: Sequence[Recorded], reader: Reader) -> tuple[Raw, str]:
     for recorded in reversed(history):
         event = recorded.event
         if isinstance(event, AttemptSucceeded):
-            return await service.read(value_of, service.ledger, event.output, event.output_blob), event.output_type
+            return await reader.read(value_of, reader.ledger, event.output, event.output_blob), event.output_type
     return NOTHING, JSON_TYPE

@@ -186,10 +186,12 @@ async def running_engine(
     )
     await service.start()
     async with AsyncExitStack() as stack:
+        stack.callback(service.ledger.close)
+        stack.callback(service.read_models.close)
         stack.push_async_callback(service.stop)
         key = secret_key or new_key()
         await service.ensure_environment(key)
-        transport = httpx.ASGITransport(create_application(service), raise_app_exceptions=False)
+        transport = httpx.ASGITransport(create_application(lambda: service), raise_app_exceptions=False)
         yield Engine(service, clock, await stack.enter_async_context(_client(transport, key)), "worker_1")
 
 

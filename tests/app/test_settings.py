@@ -49,7 +49,11 @@ def test_a_database_url_names_a_file_and_the_read_models_beside_it(
 @pytest.mark.parametrize(
     ("variable", "value", "reason"),
     [
-        ("RUNFOLD_DATABASE_URL", "postgresql://localhost/jobs", "PostgreSQL comes with a later release"),
+        ("RUNFOLD_DATABASE_URL", "postgresql://localhost/jobs?colour=red", "postgresql://user:password@host:port/name"),
+        ("RUNFOLD_DATABASE_URL", "postgresql:localhost", "postgresql://user:password@host/name"),
+        ("RUNFOLD_DATABASE_SCHEMA", "Jobs", "small letters"),
+        ("RUNFOLD_NODE_URL", "node-1:7650", "http://"),
+        ("RUNFOLD_WRITER_LEASE_MS", "499", "500"),
         ("RUNFOLD_DATABASE_URL", "mysql://localhost/jobs", "sqlite:///relative/file.db"),
         ("RUNFOLD_DATABASE_URL", "sqlite://", "sqlite:///relative/file.db"),
         ("RUNFOLD_DATABASE_URL", "sqlite:///", "sqlite:///relative/file.db"),
@@ -85,7 +89,8 @@ def test_a_wrong_setting_is_named_in_one_sentence(
     ("variable", "value", "secret"),
     [
         ("RUNFOLD_SECRET_KEY", "hush hush hush hush", "hush"),
-        ("RUNFOLD_DATABASE_URL", "postgresql://me:hush@db/x", "hush"),
+        ("RUNFOLD_DATABASE_URL", "postgresql://me:hush@db/x?colour=red", "hush"),
+        ("RUNFOLD_DATABASE_URL", "postgresql://db/x?password=hush&colour=red", "hush"),
     ],
 )
 def test_no_secret_gets_into_the_sentence(
@@ -97,6 +102,16 @@ def test_no_secret_gets_into_the_sentence(
         settings.load()
 
     assert secret not in str(refusal.value)
+
+
+@pytest.mark.parametrize("url", ["postgresql://me:hush@db:5433/jobs", "postgresql://me@db:5433/jobs?password=hush"])
+def test_a_postgresql_database_is_shown_without_its_password(environment: pytest.MonkeyPatch, url: str) -> None:
+    environment.setenv("RUNFOLD_DATABASE_URL", url)
+
+    found = settings.load()
+
+    assert found.database == "postgresql://me@db:5433/jobs"
+    assert "hush" not in repr(found)
 
 
 def test_the_key_is_not_shown_with_the_other_settings(environment: pytest.MonkeyPatch) -> None:
@@ -137,7 +152,8 @@ def test_an_address_that_is_set_is_taken_as_it_is(environment: pytest.MonkeyPatc
 
 def test_the_reference_has_every_setting_with_its_default_and_no_other() -> None:
     told = dict(re.findall(r"^\| `(RUNFOLD_\w+)` \| (.+?) \|", REFERENCE.read_text(), re.MULTILINE))
-    without_value = {"secret_key": "none", "api_url": "`http://` + host + port", "log_format": "by itself"}
+    by_host = "`http://` + host + port"
+    without_value = {"secret_key": "none", "api_url": by_host, "node_url": by_host, "log_format": "by itself"}
 
     assert told == {
         f"RUNFOLD_{name.upper()}": without_value.get(name, f"`{field.default}`")

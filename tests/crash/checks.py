@@ -12,7 +12,9 @@ from adapters.sqlite.read_models import SqliteReadModels
 from app.triggered import value_of
 from app.verify import verify
 from domain.events import AttemptSucceeded, Recorded, RunTriggered
+from domain.ports import Ledger
 from domain.run import Run
+from projections.ports import ReadModels
 from tests.crash.jobs import Job, Request
 from tests.crash.worker_process import Acknowledged
 from tests.simulation.log_check import LogCheck
@@ -21,7 +23,7 @@ from tests.simulation.log_check import LogCheck
 class Files:
     """The ledger and the read models of an engine, read without it."""
 
-    def __init__(self, ledger: SqliteLedger, read_models: SqliteReadModels) -> None:
+    def __init__(self, ledger: Ledger, read_models: ReadModels) -> None:
         self.ledger = ledger
         self.read_models = read_models
         self.records = ledger.read_after(0, limit=ledger.head().position)

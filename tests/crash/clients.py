@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+from collections.abc import Sequence
 from typing import Any
 
 import httpx
@@ -16,14 +17,16 @@ AGAIN_MAX = 50
 
 
 class Clients:
-    """Several clients, each with one request at a time, from one seed."""
+    """Several clients, each with one request at a time, from one seed; each call goes to any of the nodes."""
 
-    def __init__(self, url: str, secret_key: str, seed: int) -> None:
+    def __init__(self, urls: Sequence[str], secret_key: str, seed: int) -> None:
         self.requests: list[Request] = []
         self.turned_away = 0
         """How often the engine said that it could not take a request now."""
         headers = {"authorization": f"Bearer {secret_key}"}
-        self._http = httpx.AsyncClient(base_url=url, headers=headers, timeout=ANSWER_SECONDS, trust_env=False)
+        self._http = httpx.AsyncClient(headers=headers, timeout=ANSWER_SECONDS, trust_env=False)
+        self._urls = urls
+        self._chance = random.Random(f"{seed} nodes")
         self._seed = seed
         self._asking: list[asyncio.Task[None]] = []
         self._enough = asyncio.Event()
@@ -61,12 +64,12 @@ class Clients:
 
     async def post(self, path: str, body: Any) -> httpx.Response:
         """Ask once."""
-        return await self._http.post(path, json=body)
+        return await self._http.post(f"{self._node()}{path}", json=body)
 
     async def get(self, path: str) -> httpx.Response | None:
         """What the engine says, None when it says nothing."""
         try:
-            return await self._http.get(path)
+            return await self._http.get(f"{self._node()}{path}")
         except httpx.TransportError:
             return None
 
@@ -99,7 +102,7 @@ class Clients:
     async def _try(self, request: Request) -> dict[str, Any] | None:
         headers = {"x-trigger-request-idempotency-key": request.key}
         try:
-            response = await self._http.post(request.path, json=request.body(), headers=headers)
+            response = await self._http.post(f"{self._node()}{request.path}", json=request.body(), headers=headers)
         except httpx.TransportError:
             return None
         if response.status_code == 503:
@@ -109,3 +112,6 @@ class Clients:
         assert response.status_code == 200, f"{request.key}: {response.status_code} {response.text}"
         answer: dict[str, Any] = response.json()
         return answer
+
+    def _node(self) -> str:
+        return self._chance.choice(self._urls)

@@ -1,6 +1,6 @@
 """A real engine in a process of its own that kills itself at a named boundary of what it writes.
 
-The product has no hooks for this: its adapters are wrapped where `app.server` picks them.
+The product has no hooks for this: its adapters are wrapped where `app.backends` picks them.
 """
 
 import os
@@ -19,7 +19,7 @@ from adapters.sqlite.read_models import SqliteReadModels
 from adapters.sqlite.read_models_rebuild import SqliteRebuild, Tail
 from adapters.sqlite.read_models_store import Store
 from adapters.sqlite.recorder import Datastore
-from app import server
+from app import backends
 from app.cli import program
 from domain.events import AttemptSucceeded, Recorded, RunDequeued, WriterStarted
 from domain.ports import Head
@@ -135,10 +135,10 @@ def run(environment: Mapping[str, str], log: Path, place: str, count: int) -> No
     death = Death(place, count)
     replaced: list[tuple[Any, str, type]] = [
         (ledger_module, "Datastore", _Datastore),
-        (server, "SqliteLedger", _Ledger),
+        (backends, "SqliteLedger", _Ledger),
         (read_models_module, "Store", _Store),
         (read_models_module, "SqliteRebuild", _Rebuild),
-        (server, "SqliteReadModels", _ReadModels),
+        (backends, "SqliteReadModels", _ReadModels),
     ]
     with ExitStack() as stack:
         for module, name, ours in replaced:

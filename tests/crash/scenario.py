@@ -38,7 +38,7 @@ class Scenario:
         self.seed = seed
         self.ledger = folder / "ledger.db"
         self.views = folder / "ledger.views.db"
-        port = _free_port()
+        port = free_port()
         self.environment = {
             "RUNFOLD_DATABASE_URL": f"sqlite:///{self.ledger}",
             "RUNFOLD_SECRET_KEY": KEY,
@@ -49,7 +49,7 @@ class Scenario:
             "RUNFOLD_LOG_LEVEL": "warning",
             "RUNFOLD_LOG_FORMAT": "json",
         }
-        self.clients = Clients(self.environment["RUNFOLD_API_URL"], KEY, seed)
+        self.clients = Clients([self.environment["RUNFOLD_API_URL"]], KEY, seed)
         self.engine: EngineProcess | None = None
         self.worker: Program | None = None
         self._full = folder / FULL
@@ -200,7 +200,7 @@ class Scenario:
         self._full.unlink()
 
 
-def _free_port() -> int:
+def free_port() -> int:
     """A port that is not given to outgoing connections, so that nobody takes it between two engines."""
     chance = random.SystemRandom()
     while True:

@@ -15,7 +15,8 @@ from tests.app.references.markdown import block, code, page, pretty, table
 from tests.app.routes import routes_of
 
 INTRODUCTION = """Every request carries the header `Authorization: Bearer <secret key>`, but for `/livez`, `/readyz`,
-`/docs` and `/openapi.json`. A key opens one environment, and nothing of another one can be seen or changed with it.
+`/metrics`, `/docs` and `/openapi.json`. A key opens one environment, and nothing of another one can be seen or changed
+with it.
 
 - Bodies and answers are JSON (`content-type` is not looked at). Fields that nobody knows are ignored.
 - What there is none of is left out of an answer, never `null`. In the options of a trigger `null` is the same as
@@ -67,6 +68,7 @@ NOTES = {
     " (`queue` as a plain name).",
     ("GET", "/api/v1/ledger/events"): "Follow the ledger by asking again with `after` set to `next`, until `next` is"
     " `head`. [Events](events.md) has them all.",
+    ("GET", "/metrics"): "[Metrics](metrics.md) has them all.",
     ("POST", "/worker/v1/register"): "[Worker protocol](worker-protocol.md) has every field.",
     ("POST", "/worker/v1/turn"): "[Worker protocol](worker-protocol.md) has every field.",
 }  # fmt: skip
@@ -74,10 +76,10 @@ NOTES = {
 
 def text(service: Service, examples: Sequence[Shown]) -> str:
     """The whole page."""
-    document = create_application(service).openapi()
+    document = create_application(lambda: service).openapi()
     names = [field.encode_name for field in msgspec.structs.fields(bodies.TriggerOptions)]
     assert list(OPTIONS) == names, "every option is described"
-    return page("HTTP API", INTRODUCTION, *_sections(create_application(service), document, examples))
+    return page("HTTP API", INTRODUCTION, *_sections(create_application(lambda: service), document, examples))
 
 
 def _sections(application: Any, document: Any, examples: Sequence[Shown]) -> Iterator[str]:
@@ -117,7 +119,8 @@ def _example(shown: Shown) -> Iterator[str]:
     request = f"{shown.route[0]} {shown.target}"
     yield block("http", request if shown.body is None else f"{request}\n\n{pretty(shown.body)}")
     yield f"Answer {shown.status}:"
-    yield block("json", pretty(jsonable_encoder(shown.answer)))
+    is_text = isinstance(shown.answer, str)
+    yield block("text", shown.answer) if is_text else block("json", pretty(jsonable_encoder(shown.answer)))
 
 
 def _short(shown: Shown) -> str:

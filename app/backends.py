@@ -1,0 +1,74 @@
+"""The one place that picks a database: a SQLite file, or a schema of a PostgreSQL database."""
+
+import secrets
+from collections.abc import Generator
+from contextlib import contextmanager
+from typing import NamedTuple
+
+from adapters.postgres.lease import PostgresLease
+from adapters.postgres.ledger import PostgresLedger
+from adapters.postgres.migrate import migrate
+from adapters.postgres.read_models import PostgresReadModels
+from adapters.sqlite.ledger import SqliteLedger
+from adapters.sqlite.read_models import SqliteReadModels
+from app.settings import Settings, WrongSetting
+from domain.ports import Lease, Ledger
+from projections.ports import ReadModels
+
+
+class Database(NamedTuple):
+    """What all nodes work on."""
+
+    ledger: Ledger
+    read_models: ReadModels
+
+    def close(self) -> None:
+        """Let go of both."""
+        self.read_models.close()
+        self.ledger.close()
+
+
+def open_database(settings: Settings) -> Database:
+    """The database for a node, made or migrated where it has to be.
+
+    Raises LedgerUnavailable, also when it is a file that another engine has opened.
+    """
+    if settings.is_postgres:
+        return _postgres(settings)
+    settings.database_path.parent.mkdir(parents=True, exist_ok=True)
+    return Database(SqliteLedger(settings.database_path), SqliteReadModels(settings.views_path))
+
+
+def open_lease(settings: Settings, address: str) -> Lease | None:
+    """The lease for a node that others reach at `address`; None for a file, which only one engine can open."""
+    if not settings.is_postgres:
+        return None
+    return PostgresLease(
+        settings.database_url,
+        settings.database_schema,
+        holder=f"{address} {secrets.token_hex(8)}",
+        address=address,
+        lease_ms=settings.writer_lease_ms,
+    )
+
+
+@contextmanager
+def beside_an_engine(settings: Settings) -> Generator[Database]:
+    """The database for a command that appends nothing, with or without an engine that runs on it."""
+    if settings.is_postgres:
+        database = _postgres(settings)
+    elif settings.database_path.is_file():
+        ledger = SqliteLedger(settings.database_path, writes=False)
+        database = Database(ledger, SqliteReadModels(settings.views_path))
+    else:
+        raise WrongSetting(f"There is no ledger {settings.database_path}, which RUNFOLD_DATABASE_URL names.")
+    try:
+        yield database
+    finally:
+        database.close()
+
+
+def _postgres(settings: Settings) -> Database:
+    url, schema = settings.database_url, settings.database_schema
+    migrate(url, schema)
+    return Database(PostgresLedger(url, schema), PostgresReadModels(url, schema))

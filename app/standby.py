@@ -1,0 +1,66 @@
+"""A node that does not write: it reads the database, and waits for its turn."""
+
+import asyncio
+
+from app.reader import Reader, Readiness
+from domain import states
+from domain.environment import Environment
+from domain.errors import LedgerUnavailable, Unavailable
+from domain.ports import Clock, Ids, Ledger
+from projections.ports import ReadModels
+
+LOOK_SECONDS = 0.02
+"""How often it looks whether the writer's follower has come as far as a reader waits for."""
+TRUSTED_MS = 1_000
+"""How long a key may go on opening an environment after it was revoked through the writer."""
+
+
+class Standby(Reader):
+    """Knows only what is in the database, and asks it each time."""
+
+    def __init__(self, ledger: Ledger, read_models: ReadModels, clock: Clock, ids: Ids) -> None:
+        super().__init__(ledger, read_models, clock, ids)
+        self._environments: dict[str, Environment] = {}
+        self._asked: int | None = None
+        self.writer: str | None = None
+        """The address of the node that writes, None while there is none."""
+        self.failure: str | None = None
+        """Why this node will not be the writer again."""
+
+    async def environment_of(self, sha256: str) -> Environment | None:
+        """The environment that a key opens, by the key's hash."""
+        now = self.clock.now().mono
+        if sha256 not in self._environments or self._asked is None or now - self._asked > TRUSTED_MS:
+            histories = await self.read(self.ledger.read_kind, "env")
+            found = [states.fold(history) for history in histories.values()]
+            self._environments = {key: each for each in found if isinstance(each, Environment) for key in each.keys}
+            self._asked = now
+        return self._environments.get(sha256)
+
+    async def head(self) -> int:
+        """The position of the last committed event."""
+        return (await self.read(self.ledger.head)).position
+
+    async def followed(self, position: int, seconds: float) -> int:
+        """Wait until the read models are at this position, at most so long; returns where they are then."""
+        deadline = asyncio.get_running_loop().time() + seconds
+        while True:
+            at = (await self.read(self.read_models.position)).position
+            if at >= position or asyncio.get_running_loop().time() >= deadline:
+                return at
+            await asyncio.sleep(LOOK_SECONDS)
+
+    async def readiness(self) -> Readiness:
+        """How the node is: ready as long as it can read, and knows a writer to forward to."""
+        problems = [f"This node no longer takes part: {self.failure}"] if self.failure else []
+        problems += [] if self.writer else ["No node writes at present."]
+        head, at = 0, 0
+        try:
+            head, at = await self.head(), await self.followed(0, 0)
+        except (LedgerUnavailable, Unavailable) as error:
+            problems.append(f"The database cannot be read: {error}")
+        return Readiness("standby", head, at, problems)
+
+    def close(self) -> None:
+        """Let go of the threads."""
+        self._readers.shutdown()

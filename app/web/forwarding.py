@@ -1,0 +1,108 @@
+"""What only the writer can do is sent on to it, and its answer is sent back."""
+
+import asyncio
+from collections.abc import Iterable
+
+import httpx
+import structlog
+from starlette.requests import Request
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from app.node import Node
+from app.web.caller import read_body
+from app.web.errors import TooLarge, answer
+from app.web.worker import TURN_MAX_BYTES
+
+log = structlog.get_logger(__name__)
+
+READS = frozenset({"GET", "HEAD", "OPTIONS"})
+FORWARDED = b"x-runfold-forwarded"
+"""Says that a node sent the request on: it goes no further, or two nodes could send it to and fro."""
+# Headers that speak of one connection, not of the request or the answer.
+HOP_BY_HOP = frozenset(
+    {b"connection", b"keep-alive", b"transfer-encoding", b"te", b"trailer", b"upgrade", b"proxy-connection", b"host"}
+)
+CONNECT_SECONDS = 2.0
+ANSWER_SECONDS = 60.0
+"""Longer than any long poll. A writer that is silent for less than that is given up when another node takes over."""
+CONNECTIONS_MAX = 1_000
+
+Headers = Iterable[tuple[bytes, bytes]]
+
+
+def new_client() -> httpx.AsyncClient:
+    """What requests are sent on with."""
+    return httpx.AsyncClient(
+        timeout=httpx.Timeout(ANSWER_SECONDS, connect=CONNECT_SECONDS),
+        limits=httpx.Limits(max_connections=CONNECTIONS_MAX, max_keepalive_connections=CONNECTIONS_MAX),
+        trust_env=False,
+    )
+
+
+class Forwarding:
+    """The web application of a node, but for what another node has to answer."""
+
+    def __init__(self, application: ASGIApp, node: Node, client: httpx.AsyncClient) -> None:
+        self._application = application
+        self._node = node
+        self._client = client
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if scope["type"] != "http" or scope["method"] in READS or self._node.service:
+            await self._application(scope, receive, send)
+            return
+        writer = self._node.writer
+        if writer is None or any(name == FORWARDED for name, _ in scope["headers"]):
+            await answer(503, "No node writes at present: ask again in a moment.")(scope, receive, send)
+            return
+        try:
+            body = await read_body(Request(scope, receive), TURN_MAX_BYTES)
+        except TooLarge as error:
+            await answer(413, str(error))(scope, receive, send)
+            return
+        await self._forward(writer, body, scope, receive, send)
+
+    async def _forward(self, writer: str, body: bytes, scope: Scope, receive: Receive, send: Send) -> None:
+        query = f"?{scope['query_string'].decode('ascii')}" if scope["query_string"] else ""
+        request = self._client.build_request(
+            scope["method"],
+            f"{writer}{scope['raw_path'].decode('ascii')}{query}",
+            headers=[*_kept(scope["headers"]), (FORWARDED, b"1")],
+            content=body,
+        )
+        asking = asyncio.create_task(self._client.send(request))
+        # A client that hangs up no longer waits, and a writer that was replaced no longer answers.
+        others = [asyncio.create_task(each) for each in (_hung_up(receive), self._node.moved(writer))]
+        try:
+            await asyncio.wait([asking, *others], return_when=asyncio.FIRST_COMPLETED)
+            if not asking.done():
+                sentence = "The node that wrote was replaced: ask again."
+                await answer(503, sentence)(scope, receive, send)
+                return
+            await _relay(asking.result(), send)
+        except httpx.HTTPError as error:
+            log.warning("the writer does not answer", writer=writer, error=str(error) or type(error).__name__)
+            await answer(503, "The node that writes does not answer: ask again in a moment.")(scope, receive, send)
+        finally:
+            for task in (asking, *others):
+                task.cancel()
+            await asyncio.gather(asking, *others, return_exceptions=True)
+
+
+async def _relay(response: httpx.Response, send: Send) -> None:
+    # The body comes decoded, so what was said of its encoding and length no longer holds.
+    dropped = {b"content-encoding", b"content-length"}
+    headers = [(name, value) for name, value in _kept(response.headers.raw) if name.lower() not in dropped]
+    headers.append((b"content-length", str(len(response.content)).encode()))
+    await send({"type": "http.response.start", "status": response.status_code, "headers": headers})
+    await send({"type": "http.response.body", "body": response.content})
+
+
+async def _hung_up(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+def _kept(headers: Headers) -> list[tuple[bytes, bytes]]:
+    return [(name, value) for name, value in headers if name.lower() not in HOP_BY_HOP]

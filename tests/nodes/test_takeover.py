@@ -1,0 +1,91 @@
+"""Three nodes on one database: one writes, the others send on, and take over when it is gone."""
+
+import asyncio
+import signal
+
+import httpx
+import pytest
+
+from tests.crash.jobs import Job, Request
+from tests.crash.scenario import KEY
+from tests.nodes.cluster import WRITER_LEASE_MS, Cluster, Node
+
+HEADERS = {"authorization": f"Bearer {KEY}"}
+
+
+def request(name: str) -> Request:
+    return Request(name, [Job("add", {"n": name, "a": 1, "b": 2}, output={"n": name, "sum": 3})])
+
+
+async def standby_of(cluster: Cluster) -> Node:
+    roles = await cluster.roles()
+    return next(node for node in cluster.nodes if roles[node.name] == "standby")
+
+
+async def test_clients_and_workers_may_talk_to_any_node(cluster: Cluster) -> None:
+    cluster.start()
+    await cluster.until_roles("writer", "standby", "standby")
+    await cluster.start_worker(await standby_of(cluster))
+
+    for number in range(6):
+        await cluster.clients.ask(request(f"run-{number}"))
+
+    await cluster.finish()
+
+
+async def test_a_standby_shows_at_once_what_was_written_through_it(cluster: Cluster) -> None:
+    cluster.start()
+    await cluster.until_roles("writer", "standby", "standby")
+    standby = await standby_of(cluster)
+    async with httpx.AsyncClient(base_url=standby.url, headers=HEADERS, trust_env=False) as http:
+        for number in range(5):
+            body = {"payload": number, "options": {"tags": [f"n{number}"]}}
+            triggered = (await http.post("/api/v1/tasks/add/trigger", json=body)).json()
+
+            run = (await http.get(f"/api/v3/runs/{triggered['id']}")).json()
+            listed = (await http.get("/api/v1/runs", params={"filter[tag]": f"n{number}"})).json()
+
+            assert (run["status"], run["payload"]) == ("QUEUED", number)
+            assert [each["id"] for each in listed["data"]] == [triggered["id"]]
+        refused = await http.post("/api/v1/tasks/add/trigger", json={"options": {"tags": 7}})
+        unknown = await http.get("/api/v3/runs/run_unknown")
+        locked_out = await http.get("/api/v1/runs", headers={"authorization": "Bearer tr_dev_of_nobody_at_all"})
+
+    assert (refused.status_code, unknown.status_code, locked_out.status_code) == (400, 404, 401)
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+async def test_when_the_writer_ends_another_one_takes_over(cluster: Cluster, number: signal.Signals) -> None:
+    cluster.start()
+    await cluster.until_roles("writer", "standby", "standby")
+    await cluster.start_worker(await standby_of(cluster))
+    cluster.clients.begin()
+    await cluster.until_answered(10)
+    writer = await cluster.writer()
+
+    code = await writer.end(number)
+    await cluster.until_roles("writer", "standby")
+    await cluster.until_answered(10)
+    writer.start()
+    await cluster.until_roles("writer", "standby", "standby")
+
+    assert code == (0 if number is signal.SIGTERM else -number)
+    await cluster.finish()
+
+
+@pytest.mark.parametrize("leases", [0.5, 1, 2, 10])
+async def test_a_writer_that_was_paused_answers_nothing_that_is_outdated(cluster: Cluster, leases: float) -> None:
+    cluster.start()
+    await cluster.until_roles("writer", "standby", "standby")
+    await cluster.start_worker(await standby_of(cluster))
+    cluster.clients.begin()
+    await cluster.until_answered(10)
+    writer = await cluster.writer()
+
+    writer.send(signal.SIGSTOP)
+    await asyncio.sleep(leases * WRITER_LEASE_MS / 1_000)
+    writer.send(signal.SIGCONT)
+    await cluster.until_answered(10)
+    await cluster.until_roles("writer", "standby", "standby")
+
+    await cluster.finish()
