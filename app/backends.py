@@ -12,14 +12,14 @@ from adapters.postgres.read_models import PostgresReadModels
 from adapters.sqlite.ledger import SqliteLedger
 from adapters.sqlite.read_models import SqliteReadModels
 from app.settings import Settings, WrongSetting
-from domain.ports import Lease, Ledger
+from domain.ports import CopyableLedger, Lease
 from projections.ports import ReadModels
 
 
 class Database(NamedTuple):
     """What all nodes work on."""
 
-    ledger: Ledger
+    ledger: CopyableLedger
     read_models: ReadModels
 
     def close(self) -> None:

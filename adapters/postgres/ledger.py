@@ -82,7 +82,7 @@ class PostgresLedger:
 
     def read_streams(self, streams: Collection[str]) -> dict[str, list[Recorded]]:
         """The whole history of each of these aggregates; those that have none are left out."""
-        return _histories(self._rows(READ_STREAMS, sorted(streams)))
+        return _histories(self._rows(READ_STREAMS, sorted(filter(_is_storable, streams))))
 
     def read_kind(self, kind: str) -> dict[str, list[Recorded]]:
         """The whole history of every aggregate of a kind of which there are few."""
@@ -90,7 +90,7 @@ class PostgresLedger:
 
     def blob(self, key: str) -> bytes | None:
         """A large value, None if there is none (any more)."""
-        rows = self._rows("select value from blobs where key = %s", key)
+        rows = self._rows("select value from blobs where key = %s", key) if _is_storable(key) else []
         return rows[0][0] if rows else None
 
     def verify(self) -> Iterator[str]:
@@ -119,6 +119,11 @@ class PostgresLedger:
             return self._database.rows(statement, parameters)
         except ERRORS as error:
             raise LedgerUnavailable(f"The ledger cannot be read: {error}.") from error
+
+
+def _is_storable(text: str) -> bool:
+    # Whoever asks may name a run as they like.
+    return "\0" not in text
 
 
 def _histories(rows: Iterable[TupleRow]) -> dict[str, list[Recorded]]:

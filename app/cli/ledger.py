@@ -1,0 +1,143 @@
+"""`runfold ledger`: the whole history out of one database and into another, with or without an engine on the first."""
+
+import gzip
+import sys
+from collections.abc import Callable, Generator
+from contextlib import ExitStack, closing, contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import Progress
+
+from app import settings
+from app.backends import Database, beside_an_engine, open_database, open_lease
+from app.rebuild import rebuild
+from app.settings import Settings
+from app.transfer import header_of, restore, write_export
+from app.transfer_lines import File, Totals, WrongExport
+from app.transfer_reading import Reader
+from app.verify import verify
+from domain.errors import Unavailable
+from domain.ports import Head
+
+STANDARD = "-"
+_GZIP_LEVEL = 6
+
+cli = typer.Typer(no_args_is_help=True, help="Copy the whole history to a file, or from a file to an empty database.")
+
+
+@cli.command("export")
+def export_ledger(
+    file: Annotated[str, typer.Argument(metavar="FILE", help="- is standard output; .gz at the end compresses.")],
+    after: Annotated[int, typer.Option(min=0, help="Only the events behind this position.")] = 0,
+) -> None:
+    """Write all events and large values to a file, as they are now; a running engine goes on."""
+    with beside_an_engine(settings.load()) as database:
+        header = header_of(database.ledger, after)
+        with _written(file) as target, _progress("Exporting", header.head.position, file) as noticed:
+            totals = write_export(header, database.ledger, target, noticed)
+    typer.echo(f"Exported {_told(totals)}, up to event {header.head.position}.", err=file == STANDARD)
+
+
+@cli.command("import")
+def import_ledger(
+    file: Annotated[str, typer.Argument(metavar="FILE", help="What `export` wrote; - is standard input.")],
+) -> None:
+    """Fill an empty ledger from a file, verify it, and make the read models; go on where an import was interrupted."""
+    with _read(file) as source:
+        export = Reader(source)  # Before a database is made: the file may be none of ours.
+        found = settings.load()
+        with closing(open_database(found)) as database:
+            with _right_to_write(found) as keep, _progress("Importing", export.header.head.position) as noticed:
+
+                def reached(position: int) -> None:
+                    keep()
+                    noticed(position)
+
+                head = restore(export, database.ledger, reached)
+            typer.echo(f"The ledger has {_told(export.totals)} of the file, up to event {head.position}.")
+            _make_read_models(database, head)
+
+
+def _make_read_models(database: Database, head: Head) -> None:
+    rebuild(database.ledger, database.read_models)
+    if not verify(database.ledger, database.read_models).holds:
+        typer.echo("The read models are not as the ledger tells: `runfold projections verify` says where.", err=True)
+        raise typer.Exit(1)
+    typer.echo(f"Its hashes are right, up to {head.digest.hex()}; the read models are made anew and equal it.")
+
+
+@contextmanager
+def _right_to_write(found: Settings) -> Generator[Callable[[], None]]:
+    """Held while the import appends; whoever calls what this yields keeps it. Raises Unavailable if another has it.
+
+    A file has no lease: whoever opened it has the right.
+    """
+    lease = open_lease(found, found.address)
+    if lease is None:
+        yield lambda: None
+        return
+
+    def keep() -> None:
+        if not lease.take():
+            raise Unavailable(f"Another node writes to this database: {lease.holder()}. Stop it and import again.")
+
+    with closing(lease):
+        keep()
+        try:
+            yield keep
+        finally:
+            lease.release()
+
+
+@contextmanager
+def _written(file: str) -> Generator[File]:
+    """A file that has its name only when it is whole."""
+    if file == STANDARD:
+        yield sys.stdout.buffer
+        sys.stdout.buffer.flush()
+        return
+    part = Path(f"{file}.part")
+    try:
+        with part.open("wb") as plain:
+            if file.endswith(".gz"):
+                with gzip.GzipFile("", "wb", _GZIP_LEVEL, plain, mtime=0) as packed:
+                    yield packed
+            else:
+                yield plain
+        part.replace(file)
+    except OSError as error:
+        raise WrongExport(f"The export {file} cannot be written: {error.strerror}.") from error
+    finally:
+        part.unlink(missing_ok=True)
+
+
+@contextmanager
+def _read(file: str) -> Generator[File]:
+    if file == STANDARD:
+        yield sys.stdin.buffer
+        return
+    if not Path(file).is_file():
+        raise typer.BadParameter(f"There is no file {file}.")
+    with ExitStack() as opened:
+        try:
+            plain = opened.enter_context(Path(file).open("rb"))
+        except OSError as error:
+            raise WrongExport(f"The export {file} cannot be read: {error.strerror}.") from error
+        yield gzip.GzipFile(fileobj=plain) if file.endswith(".gz") else plain
+
+
+@contextmanager
+def _progress(what: str, last: int, file: str = "") -> Generator[Callable[[int], None]]:
+    """For people who watch; two bars on one terminal would overwrite each other, so the end of a pipe has it."""
+    is_shown = sys.stderr.isatty() and file != STANDARD
+    with Progress(console=Console(stderr=True), disable=not is_shown, transient=True) as progress:
+        bar = progress.add_task(what, total=last)
+        yield lambda position: progress.update(bar, completed=position)
+
+
+def _told(totals: Totals) -> str:
+    missing = f" ({totals.missing_blobs} more were erased)" if totals.missing_blobs else ""
+    return f"{totals.events} events and {totals.blobs} large values{missing}"

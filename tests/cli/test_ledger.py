@@ -1,0 +1,151 @@
+"""`runfold ledger` from the database of an engine to other databases, and back."""
+
+import io
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from adapters.postgres.lease import PostgresLease
+from tests.cli.commandline import CommandLine
+from tests.cli.installation import Installation, Project, developing
+from tests.postgres import database_url, schema_of_its_own
+
+LARGE = json.dumps(["x" * 100_000])
+
+
+@pytest.fixture
+def export(command: CommandLine, project: Project, tmp_path: Path) -> Path:
+    """Of the engine of the project, which runs, and has a run with a large payload."""
+    command.run("runs", "trigger", "refuse", LARGE, "--wait", code=1)
+    file = tmp_path / "ledger.jsonl.gz"
+    told = command.run("ledger", "export", str(file))
+    assert told.startswith("Exported ")
+    assert list(tmp_path.iterdir()) == [file]
+    return file
+
+
+@pytest.fixture
+def schema(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """A place in PostgreSQL that the settings name."""
+    with schema_of_its_own() as schema:
+        monkeypatch.setenv("RUNFOLD_DATABASE_URL", database_url())
+        monkeypatch.setenv("RUNFOLD_DATABASE_SCHEMA", schema)
+        yield schema
+
+
+def test_a_history_moves_to_postgresql_and_back(
+    command: CommandLine, export: Path, schema: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    told, proved = command.run("ledger", "import", str(export)).splitlines()
+    on_postgres = command.json("projections", "verify")
+    command.run("ledger", "export", str(tmp_path / "again.jsonl.gz"))
+    monkeypatch.setenv("RUNFOLD_DATABASE_URL", f"sqlite:///{tmp_path}/new/ledger.db")
+    command.run("ledger", "import", str(tmp_path / "again.jsonl.gz"))
+    command.run("ledger", "export", str(tmp_path / "back.jsonl.gz"))
+
+    assert told.startswith("The ledger has ")
+    assert " and 1 large values of the file, up to event " in told
+    assert proved.startswith("Its hashes are right, up to ")
+    assert on_postgres["holds"]
+    assert on_postgres == command.json("projections", "verify")
+    assert (
+        export.read_bytes() == (tmp_path / "again.jsonl.gz").read_bytes() == (tmp_path / "back.jsonl.gz").read_bytes()
+    )
+
+
+def test_an_engine_goes_on_with_an_imported_ledger(
+    command: CommandLine,
+    export: Path,
+    installation: Installation,
+    project: Project,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    runs = command.json("runs", "list", "--limit", "100")
+    home = tmp_path / "moved"
+    monkeypatch.setenv("RUNFOLD_DATABASE_URL", f"sqlite:///{home}/.runfold/ledger.db")
+    command.run("ledger", "import", str(export))
+    for name in ("jobs.py", ".runfold/secret-key"):
+        (home / name).write_bytes((project.folder / name).read_bytes())
+
+    with developing(installation, home, "jobs.py") as moved:
+        monkeypatch.setenv("RUNFOLD_API_URL", moved.started["url"])
+        listed = command.json("runs", "list", "--limit", "100")
+        refused = command.ask("ledger", "import", str(export), code=1)
+        command.run("runs", "trigger", "add", "[1]", "--wait")
+
+    assert listed == runs
+    assert "Another engine is running on this database" in refused.stderr
+
+
+def test_one_command_can_hand_the_history_to_the_other(
+    command: CommandLine, export: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    piped = command.ask("ledger", "export", "-")
+    monkeypatch.setenv("RUNFOLD_DATABASE_URL", f"sqlite:///{tmp_path}/ledger.db")
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(piped.stdout.encode())))
+
+    command.run("ledger", "import", "-")
+
+    assert piped.stdout.startswith('{"format":"runfold-ledger","version":1,')
+    assert piped.stderr.startswith("Exported ")
+    assert command.ask("ledger", "export", "-").stdout == piped.stdout
+
+
+def test_an_import_that_has_nothing_to_do_does_no_harm_and_what_came_later_follows(
+    command: CommandLine, export: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    first = command.json("projections", "verify")["position"]
+    command.run("runs", "trigger", "add", "[3]", "--wait")
+    rest = tmp_path / "rest.jsonl"
+    command.run("ledger", "export", "--after", str(first), str(rest))
+    monkeypatch.setenv("RUNFOLD_DATABASE_URL", f"sqlite:///{tmp_path}/ledger.db")
+
+    assert command.run("ledger", "import", str(export)) == command.run("ledger", "import", str(export))
+    command.run("ledger", "import", str(rest))
+
+    assert command.json("projections", "verify")["position"] > first
+
+
+def test_a_file_that_is_no_export_makes_no_database(
+    command: CommandLine, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("RUNFOLD_DATABASE_URL", f"sqlite:///{tmp_path}/new/ledger.db")
+    (tmp_path / "notes.txt").write_text("hello\n")
+
+    refused = command.ask("ledger", "import", str(tmp_path / "notes.txt"), code=1)
+    missing = command.ask("ledger", "import", "none.jsonl", code=2)
+    nowhere = command.ask("ledger", "export", str(tmp_path / "out.jsonl"), code=2)
+
+    assert refused.stderr.startswith("The first line is not that of an export of a ledger: ")
+    assert "There is no file none.jsonl." in missing.stderr
+    assert "There is no ledger" in nowhere.stderr
+    assert [each.name for each in tmp_path.iterdir()] == ["notes.txt"]
+
+
+def test_an_export_that_cannot_be_written_or_begun_leaves_no_file(command: CommandLine, tmp_path: Path) -> None:
+    folder = command.ask("ledger", "export", str(tmp_path / "none" / "ledger.jsonl"), code=1)
+    late = command.ask("ledger", "export", "--after", "1000000", str(tmp_path / "ledger.jsonl"), code=1)
+
+    assert folder.stderr == f"The export {tmp_path}/none/ledger.jsonl cannot be written: No such file or directory.\n"
+    assert late.stderr.startswith("There is no event 1000000 to begin behind: the ledger ends with event ")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_postgresql_database_on_which_a_node_writes_is_refused(
+    command: CommandLine, export: Path, schema: str
+) -> None:
+    command.run("database", "migrate")
+    node = PostgresLease(database_url(), schema, holder="other", address="http://10.0.0.1:7650", lease_ms=60_000)
+    assert node.take()
+    try:
+        refused = command.ask("ledger", "import", str(export), code=1)
+    finally:
+        node.release()
+        node.close()
+
+    assert refused.stderr == ("Another node writes to this database: http://10.0.0.1:7650. Stop it and import again.\n")
+    assert command.run("ledger", "import", str(export)).startswith("The ledger has ")
