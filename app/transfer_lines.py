@@ -7,7 +7,7 @@ import msgspec
 from msgspec import Meta, Raw, Struct, structs
 
 from adapters.codec import decode
-from domain.errors import RunfoldError
+from domain.errors import InvalidInput
 from domain.events import BlobRef
 from domain.ports import Head, Sealed
 
@@ -16,7 +16,7 @@ File: TypeAlias = IO[bytes] | GzipFile
 Hex: TypeAlias = Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
 
 
-class WrongExport(RunfoldError):
+class WrongExport(InvalidInput):
     """A file is no export of a ledger, not a whole one, or not one of this ledger."""
 
 

@@ -157,6 +157,11 @@ class Engine:
         """Whether no command waits."""
         return not self._urgent and not self._bulk
 
+    @property
+    def waiting(self) -> int:
+        """How many commands wait for the next batch."""
+        return len(self._urgent) + len(self._bulk)
+
     def wait_ms(self, now: Now) -> int | None:
         """How long nothing is due, None if nothing is. Never negative."""
         wall, mono = self.memory.next_due(), self._turns.next_due()

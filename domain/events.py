@@ -45,7 +45,10 @@ class RunEvent(Event, frozen=True, gc=False, omit_defaults=True):
 
 
 class RunTriggered(RunEvent, frozen=True, gc=False, omit_defaults=True):
-    """A run was accepted. Limits that are None come from the task's version when an attempt needs them."""
+    """A run was accepted. Limits that are None come from the task's version when an attempt needs them.
+
+    `traceparent` is the span in which the caller asked for it, as W3C's Trace Context writes it.
+    """
 
     task: str
     queue: str
@@ -64,6 +67,7 @@ class RunTriggered(RunEvent, frozen=True, gc=False, omit_defaults=True):
     batch: str | None = None
     idempotency_key: str | None = None
     replay_of: str | None = None
+    traceparent: str | None = None
 
 
 class RunHeldForVersion(RunEvent, frozen=True, gc=False, omit_defaults=True):

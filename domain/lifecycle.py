@@ -19,7 +19,7 @@ class NewRun(Struct, frozen=True, gc=False, omit_defaults=True):
     """A run that someone asks for; what is None comes from the task's current version.
 
     `key` is the stream of the idempotency key, `key_until` the time until which it stands for this run.
-    `ttl_ms` 0 opts out of the task's TTL.
+    `ttl_ms` 0 opts out of the task's TTL. `traceparent` is the caller's span, as W3C writes it.
     """
 
     id: str
@@ -43,6 +43,7 @@ class NewRun(Struct, frozen=True, gc=False, omit_defaults=True):
     key_until: int = 0
     idempotency_key: str | None = None
     replay_of: str | None = None
+    traceparent: str | None = None
 
 
 def trigger(new: NewRun, environment: Environment, now: int) -> list[RunEvent]:
@@ -68,6 +69,7 @@ def trigger(new: NewRun, environment: Environment, now: int) -> list[RunEvent]:
         batch=new.batch,
         idempotency_key=new.idempotency_key,
         replay_of=new.replay_of,
+        traceparent=new.traceparent,
     )
     if new.delay_until is not None and new.delay_until > now:
         return [triggered, e.RunDelayed(new.delay_until)]

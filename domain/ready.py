@@ -19,6 +19,13 @@ class Slots(NamedTuple):
     concurrency_key: str | None
 
 
+class Waiting(NamedTuple):
+    """How many runs are ready, and since when (ms) the oldest of those next in line is queued."""
+
+    depth: int
+    since: int | None
+
+
 class _Lane:
     """The ready runs of one task in one queue. Entries of runs that are no longer ready stay until they come up."""
 
@@ -61,6 +68,17 @@ class ReadyRuns:
         """How many runs of the queue are ready."""
         lanes = self._lanes.get(environment, {})
         return sum(lane.live for (slots, _), lane in lanes.items() if slots.queue == queue)
+
+    def waiting(self, environment: str) -> Waiting:
+        """What waits in all its queues. It costs what handing out a run costs: one look at the head of each line."""
+        depth, since = 0, None
+        for lane in self._lanes.get(environment, {}).values():
+            depth += lane.live
+            head = self._head(lane)
+            run = self._runs(head[1]) if head else None
+            if run and (since is None or run.queued_at < since):
+                since = run.queued_at
+        return Waiting(depth, since)
 
     def take(self, environment: str, tasks: Container[str], limit_of: Callable[[str], int | None]) -> Iterator[Run]:
         """The ready runs of these tasks, first come first, as far as the slots go.

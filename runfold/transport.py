@@ -14,6 +14,7 @@ import httpx
 
 from runfold.config import Settings, current_settings
 from runfold.errors import ApiConnectionError, ApiError, api_error
+from runfold.tracing import current_traceparent
 
 ATTEMPTS_MAX = 5
 WAIT_SECONDS_FIRST = 0.25
@@ -59,6 +60,8 @@ class Transport:
             # The same over all attempts, so that a repeated trigger makes no second run.
             "x-trigger-request-idempotency-key": str(uuid.uuid4()),
         }
+        if traceparent := current_traceparent():
+            headers["traceparent"] = traceparent
         request = client.build_request(method, settings.api_url + path, params=query, content=body, headers=headers)
         for attempt in itertools.count(1):
             try:

@@ -16,8 +16,8 @@ _NAMES: dict[str, type[Any]] = {
     "TurnRequest": bodies.TurnBody,
 }
 
-OPEN_PATHS = frozenset({"/livez", "/readyz"})
-"""Whoever asks whether an engine is up need not have a key."""
+OPEN_PATHS = frozenset({"/livez", "/readyz", "/metrics"})
+"""Whoever asks how an engine is need not have a key."""
 _ERROR = {
     "type": "object",
     "required": ["error", "type", "title", "status", "detail"],

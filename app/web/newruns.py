@@ -33,7 +33,9 @@ _LEVELS = {ord("["): 1, ord("{"): 1, ord("]"): -1, ord("}"): -1}
 _NO_BRACKETS = bytes(set(range(256)) - _LEVELS.keys())
 
 
-def new_run(run: str, task: str, body: TriggerBody, environment: str, now: int) -> tuple[NewRun, dict[str, bytes]]:
+def new_run(
+    run: str, task: str, body: TriggerBody, environment: str, now: int, traceparent: str | None = None
+) -> tuple[NewRun, dict[str, bytes]]:
     """The run that a trigger asks for, and the large values to keep beside it."""
     options = body.options or TriggerOptions()
     _refuse_unknown(options)
@@ -66,6 +68,7 @@ def new_run(run: str, task: str, body: TriggerBody, environment: str, now: int) 
         key=keys.stream_of(environment, "run", task, key) if key is not None else None,
         key_until=now + (KEY_TTL_MS if ttl is None else durations.parse_key_ttl(ttl)),
         idempotency_key=user_key,
+        traceparent=traceparent,
     ), blobs
 
 

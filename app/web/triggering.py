@@ -10,6 +10,7 @@ from app.web import bodies, newruns
 from app.web.caller import Caller, CallerDep, ServiceDep, history_of, read_body
 from app.web.docs import body_of
 from app.web.errors import Malformed
+from app.web.tracing import traceparent_of
 from domain import commands, keys
 from domain.commands import Accepted
 from domain.errors import InvalidInput
@@ -31,7 +32,8 @@ async def trigger(task: str, request: Request, service: ServiceDep, caller: Call
     body = bodies.decode(await read_body(request, newruns.PAYLOAD_MAX_BYTES + ENVELOPE_MAX_BYTES), bodies.TriggerBody)
     _take_headers(request, body)
     now = service.clock.now().wall
-    new, blobs = newruns.new_run(service.ids.new("run", now), task, body, caller.environment.id, now)
+    environment, traceparent = caller.environment.id, traceparent_of(request)
+    new, blobs = newruns.new_run(service.ids.new("run", now), task, body, environment, now, traceparent)
     accepted = await _submit(service, caller, f"trigger {task}", [new], blobs, None, now)
     return json({"id": accepted[0].run, "isCached": accepted[0].cached})
 
@@ -44,11 +46,12 @@ async def trigger_batch(task: str, request: Request, service: ServiceDep, caller
         raise InvalidInput(f"A batch has 1 to {ITEMS_MAX} items; this one has {len(body.items)}.")
     now = service.clock.now().wall
     batch = service.ids.new("batch", now)
+    environment, traceparent = caller.environment.id, traceparent_of(request)
     runs: list[NewRun] = []
     blobs: dict[str, bytes] = {}
     for index, item in enumerate(body.items):
         try:
-            new, more = newruns.new_run(service.ids.new("run", now), task, item, caller.environment.id, now)
+            new, more = newruns.new_run(service.ids.new("run", now), task, item, environment, now, traceparent)
         except InvalidInput as error:
             raise InvalidInput(f"Item {index}: {error}") from error
         runs.append(newruns.with_overrides(new, batch=batch))
@@ -88,7 +91,8 @@ async def replay(run: str, request: Request, service: ServiceDep, caller: Caller
         test=old.is_test,
     )
     body = bodies.TriggerBody(payload, options)
-    new, blobs = newruns.new_run(service.ids.new("run", now), old.task, body, caller.environment.id, now)
+    environment, traceparent = caller.environment.id, traceparent_of(request)
+    new, blobs = newruns.new_run(service.ids.new("run", now), old.task, body, environment, now, traceparent)
     new = newruns.with_overrides(new, replay_of=run)
     accepted = await _submit(service, caller, f"replay {run}", [new], blobs, None, now)
     return json({"id": accepted[0].run})

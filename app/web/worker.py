@@ -53,6 +53,7 @@ class RunBody(Struct, rename="camel", omit_defaults=True):
     max_duration: int | None = None
     idempotency_key: str | None = None
     batch_id: str | None = None
+    traceparent: str | None = None
 
 
 class AnswerBody(Struct):
@@ -207,6 +208,7 @@ def _run_body(
         max_duration=hand_out.max_duration_ms,
         idempotency_key=event.idempotency_key,
         batch_id=event.batch,
+        traceparent=event.traceparent,
     )
 
 

@@ -10,7 +10,7 @@ import socket
 import sys
 import threading
 import time
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from queue import SimpleQueue
 from types import FrameType
 from typing import NoReturn
@@ -22,6 +22,7 @@ from runfold.worker.frames import Go, Ready, Stop, ToChild, frame, receive
 from runfold.worker.loading import load
 from runfold.worker.logs import log_to_stdout
 from runfold.worker.performing import Attempt, StoppedError, perform_sync
+from runfold.worker.tracing import set_up_tracing
 
 STOP_SECONDS = 5.0
 """How long a task may take to end once it is told to stop."""
@@ -55,12 +56,18 @@ class Child:
         """Make attempts until told to stop."""
         tasks = load(target)
         log_to_stdout()
+        spans = set_up_tracing()
         threading.Thread(target=self._listen, name="runfold", daemon=True).start()
         self._connection.sendall(frame(Ready()))
-        while not self._stopping:
-            attempt, cancellation = self._attempts.get()
-            outcome = perform_sync(tasks[attempt.run.task].body, attempt, cancellation)
-            self._connection.sendall(frame(outcome))
+        try:
+            while not self._stopping:
+                attempt, cancellation = self._attempts.get()
+                with nullcontext() if spans is None else spans.inside(attempt.traceparent):
+                    outcome = perform_sync(tasks[attempt.run.task].body, attempt, cancellation)
+                self._connection.sendall(frame(outcome))
+        finally:
+            if spans is not None:
+                spans.close()
 
     def on_signal(self, _signal: int, _frame: FrameType | None) -> None:
         if self._stopping:

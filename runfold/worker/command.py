@@ -17,6 +17,7 @@ from runfold.worker.connection import Connection
 from runfold.worker.loading import TargetError, load
 from runfold.worker.logs import log_to_stdout
 from runfold.worker.service import Worker
+from runfold.worker.tracing import set_up_tracing
 
 log = logging.getLogger("runfold.worker")
 
@@ -39,8 +40,13 @@ def main(argv: Sequence[str] | None = None) -> int:
 async def _run(tasks: Mapping[str, Task[Any, Any]], connection: Connection, arguments: argparse.Namespace) -> int:
     processes = arguments.processes or os.cpu_count() or 1
     concurrency = arguments.concurrency or _default_concurrency(tasks, processes)
-    worker = Worker(tasks, connection, Children(arguments.target, processes), concurrency)
-    is_all_reported = await worker.run(_stop_on_signals(), arguments.grace)
+    spans = set_up_tracing()
+    worker = Worker(tasks, connection, Children(arguments.target, processes), concurrency, spans)
+    try:
+        is_all_reported = await worker.run(_stop_on_signals(), arguments.grace)
+    finally:
+        if spans is not None:
+            spans.close()
     if worker.has_runaways:
         _exit_at_once(0 if is_all_reported else 1)
     return 0 if is_all_reported else 1

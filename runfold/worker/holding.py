@@ -4,7 +4,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -16,9 +16,14 @@ from runfold.worker.failures import describe
 from runfold.worker.performing import Attempt, Crashed, Failed, Succeeded, perform
 from runfold.worker.wire import Error, HandOut, Hold, Kind, Report
 
+if TYPE_CHECKING:
+    from runfold.worker.spans import AttemptSpan, Spans
+
 log = logging.getLogger("runfold.worker")
 
 Outcome = Succeeded | Failed | Crashed
+RELEASED = "RELEASED"
+"""Why a worker that ends stops a run; all other reasons are the engine's."""
 
 
 def now_ms() -> int:
@@ -28,7 +33,7 @@ def now_ms() -> int:
 class Held:
     """One run, while its task's code runs or waits for a child process."""
 
-    __slots__ = ("cancellation", "hand_out", "is_begun", "is_started", "is_stopped", "is_unwanted", "job", "key")
+    __slots__ = ("cancellation", "hand_out", "is_begun", "is_started", "is_unwanted", "job", "key", "span", "stopped")
 
     def __init__(self, hand_out: HandOut) -> None:
         self.hand_out = hand_out
@@ -38,9 +43,15 @@ class Held:
         self.is_begun = False
         """The job has had its first step; before that, cancelling it would skip its last words."""
         self.is_started = False
-        self.is_stopped = False
+        self.stopped: str | None = None
+        """Why it is to stop."""
         self.is_unwanted = False
         """The engine wants no report of it."""
+        self.span: AttemptSpan | None = None
+
+    @property
+    def is_stopped(self) -> bool:
+        return self.stopped is not None
 
 
 class Holding:
@@ -53,6 +64,7 @@ class Holding:
         capacity: int,
         *,
         clock: Callable[[], int] = now_ms,
+        spans: "Spans | None" = None,
     ) -> None:
         self.news = asyncio.Event()
         """There may be something to report, or room for another run."""
@@ -63,6 +75,7 @@ class Holding:
         self._children = children
         self._capacity = capacity
         self._clock = clock
+        self._spans = spans
         self._held: dict[Hold, Held] = {}
         self._unacknowledged: set[Hold] = set()
         self._outbox: list[Report] = []
@@ -90,7 +103,7 @@ class Holding:
                 self._held[held.key] = held
                 held.job = asyncio.create_task(self._attend(held))
 
-    def forget(self, run: str, token: int) -> None:
+    def forget(self, run: str, token: int, reason: str) -> None:
         """Stop a run of which the engine wants no report."""
         key = (run, token)
         self._unacknowledged.discard(key)
@@ -98,7 +111,7 @@ class Holding:
         held = self._held.get(key)
         if held is not None:
             held.is_unwanted = True
-            self._stop(held)
+            self._stop(held, reason)
 
     def take_reports(self, bytes_max: int) -> list[Report]:
         """What is to be reported now, in the order in which it happened."""
@@ -122,14 +135,15 @@ class Holding:
         self._is_closed = True
         for held in list(self._held.values()):
             if not held.is_started:
-                self._stop(held)
+                self._stop(held, RELEASED)
         self.news.set()
         await self._ended_within(grace_seconds)
         for held in self._held.values():
-            self._stop(held)
+            self._stop(held, RELEASED)
         await self._ended_within(2 * STOP_SECONDS)
         self.has_runaways = bool(self._held)
         for held in self._held.values():
+            self._end_span(held, None)
             self._report_end(held, "released")
         self._held.clear()
 
@@ -138,10 +152,10 @@ class Holding:
         if jobs:
             await asyncio.wait(jobs, timeout=seconds)
 
-    def _stop(self, held: Held) -> None:
+    def _stop(self, held: Held, reason: str) -> None:
         if held.is_stopped:
             return
-        held.is_stopped = True
+        held.stopped = reason
         held.cancellation.set()
         if not held.is_begun or held.job is None:
             return
@@ -181,10 +195,14 @@ class Holding:
         held.is_started = True
         at = self._clock()
         self._report(held, "started", at)
-        return Attempt(held.hand_out, self.version, at)
+        if self._spans is None:
+            return Attempt(held.hand_out, self.version, at)
+        held.span = held.span or self._spans.begin(held.hand_out)
+        return Attempt(held.hand_out, self.version, at, held.span.traceparent)
 
     def _conclude(self, held: Held, outcome: Outcome | None) -> None:
         self.news.set()
+        self._end_span(held, outcome)
         if self._held.pop(held.key, None) is None or held.is_unwanted:
             return
         match outcome:
@@ -200,6 +218,12 @@ class Holding:
                 self._report_end(held, "crashed", error=error)
             case None:
                 raise AssertionError("only a stopped run has no outcome")
+
+    def _end_span(self, held: Held, outcome: Outcome | None) -> None:
+        if held.span is not None:
+            is_finished = isinstance(outcome, Succeeded) and not held.is_unwanted
+            held.span.end(outcome, None if is_finished else held.stopped)
+            held.span = None
 
     def _log_failure(self, held: Held, error: Error) -> None:
         run = held.hand_out

@@ -43,12 +43,14 @@ class StoppedError(BaseException):
     """Raised into the code of a synchronous task that is to stop; no `except Exception` holds it up."""
 
 
-class Attempt(msgspec.Struct, frozen=True):
+class Attempt(msgspec.Struct, frozen=True, omit_defaults=True):
     """A handed-out run that starts now, as the worker tells it to its child processes."""
 
     run: HandOut
     version: str
     started_at: int
+    traceparent: str | None = None
+    """The attempt's own span; that of the trigger is the run's."""
 
 
 async def perform(body: Body, attempt: Attempt, cancellation: Cancellation) -> Succeeded | Failed:

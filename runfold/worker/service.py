@@ -3,13 +3,16 @@
 import asyncio
 import logging
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from runfold.definition import Task
 from runfold.worker.children import Children
 from runfold.worker.connection import Connection
 from runfold.worker.holding import Holding
 from runfold.worker.turns import Turns
+
+if TYPE_CHECKING:
+    from runfold.worker.spans import Spans
 
 log = logging.getLogger("runfold.worker")
 
@@ -21,13 +24,18 @@ class Worker:
     """Runs async tasks on this event loop, up to `concurrency` runs at once, and all others in `children`."""
 
     def __init__(
-        self, tasks: Mapping[str, Task[Any, Any]], connection: Connection, children: Children, concurrency: int
+        self,
+        tasks: Mapping[str, Task[Any, Any]],
+        connection: Connection,
+        children: Children,
+        concurrency: int,
+        spans: "Spans | None" = None,
     ) -> None:
         self._tasks = tasks
         self._connection = connection
         self._children = children
         self._concurrency = concurrency
-        self._holding = Holding(tasks, children, concurrency)
+        self._holding = Holding(tasks, children, concurrency, spans=spans)
 
     async def run(self, stop: asyncio.Event, grace_seconds: float) -> bool:
         """Work until `stop` is set; whether all was reported by then. Raises ApiError, ChildError."""

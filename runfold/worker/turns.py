@@ -78,10 +78,10 @@ class Turns:
         self._holding.acknowledge(turn.reports)
         self._holding.take(answer.runs)
         for cancel in answer.cancels:
-            self._holding.forget(cancel.run, cancel.token)
+            self._holding.forget(cancel.run, cancel.token, cancel.reason)
         for refused in answer.refused:
             log.warning("the engine refused a report: %s", refused.error, extra={"run": refused.run})
-            self._holding.forget(refused.run, refused.token)
+            self._holding.forget(refused.run, refused.token, "REFUSED")
 
     def _speak(self) -> None:
         holding = self._holding

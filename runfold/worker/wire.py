@@ -77,6 +77,7 @@ class HandOut(msgspec.Struct, frozen=True, rename="camel", gc=False):
     is_test: bool = False
     idempotency_key: str | None = None
     batch_id: str | None = None
+    traceparent: str | None = None
 
 
 class Cancel(msgspec.Struct, frozen=True):

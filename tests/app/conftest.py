@@ -3,7 +3,28 @@ from collections.abc import AsyncIterator, Iterator
 import pytest
 from structlog.testing import capture_logs
 
+from adapters.postgres.ledger import PostgresLedger
+from adapters.postgres.migrate import migrate
+from adapters.postgres.read_models import PostgresReadModels
 from tests.app.harness import Engine, Log, ledger_mistakes, running_engine
+from tests.postgres import database_url, schema_of_its_own
+
+ON_EVERY_DATABASE = frozenset(
+    {
+        *("test_as_of", "test_cancel", "test_ends", "test_idempotency", "test_ledger_feed", "test_list_filters"),
+        *("test_list_freshness", "test_list_model", "test_list_paging", "test_main_job", "test_payload_round_trip"),
+        *("test_queues", "test_replay", "test_request_idempotency", "test_reschedule", "test_result_and_events"),
+        *("test_retrieve", "test_trigger_batch", "test_worker_reports"),
+    }
+)
+"""The modules whose answers rest on what is stored; the others ask nothing of the database that these do not."""
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run the tests of these modules on both databases."""
+    if "database" in metafunc.fixturenames:
+        is_on_all = metafunc.module.__name__.rpartition(".")[2] in ON_EVERY_DATABASE
+        metafunc.parametrize("database", ["sqlite", "postgres"] if is_on_all else ["sqlite"])
 
 
 @pytest.fixture(autouse=True)
@@ -14,9 +35,17 @@ def log() -> Iterator[Log]:
 
 
 @pytest.fixture
-async def engine(log: Log) -> AsyncIterator[Engine]:
+async def engine(log: Log, database: str) -> AsyncIterator[Engine]:
     """An engine that has nothing to complain of; tests that break it start their own."""
-    async with running_engine() as running:
-        yield running
-        assert await ledger_mistakes(running) == []
+    if database == "sqlite":
+        async with running_engine() as running:
+            yield running
+            assert await ledger_mistakes(running) == []
+    else:
+        with schema_of_its_own() as schema:
+            migrate(database_url(), schema)
+            parts = PostgresLedger(database_url(), schema), PostgresReadModels(database_url(), schema)
+            async with running_engine(*parts) as running:
+                yield running
+                assert await ledger_mistakes(running) == []
     assert [entry for entry in log if entry["log_level"] == "error"] == []

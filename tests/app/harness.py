@@ -18,6 +18,7 @@ from app.web.application import create_application
 from domain.commands import AddKey, CreateEnvironment, EndTurn
 from domain.engine import Now
 from domain.ports import Ids, Ledger
+from projections.ports import ReadModels
 
 KEY = "tr_dev_0123456789abcdef"
 LEASE_MS = 30_000
@@ -168,7 +169,7 @@ async def environment(engine: Engine, slug: str) -> Engine:
 @asynccontextmanager
 async def running_engine(
     ledger: Ledger | None = None,
-    read_models: SqliteReadModels | None = None,
+    read_models: ReadModels | None = None,
     clock: ManualClock | None = None,
     ids: Ids | None = None,
     secret_key: str | None = KEY,

@@ -34,6 +34,7 @@ def test_each_error_has_the_status_that_tells_what_to_do() -> None:
         "UnknownVersion": 404,
         "TooLarge": 413,
         "InvalidInput": 422,
+        "WrongExport": 422,
         "Refused": 422,
         "Unavailable": 503,
         "Busy": 503,

@@ -15,6 +15,7 @@ from runfold.transport import Transport
 from runfold.worker.children import Children
 from runfold.worker.connection import Connection
 from runfold.worker.service import Worker
+from runfold.worker.spans import Spans
 from tests.sdk import jobs
 from tests.sdk.fake_engine import FakeEngine
 
@@ -92,6 +93,7 @@ def working(engine: FakeEngine) -> WORKERS:
         processes: int = 1,
         grace_seconds: float = 20.0,
         engine: FakeEngine = engine,
+        spans: Spans | None = None,
     ) -> AsyncGenerator[RunningWorker]:
         slept: list[float] = []
 
@@ -107,7 +109,7 @@ def working(engine: FakeEngine) -> WORKERS:
             clock=lambda: sum(slept),
         )
         children = Children(jobs.__name__, processes)
-        worker = Worker({task.id: task for task in tasks}, connection, children, concurrency)
+        worker = Worker({task.id: task for task in tasks}, connection, children, concurrency, spans)
         stop = asyncio.Event()
         running = RunningWorker(stop, asyncio.create_task(worker.run(stop, grace_seconds)), slept)
         try:

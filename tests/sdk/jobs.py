@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from runfold import AbortTaskRunError, Context, Queue, Retry, task
+from runfold.tracing import current_traceparent
 
 
 @dataclass
@@ -41,6 +42,16 @@ async def describe(payload: None, ctx: Context) -> dict[str, object]:
         "version": ctx.version,
         "is_cancelled": ctx.cancelled.is_set(),
     }
+
+
+@task
+async def which_span() -> str | None:
+    return current_traceparent()
+
+
+@task
+def which_span_in_process() -> str | None:
+    return current_traceparent()
 
 
 @task

@@ -132,7 +132,7 @@ async def test_what_the_engine_no_longer_wants_is_not_reported() -> None:
     await held.close(0)
     held.take([HandOut("run_1", 7, "greet", 1, "letters", 0, Environment("env_1", "dev", "DEVELOPMENT"))])
 
-    held.forget("run_1", 7)
+    held.forget("run_1", 7, "GONE")
 
     assert (held.take_reports(1000), held.holds(), held.is_over) == ([], [], True)
 
