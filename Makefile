@@ -5,6 +5,8 @@ BIN := .venv/bin
 READY := .venv/ready
 SEEDS ?= 100
 ROUNDS ?= 5
+MINUTES ?= 30
+DATABASE ?= sqlite
 ARGS ?=
 
 # pyright comes with its wheel; without this it asks the network for a newer one on every run.
@@ -16,8 +18,8 @@ export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
 
-demo: $(READY) ## start an engine and a worker, run a small real program
-	$(BIN)/python examples/stdlib_index/demo.py
+demo: $(READY) ## start an engine and a worker, run a small real program; DATABASE=postgres brings one along
+	$(BIN)/python examples/stdlib_index/demo.py --database $(DATABASE)
 
 test: $(READY) ## run the tests; ARGS="-k retry" goes to pytest
 	$(BIN)/pytest -n 2 $(ARGS)
@@ -38,9 +40,10 @@ check: $(READY) ## everything CI runs: format, lint, types, import arrows, tests
 bench: $(READY) ## measure throughput and latency
 	$(BIN)/python bench/run.py $(ARGS)
 
-soak: $(READY) ## run the simulation from many seeds, and kill real processes for a while; SEEDS=1000 ROUNDS=20
+soak: $(READY) ## the simulation from many seeds, real processes killed for long; SEEDS=1000 ROUNDS=20 MINUTES=60
 	$(BIN)/python -m tests.simulation.soak --seeds $(SEEDS)
 	RUNFOLD_CRASH_ROUNDS=$(ROUNDS) $(BIN)/pytest -n 2 tests/crash/test_random_kills.py
+	RUNFOLD_NODES_SECONDS=$$(($(MINUTES) * 60)) $(BIN)/pytest tests/nodes/test_random_kills.py
 
 format: $(READY) ## format, and mend what ruff can mend
 	$(BIN)/ruff format

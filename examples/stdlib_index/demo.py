@@ -1,8 +1,10 @@
 """Index the Python standard library of this machine: an engine, a worker, and one run for each module.
 
-Give it a folder to index that one instead.
+Give it a folder to index that one instead, and `--database postgres` to keep the ledger there.
 """
 
+import argparse
+import os
 import signal
 import sys
 import tempfile
@@ -19,6 +21,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 import runfold
 from examples.stdlib_index import report
+from examples.stdlib_index.database import POSTGRES, SQLITE, database
 from examples.stdlib_index.library import STANDARD_LIBRARY, broken_among, modules_in, parses, truncated_copies
 from examples.stdlib_index.processes import COMMAND, DemoError, Running, engine_and_worker
 from examples.stdlib_index.report import console
@@ -52,7 +55,7 @@ class Followed:
     totals: Counter[str] = field(default_factory=Counter[str])
 
 
-def main(source: Path) -> None:
+def main(source: Path, kind: str) -> None:
     if not COMMAND.exists():
         raise DemoError(f"There is no {COMMAND}: install Runfold first, or let `make demo` do it.")
     folder = Path(tempfile.mkdtemp(prefix="runfold-demo-"))
@@ -61,8 +64,10 @@ def main(source: Path) -> None:
     if not broken:
         copies = dict(truncated_copies(modules, folder / "truncated"))
         modules, broken = modules | copies, set(copies)
-    with engine_and_worker(folder, TASKS) as processes:
-        console.print(f"An engine with its ledger in {folder},\na worker with {TASKS}\n", soft_wrap=True)
+    with database(kind) as variables, engine_and_worker(folder, TASKS, variables) as processes:
+        os.environ.update(variables)
+        where = "a PostgreSQL of its own" if variables else folder
+        console.print(f"An engine with its ledger in {where},\na worker with {TASKS}\n", soft_wrap=True)
         started = time.monotonic()
         triggered = trigger(modules)
         followed = follow(triggered.runs, processes)
@@ -78,7 +83,10 @@ def main(source: Path) -> None:
         report.show(folder, "runs", "events", triggered.retried)
         report.show(folder, "projections", "verify")
         check(runs, triggered, modules, broken)
-    report.say_how_to_go_on(folder, triggered.retried, next(run.id for run in runs if run.is_failed))
+    if kind == POSTGRES:
+        report.say_that_it_is_over()
+    else:
+        report.say_how_to_go_on(folder, triggered.retried, next(run.id for run in runs if run.is_failed))
 
 
 def trigger(modules: Mapping[str, Path]) -> Triggered:
@@ -154,7 +162,11 @@ def _in_batches(names: Sequence[str]) -> Iterator[Sequence[str]]:
 
 if __name__ == "__main__":
     signal.signal(signal.SIGTERM, end)
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", nargs="?", type=Path, default=STANDARD_LIBRARY)
+    parser.add_argument("--database", choices=(SQLITE, POSTGRES), default=SQLITE)
+    given = parser.parse_args()
     try:
-        main(Path(sys.argv[1]).resolve() if len(sys.argv) > 1 else STANDARD_LIBRARY)
+        main(given.folder.resolve(), given.database)
     except (DemoError, runfold.RunfoldError, httpx.HTTPError) as error:
         sys.exit(f"The demo failed: {error}")

@@ -48,8 +48,8 @@ class Running:
 
 
 @contextmanager
-def engine_and_worker(folder: Path, tasks: Path) -> Generator[tuple[Running, Running]]:
-    """From now on the SDK, and commands that are started in `folder`, reach this engine."""
+def engine_and_worker(folder: Path, tasks: Path, variables: Mapping[str, str]) -> Generator[tuple[Running, Running]]:
+    """From now on the SDK, and commands that are started in `folder`, reach this engine, which has these variables."""
     key = f"tr_dev_{secrets.token_hex(16)}"
     # Where the SDK and the command line look for it, also when all of this is over.
     file = folder / ".runfold" / "secret-key"
@@ -58,6 +58,7 @@ def engine_and_worker(folder: Path, tasks: Path) -> Generator[tuple[Running, Run
     file.write_text(key)
     world = {name: value for name, value in os.environ.items() if not name.startswith("RUNFOLD_")}
     world |= {"RUNFOLD_PORT": "0", "RUNFOLD_SECRET_KEY": key, "RUNFOLD_LOG_LEVEL": "warning"}
+    world |= variables
     with _process(folder, world, "engine", "serve") as engine:
         address = _address_of(engine)
         os.environ["RUNFOLD_API_URL"] = world["RUNFOLD_API_URL"] = address

@@ -75,5 +75,15 @@ def say_how_to_go_on(folder: Path, retried: str, failed: str) -> None:
     )
 
 
+def say_that_it_is_over() -> None:
+    console.print(
+        """
+This PostgreSQL was here for the demo only, and is gone. On one of yours:
+  export RUNFOLD_DATABASE_URL=postgresql://user:password@host/name
+  runfold serve""",
+        soft_wrap=True,
+    )
+
+
 def _took(run: Run) -> timedelta:
     return run.finished_at - run.started_at if run.finished_at and run.started_at else timedelta(0)
