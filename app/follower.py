@@ -34,13 +34,22 @@ class Follower:
         """Wait until the read models are there, at most so long; whoever waits has the linger cut short."""
         if self.position >= position:
             return True
-        self._wanted.set()
+        self.hurry()
         try:
             async with asyncio.timeout(seconds), self._moved:
                 await self._moved.wait_for(lambda: self.position >= position)
         except TimeoutError:
             return False
         return True
+
+    def hurry(self) -> None:
+        """Cut the linger short: somebody waits."""
+        self._wanted.set()
+
+    async def moved(self, position: int, stopped: str | None) -> None:
+        """Wait until it is somewhere else, or stopped for another reason."""
+        async with self._moved:
+            await self._moved.wait_for(lambda: (self.position, self.stopped) != (position, stopped))
 
     async def run(self) -> None:
         """Follow until cancelled. An error does not end it: it says so, and tries again."""
@@ -55,6 +64,8 @@ class Follower:
                     # The engine goes on without its read models; /readyz is red until they follow again.
                     self.stopped = f"{type(error).__name__}: {error}"
                     log.exception("the read models do not follow", position=self.position)
+                    async with self._moved:
+                        self._moved.notify_all()
                     await asyncio.sleep(AGAIN_SECONDS)
         finally:
             self._thread.shutdown()

@@ -39,6 +39,7 @@ class Node:
         chance: random.Random,
         *,
         lease_ms: int,
+        follows_apart: bool,
         greet: Greet,
     ) -> None:
         self._database = database
@@ -47,6 +48,7 @@ class Node:
         self._ids = ids
         self._chance = chance
         self._lease_ms = lease_ms
+        self._follows_apart = follows_apart
         self._greet = greet
         self.standby = Standby(database.ledger, database.read_models, clock, ids)
         self.service: Service | None = None
@@ -138,6 +140,7 @@ class Node:
                 lease_ms=self._lease_ms,
                 chance=self._chance,
                 may_answer=self.may_answer,
+                follows_apart=self._follows_apart,
             )
         )
         await service.start()

@@ -56,7 +56,8 @@ async def _serve(settings: Settings) -> None:
         gc.freeze()
 
     clock, ids, chance = SystemClock(), Uuid7Ids(), random.SystemRandom()
-    node = Node(database, lease, clock, ids, chance, lease_ms=settings.lease_ms, greet=greet)
+    apart = settings.follower == "process"
+    node = Node(database, lease, clock, ids, chance, lease_ms=settings.lease_ms, follows_apart=apart, greet=greet)
     try:
         await node.start()
         async with new_client() as client:

@@ -11,6 +11,7 @@ import structlog
 
 from app.feed import Feed
 from app.follower import Follower
+from app.follower_process import FollowerProcess
 from app.loop import EngineLoop
 from app.reader import Reader, Readiness
 from app.rebuild import rebuild
@@ -32,12 +33,19 @@ class Service(Reader):
     """One engine, the writer of one database. Made by `start_service`."""
 
     def __init__(
-        self, ledger: Ledger, read_models: ReadModels, loop: EngineLoop, clock: Clock, ids: Ids, lease_ms: int
+        self,
+        ledger: Ledger,
+        read_models: ReadModels,
+        loop: EngineLoop,
+        follower: Follower | FollowerProcess,
+        clock: Clock,
+        ids: Ids,
+        lease_ms: int,
     ) -> None:
         super().__init__(ledger, read_models, clock, ids)
         self.loop = loop
         self.lease_ms = lease_ms
-        self.follower = Follower(read_models, ledger, loop.feed)
+        self.follower = follower
         self.triggered = TriggeredCache(ledger)
         self._tasks: list[asyncio.Task[None]] = []
         self.failure: Exception | None = None
@@ -152,16 +160,19 @@ def start_service(
     lease_ms: int,
     chance: random.Random,
     may_answer: Callable[[], bool] = lambda: True,
+    follows_apart: bool = False,
 ) -> Service:
     """Put a service together: checkpoint and tail, or a rebuild where the checkpoint is not of this ledger.
 
-    `lease_ms` is that of workers. The ledger and the read models stay open when the service stops.
+    `lease_ms` is that of workers, `follows_apart` says whether the follower is a process of its own. The ledger and
+    the read models stay open when the service stops.
     """
     engine, head = start_engine(
         ledger, checkpoint_of(ledger, read_models), clock, lease_ms=lease_ms, chance=chance.random
     )
     loop = EngineLoop(engine, ledger, head, clock, Feed(head), may_answer)
-    return Service(ledger, read_models, loop, clock, ids, lease_ms)
+    follower = FollowerProcess(read_models, loop.feed) if follows_apart else Follower(read_models, ledger, loop.feed)
+    return Service(ledger, read_models, loop, follower, clock, ids, lease_ms)
 
 
 def checkpoint_of(ledger: Ledger, read_models: ReadModels) -> tuple[list[State], Head]:

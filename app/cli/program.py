@@ -47,6 +47,16 @@ def serve() -> None:
     run_engine(found)
 
 
+@cli.command(hidden=True)
+def follow() -> None:
+    """Keep the read models behind the ledger, for the engine that started this process and writes to its input."""
+    found = settings.load()
+    logs.set_up(found.log_level, found.log_format)
+    from app.following import follow as run_follower  # noqa: PLC0415 (as above)
+
+    run_follower(found)
+
+
 @cli.command(context_settings={"ignore_unknown_options": True, "help_option_names": []})
 def worker(_arguments: Annotated[list[str] | None, typer.Argument(metavar="FILE_OR_MODULE")] = None) -> NoReturn:
     """Run the tasks that a file or a module defines, for an engine that runs elsewhere."""

@@ -145,14 +145,14 @@ class Scenario:
         await self.all_done()
         await self.clients.ask_again()
         await self.until_engine_says("/readyz", lambda _, said: said["head"] == said["readModels"])
-        for program in self._programs:
+        for program in reversed(self._programs):
             if program.is_running:
                 program.signal(signal.SIGTERM)
                 assert await program.ended() == 0, program.said
-        assert self.engine is not None
-        self.engine.signal(signal.SIGTERM)
-        assert await self.engine.ended() == 0
-        self._check_log()
+        if self.engine is not None:
+            self.engine.signal(signal.SIGTERM)
+            assert await self.engine.ended() == 0
+            self._check_log()
         check(self.ledger, self.views, self.clients.requests, self._journal)
 
     async def all_done(self) -> None:
