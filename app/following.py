@@ -7,7 +7,6 @@ import asyncio
 import signal
 import sys
 from collections.abc import AsyncIterator
-from typing import Literal
 
 from msgspec import Struct, json
 

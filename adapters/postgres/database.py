@@ -9,10 +9,13 @@ from eventsourcing.postgres import ConnectionPool, PostgresDatastore
 from psycopg import Connection, Cursor, Error, sql
 from psycopg.rows import DictRow, TupleRow, dict_row, tuple_row
 
+from adapters.postgres.line import ANSWER_SECONDS, Line
+
 SCHEMA = "runfold"
 POOL_SIZE = 10
 WAIT_SECONDS = 5
 """How long a connection may take to be made or to come free; what is asked meanwhile is answered "unavailable" then."""
+PING_SECONDS = 2
 # A peer that went away without a word (a cable, a firewall, a machine that died) is noticed within about ten seconds,
 # on this side and on the server's.
 CONNECTION: dict[str, Any] = {
@@ -39,14 +42,14 @@ class Database(PostgresDatastore):
         self.url = url
         self.pool = ConnectionPool[Connection[DictRow]](
             url,
-            connection_class=Connection[DictRow],
+            connection_class=Line[DictRow],
             kwargs={"row_factory": dict_row, "autocommit": True, "application_name": f"runfold {schema}", **CONNECTION},
             min_size=1,
             max_size=pool_size,
             open=False,
             configure=lambda connection: configure(connection, schema),
             # After a restart of the server the pool is full of dead connections; a look at each is cheap.
-            check=ConnectionPool.check_connection,
+            check=_ping,
             timeout=WAIT_SECONDS,
             reconnect_timeout=WAIT_SECONDS,
         )
@@ -57,17 +60,25 @@ class Database(PostgresDatastore):
             return cursor.execute(statement, parameters).fetchall()
 
     @contextmanager
-    def writing(self) -> Generator[Cursor[TupleRow]]:
-        """A cursor in a transaction that commits at the end. Raises psycopg's errors and the library's."""
-        with self.get_connection() as connection, connection.transaction(), plain(connection) as cursor:
+    def writing(self, answer_seconds: float | None = ANSWER_SECONDS) -> Generator[Cursor[TupleRow]]:
+        """A cursor in a transaction that commits at the end. Raises psycopg's errors and the library's.
+
+        Without a time for answers, its statements may take as long as tables are large.
+        """
+        with self._line(answer_seconds) as line, line.transaction(), plain(line) as cursor:
             yield cursor
 
     @contextmanager
     def snapshot(self) -> Generator[Connection[DictRow]]:
         """A connection in a transaction that sees one state of the database. Raises as `rows` does."""
-        with self.get_connection() as connection, connection.transaction():
-            connection.execute("set transaction isolation level repeatable read, read only")
-            yield connection
+        with self._line(None) as line, line.transaction():
+            line.execute("set transaction isolation level repeatable read, read only")
+            yield line
+
+    @contextmanager
+    def _line(self, answer_seconds: float | None) -> Generator[Line[DictRow]]:
+        with self.get_connection() as connection, _allowing(connection, answer_seconds) as line:
+            yield line
 
 
 ERRORS = (Error, PersistenceError)
@@ -79,6 +90,19 @@ def configure(connection: Connection[Any], schema: str) -> None:
     connection.autocommit = True
     path = sql.SQL("set search_path to {}").format(sql.Identifier(schema))
     connection.execute(sql.SQL("; ").join([*map(sql.SQL, cast("list[LiteralString]", list(SETTINGS))), path]))
+
+
+def _ping(connection: Connection[DictRow]) -> None:
+    with _allowing(connection, PING_SECONDS) as line:
+        line.execute("")
+
+
+@contextmanager
+def _allowing(connection: Connection[DictRow], answer_seconds: float | None) -> Generator[Line[DictRow]]:
+    assert isinstance(connection, Line), "the pool makes no others"
+    line: Line[DictRow] = connection
+    with line.allowing(answer_seconds):
+        yield line
 
 
 def plain(connection: Connection[Any]) -> Cursor[TupleRow]:

@@ -2,8 +2,7 @@
 
 from typing import Any, LiteralString
 
-import psycopg
-from psycopg import Connection, sql
+from psycopg import sql
 
 from adapters.postgres.database import CONNECTION, ERRORS, SCHEMA, configure, plain
 from adapters.postgres.line import Line
@@ -16,6 +15,12 @@ insert into lease (name, holder, address, until)
 values ('writer', %(holder)s, %(address)s, clock_timestamp() + %(lease_ms)s * interval '1 ms')
 on conflict (name) do update set holder = excluded.holder, address = excluded.address, until = excluded.until
 where lease.holder = excluded.holder or lease.until < clock_timestamp()
+returning 1
+"""
+# Whoever takes it becomes its holder, so one that is still the holder was so all the time, even if it was late.
+RENEW = """
+update lease set until = clock_timestamp() + %(lease_ms)s * interval '1 ms'
+where name = 'writer' and holder = %(holder)s
 returning 1
 """
 RELEASE = "update lease set until = '-infinity' where name = 'writer' and holder = %s"
@@ -39,12 +44,15 @@ class PostgresLease:
         self._address = address
         self.lease_ms = lease_ms
         self._is_held = False
-        self._line: Line | None = None
+        self._line: Line[Any] | None = None
 
     def take(self) -> bool:
-        """Take the lease if it is free, renew it if it is ours. Whoever takes it ends what the former writer sends."""
+        """Take the lease if it is free, renew it if it is ours. Whoever takes it ends what the former writer sends.
+
+        A holder that lost it is told so once, even if it is free again: another one may have written meanwhile.
+        """
         parameters = {"holder": self._holder, "address": self._address, "lease_ms": self.lease_ms}
-        taken = bool(self._ask(TAKE, parameters))
+        taken = bool(self._ask(RENEW if self._is_held else TAKE, parameters))
         if taken and not self._is_held:
             self._ask(END_FORMER, (name_of(self._schema),))
         self._is_held = taken
@@ -65,7 +73,7 @@ class PostgresLease:
         """Until the lease is released, at most so long."""
         line = self._connected()
         try:
-            for _ in line.connection.notifies(timeout=seconds, stop_after=1):
+            for _ in line.notifies(timeout=seconds, stop_after=1):
                 return
         except ERRORS as error:
             raise self._gone(error) from error
@@ -83,29 +91,30 @@ class PostgresLease:
     def _ask(self, statement: LiteralString, parameters: Any = ()) -> list[tuple[Any, ...]]:
         line = self._connected()
         try:
-            with line.in_time(), plain(line.connection) as cursor:
+            with plain(line) as cursor:
                 cursor.execute(statement, parameters)
                 return cursor.fetchall() if cursor.description else []
-        except (*ERRORS, TimeoutError) as error:
+        except ERRORS as error:
             raise self._gone(error) from error
 
-    def _connected(self) -> Line:
+    def _connected(self) -> Line[Any]:
         if self._line is None:
             try:
-                self._line = Line(self._connect(), self.lease_ms / 1_000)
+                self._line = self._connect()
             except ERRORS as error:
                 raise self._gone(error) from error
         return self._line
 
-    def _connect(self) -> Connection[Any]:
-        connection = psycopg.connect(self._url, application_name=f"runfold lease {self._schema}"[:63], **CONNECTION)
+    def _connect(self) -> Line[Any]:
+        line = Line.connect(self._url, application_name=f"runfold lease {self._schema}"[:63], **CONNECTION)
+        line.answer_seconds = self.lease_ms / 1_000
         try:
-            configure(connection, self._schema)
-            connection.execute(sql.SQL("listen {}").format(sql.Identifier(self._channel)))
+            configure(line, self._schema)
+            line.execute(sql.SQL("listen {}").format(sql.Identifier(self._channel)))
         except BaseException:
-            connection.close()
+            line.close()
             raise
-        return connection
+        return line
 
     def _gone(self, error: Exception) -> Unavailable:
         self.close()

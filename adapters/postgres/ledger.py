@@ -105,7 +105,7 @@ class PostgresLedger:
     def _commit(self, batch: Sequence[NewRow], blobs: Mapping[str, bytes], after: Head) -> Head:
         try:
             return self._writer.append(batch, blobs, after)
-        except (*ERRORS, TimeoutError) as error:
+        except ERRORS as error:
             raise LedgerUnavailable(f"The ledger did not take a batch of {len(batch)} events: {error}.") from error
 
     def _sealed(self) -> Iterator[SealedRow]:

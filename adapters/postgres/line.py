@@ -1,52 +1,72 @@
-"""A connection on which every question is answered in time, or the line is hung up."""
+"""A connection on which every question is answered in time, or it is hung up."""
 
-import os
-import socket
-import threading
 import time
 from collections.abc import Generator
-from contextlib import contextmanager, suppress
-from typing import Any
+from contextlib import contextmanager
+from typing import Any, TypeVar
 
-import psycopg
-from psycopg import Connection
+from psycopg import Connection, OperationalError
+from psycopg.abc import PQGen
+from psycopg.pq import TransactionStatus
+from psycopg.rows import Row
+
+ANSWER_SECONDS = 10.0
+"""After so long without a word the connection is given up: it may be dead without either side knowing."""
+
+T = TypeVar("T")
 
 
-class Line:
-    """A connection, and a thread that hangs up when no answer comes: libpq would wait as long as the other side."""
+class NoAnswer(OperationalError):
+    """Nobody knows what became of the question."""
 
-    def __init__(self, connection: Connection[Any], answer_seconds: float) -> None:
-        self.connection = connection
-        self._answer_seconds = answer_seconds
-        self._due: float | None = None
-        self._hung_up = False
-        self._closed = threading.Event()
-        self._watcher = threading.Thread(target=self._watch, name="answer-watch", daemon=True)
-        self._watcher.start()
+
+class Line(Connection[Row]):
+    """Hangs up when no answer begins in time: libpq would wait as long as the other side is silent.
+
+    The system notices a machine that is gone, but not a proxy that holds the line and has nobody behind it.
+    """
+
+    answer_seconds: float | None = ANSWER_SECONDS
+
+    def wait(self, gen: PQGen[T], *arguments: Any, **named: Any) -> T:
+        """Everything that is asked of the server is waited for here."""
+        try:
+            return super().wait(self._in_time(gen), *arguments, **named)
+        except NoAnswer:
+            self.close()
+            raise
 
     @contextmanager
-    def in_time(self) -> Generator[None]:
-        """What is asked in here is answered in time, or raises TimeoutError."""
-        self._due = time.monotonic() + self._answer_seconds
+    def allowing(self, seconds: float | None) -> Generator[None]:
+        """Be so patient for a while; None is for statements that take as long as tables are large."""
+        usual, self.answer_seconds = self.answer_seconds, seconds
         try:
             yield
-        except psycopg.Error as error:
-            if self._hung_up:
-                raise TimeoutError(f"no answer within {self._answer_seconds:g} seconds") from error
-            raise
         finally:
-            self._due = None
+            self.answer_seconds = usual
 
-    def close(self) -> None:
-        self._closed.set()
-        self._watcher.join()
-        self.connection.close()
+    def _in_time(self, gen: PQGen[T]) -> PQGen[T]:
+        """The same steps; each that waits for the socket in vain is looked at ten times a second."""
+        try:
+            state = next(gen)
+            heard = time.monotonic()
+            while True:
+                ready = yield state
+                if ready:
+                    heard = time.monotonic()
+                elif self._is_overdue(heard):
+                    raise NoAnswer(f"no answer within {self.answer_seconds:g} seconds")
+                state = gen.send(ready)
+        except StopIteration as end:
+            result: T = end.value
+            return result
+        finally:
+            gen.close()
 
-    def _watch(self) -> None:
-        while not self._closed.wait(self._answer_seconds / 10):
-            due = self._due
-            if due is not None and time.monotonic() > due:
-                self._hung_up = True
-                with suppress(OSError), socket.socket(fileno=os.dup(self.connection.fileno())) as line:
-                    line.shutdown(socket.SHUT_RDWR)
-                return
+    def _is_overdue(self, heard: float) -> bool:
+        # On a line that nothing was asked on, silence is no news.
+        return (
+            self.answer_seconds is not None
+            and time.monotonic() - heard > self.answer_seconds
+            and self.pgconn.transaction_status == TransactionStatus.ACTIVE
+        )

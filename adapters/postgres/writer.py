@@ -3,18 +3,13 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import psycopg
-from psycopg import Connection
-
 from adapters.codec import NewRow
 from adapters.postgres.database import CONNECTION, SCHEMA, configure
-from adapters.postgres.line import Line
+from adapters.postgres.line import ANSWER_SECONDS, Line
 from adapters.postgres.recorder import channel_of, insert_behind
 from domain.errors import Deposed
 from domain.ports import Head
 
-ANSWER_SECONDS = 10.0
-"""After so long without an answer the connection is given up: it may be dead without either side knowing."""
 # A statement that outlives its client must not keep the positions that it inserted for long.
 SETTINGS = "set lock_timeout = '5s'; set statement_timeout = '10s'"
 END = """
@@ -35,19 +30,18 @@ class Writer:
         self._url = url
         self._schema = schema
         self._answer_seconds = answer_seconds
-        self._line: Line | None = None
+        self._line: Line[Any] | None = None
         self._lost = 0
+        """The server's process behind the former connection, if that broke."""
 
     def append(self, batch: Sequence[NewRow], blobs: Mapping[str, bytes], after: Head) -> Head:
-        """Insert the batch right behind `after`. Raises Deposed, psycopg's errors, TimeoutError."""
-        line = self._line = self._line or Line(self._connect(), self._answer_seconds)
+        """Insert the batch right behind `after`. Raises Deposed, psycopg's errors."""
+        line = self._line = self._line or self._connect()
         try:
-            with line.in_time():
-                return insert_behind(line.connection, batch, blobs, after, channel_of(self._schema))
+            return insert_behind(line, batch, blobs, after, channel_of(self._schema))
         except Deposed:
             raise
         except BaseException:
-            self._lost = line.connection.info.backend_pid
             self.close()
             raise
 
@@ -57,15 +51,18 @@ class Writer:
             self._line.close()
             self._line = None
 
-    def _connect(self) -> Connection[Any]:
-        connection = psycopg.connect(self._url, application_name=name_of(self._schema), **CONNECTION)
+    def _connect(self) -> Line[Any]:
+        line = Line.connect(self._url, application_name=name_of(self._schema), **CONNECTION)
+        line.answer_seconds = self._answer_seconds
         try:
-            configure(connection, self._schema)
-            connection.execute(SETTINGS)
+            configure(line, self._schema)
+            line.execute(SETTINGS)
             if self._lost:
                 # What it has not committed by now it never will, so that nothing waits for it.
-                connection.execute(f"{END} and pid = %s", (name_of(self._schema), self._lost))
+                line.execute(f"{END} and pid = %s", (name_of(self._schema), self._lost))
+            # A line that broke no longer knows.
+            self._lost = line.info.backend_pid
         except BaseException:
-            connection.close()
+            line.close()
             raise
-        return connection
+        return line

@@ -6,14 +6,14 @@ from pathlib import Path
 
 from msgspec import json
 
+from adapters.read_models_rows import to_attempt, to_state
+from adapters.read_models_steps import unfollowed
+from adapters.read_models_tables import LEDGER, current
 from adapters.sqlite.read_models_list import page, runs_by_id
 from adapters.sqlite.read_models_rebuild import SqliteRebuild
-from adapters.sqlite.read_models_rows import to_attempt, to_state
-from adapters.sqlite.read_models_schema import current
 from adapters.sqlite.read_models_snapshot import SqliteSnapshot
-from adapters.sqlite.read_models_store import LEDGER, Store, create, track, tracked
+from adapters.sqlite.read_models_store import Store, create, track, tracked
 from adapters.sqlite.read_models_write import project, store
-from domain.errors import OutOfStep
 from domain.events import Recorded
 from domain.ports import Head
 from domain.states import State
@@ -62,16 +62,11 @@ class SqliteReadModels:
         assert not records or records[-1].position == head.position, "the head is that of the last event"
         with self._store.writing() as cursor:
             # Whoever rebuilt meanwhile has moved the position, so it is read where it is moved again.
-            at, is_ours = tracked(cursor)
-            if not is_ours:
-                raise OutOfStep("The read models were written in another shape: rebuild them.")
-            if head.position <= at.position:
+            at, is_our_shape = tracked(cursor)
+            new = unfollowed(records, head, at, is_our_shape=is_our_shape)
+            if not new:
                 return at
-            if records[0].position > at.position + 1:
-                raise OutOfStep(
-                    f"The read models are at event {at.position}, and event {records[0].position} is to follow."
-                )
-            store(cursor, project(cursor, records[at.position + 1 - records[0].position :], current), current)
+            store(cursor, project(cursor, new, current), current)
             track(cursor, LEDGER, head)
         return head
 

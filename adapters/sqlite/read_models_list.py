@@ -11,7 +11,9 @@ from typing import Any
 
 from msgspec import json
 
-from adapters.sqlite.read_models_rows import to_run
+from adapters import read_models_pages
+from adapters.read_models_pages import bounds, own_tasks
+from adapters.read_models_rows import to_run
 from domain.status import Status
 from projections.filters import RunFilter
 from projections.run_list import RunRow
@@ -60,12 +62,6 @@ select id, environment, task, queue, status, version, batch, is_test, created_at
 from run_rows where id in (select value from json_each(?))
 """
 
-PAIRS_MAX = 2_000
-"""Above so many pairs of a task and a status, reading all runs from the newest on finds a page sooner."""
-CLOCKS_APART_MS = 60_000
-"""How far the time in a run's id may be from the time at which it was created."""
-_ID_TIME_MAX = 2**48 - 1
-
 
 def runs_by_id(cursor: sqlite3.Cursor, runs: Collection[str]) -> list[RunRow]:
     """The rows of these runs, newest first; those that do not exist are left out."""
@@ -78,7 +74,7 @@ def page(
 ) -> tuple[list[RunRow], bool]:
     """The newest runs behind `after`, or the oldest ones ahead of `before`; and whether there are more that way."""
     newest = before is None or after is not None
-    low, high = _bounds(wanted, after, before)
+    low, high = bounds(wanted, after, before)
     parameters = _parameters(wanted) | {"environment": environment, "low": low, "high": high, "limit": limit + 1}
     conditions = " ".join(CONDITIONS[name] for name in CONDITIONS if name in parameters)
     found: set[str] = set()
@@ -97,13 +93,13 @@ def _parts(cursor: sqlite3.Cursor, environment: str, wanted: RunFilter) -> Itera
         yield OF_BATCH, {}
     elif wanted.queues:
         yield from ((OF_QUEUE, {"queue": queue}) for queue in wanted.queues)
-        # The runs that wait in the queue of their own task are not in the index of queues.
-        own = [queue.removeprefix("task/") for queue in wanted.queues if queue.startswith("task/")]
-        yield from _pairs(own, wanted.statuses or tuple(Status))
+        yield from _pairs(own_tasks(wanted), wanted.statuses or tuple(Status))
     elif wanted.tasks or wanted.statuses:
         tasks = wanted.tasks or [task for (task,) in cursor.execute(TASKS, {"environment": environment}).fetchall()]
         statuses = wanted.statuses or tuple(Status)
-        yield from [(NEWEST, {})] if len(tasks) * len(statuses) > PAIRS_MAX else _pairs(tasks, statuses)
+        yield from (
+            [(NEWEST, {})] if len(tasks) * len(statuses) > read_models_pages.PAIRS_MAX else _pairs(tasks, statuses)
+        )
     else:
         yield NEWEST, {}
 
@@ -127,20 +123,6 @@ def _parameters(wanted: RunFilter) -> dict[str, Any]:
     }
     given = {name: _list(value) for name, value in lists.items() if value}
     return given | {name: value for name, value in values.items() if value is not None}
-
-
-def _bounds(wanted: RunFilter, after: str | None, before: str | None) -> tuple[str, str]:
-    """Ids between which, ends excluded, all runs of the page must be."""
-    lows, highs = ["" if before is None else before], ["~" if after is None else after]
-    if wanted.created_from is not None:
-        lows.append(_id_at(wanted.created_from - CLOCKS_APART_MS))
-    if wanted.created_to is not None:
-        highs.append(_id_at(wanted.created_to + CLOCKS_APART_MS + 1))
-    return max(lows), min(highs)
-
-
-def _id_at(moment: int) -> str:
-    return f"run_{min(max(moment, 0), _ID_TIME_MAX):012x}"
 
 
 def _list(values: object) -> str:

@@ -4,13 +4,14 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import TypeAlias
 
-from adapters.sqlite.read_models_schema import COUNTS, SHAPE, TABLE_NAMES, TABLES, following, indexes
-from adapters.sqlite.read_models_store import LEDGER, Store
+from adapters.read_models_steps import added
+from adapters.read_models_tables import COUNTS, LEDGER, TABLE_NAMES, following
+from adapters.sqlite.read_models_schema import SHAPE, TABLES, indexes
+from adapters.sqlite.read_models_store import Store
 from adapters.sqlite.read_models_write import project, store
 from domain.errors import OutOfStep
 from domain.events import Recorded
 from domain.ports import START, Head
-from projections.fold import Changes, count
 
 Tail: TypeAlias = tuple[Sequence[Recorded], Head]
 
@@ -36,14 +37,14 @@ class SqliteRebuild:
             changes = project(cursor, records, following)
         with self._store.writing() as cursor:
             store(cursor, changes, following)
-        self._count(records, changes)
+        self._expected.update(added(records, changes))
         self.head = head
 
     def index(self) -> None:
         """Make the indexes, each in a transaction of its own, so that others can write between them."""
-        for statement in indexes(self._number):
+        for statement in indexes(following, self._number):
             with self._store.writing() as cursor:
-                cursor.execute(following(statement))
+                cursor.execute(statement)
 
     def swap(self, read_tail: Callable[[int], Tail]) -> None:
         """Put these tables in the place of those that are read, after the events that `read_tail` finds behind them.
@@ -56,7 +57,7 @@ class SqliteRebuild:
             if records:
                 changes = project(cursor, records, following)
                 store(cursor, changes, following)
-                self._count(records, changes)
+                self._expected.update(added(records, changes))
             for name, statement in COUNTS.items():
                 (rows,) = cursor.execute(following(statement)).fetchone()
                 if rows != self._expected[name]:
@@ -72,13 +73,6 @@ class SqliteRebuild:
             cursor.execute(f"pragma user_version = {self._number}")
         self.head = head
         self._drop_leftovers()
-
-    def _count(self, records: Sequence[Recorded], changes: Changes) -> None:
-        """How many rows there must be now, counted from the events."""
-        added = count(records)
-        self._expected.update(
-            run_rows=added.runs, attempt_rows=added.attempts, tag_rows=len(changes.tags), state_rows=added.states
-        )
 
     def _drop_leftovers(self) -> None:
         """Large tables take a while to drop, so that is not done where others wait for the swap."""

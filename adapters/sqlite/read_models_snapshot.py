@@ -2,13 +2,10 @@
 
 import sqlite3
 from collections.abc import Callable, Iterator
-from typing import Any
 
-from msgspec import Struct
-
-from adapters.sqlite.read_models_rows import to_attempt, to_run, to_state
+from adapters.read_models_entries import attempt_entry, run_entry, state_entry
 from adapters.sqlite.read_models_store import tracked
-from projections.fold import StateRow, TagRow
+from projections.fold import TagRow
 from projections.ports import Entry
 
 RUNS = """
@@ -24,12 +21,6 @@ select environment, tag, run, coalesce((
 STATES = "select stream, position, detail from state_rows order by stream"
 
 
-class Unreadable(Struct, frozen=True):
-    """A row that no projection can have written."""
-
-    error: str
-
-
 class SqliteSnapshot:
     """What a read transaction sees; it ends with the `with` that it was made in."""
 
@@ -37,10 +28,10 @@ class SqliteSnapshot:
         self._connection = cursor.connection
         self.head, self.is_our_shape = tracked(cursor)
         self.projections: dict[str, Callable[[], Iterator[Entry]]] = {
-            "runs": lambda: self._entries(RUNS, _run),
-            "attempts": lambda: self._entries(ATTEMPTS, _attempt),
-            "tags": lambda: self._entries(TAGS, _tag),
-            "checkpoint": lambda: self._entries(STATES, _state),
+            "runs": lambda: self._entries(RUNS, run_entry),
+            "attempts": lambda: self._entries(ATTEMPTS, attempt_entry),
+            "tags": lambda: self._entries(TAGS, _tag_entry),
+            "checkpoint": lambda: self._entries(STATES, state_entry),
         }
 
     def _entries(self, statement: str, entry_of: Callable[..., Entry]) -> Iterator[Entry]:
@@ -53,26 +44,5 @@ class SqliteSnapshot:
             cursor.close()
 
 
-def _read(row_of: Callable[[], Struct]) -> Struct:
-    try:
-        return row_of()
-    except (ValueError, TypeError, KeyError) as error:
-        return Unreadable(str(error))
-
-
-def _run(*columns: Any) -> Entry:
-    row = _read(lambda: to_run(columns))
-    return Entry((columns[0],), getattr(row, "position", 0), row)
-
-
-def _attempt(run: str, number: int, detail: str) -> Entry:
-    row = _read(lambda: to_attempt(detail))
-    return Entry((run, number), getattr(row, "position", 0), row)
-
-
-def _tag(environment: str, tag: str, run: str, position: int) -> Entry:
+def _tag_entry(environment: str, tag: str, run: str, position: int) -> Entry:
     return Entry((environment, tag, run), position, TagRow(environment, tag, run))
-
-
-def _state(stream: str, position: int, detail: str) -> Entry:
-    return Entry((stream,), position, _read(lambda: StateRow(stream, position, to_state(stream, detail))))

@@ -14,12 +14,11 @@ from eventsourcing.sqlite import (
     SQLiteTrackingRecorder,
 )
 
+from adapters.read_models_tables import LEDGER, current
 from adapters.sqlite.read_models_schema import SHAPE, TABLES, TRACKED, indexes
 from domain.errors import Unavailable
 from domain.ports import START, Head
 
-LEDGER = "ledger"
-"""The name under which the position in the ledger is tracked."""
 TRACK = """
 insert into tracked (application_name, notification_id, digest, shape)
 values (:application_name, :notification_id, :digest, :shape)
@@ -132,5 +131,5 @@ def create(store: Store) -> None:
     with store.writing() as cursor:
         cursor.execute(TRACKED)
         if track(cursor, LEDGER, START):
-            for statement in (*TABLES, *indexes(0)):
+            for statement in (*TABLES, *indexes(current, 0)):
                 cursor.execute(statement)

@@ -5,8 +5,8 @@ from collections.abc import Iterable, Sequence
 
 from msgspec import json
 
-from adapters.sqlite.read_models_rows import of_attempt, of_run, of_state, to_attempt, to_run, to_state
-from adapters.sqlite.read_models_schema import At
+from adapters.read_models_rows import of_attempt, of_run, of_state, to_attempt, to_run, to_state
+from adapters.read_models_tables import At
 from domain.errors import LedgerCorrupt
 from domain.events import Recorded
 from projections.attempts import OPEN

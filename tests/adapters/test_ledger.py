@@ -1,6 +1,7 @@
 """What every ledger promises (domain/ports.py); a backend may skip nothing of it."""
 
 import threading
+from collections.abc import Generator
 from pathlib import Path
 
 import pytest
@@ -14,8 +15,9 @@ from tests.adapters.ledgers import LEDGERS, Opener, positions, recorded, trigger
 
 
 @pytest.fixture(params=LEDGERS)
-def opener(request: pytest.FixtureRequest, tmp_path: Path) -> Opener:
-    return LEDGERS[request.param](tmp_path)
+def opener(request: pytest.FixtureRequest, tmp_path: Path) -> Generator[Opener]:
+    with LEDGERS[request.param](tmp_path) as opener:
+        yield opener
 
 
 @pytest.fixture
@@ -54,6 +56,15 @@ def test_an_absent_payload_is_not_the_payload_null(ledger: Ledger) -> None:
     assert isinstance(second, e.RunTriggered)
     assert first.payload is NOTHING
     assert second.payload == Raw(b"null")
+
+
+def test_what_no_id_can_be_is_not_there(ledger: Ledger) -> None:
+    """Whoever asks for a run may name it as they like; PostgreSQL's texts hold no NUL."""
+    ledger.append(triggered(START, "run_1"), {"run_1/payload": b"x"}, after=START)
+
+    assert ledger.read_streams(["run_2\0", "\0"]) == {}
+    assert list(ledger.read_streams(["run_2\0", "run_1"])) == ["run_1"]
+    assert ledger.blob("run_2\0/payload") is None
 
 
 def test_a_page_ends_at_its_limit_and_at_the_position_named(ledger: Ledger) -> None:
@@ -183,3 +194,34 @@ def test_readers_that_follow_while_others_write_miss_nothing(opener: Opener) -> 
         reader.join()
 
     assert seen == [list(range(1, batches * size + 1))] * 2
+
+
+def test_readers_that_follow_two_contending_writers_miss_nothing(opener: Opener) -> None:
+    """Positions that become visible in another order than their own are skipped by whoever reads on from the last."""
+    batches, size = 25, 5
+    seen: list[list[int]] = [[], []]
+
+    def write(name: str) -> None:
+        mine = opener()
+        left = batches
+        while left:
+            head = mine.head()
+            try:
+                mine.append(triggered(head, *(f"run_{name}_{left}_{each}" for each in range(size))), {}, after=head)
+            except Deposed:
+                continue
+            left -= 1
+
+    def follow(mine: list[int]) -> None:
+        reader = opener()
+        while len(mine) < 2 * batches * size:
+            mine += positions(reader.read_after(mine[-1] if mine else 0, limit=7))
+
+    threads = [threading.Thread(target=follow, args=(mine,)) for mine in seen]
+    threads += [threading.Thread(target=write, args=(name,)) for name in "ab"]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert seen == [list(range(1, 2 * batches * size + 1))] * 2

@@ -1,0 +1,145 @@
+"""The read models in a PostgreSQL database: rows that follow the ledger, and what is asked of them."""
+
+from collections.abc import Collection, Generator, Sequence
+from contextlib import contextmanager
+from typing import LiteralString
+
+from adapters.postgres.database import SCHEMA, plain
+from adapters.postgres.read_models_list import page
+from adapters.postgres.read_models_rebuild import PostgresRebuild
+from adapters.postgres.read_models_snapshot import PostgresSnapshot
+from adapters.postgres.read_models_store import (
+    LOCK_TRACKED,
+    READ_TRACKED,
+    Store,
+    create,
+    head_and_shape,
+    storable,
+    track,
+)
+from adapters.postgres.read_models_write import project, store
+from adapters.read_models_rows import to_attempt, to_run, to_state
+from adapters.read_models_steps import unfollowed
+from adapters.read_models_tables import LEDGER, current
+from domain.events import Recorded
+from domain.ports import Head
+from domain.states import State
+from domain.status import Status
+from projections.attempts import AttemptRow
+from projections.filters import RunFilter
+from projections.queues import QueueRow, add_up
+from projections.run_list import RunRow
+
+RUN: LiteralString = """
+select id, environment, task, queue, status, version, batch, is_test, created_at, finished_at, detail
+from run_rows where id = %s
+"""
+ATTEMPTS: LiteralString = "select detail from attempt_rows where run = any(%s) order by run, number"
+STATES: LiteralString = "select stream, detail from state_rows order by stream"
+UNFINISHED: LiteralString = """
+select environment, queue, status, count(*) from run_rows
+where environment = %s and finished_at is null group by environment, queue, status
+"""
+BY_STATUS: LiteralString = """
+select status, sum(runs)::bigint from (
+    select status, count(*) as runs from run_rows where environment = %s group by task, status
+) as of_tasks group by status
+"""
+# A lost tail is followed again.
+NOT_WAITING: LiteralString = "set local synchronous_commit = off"
+
+
+class PostgresReadModels:
+    """The rows of every projection, in one schema of a database; they are made if there are none.
+
+    Calls block and may come from several threads. All raise Unavailable when the database does not answer.
+    """
+
+    def __init__(self, url: str, schema: str = SCHEMA) -> None:
+        self._store = Store(url, schema)
+        create(self._store)
+
+    def position(self) -> Head:
+        """How far the ledger was followed, and the rolling hash at that event."""
+        return head_and_shape(self._store.rows(READ_TRACKED, (LEDGER,)))[0]
+
+    def apply(self, records: Sequence[Recorded], head: Head) -> Head:
+        """Follow the ledger by these events, the last of which is at `head`; returns how far it is followed now.
+
+        What was followed already is passed over. Raises OutOfStep when events before these are missing, or when the
+        rows are of another shape; then nothing helps but a rebuild.
+        """
+        assert not records or records[-1].position == head.position, "the head is that of the last event"
+        with self._store.writing() as cursor:
+            with cursor.connection.pipeline():
+                cursor.execute(NOT_WAITING)
+                # Whoever else follows or rebuilds waits here, so that no two of them interleave.
+                cursor.execute(LOCK_TRACKED, (LEDGER,))
+            at, is_our_shape = head_and_shape(cursor.fetchall())
+            new = unfollowed(records, head, at, is_our_shape=is_our_shape)
+            if not new:
+                return at
+            store(cursor, project(cursor, new, current), current)
+            track(cursor, LEDGER, head)
+        return head
+
+    def get(self, run: str) -> RunRow | None:
+        """One run, None if there is none."""
+        rows = self._store.rows(RUN, (storable(run),))
+        return to_run(rows[0]) if rows else None
+
+    def list_runs(
+        self,
+        environment: str,
+        wanted: RunFilter,
+        limit: int,
+        *,
+        after: str | None = None,
+        before: str | None = None,
+    ) -> tuple[list[RunRow], bool]:
+        """A page of at most `limit` runs, newest first, and whether there are more beyond it.
+
+        `after` is the last run of the page before, `before` the first one of the page behind.
+        """
+        return page(self._store, environment, wanted, limit, after, before)
+
+    def attempts_of(self, runs: Collection[str]) -> dict[str, list[AttemptRow]]:
+        """The attempts of each of these runs, in order."""
+        attempts: dict[str, list[AttemptRow]] = {run: [] for run in runs}
+        for (detail,) in self._store.rows(ATTEMPTS, ([storable(run) for run in attempts],)):
+            attempt = to_attempt(detail)
+            attempts[attempt.run].append(attempt)
+        return attempts
+
+    def queues(self, environment: str) -> list[QueueRow]:
+        """The queues that have unfinished runs, by name."""
+        counts = self._store.rows(UNFINISHED, (environment,))
+        return add_up((environment, queue, Status(status), runs) for environment, queue, status, runs in counts)
+
+    def count_by_status(self, environment: str) -> dict[Status, int]:
+        """How many runs there are in each status that any is in."""
+        return {Status(status): runs for status, runs in self._store.rows(BY_STATUS, (environment,))}
+
+    def checkpoint(self) -> tuple[list[State], Head, bool]:
+        """The states that the engine keeps, where in the ledger they were so, and whether they are of our shape.
+
+        Of another shape no state can be read; there are none then, and the read models are to be rebuilt.
+        """
+        with self._store.snapshot() as connection, plain(connection) as cursor:
+            head, is_ours = head_and_shape(cursor.execute(READ_TRACKED, (LEDGER,)).fetchall())
+            rows = cursor.execute(STATES).fetchall() if is_ours else []
+        return [to_state(stream, detail) for stream, detail in rows], head, is_ours
+
+    def start_rebuild(self) -> PostgresRebuild:
+        """Begin a second set of tables; those that are read stay as they are until the two are swapped."""
+        return PostgresRebuild(self._store)
+
+    @contextmanager
+    def snapshot(self) -> Generator[PostgresSnapshot]:
+        """All rows as they are at one tracked position."""
+        with self._store.snapshot() as connection:
+            yield PostgresSnapshot(connection)
+
+    def close(self) -> None:
+        """Let go of the database."""
+        self._store.close()

@@ -1,0 +1,88 @@
+"""The tables of the read models in PostgreSQL.
+
+They are made when read models are opened and find none, not by a migration: a rebuild makes them anew at any time.
+"""
+
+from typing import LiteralString
+
+from adapters.read_models_tables import shape_of
+
+# Columns are what is filtered or sorted on; the rest of a row is JSON in `detail`. "C" compares bytes: ids and names
+# sort as they do everywhere else. Tags are bytes because a text cannot hold every character that a tag can (NUL).
+# Pages are not filled, so that the next version of a row has room beside it.
+TABLES: tuple[LiteralString, ...] = (
+    """
+    create table run_rows (
+        id text collate "C" primary key,
+        environment text collate "C" not null,
+        task text collate "C" not null,
+        queue text collate "C" not null,
+        status text collate "C" not null,
+        version text collate "C",
+        batch text collate "C",
+        is_test boolean not null,
+        created_at bigint not null,
+        finished_at bigint,
+        detail text not null
+    ) with (fillfactor = 85)
+    """,
+    """
+    create table attempt_rows (
+        run text collate "C" not null,
+        number bigint not null,
+        detail text not null,
+        primary key (run, number)
+    ) with (fillfactor = 90)
+    """,
+    """
+    create table tag_rows (
+        environment text collate "C" not null,
+        tag bytea not null,
+        run text collate "C" not null,
+        primary key (environment, tag, run)
+    )
+    """,
+    """
+    create table state_rows (
+        stream text collate "C" primary key,
+        position bigint not null,
+        detail text not null
+    ) with (fillfactor = 70)
+    """,
+    # Without statistics the planner takes each of these for selective. So a list is read from the index of its part
+    # whatever most runs are like: when nearly all are COMPLETED, it would else look for the few FAILED ones among all.
+    """
+    alter table run_rows
+        alter column environment set statistics 0,
+        alter column task set statistics 0,
+        alter column queue set statistics 0,
+        alter column status set statistics 0,
+        alter column batch set statistics 0
+    """,
+    "alter table tag_rows alter column environment set statistics 0, alter column tag set statistics 0",
+)
+
+# Each index costs every run, so there are as few as lists can do with: one per task and status also finds the runs of
+# a status, task by task; most runs are in the queue of their task, have no batch, and are finished soon.
+# Their names are left to the database: those of the tables that are read are still in use while others are made.
+INDEXES: tuple[LiteralString, ...] = (
+    "create index on run_rows (environment, id)",
+    "create index on run_rows (environment, task, status, id)",
+    "create index on run_rows (environment, queue, id) where queue <> 'task/' || task",
+    "create index on run_rows (batch, id) where batch is not null",
+    "create index on run_rows (environment, queue, status) where finished_at is null",
+)
+
+# The library's tracking table, with the rolling hash of the ledger at that event and the shape of the rows.
+TRACKED = """
+create table if not exists tracked (
+    application_name text collate "C" primary key,
+    notification_id bigint not null,
+    digest bytea not null,
+    shape text not null
+) with (fillfactor = 50)
+"""
+# How many rebuilds were begun. One row; its table is also the lock between rebuilds, and of whoever reads all tables.
+REBUILDS = "create table if not exists rebuilds (number bigint not null)"
+
+SHAPE = shape_of([*TABLES, *INDEXES])

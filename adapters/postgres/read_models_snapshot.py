@@ -1,0 +1,69 @@
+"""All rows of the read models at one position, in the order of their keys, so that two such sets can be compared."""
+
+from collections.abc import Callable, Iterator
+from itertools import count
+from typing import Any, LiteralString
+
+from msgspec import Struct, json
+from psycopg import Connection
+from psycopg.rows import DictRow, tuple_row
+
+from adapters.postgres.database import plain
+from adapters.postgres.read_models_store import READ_TRACKED, head_and_shape
+from adapters.read_models_entries import attempt_entry, run_entry, state_entry
+from adapters.read_models_tables import LEDGER
+from projections.fold import TagRow
+from projections.ports import Entry
+
+RUNS: LiteralString = """
+select id, environment, task, queue, status, version, batch, is_test, created_at, finished_at, detail
+from run_rows order by id
+"""
+ATTEMPTS: LiteralString = "select run, number, detail from attempt_rows order by run, number"
+TAGS: LiteralString = """
+select tag_rows.environment, tag, run, detail from tag_rows left join run_rows on id = run
+order by tag_rows.environment, tag, run
+"""
+STATES: LiteralString = "select stream, position, detail from state_rows order by stream"
+ROWS_AT_A_TIME = 2_000
+
+
+class _Detail(Struct):
+    """What is needed of a run's row to say when its tags last changed."""
+
+    position: int
+
+
+class PostgresSnapshot:
+    """What a transaction sees; it ends with the `with` that it was made in."""
+
+    def __init__(self, connection: Connection[DictRow]) -> None:
+        self._connection = connection
+        with plain(connection) as cursor:
+            self.head, self.is_our_shape = head_and_shape(cursor.execute(READ_TRACKED, (LEDGER,)).fetchall())
+        self.projections: dict[str, Callable[[], Iterator[Entry]]] = {
+            "runs": lambda: self._entries(RUNS, run_entry),
+            "attempts": lambda: self._entries(ATTEMPTS, attempt_entry),
+            "tags": lambda: self._entries(TAGS, _tag_entry),
+            "checkpoint": lambda: self._entries(STATES, state_entry),
+        }
+        self._names = count()
+
+    def _entries(self, statement: LiteralString, entry_of: Callable[..., Entry]) -> Iterator[Entry]:
+        # A cursor with a name stays in the server, so that not all rows are in memory here.
+        with self._connection.cursor(f"entries_{next(self._names)}", row_factory=tuple_row) as cursor:
+            cursor.itersize = ROWS_AT_A_TIME
+            for columns in cursor.execute(statement, binary=True):
+                yield entry_of(*columns)
+
+
+def _tag_entry(environment: str, tag: bytes, run: str, detail: str | None) -> Entry:
+    name = tag.decode(errors="backslashreplace")  # someone may have put other bytes there
+    return Entry((environment, name, run), _position(detail), TagRow(environment, name, run))
+
+
+def _position(detail: Any) -> int:
+    try:
+        return json.decode(detail, type=_Detail).position
+    except (ValueError, TypeError):
+        return 0

@@ -1,0 +1,110 @@
+"""Following the ledger: load the rows that a batch touches, fold the batch over them, store what changed."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any, LiteralString
+
+from psycopg import Cursor
+from psycopg.rows import TupleRow
+
+from adapters.postgres.database import plain
+from adapters.read_models_rows import of_attempt, of_run, of_state, to_attempt, to_run, to_state
+from adapters.read_models_tables import At
+from domain.errors import LedgerCorrupt
+from domain.events import Recorded
+from projections.attempts import OPEN
+from projections.fold import Changes, Histories, Loaded, fold, histories_of, touched
+
+LOAD_RUNS: LiteralString = """
+select id, environment, task, queue, status, version, batch, is_test, created_at, finished_at, detail
+from run_rows where id = any(%b)
+"""
+LOAD_ATTEMPTS: LiteralString = """
+select last.detail from run_rows cross join lateral (
+    select detail from attempt_rows where run = id order by number desc limit 1
+) as last
+where id = any(%b) and status = any(%b)
+"""
+LOAD_STATES: LiteralString = "select stream, detail from state_rows where stream = any(%b)"
+
+# Each statement stores all rows of a batch, given as one array for each column.
+ADD_RUNS: LiteralString = """
+insert into run_rows (id, environment, task, queue, status, version, batch, is_test, created_at, finished_at, detail)
+select * from unnest(
+    %b::text[], %b::text[], %b::text[], %b::text[], %b::text[], %b::text[], %b::text[],
+    %b::boolean[], %b::bigint[], %b::bigint[], %b::text[]
+)
+"""
+CHANGE_RUNS: LiteralString = """
+update run_rows
+set status = new.status, version = new.version, finished_at = new.finished_at, detail = new.detail
+from unnest(%b::text[], %b::text[], %b::text[], %b::bigint[], %b::text[])
+as new (id, status, version, finished_at, detail)
+where run_rows.id = new.id
+"""
+STORE_ATTEMPTS: LiteralString = """
+insert into attempt_rows (run, number, detail) select * from unnest(%b::text[], %b::bigint[], %b::text[])
+on conflict (run, number) do update set detail = excluded.detail
+"""
+STORE_TAGS: LiteralString = """
+insert into tag_rows (environment, tag, run) select * from unnest(%b::text[], %b::bytea[], %b::text[])
+on conflict do nothing
+"""
+STORE_STATES: LiteralString = """
+insert into state_rows (stream, position, detail) select * from unnest(%b::text[], %b::bigint[], %b::text[])
+on conflict (stream) do update set position = excluded.position, detail = excluded.detail
+"""
+DROP_STATES: LiteralString = "delete from state_rows where stream = any(%b)"
+
+
+def project(cursor: Cursor[TupleRow], records: Sequence[Recorded], at: At) -> Changes:
+    """What becomes of the rows; nothing is stored yet. Raises LedgerCorrupt where events and rows do not fit."""
+    histories = histories_of(records)
+    try:
+        loaded = _load(cursor, histories, at)
+    except ValueError as error:
+        raise LedgerCorrupt(f"A row of the read models cannot be read: {error}. Verify and rebuild them.") from error
+    return fold(histories, loaded)
+
+
+def store(cursor: Cursor[TupleRow], changes: Changes, at: At) -> None:
+    """Store the rows that a batch changed, and remove the states that are no longer kept."""
+    tags = sorted((row.environment, row.tag.encode(), row.run) for row in changes.tags)
+    with cursor.connection.pipeline():
+        _store(cursor, at(ADD_RUNS), map(of_run, changes.added))
+        _store(cursor, at(CHANGE_RUNS), _changed(changes))
+        _store(cursor, at(STORE_ATTEMPTS), map(of_attempt, changes.attempts))
+        # In the order of their key, so that the runs of a tag go to its pages at once.
+        _store(cursor, at(STORE_TAGS), tags)
+        _store(cursor, at(STORE_STATES), map(of_state, changes.states))
+        if changes.gone:
+            cursor.execute(at(DROP_STATES), (changes.gone,))
+
+
+def _store(cursor: Cursor[TupleRow], statement: LiteralString, rows: Iterable[tuple[Any, ...]]) -> None:
+    columns = [list(column) for column in zip(*rows, strict=True)]
+    if columns:
+        cursor.execute(statement, columns)
+
+
+def _changed(changes: Changes) -> Iterable[tuple[object, ...]]:
+    for row in changes.changed:
+        columns = of_run(row)
+        yield row.id, row.status.value, row.version, row.finished_at, columns[-1]
+
+
+def _load(cursor: Cursor[TupleRow], histories: Histories, at: At) -> Loaded:
+    runs, states = touched(histories)
+    loaded = Loaded()
+    # All are asked for before the first is answered, each with a cursor of its own.
+    with cursor.connection.pipeline(), plain(cursor.connection) as attempts, plain(cursor.connection) as known:
+        if runs:
+            cursor.execute(at(LOAD_RUNS), (runs,))
+            attempts.execute(at(LOAD_ATTEMPTS), (runs, [status.value for status in OPEN]))
+        if states:
+            known.execute(at(LOAD_STATES), (states,))
+        if runs:
+            loaded.runs = {row.id: row for row in map(to_run, cursor.fetchall())}
+            loaded.attempts = {last.run: last for last in (to_attempt(detail) for (detail,) in attempts.fetchall())}
+        if states:
+            loaded.states = {stream: to_state(stream, detail) for stream, detail in known.fetchall()}
+    return loaded

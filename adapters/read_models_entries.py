@@ -1,0 +1,40 @@
+"""Stored rows as entries of a snapshot, those that cannot be read too."""
+
+from collections.abc import Callable
+from typing import Any
+
+from msgspec import Struct
+
+from adapters.read_models_rows import to_attempt, to_run, to_state
+from projections.fold import StateRow
+from projections.ports import Entry
+
+
+class Unreadable(Struct, frozen=True):
+    """A row that no projection can have written."""
+
+    error: str
+
+
+def run_entry(*columns: Any) -> Entry:
+    """Of the columns of run_rows."""
+    row = _read(lambda: to_run(columns))
+    return Entry((columns[0],), getattr(row, "position", 0), row)
+
+
+def attempt_entry(run: str, number: int, detail: str) -> Entry:
+    """Of the columns of attempt_rows."""
+    row = _read(lambda: to_attempt(detail))
+    return Entry((run, number), getattr(row, "position", 0), row)
+
+
+def state_entry(stream: str, position: int, detail: str) -> Entry:
+    """Of the columns of state_rows."""
+    return Entry((stream,), position, _read(lambda: StateRow(stream, position, to_state(stream, detail))))
+
+
+def _read(row_of: Callable[[], Struct]) -> Struct:
+    try:
+        return row_of()
+    except (ValueError, TypeError, KeyError) as error:
+        return Unreadable(str(error))

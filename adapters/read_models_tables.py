@@ -1,0 +1,40 @@
+"""What the tables of the read models have in common on every database: their names, twice, and their shape."""
+
+import hashlib
+from collections.abc import Callable, Iterable
+from typing import LiteralString, TypeAlias
+
+from domain.states import KINDS
+from projections import checkpoint
+from projections.attempts import AttemptRow
+from projections.fold import FOLD
+from projections.run_list import RunRow
+
+At: TypeAlias = Callable[[LiteralString], LiteralString]
+"""Which of the two sets of tables a statement means."""
+
+LEDGER = "ledger"
+"""The name under which the position in the ledger is tracked."""
+COUNTS: dict[LiteralString, LiteralString] = {
+    "run_rows": "select count(*) from run_rows",
+    "attempt_rows": "select count(*) from attempt_rows",
+    "tag_rows": "select count(*) from tag_rows",
+    "state_rows": "select count(*) from state_rows",
+}
+TABLE_NAMES = tuple(COUNTS)
+
+
+def current(statement: LiteralString) -> LiteralString:
+    """The tables that are read."""
+    return statement
+
+
+def following(statement: LiteralString) -> LiteralString:
+    """The tables that a rebuild writes, until they are swapped with those that are read."""
+    return statement.replace("_rows", "_rows_next")
+
+
+def shape_of(statements: Iterable[str]) -> str:
+    """What rows must have been written as: the tables made by these statements, the structs in them, and the fold."""
+    rows = checkpoint.shape_of([RunRow, AttemptRow, *(KINDS[kind] for kind in sorted(KINDS))])
+    return hashlib.sha256("\n".join([str(FOLD), rows, *statements]).encode()).hexdigest()

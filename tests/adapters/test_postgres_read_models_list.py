@@ -1,0 +1,91 @@
+"""From which indexes PostgreSQL reads the lists of runs."""
+
+# pyright: reportPrivateUsage=false
+
+import re
+from collections.abc import Generator, Mapping
+from random import Random
+from typing import LiteralString
+from unittest.mock import Mock
+
+import pytest
+
+from adapters.postgres.read_models import UNFINISHED, PostgresReadModels
+from domain.status import Status
+from projections.filters import RunFilter
+from tests.adapters.read_models import apply, in_postgres, tamper
+from tests.projections.histories import history
+
+
+@pytest.fixture
+def read_models() -> Generator[PostgresReadModels]:
+    with in_postgres() as opener:
+        opened = opener()
+        assert isinstance(opened, PostgresReadModels)
+        yield opened
+
+
+@pytest.mark.parametrize(
+    ("wanted", "scans"),
+    [
+        (RunFilter(is_test=True), ["run_rows_environment_id_idx environment id id"]),
+        (
+            RunFilter(tasks=("greet",), versions=("1",)),
+            ["run_rows_environment_task_status_id_idx environment task status id id"],
+        ),
+        (
+            RunFilter(statuses=(Status.FAILED,), is_test=True),
+            ["run_rows_environment_task_status_id_idx environment task status id id"],
+        ),
+        (
+            RunFilter(queues=("urgent", "task/greet"), statuses=(Status.FAILED,)),
+            [
+                "run_rows_environment_queue_id_idx environment queue id id",
+                "run_rows_environment_task_status_id_idx environment task status id id",
+            ],
+        ),
+        (RunFilter(batch="batch_1", tasks=("greet",)), ["run_rows_batch_id_idx batch id id"]),
+        (
+            RunFilter(tags=("red",), batch="batch_1"),
+            ["tag_rows_pkey environment tag run run", "run_rows_pkey id"],
+        ),
+    ],
+)
+@pytest.mark.parametrize("before", [None, "run_"])
+def test_each_part_of_a_filter_is_read_from_its_index_and_never_sorted(
+    read_models: PostgresReadModels,
+    monkeypatch: pytest.MonkeyPatch,
+    wanted: RunFilter,
+    scans: list[str],
+    before: str | None,
+) -> None:
+    """Also where most runs are alike, which would let a planner that counts them look for the others one by one."""
+    apply(read_models, history(Random(1), 200))
+    tamper(read_models, "update run_rows set environment = 'env_a', task = 'greet', status = 'COMPLETED'")
+    tamper(read_models, "update run_rows set queue = 'task/greet', batch = 'batch_2'")
+    tamper(read_models, "analyze run_rows")
+    listed = Mock(side_effect=read_models._store.listed)
+    monkeypatch.setattr(read_models._store, "listed", listed)
+    read_models.list_runs("env_a", wanted, 5, before=before)
+    question: tuple[LiteralString, Mapping[str, object]] = listed.call_args.args
+    statement, parameters = question
+    plan = "\n".join(line for (line,) in read_models._store.listed(f"explain {statement}", parameters))
+
+    read = re.findall(r"Index (?:Only )?Scan (?:Backward )?using (\S+) on .*\n +Index Cond: (.*)", plan)
+    assert [" ".join([index, *re.findall(r"\((\w+) [=<>]", condition)]) for index, condition in read] == [
+        *scans,
+        "run_rows_pkey id",
+    ]
+    assert len(re.findall("Scan (?!on (pair|unnest))", plan)) == len(read)
+    # Only what was found by several parts is put in order.
+    assert plan.count("Sort  (") == ("pair" in plan or "unnest" in plan)
+
+
+def test_counts_of_queues_are_read_from_unfinished_runs_alone(read_models: PostgresReadModels) -> None:
+    with read_models._store.writing() as cursor:
+        cursor.execute("set local enable_seqscan = off")
+        cursor.execute("set local enable_bitmapscan = off")
+        plan = "\n".join(line for (line,) in cursor.execute(f"explain {UNFINISHED}", ("env_a",)).fetchall())
+
+    assert "using run_rows_environment_queue_status_idx" in plan
+    assert "Index Cond: (environment = 'env_a'::text)" in plan
