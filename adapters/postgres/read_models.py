@@ -27,6 +27,7 @@ from domain.states import State
 from domain.status import Status
 from projections.attempts import AttemptRow
 from projections.filters import RunFilter
+from projections.known import Known
 from projections.queues import QueueRow, add_up
 from projections.run_list import RunRow
 
@@ -45,6 +46,7 @@ select status, sum(runs)::bigint from (
     select status, count(*) as runs from run_rows where environment = %s group by task, status
 ) as of_tasks group by status
 """
+TABLES: LiteralString = "select 'run_rows'::regclass::oid::bigint"
 # A lost tail is followed again.
 NOT_WAITING: LiteralString = "set local synchronous_commit = off"
 
@@ -57,6 +59,7 @@ class PostgresReadModels:
 
     def __init__(self, url: str, schema: str = SCHEMA) -> None:
         self._store = Store(url, schema)
+        self._known = Known()
         create(self._store)
 
     def position(self) -> Head:
@@ -71,16 +74,21 @@ class PostgresReadModels:
         """
         assert not records or records[-1].position == head.position, "the head is that of the last event"
         with self._store.writing() as cursor:
-            with cursor.connection.pipeline():
+            with cursor.connection.pipeline(), plain(cursor.connection) as number:
                 cursor.execute(NOT_WAITING)
                 # Whoever else follows or rebuilds waits here, so that no two of them interleave.
                 cursor.execute(LOCK_TRACKED, (LEDGER,))
+                ((tables,),) = number.execute(TABLES).fetchall()
             at, is_our_shape = head_and_shape(cursor.fetchall())
             new = unfollowed(records, head, at, is_our_shape=is_our_shape)
             if not new:
                 return at
-            store(cursor, project(cursor, new, current), current)
+            self._known.begin(at, tables)
+            loaded, changes = project(cursor, new, current, self._known)
+            store(cursor, changes, current)
             track(cursor, LEDGER, head)
+            # If this is not committed in the end, the next batch does not begin at that head.
+            self._known.learn(loaded, changes, head, tables)
         return head
 
     def get(self, run: str) -> RunRow | None:

@@ -16,6 +16,7 @@ from adapters.read_models_tables import COUNTS, LEDGER, TABLE_NAMES, following
 from domain.errors import OutOfStep
 from domain.events import Recorded
 from domain.ports import START, Head
+from projections.known import Known
 
 Tail: TypeAlias = tuple[Sequence[Recorded], Head]
 
@@ -32,6 +33,7 @@ class PostgresRebuild:
     def __init__(self, database: Store) -> None:
         self._store = database
         self._expected: Counter[str] = Counter()
+        self._known = Known()
         self.head = START
         with self._store.writing(None) as cursor:
             cursor.execute(LOCK_STEP)
@@ -44,8 +46,9 @@ class PostgresRebuild:
     def apply(self, records: Sequence[Recorded], head: Head) -> None:
         """Follow the ledger by these events, the last of which is at `head`."""
         with self._step(LOCK_STEP) as cursor:
-            changes = project(cursor, records, following)
+            loaded, changes = project(cursor, records, following, self._known)
             store(cursor, changes, following)
+        self._known.learn(loaded, changes, head, self._number)
         self._expected.update(added(records, changes))
         self.head = head
 
@@ -68,7 +71,7 @@ class PostgresRebuild:
             records, head = read_tail(self.head.position)
             expected = self._expected.copy()
             if records:
-                changes = project(cursor, records, following)
+                changes = project(cursor, records, following, self._known).changes
                 store(cursor, changes, following)
                 expected.update(added(records, changes))
             for name, statement in COUNTS.items():

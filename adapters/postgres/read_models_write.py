@@ -1,7 +1,7 @@
 """Following the ledger: load the rows that a batch touches, fold the batch over them, store what changed."""
 
 from collections.abc import Iterable, Sequence
-from typing import Any, LiteralString
+from typing import Any, LiteralString, NamedTuple
 
 from psycopg import Cursor
 from psycopg.rows import TupleRow
@@ -12,7 +12,8 @@ from adapters.read_models_tables import At
 from domain.errors import LedgerCorrupt
 from domain.events import Recorded
 from projections.attempts import OPEN
-from projections.fold import Changes, Histories, Loaded, fold, histories_of, touched
+from projections.fold import Changes, Loaded, Touched, fold, histories_of, touched
+from projections.known import Known
 
 LOAD_RUNS: LiteralString = """
 select id, environment, task, queue, status, version, batch, is_test, created_at, finished_at, detail
@@ -56,14 +57,22 @@ on conflict (stream) do update set position = excluded.position, detail = exclud
 DROP_STATES: LiteralString = "delete from state_rows where stream = any(%b)"
 
 
-def project(cursor: Cursor[TupleRow], records: Sequence[Recorded], at: At) -> Changes:
+class Follow(NamedTuple):
+    """What becomes of the rows by a batch."""
+
+    loaded: Loaded
+    changes: Changes
+
+
+def project(cursor: Cursor[TupleRow], records: Sequence[Recorded], at: At, known: Known) -> Follow:
     """What becomes of the rows; nothing is stored yet. Raises LedgerCorrupt where events and rows do not fit."""
     histories = histories_of(records)
+    loaded, missing = known.among(touched(histories))
     try:
-        loaded = _load(cursor, histories, at)
+        _load(cursor, missing, at, loaded)
     except ValueError as error:
         raise LedgerCorrupt(f"A row of the read models cannot be read: {error}. Verify and rebuild them.") from error
-    return fold(histories, loaded)
+    return Follow(loaded, fold(histories, loaded))
 
 
 def store(cursor: Cursor[TupleRow], changes: Changes, at: At) -> None:
@@ -92,19 +101,19 @@ def _changed(changes: Changes) -> Iterable[tuple[object, ...]]:
         yield row.id, row.status.value, row.version, row.finished_at, columns[-1]
 
 
-def _load(cursor: Cursor[TupleRow], histories: Histories, at: At) -> Loaded:
-    runs, states = touched(histories)
-    loaded = Loaded()
+def _load(cursor: Cursor[TupleRow], missing: Touched, at: At, loaded: Loaded) -> None:
+    runs, states = missing
+    if not runs and not states:
+        return
     # All are asked for before the first is answered, each with a cursor of its own.
-    with cursor.connection.pipeline(), plain(cursor.connection) as attempts, plain(cursor.connection) as known:
+    with cursor.connection.pipeline(), plain(cursor.connection) as attempts, plain(cursor.connection) as found:
         if runs:
             cursor.execute(at(LOAD_RUNS), (runs,))
             attempts.execute(at(LOAD_ATTEMPTS), (runs, [status.value for status in OPEN]))
         if states:
-            known.execute(at(LOAD_STATES), (states,))
+            found.execute(at(LOAD_STATES), (states,))
         if runs:
-            loaded.runs = {row.id: row for row in map(to_run, cursor.fetchall())}
-            loaded.attempts = {last.run: last for last in (to_attempt(detail) for (detail,) in attempts.fetchall())}
+            loaded.runs |= {row.id: row for row in map(to_run, cursor.fetchall())}
+            loaded.attempts |= {last.run: last for last in (to_attempt(detail) for (detail,) in attempts.fetchall())}
         if states:
-            loaded.states = {stream: to_state(stream, detail) for stream, detail in known.fetchall()}
-    return loaded
+            loaded.states |= {stream: to_state(stream, detail) for stream, detail in found.fetchall()}

@@ -20,6 +20,7 @@ from domain.states import State
 from domain.status import Status
 from projections.attempts import AttemptRow
 from projections.filters import RunFilter
+from projections.known import Known
 from projections.queues import QueueRow, add_up
 from projections.run_list import RunRow
 
@@ -46,6 +47,7 @@ class SqliteReadModels:
     def __init__(self, path: Path | str, *, name: str = "read_models") -> None:
         in_memory = str(path) == MEMORY
         self._store = Store(f"file:{name}?mode=memory&cache=shared" if in_memory else Path(path).absolute().as_uri())
+        self._known = Known()
         create(self._store)
 
     def position(self) -> Head:
@@ -66,8 +68,13 @@ class SqliteReadModels:
             new = unfollowed(records, head, at, is_our_shape=is_our_shape)
             if not new:
                 return at
-            store(cursor, project(cursor, new, current), current)
+            (tables,) = cursor.execute("pragma user_version").fetchone()
+            self._known.begin(at, tables)
+            loaded, changes = project(cursor, new, current, self._known)
+            store(cursor, changes, current)
             track(cursor, LEDGER, head)
+            # If this is not committed in the end, the next batch does not begin at that head.
+            self._known.learn(loaded, changes, head, tables)
         return head
 
     def get(self, run: str) -> RunRow | None:

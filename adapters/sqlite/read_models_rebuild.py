@@ -12,6 +12,7 @@ from adapters.sqlite.read_models_write import project, store
 from domain.errors import OutOfStep
 from domain.events import Recorded
 from domain.ports import START, Head
+from projections.known import Known
 
 Tail: TypeAlias = tuple[Sequence[Recorded], Head]
 
@@ -22,6 +23,7 @@ class SqliteRebuild:
     def __init__(self, database: Store) -> None:
         self._store = database
         self._expected: Counter[str] = Counter()
+        self._known = Known()
         self.head = START
         self._drop_leftovers()
         with self._store.writing() as cursor:
@@ -34,9 +36,10 @@ class SqliteRebuild:
         """Follow the ledger by these events, the last of which is at `head`."""
         # Nobody else writes these tables, so that others need to wait only while rows are stored.
         with self._store.reading() as cursor:
-            changes = project(cursor, records, following)
+            loaded, changes = project(cursor, records, following, self._known)
         with self._store.writing() as cursor:
             store(cursor, changes, following)
+        self._known.learn(loaded, changes, head, self._number)
         self._expected.update(added(records, changes))
         self.head = head
 
@@ -55,7 +58,7 @@ class SqliteRebuild:
         with self._store.writing() as cursor:
             records, head = read_tail(self.head.position)
             if records:
-                changes = project(cursor, records, following)
+                changes = project(cursor, records, following, self._known).changes
                 store(cursor, changes, following)
                 self._expected.update(added(records, changes))
             for name, statement in COUNTS.items():

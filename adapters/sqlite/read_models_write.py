@@ -2,6 +2,7 @@
 
 import sqlite3
 from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
 from msgspec import json
 
@@ -10,7 +11,8 @@ from adapters.read_models_tables import At
 from domain.errors import LedgerCorrupt
 from domain.events import Recorded
 from projections.attempts import OPEN
-from projections.fold import Changes, Histories, Loaded, fold, histories_of, touched
+from projections.fold import Changes, Loaded, Touched, fold, histories_of, touched
+from projections.known import Known
 
 LOAD_RUNS = """
 select id, environment, task, queue, status, version, batch, is_test, created_at, finished_at, detail
@@ -41,14 +43,22 @@ on conflict (stream) do update set position = excluded.position, detail = exclud
 DROP_STATE = "delete from state_rows where stream = ?"
 
 
-def project(cursor: sqlite3.Cursor, records: Sequence[Recorded], at: At) -> Changes:
+class Follow(NamedTuple):
+    """What becomes of the rows by a batch."""
+
+    loaded: Loaded
+    changes: Changes
+
+
+def project(cursor: sqlite3.Cursor, records: Sequence[Recorded], at: At, known: Known) -> Follow:
     """What becomes of the rows; nothing is stored yet. Raises LedgerCorrupt where events and rows do not fit."""
     histories = histories_of(records)
+    loaded, missing = known.among(touched(histories))
     try:
-        loaded = _load(cursor, histories, at)
+        _load(cursor, missing, at, loaded)
     except ValueError as error:
         raise LedgerCorrupt(f"A row of the read models cannot be read: {error}. Verify and rebuild them.") from error
-    return fold(histories, loaded)
+    return Follow(loaded, fold(histories, loaded))
 
 
 def store(cursor: sqlite3.Cursor, changes: Changes, at: At) -> None:
@@ -68,20 +78,18 @@ def _changed(changes: Changes) -> Iterable[tuple[object, ...]]:
         yield row.status.value, row.version, row.finished_at, columns[-1], row.id
 
 
-def _load(cursor: sqlite3.Cursor, histories: Histories, at: At) -> Loaded:
-    runs, states = touched(histories)
-    loaded = Loaded()
+def _load(cursor: sqlite3.Cursor, missing: Touched, at: At, loaded: Loaded) -> None:
+    runs, states = missing
     if runs:
-        rows = map(to_run, cursor.execute(at(LOAD_RUNS), (_list(runs),)))
-        loaded.runs = {row.id: row for row in rows}
-    last = [(row.id, row.attempts) for row in loaded.runs.values() if row.status in OPEN]
-    if last:
-        attempts = [to_attempt(detail) for (detail,) in cursor.execute(at(LOAD_ATTEMPTS), (_list(last),))]
-        loaded.attempts = {attempt.run: attempt for attempt in attempts}
+        rows = list(map(to_run, cursor.execute(at(LOAD_RUNS), (_list(runs),))))
+        loaded.runs |= {row.id: row for row in rows}
+        last = [(row.id, row.attempts) for row in rows if row.status in OPEN]
+        if last:
+            attempts = [to_attempt(detail) for (detail,) in cursor.execute(at(LOAD_ATTEMPTS), (_list(last),))]
+            loaded.attempts |= {attempt.run: attempt for attempt in attempts}
     if states:
-        known = cursor.execute(at(LOAD_STATES), (_list(states),))
-        loaded.states = {stream: to_state(stream, detail) for stream, detail in known}
-    return loaded
+        found = cursor.execute(at(LOAD_STATES), (_list(states),))
+        loaded.states |= {stream: to_state(stream, detail) for stream, detail in found}
 
 
 def _list(values: object) -> str:

@@ -95,6 +95,11 @@ def tamper(read_models: Tables, statement: str, *parameters: object) -> int:
         return cursor.execute(statement.replace("?", "%s").encode(), parameters).rowcount
 
 
+def forget(read_models: Tables) -> None:
+    """As after a start: rows of unfinished runs are no longer in memory."""
+    read_models._known.forget()
+
+
 def tables_and_indexes(read_models: Tables) -> list[str]:
     """What there is, without the names that each rebuild gives to its indexes."""
     if isinstance(read_models, SqliteReadModels):

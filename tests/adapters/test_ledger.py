@@ -45,6 +45,15 @@ def test_what_was_appended_is_read_back_as_it_was(ledger: Ledger) -> None:
     assert ledger.read_streams(["run_1", "run_2"]) == {"run_1": batch}
 
 
+def test_all_aggregates_of_a_kind_are_found_and_no_others(ledger: Ledger) -> None:
+    batch = triggered(START, "env_1", "env_2", "environment_1", "run_1", "env")
+
+    ledger.append(batch, {}, after=START)
+
+    assert ledger.read_kind("env") == {"env_1": [batch[0]], "env_2": [batch[1]]}
+    assert ledger.read_kind("batch") == {}
+
+
 def test_an_absent_payload_is_not_the_payload_null(ledger: Ledger) -> None:
     nothing = recorded(1, "run_1", 1, e.RunTriggered("greet", "task/greet"))
     null = recorded(2, "run_2", 1, e.RunTriggered("greet", "task/greet", payload=Raw(b"null")))

@@ -16,7 +16,7 @@ from domain.status import Status
 from projections import checkpoint
 from projections.filters import RunFilter
 from projections.queues import count
-from tests.adapters.read_models import Opener, Tables, apply, dump, head_of, tamper
+from tests.adapters.read_models import Opener, Tables, apply, dump, forget, head_of, tamper
 from tests.projections.histories import ENVIRONMENTS, chances, history, of_run, split, unhurried
 from tests.projections.model import naively
 
@@ -102,9 +102,25 @@ def test_a_batch_that_cannot_be_followed_leaves_everything_as_it_was(read_models
 def test_a_row_that_cannot_be_read_is_an_error_that_says_what_to_do(read_models: Tables) -> None:
     apply(read_models, HISTORY[:3])
     tamper(read_models, "update run_rows set detail = '{}'")
+    forget(read_models)
 
     with pytest.raises(LedgerCorrupt, match="Verify and rebuild"):
         apply(read_models, HISTORY[3:])
+
+
+def test_a_row_that_was_loaded_wrong_is_forgotten_with_the_tables_that_it_came_from(read_models: Tables) -> None:
+    apply(read_models, HISTORY[:1])
+    forget(read_models)
+    tamper(read_models, "update run_rows set detail = replace(detail, 'red', 'blue')")
+    apply(read_models, HISTORY[:2])
+    rebuild = read_models.start_rebuild()
+    rebuild.apply(HISTORY[:2], head_of(HISTORY[:2]))
+    rebuild.index()
+    rebuild.swap(lambda _: ((), rebuild.head))
+
+    apply(read_models, HISTORY)
+
+    assert dump(read_models) == naively(HISTORY)
 
 
 @unhurried
