@@ -1,11 +1,12 @@
 """Following the ledger: load the rows that a batch touches, fold the batch over them, store what changed."""
 
-from collections.abc import Iterable, Sequence
-from typing import Any, LiteralString, NamedTuple
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, LiteralString, NamedTuple, TypeAlias
 
 from psycopg import Cursor
 from psycopg.rows import TupleRow
 
+from adapters.postgres.arrays import Array, bigints, blobs, bools, texts
 from adapters.postgres.database import plain
 from adapters.read_models_rows import of_attempt, of_run, of_state, to_attempt, to_run, to_state
 from adapters.read_models_tables import At
@@ -54,6 +55,11 @@ STORE_STATES: LiteralString = """
 insert into state_rows (stream, position, detail) select * from unnest(%b::text[], %b::bigint[], %b::text[])
 on conflict (stream) do update set position = excluded.position, detail = excluded.detail
 """
+Column: TypeAlias = Callable[[Sequence[Any]], Array]
+RUN: Sequence[Column] = (*(texts,) * 7, bools, bigints, bigints, texts)
+CHANGE: Sequence[Column] = (texts, texts, texts, bigints, texts)
+ROW: Sequence[Column] = (texts, bigints, texts)
+TAG: Sequence[Column] = (texts, blobs, texts)
 DROP_STATES: LiteralString = "delete from state_rows where stream = any(%b)"
 
 
@@ -79,20 +85,22 @@ def store(cursor: Cursor[TupleRow], changes: Changes, at: At) -> None:
     """Store the rows that a batch changed, and remove the states that are no longer kept."""
     tags = sorted((row.environment, row.tag.encode(), row.run) for row in changes.tags)
     with cursor.connection.pipeline():
-        _store(cursor, at(ADD_RUNS), map(of_run, changes.added))
-        _store(cursor, at(CHANGE_RUNS), _changed(changes))
-        _store(cursor, at(STORE_ATTEMPTS), map(of_attempt, changes.attempts))
+        _store(cursor, at(ADD_RUNS), RUN, map(of_run, changes.added))
+        _store(cursor, at(CHANGE_RUNS), CHANGE, _changed(changes))
+        _store(cursor, at(STORE_ATTEMPTS), ROW, map(of_attempt, changes.attempts))
         # In the order of their key, so that the runs of a tag go to its pages at once.
-        _store(cursor, at(STORE_TAGS), tags)
-        _store(cursor, at(STORE_STATES), map(of_state, changes.states))
+        _store(cursor, at(STORE_TAGS), TAG, tags)
+        _store(cursor, at(STORE_STATES), ROW, map(of_state, changes.states))
         if changes.gone:
-            cursor.execute(at(DROP_STATES), (changes.gone,))
+            cursor.execute(at(DROP_STATES), (texts(changes.gone),))
 
 
-def _store(cursor: Cursor[TupleRow], statement: LiteralString, rows: Iterable[tuple[Any, ...]]) -> None:
-    columns = [list(column) for column in zip(*rows, strict=True)]
+def _store(
+    cursor: Cursor[TupleRow], statement: LiteralString, kinds: Sequence[Column], rows: Iterable[tuple[Any, ...]]
+) -> None:
+    columns = list(zip(*rows, strict=True))
     if columns:
-        cursor.execute(statement, columns)
+        cursor.execute(statement, [kind(column) for kind, column in zip(kinds, columns, strict=True)])
 
 
 def _changed(changes: Changes) -> Iterable[tuple[object, ...]]:

@@ -11,6 +11,7 @@ from psycopg.rows import TupleRow
 
 from adapters.codec import NewRow
 from adapters.hashes import seal
+from adapters.postgres.arrays import bigints, blobs, texts
 from adapters.postgres.database import Database, plain
 from adapters.postgres.migrate import migrate
 from domain.errors import Deposed
@@ -78,22 +79,22 @@ def last_of(cursor: Cursor[TupleRow]) -> Head:
 
 
 def insert_behind(
-    connection: Connection[Any], batch: Sequence[NewRow], blobs: Mapping[str, bytes], after: Head, channel: str
+    connection: Connection[Any], batch: Sequence[NewRow], values: Mapping[str, bytes], after: Head, channel: str
 ) -> Head:
     """Insert the batch right behind `after`. Raises Deposed, and nothing was inserted, if that is not the head."""
     rows, head = seal(batch, after)
-    positions, streams, versions, topics, states, digests = (list(column) for column in zip(*rows, strict=True))
+    positions, streams, versions, topics, states, digests = zip(*rows, strict=True)
     parameters = {
         "position": after.position,
         "digest": after.digest,
-        "positions": positions,
-        "streams": streams,
-        "versions": versions,
-        "topics": topics,
-        "states": states,
-        "digests": digests,
-        "keys": list(blobs),
-        "values": list(blobs.values()),
+        "positions": bigints(positions),
+        "streams": texts(streams),
+        "versions": bigints(versions),
+        "topics": texts(topics),
+        "states": blobs(states),
+        "digests": blobs(digests),
+        "keys": texts(list(values)),
+        "values": blobs(list(values.values())),
         "channel": channel,
     }
     try:
