@@ -34,6 +34,7 @@ def open_database(settings: Settings) -> Database:
     Raises LedgerUnavailable, also when it is a file that another engine has opened.
     """
     if settings.is_postgres:
+        migrate(settings.database_url, settings.database_schema)
         return _postgres(settings)
     settings.database_path.parent.mkdir(parents=True, exist_ok=True)
     return Database(SqliteLedger(settings.database_path), SqliteReadModels(settings.views_path))
@@ -54,8 +55,16 @@ def open_lease(settings: Settings, address: str) -> Lease | None:
 
 @contextmanager
 def beside_an_engine(settings: Settings) -> Generator[Database]:
-    """The database for a command that appends nothing, with or without an engine that runs on it."""
+    """The database for a command that appends nothing, with or without an engine that runs on it.
+
+    Raises WrongSetting when there is none; it is neither made nor migrated.
+    """
     if settings.is_postgres:
+        if migrate(settings.database_url, settings.database_schema, dry_run=True):
+            raise WrongSetting(
+                f"There is no ledger of this version in schema {settings.database_schema} of {settings.database},"
+                " which RUNFOLD_DATABASE_URL names: start a node, or run `runfold database migrate`."
+            )
         database = _postgres(settings)
     elif settings.database_path.is_file():
         ledger = SqliteLedger(settings.database_path, writes=False)
@@ -70,5 +79,4 @@ def beside_an_engine(settings: Settings) -> Generator[Database]:
 
 def _postgres(settings: Settings) -> Database:
     url, schema = settings.database_url, settings.database_schema
-    migrate(url, schema)
     return Database(PostgresLedger(url, schema), PostgresReadModels(url, schema))
