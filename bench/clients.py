@@ -14,6 +14,7 @@ IN_FLIGHT = 4
 """Requests of the client at a time: enough that the engine never waits for it."""
 EVENTS_PER_RUN, EVENTS_PER_BATCH = 4, 2
 """Triggered, dequeued, started, succeeded; and the batch with the key of its request."""
+WARM_UP_RUNS = 200
 LOOK_AGAIN_SECONDS = 0.05
 """One percent of what a repetition takes; to ask more often would slow down what is measured."""
 UNFINISHED = "PENDING,PENDING_VERSION,DELAYED,QUEUED,DEQUEUED,EXECUTING,REATTEMPTING"
@@ -72,8 +73,8 @@ async def unfinished(http: httpx.AsyncClient) -> bool:
     return bool(response.raise_for_status().json()["data"])
 
 
-async def warm_up(http: httpx.AsyncClient, runs: int = 200) -> None:
+async def warm_up(http: httpx.AsyncClient) -> None:
     """Until the worker is there and everything has run once."""
     before, _ = await head(http)
-    await trigger("nothing", runs, 100)
-    await all_done(http, before + EVENTS_PER_RUN * runs, 60)
+    await trigger("nothing", WARM_UP_RUNS, 100)
+    await all_done(http, before + EVENTS_PER_RUN * WARM_UP_RUNS, 60)

@@ -3,15 +3,14 @@
 import random
 import time
 from collections.abc import Iterator
-from contextlib import closing
-from pathlib import Path
 
 from msgspec import Raw, Struct
 
 from adapters.ids import Uuid7Ids
-from adapters.sqlite.ledger import SqliteLedger
-from adapters.sqlite.read_models import SqliteReadModels
+from app.backends import Database
+from app.rebuild import rebuild
 from app.service import digest_of
+from bench import databases
 from bench.processes import KEY
 from domain import events as e
 from domain.events import Event, Recorded, RunError, TaskSettings
@@ -41,22 +40,14 @@ _ORIGINS: dict[type[Event], tuple[str, str]] = {
 
 
 class Corpus(Struct, frozen=True):
-    """Where it is, what is in it, and how long it took to write."""
+    """What is in a ledger, and how long it took to write."""
 
-    folder: Path
     environment: str
     runs: tuple[str, ...]
     events: int
     append_seconds: float
     apply_seconds: float
-
-    def ledger(self) -> SqliteLedger:
-        """Its ledger, to be closed."""
-        return SqliteLedger(self.folder / "ledger.db")
-
-    def read_models(self) -> SqliteReadModels:
-        """Its read models, to be closed."""
-        return SqliteReadModels(self.folder / "ledger.views.db")
+    """By following, or by a rebuild."""
 
 
 class Story:
@@ -90,6 +81,12 @@ class Story:
             yield [*self._begin(min(WAVE, runs - start)), *self._end(self._open[:-WAVE])]
         self._wall += WAVE_MS
         yield [*self._end(self._open)]
+
+    def queued(self, runs: int) -> Iterator[list[Recorded]]:
+        """The events of so many runs that nobody has taken yet."""
+        for start in range(0, runs, WAVE):
+            self._wall += WAVE_MS
+            yield list(self._begin(min(WAVE, runs - start)))
 
     def _begin(self, runs: int) -> Iterator[Recorded]:
         for start in range(0, runs, BATCH):
@@ -146,22 +143,49 @@ class Story:
         )
 
 
-def write(folder: Path, runs: int) -> Corpus:
-    """Make a ledger with its read models in this folder, the way an engine and its follower do."""
-    story = Story()
-    append_seconds = apply_seconds = 0.0
-    with (
-        closing(SqliteLedger(folder / "ledger.db")) as ledger,
-        closing(SqliteReadModels(folder / "ledger.views.db")) as read_models,
-    ):
-        opening = story.opening()
-        head = ledger.append(opening, {}, after=START)
-        read_models.apply(opening, head)
-        for records in story.waves(runs):
+def write(url: str, runs: int) -> Corpus:
+    """Fill a new database: a file the way an engine and its follower do, PostgreSQL by a rebuild, which is faster."""
+    with databases.opened(url) as database:
+        return Writing(database, follows=not url.startswith("postgres")).finish(runs)
+
+
+class Writing:
+    """A ledger that grows, with read models that follow it at each step or are made anew in the end."""
+
+    def __init__(self, database: Database, *, follows: bool) -> None:
+        self._database = database
+        self._follows = follows
+        self._story = Story()
+        self._head = START
+        self._append_seconds = self._apply_seconds = 0.0
+
+    def finish(self, runs: int) -> Corpus:
+        """So many more runs, all of which have ended."""
+        return self._write(self._story.waves(runs))
+
+    def queue(self, runs: int) -> Corpus:
+        """So many more runs, all of which wait for a worker."""
+        return self._write(self._story.queued(runs))
+
+    def _write(self, waves: Iterator[list[Recorded]]) -> Corpus:
+        if self._head == START:
+            self._append(self._story.opening())
+        for records in waves:
+            self._append(records)
+        if not self._follows:
             begun = time.perf_counter()
-            head = ledger.append(records, {}, after=head)
-            appended = time.perf_counter()
-            read_models.apply(records, head)
-            append_seconds += appended - begun
-            apply_seconds += time.perf_counter() - appended
-    return Corpus(folder, story.environment, tuple(story.runs), head.position, append_seconds, apply_seconds)
+            rebuild(self._database.ledger, self._database.read_models)
+            self._apply_seconds += time.perf_counter() - begun
+        made = self._story
+        return Corpus(
+            made.environment, tuple(made.runs), self._head.position, self._append_seconds, self._apply_seconds
+        )
+
+    def _append(self, records: list[Recorded]) -> None:
+        begun = time.perf_counter()
+        self._head = self._database.ledger.append(records, {}, after=self._head)
+        self._append_seconds += time.perf_counter() - begun
+        if self._follows:
+            begun = time.perf_counter()
+            self._database.read_models.apply(records, self._head)
+            self._apply_seconds += time.perf_counter() - begun

@@ -10,6 +10,10 @@ class BenchError(Exception):
     """A measurement could not be made; the message says why."""
 
 
+class TimeIsUp(BenchError):
+    """A scenario took too long as a whole."""
+
+
 class Aim(Struct, frozen=True):
     """What the project set out to reach: at least the value, or at most."""
 

@@ -72,8 +72,8 @@ def _write_through(descriptor: int) -> None:
 
 
 def _ledger(folder: Path, scale: Scale) -> Iterator[Figure]:
-    events = list(_events(SIZES[2_000] // scale.divisor))
-    rows = list(_rows(events))
+    events = list(story_events(SIZES[2_000] // scale.divisor))
+    rows = list(rows_of(events))
     appended: tuple[float, ...] = ()
     for size, total in SIZES.items():
         count = total // scale.divisor
@@ -91,7 +91,7 @@ def _ledger(folder: Path, scale: Scale) -> Iterator[Figure]:
 def _memory(scale: Scale) -> Iterator[Figure]:
     runs = 20_000 // scale.divisor
     yield Figure(CORE, "runs/s", _rates(scale, runs, lambda: _seconds(lambda: core.run_through(runs, 100))))
-    events = list(_events(200_000 // scale.divisor))
+    events = list(story_events(200_000 // scale.divisor))
     yield Figure(FOLD, "events/s", _rates(scale, len(events), lambda: _fold(events)))
 
 
@@ -116,14 +116,14 @@ def _posts(name: str, running: Running, requests: int, scale: Scale, floor: str 
     yield Figure(f"server CPU, {name}", "µs/request", tuple(cpu), floors=(f"server CPU, {floor}",) if floor else ())
 
 
-def _events(count: int) -> Iterator[Recorded]:
+def story_events(count: int) -> Iterator[Recorded]:
     story = corpus.Story()
     yield from story.opening()
     for wave in story.waves(count // 4):
         yield from wave
 
 
-def _rows(events: Sequence[Recorded]) -> Iterator[tuple[int, str, int, str, bytes, bytes]]:
+def rows_of(events: Sequence[Recorded]) -> Iterator[tuple[int, str, int, str, bytes, bytes]]:
     """The events as the ledger's table has them."""
     digest = START.digest
     for recorded in events:

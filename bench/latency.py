@@ -3,20 +3,17 @@
 import asyncio
 import sys
 import tempfile
-import threading
-import time
-from collections.abc import Callable, Coroutine
 from pathlib import Path
-from typing import Any
 
 from msgspec import Struct
 
-from bench import clients
+from bench import clients, databases
 from bench.figures import BenchError, Chapter, quantiles, under
+from bench.pace import PER_SECOND, on_time
 from bench.processes import engine, worker
+from domain.events import AttemptSucceeded, RunTriggered
 from runfold import aio
 
-PER_SECOND = 50
 SECONDS, QUICK_SECONDS = 20, 3
 REPEATS = 3
 P50, P99 = under(4), under(15)
@@ -26,8 +23,10 @@ EMPTY_CALL = "the same call to a server that does nothing"
 class Measured(Struct, frozen=True):
     """All values of one repetition, in milliseconds."""
 
-    to_start: list[float]
     calls: list[float]
+    to_start: list[float]
+    to_completed: list[float]
+    """By the time that the engine stamped on the event, which has whole milliseconds."""
 
 
 def measure(folder: Path, *, quick: bool) -> Chapter:
@@ -35,7 +34,7 @@ def measure(folder: Path, *, quick: bool) -> Chapter:
     seconds, repeats = (QUICK_SECONDS, 1) if quick else (SECONDS, REPEATS)
     count = PER_SECOND * seconds
     empty = [_calls_alone(folder, count) for _ in range(repeats)]
-    found = [_once(folder, count) for _ in range(repeats)]
+    found = [once(folder, count) for _ in range(repeats)]
     figures = [
         *quantiles(
             "scheduled time to the task's first line", "ms", [each.to_start for each in found], p50=P50, p99=P99
@@ -50,16 +49,35 @@ def measure(folder: Path, *, quick: bool) -> Chapter:
     return Chapter("Trigger to start", about, figures)
 
 
-def _once(where: Path, count: int) -> Measured:
+def once(where: Path, count: int, database: str | None = None) -> Measured:
+    """One engine, one worker, so many calls; on a SQLite file if no database is named."""
     with tempfile.TemporaryDirectory(dir=where) as name:
         folder = Path(name)
-        with engine(folder) as running, worker(folder, running.address):
+        url = database or databases.file_in(folder)
+        with engine(folder, database=url) as running, worker(folder, running.address):
             calls = asyncio.run(_go(running.address, count))
-        lines = (folder / "times").read_text().splitlines()
+        to_start = started(folder / "times", count)
+        return Measured(calls, to_start, _completed(url))
+
+
+def started(times: Path, count: int) -> list[float]:
+    """Milliseconds from the scheduled time to the first line of a task, of each run that noted both."""
+    lines = times.read_text().splitlines()
     if len(lines) != count:
         raise BenchError(f"{len(lines)} of {count} runs have started.")
-    times = [tuple(map(int, line.split())) for line in lines]
-    return Measured([(began - scheduled) / 1e6 for scheduled, began in times], calls)
+    return [(int(began) - int(scheduled)) / 1e6 for scheduled, began in map(str.split, lines)]
+
+
+def _completed(url: str) -> list[float]:
+    with databases.opened(url) as database:
+        records = database.ledger.read_after(0, limit=database.ledger.head().position)
+    scheduled = {
+        recorded.stream: int(bytes(recorded.event.payload))
+        for recorded in records
+        if isinstance(recorded.event, RunTriggered) and recorded.event.task == "note"
+    }
+    ended = {each.stream: each.recorded_at for each in records if isinstance(each.event, AttemptSucceeded)}
+    return [ended[run] - at_ns / 1e6 for run, at_ns in scheduled.items()]
 
 
 async def _go(address: str, count: int) -> list[float]:
@@ -75,34 +93,3 @@ def _calls_alone(where: Path, count: int) -> list[float]:
     command = (sys.executable, Path(__file__).with_name("empty_server.py"))
     with tempfile.TemporaryDirectory(dir=where) as name, engine(Path(name), command):
         return asyncio.run(on_time(count, lambda scheduled: aio.tasks.trigger("note", scheduled)))
-
-
-async def on_time(count: int, call: Callable[[int], Coroutine[Any, Any, object]]) -> list[float]:
-    """Make so many calls, each when its time has come; how long each one took, in milliseconds."""
-    loop = asyncio.get_running_loop()
-    took: list[float] = []
-    all_answered = asyncio.Event()
-
-    async def one(scheduled: int) -> None:
-        begun = time.perf_counter()
-        await call(scheduled)
-        took.append((time.perf_counter() - begun) * 1_000)
-        if len(took) == count:
-            all_answered.set()
-
-    def begin(scheduled: int) -> None:
-        under_way.append(loop.create_task(one(scheduled)))
-
-    def beat() -> None:
-        # A thread sleeps to the microsecond, an event loop to the millisecond.
-        first = time.time_ns() + 100_000_000
-        for number in range(count):
-            scheduled = first + number * 1_000_000_000 // PER_SECOND
-            time.sleep(max(0, scheduled - time.time_ns()) / 1e9)
-            loop.call_soon_threadsafe(begin, scheduled)
-
-    under_way: list[asyncio.Task[None]] = []
-    threading.Thread(target=beat, name="beat", daemon=True).start()
-    async with asyncio.timeout(count / PER_SECOND + 30):
-        await all_answered.wait()
-    return took

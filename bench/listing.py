@@ -2,21 +2,20 @@
 
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing
 from pathlib import Path
 
 import httpx
 from msgspec import Struct
 
-from adapters.sqlite.read_models import SqliteReadModels
 from app.web.listing import cursor_of
-from bench import corpus
+from bench import corpus, databases
 from bench.corpus import Corpus
 from bench.figures import BenchError, Chapter, Figure, quantiles, under
 from bench.floors import APPEND_LARGE, FOLD
 from bench.processes import HEADERS, Running, engine
 from domain.status import Status
 from projections.filters import RunFilter
+from projections.ports import ReadModels
 
 RUNS, QUICK_RUNS = 1_000_000, 20_000
 ROUNDS, CALLS = 3, 200
@@ -35,7 +34,8 @@ class Query(Struct, frozen=True):
 
 def measure(folder: Path, *, quick: bool) -> Chapter:
     """Write the ledger and its read models, then ask for pages of them."""
-    made = corpus.write(folder, QUICK_RUNS if quick else RUNS)
+    url = databases.file_in(folder)
+    made = corpus.write(url, QUICK_RUNS if quick else RUNS)
     calls = CALLS // 10 if quick else CALLS
     figures = [
         Figure(
@@ -46,15 +46,16 @@ def measure(folder: Path, *, quick: bool) -> Chapter:
         ),
     ]
     queries = list(_queries(made))
-    with closing(made.read_models()) as read_models:
+    with databases.opened(url) as database:
         for query in queries:
-            figures += quantiles(f"in process: {query.name}", "ms", _in_process(read_models, made, query, calls))
+            rounds = [in_process(database.read_models, made, query, calls) for _ in range(ROUNDS)]
+            figures += quantiles(f"in process: {query.name}", "ms", rounds)
     with engine(folder) as running:
         figures.append(Figure("start of an engine on these files", "s", (running.wait_ready(),)))
         for query in queries:
             floors = (f"in process: {query.name}, p50",)
             aim = AIM if query is queries[0] else None
-            rounds = _over_http(running, query, calls)
+            rounds = [over_http(running, query, calls) for _ in range(ROUNDS)]
             figures += quantiles(f"over HTTP: {query.name}", "ms", rounds, p50=aim, p99=aim, floors=floors)
     about = (
         f"{len(made.runs):,} runs of {len(corpus.TASKS)} tasks, {made.events:,} events; 1 % failed, 10 % have one of"
@@ -63,10 +64,15 @@ def measure(folder: Path, *, quick: bool) -> Chapter:
     return Chapter("Lists", about, figures)
 
 
+def newest_failed() -> Query:
+    """The page that people look at first."""
+    return Query("newest 50 FAILED", RunFilter(statuses=(Status.FAILED,)), {"filter[status]": "FAILED"})
+
+
 def _queries(made: Corpus) -> Iterator[Query]:
     failed, task, tag, queue = (Status.FAILED,), corpus.TASKS[3], corpus.TAGS[7], corpus.QUEUE
     middle = made.runs[len(made.runs) // 2]
-    yield Query("newest 50 FAILED", RunFilter(statuses=failed), {"filter[status]": "FAILED"})
+    yield newest_failed()
     yield Query("newest 50", RunFilter(), {})
     yield Query("newest 50 of a task", RunFilter(tasks=(task,)), {"filter[taskIdentifier]": task})
     yield Query(
@@ -80,15 +86,18 @@ def _queries(made: Corpus) -> Iterator[Query]:
     yield Query("50 FAILED from the middle", RunFilter(statuses=failed), {"filter[status]": "FAILED"}, middle)
 
 
-def _in_process(read_models: SqliteReadModels, made: Corpus, query: Query, calls: int) -> list[list[float]]:
+def in_process(read_models: ReadModels, made: Corpus, query: Query, calls: int) -> list[float]:
+    """Milliseconds of each call, without an engine."""
+
     def ask() -> None:
         rows, _ = read_models.list_runs(made.environment, query.wanted, PAGE, after=query.after)
         _check(query, len(rows))
 
-    return _timed(ask, calls)
+    return [_took(ask) for _ in range(calls)]
 
 
-def _over_http(running: Running, query: Query, calls: int) -> list[list[float]]:
+def over_http(running: Running, query: Query, calls: int) -> list[float]:
+    """Milliseconds of each call, over one connection."""
     parameters = {**query.parameters, "page[size]": str(PAGE)}
     if query.after:
         parameters["page[after]"] = cursor_of(query.after)
@@ -98,19 +107,13 @@ def _over_http(running: Running, query: Query, calls: int) -> list[list[float]]:
             response = http.get("/api/v1/runs", params=parameters)
             _check(query, len(response.raise_for_status().json()["data"]))
 
-        return _timed(ask, calls)
+        return [_took(ask) for _ in range(calls)]
 
 
-def _timed(ask: Callable[[], None], calls: int) -> list[list[float]]:
-    rounds: list[list[float]] = []
-    for _ in range(ROUNDS):
-        took: list[float] = []
-        for _ in range(calls):
-            begun = time.perf_counter()
-            ask()
-            took.append((time.perf_counter() - begun) * 1_000)
-        rounds.append(took)
-    return rounds
+def _took(ask: Callable[[], None]) -> float:
+    begun = time.perf_counter()
+    ask()
+    return (time.perf_counter() - begun) * 1_000
 
 
 def _check(query: Query, found: int) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from bench.figures import BenchError
 
-LIBRARIES = ("uvloop", "httptools", "uvicorn", "fastapi", "msgspec", "httpx", "eventsourcing")
+LIBRARIES = ("uvloop", "httptools", "uvicorn", "fastapi", "msgspec", "httpx", "eventsourcing", "psycopg")
 QUIET_LOAD = 0.5
 
 

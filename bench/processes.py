@@ -14,6 +14,7 @@ import httpx
 from msgspec import Struct
 
 import runfold
+from bench import databases
 from bench.figures import BenchError
 
 COMMAND = Path(sysconfig.get_path("scripts")) / "runfold"
@@ -74,25 +75,37 @@ class Running:
         if code not in {0, -signal.SIGTERM}:
             raise BenchError(f"{self.log.stem} ended with code {code}: {self._last_words()}")
 
-    def wait_ready(self) -> float:
+    def wait_ready(self, seconds: float = READY_SECONDS) -> float:
         """Seconds from the start of the process to the first 200 of /readyz."""
-        deadline = self.started + READY_SECONDS
+        deadline = self.started + seconds
         with httpx.Client(base_url=self.address) as http:
             while not http.get("/readyz").is_success:
                 if time.perf_counter() > deadline:
-                    raise BenchError(f"{self.log.stem} is not ready after {READY_SECONDS} s.")
+                    raise BenchError(f"{self.log.stem} is not ready after {seconds:.0f} s.")
                 time.sleep(_LOOK_AGAIN_SECONDS)
         return time.perf_counter() - self.started
+
+    def wait_said(self, beginning: str) -> str:
+        """Wait for the line with this beginning of a process that is heard; all of it."""
+        assert self.process.stdout, "it is a pipe"
+        for line in self.process.stdout:
+            if line.startswith(beginning):
+                return line
+        self.stop()
+        raise BenchError(f"{self.log.stem} ended before it said {beginning!r}.")
 
     def _last_words(self) -> str:
         return self.log.read_text()[-2_000:]
 
 
 @contextmanager
-def engine(folder: Path, command: Sequence[str | Path] = (COMMAND, "serve")) -> Generator[Running]:
-    """An engine that listens, on the database in the folder; the SDK of this process talks to it."""
-    with started(folder, "engine", command, is_heard=True) as running:
-        running.address = _address_of(running)
+def engine(
+    folder: Path, command: Sequence[str | Path] = (COMMAND, "serve"), *, database: str | None = None
+) -> Generator[Running]:
+    """An engine that listens, on a file in the folder or on the database; the SDK of this process talks to it."""
+    url = database or databases.file_in(folder)
+    with started(folder, "engine", command, is_heard=True, RUNFOLD_DATABASE_URL=url) as running:
+        running.address = running.wait_said(LISTENING).removeprefix(LISTENING).strip()
         runfold.configure(api_url=running.address, secret_key=KEY)
         yield running
 
@@ -112,7 +125,6 @@ def started(
 ) -> Generator[Running]:
     """A process that is gone at the end of the `with`, whatever happens in there; it may be killed there, too."""
     world = {key: value for key, value in os.environ.items() if not key.startswith("RUNFOLD_")} | {
-        "RUNFOLD_DATABASE_URL": f"sqlite:///{folder / 'ledger.db'}",
         "RUNFOLD_SECRET_KEY": KEY,
         "RUNFOLD_PORT": "0",
         "RUNFOLD_LOG_LEVEL": "warning",
@@ -138,16 +150,6 @@ def started(
             raise
         if process.returncode != -signal.SIGKILL:
             running.stop()
-
-
-def _address_of(running: Running) -> str:
-    """Its first words, once it listens."""
-    assert running.process.stdout, "it is a pipe"
-    for line in running.process.stdout:
-        if line.startswith(LISTENING):
-            return line.removeprefix(LISTENING).strip()
-    running.stop()
-    raise BenchError("The engine ended before it listened.")
 
 
 def _cpu_of(stat: Path) -> float:

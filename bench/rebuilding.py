@@ -1,12 +1,11 @@
 """All rows anew from the ledger, and the proof that they equal it."""
 
 import time
-from contextlib import closing
 from pathlib import Path
 
 from app.rebuild import rebuild
 from app.verify import verify
-from bench import corpus
+from bench import corpus, databases
 from bench.figures import BenchError, Chapter, Figure, at_least
 from bench.floors import FOLD, READ
 
@@ -17,10 +16,11 @@ AIM = at_least(100_000)
 
 def measure(folder: Path, *, quick: bool) -> Chapter:
     """What `runfold projections rebuild` and `verify` do, on the files of an engine that does not run."""
-    made = corpus.write(folder, QUICK_RUNS if quick else RUNS)
+    url = databases.file_in(folder)
+    made = corpus.write(url, QUICK_RUNS if quick else RUNS)
     rebuilt: list[float] = []
     verified: list[float] = []
-    with closing(made.ledger()) as ledger, closing(made.read_models()) as read_models:
+    with databases.opened(url) as (ledger, read_models):
         for _ in range(1 if quick else REPEATS):
             begun = time.perf_counter()
             rebuild(ledger, read_models)

@@ -14,8 +14,9 @@ COLUMNS = ("", "median", "min to max", "unit", "aim", "against its floor")
 
 HOW_TO_READ = """\
 Everything runs as users run it: `runfold serve` and `runfold worker` are processes of their own, the client is the
-package `runfold`, they talk HTTP on one machine, and the SQLite files have the durability that they always have
-(`synchronous=FULL` for the ledger: what is answered survives a power loss). Engine, worker and client share the cores.
+package `runfold`, they talk HTTP on one machine, and the databases have the durability that they always have (SQLite
+with `synchronous=FULL` for the ledger, PostgreSQL with its own settings: what is answered survives a power loss).
+Engine, worker, client and database server share the cores. Tables are on SQLite unless they say PostgreSQL.
 A figure is the median of its repetitions, beside it the smallest and the largest. A floor is what the same machine
 gave in the same run to something simpler, so `0.50 x core alone` reads: half as much as the core alone; for times it
 reads the other way round: `2.0 x an empty POST` is twice as long. Figures move between machines, ratios much less, so

@@ -17,8 +17,13 @@ from typing import NoReturn, Protocol
 
 from msgspec import Struct
 
-from bench import floors, latency, listing, machine, rebuilding, report, stages, starting, throughput
-from bench.figures import BenchError, Chapter
+from bench import beside, floors, latency, listing, machine, rebuilding, report, stages, starting, throughput
+from bench.figures import BenchError, Chapter, TimeIsUp
+from bench.postgres import floors as postgres_floors
+from bench.postgres import latency as postgres_latency
+from bench.postgres import listing as postgres_listing
+from bench.postgres import takeover as postgres_takeover
+from bench.postgres import throughput as postgres_throughput
 
 RESULTS = Path(__file__).with_name("RESULTS.md")
 
@@ -47,7 +52,18 @@ SCENARIOS = {
     "rebuild": Scenario(rebuilding.measure, 600),
     "start": Scenario(starting.measure, 300),
     "stages": Scenario(stages.measure, 600),
+    "postgres/floors": Scenario(postgres_floors.measure, 300),
+    "postgres/throughput": Scenario(postgres_throughput.measure, 900),
+    "postgres/latency": Scenario(postgres_latency.measure, 300),
+    "postgres/lists": Scenario(postgres_listing.measure, 1_200),
+    "postgres/takeover": Scenario(postgres_takeover.measure, 1_200),
+    "peers/throughput": Scenario(beside.throughput, 2_400),
+    "peers/retries": Scenario(beside.retries, 900),
+    "peers/latency": Scenario(beside.to_start, 1_200),
+    "peers/lists": Scenario(beside.lists, 900),
 }
+GROUPS = tuple(dict.fromkeys(name.partition("/")[0] for name in SCENARIOS))
+"""What stands before the stroke is asked for with all that stands behind it."""
 
 
 def main() -> int:
@@ -60,7 +76,7 @@ def main() -> int:
     except BenchError as error:
         report.console.print(str(error))
         return 1
-    names: list[str] = asked.only or list(SCENARIOS)
+    names = [name for name in SCENARIOS if not asked.only or {name, name.partition("/")[0]} & {*asked.only}]
     chapters: list[Chapter] = []
     for name in names:
         chapter = _run(name, SCENARIOS[name], quick=asked.quick)
@@ -94,10 +110,10 @@ def _run(name: str, scenario: Scenario, *, quick: bool) -> Chapter | None:
 
 @contextmanager
 def _within(seconds: int) -> Generator[None]:
-    """Raise BenchError in the midst of what takes longer; processes and folders are cleaned up on its way out."""
+    """Raise TimeIsUp in the midst of what takes longer; processes and folders are cleaned up on its way out."""
 
     def give_up(_number: int, _frame: FrameType | None) -> NoReturn:
-        raise BenchError(f"The scenario took longer than {seconds} s.")
+        raise TimeIsUp(f"The scenario took longer than {seconds} s.")
 
     signal.signal(signal.SIGALRM, give_up)
     signal.alarm(seconds)
@@ -115,7 +131,9 @@ def _end(_number: int, _frame: FrameType | None) -> NoReturn:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="make bench", description="Measure Runfold, with what the machine gives.")
     parser.add_argument("--quick", action="store_true", help="small numbers, once: shows that it works, nothing more")
-    parser.add_argument("--only", action="append", choices=SCENARIOS, metavar="NAME", help=", ".join(SCENARIOS))
+    parser.add_argument(
+        "--only", action="append", choices=[*GROUPS, *SCENARIOS], metavar="NAME", help=", ".join(GROUPS)
+    )
     parser.add_argument("--to", type=Path, metavar="FILE", help="write the results there (default: a full run's only)")
     return parser
 

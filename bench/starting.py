@@ -3,18 +3,15 @@
 import asyncio
 import time
 from pathlib import Path
-from typing import Any
-
-import httpx
 
 from bench import clients
-from bench.figures import BenchError, Chapter, Figure, under
-from bench.processes import HEADERS, Running, engine
+from bench.figures import Chapter, Figure, under
+from bench.processes import Running, engine
+from bench.turns import turns
 
 RUNS, QUICK_RUNS = 100_000, 5_000
 REPEATS = 3
 BATCH = 1_000
-HAND_OUT_SECONDS = 60
 MEMORY_AIM, START_AIM = under(300), under(5)
 
 
@@ -60,16 +57,6 @@ async def _fill(address: str, runs: int) -> float:
 
 def _first_hand_out(running: Running) -> float:
     """Seconds from the start of the process until a worker has a run."""
-    with httpx.Client(base_url=running.address, headers=HEADERS, timeout=HAND_OUT_SECONDS) as http:
-        registered = _post(http, "register", {"tasks": [{"id": "nothing"}]})
-        session = f"worker_{time.time_ns()}"
-        turn = {"session": session, "version": registered["version"], "sequence": 1, "want": 1, "waitMs": 1_000}
-        answer = _post(http, "turn", turn)
-        if not answer["runs"]:
-            raise BenchError("A worker got nothing although runs are queued.")
+    with turns(running.address, ["nothing"]) as session:
+        session.take_one()
     return time.perf_counter() - running.started
-
-
-def _post(http: httpx.Client, call: str, body: dict[str, Any]) -> dict[str, Any]:
-    answer: dict[str, Any] = http.post(f"/worker/v1/{call}", json=body).raise_for_status().json()
-    return answer

@@ -3,13 +3,12 @@
 import asyncio
 import tempfile
 import time
-from contextlib import closing
+from contextlib import ExitStack
 from pathlib import Path
 
 from msgspec import Struct
 
-from adapters.sqlite.read_models import SqliteReadModels
-from bench import clients
+from bench import clients, databases
 from bench.figures import BenchError, Chapter, Figure, at_least
 from bench.floors import APPEND, CORE
 from bench.processes import Running, engine, worker
@@ -24,8 +23,18 @@ DONE_SECONDS = 120
 AIM = at_least(4_000)
 
 
+class Load(Struct, frozen=True):
+    """What is asked of a new engine and its workers."""
+
+    runs: int
+    batch: int = 100
+    concurrency: int = 100
+    workers: int = 1
+    task: str = "nothing"
+
+
 class Measured(Struct, frozen=True):
-    """One repetition; CPU in microseconds for each run."""
+    """One repetition; CPU in microseconds for each run, memory in megabytes at its end."""
 
     per_second: float
     accepted_per_second: float
@@ -33,6 +42,8 @@ class Measured(Struct, frozen=True):
     engine_main_cpu: float
     worker_cpu: float
     client_cpu: float
+    engine_memory: float
+    worker_memory: float
 
     @property
     def cpu(self) -> float:
@@ -46,7 +57,7 @@ def measure(folder: Path, *, quick: bool) -> Chapter:
     figures: list[Figure] = []
     for concurrency in CONCURRENCIES:
         for batch in BATCHES:
-            found = [once(folder, runs, batch, concurrency) for _ in range(repeats)]
+            found = [once(folder, Load(runs, batch, concurrency)) for _ in range(repeats)]
             figures += _figures(f"batches of {batch}, {concurrency} at once", found)
     about = (
         f"{runs:,} no-op async tasks through the SDK, {clients.IN_FLIGHT} requests at a time, one worker: first request"
@@ -55,45 +66,61 @@ def measure(folder: Path, *, quick: bool) -> Chapter:
     return Chapter("Trigger to completed", about, figures)
 
 
-def once(where: Path, runs: int, batch: int, concurrency: int) -> Measured:
-    """One engine, one worker, all runs."""
+def once(where: Path, load: Load, database: str | None = None) -> Measured:
+    """One engine, its workers, all runs; on a SQLite file if no database is named."""
     with tempfile.TemporaryDirectory(dir=where) as name:
         folder = Path(name)
-        with engine(folder) as running, worker(folder, running.address, "--concurrency", str(concurrency)) as working:
-            measured = asyncio.run(go(runs, batch, running, working))
-        check(folder)
+        url = database or databases.file_in(folder)
+        with ExitStack() as stack:
+            running = stack.enter_context(engine(folder, database=url))
+            options = ("--concurrency", str(load.concurrency))
+            working = [stack.enter_context(worker(folder, running.address, *options)) for _ in range(load.workers)]
+            measured = asyncio.run(_go(load, running, working))
+        _check(url)
     return measured
 
 
-async def go(runs: int, batch: int, running: Running, working: Running) -> Measured:
+def accepted(runs: int, batch: int) -> float:
+    """How many runs a second the engine that the SDK talks to accepts."""
+    begun = time.perf_counter()
+    asyncio.run(clients.trigger("nothing", runs, batch))
+    return runs / (time.perf_counter() - begun)
+
+
+async def _go(load: Load, running: Running, working: list[Running]) -> Measured:
     """Warm up, trigger all runs, and wait for the last."""
     async with clients.api(running.address) as http:
         await clients.warm_up(http)
         before, _ = await clients.head(http)
-        usage = running.usage(), working.usage(), time.process_time()
+        workers_before = sum(each.usage().cpu for each in working)
+        engine_before, client_before = running.usage(), time.process_time()
         begun = time.perf_counter()
-        requests = await clients.trigger("nothing", runs, batch)
+        requests = await clients.trigger(load.task, load.runs, load.batch)
         accepted = time.perf_counter()
-        events = clients.EVENTS_PER_RUN * runs + clients.EVENTS_PER_BATCH * requests
+        events = clients.EVENTS_PER_RUN * load.runs + clients.EVENTS_PER_BATCH * requests
         await clients.all_done(http, before + events, DONE_SECONDS)
         done = time.perf_counter()
-        engine_after, worker_after, client_after = running.usage(), working.usage(), time.process_time()
-    each = 1e6 / runs
+        engine_after, client_after = running.usage(), time.process_time()
+        workers_after = [each.usage() for each in working]
+    each = 1e6 / load.runs
     return Measured(
-        runs / (done - begun),
-        runs / (accepted - begun),
-        (engine_after.cpu - usage[0].cpu) * each,
-        (engine_after.main_cpu - usage[0].main_cpu) * each,
-        (worker_after.cpu - usage[1].cpu) * each,
-        (client_after - usage[2]) * each,
+        load.runs / (done - begun),
+        load.runs / (accepted - begun),
+        (engine_after.cpu - engine_before.cpu) * each,
+        (engine_after.main_cpu - engine_before.main_cpu) * each,
+        (sum(usage.cpu for usage in workers_after) - workers_before) * each,
+        (client_after - client_before) * each,
+        engine_after.memory,
+        sum(usage.memory for usage in workers_after),
     )
 
 
-def check(folder: Path) -> None:
+def _check(url: str) -> None:
     """Raises BenchError unless every run of the database is COMPLETED."""
-    with closing(SqliteReadModels(folder / "ledger.views.db")) as read_models:
-        environment = next(state for state in read_models.checkpoint()[0] if isinstance(state, Environment))
-        counts = read_models.count_by_status(environment.id)
+    with databases.opened(url) as database:
+        states, _, _ = database.read_models.checkpoint()
+        environment = next(state for state in states if isinstance(state, Environment))
+        counts = database.read_models.count_by_status(environment.id)
     if counts.keys() != {Status.COMPLETED}:
         raise BenchError(f"Not all runs are completed: {counts}.")
 
