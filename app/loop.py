@@ -14,13 +14,12 @@ import structlog
 
 from app.commits import Commits
 from app.feed import Feed
-from app.start import claim
+from app.start import settle
 from domain import states
 from domain.commands import Command
 from domain.draft import Answer, Draft, Ticket
 from domain.engine import Engine
-from domain.errors import Deposed, LedgerUnavailable, RunfoldError, Unavailable
-from domain.events import Recorded
+from domain.errors import LedgerUnavailable, RunfoldError, Unavailable
 from domain.ports import Clock, Head, Ledger
 
 log = structlog.get_logger(__name__)
@@ -71,6 +70,8 @@ class EngineLoop:
             raise Unavailable(f"The engine cannot write at present: {self.unavailable}")
         ticket = self.engine.submit(command)
         future = self._waiting[ticket] = asyncio.get_running_loop().create_future()
+        # Nobody may be left to hear an error: a client that hung up is no reason to complain.
+        future.add_done_callback(lambda answered: answered.cancelled() or answered.exception())
         self._news.set()
         return future
 
@@ -161,7 +162,9 @@ class EngineLoop:
         wait_ms = 50
         while True:
             try:
-                claimed, after = await self._settle(draft, before)
+                records = draft.records if draft else ()
+                now = self._clock.now().wall
+                claimed, after = await self._in_thread(settle, self._ledger, records, before, now, self._claim)
                 break
             except LedgerUnavailable as again:
                 self.unavailable = str(again)
@@ -185,32 +188,6 @@ class EngineLoop:
         self.feed.publish([claimed], after)
         self.unavailable = None
         log.warning("writing again", head=after.position)
-
-    async def _settle(self, draft: Draft | None, before: Head) -> tuple[Recorded | None, Head]:
-        """Our claim behind `before` and the head that it left, or None and the head that the batch left after all.
-
-        Raises Deposed, LedgerUnavailable.
-        """
-        try:
-            claimed: tuple[Recorded, Head] = await self._in_thread(
-                claim, self._ledger, before, self._clock.now().wall, self._claim
-            )
-            return claimed
-        except Deposed:
-            if draft and (landed := await self._landed_after_all(draft, before)):
-                return None, landed
-            # The answer to an earlier claim of ours may have been lost as well.
-            found = await self._in_thread(self._ledger.read_after, before.position, limit=2)
-            if [each.cause for each in found] != [self._claim]:
-                raise
-            return found[0], Head(found[0].position, await self._in_thread(self._ledger.digest_at, found[0].position))
-
-    async def _landed_after_all(self, draft: Draft, before: Head) -> Head | None:
-        """The head that the batch left, if that is what stands behind `before`."""
-        last = before.position + len(draft.records)
-        found = await self._in_thread(self._ledger.read_after, before.position, limit=len(draft.records) + 1)
-        digest = await self._in_thread(self._ledger.digest_at, last)
-        return Head(last, digest) if found == draft.records and digest is not None else None
 
     async def _tell(self, answers: list[tuple[Ticket, Answer]]) -> None:
         # What was decided may be outdated: a node that was paused for longer than its lease has a successor.

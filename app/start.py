@@ -1,10 +1,10 @@
 """How an engine starts: claim the head of the ledger, then checkpoint and tail."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 from domain import states
 from domain.engine import Engine
-from domain.errors import LedgerCorrupt
+from domain.errors import Deposed, LedgerCorrupt
 from domain.events import Recorded, WriterStarted
 from domain.ports import START, Clock, Head, Ledger
 from domain.states import WRITER, State, Writer
@@ -34,6 +34,30 @@ def claim(ledger: Ledger, head: Head, wall: int, cause: str = "claim") -> tuple[
         event=WriterStarted(epoch),
     )
     return started, ledger.append([started], {}, after=head)
+
+
+def settle(
+    ledger: Ledger, batch: Sequence[Recorded], before: Head, wall: int, cause: str
+) -> tuple[Recorded | None, Head]:
+    """What became of a batch behind `before` of which nothing was heard: claim the head, which decides it.
+
+    Returns our claim and the head that it left, when the batch can never land any more, or None and the head that
+    the batch left after all. `cause` is how this writer knows its own claims again. Raises Deposed, LedgerUnavailable.
+    """
+    try:
+        return claim(ledger, before, wall, cause)
+    except Deposed:
+        last = before.position + len(batch)
+        found = ledger.read_after(before.position, limit=max(2, len(batch) + 1))
+        digest = ledger.digest_at(last)
+        if batch and found == list(batch) and digest is not None:
+            return None, Head(last, digest)
+        # The answer to an earlier claim of ours may have been lost as well.
+        if [each.cause for each in found] != [cause]:
+            raise
+        digest = ledger.digest_at(found[0].position)
+        assert digest is not None, "what was read is there"
+        return found[0], Head(found[0].position, digest)
 
 
 def start_engine(

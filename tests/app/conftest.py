@@ -23,7 +23,7 @@ ON_EVERY_DATABASE = frozenset(
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Run the tests of these modules on both databases."""
     if "database" in metafunc.fixturenames:
-        is_on_all = metafunc.module.__name__.rpartition(".")[2] in ON_EVERY_DATABASE
+        is_on_all = metafunc.definition.path.stem in ON_EVERY_DATABASE
         metafunc.parametrize("database", ["sqlite", "postgres"] if is_on_all else ["sqlite"])
 
 
