@@ -15,6 +15,8 @@ LINGER_SECONDS = 0.1
 """How long a change may wait for others to share its transaction: a run that ends meanwhile costs one insert."""
 BATCH_EVENTS_MAX = 4_000
 AGAIN_SECONDS = 1.0
+LOOK_SECONDS = 2.0
+"""How often it looks, while nothing happens, whether the database still has the rows that it was given."""
 
 
 class Follower:
@@ -55,9 +57,8 @@ class Follower:
         """Follow until cancelled. An error does not end it: it says so, and tries again."""
         try:
             while True:
-                await self._feed.grown(self.position)
-                await self._linger()
                 try:
+                    await self._news()
                     await self._follow()
                     self.stopped = None
                 except Exception as error:
@@ -69,6 +70,23 @@ class Follower:
                     await asyncio.sleep(AGAIN_SECONDS)
         finally:
             self._thread.shutdown()
+
+    async def _news(self) -> None:
+        """Wait until there is something to follow; mostly it was just committed."""
+        if self.stopped is not None:
+            await self._look()
+        while self._feed.head.position <= self.position:
+            try:
+                async with asyncio.timeout(LOOK_SECONDS):
+                    await self._feed.grown(self.position)
+            except TimeoutError:
+                await self._look()
+        await self._linger()
+
+    async def _look(self) -> None:
+        """See where the rows are: they do not wait for the disk, so a database that was killed forgets the last."""
+        loop = asyncio.get_running_loop()
+        self.position = (await loop.run_in_executor(self._thread, self._read_models.position)).position
 
     async def _linger(self) -> None:
         try:

@@ -13,7 +13,7 @@ from app.reader import Reader
 from app.service import Service, start_service
 from app.standby import Standby
 from domain.errors import Deposed, LedgerCorrupt, LedgerUnavailable, Unavailable
-from domain.ports import Clock, Ids, Lease
+from domain.ports import Clock, Head, Ids, Lease
 
 log = structlog.get_logger(__name__)
 
@@ -53,6 +53,8 @@ class Node:
         self.standby = Standby(database.ledger, database.read_models, clock, ids)
         self.service: Service | None = None
         self._sure_until = 0
+        self._left: Head | None = None
+        """What was committed when this node last wrote."""
         self._is_held = self._lease is None
         self._is_stopping = False
         self._news = asyncio.Event()
@@ -128,9 +130,12 @@ class Node:
                 self.standby.failure = f"{type(error).__name__}: {error}"
                 log.exception("this node no longer takes part")
                 await self._let_go()
+                # Who writes it will not hear of any more, so it sends nothing on either.
+                self._note(held=False)
                 return
 
     async def _begin(self) -> None:
+        await self._check_tail()
         service = await asyncio.to_thread(
             lambda: start_service(
                 self._database.ledger,
@@ -157,16 +162,22 @@ class Node:
     async def _step_down(self, service: Service) -> None:
         self.service = None
         await service.stop()
-        head = service.loop.feed.head
-        log.warning("this node no longer writes", head=head.position)
-        digest = await self.standby.read(self._database.ledger.digest_at, head.position)
-        if digest != head.digest:
-            raise LedgerCorrupt(
-                f"The ledger lost its tail: event {head.position} was committed here, and is no longer as it was."
-                " Restore the database, or start this node again to go on from what there is."
-            )
+        self._left = service.loop.feed.head
+        log.warning("this node no longer writes", head=self._left.position)
+        await self._check_tail()
         if service.failure and not isinstance(service.failure, Deposed):
             raise service.failure
+
+    async def _check_tail(self) -> None:
+        """Raises LedgerCorrupt when what this node committed is gone, so that it never writes over the gap."""
+        if self._left is None:
+            return
+        position, digest = self._left
+        if await self.standby.read(self._database.ledger.digest_at, position) != digest:
+            raise LedgerCorrupt(
+                f"The ledger lost its tail: event {position} was committed here, and is no longer as it was."
+                " Restore the database, or start this node again to go on from what there is."
+            )
 
     async def _let_go(self) -> None:
         """Let another node have the lease at once, instead of when it ends."""
@@ -191,7 +202,9 @@ class Node:
                 writer = None if held else await self._blocking(lease.holder)
             except Unavailable as error:
                 # Whether the lease is lost nobody knows; until it is known, `may_answer` is what counts.
-                log.warning("the lease is out of reach", error=str(error))
+                if self.standby.out_of_reach is None:
+                    log.warning("the lease is out of reach", error=str(error))
+                self.standby.out_of_reach = str(error)
                 await asyncio.sleep(pause)
                 continue
             self._note(held=held, writer=writer)
@@ -205,6 +218,7 @@ class Node:
         return held
 
     def _note(self, *, held: bool, writer: str | None = None) -> None:
+        self.standby.out_of_reach = None
         if held and (not self._is_held or not self.service or self.service.failure):
             self._news.set()
         if self._is_held and not held:

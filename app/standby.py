@@ -26,6 +26,8 @@ class Standby(Reader):
         """The address of the node that writes, None while there is none."""
         self.failure: str | None = None
         """Why this node will not be the writer again."""
+        self.out_of_reach: str | None = None
+        """Why the database cannot be asked at present who writes; None when it can."""
 
     async def environment_of(self, sha256: str) -> Environment | None:
         """The environment that a key opens, by the key's hash."""
@@ -53,8 +55,11 @@ class Standby(Reader):
     async def readiness(self) -> Readiness:
         """How the node is: ready as long as it can read, and knows a writer to forward to."""
         problems = [f"This node no longer takes part: {self.failure}"] if self.failure else []
-        problems += [] if self.writer else ["No node writes at present."]
         head, at = 0, 0
+        if self.out_of_reach:
+            # Whoever asks whether a node is ready does not wait as long as a reader does for a connection.
+            return Readiness("standby", head, at, [*problems, f"The database cannot be reached: {self.out_of_reach}"])
+        problems += [] if self.writer else ["No node writes at present."]
         try:
             head, at = await self.head(), await self.followed(0, 0)
         except (LedgerUnavailable, Unavailable) as error:

@@ -1,7 +1,8 @@
 """Connections to PostgreSQL: a pool for whoever reads or follows, and what every connection is set to."""
 
+import time
 from collections.abc import Generator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any, LiteralString, cast
 
 from eventsourcing.persistence import PersistenceError
@@ -48,11 +49,21 @@ class Database(PostgresDatastore):
             max_size=pool_size,
             open=False,
             configure=lambda connection: configure(connection, schema),
-            # After a restart of the server the pool is full of dead connections; a look at each is cheap.
-            check=_ping,
             timeout=WAIT_SECONDS,
             reconnect_timeout=WAIT_SECONDS,
         )
+
+    @contextmanager
+    def get_connection(self) -> Generator[Connection[DictRow]]:
+        """A connection that answers. After a restart of the server, the pool is full of others."""
+        deadline = time.monotonic() + WAIT_SECONDS
+        with ExitStack() as stack:
+            connection = stack.enter_context(super().get_connection())
+            # The pool can look by itself, but it waits longer after each that is dead, until it gives up.
+            while not _answers(connection) and time.monotonic() < deadline:
+                stack.close()
+                connection = stack.enter_context(super().get_connection())
+            yield connection
 
     def rows(self, statement: LiteralString, parameters: Sequence[object] = ()) -> list[TupleRow]:
         """Ask once, outside of any transaction. Raises psycopg's errors and the library's."""
@@ -92,9 +103,13 @@ def configure(connection: Connection[Any], schema: str) -> None:
     connection.execute(sql.SQL("; ").join([*map(sql.SQL, cast("list[LiteralString]", list(SETTINGS))), path]))
 
 
-def _ping(connection: Connection[DictRow]) -> None:
-    with _allowing(connection, PING_SECONDS) as line:
-        line.execute("")
+def _answers(connection: Connection[DictRow]) -> bool:
+    try:
+        with _allowing(connection, PING_SECONDS) as line:
+            line.execute("")
+    except Error:
+        return False
+    return True
 
 
 @contextmanager

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 
 import httpx
 import structlog
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.node import Node
@@ -61,6 +61,8 @@ class Forwarding:
         except TooLarge as error:
             await answer(413, str(error))(scope, receive, send)
             return
+        except ClientDisconnect:
+            return  # nobody is there to be answered
         await self._forward(writer, body, scope, receive, send)
 
     async def _forward(self, writer: str, body: bytes, scope: Scope, receive: Receive, send: Send) -> None:
@@ -91,8 +93,8 @@ class Forwarding:
 
 
 async def _relay(response: httpx.Response, send: Send) -> None:
-    # The body comes decoded, so what was said of its encoding and length no longer holds.
-    dropped = {b"content-encoding", b"content-length"}
+    # The body comes decoded, so what was said of its encoding and length no longer holds; the rest is said here too.
+    dropped = {b"content-encoding", b"content-length", b"date", b"server"}
     headers = [(name, value) for name, value in _kept(response.headers.raw) if name.lower() not in dropped]
     headers.append((b"content-length", str(len(response.content)).encode()))
     await send({"type": "http.response.start", "status": response.status_code, "headers": headers})

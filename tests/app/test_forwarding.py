@@ -1,0 +1,211 @@
+"""What a standby sends on to the writer goes there, and its answer comes back, as if nobody had been in between."""
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
+
+import httpx
+import pytest
+from starlette.responses import JSONResponse, Response
+
+from adapters.postgres.migrate import migrate
+from app.web import forwarding
+from tests.app.harness import sentence_of
+from tests.app.nodes import TRIGGER, RunningNode, Writer, give_lease, running_node, serving
+from tests.postgres import database_url, schema_of_its_own
+
+NOWHERE = "http://127.0.0.1:1"
+LEASE_MS = 600_000
+
+
+@pytest.fixture
+def schema() -> Iterator[str]:
+    with schema_of_its_own() as schema:
+        migrate(database_url(), schema)
+        yield schema
+
+
+@pytest.fixture
+async def writer(schema: str) -> AsyncIterator[Writer]:
+    """It holds the lease, as far as the database knows."""
+    writer, listening = Writer(), socket.create_server(("127.0.0.1", 0))
+    writer.address = f"http://127.0.0.1:{listening.getsockname()[1]}"
+    give_lease(schema, "writer", writer.address, ms=LEASE_MS)
+    async with serving(writer, listening):
+        yield writer
+        writer.may_answer.set()
+
+
+@pytest.fixture
+async def standby(schema: str, writer: Writer) -> AsyncIterator[RunningNode]:
+    async with running_node(schema, "standby") as node:
+        await node.until_standby_of(writer.address)
+        yield node
+
+
+def unavailable(answer: httpx.Response) -> str:
+    assert (answer.status_code, answer.headers["retry-after"]) == (503, "1"), answer.text
+    return sentence_of(answer)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        TRIGGER,
+        "/api/v1/tasks/a%2Fb%20c/trigger",
+        "/api/v1/tasks/gr%C3%BC%C3%9Fe%3F/batch?x=1&y=%20%26%2B&x=2",
+        "//worker//v1/turn?",
+    ],
+)
+async def test_a_request_arrives_as_it_was_sent(standby: RunningNode, writer: Writer, path: str) -> None:
+    headers = {"x-trigger-request-idempotency-key": "k", "traceparent": "00-ab-cd-01", "content-type": "text/x"}
+    body = bytes(range(256))
+    target, _, query = httpx.URL(f"{standby.address}{path}").raw_path.partition(b"?")
+
+    for method in ("POST", "PUT", "PATCH", "DELETE"):
+        answer = await standby.client.request(method, f"{standby.address}{path}", content=body, headers=headers)
+
+        scope, arrived = writer.asked.pop()
+        assert (answer.status_code, answer.json()) == (200, {"id": "run_1"})
+        assert (scope["method"], scope["raw_path"], scope["query_string"]) == (method, target, query)
+        assert arrived == body
+        sent = {name.decode(): value.decode() for name, value in scope["headers"]}
+        assert {name: sent[name] for name in headers} == headers
+        assert sent["authorization"] == standby.client.headers["authorization"]
+        assert (sent["host"], sent["content-length"]) == (writer.address.removeprefix("http://"), "256")
+
+
+async def test_an_answer_comes_back_as_it_was_given(standby: RunningNode, writer: Writer) -> None:
+    body = {"error": "What stood in the way.", "code": "unknown_version", "ü": [1, 2.5, None]}
+    for status in (200, 400, 401, 404, 409, 413, 422, 500, 503):
+        writer.answer = JSONResponse(body, status, {"x-run": "1", "retry-after": "7"})
+
+        answer = await standby.client.post(TRIGGER, json={})
+
+        assert (answer.status_code, answer.content) == (status, writer.answer.body)
+        kept = ("x-run", "retry-after", "content-type", "content-length")
+        assert [answer.headers[name] for name in kept] == ["1", "7", "application/json", str(len(answer.content))]
+        assert [len(answer.headers.get_list(name)) for name in ("date", "server")] == [1, 1]
+
+
+async def test_large_bodies_pass_both_ways(standby: RunningNode, writer: Writer) -> None:
+    large = bytes(range(256)) * 40_000
+    writer.answer = Response(large[::-1], media_type="application/octet-stream")
+
+    async def pieces() -> AsyncIterator[bytes]:
+        for start in range(0, len(large), 1_000_000):
+            yield large[start : start + 1_000_000]
+
+    whole = await standby.client.post(TRIGGER, content=large)
+    in_pieces = await standby.client.post(TRIGGER, content=pieces())
+
+    assert [body == large for _, body in writer.asked] == [True, True]
+    assert [answer.content == large[::-1] for answer in (whole, in_pieces)] == [True, True]
+
+
+@pytest.mark.parametrize("is_announced", [True, False])
+async def test_a_body_that_no_route_takes_is_refused_here(
+    standby: RunningNode, writer: Writer, monkeypatch: pytest.MonkeyPatch, *, is_announced: bool
+) -> None:
+    monkeypatch.setattr(forwarding, "TURN_MAX_BYTES", 1_000)
+
+    async def pieces() -> AsyncIterator[bytes]:
+        for _ in range(11):
+            yield bytes(100)
+
+    refused = await standby.client.post(TRIGGER, content=bytes(1_001) if is_announced else pieces())
+    taken = await standby.client.post(TRIGGER, content=bytes(1_000))
+
+    assert (refused.status_code, taken.status_code) == (413, 200)
+    assert sentence_of(refused) == "Request body too large: at most 1000 bytes."
+    assert len(writer.asked) == 1
+
+
+async def test_what_was_sent_on_once_is_not_sent_on_again(standby: RunningNode, writer: Writer) -> None:
+    await standby.client.post(TRIGGER, json={})
+    ((scope, _),) = writer.asked
+
+    again = await standby.client.post(TRIGGER, json={}, headers=scope["headers"])
+
+    assert unavailable(again) == "No node writes at present: ask again in a moment."
+    assert len(writer.asked) == 1
+
+
+async def test_questions_are_answered_here(standby: RunningNode, writer: Writer) -> None:
+    answers = [await standby.client.get(path) for path in ("/livez", "/readyz", "/api/v3/runs/run_1", "/metrics")]
+
+    assert [answer.status_code for answer in answers] == [200, 200, 401, 200]
+    assert writer.asked == []
+
+
+async def test_a_writer_that_is_not_there_is_no_reason_to_wait(schema: str, standby: RunningNode) -> None:
+    give_lease(schema, "gone", NOWHERE, ms=LEASE_MS)
+    await standby.until_standby_of(NOWHERE)
+
+    answer = await standby.client.post(TRIGGER, json={})
+
+    assert unavailable(answer) == "The node that writes does not answer: ask again in a moment."
+
+
+async def test_a_writer_that_is_silent_is_waited_for_until_it_is_replaced(
+    schema: str, standby: RunningNode, writer: Writer
+) -> None:
+    writer.may_answer.clear()
+    asking = asyncio.create_task(standby.client.post(TRIGGER, json={}))
+    await writer.hears.wait()
+
+    give_lease(schema, "other", NOWHERE, ms=LEASE_MS)
+
+    assert unavailable(await asking) == "The node that wrote was replaced: ask again."
+    await writer.hung_up.wait()
+
+
+async def test_a_client_that_hangs_up_is_not_waited_for_by_the_writer(standby: RunningNode, writer: Writer) -> None:
+    writer.may_answer.clear()
+    asking = asyncio.create_task(standby.client.post("/worker/v1/turn", json={}))
+    await writer.hears.wait()
+
+    asking.cancel()
+
+    async with asyncio.timeout(5):
+        await writer.hung_up.wait()
+
+
+async def test_a_client_that_hangs_up_before_it_has_asked_is_no_error(standby: RunningNode, writer: Writer) -> None:
+    async with forwarding.new_client() as http:
+        application = forwarding.Forwarding(JSONResponse({}), standby.node, http)
+        scope = {"type": "http", "method": "POST", "headers": [(b"content-length", b"100")]}
+        said = iter([{"type": "http.request", "body": b"{", "more_body": True}, {"type": "http.disconnect"}])
+
+        async def receive() -> Any:
+            return next(said)
+
+        async def send(_: Any) -> None:
+            pytest.fail("nobody is there to be answered")
+
+        await application(scope, receive, send)
+
+    assert writer.asked == []
+
+
+async def test_a_run_is_not_handed_to_a_worker_that_hung_up(schema: str) -> None:
+    async with running_node(schema, "a") as writer, running_node(schema, "b") as standby:
+        await standby.until_standby_of(writer.address)
+        registered = await standby.client.post("/worker/v1/register", json={"tasks": [{"id": "greet"}]})
+
+        def turn(session: str, wait_ms: int) -> dict[str, Any]:
+            body = {"session": session, "sequence": 1, "received": 0, "want": 1, "waitMs": wait_ms}
+            return body | {"version": registered.json()["version"]}
+
+        waiting = asyncio.create_task(standby.client.post("/worker/v1/turn", json=turn("worker_gone", 20_000)))
+        assert writer.node.service, "it writes"
+        sessions = writer.node.service.loop.engine._turns._sessions  # pyright: ignore[reportPrivateUsage]
+        await writer.until(lambda: "worker_gone" in sessions and sessions["worker_gone"].sequence == 1)
+        waiting.cancel()
+        await writer.until(lambda: sessions["worker_gone"].sequence == 0)
+        run = await standby.trigger()
+
+        answer = await standby.client.post("/worker/v1/turn", json=turn("worker_here", 0))
+
+        assert [each["id"] for each in answer.json()["runs"]] == [run]

@@ -1,0 +1,158 @@
+"""A ledger that lost its tail, because a backup was put back: whoever wrote the tail never writes over the gap."""
+
+from collections.abc import Iterator
+
+import httpx
+import pytest
+
+from adapters.postgres.ledger import PostgresLedger
+from adapters.postgres.migrate import migrate
+from domain.errors import LedgerUnavailable
+from tests.app.harness import sentence_of
+from tests.app.nodes import TRIGGER, RunningNode, lose_tail, running_node
+from tests.postgres import database_url, schema_of_its_own
+
+READY = ("role", "head", "readModels")
+
+
+@pytest.fixture
+def schema() -> Iterator[str]:
+    with schema_of_its_own() as schema:
+        migrate(database_url(), schema)
+        yield schema
+
+
+@pytest.fixture
+def ledger(schema: str) -> Iterator[PostgresLedger]:
+    """As others see it."""
+    ledger = PostgresLedger(database_url(), schema)
+    yield ledger
+    ledger.close()
+
+
+class DeafLedger(PostgresLedger):
+    """Says nothing of the past while it is told so."""
+
+    is_deaf = False
+
+    def digest_at(self, position: int) -> bytes | None:
+        if self.is_deaf:
+            raise LedgerUnavailable("The ledger cannot be read: the connection broke.")
+        return super().digest_at(position)
+
+
+async def fill(node: RunningNode) -> list[str]:
+    """Some runs; one has a payload beside the ledger."""
+    large = await node.client.post(TRIGGER, json={"payload": "x" * 40_000})
+    return [large.json()["id"], *[await node.trigger() for _ in range(3)]]
+
+
+async def says_so(node: RunningNode, position: int) -> str:
+    """What a node says that no longer takes part, and must not be asked twice to say."""
+    await node.until(lambda: node.node.standby.failure is not None)
+    ready = await node.client.get("/readyz")
+    assert ready.status_code == 503
+    sentence = sentence_of(ready, *READY)
+    assert sentence.startswith(
+        "This node no longer takes part: LedgerCorrupt: The ledger lost its tail: "
+        f"event {position} was committed here, and is no longer as it was."
+    ), sentence
+    return sentence
+
+
+def refused(answer: httpx.Response) -> bool:
+    return (answer.status_code, answer.headers.get("retry-after")) == (503, "1")
+
+
+async def test_the_running_writer_refuses_and_writes_nothing(schema: str, ledger: PostgresLedger) -> None:
+    async with running_node(schema, "a") as node:
+        kept = await node.trigger()
+        cut = ledger.head()
+        lost = await fill(node)
+        tail = ledger.head().position
+        lose_tail(schema, cut.position)
+
+        answers = [await node.client.post(TRIGGER, json={}) for _ in range(3)]
+        await says_so(node, tail)
+        answers.append(await node.client.post(TRIGGER, json={}))
+        read = [(await node.client.get(f"/api/v3/runs/{run}")).status_code for run in (kept, *lost)]
+
+        assert [answer for answer in answers if not refused(answer)] == []
+        assert ledger.head() == cut
+        assert read == [200, 404, 404, 404, 404], "it shows what there is"
+
+
+async def test_started_again_it_goes_on_from_what_there_is(schema: str, ledger: PostgresLedger) -> None:
+    async with running_node(schema, "a") as node:
+        kept = await node.trigger()
+        cut = ledger.head()
+        await fill(node)
+        tail = ledger.head().position
+        lose_tail(schema, cut.position)
+        await node.client.post(TRIGGER, json={})
+        await says_so(node, tail)
+
+    async with running_node(schema, "a again") as node:
+        await node.until_writer()
+        after = await node.trigger()
+        listed = (await node.client.get("/api/v1/runs")).json()["data"]
+
+        assert {each["id"] for each in listed} == {after, kept}
+        assert list(ledger.verify()) == []
+
+
+async def test_a_standby_that_never_saw_the_tail_takes_over(schema: str, ledger: PostgresLedger) -> None:
+    """It cannot know: that is as if it was started after the backup was put back."""
+    async with running_node(schema, "a") as first, running_node(schema, "b") as second:
+        await second.until_standby_of(first.address)
+        cut = ledger.head()
+        await fill(first)
+        tail = ledger.head().position
+        lose_tail(schema, cut.position)
+        await first.client.post(TRIGGER, json={})
+
+        await says_so(first, tail)
+        await second.until_writer()
+        run = await second.trigger()
+
+        assert refused(await first.client.post(TRIGGER, json={})), "it takes no part in sending on either"
+        assert (await first.client.get(f"/api/v3/runs/{run}")).status_code == 200
+        assert list(ledger.verify()) == []
+
+
+async def test_a_standby_that_once_wrote_what_is_lost_does_not_write_over_it(
+    schema: str, ledger: PostgresLedger
+) -> None:
+    async with running_node(schema, "a") as first:
+        cut = ledger.head()
+        await fill(first)
+        async with running_node(schema, "b") as second:
+            tail = ledger.head().position
+            first.hand_lease_over(to=second)
+            await second.until_writer()
+            await first.until_standby_of(second.address)
+            lose_tail(schema, cut.position)
+
+            await second.client.post(TRIGGER, json={})
+            await second.until(lambda: second.node.standby.failure is not None)
+            await says_so(first, tail)
+
+        assert ledger.head() == cut
+
+
+async def test_a_database_that_does_not_say_at_first_is_asked_again(schema: str, ledger: PostgresLedger) -> None:
+    deaf = DeafLedger(database_url(), schema)
+    async with running_node(schema, "a", ledger=deaf) as node:
+        cut = ledger.head()
+        await fill(node)
+        tail = ledger.head().position
+        deaf.is_deaf = True
+        lose_tail(schema, cut.position)
+
+        assert refused(await node.client.post(TRIGGER, json={}))
+        await node.until(lambda: node.node.service is None)
+        assert refused(await node.client.post(TRIGGER, json={}))
+        deaf.is_deaf = False
+
+        await says_so(node, tail)
+        assert ledger.head() == cut
