@@ -3,6 +3,7 @@
 import asyncio
 
 from app.reader import Reader, Readiness
+from app.tenure import Tenure
 from domain import states
 from domain.environment import Environment
 from domain.errors import LedgerUnavailable, Unavailable
@@ -18,16 +19,13 @@ TRUSTED_MS = 1_000
 class Standby(Reader):
     """Knows only what is in the database, and asks it each time."""
 
-    def __init__(self, ledger: Ledger, read_models: ReadModels, clock: Clock, ids: Ids) -> None:
+    def __init__(self, ledger: Ledger, read_models: ReadModels, clock: Clock, ids: Ids, tenure: Tenure) -> None:
         super().__init__(ledger, read_models, clock, ids)
+        self._tenure = tenure
         self._environments: dict[str, Environment] = {}
         self._asked: int | None = None
-        self.writer: str | None = None
-        """The address of the node that writes, None while there is none."""
         self.failure: str | None = None
         """Why this node will not be the writer again."""
-        self.out_of_reach: str | None = None
-        """Why the database cannot be asked at present who writes; None when it can."""
 
     async def environment_of(self, sha256: str) -> Environment | None:
         """The environment that a key opens, by the key's hash."""
@@ -56,10 +54,12 @@ class Standby(Reader):
         """How the node is: ready as long as it can read, and knows a writer to forward to."""
         problems = [f"This node no longer takes part: {self.failure}"] if self.failure else []
         head, at = 0, 0
-        if self.out_of_reach:
+        if self._tenure.out_of_reach:
             # Whoever asks whether a node is ready does not wait as long as a reader does for a connection.
-            return Readiness("standby", head, at, [*problems, f"The database cannot be reached: {self.out_of_reach}"])
-        problems += [] if self.writer else ["No node writes at present."]
+            return Readiness(
+                "standby", head, at, [*problems, f"The database cannot be reached: {self._tenure.out_of_reach}"]
+            )
+        problems += [] if self._tenure.writer else ["No node writes at present."]
         try:
             head, at = await self.head(), await self.followed(0, 0)
         except (LedgerUnavailable, Unavailable) as error:

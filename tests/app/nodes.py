@@ -21,7 +21,7 @@ from adapters.ids import Uuid7Ids
 from adapters.postgres.lease import PostgresLease
 from adapters.postgres.ledger import PostgresLedger
 from adapters.postgres.read_models import PostgresReadModels
-from app import node as node_module
+from app import tenure as tenure_module
 from app.backends import Database
 from app.node import Node
 from app.web.application import create_application
@@ -126,7 +126,7 @@ async def running_node(
     )
     try:
         async with AsyncExitStack() as stack:
-            stack.enter_context(patch.object(node_module, "LOOKS_PER_LEASE", LOOKS_PER_LEASE))
+            stack.enter_context(patch.object(tenure_module, "LOOKS_PER_LEASE", LOOKS_PER_LEASE))
             await node.start()
             http = await stack.enter_async_context(new_client())
             application = Forwarding(create_application(lambda: node.reader), node, http)

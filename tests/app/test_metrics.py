@@ -16,6 +16,7 @@ from adapters.ids import Uuid7Ids
 from adapters.sqlite.read_models import MEMORY, SqliteReadModels
 from app import metrics
 from app.standby import Standby
+from app.tenure import Tenure
 from app.web.application import create_application
 from domain.errors import Unavailable
 from domain.events import Recorded
@@ -232,7 +233,9 @@ async def test_a_standby_tells_of_itself_only(engine: Engine) -> None:
     await engine.trigger()
     await scraped(engine)
     service = engine.service
-    standby = Standby(service.ledger, service.read_models, ManualClock(), Uuid7Ids())
+    clock = ManualClock()
+    tenure = Tenure(None, clock, lambda: None)
+    standby = Standby(service.ledger, service.read_models, clock, Uuid7Ids(), tenure)
     transport = httpx.ASGITransport(create_application(lambda: standby))
     async with httpx.AsyncClient(transport=transport, base_url="http://standby") as client:
         samples = await scraped_at_once(client)

@@ -94,8 +94,9 @@ async def test_it_answers_again_when_it_could_renew_the_lease(schema: str) -> No
         service = node.node.service
         with nobody_gets_the_lease(schema):
             node.clock.mono += WRITER_LEASE_MS
-            assert not node.node.may_answer()
-        await node.until(node.node.may_answer)
+            assert service is not None
+            assert not service.loop.may_answer()
+        await node.until(service.loop.may_answer)
 
         await node.trigger()
         refusal = await node.client.post("/api/v2/runs/run_unknown/cancel")
@@ -117,7 +118,8 @@ async def test_what_was_committed_while_the_deadline_passed_is_answered_when_it_
             node.clock.mono += WRITER_LEASE_MS
             ledger.may_append.set()
             answer = await asking
-        await node.until(node.node.may_answer)
+        assert node.node.service is not None
+        await node.until(node.node.service.loop.may_answer)
 
         run = await node.trigger(**headers)
 
