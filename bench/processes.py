@@ -100,11 +100,11 @@ class Running:
 
 @contextmanager
 def engine(
-    folder: Path, command: Sequence[str | Path] = (COMMAND, "serve"), *, database: str | None = None
+    folder: Path, command: Sequence[str | Path] = (COMMAND, "serve"), *, database: str | None = None, **variables: str
 ) -> Generator[Running]:
     """An engine that listens, on a file in the folder or on the database; the SDK of this process talks to it."""
     url = database or databases.file_in(folder)
-    with started(folder, "engine", command, is_heard=True, RUNFOLD_DATABASE_URL=url) as running:
+    with started(folder, "engine", command, is_heard=True, RUNFOLD_DATABASE_URL=url, **variables) as running:
         running.address = running.wait_said(LISTENING).removeprefix(LISTENING).strip()
         runfold.configure(api_url=running.address, secret_key=KEY)
         yield running

@@ -31,6 +31,8 @@ class Load(Struct, frozen=True):
     concurrency: int = 100
     workers: int = 1
     task: str = "nothing"
+    follower: str = "thread"
+    """Where the follower of the engine runs."""
 
 
 class Measured(Struct, frozen=True):
@@ -59,9 +61,14 @@ def measure(folder: Path, *, quick: bool) -> Chapter:
         for batch in BATCHES:
             found = [once(folder, Load(runs, batch, concurrency)) for _ in range(repeats)]
             figures += _figures(f"batches of {batch}, {concurrency} at once", found)
+    for batch in BATCHES:
+        load = Load(runs, batch, max(CONCURRENCIES), follower="process")
+        found = [once(folder, load) for _ in range(repeats)]
+        figures += _figures(f"batches of {batch}, {load.concurrency} at once, RUNFOLD_FOLLOWER=process", found)
     about = (
         f"{runs:,} no-op async tasks through the SDK, {clients.IN_FLIGHT} requests at a time, one worker: first request"
-        " to the moment when all runs are COMPLETED in the engine's list. A new engine and new files each time."
+        " to the moment when all runs are COMPLETED in the engine's list. A new engine and new files each time. With"
+        " RUNFOLD_FOLLOWER=process the CPU time of the engine is without its follower's."
     )
     return Chapter("Trigger to completed", about, figures)
 
@@ -72,7 +79,7 @@ def once(where: Path, load: Load, database: str | None = None) -> Measured:
         folder = Path(name)
         url = database or databases.file_in(folder)
         with ExitStack() as stack:
-            running = stack.enter_context(engine(folder, database=url))
+            running = stack.enter_context(engine(folder, database=url, RUNFOLD_FOLLOWER=load.follower))
             options = ("--concurrency", str(load.concurrency))
             working = [stack.enter_context(worker(folder, running.address, *options)) for _ in range(load.workers)]
             measured = asyncio.run(_go(load, running, working))

@@ -41,7 +41,7 @@ def _leaves(group: TyperGroup, path: tuple[str, ...]) -> Iterator[tuple[tuple[st
     for name, command in group.commands.items():
         if isinstance(command, TyperGroup):
             yield from _leaves(command, (*path, name))
-        else:
+        elif not command.hidden:
             assert isinstance(command, TyperCommand)
             yield (*path, name), command
 
