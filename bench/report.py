@@ -1,6 +1,7 @@
 """The figures as tables: on the terminal, and in RESULTS.md."""
 
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
@@ -10,6 +11,8 @@ from bench.figures import Chapter, Figure, spoken
 _terminal = Console()
 # A table in a file is better too wide than broken into pieces.
 console = Console(highlight=False, emoji=False, width=_terminal.width if _terminal.is_terminal else 150)
+MISSED = Path(__file__).with_name("MISSED.md")
+"""What profiles say of the missed aims; to be looked through after each full run."""
 COLUMNS = ("", "median", "min to max", "unit", "aim", "against its floor")
 
 HOW_TO_READ = """\
@@ -47,6 +50,8 @@ def markdown(chapters: Iterable[Chapter], machine: Mapping[str, str], day: str) 
         HOW_TO_READ,
         "## Aims and what was reached",
         _table(("", "aim", "reached", "min to max", ""), map(_verdict, _with_aims(chapters))),
+        "## Why what is missed is missed",
+        MISSED.read_text().strip(),
     ]
     for chapter in chapters:
         rows = [_cells(figure, floors) for figure in chapter.figures]
