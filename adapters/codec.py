@@ -4,6 +4,7 @@ The topic is the event's name. When an event changes its shape, the new class ge
 in `_UPCASTERS` with a function from the old JSON to the new class, so that every event ever written can be read.
 """
 
+from collections.abc import Iterable
 from typing import Any, Generic, TypeAlias, TypeVar
 
 import msgspec
@@ -79,3 +80,11 @@ def decode(row: Row) -> Recorded:
         envelope.cause,
         envelope.data,
     )
+
+
+def histories_of(rows: Iterable[Row]) -> dict[str, list[Recorded]]:
+    """The events of rows by their stream, each stream's in the order of the rows. Raises LedgerCorrupt."""
+    histories: dict[str, list[Recorded]] = {}
+    for row in rows:
+        histories.setdefault(row[1], []).append(decode(row))
+    return histories

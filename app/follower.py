@@ -1,6 +1,7 @@
 """The follower: keeps the read models behind the ledger, in batches, and tells readers when it has come far enough."""
 
 import asyncio
+from abc import ABC, abstractmethod
 from concurrent.futures import ThreadPoolExecutor
 
 import structlog
@@ -19,17 +20,13 @@ LOOK_SECONDS = 2.0
 """How often it looks, while nothing happens, whether the database still has the rows that it was given."""
 
 
-class Follower:
-    """Follows the feed, and the ledger where the feed does not reach back. A stopped one says why in `stopped`."""
+class Following(ABC):
+    """How far the read models have followed; whatever keeps them behind the ledger says so here."""
 
-    def __init__(self, read_models: ReadModels, ledger: Ledger, feed: Feed) -> None:
-        self._read_models = read_models
-        self._ledger = ledger
-        self._feed = feed
-        self._thread = ThreadPoolExecutor(1, "follower")
-        self.position = read_models.position().position
+    def __init__(self, position: int) -> None:
+        self.position = position
         self.stopped: str | None = None
-        self._wanted = asyncio.Event()
+        """Why they do not follow at present."""
         self._moved = asyncio.Condition()
 
     async def reached(self, position: int, seconds: float) -> bool:
@@ -43,6 +40,26 @@ class Follower:
         except TimeoutError:
             return False
         return True
+
+    @abstractmethod
+    def hurry(self) -> None:
+        """Cut the linger short: somebody waits."""
+
+    @abstractmethod
+    async def run(self) -> None:
+        """Follow until cancelled."""
+
+
+class Follower(Following):
+    """Follows the feed, and the ledger where the feed does not reach back."""
+
+    def __init__(self, read_models: ReadModels, ledger: Ledger, feed: Feed) -> None:
+        super().__init__(read_models.position().position)
+        self._read_models = read_models
+        self._ledger = ledger
+        self._feed = feed
+        self._thread = ThreadPoolExecutor(1, "follower")
+        self._wanted = asyncio.Event()
 
     def hurry(self) -> None:
         """Cut the linger short: somebody waits."""

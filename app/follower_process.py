@@ -11,7 +11,7 @@ import structlog
 from msgspec import json
 
 from app.feed import Feed
-from app.follower import AGAIN_SECONDS
+from app.follower import AGAIN_SECONDS, Following
 from app.following import Came, Told
 from projections.ports import ReadModels
 
@@ -23,27 +23,17 @@ TELL_SECONDS = 0.02
 STOP_SECONDS = 5
 
 
-class FollowerProcess:
+class FollowerProcess(Following):
     """As `Follower`, for whoever asks; a process that ends is started again, and `stopped` says so meanwhile."""
 
     def __init__(self, read_models: ReadModels, feed: Feed) -> None:
+        super().__init__(read_models.position().position)
         self._feed = feed
-        self.position = read_models.position().position
-        self.stopped: str | None = None
-        self._moved = asyncio.Condition()
         self._process: Process | None = None
 
-    async def reached(self, position: int, seconds: float) -> bool:
-        """Wait until the read models are there, at most so long; whoever waits has the linger cut short."""
-        if self.position >= position:
-            return True
-        self._tell(wanted=position)
-        try:
-            async with asyncio.timeout(seconds), self._moved:
-                await self._moved.wait_for(lambda: self.position >= position)
-        except TimeoutError:
-            return False
-        return True
+    def hurry(self) -> None:
+        """Cut the linger short: somebody waits."""
+        self._tell(is_wanted=True)
 
     async def run(self) -> None:
         """Follow until cancelled."""
@@ -85,10 +75,10 @@ class FollowerProcess:
             self._tell()
             await asyncio.sleep(TELL_SECONDS)
 
-    def _tell(self, wanted: int = 0) -> None:
+    def _tell(self, *, is_wanted: bool = False) -> None:
         process = self._process
         if process and process.stdin and not process.stdin.is_closing():
-            process.stdin.write(json.encode(Told(self._feed.head.position, wanted)) + b"\n")
+            process.stdin.write(json.encode(Told(self._feed.head.position, is_wanted)) + b"\n")
 
 
 async def _end(process: Process) -> None:

@@ -20,10 +20,10 @@ LINE_MAX = 65_536
 
 
 class Told(Struct):
-    """What the engine says: the position of the head, and how far a reader waits for."""
+    """What the engine says: the position of the head, and whether a reader waits."""
 
     head: int
-    wanted: int = 0
+    is_wanted: bool = False
 
 
 class Came(Struct):
@@ -38,12 +38,7 @@ class Heads(Feed):
 
     def tell(self, position: int) -> None:
         """The head is there now."""
-        self.publish((), Head(position, b""))
-
-    def publish(self, records: object, head: Head) -> None:
-        """Keep nothing but the head."""
-        assert not records, "events do not come this way"
-        self.head = head
+        self.head = Head(position, b"")
         self._grown.set()
         self._grown = asyncio.Event()
 
@@ -65,7 +60,7 @@ async def _follow(follower: Follower, feed: Heads) -> None:
         async for told in _told():
             if told.head > feed.head.position:
                 feed.tell(told.head)
-            if told.wanted:
+            if told.is_wanted:
                 follower.hurry()
     finally:
         running.cancel()

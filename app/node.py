@@ -16,6 +16,7 @@ from domain.ports import Clock, Head, Ids, Lease
 
 log = structlog.get_logger(__name__)
 
+AGAIN_SECONDS = 0.5
 Greet = Callable[[Service], Awaitable[None]]
 
 
@@ -53,6 +54,7 @@ class Node:
         self._is_stopping = False
         self._news = asyncio.Event()
         self._running: asyncio.Task[None] | None = None
+        self._ended: asyncio.Task[None] | None = None
 
     @property
     def reader(self) -> Reader:
@@ -111,8 +113,8 @@ class Node:
                 if self._tenure.is_held and not self.service and not self._is_stopping:
                     await self._begin()
             except (Deposed, LedgerUnavailable, Unavailable) as error:
-                # Another look at the lease comes soon.
                 log.warning("the engine does not start yet", error=str(error))
+                asyncio.get_running_loop().call_later(AGAIN_SECONDS, self._news.set)
             except Exception as error:
                 # It would only happen again, here as on the next node; what can be read is read.
                 self.standby.failure = f"{type(error).__name__}: {error}"
@@ -141,8 +143,8 @@ class Node:
             await service.stop()
             raise
         self.service = service
-        task = asyncio.create_task(service.ended())
-        task.add_done_callback(lambda _: self._news.set())
+        self._ended = asyncio.create_task(service.ended())
+        self._ended.add_done_callback(lambda _: self._news.set())
         log.info("this node writes", head=await service.head())
 
     async def _step_down(self, service: Service) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import structlog
 
 from app.feed import Feed
-from app.follower import Follower
+from app.follower import Follower, Following
 from app.follower_process import FollowerProcess
 from app.loop import EngineLoop
 from app.reader import Reader, Readiness
@@ -37,7 +37,7 @@ class Service(Reader):
         ledger: Ledger,
         read_models: ReadModels,
         loop: EngineLoop,
-        follower: Follower | FollowerProcess,
+        follower: Following,
         clock: Clock,
         ids: Ids,
         lease_ms: int,

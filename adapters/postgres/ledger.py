@@ -1,11 +1,11 @@
 """The ledger in a PostgreSQL database."""
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import LiteralString
 
 from psycopg.rows import TupleRow
 
-from adapters.codec import NewRow, decode, new_row
+from adapters.codec import NewRow, decode, histories_of, new_row
 from adapters.hashes import SealedRow, mistakes
 from adapters.postgres.database import ERRORS, SCHEMA, Database
 from adapters.postgres.recorder import LAST
@@ -82,11 +82,11 @@ class PostgresLedger:
 
     def read_streams(self, streams: Collection[str]) -> dict[str, list[Recorded]]:
         """The whole history of each of these aggregates; those that have none are left out."""
-        return _histories(self._rows(READ_STREAMS, sorted(filter(_is_storable, streams))))
+        return histories_of(self._rows(READ_STREAMS, sorted(filter(_is_storable, streams))))
 
     def read_kind(self, kind: str) -> dict[str, list[Recorded]]:
         """The whole history of every aggregate of a kind of which there are few."""
-        return _histories(self._rows(READ_KIND, f"{kind}_", f"{kind}`"))
+        return histories_of(self._rows(READ_KIND, f"{kind}_", f"{kind}`"))
 
     def blob(self, key: str) -> bytes | None:
         """A large value, None if there is none (any more)."""
@@ -124,10 +124,3 @@ class PostgresLedger:
 def _is_storable(text: str) -> bool:
     # Whoever asks may name a run as they like.
     return "\0" not in text
-
-
-def _histories(rows: Iterable[TupleRow]) -> dict[str, list[Recorded]]:
-    histories: dict[str, list[Recorded]] = {}
-    for row in rows:
-        histories.setdefault(row[1], []).append(decode(row))
-    return histories

@@ -1,7 +1,7 @@
 """The ledger in one SQLite file."""
 
 import sqlite3
-from collections.abc import Collection, Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -9,7 +9,7 @@ from typing import Any
 from eventsourcing.persistence import PersistenceError
 from msgspec import json
 
-from adapters.codec import NewRow, Row, decode, new_row
+from adapters.codec import NewRow, decode, histories_of, new_row
 from adapters.filelock import FileLock
 from adapters.hashes import SealedRow, mistakes
 from adapters.sqlite.recorder import Datastore, Recorder, insert_behind, last_of
@@ -95,11 +95,11 @@ class SqliteLedger:
 
     def read_streams(self, streams: Collection[str]) -> dict[str, list[Recorded]]:
         """The whole history of each of these aggregates; those that have none are left out."""
-        return _histories(self._rows(READ_STREAMS, (json.encode(sorted(streams)),)))
+        return histories_of(self._rows(READ_STREAMS, (json.encode(sorted(streams)),)))
 
     def read_kind(self, kind: str) -> dict[str, list[Recorded]]:
         """The whole history of every aggregate of a kind of which there are few."""
-        return _histories(self._rows(READ_KIND, (kind, kind)))
+        return histories_of(self._rows(READ_KIND, (kind, kind)))
 
     def blob(self, key: str) -> bytes | None:
         """A large value, None if there is none (any more)."""
@@ -142,10 +142,3 @@ class SqliteLedger:
         while rows := self.sealed_after(position, limit=_SCAN):
             position = rows[-1].position
             yield from rows
-
-
-def _histories(rows: Iterable[Row]) -> dict[str, list[Recorded]]:
-    histories: dict[str, list[Recorded]] = {}
-    for row in rows:
-        histories.setdefault(row[1], []).append(decode(row))
-    return histories

@@ -152,6 +152,7 @@ class Cluster:
         with closing(PostgresLedger(*self._database)) as ledger:
             await self._all_done(ledger)
             await self.clients.ask_again()
+            await self._followed()
             for worker in self.workers:
                 if worker.is_running:
                     worker.signal(signal.SIGTERM)
@@ -174,6 +175,16 @@ class Cluster:
             if node.process:
                 await node.kill()
             print(node.name, *node.said()[-TAIL_LINES:], sep="\n")  # noqa: T201 (pytest shows it when the test fails)
+
+    async def _followed(self) -> None:
+        """Wait until the read models are at the head: a follower may wait for a dead one's transaction to end."""
+        deadline = time.monotonic() + DONE_SECONDS
+        while True:
+            said = await self.ready(await self.writer())
+            if said and said["head"] == said["readModels"]:
+                return
+            assert time.monotonic() < deadline, f"After {DONE_SECONDS} s the writer says {said}."
+            await asyncio.sleep(POLL_SECONDS)
 
     async def _all_done(self, ledger: PostgresLedger) -> None:
         log = LogCheck()
