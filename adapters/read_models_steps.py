@@ -24,4 +24,5 @@ def unfollowed(records: Sequence[Recorded], head: Head, at: Head, *, is_our_shap
 def added(records: Sequence[Recorded], changes: Changes) -> Counter[str]:
     """How many rows more there must be in each table, counted from the events."""
     rows = count(records)
-    return Counter(run_rows=rows.runs, attempt_rows=rows.attempts, tag_rows=len(changes.tags), state_rows=rows.states)
+    tags = len(changes.tags) - len(changes.untagged)
+    return Counter(run_rows=rows.runs, attempt_rows=rows.attempts, tag_rows=tags, state_rows=rows.states)

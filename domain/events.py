@@ -3,6 +3,8 @@
 Events are never edited. A changed shape gets a new class and an upcaster in the codec.
 """
 
+from typing import Any
+
 from msgspec import Raw, Struct
 
 from domain.retry import Retry
@@ -11,6 +13,8 @@ NOTHING = Raw()
 """The value that is absent: left out of the JSON, and so unlike `null`."""
 
 
+API = "api"
+"""The source of a run that a program triggered; one object too."""
 JSON_TYPE = "application/json"
 """The type of a payload or output of which nothing is said. One object: msgspec leaves defaults out by identity."""
 
@@ -30,10 +34,15 @@ class RunError(Struct, frozen=True, gc=False, omit_defaults=True):
     name: str = "Error"
     stack_trace: str | None = None
     code: str | None = None
+    exit_code: int | None = None
+    """With which the process of the attempt ended by itself."""
+    signal: str | None = None
+    """The name of the signal that ended it."""
 
 
 WORKER_LOST = "WORKER_LOST"
 PROCESS_DIED = "PROCESS_DIED"
+OUT_OF_MEMORY = "OUT_OF_MEMORY"
 
 
 class Event(Struct, frozen=True, gc=False, omit_defaults=True):
@@ -47,7 +56,8 @@ class RunEvent(Event, frozen=True, gc=False, omit_defaults=True):
 class RunTriggered(RunEvent, frozen=True, gc=False, omit_defaults=True):
     """A run was accepted. Limits that are None come from the task's version when an attempt needs them.
 
-    `traceparent` is the span in which the caller asked for it, as W3C's Trace Context writes it.
+    `traceparent` is the span in which the caller asked for it, as W3C's Trace Context writes it. `source` is what
+    started it: api, manual, schedule or replay. `delay_until` is for a run that an earlier gate holds.
     """
 
     task: str
@@ -68,16 +78,29 @@ class RunTriggered(RunEvent, frozen=True, gc=False, omit_defaults=True):
     idempotency_key: str | None = None
     replay_of: str | None = None
     traceparent: str | None = None
+    source: str = API
+    version: str | None = None
+    machine: str | None = None
+    parent: str | None = None
+    root: str | None = None
+    depth: int = 0
+    delay_until: int | None = None
 
 
 class RunHeldForVersion(RunEvent, frozen=True, gc=False, omit_defaults=True):
-    """No deployed version knows the task."""
+    """No version knows the task, or the one asked for is not there, or the payload has to be checked first."""
 
     version: str | None = None
 
 
 class RunHeldForAuth(RunEvent, frozen=True, gc=False):
     """The task's auth resolver has to answer first."""
+
+
+class AuthResolved(RunEvent, frozen=True, gc=False):
+    """The auth resolver answered; what it said is sealed."""
+
+    sealed: str
 
 
 class RunHeldForConnections(RunEvent, frozen=True, gc=False):
@@ -98,8 +121,30 @@ class RunRescheduled(RunEvent, frozen=True, gc=False):
     until: int
 
 
+class RunDebounced(RunEvent, frozen=True, gc=False, omit_defaults=True):
+    """A further trigger with the same debounce key put the delayed run off, and replaced what it is to work on.
+
+    Without `replaces` (the leading mode) only the time changes.
+    """
+
+    until: int
+    replaces: bool = False
+    payload: Raw = NOTHING
+    payload_blob: BlobRef | None = None
+    payload_type: str = JSON_TYPE
+    payload_size: int = 0
+    tags: tuple[str, ...] = ()
+    metadata: Raw = NOTHING
+    max_attempts: int | None = None
+    max_duration_ms: int | None = None
+    machine: str | None = None
+
+
 class RunEnqueued(RunEvent, frozen=True, gc=False):
-    """The run is in its queue (again): `reason` is delay, backoff, released, lost or resumed."""
+    """The run is in its queue (again): `reason` says what it waited for or who gave it back.
+
+    version, auth, connections, delay, backoff, released, lost or resumed.
+    """
 
     reason: str
 
@@ -140,10 +185,11 @@ class AttemptFailed(RunEvent, frozen=True, gc=False, omit_defaults=True):
     retryable: bool = True
 
 
-class RetryScheduled(RunEvent, frozen=True, gc=False):
-    """Another attempt may start at `at`."""
+class RetryScheduled(RunEvent, frozen=True, gc=False, omit_defaults=True):
+    """Another attempt may start at `at`, on another machine if one is named."""
 
     at: int
+    machine: str | None = None
 
 
 class RunFailed(RunEvent, frozen=True, gc=False):
@@ -246,6 +292,12 @@ class MetadataUpdated(RunEvent, frozen=True, gc=False):
     metadata: Raw
 
 
+class RunReplayed(RunEvent, frozen=True, gc=False):
+    """Another run was made from this one."""
+
+    run: str
+
+
 class LateResultRefused(RunEvent, frozen=True, gc=False):
     """A report named an attempt that was no longer open. Recorded once for each token."""
 
@@ -254,11 +306,19 @@ class LateResultRefused(RunEvent, frozen=True, gc=False):
     worker: str
 
 
+class RateLimit(Struct, frozen=True, gc=False, rename="camel"):
+    """At most `limit` starts within any `period_ms` milliseconds."""
+
+    limit: int
+    period_ms: int
+
+
 class Queue(Struct, frozen=True, gc=False, rename="camel", omit_defaults=True):
     """A queue as a task names it. `concurrency_limit` bounds the open attempts."""
 
     name: str
     concurrency_limit: int | None = None
+    rate_limit: RateLimit | None = None
 
 
 class TaskSettings(Struct, frozen=True, gc=False, rename="camel", omit_defaults=True):
@@ -270,13 +330,28 @@ class TaskSettings(Struct, frozen=True, gc=False, rename="camel", omit_defaults=
     ttl: int | None = None
     max_duration: int | None = None
     retry_on_crash: bool = False
+    machine: str | None = None
+    payload_schema: dict[str, Any] | None = None
+    """JSON Schema of the payload; none takes every payload."""
+    auth_resolver: bool = False
+    """Whether the worker has to say first for whom a run acts."""
+    connections: tuple[str, ...] = ()
+    """The names of the connections that a run needs."""
 
 
-class EnvironmentCreated(Event, frozen=True, gc=False):
+class EnvironmentCreated(Event, frozen=True, gc=False, omit_defaults=True):
     """A tenant was made: `type` is DEVELOPMENT, STAGING, PRODUCTION or PREVIEW."""
 
     slug: str
     type: str
+    project: str = "default"
+    organization: str = "default"
+
+
+class EnvironmentLimited(Event, frozen=True, gc=False, omit_defaults=True):
+    """At most so many attempts of the whole environment are open at once; None: no limit."""
+
+    concurrency_limit: int | None = None
 
 
 class ApiKeyCreated(Event, frozen=True, gc=False):
@@ -292,29 +367,82 @@ class ApiKeyRevoked(Event, frozen=True, gc=False):
     sha256: str
 
 
-class VersionRegistered(Event, frozen=True, gc=False):
-    """A worker brought a new set of tasks, and it is the current one."""
+class VersionRegistered(Event, frozen=True, gc=False, omit_defaults=True):
+    """A new set of tasks arrived, and it is the current one unless it is not promoted yet."""
 
     version: str
     digest: str
     tasks: tuple[TaskSettings, ...]
+    is_promoted: bool = True
 
 
 class VersionPromoted(Event, frozen=True, gc=False):
-    """A version known before is the current one again."""
+    """A version known before is the current one."""
 
     version: str
 
 
-class KeyClaimed(Event, frozen=True, gc=False):
-    """A key stands for a run, or for a batch, until a time; it replaces what the key stood for before."""
+class KeyClaimed(Event, frozen=True, gc=False, omit_defaults=True):
+    """A key stands for a run, or for a batch, until a time; it replaces what the key stood for before.
+
+    `payload` tells the payload that it came with (the beginning of its SHA-256). One that `keeps_failed` stands for
+    a run that failed, too.
+    """
 
     target: str
     until: int
+    payload: str | None = None
+    keeps_failed: bool = False
 
 
 class KeyFreed(Event, frozen=True, gc=False):
     """Someone reset the key: it stands for nothing."""
+
+
+class QueuePaused(Event, frozen=True, gc=False):
+    """Nothing of the queue starts any more."""
+
+    queue: str
+
+
+class QueueResumed(Event, frozen=True, gc=False):
+    """The queue goes on."""
+
+    queue: str
+
+
+class QueueLimitOverridden(Event, frozen=True, gc=False):
+    """This limit counts in place of the one that the tasks give the queue."""
+
+    queue: str
+    concurrency_limit: int
+
+
+class QueueLimitReset(Event, frozen=True, gc=False):
+    """The limit that the tasks give the queue counts again."""
+
+    queue: str
+
+
+class QueueStartsCounted(Event, frozen=True, gc=False):
+    """So many runs of a queue with a rate limit were handed out just now."""
+
+    queue: str
+    starts: int
+
+
+class ConnectionSaved(Event, frozen=True, gc=False):
+    """A connection is ready: its credentials are sealed with the key of this name."""
+
+    name: str
+    sealed: str
+    key: str
+
+
+class ConnectionRemoved(Event, frozen=True, gc=False):
+    """The connection is ready no longer."""
+
+    name: str
 
 
 class BatchTriggered(Event, frozen=True, gc=False):
@@ -336,9 +464,17 @@ EVENTS: tuple[type[Event], ...] = (
     ApiKeyCreated,
     ApiKeyRevoked,
     VersionRegistered,
+    EnvironmentLimited,
     VersionPromoted,
     KeyClaimed,
     KeyFreed,
+    QueuePaused,
+    QueueResumed,
+    QueueLimitOverridden,
+    QueueLimitReset,
+    QueueStartsCounted,
+    ConnectionSaved,
+    ConnectionRemoved,
     BatchTriggered,
     WriterStarted,
 )

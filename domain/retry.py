@@ -3,6 +3,12 @@
 from msgspec import Struct
 
 
+class OutOfMemory(Struct, frozen=True, gc=False):
+    """What to do when an attempt runs out of memory: go on with this machine."""
+
+    machine: str
+
+
 class Retry(Struct, frozen=True, gc=False, rename="camel", omit_defaults=True):
     """A retry policy. `max_attempts` counts all failed attempts, the first included."""
 
@@ -11,6 +17,7 @@ class Retry(Struct, frozen=True, gc=False, rename="camel", omit_defaults=True):
     max_timeout_in_ms: int = 60_000
     factor: float = 2.0
     randomize: bool = True
+    out_of_memory: OutOfMemory | None = None
 
     def delay_after(self, failures: int, chance: float) -> int:
         """Milliseconds to wait after the `failures`-th failed attempt (1-based); `chance` is uniform in [0, 1).

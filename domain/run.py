@@ -34,8 +34,21 @@ class Run(Struct, frozen=True, gc=False, omit_defaults=True):
     expires_at: int | None = None
     due_at: int | None = None
     """When a delayed run enters its queue, or a failed one may start again."""
+    delay_until: int | None = None
+    """Until when it is to be delayed, once the gates before that are passed."""
     max_attempts: int | None = None
     max_duration_ms: int | None = None
+    lock: str | None = None
+    """The version that it was triggered for, which alone may execute it."""
+    last_version: str | None = None
+    """The version that executed it last, which goes on with it where it can."""
+    machine: str | None = None
+    parent: str | None = None
+    root: str | None = None
+    depth: int = 0
+    batch: str | None = None
+    auth: str | None = None
+    """What the auth resolver said, sealed."""
     attempts: int = 0
     """How many attempts have started."""
     failures: int = 0
@@ -102,9 +115,28 @@ def _triggered(event: e.RunTriggered, recorded: Recorded) -> Run:
         concurrency_key=event.concurrency_key,
         ttl_ms=event.ttl_ms,
         expires_at=None if event.ttl_ms is None else recorded.recorded_at + event.ttl_ms,
+        delay_until=event.delay_until,
         max_attempts=event.max_attempts,
         max_duration_ms=event.max_duration_ms,
+        lock=event.version,
+        machine=event.machine,
+        parent=event.parent,
+        root=event.root,
+        depth=event.depth,
+        batch=event.batch,
     )
+
+
+def _debounced(_run: Run, event: e.RunDebounced, _recorded: Recorded) -> dict[str, Any]:
+    if not event.replaces:
+        return {"due_at": event.until}
+    return {
+        "due_at": event.until,
+        "payload_size": event.payload_size,
+        "max_attempts": event.max_attempts,
+        "max_duration_ms": event.max_duration_ms,
+        "machine": event.machine,
+    }
 
 
 def _close(run: Run, closed_by: str) -> dict[str, Any]:
@@ -137,6 +169,8 @@ def _failed(run: Run, event: e.AttemptFailed, _recorded: Recorded) -> dict[str, 
 _CHANGES: dict[type[RunEvent], Callable[[Run, Any, Recorded], dict[str, Any]]] = {
     e.RunDelayed: lambda _run, event, _recorded: {"due_at": event.until, "expires_at": None},
     e.RunRescheduled: lambda _run, event, _recorded: {"due_at": event.until},
+    e.AuthResolved: lambda _run, event, _recorded: {"auth": event.sealed},
+    e.RunDebounced: _debounced,
     e.RunEnqueued: _enqueued,
     e.RunDequeued: lambda run, event, _recorded: {
         "token": event.token,
@@ -147,12 +181,13 @@ _CHANGES: dict[type[RunEvent], Callable[[Run, Any, Recorded], dict[str, Any]]] =
     e.AttemptStarted: lambda _run, event, recorded: {
         "attempts": event.number,
         "handouts": 0,
+        "last_version": event.version,
         "started_at": recorded.recorded_at,
         "expires_at": None,
     },
     e.AttemptSucceeded: _end("succeeded"),
     e.AttemptFailed: _failed,
-    e.RetryScheduled: lambda _run, event, _recorded: {"due_at": event.at},
+    e.RetryScheduled: lambda run, event, _recorded: {"due_at": event.at, "machine": event.machine or run.machine},
     e.RunFailed: _end("failed"),
     e.RunCanceled: _end("canceled"),
     e.RunExpired: _end("expired"),

@@ -25,9 +25,11 @@ TRANSITIONS: dict[type[e.RunEvent], Transition] = {
     # The gates, in the order in which they are looked at; each is passed before the next one holds.
     e.RunHeldForVersion: _from(S.QUEUED, to=S.PENDING_VERSION),
     e.RunHeldForAuth: _from(S.QUEUED, S.PENDING_VERSION, to=S.PENDING),
+    e.AuthResolved: _from(S.PENDING, to=None),
     e.RunHeldForConnections: _from(S.QUEUED, S.PENDING_VERSION, S.PENDING, to=S.WAITING_ON_CONNECTIONS),
     e.RunDelayed: _from(S.QUEUED, S.PENDING_VERSION, S.PENDING, S.WAITING_ON_CONNECTIONS, to=S.DELAYED),
     e.RunRescheduled: _from(S.DELAYED, to=None),
+    e.RunDebounced: _from(S.DELAYED, to=None),
     e.RunEnqueued: _from(
         S.PENDING,
         S.PENDING_VERSION,
@@ -62,6 +64,7 @@ TRANSITIONS: dict[type[e.RunEvent], Transition] = {
     # These may follow the end of a run: they add to what is known of it and change nothing in it.
     e.TagsAdded: Transition(LIVE | FINAL, None),
     e.MetadataUpdated: Transition(LIVE | FINAL, None),
+    e.RunReplayed: Transition(LIVE | FINAL, None),
     e.LateResultRefused: Transition(LIVE | FINAL, None),
 }
 

@@ -65,6 +65,7 @@ class Changes(Struct):
     changed: list[RunRow] = []
     attempts: list[AttemptRow] = []
     tags: list[TagRow] = []
+    untagged: list[TagRow] = []
     states: list[StateRow] = []
     gone: list[str] = []
     """Streams whose states are kept no longer."""
@@ -156,4 +157,5 @@ def _fold_run(stream: str, history: list[Recorded], loaded: Loaded, changes: Cha
         changes.changed.append(row)
         if row.tags != before.tags:
             changes.tags += [TagRow(row.environment, tag, stream) for tag in row.tags if tag not in before.tags]
+            changes.untagged += [TagRow(row.environment, tag, stream) for tag in before.tags if tag not in row.tags]
     return row

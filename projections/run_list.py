@@ -130,6 +130,16 @@ def _delay(row: RunRow, event: e.RunDelayed | e.RunRescheduled, _recorded: Recor
     row.delayed_until = event.until
 
 
+def _debounce(row: RunRow, event: e.RunDebounced, _recorded: Recorded, _before: Status) -> None:
+    row.delayed_until = event.until
+    if event.replaces:
+        row.tags = tuple(sorted(set(event.tags)))
+        row.metadata = None if event.metadata == NOTHING else event.metadata
+        row.max_attempts = event.max_attempts
+        row.max_duration_ms = event.max_duration_ms
+        row.payload_size = event.payload_size
+
+
 def _start(row: RunRow, event: e.AttemptStarted, recorded: Recorded, _before: Status) -> None:
     row.attempts = event.number
     row.version = event.version
@@ -194,6 +204,7 @@ _CHANGES: dict[type[RunEvent], Callable[[RunRow, Any, Recorded, Status], None]] 
     e.RunHeldForConnections: _hold,
     e.RunDelayed: _delay,
     e.RunRescheduled: _delay,
+    e.RunDebounced: _debounce,
     e.RunEnqueued: _queue,
     e.AttemptStarted: _start,
     e.AttemptSucceeded: _end_without_error,

@@ -51,6 +51,10 @@ STORE_TAGS: LiteralString = """
 insert into tag_rows (environment, tag, run) select * from unnest(%b::text[], %b::bytea[], %b::text[])
 on conflict do nothing
 """
+DROP_TAGS: LiteralString = """
+delete from tag_rows using unnest(%b::text[], %b::bytea[], %b::text[]) as old (environment, tag, run)
+where tag_rows.environment = old.environment and tag_rows.tag = old.tag and tag_rows.run = old.run
+"""
 STORE_STATES: LiteralString = """
 insert into state_rows (stream, position, detail) select * from unnest(%b::text[], %b::bigint[], %b::text[])
 on conflict (stream) do update set position = excluded.position, detail = excluded.detail
@@ -90,6 +94,7 @@ def store(cursor: Cursor[TupleRow], changes: Changes, at: At) -> None:
         _store(cursor, at(STORE_ATTEMPTS), ROW, map(of_attempt, changes.attempts))
         # In the order of their key, so that the runs of a tag go to its pages at once.
         _store(cursor, at(STORE_TAGS), TAG, tags)
+        _store(cursor, at(DROP_TAGS), TAG, [(row.environment, row.tag.encode(), row.run) for row in changes.untagged])
         _store(cursor, at(STORE_STATES), ROW, map(of_state, changes.states))
         if changes.gone:
             cursor.execute(at(DROP_STATES), (texts(changes.gone),))

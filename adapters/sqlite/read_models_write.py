@@ -36,6 +36,7 @@ insert into attempt_rows (run, number, detail) values (?, ?, ?)
 on conflict (run, number) do update set detail = excluded.detail
 """
 STORE_TAG = "insert or ignore into tag_rows (environment, tag, run) values (?, ?, ?)"
+DROP_TAG = "delete from tag_rows where environment = ? and tag = ? and run = ?"
 STORE_STATE = """
 insert into state_rows (stream, position, detail) values (?, ?, ?)
 on conflict (stream) do update set position = excluded.position, detail = excluded.detail
@@ -68,6 +69,7 @@ def store(cursor: sqlite3.Cursor, changes: Changes, at: At) -> None:
     cursor.executemany(at(STORE_ATTEMPT), map(of_attempt, changes.attempts))
     # In the order of their key, so that the runs of a tag go to its pages at once.
     cursor.executemany(at(STORE_TAG), sorted((row.environment, row.tag, row.run) for row in changes.tags))
+    cursor.executemany(at(DROP_TAG), [(row.environment, row.tag, row.run) for row in changes.untagged])
     cursor.executemany(at(STORE_STATE), map(of_state, changes.states))
     cursor.executemany(at(DROP_STATE), [(stream,) for stream in changes.gone])
 

@@ -36,9 +36,11 @@ EVENTS: tuple[RunEvent, ...] = (
     e.RunTriggered("send-email", "emails", ttl_ms=50),
     e.RunHeldForVersion(),
     e.RunHeldForAuth(),
+    e.AuthResolved("sealed"),
     e.RunHeldForConnections(("mail",)),
     e.RunDelayed(NOW + 10),
     e.RunRescheduled(NOW + 20),
+    e.RunDebounced(NOW + 30),
     e.RunEnqueued("released"),
     e.RunDequeued(2, "worker_1", "1"),
     e.AttemptStarted(1, 2, "worker_1", "1"),
@@ -62,6 +64,7 @@ EVENTS: tuple[RunEvent, ...] = (
     e.StepFailed("one", ERROR),
     e.TagsAdded(("a",)),
     e.MetadataUpdated(Raw(b"{}")),
+    e.RunReplayed("run_2"),
     e.LateResultRefused(2, "failed", "worker_1"),
 )
 Told: TypeAlias = list[RunEvent]

@@ -158,9 +158,11 @@ _ERRORS = (RunError("boom", "ValueError", "line 1"), _LOST, _DIED)
 _EVENTS: dict[type[RunEvent], Callable[[Run, Random], RunEvent]] = {
     e.RunHeldForVersion: lambda _run, _chance: e.RunHeldForVersion(),
     e.RunHeldForAuth: lambda _run, _chance: e.RunHeldForAuth(),
+    e.AuthResolved: lambda _run, _chance: e.AuthResolved("sealed"),
     e.RunHeldForConnections: lambda _run, _chance: e.RunHeldForConnections(("mail",)),
     e.RunDelayed: lambda run, _chance: e.RunDelayed(run.recorded_at + 500),
     e.RunRescheduled: lambda run, _chance: e.RunRescheduled(run.recorded_at + 900),
+    e.RunDebounced: lambda run, chance: e.RunDebounced(run.recorded_at + 900, chance.random() < 0.5, tags=("b",)),
     e.RunEnqueued: lambda _run, chance: e.RunEnqueued(chance.choice(("delay", "released", "lost"))),
     e.RunDequeued: lambda run, chance: e.RunDequeued(run.version + 1, "worker_1", chance.choice(VERSIONS)),
     e.AttemptStarted: lambda run, _chance: e.AttemptStarted(
@@ -186,6 +188,7 @@ _EVENTS: dict[type[RunEvent], Callable[[Run, Random], RunEvent]] = {
     e.StepFailed: lambda _run, _chance: e.StepFailed("one", RunError("no")),
     e.TagsAdded: lambda _run, chance: e.TagsAdded((chance.choice(TAGS),)),
     e.MetadataUpdated: lambda _run, chance: e.MetadataUpdated(chance.choice((Raw(b"null"), Raw(b"[1,  2]")))),
+    e.RunReplayed: lambda _run, _chance: e.RunReplayed("run_9"),
     e.LateResultRefused: lambda run, _chance: e.LateResultRefused(
         run.closed[-1][0] if run.closed else 1, "succeeded", "worker_1"
     ),

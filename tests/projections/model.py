@@ -32,6 +32,7 @@ def naively(records: Iterable[Recorded]) -> Rows:
         run = run_list.project(rows.runs.get(stream), recorded)
         if run is not None:
             rows.runs[stream] = run
+            rows.tags = {row for row in rows.tags if row.run != stream}
             rows.tags |= {TagRow(run.environment, tag, stream) for tag in run.tags}
         attempt = last[stream] = attempts.project(last.get(stream), recorded)
         if attempt is not None:
@@ -59,7 +60,7 @@ def follow(rows: Rows, records: Sequence[Recorded]) -> None:
     assert {row.id for row in changes.changed} <= rows.runs.keys()
     rows.runs |= {row.id: row for row in [*changes.added, *changes.changed]}
     rows.attempts |= {(row.run, row.number): row for row in changes.attempts}
-    rows.tags |= set(changes.tags)
+    rows.tags = (rows.tags | set(changes.tags)) - set(changes.untagged)
     rows.states |= {row.stream: row for row in changes.states}
     for stream in changes.gone:
         rows.states.pop(stream, None)

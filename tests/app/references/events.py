@@ -5,8 +5,8 @@ from typing import Any
 import msgspec
 from msgspec import Struct, inspect
 
-from domain.events import EVENTS, RUN_EVENTS, BlobRef, Event, Queue, Recorded, RunError, TaskSettings
-from domain.retry import Retry
+from domain.events import EVENTS, RUN_EVENTS, BlobRef, Event, Queue, RateLimit, Recorded, RunError, TaskSettings
+from domain.retry import OutOfMemory, Retry
 from domain.transitions import TRANSITIONS
 from tests.app.references.markdown import code, page, sentence, table
 from tests.app.references.statuses import sources_of, target_of
@@ -37,6 +37,14 @@ OTHERS = {
     "ApiKeyRevoked": "an environment",
     "VersionRegistered": "an environment",
     "VersionPromoted": "an environment",
+    "EnvironmentLimited": "an environment",
+    "QueuePaused": "a queue",
+    "QueueResumed": "a queue",
+    "QueueLimitOverridden": "a queue",
+    "QueueLimitReset": "a queue",
+    "QueueStartsCounted": "a queue",
+    "ConnectionSaved": "a connection",
+    "ConnectionRemoved": "a connection",
     "KeyClaimed": "an idempotency key, or the key of a single request",
     "KeyFreed": "an idempotency key",
     "BatchTriggered": "a batch",
@@ -44,13 +52,14 @@ OTHERS = {
 }
 """To what the events happen that are not a run's."""
 
-PARTS: tuple[type[Struct], ...] = (RunError, BlobRef, TaskSettings, Queue, Retry)
+PARTS: tuple[type[Struct], ...] = (RunError, BlobRef, TaskSettings, Queue, RateLimit, Retry, OutOfMemory)
 WORDS: dict[type[inspect.Type], str] = {
     inspect.StrType: "string",
     inspect.IntType: "integer",
     inspect.FloatType: "number",
     inspect.BoolType: "boolean",
     inspect.RawType: "any JSON",
+    inspect.DictType: "object",
     inspect.NoneType: "null",
 }
 
