@@ -4,7 +4,7 @@ from typing import Any, TypeAlias
 
 from msgspec import Raw, Struct, json
 
-from domain.events import NOTHING, RunError
+from domain.events import API, NOTHING, RunError
 from domain.states import KINDS, State, kind_of
 from domain.status import Status
 from projections.attempts import AttemptRow
@@ -39,6 +39,13 @@ class _RunDetail(Struct, omit_defaults=True, gc=False):
     payload_size: int = 0
     duration_ms: int = 0
     executing_since: int | None = None
+    source: str = API
+    lock: str | None = None
+    machine: str | None = None
+    parent: str | None = None
+    root: str | None = None
+    depth: int = 0
+    replays: tuple[str, ...] = ()
 
 
 _encode = json.Encoder().encode
@@ -72,6 +79,13 @@ def of_run(row: RunRow) -> Columns:
         row.payload_size,
         row.duration_ms,
         row.executing_since,
+        row.source,
+        row.lock,
+        row.machine,
+        row.parent,
+        row.root,
+        row.depth,
+        row.replays,
     )
     return (
         row.id,
@@ -125,6 +139,13 @@ def to_run(columns: Columns) -> RunRow:
         payload_size=detail.payload_size,
         duration_ms=detail.duration_ms,
         executing_since=detail.executing_since,
+        source=detail.source,
+        lock=detail.lock,
+        machine=detail.machine,
+        parent=detail.parent,
+        root=detail.root,
+        depth=detail.depth,
+        replays=detail.replays,
     )
 
 

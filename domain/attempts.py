@@ -6,6 +6,7 @@ and recorded once.
 """
 
 from msgspec import Raw, Struct
+from msgspec.structs import replace
 
 from domain import events as e
 from domain.errors import NotAllowed
@@ -18,12 +19,19 @@ HANDOUTS_MAX = 12
 """After so many hand-outs without a start the run is given up (Trigger.dev's number)."""
 
 
+RESOLVER_TOKEN = 0
+"""What a hand-out to an auth resolver has in place of a fencing token: the first answer counts, whoever gives it."""
+
+RESOLVER_REPORTS = frozenset({"authorized", "unauthorized"})
 REPORTS = frozenset({"succeeded", "failed", "crashed", "released"})
 """The kinds of reports that close an attempt."""
 
 
 class Report(Struct, frozen=True, gc=False):
-    """What a worker says of one attempt. `kind`: started, succeeded, failed, crashed or released."""
+    """What a worker says of one attempt. `kind`: started, succeeded, failed, crashed or released.
+
+    Of an auth resolver it says authorized, with what that answered `sealed`, or unauthorized.
+    """
 
     run: str
     token: int
@@ -34,6 +42,11 @@ class Report(Struct, frozen=True, gc=False):
     output_type: str = JSON_TYPE
     error: RunError | None = None
     retryable: bool = True
+    sealed: str | None = None
+
+
+DIED = frozenset({e.PROCESS_DIED, e.OUT_OF_MEMORY})
+GONE = DIED | {e.WORKER_LOST}
 
 
 class Late(NotAllowed):
@@ -66,11 +79,11 @@ def _end(number: int, said: Report) -> list[RunEvent]:
         case "succeeded":
             return [e.AttemptSucceeded(number, said.token, said.output, said.output_blob, said.output_type)]
         case "failed":
-            return [AttemptFailed(number, said.token, _error_of(said), said.retryable)]
+            return [AttemptFailed(number, said.token, replace(_error_of(said), code=None), said.retryable)]
         case "crashed":
             error = _error_of(said)
-            died = RunError(error.message, error.name, error.stack_trace, e.PROCESS_DIED)
-            return [AttemptFailed(number, said.token, died)]
+            code = e.OUT_OF_MEMORY if error.code == e.OUT_OF_MEMORY else e.PROCESS_DIED
+            return [AttemptFailed(number, said.token, replace(error, code=code))]
         case kind:
             raise NotAllowed(f"There is no report of the kind {kind!r}.")
 
@@ -104,13 +117,14 @@ def hand_back(reason: str) -> list[RunEvent]:
     return [e.RunEnqueued(reason)]
 
 
-def lose(run: Run, why: str) -> list[RunEvent]:
-    """The worker is gone. What had not started goes back; what had is a failed attempt."""
+def lose(run: Run, why: str, *, is_development: bool = False) -> list[RunEvent]:
+    """The worker is gone. What had not started goes back; what had is a failed attempt, or ends in development."""
     if run.token is None:
         return []
     if run.status is Status.DEQUEUED:
         return hand_back("lost")
-    return [AttemptFailed(run.attempts, run.token, RunError(why, "WorkerLost", code=e.WORKER_LOST))]
+    error = RunError(why, "WorkerLost", code=e.WORKER_LOST)
+    return [e.RunInterrupted(error)] if is_development else [AttemptFailed(run.attempts, run.token, error)]
 
 
 def time_out(run: Run, max_duration_ms: int) -> list[RunEvent]:
@@ -125,11 +139,14 @@ def react_to_failure(
 
     `run` is the state that `failed` left, `chance` is uniform in [0, 1).
     """
-    gone = failed.error.code in {e.PROCESS_DIED, e.WORKER_LOST}
+    gone = failed.error.code in GONE
     end: list[RunEvent] = [e.RunCrashed(failed.error) if gone else e.RunFailed(failed.error)]
     retry = (settings and settings.retry) or ONCE
     if not failed.retryable or run.failures >= (run.max_attempts or retry.max_attempts):
         return end
-    if failed.error.code == e.PROCESS_DIED and not (settings and settings.retry_on_crash):
+    machine = None
+    if failed.error.code == e.OUT_OF_MEMORY and retry.out_of_memory and retry.out_of_memory.machine != run.machine:
+        machine = retry.out_of_memory.machine
+    elif failed.error.code in DIED and not (settings and settings.retry_on_crash):
         return end
-    return [e.RetryScheduled(now + retry.delay_after(run.failures, chance))]
+    return [e.RetryScheduled(now + retry.delay_after(run.failures, chance), machine)]

@@ -1,10 +1,12 @@
 """What can be asked of the engine. Every command says for which environment, by whom, why and when it arrived."""
 
-from msgspec import Struct
+from msgspec import Raw, Struct
 
 from domain.attempts import Report
 from domain.events import TaskSettings
+from domain.gates import Verdict
 from domain.lifecycle import NewRun
+from domain.metadata import Operation
 
 
 class Command(Struct, frozen=True, kw_only=True):
@@ -30,10 +32,14 @@ class TriggerRuns(Command, frozen=True, kw_only=True):
 
 
 class Accepted(Struct, frozen=True, gc=False):
-    """The run that an item of a trigger got; `cached` if its idempotency key already stood for it."""
+    """The run that an item of a trigger got; `cached` if a key already stood for it.
+
+    `differs` says that the key came with another payload then.
+    """
 
     run: str
     cached: bool = False
+    differs: bool = False
 
 
 class CancelRun(Command, frozen=True, kw_only=True):
@@ -48,6 +54,32 @@ class RescheduleRun(Command, frozen=True, kw_only=True):
 
     run: str
     until: int
+
+
+class JudgePayloads(Command, frozen=True, kw_only=True):
+    """What the schemas of versions say of the payloads of held runs. Answer: None."""
+
+    verdicts: dict[str, Verdict]
+
+
+class AddTags(Command, frozen=True, kw_only=True):
+    """Give a run further tags; those that it has are passed over. Answer: None."""
+
+    run: str
+    tags: tuple[str, ...]
+
+
+class UpdateMetadata(Command, frozen=True, kw_only=True):
+    """Change the metadata of a run, of its parent and of the root of its family. Answer: Raw, the run's after it.
+
+    `replaces` takes the place of the run's metadata before its operations. A run that has no parent stands for it.
+    """
+
+    run: str
+    replaces: Raw | None = None
+    operations: tuple[Operation, ...] = ()
+    parent_operations: tuple[Operation, ...] = ()
+    root_operations: tuple[Operation, ...] = ()
 
 
 class GiveUpRun(Command, frozen=True, kw_only=True):
@@ -103,6 +135,8 @@ class Turn(Command, frozen=True, kw_only=True):
     """Whether the answer may wait until there is something to say."""
     holds: tuple[tuple[str, int], ...] | None = None
     reports: tuple[Report, ...] = ()
+    machines: tuple[str, ...] | None = None
+    """The machines for which the worker takes runs, None: all."""
     blobs: dict[str, bytes] = {}
 
 
@@ -123,6 +157,12 @@ class HandOut(Struct, frozen=True, gc=False):
     queue: str
     max_attempts: int
     max_duration_ms: int | None
+    machine: str | None = None
+    auth: str | None = None
+    """What the auth resolver said, sealed."""
+    connections: tuple[str, ...] = ()
+    is_for_auth: bool = False
+    """Whether the worker is to ask the task's auth resolver, and not to execute the run."""
 
 
 class Cancel(Struct, frozen=True, gc=False):

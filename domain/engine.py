@@ -14,13 +14,15 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
 from domain import lifecycle
-from domain.commands import Command, TriggerRuns, Turn
+from domain.commands import Command, JudgePayloads, TriggerRuns, Turn, UpdateMetadata
 from domain.draft import Answer, Draft, Origin, Ticket
 from domain.errors import Busy, Refused, RunfoldError
 from domain.events import Recorded
 from domain.handlers import Handlers
 from domain.keys import Key
 from domain.memory import Memory
+from domain.releasing import Releases
+from domain.run import Run
 from domain.states import State, evolve
 from domain.turns import Turns
 
@@ -65,7 +67,8 @@ class Engine:
         self.deaf_ms = deaf_after(lease_ms)
         """Whoever drives the engine asks for batches more often than that."""
         self._turns = Turns(self.memory, lease_ms, chance)
-        self._handlers = Handlers(self.memory, self._turns)
+        self._releases = Releases(self.memory)
+        self._handlers = Handlers(self.memory, self._turns, self._releases)
         self._turns.listen_anew(now.mono)
         self._urgent: deque[tuple[Ticket, Command]] = deque()
         self._bulk: deque[tuple[Ticket, TriggerRuns]] = deque()
@@ -117,6 +120,7 @@ class Engine:
         self._decide(self._urgent, draft, now)
         self._turns.expire(draft, now.mono)
         self._fire(draft, now)
+        self._releases.release(draft, BATCH_MAX_EVENTS - len(draft.records))
         self._decide(self._bulk, draft, now)
         self._turns.hand_out(draft, HAND_OUTS_MAX)
         self._turns.answer(draft)
@@ -147,6 +151,10 @@ class Engine:
         self.memory.replace(claimed.stream, evolve(self.memory.states.get(claimed.stream), claimed))
         self.head = claimed.position
         self._recorded_at = max(self._recorded_at, claimed.recorded_at)
+
+    def unjudged(self) -> dict[str, str]:
+        """The held runs whose payload has to be checked, and by the schema of which version: see JudgePayloads."""
+        return self._releases.unjudged
 
     def in_flight(self, stream: str) -> bool:
         """Whether the batch that is being committed changes this aggregate."""
@@ -201,10 +209,7 @@ class Engine:
     def _unknown(self, command: Command) -> Iterator[str]:
         known, loaded = self.memory.states, self._loaded
         if isinstance(command, TriggerRuns):
-            keys = [new.key for new in command.runs if new.key]
-            if command.request:
-                keys.append(command.request)
-            for stream in keys:
+            for stream in _asked_by(command):
                 if stream not in known and stream not in loaded:
                     yield stream
                     continue
@@ -212,11 +217,33 @@ class Engine:
                 if isinstance(key, Key) and key.target and key.target not in known and key.target not in loaded:
                     yield key.target
             return
+        if isinstance(command, JudgePayloads):
+            # Only a run that is held, and so known, is judged.
+            return
         run: str | None = getattr(command, "run", None) or getattr(command, "key", None)
         streams = [said.run for said in command.reports] if isinstance(command, Turn) else [run] if run else []
         for stream in streams:
             if stream not in known and stream not in loaded:
                 yield stream
+            elif isinstance(command, UpdateMetadata):
+                run_known = known.get(stream) or loaded.get(stream)
+                family = (run_known.parent, run_known.root) if isinstance(run_known, Run) else ()
+                yield from (each for each in family if each and each not in known and each not in loaded)
+
+
+def _asked_by(command: TriggerRuns) -> Iterator[str]:
+    """The streams that decide what becomes of a trigger."""
+    for new in command.runs:
+        if new.key:
+            yield new.key
+        if new.parent:
+            yield new.parent
+        if new.replay_of:
+            yield new.replay_of
+        if new.debounce:
+            yield new.debounce.key
+    if command.request:
+        yield command.request
 
 
 def _size_of(command: Command) -> int:

@@ -93,6 +93,15 @@ class RunHeldForVersion(RunEvent, frozen=True, gc=False, omit_defaults=True):
     version: str | None = None
 
 
+class VersionArrived(RunEvent, frozen=True, gc=False, omit_defaults=True):
+    """A version knows the task: what the trigger left open (None: stays as it is) is settled by it."""
+
+    version: str
+    queue: str | None = None
+    ttl_ms: int | None = None
+    machine: str | None = None
+
+
 class RunHeldForAuth(RunEvent, frozen=True, gc=False):
     """The task's auth resolver has to answer first."""
 

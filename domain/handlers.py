@@ -3,33 +3,40 @@
 from collections.abc import Callable
 from typing import Any
 
+from msgspec import Raw
+
+from domain import annotations, lifecycle
 from domain import commands as c
 from domain import environment as environments
 from domain import events as e
-from domain import keys, lifecycle
 from domain.commands import Accepted, Command
 from domain.draft import Draft, Origin, Ticket
 from domain.environment import Environment
-from domain.errors import InvalidInput, NotFound
+from domain.errors import NotFound
 from domain.keys import Key
-from domain.lifecycle import NewRun
+from domain.lifecycle import PARENT_CANCELED
 from domain.memory import Memory
+from domain.releasing import Releases
 from domain.run import Run
-from domain.states import Batch
+from domain.triggering import trigger_runs
 from domain.turns import Turns
 
 
 class Handlers:
     """One method for each command; what it returns is the answer, what it raises refuses the command."""
 
-    def __init__(self, memory: Memory, turns: Turns) -> None:
+    def __init__(self, memory: Memory, turns: Turns, releases: Releases) -> None:
         self._memory = memory
         self._turns = turns
+        self._releases = releases
         self._methods: dict[type[Command], Callable[[Any, Draft], object]] = {
             c.TriggerRuns: self._trigger_runs,
             c.CancelRun: self._cancel_run,
             c.RescheduleRun: self._reschedule_run,
             c.GiveUpRun: self._give_up_run,
+            c.AddTags: self._add_tags,
+            c.UpdateMetadata: self._update_metadata,
+            c.JudgePayloads: self._judge_payloads,
             c.ResetKey: self._reset_key,
             c.CreateEnvironment: self._create_environment,
             c.AddKey: self._add_key,
@@ -46,40 +53,7 @@ class Handlers:
         draft.answers.append((ticket, self._methods[type(command)](command, draft)))
 
     def _trigger_runs(self, command: c.TriggerRuns, draft: Draft) -> list[Accepted]:
-        environment = self._environment(command)
-        if not command.runs:
-            raise InvalidInput("A trigger is of one run or more.")
-        if command.request and command.batch is None and len(command.runs) > 1:
-            raise InvalidInput("Several runs that can be asked for again need a batch, which knows them all.")
-        now = draft.recorded_at
-        if command.request:
-            request = draft.state(command.request)
-            target = request.stands_for(now) if isinstance(request, Key) else None
-            if target:
-                batch = draft.state(target)
-                return [Accepted(run) for run in batch.runs] if isinstance(batch, Batch) else [Accepted(target)]
-        origin = Origin.of(command)
-        accepted = [self._trigger(new, environment, draft, origin) for new in command.runs]
-        for new, each in zip(command.runs, accepted, strict=True):
-            if new.payload_blob and not each.cached:
-                draft.add_blob(new.payload_blob.key, command.blobs[new.payload_blob.key])
-        if command.batch:
-            draft.record(command.batch, [e.BatchTriggered(tuple(each.run for each in accepted))], origin)
-        if command.request:
-            target = command.batch or accepted[0].run
-            draft.record(command.request, [e.KeyClaimed(target, command.request_until)], origin)
-        return accepted
-
-    def _trigger(self, new: NewRun, environment: Environment, draft: Draft, origin: Origin) -> Accepted:
-        key = draft.state(new.key) if new.key else None
-        if isinstance(key, Key) and (target := key.stands_for(draft.recorded_at)):
-            run = draft.state(target)
-            if isinstance(run, Run) and keys.holds(run):
-                return Accepted(target, cached=True)
-        draft.record(new.id, lifecycle.trigger(new, environment, draft.recorded_at), origin)
-        if new.key:
-            draft.record(new.key, [e.KeyClaimed(new.id, new.key_until)], origin)
-        return Accepted(new.id)
+        return trigger_runs(command, self._environment(command), draft, self._memory)
 
     def _cancel_run(self, command: c.CancelRun, draft: Draft) -> None:
         self._end(self._run(command.run, command, draft), command, draft, "CANCELED")
@@ -93,13 +67,45 @@ class Handlers:
             if isinstance(command, c.CancelRun)
             else lifecycle.give_up(run, command.message)
         )
-        if events:
-            draft.record(run.id, events, Origin.of(command))
-            self._turns.stop(run, told)
+        if not events:
+            return
+        draft.record(run.id, events, Origin.of(command))
+        self._turns.stop(run, told)
+        if isinstance(command, c.CancelRun):
+            self._cancel_family(run, command, draft)
+
+    def _cancel_family(self, run: Run, command: c.CancelRun, draft: Draft) -> None:
+        """Cancel what the run triggered and what that triggered, as far as it is not finished."""
+        parents = [run.id]
+        while parents:
+            for child in sorted(self._memory.children.get(parents.pop(), ())):
+                known = self._memory.run(child)
+                assert known is not None, "an unfinished child is in memory"
+                draft.record(child, lifecycle.cancel(known, PARENT_CANCELED), Origin.of(command))
+                self._turns.stop(known, "CANCELED")
+                parents.append(child)
 
     def _reschedule_run(self, command: c.RescheduleRun, draft: Draft) -> None:
         run = self._run(command.run, command, draft)
         draft.record(run.id, lifecycle.reschedule(run, command.until, draft.recorded_at), Origin.of(command))
+
+    def _add_tags(self, command: c.AddTags, draft: Draft) -> None:
+        run = self._run(command.run, command, draft)
+        draft.record(run.id, annotations.add_tags(run, command.tags), Origin.of(command))
+
+    def _update_metadata(self, command: c.UpdateMetadata, draft: Draft) -> Raw:
+        run = self._run(command.run, command, draft)
+        now, origin = draft.recorded_at, Origin.of(command)
+        # Whatever is refused is refused before anything is written.
+        changes = annotations.update_metadata(run, command, draft.state, now)
+        for stream, metadata in changes.items():
+            draft.record(stream, [e.MetadataUpdated(metadata)], origin)
+        after = draft.state(run.id)
+        assert isinstance(after, Run), "a run stays a run"
+        return after.metadata
+
+    def _judge_payloads(self, command: c.JudgePayloads, draft: Draft) -> None:
+        self._releases.judge(command.verdicts, draft, Origin.of(command))
 
     def _reset_key(self, command: c.ResetKey, draft: Draft) -> None:
         key = draft.state(command.key)
@@ -123,8 +129,7 @@ class Handlers:
         events = environments.register(self._environment(command), command.digest, command.tasks, command.day)
         after = draft.record(command.environment, events, Origin.of(command))
         assert isinstance(after, Environment)
-        assert after.current is not None, "a version was registered"
-        return after.current
+        return after.digests[command.digest]
 
     def _end_turn(self, command: c.EndTurn, draft: Draft) -> None:
         self._turns.end(command, draft)

@@ -21,6 +21,10 @@ class Key(Struct, frozen=True, gc=False):
     version: int
     target: str | None
     until: int
+    payload: str | None = None
+    """Tells the payload that the run was triggered with."""
+    keeps_failed: bool = False
+    """Whether it stands for a run that failed, too."""
 
     def stands_for(self, now: int) -> str | None:
         """The run or batch that the key stands for at this time."""
@@ -42,8 +46,15 @@ def holds(run: Run | None) -> bool:
 def evolve(_key: Key | None, recorded: Recorded) -> Key:
     """The key after one event."""
     match recorded.event:
-        case e.KeyClaimed(target=target, until=until):
-            return Key(recorded.stream, recorded.version, target, until)
+        case e.KeyClaimed() as claimed:
+            return Key(
+                recorded.stream,
+                recorded.version,
+                claimed.target,
+                claimed.until,
+                claimed.payload,
+                claimed.keeps_failed,
+            )
         case e.KeyFreed():
             return Key(recorded.stream, recorded.version, None, 0)
         case event:

@@ -10,16 +10,30 @@ from msgspec import Raw, Struct
 from domain import events as e
 from domain.environment import Environment
 from domain.errors import NotAllowed
-from domain.events import JSON_TYPE, NOTHING, BlobRef, RunError, RunEvent
+from domain.events import API, JSON_TYPE, NOTHING, BlobRef, RunError, RunEvent
+from domain.gates import Gates, Verdict, default_queue, ttl_of
 from domain.run import Run
 from domain.status import FINAL, Status
+
+PARENT_CANCELED = "Its parent was canceled."
+
+
+class Debounce(Struct, frozen=True, gc=False):
+    """Further triggers with the key, whose stream this names, put the run off as long as it is delayed."""
+
+    key: str
+    delay_ms: int
+    is_trailing: bool = False
+    max_delay_ms: int | None = None
 
 
 class NewRun(Struct, frozen=True, gc=False, omit_defaults=True):
     """A run that someone asks for; what is None comes from the task's current version.
 
     `key` is the stream of the idempotency key, `key_until` the time until which it stands for this run.
-    `ttl_ms` 0 opts out of the task's TTL. `traceparent` is the caller's span, as W3C writes it.
+    `ttl_ms` 0 opts out of the task's TTL. `traceparent` is the caller's span, as W3C writes it. `lock` is the version
+    that alone may execute it. One whose key `keeps_failed` is still found by its key when it has failed;
+    `payload_digest` tells whether a later trigger with the key brings another payload.
     """
 
     id: str
@@ -44,13 +58,21 @@ class NewRun(Struct, frozen=True, gc=False, omit_defaults=True):
     idempotency_key: str | None = None
     replay_of: str | None = None
     traceparent: str | None = None
+    source: str = API
+    lock: str | None = None
+    machine: str | None = None
+    parent: str | None = None
+    verdict: Verdict | None = None
+    payload_digest: str | None = None
+    keeps_failed: bool = False
+    debounce: Debounce | None = None
 
 
-def trigger(new: NewRun, environment: Environment, now: int) -> list[RunEvent]:
+def trigger(new: NewRun, gates: Gates, environment: Environment, parent: Run | None = None) -> list[RunEvent]:
     """Accept a run: into its queue, or held by the first gate that is not open."""
-    settings = environment.settings(new.task)
-    ttl = new.ttl_ms if new.ttl_ms is not None else settings.ttl if settings else None
-    queue = new.queue or (settings.queue.name if settings and settings.queue else f"task/{new.task}")
+    settings = environment.settings(new.task, new.lock)
+    queue = new.queue or (settings.queue.name if settings and settings.queue else default_queue(new.task))
+    held = gates.at_trigger(new.task, new.lock, new.verdict, new.delay_until)
     triggered = e.RunTriggered(
         task=new.task,
         queue=queue,
@@ -62,7 +84,7 @@ def trigger(new: NewRun, environment: Environment, now: int) -> list[RunEvent]:
         metadata=new.metadata,
         priority=new.priority,
         concurrency_key=new.concurrency_key,
-        ttl_ms=ttl or None,
+        ttl_ms=ttl_of(new.ttl_ms, settings, environment),
         max_attempts=new.max_attempts,
         max_duration_ms=new.max_duration_ms,
         is_test=new.is_test,
@@ -70,10 +92,45 @@ def trigger(new: NewRun, environment: Environment, now: int) -> list[RunEvent]:
         idempotency_key=new.idempotency_key,
         replay_of=new.replay_of,
         traceparent=new.traceparent,
+        source=new.source,
+        version=new.lock,
+        machine=new.machine or (settings.machine if settings else None),
+        parent=new.parent,
+        root=(parent.root or parent.id) if parent else None,
+        depth=parent.depth + 1 if parent else 0,
+        # A run that only its delay holds says so in an event of its own.
+        delay_until=None if held is None or isinstance(held, e.RunDelayed) else new.delay_until,
     )
-    if new.delay_until is not None and new.delay_until > now:
-        return [triggered, e.RunDelayed(new.delay_until)]
-    return [triggered]
+    events: list[RunEvent] = [triggered] if held is None else [triggered, held]
+    if parent and parent.status is Status.CANCELED and not isinstance(held, e.PayloadRejected):
+        events.append(e.RunCanceled(PARENT_CANCELED))
+    return events
+
+
+def debounce(run: Run, new: NewRun, now: int) -> list[RunEvent]:
+    """Put a delayed run off, by a further trigger with its debounce key; `new` is what that trigger asks for."""
+    asked = new.debounce
+    assert asked is not None, "only a trigger with a debounce key debounces"
+    until = now + asked.delay_ms
+    if asked.max_delay_ms is not None:
+        until = min(until, run.created_at + asked.max_delay_ms)
+    if not asked.is_trailing:
+        return [e.RunDebounced(until)]
+    return [
+        e.RunDebounced(
+            until,
+            replaces=True,
+            payload=new.payload,
+            payload_blob=new.payload_blob,
+            payload_type=new.payload_type,
+            payload_size=new.payload_size,
+            tags=new.tags,
+            metadata=new.metadata,
+            max_attempts=new.max_attempts,
+            max_duration_ms=new.max_duration_ms,
+            machine=new.machine or run.machine,
+        )
+    ]
 
 
 def cancel(run: Run, reason: str | None = None) -> list[RunEvent]:

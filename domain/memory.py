@@ -7,11 +7,20 @@ replace one state by another.
 from collections.abc import Iterator
 from heapq import heapify, heappop, heappush
 
+from domain import connection as connections
+from domain.connection import Connection
 from domain.environment import Environment
+from domain.gates import Gates
 from domain.lifecycle import Deadline, deadline_of
 from domain.ready import ReadyRuns
 from domain.run import Run
 from domain.states import State
+from domain.status import Status
+
+HOLDING = frozenset({Status.PENDING_VERSION, Status.PENDING, Status.WAITING_ON_CONNECTIONS})
+"""The statuses in which a gate holds a run until something arrives."""
+Held = dict[tuple[str, str | None], dict[str, None]]
+"""Held runs, in the order in which they came, by their task and the version that they are locked to."""
 
 
 class Memory:
@@ -21,6 +30,11 @@ class Memory:
         self.states: dict[str, State] = {}
         self.ready = ReadyRuns(self.run)
         self.worker_runs: dict[str, set[str]] = {}
+        self.children: dict[str, dict[str, None]] = {}
+        """The unfinished children of a run."""
+        self.arrived: set[str] = set()
+        """Environments in which held runs may be able to go on."""
+        self._held: dict[tuple[str, Status], Held] = {}
         self._timers: list[tuple[int, str, str]] = []
         self._environments: dict[str, Environment] = {}
         self._limits: dict[str, dict[str, int | None]] = {}
@@ -34,6 +48,11 @@ class Memory:
         """The environment, if there is such a one."""
         state = self.states.get(stream)
         return state if isinstance(state, Environment) else None
+
+    def connection(self, environment: str, name: str) -> Connection | None:
+        """The connection of this name, if there ever was one; `is_ready` says whether there is now."""
+        state = self.states.get(connections.stream_of(environment, name))
+        return state if isinstance(state, Connection) else None
 
     def environments(self) -> Iterator[Environment]:
         """All of them."""
@@ -53,6 +72,8 @@ class Memory:
                 self._note(run_before, run_after)
         elif isinstance(before, Environment) or isinstance(after, Environment):
             self._note_environment(stream, after)
+        elif isinstance(after, Connection):
+            self.arrived.add(after.environment)
         return before
 
     def limit_of(self, environment: str, queue: str) -> int | None:
@@ -62,6 +83,19 @@ class Memory:
             state = self.environment(environment)
             known[queue] = state.limit_of(queue) if state else None
         return known[queue]
+
+    def held(self, environment: str, status: Status) -> Held:
+        """The runs that a gate holds."""
+        return self._held.get((environment, status), {})
+
+    def gates(self, environment: Environment, now: int) -> Gates:
+        """The gates of an environment."""
+
+        def is_ready(name: str) -> bool:
+            found = self.connection(environment.id, name)
+            return found is not None and found.is_ready
+
+        return Gates(environment, is_ready, now)
 
     def due(self, now: int) -> Iterator[tuple[Run, Deadline]]:
         """The deadlines that have passed, earliest first, each once."""
@@ -88,6 +122,7 @@ class Memory:
 
     def _note_environment(self, stream: str, after: State | None) -> None:
         self._limits.pop(stream, None)
+        self.arrived.add(stream)
         if isinstance(after, Environment):
             self._environments[stream] = after
         else:
@@ -98,6 +133,8 @@ class Memory:
         deadline = deadline_of(after) if after else None
         if after and deadline and (before is None or deadline_of(before) != deadline):
             self._arm(after, deadline)
+        if before is None or after is None or before.status is not after.status:
+            self._note_status(before, after)
         had, has = before.worker if before else None, after.worker if after else None
         if had == has:
             return
@@ -107,6 +144,25 @@ class Memory:
                 del self.worker_runs[had]
         if after and has:
             self.worker_runs.setdefault(has, set()).add(after.id)
+
+    def _note_status(self, before: Run | None, after: Run | None) -> None:
+        if before and before.status in HOLDING:
+            held = self._held[before.environment, before.status]
+            runs = held[before.task, before.lock]
+            del runs[before.id]
+            if not runs:
+                del held[before.task, before.lock]
+        if after and after.status in HOLDING:
+            held = self._held.setdefault((after.environment, after.status), {})
+            held.setdefault((after.task, after.lock), {})[after.id] = None
+            self.arrived.add(after.environment)
+        if before and before.parent and not before.is_final and (after is None or after.is_final):
+            siblings = self.children[before.parent]
+            del siblings[before.id]
+            if not siblings:
+                del self.children[before.parent]
+        if after and after.parent and not after.is_final and (before is None or before.is_final):
+            self.children.setdefault(after.parent, {})[after.id] = None
 
 
 def _are_alike(before: Run | None, after: Run | None) -> bool:

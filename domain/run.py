@@ -3,12 +3,12 @@
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from msgspec import Struct
+from msgspec import Raw, Struct
 from msgspec.structs import replace
 
 from domain import events as e
 from domain.errors import LedgerCorrupt
-from domain.events import Recorded, RunEvent
+from domain.events import NOTHING, Recorded, RunEvent
 from domain.status import FINAL, Status
 from domain.transitions import TRANSITIONS, target_of
 
@@ -49,6 +49,9 @@ class Run(Struct, frozen=True, gc=False, omit_defaults=True):
     batch: str | None = None
     auth: str | None = None
     """What the auth resolver said, sealed."""
+    tags: tuple[str, ...] = ()
+    metadata: Raw = NOTHING
+    ended_at: int | None = None
     attempts: int = 0
     """How many attempts have started."""
     failures: int = 0
@@ -114,7 +117,7 @@ def _triggered(event: e.RunTriggered, recorded: Recorded) -> Run:
         priority=event.priority,
         concurrency_key=event.concurrency_key,
         ttl_ms=event.ttl_ms,
-        expires_at=None if event.ttl_ms is None else recorded.recorded_at + event.ttl_ms,
+        expires_at=recorded.recorded_at + event.ttl_ms if event.ttl_ms else None,
         delay_until=event.delay_until,
         max_attempts=event.max_attempts,
         max_duration_ms=event.max_duration_ms,
@@ -124,6 +127,8 @@ def _triggered(event: e.RunTriggered, recorded: Recorded) -> Run:
         root=event.root,
         depth=event.depth,
         batch=event.batch,
+        tags=event.tags,
+        metadata=event.metadata,
     )
 
 
@@ -136,6 +141,8 @@ def _debounced(_run: Run, event: e.RunDebounced, _recorded: Recorded) -> dict[st
         "max_attempts": event.max_attempts,
         "max_duration_ms": event.max_duration_ms,
         "machine": event.machine,
+        "tags": event.tags,
+        "metadata": event.metadata,
     }
 
 
@@ -147,26 +154,45 @@ def _close(run: Run, closed_by: str) -> dict[str, Any]:
 
 
 def _end(closed_by: str) -> Callable[[Run, Any, Recorded], dict[str, Any]]:
-    return lambda run, _event, _recorded: {"due_at": None, "expires_at": None} | _close(run, closed_by)
+    return lambda run, _event, recorded: (
+        {
+            "due_at": None,
+            "expires_at": None,
+            "ended_at": recorded.recorded_at,
+        }
+        | _close(run, closed_by)
+    )
+
+
+def _held(_run: Run, _event: RunEvent, _recorded: Recorded) -> dict[str, Any]:
+    return {"expires_at": None}
 
 
 def _enqueued(run: Run, event: e.RunEnqueued, recorded: Recorded) -> dict[str, Any]:
+    if run.token is not None:
+        # Handed back, a run keeps its place in the queue, and its time to expire.
+        return {"due_at": None} | _close(run, event.reason)
     # The TTL's clock starts when the run is really queued, and never after its first start.
-    waits = run.ttl_ms is not None and run.attempts == 0
-    expires = recorded.recorded_at + run.ttl_ms if waits and run.ttl_ms is not None and run.due_at else run.expires_at
-    changes: dict[str, Any] = {"due_at": None, "expires_at": expires if waits else None}
-    if run.token is None:
-        # Handed back, a run keeps its place in the queue.
-        return changes | {"queued_at": recorded.occurred_at}
-    return changes | _close(run, event.reason)
+    expires = recorded.recorded_at + run.ttl_ms if run.ttl_ms and run.attempts == 0 else None
+    return {"due_at": None, "expires_at": expires, "queued_at": recorded.occurred_at}
 
 
 def _failed(run: Run, event: e.AttemptFailed, _recorded: Recorded) -> dict[str, Any]:
-    closed_by = {e.WORKER_LOST: "lost", e.PROCESS_DIED: "crashed"}.get(event.error.code or "", "failed")
-    return {"failures": run.failures + 1} | _close(run, closed_by)
+    return {"failures": run.failures + 1} | _close(run, _CLOSED_BY.get(event.error.code or "", "failed"))
+
+
+_CLOSED_BY = {e.WORKER_LOST: "lost", e.PROCESS_DIED: "crashed", e.OUT_OF_MEMORY: "crashed"}
 
 
 _CHANGES: dict[type[RunEvent], Callable[[Run, Any, Recorded], dict[str, Any]]] = {
+    e.RunHeldForVersion: _held,
+    e.VersionArrived: lambda run, event, _recorded: {
+        "queue": event.queue or run.queue,
+        "ttl_ms": run.ttl_ms if event.ttl_ms is None else event.ttl_ms,
+        "machine": event.machine or run.machine,
+    },
+    e.RunHeldForAuth: _held,
+    e.RunHeldForConnections: _held,
     e.RunDelayed: lambda _run, event, _recorded: {"due_at": event.until, "expires_at": None},
     e.RunRescheduled: lambda _run, event, _recorded: {"due_at": event.until},
     e.AuthResolved: lambda _run, event, _recorded: {"auth": event.sealed},
@@ -197,6 +223,8 @@ _CHANGES: dict[type[RunEvent], Callable[[Run, Any, Recorded], dict[str, Any]]] =
     e.RunSystemFailed: _end("system failed"),
     e.PayloadRejected: _end("rejected"),
     e.AuthUnresolved: _end("unresolved"),
+    e.TagsAdded: lambda run, event, _recorded: {"tags": (*run.tags, *event.tags)},
+    e.MetadataUpdated: lambda _run, event, _recorded: {"metadata": event.metadata},
     e.LateResultRefused: lambda run, event, _recorded: {"refused": (*run.refused, event.token)},
 }
 assert _CHANGES.keys() <= TRANSITIONS.keys()

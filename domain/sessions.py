@@ -21,6 +21,10 @@ class Session:
         """The turn that waits for an answer, 0 if none does."""
         self.latest = 0
         """The highest turn that came."""
+        self.machines: tuple[str, ...] | None = None
+        """The machines for which it takes runs, None: all."""
+        self.resolving: set[str] = set()
+        """The runs whose auth resolver it was asked to run."""
         self.urgent = False
         """Whether that turn is to be answered with the present batch."""
         self.tickets: list[Ticket] = []
@@ -35,6 +39,7 @@ class Session:
         """The worker lives, and it has the answers up to `received`."""
         self.heard = now
         self.version = turn.version
+        self.machines = turn.machines
         for sequence in [sequence for sequence in self.answers if sequence <= turn.received]:
             del self.answers[sequence]
         for run in [run for run, sequence in self.handed.items() if sequence <= turn.received]:
@@ -49,6 +54,8 @@ class Session:
     def hand(self, run: HandOut) -> None:
         """Give a run with the next answer."""
         self.runs.append(run)
+        if run.is_for_auth:
+            self.resolving.add(run.run)
         self.handed[run.run, run.token] = self.sequence
 
     def stop(self, cancel: Cancel) -> None:

@@ -64,14 +64,8 @@ FINAL = frozenset(Status) - LIVE
 
 NOT_YET_REACHABLE = frozenset(
     {
-        Status.PENDING,
-        Status.PENDING_VERSION,
-        Status.WAITING_ON_CONNECTIONS,
         Status.WAITING,
         Status.FROZEN,
-        Status.INTERRUPTED,
-        Status.INVALID_PAYLOAD,
-        Status.UNRESOLVED_AUTH,
     }
 )
 """Statuses that the table knows and no command leads to in this release."""

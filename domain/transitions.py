@@ -24,6 +24,7 @@ TRANSITIONS: dict[type[e.RunEvent], Transition] = {
     e.RunTriggered: _from(None, to=S.QUEUED),
     # The gates, in the order in which they are looked at; each is passed before the next one holds.
     e.RunHeldForVersion: _from(S.QUEUED, to=S.PENDING_VERSION),
+    e.VersionArrived: _from(S.PENDING_VERSION, to=None),
     e.RunHeldForAuth: _from(S.QUEUED, S.PENDING_VERSION, to=S.PENDING),
     e.AuthResolved: _from(S.PENDING, to=None),
     e.RunHeldForConnections: _from(S.QUEUED, S.PENDING_VERSION, S.PENDING, to=S.WAITING_ON_CONNECTIONS),

@@ -4,12 +4,13 @@ from collections.abc import Callable
 from heapq import heappop, heappush
 
 from domain import attempts
-from domain.attempts import Late, Report
+from domain.attempts import RESOLVER_REPORTS, Late, Report
 from domain.commands import Cancel, EndTurn, HandOut, RefusedReport, Turn, TurnAnswer
 from domain.draft import Draft, Origin, Ticket
 from domain.errors import InvalidInput, NotAllowed, NotFound, UnknownVersion
 from domain.events import AttemptFailed, TaskSettings
 from domain.memory import Memory
+from domain.resolvers import Resolvers
 from domain.retry import ONCE
 from domain.run import Run
 from domain.sessions import PAYLOADS_MAX_BYTES, Session
@@ -24,6 +25,7 @@ class Turns:
         self._lease_ms = lease_ms
         self._chance = chance
         self._sessions: dict[str, Session] = {}
+        self._resolvers = Resolvers(memory, self._sessions)
         self._durations: list[tuple[int, str, int]] = []
 
     def take(self, turn: Turn, ticket: Ticket, draft: Draft, now: int) -> None:
@@ -82,6 +84,12 @@ class Turns:
         session = self._sessions.get(run.worker or "")
         if session and run.token is not None:
             session.stop(Cancel(run.id, run.token, reason))
+        if run.status is Status.PENDING:
+            self._resolvers.stop(run, reason)
+
+    def serves(self, environment: str, version: str) -> bool:
+        """Whether a worker of this version is connected."""
+        return any(each.environment == environment and each.version == version for each in self._sessions.values())
 
     def expire(self, draft: Draft, now: int) -> None:
         """Workers not heard of within their lease lose their runs, and attempts over their time are ended."""
@@ -105,7 +113,7 @@ class Turns:
         Returns whoever waited for an answer to a turn; answers known before are no longer had.
         """
         waiting = [ticket for session in self._sessions.values() for ticket in session.tickets]
-        self._sessions = {}
+        self._sessions.clear()
         self._durations = []
         for worker in sorted(self._memory.worker_runs):
             for stream in sorted(self._memory.worker_runs[worker]):
@@ -136,6 +144,8 @@ class Turns:
         run = draft.state(said.run)
         if not isinstance(run, Run) or run.environment != turn.environment:
             return RefusedReport(said.run, said.token, f"Run {said.run} not found.")
+        if said.kind in RESOLVER_REPORTS:
+            return self._resolvers.take(run, said, origin, draft)
         # A worker whose clock is off must not report from the future, nor from before the run.
         origin.at = max(run.created_at, min(said.at, draft.recorded_at))
         try:
@@ -168,7 +178,9 @@ class Turns:
         if run is None:
             return
         origin.environment = run.environment
-        events = attempts.lose(run, why)
+        environment = self._memory.environment(run.environment)
+        assert environment is not None, "a run has an environment"
+        events = attempts.lose(run, why, is_development=environment.type == "DEVELOPMENT")
         after = draft.record(stream, events, origin)
         for event in events:
             if isinstance(event, AttemptFailed) and isinstance(after, Run):
@@ -186,6 +198,7 @@ class Turns:
             if (stream, run.token) not in held and (stream, run.token) not in session.handed:
                 origin = Origin(run.environment, f"worker:{session.id}", f"turn:{turn.sequence}", draft.recorded_at)
                 self._lose(stream, f"Worker {session.id} does not hold the run.", draft, origin)
+        given |= self._resolvers.compare(session, held)
         done = {(said.run, said.token) for said in turn.reports}
         for stream, token in sorted(held - given - done):
             session.stop(Cancel(stream, token, "GONE"))
@@ -197,6 +210,9 @@ class Turns:
         want, size = min(session.want, room), 0
         limits = self._memory
         origin = Origin(environment.id, "engine", f"worker:{session.id}", draft.recorded_at)
+        self._resolvers.ask(session, environment, want)
+        if len(session.runs) >= want:
+            return len(session.runs)
         for run in self._memory.ready.take(environment.id, tasks, lambda queue: limits.limit_of(environment.id, queue)):
             after = draft.record(run.id, attempts.dequeue(run, session.id, session.version), origin)
             assert isinstance(after, Run), "a run stays a run"
@@ -238,4 +254,7 @@ def _hand_out_of(run: Run, settings: TaskSettings) -> HandOut:
         run.queue,
         run.max_attempts or retry.max_attempts,
         settings.max_duration if run.max_duration_ms is None else run.max_duration_ms,
+        run.machine,
+        run.auth,
+        settings.connections,
     )

@@ -63,6 +63,8 @@ class Changes(Struct):
 
     added: list[RunRow] = []
     changed: list[RunRow] = []
+    moved: list[RunRow] = []
+    """Those of the changed ones that are in another queue now."""
     attempts: list[AttemptRow] = []
     tags: list[TagRow] = []
     untagged: list[TagRow] = []
@@ -155,6 +157,8 @@ def _fold_run(stream: str, history: list[Recorded], loaded: Loaded, changes: Cha
             changes.tags += [TagRow(row.environment, tag, stream) for tag in row.tags]
     else:
         changes.changed.append(row)
+        if row.queue != before.queue:
+            changes.moved.append(row)
         if row.tags != before.tags:
             changes.tags += [TagRow(row.environment, tag, stream) for tag in row.tags if tag not in before.tags]
             changes.untagged += [TagRow(row.environment, tag, stream) for tag in before.tags if tag not in row.tags]

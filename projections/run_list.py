@@ -58,6 +58,14 @@ class RunRow(Struct, gc=False):
     duration_ms: int = 0
     """How long its attempts executed, all together; not counting the one that executes now."""
     executing_since: int | None = None
+    source: str = e.API
+    lock: str | None = None
+    machine: str | None = None
+    parent: str | None = None
+    root: str | None = None
+    depth: int = 0
+    replays: tuple[str, ...] = ()
+    """The runs that were made from this one."""
 
 
 def project(row: RunRow | None, recorded: Recorded) -> RunRow | None:
@@ -83,7 +91,7 @@ def begin(recorded: Recorded) -> RunRow:
         created_at=recorded.occurred_at,
         updated_at=recorded.recorded_at,
         queued_at=recorded.occurred_at,
-        ttl_ms=event.ttl_ms,
+        ttl_ms=event.ttl_ms or None,
         tags=tuple(sorted(set(event.tags))),
         max_attempts=event.max_attempts,
         max_duration_ms=event.max_duration_ms,
@@ -95,6 +103,12 @@ def begin(recorded: Recorded) -> RunRow:
         replay_of=event.replay_of,
         metadata=None if event.metadata == NOTHING else event.metadata,
         payload_size=event.payload_size,
+        source=event.source,
+        lock=event.version,
+        machine=event.machine,
+        parent=event.parent,
+        root=event.root,
+        depth=event.depth,
     )
 
 
@@ -125,6 +139,12 @@ def _hold(row: RunRow, _event: RunEvent, _recorded: Recorded, _before: Status) -
     row.queued_at = None
 
 
+def _find_version(row: RunRow, event: e.VersionArrived, _recorded: Recorded, _before: Status) -> None:
+    row.queue = event.queue or row.queue
+    row.ttl_ms = row.ttl_ms if event.ttl_ms is None else event.ttl_ms or None
+    row.machine = event.machine or row.machine
+
+
 def _delay(row: RunRow, event: e.RunDelayed | e.RunRescheduled, _recorded: Recorded, _before: Status) -> None:
     row.queued_at = None
     row.delayed_until = event.until
@@ -138,6 +158,7 @@ def _debounce(row: RunRow, event: e.RunDebounced, _recorded: Recorded, _before: 
         row.max_attempts = event.max_attempts
         row.max_duration_ms = event.max_duration_ms
         row.payload_size = event.payload_size
+        row.machine = event.machine
 
 
 def _start(row: RunRow, event: e.AttemptStarted, recorded: Recorded, _before: Status) -> None:
@@ -160,6 +181,10 @@ def _resume(row: RunRow, _event: e.RunResumed, recorded: Recorded, _before: Stat
 def _fail_attempt(row: RunRow, event: e.AttemptFailed, recorded: Recorded, _before: Status) -> None:
     row.error = event.error
     _pause(row, recorded.occurred_at)
+
+
+def _retry(row: RunRow, event: e.RetryScheduled, _recorded: Recorded, _before: Status) -> None:
+    row.machine = event.machine or row.machine
 
 
 def _end(row: RunRow, _event: RunEvent, recorded: Recorded, _before: Status) -> None:
@@ -190,6 +215,10 @@ def _annotate(row: RunRow, event: e.MetadataUpdated, _recorded: Recorded, _befor
     row.metadata = event.metadata
 
 
+def _replay(row: RunRow, event: e.RunReplayed, _recorded: Recorded, _before: Status) -> None:
+    row.replays = (*row.replays, event.run)
+
+
 def _pause(row: RunRow, at: int) -> None:
     """The attempt that executes, if there is one, does so no longer."""
     if row.executing_since is not None:
@@ -200,6 +229,7 @@ def _pause(row: RunRow, at: int) -> None:
 
 _CHANGES: dict[type[RunEvent], Callable[[RunRow, Any, Recorded, Status], None]] = {
     e.RunHeldForVersion: _hold,
+    e.VersionArrived: _find_version,
     e.RunHeldForAuth: _hold,
     e.RunHeldForConnections: _hold,
     e.RunDelayed: _delay,
@@ -209,6 +239,7 @@ _CHANGES: dict[type[RunEvent], Callable[[RunRow, Any, Recorded, Status], None]] 
     e.AttemptStarted: _start,
     e.AttemptSucceeded: _end_without_error,
     e.AttemptFailed: _fail_attempt,
+    e.RetryScheduled: _retry,
     e.RunFailed: _end_with_error,
     e.RunCanceled: _end,
     e.RunExpired: _expire,
@@ -223,5 +254,6 @@ _CHANGES: dict[type[RunEvent], Callable[[RunRow, Any, Recorded, Status], None]] 
     e.RunResumed: _resume,
     e.TagsAdded: _tag,
     e.MetadataUpdated: _annotate,
+    e.RunReplayed: _replay,
 }
 assert _CHANGES.keys() <= TRANSITIONS.keys()

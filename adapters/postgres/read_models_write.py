@@ -43,6 +43,9 @@ from unnest(%b::text[], %b::text[], %b::text[], %b::bigint[], %b::text[])
 as new (id, status, version, finished_at, detail)
 where run_rows.id = new.id
 """
+MOVE_RUNS: LiteralString = """
+update run_rows set queue = new.queue from unnest(%b::text[], %b::text[]) as new (id, queue) where run_rows.id = new.id
+"""
 STORE_ATTEMPTS: LiteralString = """
 insert into attempt_rows (run, number, detail) select * from unnest(%b::text[], %b::bigint[], %b::text[])
 on conflict (run, number) do update set detail = excluded.detail
@@ -62,6 +65,7 @@ on conflict (stream) do update set position = excluded.position, detail = exclud
 Column: TypeAlias = Callable[[Sequence[Any]], Array]
 RUN: Sequence[Column] = (*(texts,) * 7, bools, bigints, bigints, texts)
 CHANGE: Sequence[Column] = (texts, texts, texts, bigints, texts)
+MOVE: Sequence[Column] = (texts, texts)
 ROW: Sequence[Column] = (texts, bigints, texts)
 TAG: Sequence[Column] = (texts, blobs, texts)
 DROP_STATES: LiteralString = "delete from state_rows where stream = any(%b)"
@@ -91,6 +95,7 @@ def store(cursor: Cursor[TupleRow], changes: Changes, at: At) -> None:
     with cursor.connection.pipeline():
         _store(cursor, at(ADD_RUNS), RUN, map(of_run, changes.added))
         _store(cursor, at(CHANGE_RUNS), CHANGE, _changed(changes))
+        _store(cursor, at(MOVE_RUNS), MOVE, [(row.id, row.queue) for row in changes.moved])
         _store(cursor, at(STORE_ATTEMPTS), ROW, map(of_attempt, changes.attempts))
         # In the order of their key, so that the runs of a tag go to its pages at once.
         _store(cursor, at(STORE_TAGS), TAG, tags)

@@ -31,6 +31,7 @@ values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 """
 # Only what can change is set, or SQLite would write every index again.
 CHANGE_RUN = "update run_rows set status = ?, version = ?, finished_at = ?, detail = ? where id = ?"
+MOVE_RUN = "update run_rows set queue = ? where id = ?"
 STORE_ATTEMPT = """
 insert into attempt_rows (run, number, detail) values (?, ?, ?)
 on conflict (run, number) do update set detail = excluded.detail
@@ -66,6 +67,7 @@ def store(cursor: sqlite3.Cursor, changes: Changes, at: At) -> None:
     """Store the rows that a batch changed, and remove the states that are no longer kept."""
     cursor.executemany(at(ADD_RUN), map(of_run, changes.added))
     cursor.executemany(at(CHANGE_RUN), _changed(changes))
+    cursor.executemany(at(MOVE_RUN), [(row.queue, row.id) for row in changes.moved])
     cursor.executemany(at(STORE_ATTEMPT), map(of_attempt, changes.attempts))
     # In the order of their key, so that the runs of a tag go to its pages at once.
     cursor.executemany(at(STORE_TAG), sorted((row.environment, row.tag, row.run) for row in changes.tags))

@@ -11,8 +11,10 @@ from domain.attempts import Report
 from domain.commands import Command, HandOut, Turn
 from domain.draft import Answer, Ticket
 from domain.engine import Engine, Now
+from domain.environment import Environment
 from domain.errors import LedgerUnavailable, RunfoldError
 from domain.events import Event, Recorded, RunError, RunEvent, RunTriggered, TaskSettings
+from domain.gates import Gates
 from domain.lifecycle import NewRun
 from domain.run import Run
 from domain.states import fold, is_kept
@@ -50,6 +52,17 @@ def happened(run: Run, *events: RunEvent, at: int = NOW) -> Run:
     return run
 
 
+NO_TASKS = Environment(ENVIRONMENT, "prod", "PRODUCTION", 1)
+ONE_TASK = Environment(
+    ENVIRONMENT, "prod", "PRODUCTION", 2, versions={VERSION: {"send-email": SEND_EMAIL}}, promoted=(VERSION,)
+)
+
+
+def gates(environment: Environment = ONE_TASK, *ready: str, now: int = NOW) -> Gates:
+    """The gates of an environment in which these connections are ready."""
+    return Gates(environment, ready.__contains__, now)
+
+
 def new(run: str = "run_1", task: str = "send-email", **more: Any) -> NewRun:
     """A run that someone asks for."""
     return NewRun(run, task, payload=Raw(b"{}"), payload_size=2, **more)
@@ -83,7 +96,7 @@ class Room:
         self._told = 0
         self._hired = 0
         self.engine = self.restart()
-        self.ask(c.CreateEnvironment, slug="dev", type="DEVELOPMENT")
+        self.ask(c.CreateEnvironment, slug="prod", type="PRODUCTION")
         self.ask(c.RegisterVersion, digest="one", tasks=tasks or (SEND_EMAIL,), day="20270115")
         self.news()
 

@@ -11,11 +11,11 @@ from domain.events import Queue, RunError, RunEvent, TaskSettings
 from domain.lifecycle import Deadline, NewRun, deadline_of
 from domain.run import Run
 from domain.status import Status
-from tests.domain.stories import ENVIRONMENT, NOW, TRIGGERED, WORKER, happened, new, told
+from tests.domain.stories import ENVIRONMENT, NOW, TRIGGERED, WORKER, gates, happened, new, told
 
 SETTINGS = TaskSettings("send-email", queue=Queue("emails", 10), ttl=60_000)
 KNOWN = Environment(
-    ENVIRONMENT, "dev", "DEVELOPMENT", 2, versions={"20270115.1": {"send-email": SETTINGS}}, current="20270115.1"
+    ENVIRONMENT, "prod", "PRODUCTION", 2, versions={"20270115.1": {"send-email": SETTINGS}}, promoted=("20270115.1",)
 )
 HANDED = e.RunDequeued(2, WORKER, "20270115.1")
 BEGUN = e.AttemptStarted(1, 2, WORKER, "20270115.1")
@@ -39,15 +39,18 @@ def triggered(**more: object) -> e.RunTriggered:
         (new(), [triggered()]),
         (new(queue="mine"), [triggered(queue="mine")]),
         (new(ttl_ms=5), [triggered(ttl_ms=5)]),
-        (new(ttl_ms=0), [triggered(ttl_ms=None)]),
+        (new(ttl_ms=0), [triggered(ttl_ms=0)]),
         (new(delay_until=NOW + 1), [triggered(), e.RunDelayed(NOW + 1)]),
         (new(delay_until=NOW), [triggered()]),
         (new(max_attempts=7, tags=("a",)), [triggered(max_attempts=7, tags=("a",))]),
-        (new(task="unheard-of"), [triggered(task="unheard-of", queue="task/unheard-of", ttl_ms=None)]),
+        (
+            new(task="unheard-of"),
+            [triggered(task="unheard-of", queue="task/unheard-of", ttl_ms=None), e.RunHeldForVersion()],
+        ),
     ],
 )
 def test_what_a_trigger_leaves_open_comes_from_the_current_version(asked: NewRun, events: list[RunEvent]) -> None:
-    assert lifecycle.trigger(asked, KNOWN, NOW) == events
+    assert lifecycle.trigger(asked, gates(KNOWN), KNOWN) == events
 
 
 def test_a_triggered_run_is_queued_and_its_ttl_runs() -> None:

@@ -13,7 +13,6 @@ from domain import attempts, lifecycle
 from domain import events as e
 from domain import run as runs
 from domain.attempts import HANDOUTS_MAX, Late, Report
-from domain.environment import Environment
 from domain.errors import NotAllowed
 from domain.events import RUN_EVENTS, AttemptFailed, Recorded, RunError, RunEvent, TaskSettings
 from domain.lifecycle import Deadline, NewRun, deadline_of
@@ -21,7 +20,7 @@ from domain.retry import Retry
 from domain.run import Run
 from domain.status import FINAL, Status
 from domain.transitions import TRANSITIONS
-from tests.domain.stories import ENVIRONMENT, NOW, TRIGGERED, happened, new, recorded, told
+from tests.domain.stories import NOW, ONE_TASK, TRIGGERED, gates, happened, new, recorded, told
 
 ERROR = RunError("It failed.")
 KINDS = ("started", "succeeded", "failed", "crashed", "released")
@@ -35,6 +34,7 @@ NEW_RUNS = (new(), new(ttl_ms=50), new(delay_until=NOW + 10), new(ttl_ms=50, del
 EVENTS: tuple[RunEvent, ...] = (
     e.RunTriggered("send-email", "emails", ttl_ms=50),
     e.RunHeldForVersion(),
+    e.VersionArrived("1", "emails", 50),
     e.RunHeldForAuth(),
     e.AuthResolved("sealed"),
     e.RunHeldForConnections(("mail",)),
@@ -81,7 +81,7 @@ class Decisions(RuleBasedStateMachine):
 
     @initialize(asked=st.sampled_from(NEW_RUNS))
     def trigger(self, asked: NewRun) -> None:
-        events = lifecycle.trigger(asked, Environment(ENVIRONMENT, "dev", "DEVELOPMENT", 1), self.now)
+        events = lifecycle.trigger(asked, gates(now=self.now), ONE_TASK)
         self.history = recorded(events, at=self.now)
         self.run = told(*events, at=self.now)
 

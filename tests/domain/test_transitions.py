@@ -13,12 +13,13 @@ from domain.attempts import HANDOUTS_MAX, Report
 from domain.environment import Environment
 from domain.errors import NotAllowed
 from domain.events import RUN_EVENTS, AttemptFailed, RunEvent, TaskSettings
-from domain.lifecycle import Deadline, NewRun, deadline_of
+from domain.gates import Verdict
+from domain.lifecycle import Deadline, Debounce, NewRun, deadline_of
 from domain.retry import Retry
 from domain.run import Run
 from domain.status import EXECUTING, FINAL, INITIAL, LIVE, NOT_YET_REACHABLE, Status
 from domain.transitions import TRANSITIONS, target_of
-from tests.domain.stories import ENVIRONMENT, NOW, WORKER, happened, told
+from tests.domain.stories import ENVIRONMENT, NO_TASKS, NOW, VERSION, WORKER, gates, happened, told
 
 PATIENT = TaskSettings("send-email", retry=Retry(2))
 SPARED = TaskSettings("send-email", retry=Retry(2), retry_on_crash=True)
@@ -27,6 +28,17 @@ NEW_RUNS = (
     NewRun("run_1", "send-email", delay_until=NOW + 1),
     NewRun("run_1", "send-email", ttl_ms=1),
     NewRun("run_1", "send-email", ttl_ms=1, delay_until=NOW + 1),
+    NewRun("run_1", "guarded"),
+    NewRun("run_1", "guarded", delay_until=NOW + 1),
+    NewRun("run_1", "checked", verdict=Verdict(VERSION, e.RunError("no number"))),
+)
+TASKS = (
+    TaskSettings("send-email"),
+    TaskSettings("checked", payload_schema={"type": "number"}),
+    TaskSettings("guarded", auth_resolver=True, connections=("mail",), ttl=60_000),
+)
+KNOWN = Environment(
+    ENVIRONMENT, "prod", "PRODUCTION", 2, versions={VERSION: {task.id: task for task in TASKS}}, promoted=(VERSION,)
 )
 KINDS = ("started", "succeeded", "failed", "crashed", "released", "unheard of")
 
@@ -89,15 +101,18 @@ def test_the_exploration_knows_every_decision() -> None:
     }
 
     assert decisions == {
-        *("trigger", "cancel", "give_up", "reschedule", "fire"),
+        *("trigger", "debounce", "cancel", "give_up", "reschedule", "fire"),
         *("report", "dequeue", "hand_back", "lose", "time_out", "react_to_failure"),
     }
 
 
 def reachable_runs() -> list[Run]:
     """Every run that decisions lead to, apart from its ids and times: the breadth-first search of the state machine."""
-    environment = Environment(ENVIRONMENT, "dev", "DEVELOPMENT", 1)
-    found = [told(*lifecycle.trigger(new, environment, NOW)) for new in NEW_RUNS]
+    found = [
+        told(*lifecycle.trigger(new, gates(environment), environment))
+        for new in NEW_RUNS
+        for environment in (NO_TASKS, KNOWN)
+    ]
     seen = {_shape(run) for run in found}
     for run in found:
         for events in _decisions(run):
@@ -115,6 +130,8 @@ def _decisions(run: Run) -> Iterator[list[RunEvent]]:
     yield lifecycle.give_up(run, "It cannot go on.")
     yield lifecycle.fire(run, deadline_of(run) or Deadline(NOW, "delay"))
     yield attempts.lose(run, "The worker is gone.")
+    yield attempts.lose(run, "The worker is gone.", is_development=True)
+    yield from _passages(run)
     yield attempts.time_out(run, 1)
     if run.status is Status.QUEUED:
         yield attempts.dequeue(run, WORKER, "1")
@@ -127,6 +144,22 @@ def _decisions(run: Run) -> Iterator[list[RunEvent]]:
             yield late.events
         except NotAllowed:
             continue
+
+
+def _passages(run: Run) -> Iterator[list[RunEvent]]:
+    """What the gates make of a run that one of them holds."""
+    for ready in ((), ("mail",)):
+        known = gates(KNOWN, *ready)
+        yield known.after_version(run, Verdict(VERSION))
+        yield known.after_version(run, Verdict(VERSION, e.RunError("no number")))
+        if run.status is Status.PENDING:
+            yield known.after_auth(run, "sealed")
+            yield [e.AuthUnresolved(e.RunError("nobody"))]
+        if run.status is Status.WAITING_ON_CONNECTIONS:
+            yield known.after_connections(run)
+    if run.status is Status.DELAYED:
+        again = NewRun("run_2", run.task, debounce=Debounce("key_1", 5, is_trailing=True))
+        yield lifecycle.debounce(run, again, NOW)
 
 
 def _with_reactions(run: Run, events: list[RunEvent]) -> Iterator[Run]:

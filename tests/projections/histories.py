@@ -158,6 +158,7 @@ _ERRORS = (RunError("boom", "ValueError", "line 1"), _LOST, _DIED)
 _EVENTS: dict[type[RunEvent], Callable[[Run, Random], RunEvent]] = {
     e.RunHeldForVersion: lambda _run, _chance: e.RunHeldForVersion(),
     e.RunHeldForAuth: lambda _run, _chance: e.RunHeldForAuth(),
+    e.VersionArrived: lambda _run, chance: e.VersionArrived("v1", chance.choice((None, "urgent")), 700),
     e.AuthResolved: lambda _run, _chance: e.AuthResolved("sealed"),
     e.RunHeldForConnections: lambda _run, _chance: e.RunHeldForConnections(("mail",)),
     e.RunDelayed: lambda run, _chance: e.RunDelayed(run.recorded_at + 500),

@@ -1,0 +1,87 @@
+"""How the engine takes a trigger: keys, debounce, parents, replays and batches."""
+
+from domain import events as e
+from domain import keys, lifecycle
+from domain.commands import Accepted, TriggerRuns
+from domain.draft import Draft, Origin
+from domain.environment import Environment
+from domain.errors import InvalidInput, NotFound
+from domain.gates import Gates
+from domain.keys import Key
+from domain.lifecycle import NewRun
+from domain.memory import Memory
+from domain.run import Run
+from domain.states import Batch
+from domain.status import Status
+
+FOR_EVER = 2**53
+
+
+def trigger_runs(command: TriggerRuns, environment: Environment, draft: Draft, memory: Memory) -> list[Accepted]:
+    """Accept all the runs of a command, or raise Refused and record nothing."""
+    if not command.runs:
+        raise InvalidInput("A trigger is of one run or more.")
+    if command.request and command.batch is None and len(command.runs) > 1:
+        raise InvalidInput("Several runs that can be asked for again need a batch, which knows them all.")
+    if command.request:
+        request = draft.state(command.request)
+        target = request.stands_for(draft.recorded_at) if isinstance(request, Key) else None
+        if target:
+            batch = draft.state(target)
+            return [Accepted(run) for run in batch.runs] if isinstance(batch, Batch) else [Accepted(target)]
+    for new in command.runs:
+        if new.parent is not None:
+            _relative(new.parent, command, draft)
+        if new.replay_of is not None:
+            _relative(new.replay_of, command, draft)
+    origin = Origin.of(command)
+    gates = memory.gates(environment, draft.recorded_at)
+    accepted = [_trigger(new, command, gates, environment, draft, origin) for new in command.runs]
+    if command.batch:
+        draft.record(command.batch, [e.BatchTriggered(tuple(each.run for each in accepted))], origin)
+    if command.request:
+        target = command.batch or accepted[0].run
+        draft.record(command.request, [e.KeyClaimed(target, command.request_until)], origin)
+    return accepted
+
+
+def _trigger(
+    new: NewRun, command: TriggerRuns, gates: Gates, environment: Environment, draft: Draft, origin: Origin
+) -> Accepted:
+    key = draft.state(new.key) if new.key else None
+    if isinstance(key, Key) and (target := key.stands_for(draft.recorded_at)):
+        run = draft.state(target)
+        if isinstance(run, Run) and (key.keeps_failed or keys.holds(run)):
+            differs = None not in {key.payload, new.payload_digest} and key.payload != new.payload_digest
+            return Accepted(target, cached=True, differs=differs)
+    if new.debounce:
+        held = draft.state(new.debounce.key)
+        run = draft.state(held.target) if isinstance(held, Key) and held.target else None
+        if isinstance(run, Run) and run.status is Status.DELAYED:
+            draft.record(run.id, lifecycle.debounce(run, new, draft.recorded_at), origin)
+            if new.debounce.is_trailing:
+                _keep_payload(new, command, draft)
+            return Accepted(run.id, cached=True)
+    parent = draft.state(new.parent) if new.parent else None
+    events = lifecycle.trigger(new, gates, environment, parent if isinstance(parent, Run) else None)
+    draft.record(new.id, events, origin)
+    _keep_payload(new, command, draft)
+    if new.key:
+        claimed = e.KeyClaimed(new.id, new.key_until, new.payload_digest, new.keeps_failed)
+        draft.record(new.key, [claimed], origin)
+    if new.debounce:
+        draft.record(new.debounce.key, [e.KeyClaimed(new.id, FOR_EVER)], origin)
+    if new.replay_of:
+        draft.record(new.replay_of, [e.RunReplayed(new.id)], origin)
+    return Accepted(new.id)
+
+
+def _keep_payload(new: NewRun, command: TriggerRuns, draft: Draft) -> None:
+    if new.payload_blob:
+        draft.add_blob(new.payload_blob.key, command.blobs[new.payload_blob.key])
+
+
+def _relative(run: str, command: TriggerRuns, draft: Draft) -> None:
+    known = draft.state(run)
+    if not isinstance(known, Run) or known.environment != command.environment:
+        raise NotFound(f"Run {run} not found.")
