@@ -53,6 +53,8 @@ class EngineLoop:
         self._news = asyncio.Event()
         self._waiting: dict[Ticket, asyncio.Future[Answer]] = {}
         self._settled = asyncio.Condition()
+        self.unjudged = asyncio.Event()
+        """The engine wants payloads to be checked: see Engine.unjudged."""
         self._stopping = False
         self._ended = False
         self._claim = f"claim:{secrets.token_hex(8)}"
@@ -95,6 +97,8 @@ class EngineLoop:
             while not (self._stopping and self.engine.is_idle):
                 await self._load()
                 draft = self.engine.take_batch(self._clock.now())
+                if self.engine.unjudged():
+                    self.unjudged.set()
                 if draft is None:
                     await self._rest()
                 elif draft.records:

@@ -5,9 +5,10 @@ from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 
 from msgspec import Raw
+from msgspec.structs import replace
 
 from domain.errors import LedgerCorrupt
-from domain.events import BlobRef, Recorded, RunTriggered
+from domain.events import BlobRef, Recorded, RunDebounced, RunTriggered
 from domain.ports import Ledger
 
 CACHE_MAX_BYTES = 64_000_000
@@ -25,7 +26,10 @@ class TriggeredCache:
     def note(self, records: Sequence[Recorded]) -> None:
         """Remember what was just committed."""
         for recorded in records:
-            if type(recorded.event) is RunTriggered:
+            if type(recorded.event) is RunDebounced:
+                # What is remembered of the run is outdated; the whole is read when it is handed out.
+                self.known([recorded.stream])
+            elif type(recorded.event) is RunTriggered:
                 self._known[recorded.stream] = recorded
                 self._size += _size_of(recorded)
         while self._size > CACHE_MAX_BYTES:
@@ -44,7 +48,32 @@ class TriggeredCache:
 
     def read(self, runs: Iterable[str]) -> dict[str, Recorded]:
         """Those that are not, from the ledger (this blocks)."""
-        return {run: history[0] for run, history in self._ledger.read_streams(list(runs)).items()}
+        return {
+            run: replace(history[0], event=asked_of(history))
+            for run, history in self._ledger.read_streams(list(runs)).items()
+        }
+
+
+def asked_of(history: Sequence[Recorded]) -> RunTriggered:
+    """What a run is to do: as it was triggered, with what later triggers by its debounce key replaced."""
+    triggered = history[0].event
+    assert isinstance(triggered, RunTriggered), "a run begins with its trigger"
+    for recorded in reversed(history):
+        event = recorded.event
+        if isinstance(event, RunDebounced) and event.replaces:
+            return replace(
+                triggered,
+                payload=event.payload,
+                payload_blob=event.payload_blob,
+                payload_type=event.payload_type,
+                payload_size=event.payload_size,
+                tags=event.tags,
+                metadata=event.metadata,
+                max_attempts=event.max_attempts,
+                max_duration_ms=event.max_duration_ms,
+                machine=event.machine,
+            )
+    return triggered
 
 
 def value_of(ledger: Ledger, inline: Raw, ref: BlobRef | None) -> Raw:

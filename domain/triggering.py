@@ -5,7 +5,7 @@ from domain import keys, lifecycle
 from domain.commands import Accepted, TriggerRuns
 from domain.draft import Draft, Origin
 from domain.environment import Environment
-from domain.errors import InvalidInput, NotFound
+from domain.errors import InvalidInput
 from domain.gates import Gates
 from domain.keys import Key
 from domain.lifecycle import NewRun
@@ -31,9 +31,9 @@ def trigger_runs(command: TriggerRuns, environment: Environment, draft: Draft, m
             return [Accepted(run) for run in batch.runs] if isinstance(batch, Batch) else [Accepted(target)]
     for new in command.runs:
         if new.parent is not None:
-            _relative(new.parent, command, draft)
-        if new.replay_of is not None:
-            _relative(new.replay_of, command, draft)
+            parent = draft.state(new.parent)
+            if not isinstance(parent, Run) or parent.environment != environment.id:
+                raise InvalidInput(f"There is no run {new.parent[:60]} that could be the parent.")
     origin = Origin.of(command)
     gates = memory.gates(environment, draft.recorded_at)
     accepted = [_trigger(new, command, gates, environment, draft, origin) for new in command.runs]
@@ -79,9 +79,3 @@ def _trigger(
 def _keep_payload(new: NewRun, command: TriggerRuns, draft: Draft) -> None:
     if new.payload_blob:
         draft.add_blob(new.payload_blob.key, command.blobs[new.payload_blob.key])
-
-
-def _relative(run: str, command: TriggerRuns, draft: Draft) -> None:
-    known = draft.state(run)
-    if not isinstance(known, Run) or known.environment != command.environment:
-        raise NotFound(f"Run {run} not found.")

@@ -6,7 +6,7 @@ import msgspec
 from msgspec import Meta, Raw, Struct
 
 from app.web.errors import Malformed
-from domain.events import JSON_TYPE, NOTHING, RunError, TaskSettings
+from domain.events import JSON_TYPE, NOTHING, OUT_OF_MEMORY, RunError, TaskSettings
 
 T = TypeVar("T")
 
@@ -33,10 +33,21 @@ class KeyOptions(Struct):
 
     key: str | list[str] | None = None
     scope: str | None = None
+    on_failure: str | None = msgspec.field(default=None, name="onFailure")
+    """What a later trigger gets when the run failed: a new run ("free", as it is without), or that one ("return")."""
 
     def text(self) -> str | None:
         """The key as the user wrote it; the parts of one are joined as the official client does."""
         return self.key if self.key is None or isinstance(self.key, str) else "-".join(self.key) or None
+
+
+class DebounceOption(Struct, rename="camel"):
+    """Triggers with the same key within the delay are one run."""
+
+    key: str
+    delay: str
+    mode: str | None = None
+    max_delay: str | None = None
 
 
 class TriggerOptions(Struct, rename="camel"):
@@ -57,8 +68,12 @@ class TriggerOptions(Struct, rename="camel"):
     tags: str | list[str] | None = None
     test: bool | None = None
     lock_to_version: str | None = None
-    debounce: Any = None
+    debounce: DebounceOption | None = None
+    machine: str | None = None
+    parent_run_id: str | None = None
     resume_parent_on_completion: bool | None = None
+    region: str | None = None
+    external_deployment_id: str | None = None
 
 
 class TriggerBody(Struct):
@@ -102,6 +117,32 @@ class ReplayBody(Struct, rename="camel"):
     max_attempts: int | None = None
     max_duration: float | None = None
     priority: float | None = None
+    machine: str | None = None
+    version: str | None = None
+    region: str | None = None
+
+
+class TagsBody(Struct):
+    """Further tags of a run."""
+
+    tags: str | list[str]
+
+
+class OperationBody(Struct):
+    """One change of metadata: `type` is set, delete, append, remove, increment or update."""
+
+    type: str
+    key: str = ""
+    value: Any = None
+
+
+class MetadataBody(Struct, rename="camel"):
+    """Changes of the metadata of a run, of its parent, of the root of its family."""
+
+    metadata: dict[str, Any] | None = None
+    operations: list[OperationBody] = []
+    parent_operations: list[OperationBody] = []
+    root_operations: list[OperationBody] = []
 
 
 class RegisterBody(Struct):
@@ -117,10 +158,20 @@ class ErrorBody(Struct, rename="camel"):
     message: str
     name: str = "Error"
     stack_trace: str | None = None
+    code: str | None = None
+    exit_code: int | None = None
+    signal: str | None = None
 
     def as_error(self) -> RunError:
-        """In the domain's terms."""
-        return RunError(self.message[:8_192], self.name[:256], self.stack_trace and self.stack_trace[:32_768])
+        """In the domain's terms. Of the codes, which the engine reacts to, a worker can tell one."""
+        return RunError(
+            self.message[:8_192],
+            self.name[:256],
+            self.stack_trace and self.stack_trace[:32_768],
+            OUT_OF_MEMORY if self.code == OUT_OF_MEMORY else None,
+            self.exit_code,
+            self.signal and self.signal[:32],
+        )
 
 
 class ReportBody(Struct, rename="camel"):
@@ -146,6 +197,7 @@ class TurnBody(Struct, rename="camel"):
     want: Count = 0
     wait_ms: Count = 0
     holds: list[tuple[str, Count]] | None = None
+    machines: list[str] | None = None
     reports: list[ReportBody] = []
 
 

@@ -12,6 +12,8 @@ _NAMES: dict[str, type[Any]] = {
     "ReplayRequest": bodies.ReplayBody,
     "RescheduleRequest": bodies.RescheduleBody,
     "ResetKeyRequest": bodies.ResetKeyBody,
+    "TagsRequest": bodies.TagsBody,
+    "MetadataRequest": bodies.MetadataBody,
     "RegisterRequest": bodies.RegisterBody,
     "TurnRequest": bodies.TurnBody,
 }

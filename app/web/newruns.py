@@ -9,11 +9,11 @@ import msgspec
 from msgspec import Raw
 from msgspec.structs import replace
 
-from app.web.bodies import TriggerBody, TriggerOptions
+from app.web.bodies import KeyOptions, TriggerBody, TriggerOptions
 from domain import durations, keys
 from domain.errors import InvalidInput
 from domain.events import JSON_TYPE, NOTHING, BlobRef
-from domain.lifecycle import NewRun
+from domain.lifecycle import Debounce, NewRun
 
 INLINE_MAX_BYTES = 32_768
 PAYLOAD_MAX_BYTES = 3_145_728
@@ -23,6 +23,8 @@ TAG_MAX = 128
 NAME_MAX = 128
 KEY_MAX = 2_048
 ATTEMPTS_MAX = 250
+DEBOUNCE_KEY_MAX = 512
+MACHINES = ("micro", "small-1x", "small-2x", "medium-1x", "medium-2x", "large-1x", "large-2x")
 KEY_TTL_MS = 30 * 86_400_000
 DURATION_MIN_SECONDS = 1
 DURATION_MAX_SECONDS = 2**31 - 1
@@ -60,7 +62,7 @@ def new_run(
         concurrency_key=named(str(options.concurrency_key), "concurrency key")
         if options.concurrency_key is not None
         else None,
-        delay_until=durations.parse_delay(options.delay, now) if options.delay is not None else None,
+        delay_until=_delay_until(options, now),
         ttl_ms=durations.parse_ttl(options.ttl) if options.ttl is not None else None,
         max_attempts=_attempts(options.max_attempts),
         max_duration_ms=_duration(options.max_duration),
@@ -69,6 +71,12 @@ def new_run(
         key_until=now + (KEY_TTL_MS if ttl is None else durations.parse_key_ttl(ttl)),
         idempotency_key=user_key,
         traceparent=traceparent,
+        lock=named(options.lock_to_version, "version") if options.lock_to_version else None,
+        machine=machine_of(options.machine),
+        parent=options.parent_run_id or None,
+        payload_digest=hashlib.sha256(bytes(body.payload)).hexdigest()[:16] if key is not None else None,
+        keeps_failed=_keeps_failed(options.idempotency_key_options),
+        debounce=_debounce(options, task, environment),
     ), blobs
 
 
@@ -143,14 +151,51 @@ def _metadata(metadata: Raw) -> Raw:
 
 def _refuse_unknown(options: TriggerOptions) -> None:
     # These change what happens; to ignore them would be a lie.
-    asked = {
-        "lockToVersion": options.lock_to_version,
-        "debounce": options.debounce,
-        "resumeParentOnCompletion": options.resume_parent_on_completion,
-    }
-    for name, value in asked.items():
-        if value:
-            raise InvalidInput(f"The option {name} is not supported yet.")
+    if options.resume_parent_on_completion:
+        raise InvalidInput("The option resumeParentOnCompletion is not supported yet.")
+
+
+def known_machine(machine: str) -> str:
+    """A machine preset. Raises InvalidInput for one that there is not."""
+    if machine not in MACHINES:
+        raise InvalidInput(f"There is no machine {machine[:40]!r}; machines are {', '.join(MACHINES)}.")
+    return machine
+
+
+def machine_of(machine: str | None) -> str | None:
+    """A machine preset, if one is named."""
+    return None if machine is None else known_machine(machine)
+
+
+def _keeps_failed(options: KeyOptions | None) -> bool:
+    on_failure = options.on_failure if options else None
+    if on_failure not in {None, "free", "return"}:
+        raise InvalidInput(f'onFailure is "free" or "return", not {on_failure!r}.')
+    return on_failure == "return"
+
+
+def _delay_until(options: TriggerOptions, now: int) -> int | None:
+    if options.debounce is not None:
+        return now + durations.parse_duration(options.debounce.delay)
+    return durations.parse_delay(options.delay, now) if options.delay is not None else None
+
+
+def _debounce(options: TriggerOptions, task: str, environment: str) -> Debounce | None:
+    asked = options.debounce
+    if asked is None:
+        return None
+    if not 0 < len(asked.key) <= DEBOUNCE_KEY_MAX:
+        raise InvalidInput(f"A debounce key has 1 to {DEBOUNCE_KEY_MAX} characters; this one has {len(asked.key)}.")
+    if asked.mode not in {None, "leading", "trailing"}:
+        raise InvalidInput(f'The mode of a debounce is "leading" or "trailing", not {asked.mode!r}.')
+    delay = durations.parse_duration(asked.delay)
+    max_delay = None if asked.max_delay is None else durations.parse_duration(asked.max_delay)
+    if delay <= 0:
+        raise InvalidInput("The delay of a debounce is longer than nothing.")
+    if max_delay is not None and max_delay <= delay:
+        raise InvalidInput("The maxDelay of a debounce is longer than its delay.")
+    stream = keys.stream_of(environment, "debounce", task, asked.key)
+    return Debounce(stream, delay, asked.mode == "trailing", max_delay)
 
 
 def _attempts(attempts: int | None) -> int | None:

@@ -9,16 +9,18 @@ from msgspec import Raw
 
 from app.reader import Reader
 from app.service import Service
-from app.triggered import value_of
-from app.web import bodies, shapes
+from app.triggered import asked_of, value_of
+from app.web import bodies, newruns, shapes
 from app.web.caller import Caller, CallerDep, ReaderDep, ServiceDep, history_of, read_body
 from app.web.docs import LIST_PARAMETERS, body_of
 from app.web.errors import Malformed
 from app.web.listing import cursor_of, query_of
 from app.web.triggering import json
 from domain import commands, durations, keys
+from domain import metadata as objects
 from domain.errors import InvalidInput, NotFound
-from domain.events import JSON_TYPE, NOTHING, AttemptSucceeded, Recorded, RunTriggered
+from domain.events import JSON_TYPE, NOTHING, AttemptSucceeded, Recorded
+from domain.metadata import Operation
 from domain.status import FINAL, Status
 from projections import attempts, run_list
 from projections.attempts import AttemptRow
@@ -28,6 +30,7 @@ router = APIRouter(tags=["runs"])
 LIST_WAIT_SECONDS = 1.0
 LAG_HEADER = "x-runfold-lag"
 BODY_MAX_BYTES = 65_536
+METADATA_BODY_MAX_BYTES = 2_097_152
 
 AsOf = Annotated[
     str | None, Query(alias="asOf", description="A position of the ledger, or an ISO 8601 date: the run as it was.")
@@ -124,6 +127,39 @@ async def reschedule(run: str, request: Request, service: ServiceDep, caller: Ca
     return json(await _whole(await history_of(run, service, caller), service, caller))
 
 
+@router.post("/api/v1/runs/{run}/tags", openapi_extra=body_of("TagsRequest"))
+async def add_tags(run: str, request: Request, service: ServiceDep, caller: CallerDep) -> Response:
+    """Give a run further tags, ten in all at most."""
+    body = bodies.decode(await read_body(request, BODY_MAX_BYTES), bodies.TagsBody)
+    tags = newruns.tags_of(body.tags)
+    await service.loop.submit(commands.AddTags(run=run, tags=tags, **_origin(service, caller)))
+    return json({"message": f"Successfully set {len(tags)} tags."})
+
+
+@router.get("/api/v1/runs/{run}/metadata")
+async def metadata(run: str, reader: ReaderDep, caller: CallerDep) -> Response:
+    """The metadata of a run, an empty object if it has none."""
+    row, _ = _fold(await history_of(run, reader, caller))
+    return json({"metadata": {} if row.metadata is None else row.metadata, "metadataType": JSON_TYPE})
+
+
+@router.put("/api/v1/runs/{run}/metadata", openapi_extra=body_of("MetadataRequest"))
+async def update_metadata(run: str, request: Request, service: ServiceDep, caller: CallerDep) -> Response:
+    """Change the metadata of a run, of its parent and of the root of its family; answers the run's after it."""
+    body = bodies.decode(await read_body(request, METADATA_BODY_MAX_BYTES), bodies.MetadataBody)
+    after: Raw = await service.loop.submit(
+        commands.UpdateMetadata(
+            run=run,
+            replaces=None if body.metadata is None else objects.encode(body.metadata),
+            operations=_operations(body.operations),
+            parent_operations=_operations(body.parent_operations),
+            root_operations=_operations(body.root_operations),
+            **_origin(service, caller),
+        )
+    )
+    return json({"metadata": after if bytes(after) else {}})
+
+
 @router.post("/api/v1/idempotencyKeys/{key:path}/reset", openapi_extra=body_of("ResetKeyRequest"))
 async def reset_key(key: str, request: Request, service: ServiceDep, caller: CallerDep) -> Response:
     """Free an idempotency key of a task, so that the next trigger with it makes a new run."""
@@ -131,6 +167,20 @@ async def reset_key(key: str, request: Request, service: ServiceDep, caller: Cal
     stream = keys.stream_of(caller.environment.id, "run", body.task_identifier, key)
     await service.loop.submit(commands.ResetKey(key=stream, **_origin(service, caller)))
     return json({"id": key})
+
+
+def _operations(given: list[bodies.OperationBody]) -> tuple[Operation, ...]:
+    return tuple(Operation(each.type, each.key, each.value) for each in given)
+
+
+async def _related(row: RunRow, reader: Reader, caller: Caller) -> dict[str, Any]:
+    """The run's parent and the root of its family, as far as it has one."""
+    related: dict[str, Any] = {}
+    for name, run in (("root", row.root), ("parent", row.parent)):
+        if run is not None:
+            of_relative, _ = _fold(await history_of(run, reader, caller))
+            related[name] = shapes.run_item(of_relative, caller.environment, v4=caller.speaks_v4)
+    return related
 
 
 def _origin(service: Service, caller: Caller) -> dict[str, Any]:
@@ -164,11 +214,13 @@ def _fold(history: Sequence[Recorded]) -> tuple[RunRow, list[AttemptRow]]:
 
 async def _whole(history: Sequence[Recorded], reader: Reader, caller: Caller) -> dict[str, Any]:
     row, attempt_rows = _fold(history)
-    triggered = history[0].event
-    assert isinstance(triggered, RunTriggered), "a history begins with a trigger"
+    triggered = asked_of(history)
     payload = await reader.read(value_of, reader.ledger, triggered.payload, triggered.payload_blob)
     whole = shapes.run_item(row, caller.environment, v4=caller.speaks_v4)
-    whole |= {"relatedRuns": {}, "attempts": [shapes.attempt_item(each) for each in attempt_rows]}
+    whole |= {
+        "relatedRuns": await _related(row, reader, caller),
+        "attempts": [shapes.attempt_item(each) for each in attempt_rows],
+    }
     if payload is not NOTHING:
         whole |= {"payload": payload, "payloadType": triggered.payload_type}
     if row.status is Status.COMPLETED:

@@ -4,8 +4,9 @@ import msgspec
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
+from app.schemas import verdict_of
 from app.service import Service
-from app.triggered import value_of
+from app.triggered import asked_of, value_of
 from app.web import bodies, newruns
 from app.web.caller import Caller, CallerDep, ServiceDep, history_of, read_body
 from app.web.docs import body_of
@@ -13,8 +14,9 @@ from app.web.errors import Malformed
 from app.web.tracing import traceparent_of
 from domain import commands, keys
 from domain.commands import Accepted
+from domain.environment import Environment
 from domain.errors import InvalidInput
-from domain.events import NOTHING, KeyClaimed, RunTriggered
+from domain.events import API, NOTHING, KeyClaimed
 from domain.lifecycle import NewRun
 
 router = APIRouter(tags=["runs"])
@@ -22,6 +24,9 @@ ITEMS_MAX = 1_000
 BATCH_MAX_BYTES = 33_554_432
 ENVELOPE_MAX_BYTES = 524_288
 """What a trigger's options may take beside the payload."""
+SOURCE_HEADER = "x-runfold-source"
+SOURCES = (API, "manual")
+DIFFERS_HEADER = "x-runfold-payload-differs"
 REQUEST_TTL_MS = 3_600_000
 """How long the same request is known again by its own key."""
 
@@ -34,8 +39,11 @@ async def trigger(task: str, request: Request, service: ServiceDep, caller: Call
     now = service.clock.now().wall
     environment, traceparent = caller.environment.id, traceparent_of(request)
     new, blobs = newruns.new_run(service.ids.new("run", now), task, body, environment, now, traceparent)
+    new = newruns.with_overrides(new, source=_source_of(request))
     accepted = await _submit(service, caller, f"trigger {task}", [new], blobs, None, now)
-    return json({"id": accepted[0].run, "isCached": accepted[0].cached})
+    response = json({"id": accepted[0].run, "isCached": accepted[0].cached})
+    _tell_differing(response, accepted)
+    return response
 
 
 @router.post("/api/v1/tasks/{task:path}/batch", openapi_extra=body_of("BatchRequest"))
@@ -54,14 +62,16 @@ async def trigger_batch(task: str, request: Request, service: ServiceDep, caller
             new, more = newruns.new_run(service.ids.new("run", now), task, item, environment, now, traceparent)
         except InvalidInput as error:
             raise InvalidInput(f"Item {index}: {error}") from error
-        runs.append(newruns.with_overrides(new, batch=batch))
+        runs.append(newruns.with_overrides(new, batch=batch, source=_source_of(request)))
         blobs |= more
     scope = f"batch {task}"
     accepted = await _submit(service, caller, scope, runs, blobs, batch, now)
     if not {each.id for each in runs} & {each.run for each in accepted if not each.cached}:
         batch = await _batch_before(service, caller, scope) or batch
     items = [{"id": each.run, "taskIdentifier": task, "isCached": each.cached} for each in accepted]
-    return json({"batchId": batch, "runs": items})
+    response = json({"batchId": batch, "runs": items})
+    _tell_differing(response, accepted)
+    return response
 
 
 @router.post("/api/v1/runs/{run}/replay", openapi_extra=body_of("ReplayRequest", required=False))
@@ -69,8 +79,7 @@ async def replay(run: str, request: Request, service: ServiceDep, caller: Caller
     """Make a new run of the same task with the same payload, whatever became of the old one."""
     text = await read_body(request, newruns.PAYLOAD_MAX_BYTES + ENVELOPE_MAX_BYTES)
     asked = bodies.decode(text, bodies.ReplayBody) if text.strip() else bodies.ReplayBody()
-    old = (await history_of(run, service, caller))[0].event
-    assert isinstance(old, RunTriggered), "a run begins with its trigger"
+    old = asked_of(await history_of(run, service, caller))
     payload = asked.payload
     if payload is NOTHING:
         payload = await service.read(value_of, service.ledger, old.payload, old.payload_blob)
@@ -89,11 +98,13 @@ async def replay(run: str, request: Request, service: ServiceDep, caller: Caller
         priority=asked.priority,
         tags=asked.tags if asked.tags is not None else list(old.tags),
         test=old.is_test,
+        machine=asked.machine or old.machine,
+        lock_to_version=asked.version,
     )
     body = bodies.TriggerBody(payload, options)
     environment, traceparent = caller.environment.id, traceparent_of(request)
     new, blobs = newruns.new_run(service.ids.new("run", now), old.task, body, environment, now, traceparent)
-    new = newruns.with_overrides(new, replay_of=run)
+    new = newruns.with_overrides(new, replay_of=run, source="replay")
     accepted = await _submit(service, caller, f"replay {run}", [new], blobs, None, now)
     return json({"id": accepted[0].run})
 
@@ -114,7 +125,7 @@ async def _submit(
             actor=caller.actor,
             cause=caller.cause,
             at=now,
-            runs=runs,
+            runs=[_judged(new, caller.environment, blobs) for new in runs],
             batch=batch,
             request=request,
             request_until=now + REQUEST_TTL_MS,
@@ -122,6 +133,29 @@ async def _submit(
         )
     )
     return accepted
+
+
+def _judged(new: NewRun, environment: Environment, blobs: dict[str, bytes]) -> NewRun:
+    """The run, with what the schema of its task says of its payload."""
+    settings = environment.settings(new.task, new.lock)
+    if settings is None or settings.payload_schema is None:
+        return new
+    payload = blobs[new.payload_blob.key] if new.payload_blob else bytes(new.payload)
+    verdict = verdict_of(environment, new.task, new.lock, payload, new.payload_type)
+    return newruns.with_overrides(new, verdict=verdict)
+
+
+def _source_of(request: Request) -> str:
+    source = request.headers.get(SOURCE_HEADER, API)
+    if source not in SOURCES:
+        raise Malformed(f"The header {SOURCE_HEADER} is one of {', '.join(SOURCES)}, not {source[:40]!r}.")
+    return API if source == API else source
+
+
+def _tell_differing(response: Response, accepted: list[Accepted]) -> None:
+    """Say that a key stood for a run with another payload: the one of this request was not used."""
+    if any(each.differs for each in accepted):
+        response.headers[DIFFERS_HEADER] = "true"
 
 
 def _request_of(caller: Caller, scope: str) -> str | None:

@@ -11,6 +11,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 from msgspec import Raw, Struct
 
+from app.schemas import check_schema
 from app.service import Service
 from app.triggered import value_of
 from app.web import bodies, newruns
@@ -18,21 +19,22 @@ from app.web.caller import Caller, CallerDep, ServiceDep, read_body
 from app.web.docs import body_of
 from app.web.triggering import json
 from domain import commands
-from domain.attempts import Report
+from domain.attempts import RESOLVER_REPORTS, Report
 from domain.commands import Cancel, HandOut, RefusedReport, TurnAnswer
 from domain.environment import Environment
 from domain.errors import InvalidInput, LedgerCorrupt
-from domain.events import NOTHING, Recorded, RunError, RunTriggered, TaskSettings
+from domain.events import API, NOTHING, Recorded, RunError, RunTriggered, TaskSettings
 
 router = APIRouter(tags=["workers"])
 WAIT_MS_MAX = 20_000
 WANT_MAX = 1_000
 TASKS_MAX = 10_000
+CONNECTIONS_MAX = 50
 TASK_TIME_MAX_MS = 3_650 * 86_400_000
 OUTPUT_MAX_BYTES = 10_485_760
 TURN_MAX_BYTES = 67_108_864
 SESSION = re.compile(r"worker_[0-9A-Za-z]{1,57}")
-KINDS = frozenset({"started", "succeeded", "failed", "crashed", "released"})
+KINDS = frozenset({"started", "succeeded", "failed", "crashed", "released", *RESOLVER_REPORTS})
 
 
 class RunBody(Struct, rename="camel", omit_defaults=True):
@@ -54,6 +56,19 @@ class RunBody(Struct, rename="camel", omit_defaults=True):
     idempotency_key: str | None = None
     batch_id: str | None = None
     traceparent: str | None = None
+    kind: str = "attempt"
+    """Or auth: the worker is to ask the task's auth resolver."""
+    auth: Raw = NOTHING
+    connections: dict[str, Raw] = {}
+    machine: str | None = None
+    priority: int = 0
+    concurrency_key: str | None = None
+    metadata: Raw = NOTHING
+    parent_id: str | None = None
+    root_id: str | None = None
+    depth: int = 0
+    source: str = API
+    replay_of: str | None = None
 
 
 class AnswerBody(Struct):
@@ -150,6 +165,7 @@ def _command_of(body: bodies.TurnBody, caller: Caller, now: int) -> commands.Tur
         patient=body.wait_ms > 0,
         holds=tuple(body.holds) if body.holds is not None else None,
         reports=tuple(reports),
+        machines=tuple(map(newruns.known_machine, body.machines)) if body.machines is not None else None,
         blobs=blobs,
     )
 
@@ -209,6 +225,16 @@ def _run_body(
         idempotency_key=event.idempotency_key,
         batch_id=event.batch,
         traceparent=event.traceparent,
+        kind="auth" if hand_out.is_for_auth else "attempt",
+        machine=hand_out.machine,
+        priority=event.priority,
+        concurrency_key=event.concurrency_key,
+        metadata=event.metadata,
+        parent_id=event.parent,
+        root_id=event.root,
+        depth=event.depth,
+        source=event.source,
+        replay_of=event.replay_of,
     )
 
 
@@ -238,4 +264,13 @@ def _checked(task: TaskSettings) -> TaskSettings:
         raise InvalidInput(f"The ttl of task {task.id} is 0 to {TASK_TIME_MAX_MS} milliseconds.")
     if not (task.max_duration is None or 1 <= task.max_duration <= TASK_TIME_MAX_MS):
         raise InvalidInput(f"The maxDuration of task {task.id} is 1 to {TASK_TIME_MAX_MS} milliseconds.")
+    newruns.machine_of(task.machine)
+    if retry and retry.out_of_memory:
+        newruns.machine_of(retry.out_of_memory.machine)
+    if task.payload_schema is not None:
+        check_schema(task.payload_schema, task.id)
+    if len(task.connections) > CONNECTIONS_MAX:
+        raise InvalidInput(f"Task {task.id} needs {len(task.connections)} connections; at most {CONNECTIONS_MAX} are.")
+    for name in task.connections:
+        newruns.named(name, "connection name")
     return task

@@ -163,7 +163,9 @@ async def environment(engine: Engine, slug: str) -> Engine:
     await service.loop.submit(CreateEnvironment(slug=slug, type="STAGING", **origin))
     await service.loop.submit(AddKey(sha256=digest_of(key), hint="tr_…", **origin))
     client = _client(transport_of(engine), key)
-    return Engine(service, engine.clock, client, f"worker_{slug}")
+    other = Engine(service, engine.clock, client, f"worker_{slug}")
+    await other.register()
+    return other
 
 
 @asynccontextmanager
@@ -173,8 +175,10 @@ async def running_engine(
     clock: ManualClock | None = None,
     ids: Ids | None = None,
     secret_key: str | None = KEY,
+    *,
+    is_known: bool = True,
 ) -> AsyncGenerator[Engine]:
-    """An engine on these parts, or on new ones in memory."""
+    """An engine on these parts, or on new ones in memory; `is_known` says whether a version knows the task greet."""
     clock = clock or ManualClock()
     name = uuid4().hex
     service = start_service(
@@ -193,7 +197,10 @@ async def running_engine(
         key = secret_key or new_key()
         await service.ensure_environment(key)
         transport = httpx.ASGITransport(create_application(lambda: service), raise_app_exceptions=False)
-        yield Engine(service, clock, await stack.enter_async_context(_client(transport, key)), "worker_1")
+        engine = Engine(service, clock, await stack.enter_async_context(_client(transport, key)), "worker_1")
+        if is_known:
+            await engine.register()
+        yield engine
 
 
 async def ledger_mistakes(engine: Engine) -> list[str]:

@@ -13,6 +13,7 @@ BODIES: dict[str, Any] = {
     "/api/v1/tasks/{task}/trigger": {},
     "/api/v1/tasks/{task}/batch": {"items": [{}]},
     "/api/v1/runs/{run}/reschedule": {"delay": "1h"},
+    "/api/v1/runs/{run}/tags": {"tags": "a"},
     "/api/v1/idempotencyKeys/{key}/reset": {"taskIdentifier": "greet"},
     "/worker/v1/register": {"tasks": [{"id": "greet"}]},
     "/worker/v1/turn": {"session": "worker_1", "version": "20270115.1", "sequence": 1},

@@ -3,7 +3,7 @@
 from typing import Any
 
 from domain.status import NOT_YET_REACHABLE, Status
-from tests.app.harness import RETRY, Engine, report
+from tests.app.harness import LEASE_MS, RETRY, Engine, report
 
 REACHABLE = [status for status in Status if status not in NOT_YET_REACHABLE]
 ERROR = {"name": "ValueError", "message": "not today", "stackTrace": "Traceback"}
@@ -27,6 +27,14 @@ async def run_in(engine: Engine, status: Status, **options: Any) -> str:
             settings["retry"] = RETRY | {"minTimeoutInMs": 60_000}
         case Status.TIMED_OUT:
             settings["maxDuration"] = 1_000
+        case Status.INVALID_PAYLOAD:
+            settings["payloadSchema"] = {"type": "string"}
+        case Status.PENDING | Status.UNRESOLVED_AUTH:
+            settings["authResolver"] = True
+        case Status.WAITING_ON_CONNECTIONS:
+            settings["connections"] = ["github"]
+        case Status.PENDING_VERSION:
+            settings["id"] = "another"
         case _:
             pass
     version = await engine.register(settings)
@@ -62,6 +70,12 @@ async def _bring(engine: Engine, version: str, run: str, status: Status) -> None
             await engine.take(version)
             await engine.advance(1_000)
             await engine.turn(version, want=0)
+        case Status.INTERRUPTED:
+            await engine.take(version)
+            await engine.advance(LEASE_MS)
+        case Status.UNRESOLVED_AUTH:
+            (handed,) = (await engine.turn(version, want=1))["runs"]
+            await engine.turn(version, report(handed, "unauthorized", error=ERROR), want=0)
         case Status.SYSTEM_FAILURE:
             while handed := (await engine.turn(version, want=1))["runs"]:
                 await engine.turn(version, report(handed[0], "released"), want=0)

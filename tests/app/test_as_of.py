@@ -82,7 +82,7 @@ async def test_positions_of_other_runs_lie_between(engine: Engine) -> None:
 
 @pytest.mark.parametrize("as_of", ["0", "3", "2027-01-15T07:59:59.999Z", "2000-01-01"])
 async def test_before_its_trigger_there_was_no_run(engine: Engine, as_of: str) -> None:
-    assert engine.head == 3, "the writer, the environment and its key come first"
+    assert engine.head == 4, "the writer, the environment, its key and its tasks come first"
     run = await engine.trigger()
 
     sentence = await engine.refused("GET", f"/api/v3/runs/{run}?asOf={as_of}", 404)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.app.harness import LEASE_MS, RETRY, Engine, report
+from tests.app.harness import LEASE_MS, RETRY, Engine, report, environment
 from tests.app.statuses import ERROR
 
 LOST = {"message": f"Worker worker_1 was not heard of for {LEASE_MS} ms.", "name": "WorkerLost", "code": "WORKER_LOST"}
@@ -79,6 +79,8 @@ async def test_each_attempt_has_the_whole_max_duration(engine: Engine) -> None:
 
 
 async def test_a_started_run_of_a_lost_worker_is_retried_by_its_policy(engine: Engine) -> None:
+    engine = await environment(engine, "prod")
+    engine.session = "worker_1"
     version = await engine.register({"id": "greet", "retry": RETRY})
     run = await engine.trigger()
     handed = await engine.take(version)
@@ -97,6 +99,8 @@ async def test_a_started_run_of_a_lost_worker_is_retried_by_its_policy(engine: E
 
 
 async def test_without_a_retry_a_lost_worker_crashes_its_run(engine: Engine) -> None:
+    engine = await environment(engine, "prod")
+    engine.session = "worker_1"
     version = await engine.register()
     run = await engine.trigger()
     await engine.take(version)
@@ -105,6 +109,18 @@ async def test_without_a_retry_a_lost_worker_crashes_its_run(engine: Engine) -> 
 
     body = await engine.retrieve(run)
     assert (body["status"], body["error"]) == ("CRASHED", LOST)
+
+
+async def test_in_development_a_lost_worker_interrupts_its_runs(engine: Engine) -> None:
+    version = await engine.register({"id": "greet", "retry": RETRY})
+    run = await engine.trigger()
+    await engine.take(version)
+
+    await engine.advance(LEASE_MS)
+
+    body = await engine.retrieve(run)
+    assert (body["status"], body["error"], body["attempts"][0]["status"]) == ("INTERRUPTED", LOST, "INTERRUPTED")
+    assert body["finishedAt"]
 
 
 async def test_a_run_that_had_not_started_goes_back_to_its_place(engine: Engine) -> None:

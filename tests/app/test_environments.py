@@ -73,7 +73,7 @@ async def test_a_worker_belongs_to_the_environment_of_its_first_turn(engine: Eng
 
 async def test_a_version_of_another_environment_is_unknown(engine: Engine) -> None:
     other = await environment(engine, "stg")
-    version = await engine.register()
+    version = await engine.register({"id": "only-here"})
 
     response = await other.client.post(
         "/worker/v1/turn", json={"session": "worker_2", "version": version, "sequence": 1}

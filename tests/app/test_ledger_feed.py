@@ -35,7 +35,12 @@ async def test_following_next_reads_every_event_once(engine: Engine, limit: int)
     positions = sorted(event["position"] for event in ours + theirs)
     assert positions == list(range(2, engine.head + 1)), "the first event is the writer's, which is of no environment"
     assert [event["position"] for event in ours] == sorted(event["position"] for event in ours)
-    assert [event["type"] for event in ours] == ["EnvironmentCreated", "ApiKeyCreated", *5 * ["RunTriggered"]]
+    assert [event["type"] for event in ours] == [
+        "EnvironmentCreated",
+        "ApiKeyCreated",
+        "VersionRegistered",
+        *5 * ["RunTriggered"],
+    ]
 
 
 async def test_an_event_is_told_with_all_that_the_ledger_knows(engine: Engine) -> None:
@@ -72,11 +77,11 @@ async def test_a_page_may_hold_no_event_and_still_go_on(engine: Engine) -> None:
     assert [event["id"] for event in then["events"]] == [run]
 
 
-@pytest.mark.parametrize("after", [3, 4, 1_000, 2**62])
+@pytest.mark.parametrize("after", [4, 5, 1_000, 2**62])
 async def test_at_the_head_and_past_it_there_is_nothing(engine: Engine, after: int) -> None:
     page = await engine.get(FEED, after=after)
 
-    assert page == {"events": [], "next": 3, "head": 3}
+    assert page == {"events": [], "next": 4, "head": 4}
 
 
 async def test_a_page_looks_through_a_hundred_positions_when_nothing_is_said(engine: Engine) -> None:

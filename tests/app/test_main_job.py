@@ -46,7 +46,7 @@ async def test_a_list_shows_what_the_client_has_just_written(engine: Engine) -> 
     first, second = await engine.trigger(), await engine.trigger("wave")
 
     everything = await engine.get("/api/v1/runs")
-    waves = await engine.get("/api/v1/runs", **{"filter[taskIdentifier]": "wave", "filter[status]": "QUEUED"})
+    waves = await engine.get("/api/v1/runs", **{"filter[taskIdentifier]": "wave", "filter[status]": "PENDING_VERSION"})
 
     assert [run["id"] for run in everything["data"]] == [second, first]
     assert [run["id"] for run in waves["data"]] == [second]

@@ -151,6 +151,7 @@ async def test_each_environment_has_series_of_its_own_and_a_name_is_not_told_twi
 
 
 async def test_the_age_is_that_of_the_oldest_run_which_is_next_in_its_line(engine: Engine) -> None:
+    await engine.register({"id": "first"}, {"id": "second"})
     await engine.trigger("first")
     await engine.advance(10_000)
     await engine.trigger("second", priority=3_600)

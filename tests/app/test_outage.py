@@ -96,7 +96,7 @@ async def test_a_commit_that_fails_once_is_refused_and_the_next_one_lands(engine
 
     assert _unavailable(refused) == "The database did not take the command; nothing was written. Ask again."
     assert await engine.listed() == [run]
-    assert [type(each.event) for each in ledger.read_after(3, limit=10)][:1] == [WriterStarted]
+    assert [type(each.event) for each in ledger.read_after(4, limit=10)][:1] == [WriterStarted]
 
 
 async def test_a_commit_that_landed_all_the_same_is_answered_as_landed(engine: Engine, ledger: FaultyLedger) -> None:
@@ -105,7 +105,7 @@ async def test_a_commit_that_landed_all_the_same_is_answered_as_landed(engine: E
     run = await engine.trigger(payload=1)
 
     assert await engine.listed() == [run]
-    assert (await engine.events(run), engine.head, ledger.head().position) == (["RunTriggered"], 4, 4)
+    assert (await engine.events(run), engine.head, ledger.head().position) == (["RunTriggered"], 5, 5)
     assert list(ledger.verify()) == []
 
 

@@ -9,6 +9,11 @@ from tests.app.harness import Engine
 from tests.app.statuses import REACHABLE, run_in, task_of
 
 
+UNRESOLVED = Status.UNRESOLVED_AUTH
+HELD = {Status.PENDING, Status.PENDING_VERSION, Status.WAITING_ON_CONNECTIONS, Status.INVALID_PAYLOAD}
+"""Where the replay comes to the same gate."""
+
+
 async def _replay(engine: Engine, run: str, body: Any = None) -> Any:
     answer = await engine.post(f"/api/v1/runs/{run}/replay", body)
     assert answer.keys() == {"id"}
@@ -22,10 +27,13 @@ async def test_a_run_in_any_status_can_be_replayed(engine: Engine, status: Statu
 
     replay = await _replay(engine, run)
 
+    after = await engine.retrieve(run)
     assert replay["id"] != run
-    assert (replay["status"], replay["taskIdentifier"], replay["replayOf"]) == ("QUEUED", task_of(status), run)
+    assert (replay["taskIdentifier"], replay["replayOf"], replay["source"]) == (task_of(status), run, "replay")
+    assert replay["status"] == (status if status in HELD else "PENDING" if status is UNRESOLVED else "QUEUED")
     assert replay["payload"] == before["payload"]
-    assert await engine.retrieve(run) == before
+    assert after["replays"] == [replay["id"]]
+    assert after | {"updatedAt": before["updatedAt"]} == before | {"replays": [replay["id"]]}
 
 
 async def test_what_the_run_works_on_is_copied_and_how_it_is_run_is_not(engine: Engine) -> None:
@@ -57,7 +65,8 @@ async def test_what_the_run_works_on_is_copied_and_how_it_is_run_is_not(engine: 
         "payload": "hello",
         "payloadType": "text/x",
     }
-    left = {"idempotencyKey", "delayedUntil", "ttl", "priority", "maxAttempts", "maxDuration", "batchId"}
+    assert replay["ttl"] == "600s", "the default of the environment"
+    left = {"idempotencyKey", "delayedUntil", "priority", "maxAttempts", "maxDuration", "batchId"}
     assert left.isdisjoint(replay)
 
 

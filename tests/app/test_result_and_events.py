@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from domain.status import FINAL, Status
-from tests.app.harness import RETRY, START, Engine
+from tests.app.harness import LEASE_MS, RETRY, START, Engine
 from tests.app.statuses import ERROR, REACHABLE, run_in, task_of
 
 ENDED = [status for status in REACHABLE if status in FINAL and status is not Status.COMPLETED]
@@ -16,7 +16,16 @@ NEVER_STARTED = {
     "message": "The run was handed to a worker 12 times and never started.",
     "stackTrace": "",
 }
-ERRORS = {Status.FAILED: THROWN, Status.CRASHED: THROWN, Status.SYSTEM_FAILURE: NEVER_STARTED}
+LOST = NEVER_STARTED | {"name": "WorkerLost", "message": f"Worker worker_1 was not heard of for {LEASE_MS} ms."}
+MISFIT = NEVER_STARTED | {"name": "InvalidPayload", "message": '$: {"for":"INVALID_PAYLOAD"} is not of type "string"'}
+ERRORS = {
+    Status.FAILED: THROWN,
+    Status.CRASHED: THROWN,
+    Status.SYSTEM_FAILURE: NEVER_STARTED,
+    Status.UNRESOLVED_AUTH: THROWN,
+    Status.INTERRUPTED: LOST,
+    Status.INVALID_PAYLOAD: MISFIT,
+}
 
 
 async def test_the_result_of_a_run_that_completed_is_its_output_as_text(engine: Engine) -> None:
@@ -82,7 +91,14 @@ async def test_the_history_of_a_run_says_what_when_who_and_why(engine: Engine) -
     ]
     assert [(each["occurredAt"], each["actor"], each["cause"], each["type"]) for each in history["events"]] == told
     assert [_without_defaults(each["data"]) for each in history["events"]] == [
-        {"task": "greet", "queue": "task/greet", "payload": [1], "payload_size": 3, "tags": ["b", "a"]},
+        {
+            "task": "greet",
+            "queue": "task/greet",
+            "payload": [1],
+            "payload_size": 3,
+            "tags": ["b", "a"],
+            "ttl_ms": 600_000,
+        },
         attempt,
         {"number": 1} | attempt,
         {"number": 1, "token": 2, "error": error},

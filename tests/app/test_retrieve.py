@@ -86,11 +86,13 @@ async def test_of_a_run_that_just_came_only_what_is_known_is_told(engine: Engine
         "baseCostInCents": 0,
         "durationMs": 0,
         "depth": 0,
+        "source": "api",
         "triggerFunction": "trigger",
         "queue": "task/greet",
         "attemptCount": 0,
         "env": {"id": environment["id"], "name": "dev"},
         "queuedAt": START,
+        "ttl": "600s",
         "relatedRuns": {},
         "attempts": [],
     }

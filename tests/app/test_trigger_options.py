@@ -65,6 +65,9 @@ async def test_every_option_shows_on_the_run_and_reaches_the_worker(engine: Engi
         "maxAttempts": 5,
         "maxDuration": 1_500,
         "idempotencyKey": "order-17",
+        "priority": 3,
+        "concurrencyKey": "7",
+        "metadata": {"m": [1, None]},
     }
 
 
@@ -188,7 +191,7 @@ async def test_a_task_that_no_worker_knows_is_accepted(engine: Engine) -> None:
 
     body = await engine.retrieve(run)
 
-    assert (body["taskIdentifier"], body["status"]) == ("nobody-knows/me yet", "QUEUED")
+    assert (body["taskIdentifier"], body["status"]) == ("nobody-knows/me yet", "PENDING_VERSION")
 
 
 @pytest.mark.parametrize("name", [field.encode_name for field in msgspec.structs.fields(TriggerOptions)])

@@ -22,7 +22,7 @@ async def test_the_answer_says_all_that_a_worker_must_know(engine: Engine) -> No
     answer = await engine.post(REGISTER, {"sdk": "test/1", "tasks": [FULL, {"id": "plain"}]})
 
     assert answer == {
-        "version": "20270115.1",
+        "version": "20270115.2",
         "leaseMs": LEASE_MS,
         "waitMs": 20_000,
         "environment": {"id": answer["environment"]["id"], "slug": "dev", "type": "DEVELOPMENT"},
@@ -45,7 +45,7 @@ async def test_other_settings_are_another_version(engine: Engine, change: dict[s
 
     second = await engine.register({"id": "a"} | change)
 
-    assert (first, second) == ("20270115.1", "20270115.2")
+    assert (first, second) == ("20270115.2", "20270115.3")
 
 
 async def test_versions_are_counted_by_day_and_old_ones_come_back_by_their_name(engine: Engine) -> None:

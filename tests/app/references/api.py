@@ -43,7 +43,8 @@ OPTIONS = {
     "ttl": "a duration, or seconds: a run not started so long after it was queued expires; 0 opts out of the task's",
     "idempotencyKey": "1 to 2,048 characters: as long as it stands for a run of this task, that run is the answer",
     "idempotencyKeyTTL": "how long the key stands for the run, like `60s`, `5m`, `24h` or `7d`; 30 days if left out",
-    "idempotencyKeyOptions": '`{"key": …}`: how the user wrote a key that is sent hashed; runs show it',
+    "idempotencyKeyOptions": '`{"key": …}`: how the user wrote a key that is sent hashed; runs show it. `{"onFailure":'
+    ' "return"}`: the key goes on to stand for a run that failed',
     "maxAttempts": "1 to 250; the task's if left out",
     "maxDuration": "seconds that one attempt may take, 1 or more; the task's if left out",
     "metadata": "a JSON object of at most 262,144 bytes",
@@ -51,9 +52,14 @@ OPTIONS = {
     "priority": "a number of seconds that the run is put ahead of others in its queue; negative ones put it behind",
     "tags": "one tag, or a list of at most ten; each has 1 to 128 characters",
     "test": "true marks a test run",
-    "lockToVersion": "refused: not supported yet",
-    "debounce": "refused: not supported yet",
+    "lockToVersion": "the version that alone may execute the run, which waits until it is there",
+    "debounce": '`{"key": …, "delay": "5s", "mode": "leading" or "trailing", "maxDelay": "1m"}`: triggers with the same'
+    " key within the delay are one run, put off by each; trailing ones replace what it works on",
+    "machine": "micro, small-1x, small-2x, medium-1x, medium-2x, large-1x or large-2x: workers that take such runs get it",
+    "parentRunId": "the run that triggers this one: to cancel that cancels this too",
     "resumeParentOnCompletion": "refused: not supported yet",
+    "region": "ignored: workers are wherever they are started",
+    "externalDeploymentId": "ignored",
 }
 NOTES = {
     ("POST", "/api/v1/tasks/{task}/trigger"): "`payload` is any JSON value of at most 3,145,728 bytes, nested at most"
@@ -64,7 +70,7 @@ NOTES = {
     " all hold. `next` and `previous` are there only where there is such a page. If the read models lag more than a"
     " second behind the client's own writes, the header `x-runfold-lag` says by how many events.",
     ("POST", "/api/v1/runs/{run}/replay"): "The body may be empty. Copied are payload, metadata, tags, queue,"
-    " concurrencyKey and test; each of them, and all other options of a trigger, may be given anew beside one another"
+    " concurrencyKey, machine and test; each of them, and all other options of a trigger, may be given anew beside one another"
     " (`queue` as a plain name).",
     ("GET", "/api/v1/ledger/events"): "Follow the ledger by asking again with `after` set to `next`, until `next` is"
     " `head`. [Events](events.md) has them all.",

@@ -141,6 +141,21 @@ async def _change(at: Recorder) -> None:
     await at.show("POST", replay, "", {"maxAttempts": 0}, run=run)
 
 
+async def _annotate(at: Recorder) -> None:
+    tags, metadata = "/api/v1/runs/{run}/tags", "/api/v1/runs/{run}/metadata"
+    run = await at.engine.trigger("send-email", {"to": "zoe"}, tags=["first"], metadata={"seen": 1})
+    await at.show("POST", tags, "", {"tags": ["second", "first"]}, run=run)
+    await at.show("POST", tags, "", {"tags": list("abcdefghi")}, run=run)
+    operations: Json = [
+        {"type": "increment", "key": "seen", "value": 1},
+        {"type": "append", "key": "$.steps.done", "value": "resize"},
+    ]
+    await at.show("PUT", metadata, "", {"operations": operations}, run=run)
+    await at.show("PUT", metadata, "", {"operations": [{"type": "explode", "key": "seen"}]}, run=run)
+    await at.show("GET", metadata, run=run)
+    await at.show("GET", metadata, run=UNKNOWN)
+
+
 async def _keys(at: Recorder) -> None:
     route, body = "/api/v1/idempotencyKeys/{key}/reset", {"taskIdentifier": "send-email"}
     await at.show("POST", route, "", body, key="welcome-ada")
@@ -181,5 +196,5 @@ def _excerpt(metrics: str) -> str:
 
 
 PARTS: tuple[Callable[[Recorder], Awaitable[None]], ...] = (
-    *(_trigger, _batch, _list, _retrieve, _result, _events, _change, _keys, _ledger, _worker, _health),
+    *(_trigger, _batch, _list, _retrieve, _result, _events, _change, _annotate, _keys, _ledger, _worker, _health),
 )

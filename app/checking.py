@@ -1,0 +1,72 @@
+"""Checks the payloads of runs that waited for their version, by the schemas that came with it."""
+
+import asyncio
+from itertools import islice
+
+import structlog
+
+from app.loop import EngineLoop
+from app.schemas import verdict_of
+from app.triggered import asked_of, value_of
+from domain.commands import JudgePayloads
+from domain.environment import Environment
+from domain.errors import LedgerCorrupt
+from domain.events import Recorded, RunError
+from domain.gates import Verdict
+from domain.ports import Clock, Ledger
+
+log = structlog.get_logger(__name__)
+
+CHUNK = 200
+AGAIN_SECONDS = 1.0
+
+
+class Checks:
+    """A task of the service: what the engine cannot judge by itself is judged here, and told to it."""
+
+    def __init__(self, loop: EngineLoop, ledger: Ledger, clock: Clock) -> None:
+        self._loop = loop
+        self._ledger = ledger
+        self._clock = clock
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        while True:
+            await self._loop.unjudged.wait()
+            self._loop.unjudged.clear()
+            while waiting := dict(islice(self._loop.engine.unjudged().items(), CHUNK)):
+                try:
+                    await self._check(waiting)
+                except Exception as error:
+                    # Held runs must not wait for ever for a check that went wrong once.
+                    log.exception("payloads cannot be checked now", error=str(error))
+                    await asyncio.sleep(AGAIN_SECONDS)
+
+    async def _check(self, waiting: dict[str, str]) -> None:
+        histories = await asyncio.to_thread(self._ledger.read_streams, waiting)
+        verdicts: dict[str, dict[str, Verdict]] = {}
+        for run, version in waiting.items():
+            history = histories[run]
+            environment = self._loop.engine.memory.environment(history[0].environment)
+            assert environment is not None, "a run has an environment"
+            verdict = await asyncio.to_thread(self._judge, environment, history, version)
+            verdicts.setdefault(environment.id, {})[run] = verdict
+        for environment_id, found in verdicts.items():
+            await self._loop.submit(
+                JudgePayloads(
+                    environment=environment_id,
+                    actor="engine",
+                    cause="payload check",
+                    at=self._clock.now().wall,
+                    verdicts=found,
+                )
+            )
+
+    def _judge(self, environment: Environment, history: list[Recorded], version: str) -> Verdict:
+        asked = asked_of(history)
+        try:
+            payload = value_of(self._ledger, asked.payload, asked.payload_blob)
+        except LedgerCorrupt as error:
+            return Verdict(version, RunError(str(error), "InvalidPayload"))
+        verdict = verdict_of(environment, asked.task, version, bytes(payload), asked.payload_type)
+        return verdict or Verdict(version)

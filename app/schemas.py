@@ -1,0 +1,74 @@
+"""Payloads against the JSON Schemas of tasks. The verdict is an argument to the domain, which knows no schemas."""
+
+from functools import lru_cache
+from itertools import islice
+from typing import Any
+
+import jsonschema_rs
+import msgspec
+
+from domain.environment import Environment
+from domain.errors import InvalidInput
+from domain.events import RunError
+from domain.gates import Verdict
+
+SUPER_JSON_TYPE = "application/super+json"
+ERRORS_MAX = 10
+SCHEMA_MAX_BYTES = 262_144
+_BACKTRACKS_MAX = 100_000
+"""A pattern that would look for longer than this counts as not matched: no payload may stop the engine."""
+
+
+def check_schema(schema: dict[str, Any], task: str) -> None:
+    """Raises InvalidInput, with a sentence, for what is no JSON Schema that can be used here."""
+    text = msgspec.json.encode(schema)
+    if len(text) > SCHEMA_MAX_BYTES:
+        raise InvalidInput(f"The payload schema of task {task} has {len(text)} bytes; at most {SCHEMA_MAX_BYTES}.")
+    try:
+        _validator(text)
+    except (ValueError, jsonschema_rs.ReferencingError) as error:
+        raise InvalidInput(f"The payload schema of task {task} cannot be used: {_first_line(error)}") from error
+
+
+def verdict_of(environment: Environment, task: str, lock: str | None, payload: bytes, kind: str) -> Verdict | None:
+    """What the schema that counts for a run says of its payload; None where there is no schema (yet)."""
+    version = lock or environment.home(task)
+    settings = environment.settings(task, version) if version else None
+    if version is None or settings is None or settings.payload_schema is None:
+        return None
+    validator = _validator(msgspec.json.encode(settings.payload_schema))
+    errors = islice(validator.iter_errors(value_of(payload, kind)), ERRORS_MAX)
+    found = [f"{_path(error.instance_path)}: {error.message}" for error in errors]
+    return Verdict(version, RunError("; ".join(found)[:8_192], "InvalidPayload") if found else None)
+
+
+def value_of(payload: bytes, kind: str) -> Any:
+    """A payload as workers see it; one that is absent counts as null."""
+    value = msgspec.json.decode(payload) if payload else None
+    if kind == SUPER_JSON_TYPE and isinstance(value, str):
+        value = msgspec.json.decode(value)
+    if kind == SUPER_JSON_TYPE and isinstance(value, dict):
+        return value.get("json")
+    return value
+
+
+@lru_cache(maxsize=1_000)
+def _validator(schema: bytes) -> Any:
+    return jsonschema_rs.validator_for(
+        msgspec.json.decode(schema),
+        # Whoever registers a task must not make the engine call addresses.
+        retriever=_refuse,
+        pattern_options=jsonschema_rs.FancyRegexOptions(backtrack_limit=_BACKTRACKS_MAX),
+    )
+
+
+def _refuse(uri: str) -> Any:
+    raise ValueError(f"{uri} is not part of the schema, and nothing is fetched.")
+
+
+def _path(steps: list[str | int]) -> str:
+    return "$" + "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in steps)
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).partition("\n")[0]
