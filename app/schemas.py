@@ -2,7 +2,7 @@
 
 from functools import lru_cache
 from itertools import islice
-from typing import Any
+from typing import Any, cast
 
 import jsonschema_rs
 import msgspec
@@ -44,12 +44,11 @@ def verdict_of(environment: Environment, task: str, lock: str | None, payload: b
 
 def value_of(payload: bytes, kind: str) -> Any:
     """A payload as workers see it; one that is absent counts as null."""
-    value = msgspec.json.decode(payload) if payload else None
-    if kind == SUPER_JSON_TYPE and isinstance(value, str):
-        value = msgspec.json.decode(value)
-    if kind == SUPER_JSON_TYPE and isinstance(value, dict):
-        return value.get("json")
-    return value
+    value: Any = msgspec.json.decode(payload) if payload else None
+    if kind != SUPER_JSON_TYPE:
+        return value
+    wrapped: Any = msgspec.json.decode(value) if isinstance(value, str) else value
+    return cast("dict[str, Any]", wrapped).get("json") if isinstance(wrapped, dict) else wrapped
 
 
 @lru_cache(maxsize=1_000)

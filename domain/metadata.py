@@ -6,7 +6,7 @@ A key that starts with `$.` is a path of names and indexes: `$.steps[0].state`.
 import re
 from collections.abc import Callable, Sequence
 from itertools import pairwise
-from typing import Any
+from typing import Any, TypeAlias, cast
 
 import msgspec
 from msgspec import Raw, Struct
@@ -20,6 +20,7 @@ _FORBIDDEN = frozenset({"__proto__", "constructor", "prototype"})
 """Clients in JavaScript would put these where their objects keep what they are."""
 _STEP = re.compile(r"\.([^.\[\]]+)|\[(\d{1,6})\]|\['([^']+)'\]")
 _MISSING: Any = object()
+Place: TypeAlias = dict[str, Any] | list[Any]
 
 
 class Operation(Struct, frozen=True, omit_defaults=True):
@@ -52,9 +53,10 @@ def encode(value: dict[str, Any]) -> Raw:
 def _applied(value: dict[str, Any], operation: Operation) -> dict[str, Any]:
     match operation.type:
         case "update":
-            if not isinstance(operation.value, dict):
+            replacement: Any = operation.value
+            if not isinstance(replacement, dict):
                 raise InvalidInput("The operation update replaces the metadata by an object.")
-            return operation.value
+            return cast("dict[str, Any]", replacement)
         case "delete":
             value.pop(_plain(operation.key), None)
             return value
@@ -76,11 +78,11 @@ def _set(_old: Any, new: Any) -> Any:
 def _append(old: Any, new: Any) -> Any:
     if old is _MISSING:
         return [new]
-    return [*old, new] if isinstance(old, list) else [old, new]
+    return [*cast("list[Any]", old), new] if isinstance(old, list) else [old, new]
 
 
 def _remove(old: Any, gone: Any) -> Any:
-    return [each for each in old if not _same(each, gone)] if isinstance(old, list) else old
+    return [each for each in cast("list[Any]", old) if not _same(each, gone)] if isinstance(old, list) else old
 
 
 def _increment(old: Any, by: Any) -> Any:
@@ -130,25 +132,27 @@ def _path(key: str) -> list[str | int]:
 
 def _at(value: dict[str, Any], path: list[str | int], change: Callable[[Any], Any]) -> None:
     """Change what stands at the end of a path; what is missing on the way is made."""
-    place: Any = value
+    place: Place = value
     for step, following in pairwise(path):
-        inner = _get(place, step)
-        if not isinstance(inner, dict | list):
-            inner = [] if isinstance(following, int) else {}
-            _put(place, step, inner)
-        place = inner
+        inner: Any = _get(place, step)
+        if isinstance(inner, dict | list):
+            place = cast("Place", inner)
+        else:
+            made: Place = [] if isinstance(following, int) else {}
+            _put(place, step, made)
+            place = made
     after = change(_get(place, path[-1]))
     if after is not _MISSING:
         _put(place, path[-1], after)
 
 
-def _get(place: Any, step: str | int) -> Any:
+def _get(place: Place, step: str | int) -> Any:
     if isinstance(place, list):
         return place[step] if isinstance(step, int) and step < len(place) else _MISSING
     return place.get(str(step), _MISSING)
 
 
-def _put(place: Any, step: str | int, value: Any) -> None:
+def _put(place: Place, step: str | int, value: Any) -> None:
     if not isinstance(place, list):
         place[str(step)] = value
         return

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.app.harness import LEASE_MS, RETRY, Engine, report, environment
+from tests.app.harness import LEASE_MS, RETRY, Engine, environment, report
 from tests.app.statuses import ERROR
 
 LOST = {"message": f"Worker worker_1 was not heard of for {LEASE_MS} ms.", "name": "WorkerLost", "code": "WORKER_LOST"}

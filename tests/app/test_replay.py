@@ -8,7 +8,6 @@ from domain.status import Status
 from tests.app.harness import Engine
 from tests.app.statuses import REACHABLE, run_in, task_of
 
-
 UNRESOLVED = Status.UNRESOLVED_AUTH
 HELD = {Status.PENDING, Status.PENDING_VERSION, Status.WAITING_ON_CONNECTIONS, Status.INVALID_PAYLOAD}
 """Where the replay comes to the same gate."""

@@ -55,7 +55,7 @@ OPTIONS = {
     "lockToVersion": "the version that alone may execute the run, which waits until it is there",
     "debounce": '`{"key": …, "delay": "5s", "mode": "leading" or "trailing", "maxDelay": "1m"}`: triggers with the same'
     " key within the delay are one run, put off by each; trailing ones replace what it works on",
-    "machine": "micro, small-1x, small-2x, medium-1x, medium-2x, large-1x or large-2x: workers that take such runs get it",
+    "machine": "micro, small-1x, small-2x, medium-1x, medium-2x, large-1x or large-2x: for workers that take these",
     "parentRunId": "the run that triggers this one: to cancel that cancels this too",
     "resumeParentOnCompletion": "refused: not supported yet",
     "region": "ignored: workers are wherever they are started",
@@ -70,8 +70,8 @@ NOTES = {
     " all hold. `next` and `previous` are there only where there is such a page. If the read models lag more than a"
     " second behind the client's own writes, the header `x-runfold-lag` says by how many events.",
     ("POST", "/api/v1/runs/{run}/replay"): "The body may be empty. Copied are payload, metadata, tags, queue,"
-    " concurrencyKey, machine and test; each of them, and all other options of a trigger, may be given anew beside one another"
-    " (`queue` as a plain name).",
+    " concurrencyKey, machine and test; each of them, and all other options of a trigger, may be given anew beside one"
+    " another (`queue` as a plain name).",
     ("GET", "/api/v1/ledger/events"): "Follow the ledger by asking again with `after` set to `next`, until `next` is"
     " `head`. [Events](events.md) has them all.",
     ("GET", "/metrics"): "[Metrics](metrics.md) has them all.",
