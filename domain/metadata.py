@@ -78,11 +78,15 @@ def _set(_old: Any, new: Any) -> Any:
 def _append(old: Any, new: Any) -> Any:
     if old is _MISSING:
         return [new]
-    return [*cast("list[Any]", old), new] if isinstance(old, list) else [old, new]
+    items: list[Any] = old if isinstance(old, list) else [old]
+    return [*items, new]
 
 
 def _remove(old: Any, gone: Any) -> Any:
-    return [each for each in cast("list[Any]", old) if not _same(each, gone)] if isinstance(old, list) else old
+    if not isinstance(old, list):
+        return old
+    items: list[Any] = old
+    return [each for each in items if not _same(each, gone)]
 
 
 def _increment(old: Any, by: Any) -> Any:
