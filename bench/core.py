@@ -26,7 +26,7 @@ class Core:
         self.records: list[Sequence[Recorded]] = []
         self._sequence = 0
         self._answer = TurnAnswer(0)
-        self.do(CreateEnvironment(slug="dev", type="DEVELOPMENT", **self._origin("start")))
+        self.do(CreateEnvironment(slug="prod", type="PRODUCTION", **self._origin("start")))
         tasks = (TaskSettings("nothing"),)
         self.do(RegisterVersion(digest="0", tasks=tasks, day="20270115", **self._origin("register")))
 

@@ -68,7 +68,7 @@ class Story:
     def opening(self) -> list[Recorded]:
         """The environment, its key and its tasks."""
         made: list[Event] = [
-            e.EnvironmentCreated("dev", "DEVELOPMENT"),
+            e.EnvironmentCreated("prod", "PRODUCTION"),
             e.ApiKeyCreated(digest_of(KEY), "tr_dev_…"),
             e.VersionRegistered(VERSION, "0", tuple(TaskSettings(task) for task in TASKS)),
         ]

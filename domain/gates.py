@@ -32,19 +32,23 @@ class Gates:
         self._environment = environment
         self._is_ready = is_ready
         self._now = now
+        self._known: dict[tuple[str, str | None], tuple[str | None, TaskSettings | None]] = {}
 
-    def version_for(self, task: str, lock: str | None) -> str | None:
-        """The version that will execute the task, None if it is not there yet."""
-        if lock is None:
-            return self._environment.home(task)
-        return lock if self._environment.settings(task, lock) else None
+    def version_for(self, task: str, lock: str | None) -> tuple[str | None, TaskSettings | None]:
+        """The version that will execute the task, and what it says of it; None if it is not there yet."""
+        known = self._known.get((task, lock))
+        if known is None:
+            # Most triggers that come together are of one task.
+            version = lock or self._environment.home(task)
+            settings = self._environment.settings(task, version) if version else None
+            known = self._known[task, lock] = (version if settings else None), settings
+        return known
 
     def at_trigger(
         self, task: str, lock: str | None, verdict: Verdict | None, delay_until: int | None
     ) -> RunEvent | None:
         """The first gate that holds a new run, or what refuses it; None if all are open."""
-        version = self.version_for(task, lock)
-        settings = self._environment.settings(task, version) if version else None
+        version, settings = self.version_for(task, lock)
         if settings is None:
             return e.RunHeldForVersion(lock)
         if settings.payload_schema is not None:
@@ -56,8 +60,7 @@ class Gates:
 
     def after_version(self, run: Run, verdict: Verdict | None) -> list[RunEvent]:
         """From the arrival of the version on. Nothing if it is not there, or the verdict is of another one."""
-        version = self.version_for(run.task, run.lock)
-        settings = self._environment.settings(run.task, version) if version else None
+        version, settings = self.version_for(run.task, run.lock)
         if run.status is not Status.PENDING_VERSION or version is None or settings is None:
             return []
         if settings.payload_schema is not None:
@@ -73,12 +76,12 @@ class Gates:
 
     def after_auth(self, run: Run, sealed: str) -> list[RunEvent]:
         """From the resolver's answer on."""
-        settings = self._settings(run)
+        _, settings = self.version_for(run.task, run.lock)
         return [e.AuthResolved(sealed), self._from_connections(settings, run.delay_until) or e.RunEnqueued("auth")]
 
     def after_connections(self, run: Run) -> list[RunEvent]:
         """From the arrival of connections on. Nothing if one is still missing."""
-        settings = self._settings(run)
+        _, settings = self.version_for(run.task, run.lock)
         held = self._from_connections(settings, run.delay_until)
         return [] if isinstance(held, e.RunHeldForConnections) else [held or e.RunEnqueued("connections")]
 
@@ -94,9 +97,6 @@ class Gates:
         if delay_until is not None and delay_until > self._now:
             return e.RunDelayed(delay_until)
         return None
-
-    def _settings(self, run: Run) -> TaskSettings | None:
-        return self._environment.settings(run.task, self.version_for(run.task, run.lock))
 
 
 def ttl_of(asked_ms: int | None, settings: TaskSettings | None, environment: Environment) -> int | None:
