@@ -6,7 +6,7 @@ A key that starts with `$.` is a path of names and indexes: `$.steps[0].state`.
 import re
 from collections.abc import Callable, Sequence
 from itertools import pairwise
-from typing import Any, TypeAlias, cast
+from typing import Any, TypeAlias, TypeGuard, cast
 
 import msgspec
 from msgspec import Raw, Struct
@@ -78,15 +78,11 @@ def _set(_old: Any, new: Any) -> Any:
 def _append(old: Any, new: Any) -> Any:
     if old is _MISSING:
         return [new]
-    items: list[Any] = old if isinstance(old, list) else [old]
-    return [*items, new]
+    return [*old, new] if _is_list(old) else [old, new]
 
 
 def _remove(old: Any, gone: Any) -> Any:
-    if not isinstance(old, list):
-        return old
-    items: list[Any] = old
-    return [each for each in items if not _same(each, gone)]
+    return [each for each in old if not _same(each, gone)] if _is_list(old) else old
 
 
 def _increment(old: Any, by: Any) -> Any:
@@ -101,6 +97,10 @@ _CHANGES: dict[str, Callable[[Any, Any], Any]] = {
     "remove": _remove,
     "increment": _increment,
 }
+
+
+def _is_list(value: Any) -> TypeGuard[list[Any]]:
+    return isinstance(value, list)
 
 
 def _is_number(value: Any) -> bool:
