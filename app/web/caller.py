@@ -7,10 +7,11 @@ from fastapi import Depends, Request
 
 from app.reader import Reader
 from app.service import Service, digest_of
-from app.web.errors import TooLarge, Unauthorized
+from app.web.errors import Malformed, TooLarge, Unauthorized
 from domain.environment import Environment
-from domain.errors import NotFound, Unavailable
+from domain.errors import InvalidInput, NotFound, Unavailable
 from domain.events import Recorded
+from domain.vocabulary import FULL, V4, Vocabulary, vocabulary_called
 
 V4_API = "2025-07-16"
 
@@ -21,7 +22,7 @@ class Caller(NamedTuple):
     environment: Environment
     actor: str
     cause: str
-    speaks_v4: bool
+    vocabulary: Vocabulary
     request_key: str | None
 
 
@@ -42,7 +43,7 @@ async def service_of(request: Request) -> Service:
 
 
 async def caller_of(request: Request) -> Caller:
-    """The caller of a request. Raises Unauthorized."""
+    """The caller of a request. Raises Unauthorized, and Malformed for a vocabulary that there is none of."""
     scheme, _, key = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() != "bearer" or not key.strip():
         raise Unauthorized("Invalid or Missing API Key: send the header Authorization: Bearer <secret key>.")
@@ -52,8 +53,18 @@ async def caller_of(request: Request) -> Caller:
         raise Unauthorized("Invalid or Missing API Key: this key opens no environment here.")
     request_key = request.headers.get("x-trigger-request-idempotency-key")
     cause = f"{request.method} {request.url.path}"
-    v4 = request.headers.get("x-trigger-api-version") == V4_API
-    return Caller(environment, f"key:{sha256[:12]}", cause[:200], v4, request_key)
+    return Caller(environment, f"key:{sha256[:12]}", cause[:200], _vocabulary_of(request), request_key)
+
+
+def _vocabulary_of(request: Request) -> Vocabulary:
+    """The one that the request asks for, else that of the API version it was written for."""
+    asked = request.query_params.get("vocabulary")
+    if asked is None:
+        return V4 if request.headers.get("x-trigger-api-version") == V4_API else FULL
+    try:
+        return vocabulary_called(asked)
+    except InvalidInput as error:
+        raise Malformed(str(error)) from error
 
 
 ReaderDep = Annotated[Reader, Depends(reader_of)]

@@ -5,6 +5,7 @@ from typing import Any
 import msgspec
 
 from app.web import bodies
+from domain.vocabulary import VOCABULARIES
 
 _NAMES: dict[str, type[Any]] = {
     "TriggerRequest": bodies.TriggerBody,
@@ -71,9 +72,13 @@ def _parameter(name: str, description: str) -> dict[str, Any]:
     return {"name": name, "in": "query", "required": False, "description": description, "schema": {"type": "string"}}
 
 
+VOCABULARY_PARAMETER = {
+    "parameters": [_parameter("vocabulary", f"Whose words statuses are told in: {', '.join(VOCABULARIES)}.")],
+}
 LIST_PARAMETERS = {
     "parameters": [
-        _parameter("filter[status]", "Statuses, joined by commas."),
+        *VOCABULARY_PARAMETER["parameters"],
+        _parameter("filter[status]", "Statuses, joined by commas: names of the vocabulary, or full ones."),
         _parameter("filter[taskIdentifier]", "Ids of tasks, joined by commas."),
         _parameter("filter[version]", "Versions, joined by commas."),
         _parameter("filter[tag]", "Tags, joined by commas: runs with any of them."),

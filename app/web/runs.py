@@ -12,7 +12,7 @@ from app.service import Service
 from app.triggered import asked_of, value_of
 from app.web import bodies, newruns, shapes
 from app.web.caller import Caller, CallerDep, ReaderDep, ServiceDep, history_of, read_body
-from app.web.docs import LIST_PARAMETERS, body_of
+from app.web.docs import LIST_PARAMETERS, VOCABULARY_PARAMETER, body_of
 from app.web.errors import Malformed
 from app.web.listing import cursor_of, query_of
 from app.web.triggering import json
@@ -43,7 +43,7 @@ async def list_runs(request: Request, reader: ReaderDep, caller: CallerDep) -> R
     parameters = request.query_params
     if len(parameters.multi_items()) != len(parameters):
         raise Malformed("A parameter is there twice; several values of one filter are joined by commas.")
-    query = query_of(parameters, reader.clock.now().wall, v4=caller.speaks_v4)
+    query = query_of(parameters, reader.clock.now().wall, caller.vocabulary)
     head = await reader.head()
     position = await reader.followed(head, LIST_WAIT_SECONDS)
     rows, has_more = await reader.read(
@@ -62,15 +62,15 @@ async def list_runs(request: Request, reader: ReaderDep, caller: CallerDep) -> R
         pagination["next"] = cursor_of(rows[-1].id)
     if has_newer:
         pagination["previous"] = cursor_of(rows[0].id)
-    data = [shapes.run_item(row, caller.environment, v4=caller.speaks_v4) for row in rows]
+    data = [shapes.run_item(row, caller.environment, caller.vocabulary) for row in rows]
     response = json({"data": data, "pagination": pagination})
     if position < head:
         response.headers[LAG_HEADER] = str(head - position)
     return response
 
 
-@router.get("/api/v1/runs/{run}")
-@router.get("/api/v3/runs/{run}")
+@router.get("/api/v1/runs/{run}", openapi_extra=VOCABULARY_PARAMETER)
+@router.get("/api/v3/runs/{run}", openapi_extra=VOCABULARY_PARAMETER)
 async def retrieve(run: str, reader: ReaderDep, caller: CallerDep, as_of: AsOf = None) -> Response:
     """A run with its attempts, payload and output: as it is, or as it was."""
     history = await history_of(run, reader, caller)
@@ -114,7 +114,7 @@ async def cancel(run: str, service: ServiceDep, caller: CallerDep) -> Response:
     return json({"id": run})
 
 
-@router.post("/api/v1/runs/{run}/reschedule", openapi_extra=body_of("RescheduleRequest"))
+@router.post("/api/v1/runs/{run}/reschedule", openapi_extra=body_of("RescheduleRequest") | VOCABULARY_PARAMETER)
 async def reschedule(run: str, request: Request, service: ServiceDep, caller: CallerDep) -> Response:
     """Give a delayed run another time; answers the run."""
     body = bodies.decode(await read_body(request, BODY_MAX_BYTES), bodies.RescheduleBody)
@@ -179,7 +179,7 @@ async def _related(row: RunRow, reader: Reader, caller: Caller) -> dict[str, Any
     for name, run in (("root", row.root), ("parent", row.parent)):
         if run is not None:
             of_relative, _ = _fold(await history_of(run, reader, caller))
-            related[name] = shapes.run_item(of_relative, caller.environment, v4=caller.speaks_v4)
+            related[name] = shapes.run_item(of_relative, caller.environment, caller.vocabulary)
     return related
 
 
@@ -216,7 +216,7 @@ async def _whole(history: Sequence[Recorded], reader: Reader, caller: Caller) ->
     row, attempt_rows = _fold(history)
     triggered = asked_of(history)
     payload = await reader.read(value_of, reader.ledger, triggered.payload, triggered.payload_blob)
-    whole = shapes.run_item(row, caller.environment, v4=caller.speaks_v4)
+    whole = shapes.run_item(row, caller.environment, caller.vocabulary)
     whole |= {
         "relatedRuns": await _related(row, reader, caller),
         "attempts": [shapes.attempt_item(each) for each in attempt_rows],

@@ -9,7 +9,7 @@ import msgspec
 
 from domain.environment import Environment
 from domain.events import Recorded, RunError
-from domain.vocabulary import helpers, name_of
+from domain.vocabulary import Vocabulary
 from projections.attempts import AttemptRow
 from projections.run_list import RunRow
 
@@ -20,13 +20,13 @@ def iso(moment: int) -> str:
     return f"{_second(seconds)}.{rest:03}Z"
 
 
-def run_item(row: RunRow, environment: Environment, *, v4: bool) -> dict[str, Any]:
+def run_item(row: RunRow, environment: Environment, vocabulary: Vocabulary) -> dict[str, Any]:
     """A run in a list."""
     return {
         "id": row.id,
-        "status": name_of(row.status, v4=v4),
+        "status": vocabulary.words[row.status],
         "taskIdentifier": row.task,
-        **helpers(row.status),
+        **vocabulary.helpers[row.status],
         "isTest": row.is_test,
         "createdAt": iso(row.created_at),
         "updatedAt": iso(row.updated_at),

@@ -27,7 +27,8 @@ with it.
 - A request that is refused wrote nothing, and says why: see [errors](errors.md).
 - Send `x-trigger-request-idempotency-key: <uuid>` with a trigger, a batch or a replay, and the same request sent
   again within an hour gets the same answer and does nothing.
-- With `x-trigger-api-version: 2025-07-16` statuses have the names of Trigger.dev v4: see [statuses](statuses.md).
+- With `x-trigger-api-version: 2025-07-16` statuses have the names of Trigger.dev v4, and with `?vocabulary=` those of
+  any of four systems: see [statuses](statuses.md#vocabularies).
 - `/docs` shows all this to try out, `/openapi.json` to machines."""
 
 TITLES = {
@@ -109,6 +110,7 @@ def _route(method: str, path: str, operation: Any, examples: Sequence[Shown]) ->
         yield table(("query", "meaning"), [(code(each["name"]), each["description"]) for each in query])
     if path.endswith("/trigger"):
         yield table(("option", "meaning"), [(code(name), meaning) for name, meaning in OPTIONS.items()])
+        yield "[Options](options.md) has the words of other systems for them, and the tests that show what each does."
     good = [each for each in examples if each.status < 400]
     assert good, f"{method} {path} has no example"
     for each in good:
