@@ -1,7 +1,7 @@
 """Who asks: the environment that a secret key opens, what it may see, and what a request says of itself."""
 
 from collections.abc import Sequence
-from typing import Annotated, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 from fastapi import Depends, Request
 
@@ -78,6 +78,12 @@ async def history_of(run: str, reader: Reader, caller: Caller) -> Sequence[Recor
     if not history or history[0].environment != caller.environment.id:
         raise NotFound(f"Run {run} not found.")
     return history
+
+
+def origin_of(service: Service, caller: Caller) -> dict[str, Any]:
+    """What every command of a request says of where it comes from."""
+    at = service.clock.now().wall
+    return {"environment": caller.environment.id, "actor": caller.actor, "cause": caller.cause, "at": at}
 
 
 async def read_body(request: Request, max_bytes: int) -> bytes:

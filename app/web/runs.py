@@ -8,19 +8,16 @@ from fastapi.responses import Response
 from msgspec import Raw
 
 from app.reader import Reader
-from app.service import Service
 from app.triggered import asked_of, value_of
-from app.web import bodies, newruns, shapes
-from app.web.caller import Caller, CallerDep, ReaderDep, ServiceDep, history_of, read_body
+from app.web import bodies, shapes
+from app.web.caller import Caller, CallerDep, ReaderDep, ServiceDep, history_of, origin_of, read_body
 from app.web.docs import LIST_PARAMETERS, VOCABULARY_PARAMETER, body_of
 from app.web.errors import Malformed
 from app.web.listing import cursor_of, query_of
 from app.web.triggering import json
 from domain import commands, durations, keys
-from domain import metadata as objects
 from domain.errors import InvalidInput, NotFound
 from domain.events import JSON_TYPE, NOTHING, AttemptSucceeded, Recorded
-from domain.metadata import Operation
 from domain.status import FINAL, Status
 from projections import attempts, run_list
 from projections.attempts import AttemptRow
@@ -30,7 +27,6 @@ router = APIRouter(tags=["runs"])
 LIST_WAIT_SECONDS = 1.0
 LAG_HEADER = "x-runfold-lag"
 BODY_MAX_BYTES = 65_536
-METADATA_BODY_MAX_BYTES = 2_097_152
 
 AsOf = Annotated[
     str | None, Query(alias="asOf", description="A position of the ledger, or an ISO 8601 date: the run as it was.")
@@ -110,7 +106,7 @@ async def events(run: str, reader: ReaderDep, caller: CallerDep) -> Response:
 @router.post("/api/v2/runs/{run}/cancel")
 async def cancel(run: str, service: ServiceDep, caller: CallerDep) -> Response:
     """Stop a run. Safe to repeat: an ended run stays as it ended."""
-    await service.loop.submit(commands.CancelRun(run=run, **_origin(service, caller)))
+    await service.loop.submit(commands.CancelRun(run=run, **origin_of(service, caller)))
     return json({"id": run})
 
 
@@ -118,7 +114,7 @@ async def cancel(run: str, service: ServiceDep, caller: CallerDep) -> Response:
 async def reschedule(run: str, request: Request, service: ServiceDep, caller: CallerDep) -> Response:
     """Give a delayed run another time; answers the run."""
     body = bodies.decode(await read_body(request, BODY_MAX_BYTES), bodies.RescheduleBody)
-    origin = _origin(service, caller)
+    origin = origin_of(service, caller)
     try:
         until = durations.parse_delay(body.delay, origin["at"])
     except InvalidInput as error:
@@ -127,50 +123,13 @@ async def reschedule(run: str, request: Request, service: ServiceDep, caller: Ca
     return json(await _whole(await history_of(run, service, caller), service, caller))
 
 
-@router.post("/api/v1/runs/{run}/tags", openapi_extra=body_of("TagsRequest"))
-async def add_tags(run: str, request: Request, service: ServiceDep, caller: CallerDep) -> Response:
-    """Give a run further tags, ten in all at most."""
-    body = bodies.decode(await read_body(request, BODY_MAX_BYTES), bodies.TagsBody)
-    tags = newruns.tags_of(body.tags)
-    await service.loop.submit(commands.AddTags(run=run, tags=tags, **_origin(service, caller)))
-    return json({"message": f"Successfully set {len(tags)} tags."})
-
-
-@router.get("/api/v1/runs/{run}/metadata")
-async def metadata(run: str, reader: ReaderDep, caller: CallerDep) -> Response:
-    """The metadata of a run, an empty object if it has none."""
-    row, _ = _fold(await history_of(run, reader, caller))
-    return json({"metadata": {} if row.metadata is None else row.metadata, "metadataType": JSON_TYPE})
-
-
-@router.put("/api/v1/runs/{run}/metadata", openapi_extra=body_of("MetadataRequest"))
-async def update_metadata(run: str, request: Request, service: ServiceDep, caller: CallerDep) -> Response:
-    """Change the metadata of a run, of its parent and of the root of its family; answers the run's after it."""
-    body = bodies.decode(await read_body(request, METADATA_BODY_MAX_BYTES), bodies.MetadataBody)
-    after: Raw = await service.loop.submit(
-        commands.UpdateMetadata(
-            run=run,
-            replaces=None if body.metadata is None else objects.encode(body.metadata),
-            operations=_operations(body.operations),
-            parent_operations=_operations(body.parent_operations),
-            root_operations=_operations(body.root_operations),
-            **_origin(service, caller),
-        )
-    )
-    return json({"metadata": after if bytes(after) else {}})
-
-
 @router.post("/api/v1/idempotencyKeys/{key:path}/reset", openapi_extra=body_of("ResetKeyRequest"))
 async def reset_key(key: str, request: Request, service: ServiceDep, caller: CallerDep) -> Response:
     """Free an idempotency key of a task, so that the next trigger with it makes a new run."""
     body = bodies.decode(await read_body(request, BODY_MAX_BYTES), bodies.ResetKeyBody)
     stream = keys.stream_of(caller.environment.id, "run", body.task_identifier, key)
-    await service.loop.submit(commands.ResetKey(key=stream, **_origin(service, caller)))
+    await service.loop.submit(commands.ResetKey(key=stream, **origin_of(service, caller)))
     return json({"id": key})
-
-
-def _operations(given: list[bodies.OperationBody]) -> tuple[Operation, ...]:
-    return tuple(Operation(each.type, each.key, each.value) for each in given)
 
 
 async def _related(row: RunRow, reader: Reader, caller: Caller) -> dict[str, Any]:
@@ -181,11 +140,6 @@ async def _related(row: RunRow, reader: Reader, caller: Caller) -> dict[str, Any
             of_relative, _ = _fold(await history_of(run, reader, caller))
             related[name] = shapes.run_item(of_relative, caller.environment, caller.vocabulary)
     return related
-
-
-def _origin(service: Service, caller: Caller) -> dict[str, Any]:
-    at = service.clock.now().wall
-    return {"environment": caller.environment.id, "actor": caller.actor, "cause": caller.cause, "at": at}
 
 
 def _until(history: Sequence[Recorded], as_of: str) -> Sequence[Recorded]:
