@@ -19,9 +19,10 @@ from runfold.errors import (
     RunfoldError,
     ServerError,
     UnprocessableError,
+    UnresolvedAuthError,
 )
 from runfold.handles import BatchHandle, BatchItem, RunHandle
-from runfold.policies import Queue, Retry
+from runfold.policies import Debounce, Queue, RateLimit, Retry
 from runfold.run import Attempt, Run, RunError, RunResult
 
 __version__ = "0.1.0"
@@ -37,10 +38,12 @@ __all__ = [
     "BatchItem",
     "ConfigurationError",
     "Context",
+    "Debounce",
     "InvalidPayloadError",
     "InvalidResultError",
     "NotFoundError",
     "Queue",
+    "RateLimit",
     "RateLimitError",
     "Retry",
     "Run",
@@ -51,6 +54,7 @@ __all__ = [
     "ServerError",
     "Task",
     "UnprocessableError",
+    "UnresolvedAuthError",
     "aio",
     "configure",
     "runs",

@@ -107,7 +107,24 @@ def leave_process(code: int) -> None:
 
 
 @task
-def kill_process() -> None:
+def kill_process(number: int) -> None:
+    os.kill(os.getpid(), number)
+
+
+@task(machine="small-1x", retry=Retry(out_of_memory_machine="large-1x"))
+def hoard_in_process(size: int) -> int:
+    return len(bytearray(size))
+
+
+@task
+async def hoard(size: int) -> int:
+    return len(bytearray(size))
+
+
+@task
+def be_killed_for_memory(events: str) -> None:
+    """What the kernel does to a process that has used up the memory of its group."""
+    Path(events).write_text("low 0\noom 1\noom_kill 8\n")
     os.kill(os.getpid(), signal.SIGKILL)
 
 

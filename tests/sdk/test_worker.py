@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 import pytest
 
 from runfold import Context, __version__, task
+from runfold.schemas import DIALECT
 from tests.sdk import jobs
 from tests.sdk.conftest import WORKERS
 from tests.sdk.fake_engine import FakeEngine
@@ -30,8 +31,9 @@ async def test_it_registers_its_tasks_with_their_settings(engine: FakeEngine, wo
                     },
                     "ttl": 60000,
                     "maxDuration": 300000,
+                    "payloadSchema": jobs.greet.body.payload_schema,
                 },
-                {"id": "fail"},
+                {"id": "fail", "payloadSchema": {"$schema": DIALECT, "type": "string"}},
             ],
         }
     ]
