@@ -1,6 +1,7 @@
 """Tasks that the tests run."""
 
 import asyncio
+import logging
 import os
 import signal
 import subprocess
@@ -9,7 +10,8 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from runfold import AbortTaskRunError, Context, Queue, Retry, task
+from runfold import AbortTaskRunError, Context, Queue, Retry, UnresolvedAuthError, task
+from runfold.current import current_run
 from runfold.tracing import current_traceparent
 
 
@@ -35,10 +37,21 @@ async def describe(payload: None, ctx: Context) -> dict[str, object]:
         "max_duration": ctx.run.max_duration,
         "idempotency_key": ctx.run.idempotency_key,
         "batch_id": ctx.run.batch_id,
+        "source": ctx.run.source,
+        "priority": ctx.run.priority,
+        "concurrency_key": ctx.run.concurrency_key,
+        "parent_id": ctx.run.parent_id,
+        "root_id": ctx.run.root_id,
+        "depth": ctx.run.depth,
+        "replay_of": ctx.run.replay_of,
+        "metadata": dict(ctx.run.metadata),
+        "machine": ctx.run.machine,
         "attempt": ctx.attempt.number,
         "task": ctx.task.id,
         "queue": ctx.queue.name,
         "environment": ctx.environment.slug,
+        "project": ctx.project.ref,
+        "organization": ctx.organization.slug,
         "version": ctx.version,
         "is_cancelled": ctx.cancelled.is_set(),
     }
@@ -136,6 +149,91 @@ def leave_orphan(marks: str) -> None:
         time.sleep(60)
     Path(marks, "orphan").write_text(str(orphan))
     os._exit(4)
+
+
+@task
+async def which_run() -> str | None:
+    return current_run()
+
+
+@task
+def which_run_in_process() -> str | None:
+    return current_run()
+
+
+async def find_user(order: Order, ctx: Context) -> dict[str, str] | None:
+    if order.city == "Atlantis":
+        raise UnresolvedAuthError("Nobody lives in Atlantis.")
+    return {"user": order.city, "run": ctx.run.id, "task": ctx.task.id} if order.city else None
+
+
+def find_user_in_process(ctx: Context) -> dict[str, int]:
+    return {"process": os.getpid(), "attempt": ctx.attempt.number}
+
+
+async def find_nobody_ever(ctx: Context) -> None:
+    _looking.append(ctx.run.id)
+    try:
+        await asyncio.Event().wait()
+    finally:
+        _looking.remove(ctx.run.id)
+
+
+def find_nobody_ever_in_process(marks: str, ctx: Context) -> str:
+    try:
+        Path(marks, "began").touch()
+        time.sleep(3600)
+    finally:
+        Path(marks, "ended").touch()
+    return ctx.run.id
+
+
+def die_while_looking(payload: int, ctx: Context) -> None:
+    os._exit(payload)
+
+
+_looking: list[str] = []
+"""The runs whose resolver is at work in this process."""
+
+
+def is_looking(run: str) -> bool:
+    return run in _looking
+
+
+@task(auth=find_user)
+async def authorized(order: Order) -> str:
+    return order.city
+
+
+@task(auth=find_user_in_process)
+async def authorized_in_process(order: Order) -> str:
+    return order.city
+
+
+@task(auth=find_nobody_ever)
+async def never_authorized() -> None: ...
+
+
+@task(auth=find_nobody_ever_in_process)
+def never_authorized_in_process(marks: str) -> str:
+    return marks
+
+
+@task(auth=die_while_looking)
+def fatally_authorized(code: int) -> int:
+    return code
+
+
+@task(connections=("github",))
+async def leak(payload: None, ctx: Context) -> None:
+    logging.getLogger("runfold.task").info("%s %r", ctx, ctx.run)
+    token = ctx.connections["github"]["token"]
+    raise ValueError(f"cannot log in with {token}, as {ctx.auth['userName']}") from KeyError(token)
+
+
+@task(connections=("github",))
+def leak_in_process(payload: None, ctx: Context) -> None:
+    raise ValueError(f"cannot log in with {ctx.connections['github']['token']}")
 
 
 @task
