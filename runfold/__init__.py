@@ -1,6 +1,8 @@
 """Background work that survives crashes and remembers everything."""
 
-from runfold import aio, runs, tasks
+from runfold import aio, queues, runs, tasks
+from runfold.aio.queues import QueueState
+from runfold.bulk import BulkAction, BulkHandle
 from runfold.config import configure
 from runfold.context import Context
 from runfold.declaring import task
@@ -23,7 +25,7 @@ from runfold.errors import (
 )
 from runfold.handles import BatchHandle, BatchItem, RunHandle
 from runfold.policies import Debounce, Queue, RateLimit, Retry
-from runfold.run import Attempt, Run, RunError, RunResult
+from runfold.run import Attempt, Explanation, Run, RunError, RunResult
 
 __version__ = "0.1.0"
 
@@ -36,13 +38,17 @@ __all__ = [
     "BadRequestError",
     "BatchHandle",
     "BatchItem",
+    "BulkAction",
+    "BulkHandle",
     "ConfigurationError",
     "Context",
     "Debounce",
+    "Explanation",
     "InvalidPayloadError",
     "InvalidResultError",
     "NotFoundError",
     "Queue",
+    "QueueState",
     "RateLimit",
     "RateLimitError",
     "Retry",
@@ -57,6 +63,7 @@ __all__ = [
     "UnresolvedAuthError",
     "aio",
     "configure",
+    "queues",
     "runs",
     "task",
     "tasks",

@@ -8,6 +8,7 @@ from runfold.definition import Task
 from runfold.durations import Duration
 from runfold.machines import Machine
 from runfold.policies import Queue, Retry
+from runfold.resolver import AuthResolver
 from runfold.typevars import PayloadT, ResultT
 
 AsyncBody = (
@@ -33,7 +34,7 @@ class TaskOptions(TypedDict, total=False):
     """Whether the retry policy also holds when the process dies under the run."""
     machine: Machine | None
     """Take only workers that stand for this machine; any worker, if left out."""
-    auth: Callable[..., Any] | None
+    auth: AuthResolver | None
     """Called before a run is queued, as `auth(payload, ctx)` or `auth(ctx)`; what it returns is `ctx.auth`."""
     connections: str | Sequence[str]
     """The names of the credentials that `ctx.connections` is to have; runs wait until all are there."""

@@ -1,6 +1,6 @@
 """A task: a function that runs elsewhere, with everything the engine and the worker need to know about it."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import update_wrapper
 from typing import Any, Generic, Unpack
 
@@ -11,7 +11,7 @@ from runfold.handles import BatchHandle, BatchItem, RunHandle
 from runfold.machines import Machine, valid_machine
 from runfold.options import TriggerOptions
 from runfold.policies import Declaration, Queue, Retry, connection_names, limit_ms
-from runfold.resolver import Resolver
+from runfold.resolver import AuthResolver, Resolver
 from runfold.triggering import NOTHING, Triggering
 from runfold.typevars import PayloadT, ResultT
 
@@ -30,7 +30,7 @@ class Task(Generic[PayloadT, ResultT]):
         ttl: Duration | None = None,
         retry_on_crash: bool = False,
         machine: Machine | None = None,
-        auth: Callable[..., Any] | None = None,
+        auth: AuthResolver | None = None,
         connections: str | Sequence[str] = (),
     ) -> None:
         self.body = Body(function)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any, Literal, TypedDict
+from typing import Any, Literal, TypedDict, cast
 
 from runfold.current import current_run
 from runfold.durations import Duration, whole_seconds
@@ -39,6 +39,37 @@ class TriggerOptions(TypedDict, total=False):
     debounce: Debounce | None
     detached: bool
     """Inside a task: make a run that is no child of the task's own run, so that a cancel does not reach it."""
+
+
+class ReplayOptions(TypedDict, total=False):
+    """What a replay does not take over from the run; None means the same as leaving it out."""
+
+    delay: Duration | datetime | None
+    ttl: Duration | None
+    tags: str | Sequence[str] | None
+    idempotency_key: str | None
+    idempotency_key_ttl: Duration | None
+    max_attempts: int | None
+    max_duration: Duration | None
+    queue: str | Queue | None
+    concurrency_key: str | None
+    priority: float | None
+    metadata: Mapping[str, Any] | None
+    version: str | None
+    machine: Machine | None
+
+
+def replay_on_wire(options: ReplayOptions) -> dict[str, Any]:
+    """A replay's own names for them; raises TypeError for one that a replay does not have."""
+    known = ReplayOptions.__annotations__
+    if unknown := options.keys() - known.keys():
+        raise TypeError(f"No replay option is called {', '.join(sorted(unknown))}; there are: {', '.join(known)}.")
+    wire = options_on_wire(cast("TriggerOptions", options))
+    if "lockToVersion" in wire:
+        wire["version"] = wire.pop("lockToVersion")
+    if "queue" in wire:
+        wire["queue"] = wire["queue"]["name"]
+    return wire
 
 
 def trigger_on_wire(options: TriggerOptions) -> dict[str, Any]:

@@ -7,6 +7,9 @@ from typing import Any
 from runfold.context import Context
 
 
+AuthResolver = Callable[[Any, Context], Any] | Callable[[Context], Any]
+
+
 class Resolver:
     """Called with the context, or with the payload and the context; what it returns is the run's `ctx.auth`."""
 

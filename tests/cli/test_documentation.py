@@ -48,9 +48,9 @@ def _leaves(group: TyperGroup, path: tuple[str, ...]) -> Iterator[tuple[tuple[st
 
 def _options_of_launcher(*path: str) -> set[str]:
     """What needs the code of users is not the engine's, so the launcher does it by itself."""
-    mains = {("worker",): worker.main, ("deploy",): worker.deploy}
-    if path not in mains:
+    main = {"worker": worker.main, "deploy": worker.deploy}.get(" ".join(path))
+    if main is None:
         return set()
     with redirect_stdout(StringIO()) as told, suppress(SystemExit):
-        mains[path](["--help"])
+        main(["--help"])
     return set(re.findall(r"--[a-z-]+", told.getvalue())) - {"--help"}

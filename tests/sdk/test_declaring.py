@@ -23,6 +23,10 @@ def test_a_bare_task_is_named_after_its_function() -> None:
     assert send.declaration == Declaration("send")
 
 
+def whoever(ctx: Context) -> str:
+    return ctx.run.id
+
+
 def test_a_task_says_how_it_is_to_be_run() -> None:
     retry = Retry(max_attempts=5, factor=3, min_timeout_ms=10, max_timeout_ms=20, randomize=False)
 
@@ -34,7 +38,7 @@ def test_a_task_says_how_it_is_to_be_run() -> None:
         ttl="1d12h",
         retry_on_crash=True,
         machine="large-1x",
-        auth=lambda ctx: ctx.run.id,
+        auth=whoever,
         connections=["github", "slack", "github"],
     )
     def send() -> None: ...
@@ -68,7 +72,7 @@ def test_what_the_engine_is_told_of_a_task() -> None:
         ttl="1h",
         retry_on_crash=True,
         machine="small-1x",
-        auth=lambda ctx: ctx.run.id,
+        auth=whoever,
         connections="github",
     )
     def told(_count: int) -> None: ...
