@@ -29,7 +29,7 @@ class TaskOptions(TypedDict, total=False):
     max_duration: Duration | None
     """End an attempt that runs for longer."""
     ttl: Duration | None
-    """Expire a run that has not started this long after it was queued."""
+    """Expire a run that has not started this long after it was queued; 0: never."""
     retry_on_crash: bool
     """Whether the retry policy also holds when the process dies under the run."""
     machine: Machine | None

@@ -40,7 +40,7 @@ class Task(Generic[PayloadT, ResultT]):
             self.id,
             queue=Queue(queue) if isinstance(queue, str) else queue,
             retry=retry,
-            ttl=limit_ms(self.id, "ttl", ttl),
+            ttl=limit_ms(self.id, "ttl", ttl, at_least=0),  # 0: it does not expire, whatever the environment says
             max_duration=limit_ms(self.id, "max_duration", max_duration),
             retry_on_crash=retry_on_crash,
             machine=None if machine is None else valid_machine(machine),

@@ -88,7 +88,7 @@ class Declaration(msgspec.Struct, frozen=True):
     connections: tuple[str, ...] = ()
 
 
-def limit_ms(task_id: str, what: str, duration: Duration | None) -> int | None:
+def limit_ms(task_id: str, what: str, duration: Duration | None, *, at_least: int = 1) -> int | None:
     """A limit of a task in milliseconds; a ValueError names task, limit and what is wrong with it."""
     if duration is None:
         return None
@@ -96,7 +96,7 @@ def limit_ms(task_id: str, what: str, duration: Duration | None) -> int | None:
         limit = duration_ms(duration)
     except ValueError as error:
         raise ValueError(f"{what} of the task {task_id!r}: {error}") from None
-    if limit < 1:
+    if limit < at_least:
         raise ValueError(f"{what} of the task {task_id!r} is {duration!r}: a limit must be longer than nothing.")
     return limit
 

@@ -6,7 +6,6 @@ from typing import Any
 
 from runfold.context import Context
 
-
 AuthResolver = Callable[[Any, Context], Any] | Callable[[Context], Any]
 
 

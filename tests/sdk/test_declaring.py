@@ -63,6 +63,13 @@ def test_the_engine_is_told_only_what_a_task_says() -> None:
     assert settings_of(plain) == {"id": "plain"}
 
 
+def test_a_task_can_keep_its_runs_from_expiring() -> None:
+    @task(id="patient", ttl=0)
+    def patient() -> None: ...
+
+    assert settings_of(patient) == {"id": "patient", "ttl": 0}
+
+
 def test_what_the_engine_is_told_of_a_task() -> None:
     @task(
         id="told",
