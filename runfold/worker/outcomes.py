@@ -7,7 +7,7 @@ import msgspec
 from runfold.codec import encode_result
 from runfold.errors import AbortTaskRunError, InvalidPayloadError, InvalidResultError
 from runfold.worker.failures import describe
-from runfold.worker.redacting import redacted
+from runfold.worker.redacting import redaction
 from runfold.worker.wire import OUT_OF_MEMORY, Error, HandOut
 
 OUTPUT_MAX_BYTES = 10_485_760
@@ -45,7 +45,7 @@ def succeeded(result: Any) -> Succeeded | Failed:
 
 def failed(error: BaseException, run: HandOut) -> Failed | Crashed:
     """What an exception out of the code of users means."""
-    told = redacted(describe(error), run)
+    told = describe(error, redaction(run))
     if isinstance(error, MemoryError):
         message = told.message or "The task asked for more memory than there is."
         return Crashed(msgspec.structs.replace(told, message=message, code=OUT_OF_MEMORY))

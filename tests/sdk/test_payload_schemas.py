@@ -1,6 +1,9 @@
 """The schema that the engine checks payloads against refuses nothing that the worker's decoder reads."""
 
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
@@ -14,7 +17,7 @@ import jsonschema_rs
 import msgspec
 import pydantic
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec import Meta
 
@@ -235,6 +238,7 @@ def validator(schema: Any) -> jsonschema_rs.Draft202012Validator:
 
 
 @pytest.mark.parametrize("name", TYPES)
+@settings(max_examples=50, deadline=None)
 @given(data=st.data())
 def test_what_the_decoder_reads_fits_the_schema(name: str, data: st.DataObject) -> None:
     types = types_of(name)
@@ -340,3 +344,25 @@ UNCHECKED: list[Any] = [anything, unknown, nothing, by_code, by_any_name]
 @pytest.mark.parametrize("function", UNCHECKED)
 def test_a_task_that_may_read_anything_has_no_schema(function: Any) -> None:
     assert task(function).body.payload_schema is None
+
+
+TELL = """
+import json
+import os
+import subprocess
+import sys
+from tests.sdk.test_payload_schemas import TYPES, types_of
+print(json.dumps({name: types_of(name).payload_schema() for name in TYPES}))
+"""
+
+
+def test_a_schema_is_the_same_in_every_process() -> None:
+    """As the engine takes tasks with other schemas for another version."""
+    told = {
+        subprocess.run(
+            [sys.executable, "-c", TELL], env={**os.environ, "PYTHONHASHSEED": seed}, capture_output=True, check=True
+        ).stdout
+        for seed in ("0", "1", "2")
+    }
+
+    assert len(told) == 1

@@ -1,5 +1,6 @@
 """On whose behalf a run acts, and with which credentials."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,9 @@ import pytest
 
 from runfold import Context, task
 from runfold.context import Cancellation, Connections
+from runfold.worker.failures import MESSAGE_MAX, describe
 from runfold.worker.handed import Attempt, context_of
+from runfold.worker.redacting import redaction
 from runfold.worker.wire import Environment, HandOut, Report
 from tests.sdk import jobs
 from tests.sdk.conftest import WORKERS
@@ -176,3 +179,18 @@ def test_nothing_shows_credentials() -> None:
 
     assert [text for text in shown if SECRET in text] == []
     assert shown[-1] == "<connections: github>"
+
+
+def test_a_secret_is_found_in_every_form_and_at_every_edge() -> None:
+    key = '-----BEGIN KEY-----\n"häx0123"\n-----END KEY-----'
+    hand_out = HandOut(
+        "run_1", 7, "sync", 0, Environment("env_1", "dev", "DEVELOPMENT"), connections={"a": [key], "b": 3}
+    )
+    redact = redaction(hand_out)
+    told = describe(ValueError("x" * (MESSAGE_MAX - 8) + key), redact)
+
+    texts = [key, repr(key), json.dumps(key), json.dumps(key, ensure_ascii=False), key.replace("\n", "\n  | ")]
+    assert [text for text in map(redact, texts) if "0123" in text or "KEY" in text] == []
+    assert told.message.endswith("x[redacte")
+    assert "BEGIN" not in (told.stack_trace or "")
+    assert redact("to be or not to be") == "to be or not to be"
