@@ -8,8 +8,6 @@ import pytest
 
 from runfold import Context, Debounce, Queue, RateLimit, Retry, Task, declaring, task
 from runfold.policies import Declaration
-from runfold.schemas import DIALECT
-from runfold.worker.registering import settings_of
 
 
 def test_a_bare_task_is_named_after_its_function() -> None:
@@ -54,55 +52,6 @@ def test_a_task_says_how_it_is_to_be_run() -> None:
         auth_resolver=True,
         connections=("github", "slack"),
     )
-
-
-def test_the_engine_is_told_only_what_a_task_says() -> None:
-    @task(id="plain")
-    def plain() -> None: ...
-
-    assert settings_of(plain) == {"id": "plain"}
-
-
-def test_a_task_can_keep_its_runs_from_expiring() -> None:
-    @task(id="patient", ttl=0)
-    def patient() -> None: ...
-
-    assert settings_of(patient) == {"id": "patient", "ttl": 0}
-
-
-def test_what_the_engine_is_told_of_a_task() -> None:
-    @task(
-        id="told",
-        retry=Retry(max_attempts=5, out_of_memory_machine="large-2x"),
-        queue=Queue("emails", rate_limit=RateLimit(100, "1m")),
-        max_duration=timedelta(minutes=5),
-        ttl="1h",
-        retry_on_crash=True,
-        machine="small-1x",
-        auth=whoever,
-        connections="github",
-    )
-    def told(_count: int) -> None: ...
-
-    assert settings_of(told) == {
-        "id": "told",
-        "queue": {"name": "emails", "rateLimit": {"limit": 100, "periodMs": 60_000}},
-        "retry": {
-            "maxAttempts": 5,
-            "factor": 2.0,
-            "minTimeoutInMs": 1000,
-            "maxTimeoutInMs": 60_000,
-            "randomize": True,
-            "outOfMemory": {"machine": "large-2x"},
-        },
-        "ttl": 3_600_000,
-        "maxDuration": 300_000,
-        "retryOnCrash": True,
-        "machine": "small-1x",
-        "payloadSchema": {"$schema": DIALECT, "type": "integer"},
-        "authResolver": True,
-        "connections": ["github"],
-    }
 
 
 def test_a_queue_can_be_named_by_a_word() -> None:

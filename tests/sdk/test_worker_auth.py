@@ -13,7 +13,7 @@ from runfold.worker.failures import MESSAGE_MAX, describe
 from runfold.worker.handed import Attempt, context_of
 from runfold.worker.redacting import redaction
 from runfold.worker.wire import Environment, HandOut, Report
-from tests.sdk import jobs
+from tests.sdk import auth_jobs, jobs
 from tests.sdk.conftest import WORKERS
 from tests.sdk.fake_engine import FakeEngine, until
 
@@ -21,7 +21,7 @@ SECRET = "ghp_0123456789"
 
 
 async def test_a_resolver_says_on_whose_behalf_a_run_acts(engine: FakeEngine, working: WORKERS) -> None:
-    async with working(jobs.authorized):
+    async with working(auth_jobs.authorized):
         run = await engine.give("authorized", {"city": "Riga"}, kind="auth")
         end = await engine.end(run)
 
@@ -36,7 +36,7 @@ async def test_a_resolver_says_on_whose_behalf_a_run_acts(engine: FakeEngine, wo
 
 
 async def test_a_resolver_that_is_not_async_runs_in_a_process(engine: FakeEngine, working: WORKERS) -> None:
-    async with working(jobs.authorized_in_process, jobs.who, processes=1):
+    async with working(auth_jobs.authorized_in_process, jobs.who, processes=1):
         run = await engine.give("authorized_in_process", {"city": "Riga"}, kind="auth")
         end = await engine.end(run)
         process = await engine.end(await engine.give("who"))
@@ -60,7 +60,7 @@ async def test_a_resolver_that_is_not_async_runs_in_a_process(engine: FakeEngine
             {"city": 3},
             {
                 "name": "InvalidPayloadError",
-                "message": "The payload does not fit Order: Expected `str`, got `int` - at `$.city`",
+                "message": "The payload does not fit Place: Expected `str`, got `int` - at `$.city`",
             },
         ),
     ],
@@ -68,7 +68,7 @@ async def test_a_resolver_that_is_not_async_runs_in_a_process(engine: FakeEngine
 async def test_a_resolver_that_finds_nobody_says_why(
     engine: FakeEngine, working: WORKERS, caplog: pytest.LogCaptureFixture, payload: Any, error: Any
 ) -> None:
-    async with working(jobs.authorized):
+    async with working(auth_jobs.authorized):
         run = await engine.give("authorized", payload, kind="auth")
         end = await engine.end(run)
 
@@ -79,7 +79,7 @@ async def test_a_resolver_that_finds_nobody_says_why(
 
 
 async def test_a_resolver_that_kills_its_process_finds_nobody(engine: FakeEngine, working: WORKERS) -> None:
-    async with working(jobs.fatally_authorized):
+    async with working(auth_jobs.fatally_authorized):
         run = await engine.give("fatally_authorized", 3, kind="auth")
         end = await engine.end(run)
 
@@ -96,24 +96,24 @@ async def test_a_task_without_a_resolver_finds_nobody(engine: FakeEngine, workin
 
 
 async def test_a_cancelled_resolver_ends_without_a_report(engine: FakeEngine, working: WORKERS, tmp_path: Path) -> None:
-    async with working(jobs.never_authorized, jobs.never_authorized_in_process, jobs.greet, concurrency=2):
+    async with working(auth_jobs.never_authorized, auth_jobs.never_authorized_in_process, jobs.greet, concurrency=2):
         one = await engine.give("never_authorized", kind="auth")
         other = await engine.give("never_authorized_in_process", str(tmp_path), kind="auth")
-        await until(lambda: jobs.is_looking(one) and (tmp_path / "began").exists())
+        await until(lambda: auth_jobs.is_looking(one) and (tmp_path / "began").exists())
         following = await engine.give("greet", {"city": "Riga"})
         await engine.cancel(one)
         await engine.cancel(other)
         await engine.end(following)
         await until((tmp_path / "ended").exists)
 
-    assert not jobs.is_looking(one)
+    assert not auth_jobs.is_looking(one)
     assert (engine.kinds(one), engine.kinds(other)) == ([], [])
 
 
 async def test_a_worker_that_ends_gives_back_what_it_was_to_resolve(engine: FakeEngine, working: WORKERS) -> None:
-    async with working(jobs.never_authorized):
+    async with working(auth_jobs.never_authorized):
         run = await engine.give("never_authorized", kind="auth")
-        await until(lambda: jobs.is_looking(run))
+        await until(lambda: auth_jobs.is_looking(run))
 
     assert engine.kinds(run) == ["released"]
 
@@ -143,7 +143,7 @@ async def test_credentials_are_in_no_log_and_no_report(
     engine: FakeEngine, working: WORKERS, caplog: pytest.LogCaptureFixture, name: str
 ) -> None:
     caplog.set_level("DEBUG")
-    async with working(jobs.leak, jobs.leak_in_process):
+    async with working(auth_jobs.leak, auth_jobs.leak_in_process):
         run = await engine.give(
             name,
             auth={"userName": "Ada Lovelace"},
