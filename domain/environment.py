@@ -6,8 +6,10 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from domain import events as e
-from domain.errors import LedgerCorrupt, NotAllowed
-from domain.events import Event, Recorded, TaskSettings
+from domain.errors import InvalidInput, LedgerCorrupt, NotAllowed
+from domain.events import Event, RateLimit, Recorded, TaskSettings
+
+LIMIT_MAX = 100_000
 
 
 class Environment(Struct, frozen=True, omit_defaults=True):
@@ -22,6 +24,8 @@ class Environment(Struct, frozen=True, omit_defaults=True):
     digests: dict[str, str] = {}
     """From the digest of a set of tasks to the version that it was registered as."""
     current: str | None = None
+    concurrency_limit: int | None = None
+    """How many attempts of all its queues may be open at once."""
 
     def settings(self, task: str, version: str | None = None) -> TaskSettings | None:
         """What a version (the current one when none is named) says of a task."""
@@ -32,6 +36,18 @@ class Environment(Struct, frozen=True, omit_defaults=True):
         for settings in self.versions.get(self.current or "", {}).values():
             if settings.queue and settings.queue.name == queue and settings.queue.concurrency_limit is not None:
                 return settings.queue.concurrency_limit
+        return None
+
+    def queues(self) -> set[str]:
+        """The names of the queues of all tasks of all versions."""
+        tasks = (task for version in self.versions.values() for task in version.values())
+        return {task.queue.name if task.queue else f"task/{task.id}" for task in tasks}
+
+    def rate_of(self, queue: str) -> RateLimit | None:
+        """The rate limit that the current version gives a queue."""
+        for settings in self.versions.get(self.current or "", {}).values():
+            if settings.queue and settings.queue.name == queue and settings.queue.rate_limit is not None:
+                return settings.queue.rate_limit
         return None
 
 
@@ -59,6 +75,8 @@ def _changes(environment: Environment, event: Event) -> dict[str, Any]:
             }
         case e.VersionPromoted(version=version):
             return {"current": version}
+        case e.EnvironmentLimited(concurrency_limit=limit):
+            return {"concurrency_limit": limit}
         case _:
             raise LedgerCorrupt(f"{type(event).__name__} stands in the stream of environment {environment.id}.")
 
@@ -72,6 +90,13 @@ def register(environment: Environment, digest: str, tasks: tuple[TaskSettings, .
         return [e.VersionPromoted(known)]
     today = sum(version.startswith(f"{day}.") for version in environment.versions)
     return [e.VersionRegistered(f"{day}.{today + 1}", digest, tasks)]
+
+
+def limit(environment: Environment, concurrency_limit: int | None) -> list[Event]:
+    """Bound the open attempts of the environment, or bound them no more."""
+    if concurrency_limit is not None and not 0 <= concurrency_limit <= LIMIT_MAX:
+        raise InvalidInput(f"The concurrency limit of an environment is 0 to {LIMIT_MAX}, not {concurrency_limit}.")
+    return [] if environment.concurrency_limit == concurrency_limit else [e.EnvironmentLimited(concurrency_limit)]
 
 
 def add_key(environment: Environment, sha256: str, hint: str) -> list[Event]:

@@ -14,6 +14,7 @@ from domain.errors import InvalidInput, NotFound
 from domain.keys import Key
 from domain.lifecycle import NewRun
 from domain.memory import Memory
+from domain.queue_handlers import QueueHandlers
 from domain.run import Run
 from domain.states import Batch
 from domain.turns import Turns
@@ -36,6 +37,7 @@ class Handlers:
             c.RevokeKey: self._revoke_key,
             c.RegisterVersion: self._register_version,
             c.EndTurn: self._end_turn,
+            **QueueHandlers(memory).methods,
         }
 
     def handle(self, ticket: Ticket, command: Command, draft: Draft, now: int) -> None:

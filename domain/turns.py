@@ -4,11 +4,12 @@ from collections.abc import Callable
 from heapq import heappop, heappush
 
 from domain import attempts
+from domain import queue as queues
 from domain.attempts import Late, Report
 from domain.commands import Cancel, EndTurn, HandOut, RefusedReport, Turn, TurnAnswer
 from domain.draft import Draft, Origin, Ticket
 from domain.errors import InvalidInput, NotAllowed, NotFound, UnknownVersion
-from domain.events import AttemptFailed, TaskSettings
+from domain.events import AttemptFailed, QueueStartsCounted, TaskSettings
 from domain.memory import Memory
 from domain.retry import ONCE
 from domain.run import Run
@@ -67,9 +68,14 @@ class Turns:
 
     def hand_out(self, draft: Draft, room: int) -> None:
         """Give ready runs to the workers that wait for some, at most `room` in all."""
+        self._memory.ready.wake(draft.recorded_at)
         for session in list(self._sessions.values()):
             if session.sequence and session.want > 0 and room > 0:
                 room -= self._fill(session, draft, room)
+        for environment, queue, starts, period_ms in self._memory.limits.counted():
+            counted = QueueStartsCounted(queue, starts, period_ms)
+            origin = Origin(environment, "engine", "hand-out", draft.recorded_at)
+            draft.record(queues.stream_of(environment, queue), [counted], origin)
 
     def answer(self, draft: Draft) -> None:
         """Answer every waiting turn for which there is news."""
@@ -195,13 +201,14 @@ class Turns:
         assert environment is not None, "a session that waits named a version of its environment"
         tasks = environment.versions[session.version]
         want, size = min(session.want, room), 0
-        limits = self._memory
         origin = Origin(environment.id, "engine", f"worker:{session.id}", draft.recorded_at)
-        for run in self._memory.ready.take(environment.id, tasks, lambda queue: limits.limit_of(environment.id, queue)):
+        ready = self._memory.ready.take(environment.id, lambda kind: kind.task in tasks, draft.recorded_at)
+        for run in ready:
             after = draft.record(run.id, attempts.dequeue(run, session.id, session.version), origin)
             assert isinstance(after, Run), "a run stays a run"
             if after.is_final:
                 continue
+            self._memory.limits.count(run.environment, run.queue)
             session.hand(_hand_out_of(after, tasks[after.task]))
             size += run.payload_size
             if len(session.runs) >= want or size >= PAYLOADS_MAX_BYTES:
