@@ -4,6 +4,7 @@ from collections.abc import Callable, Collection
 from heapq import heapify, heappop, heappush
 from typing import NamedTuple
 
+from domain.limits import Gate
 from domain.rota import Place, Rota
 from domain.run import Run
 from domain.status import Status
@@ -39,7 +40,7 @@ class _Lane:
 class KeyLine:
     """The ready runs of one concurrency key of a queue: a line in the order of their places."""
 
-    __slots__ = ("_is_ready", "_lanes", "_live", "name", "served", "slots")
+    __slots__ = ("_is_ready", "_lanes", "name", "served", "slots")
 
     def __init__(self, name: str, slots: Slots, served: int, is_ready: Callable[[Place], bool]) -> None:
         self.name = name
@@ -48,7 +49,6 @@ class KeyLine:
         """When it was last served, or came. Numbers that only grow."""
         self._is_ready = is_ready
         self._lanes: dict[Kind, _Lane] = {}
-        self._live = 0
 
     def kinds(self) -> Collection[Kind]:
         """The kinds of its ready runs."""
@@ -77,7 +77,6 @@ class KeyLine:
         if lane is None:
             lane = self._lanes[kind] = _Lane()
         lane.live += 1
-        self._live += 1
         place = entry_of(run)
         assert place is not None, "only a ready run is put in"
         heappush(lane.entries, place)
@@ -86,31 +85,32 @@ class KeyLine:
             heapify(lane.entries)
 
     def take_out(self, kind: Kind) -> bool:
-        """A run of this kind is ready no more; returns whether it was the last of all."""
+        """A run of this kind is ready no more; returns whether it was the last one."""
         lane = self._lanes[kind]
         lane.live -= 1
-        self._live -= 1
         if not lane.live:
             del self._lanes[kind]
-        return not self._live
+        return not lane.live
 
 
 class QueueLine:
     """The ready runs of one queue: its keys take turns."""
 
-    __slots__ = ("_environment", "_is_ready", "keys", "live", "name", "rota", "served", "wakes_at")
+    __slots__ = ("_environment", "_is_ready", "gate", "keys", "live", "name", "rota", "served", "wakes_at")
 
     def __init__(
         self,
         environment: str,
         name: str,
         served: int,
+        gate: Gate,
         served_at: Callable[[str, Kind], int | None],
         is_ready: Callable[[Place], bool],
     ) -> None:
         self.name = name
         self.served = served
         """When it was last served, or came. Numbers that only grow."""
+        self.gate = gate
         self.live = 0
         self.keys: dict[str, KeyLine] = {}
         self.rota = Rota(served_at)

@@ -51,10 +51,6 @@ class QueueLimits:
             found = gates[queue] = self._read(environment, queue)
         return found
 
-    def limit_of(self, environment: str, queue: str) -> int | None:
-        """How many attempts of each concurrency key of the queue may be open; None: as many as there are."""
-        return self.gate(environment, queue).limit
-
     def limit_in_all(self, environment: str) -> int | None:
         """How many attempts of the environment may be open."""
         found = self._environment(environment)

@@ -10,6 +10,7 @@ from itertools import count
 from typing import NamedTuple, Protocol
 
 from domain.lanes import KeyLine, Kind, QueueLine, Slots, entry_of, kind_of, slots_of
+from domain.limits import Gate
 from domain.rota import Line, Rota, Round
 from domain.run import Run
 
@@ -26,8 +27,8 @@ class Waiting(NamedTuple):
 class Limits(Protocol):
     """What a queue and an environment allow at present."""
 
-    def limit_of(self, environment: str, queue: str) -> int | None:
-        """How many attempts of each concurrency key of the queue may be open; None: as many as there are."""
+    def gate(self, environment: str, queue: str) -> Gate:
+        """What holds for a queue; whoever changes that has to call `ReadyRuns.reopen`."""
         ...
 
     def limit_in_all(self, environment: str) -> int | None:
@@ -85,6 +86,7 @@ class ReadyRuns:
             return
         for name in [queue] if queue is not None else list(line.queues):
             if found := line.queues.get(name):
+                found.gate = self._limits.gate(environment, name)
                 for key in found.keys.values():
                     self._let_in(found, key)
 
@@ -149,14 +151,17 @@ class ReadyRuns:
         queues, rounds = Round(line.rota, kinds), dict[Line[Kind], Round[Kind]]()
         while (limit is None or self.taken_in_all(environment) < limit) and (turn := queues.next()):
             queue = line.queues[turn[0]]
-            key = queue.keys[_next_of(queue.rota, kinds, rounds)[0]]
+            name, offered = _next_of(queue.rota, kinds, rounds)
+            key = queue.keys[name]
             stream, kind = _next_of(key, kinds, rounds)
             run = self._runs(stream)
             assert run is not None, "the head of a lane is a ready run"
             if kind_of(run) != kind:
                 key.drop(kind)
                 continue
-            queue.served = key.served = next(self._served)
+            queue.served = key.served = served = next(self._served)
+            line.rota.serve(turn[1], queue.name, served)
+            queue.rota.serve(offered, name, served)
             yield run
 
     def _put_in(self, run: Run) -> None:
@@ -182,12 +187,14 @@ class ReadyRuns:
         assert key is not None, "a ready run is in its line"
         queue.live -= 1
         kind = kind_of(run)
-        if key.take_out(kind):
-            del queue.keys[key.name]
-        if queue.live:
-            queue.rota.tidy(kind, len(queue.keys))
+        if not key.take_out(kind):
             return
-        del line.queues[queue.name]
+        if not key.kinds():
+            del queue.keys[key.name]
+        if queue.keys:
+            queue.rota.tidy(kind, len(queue.keys))
+        else:
+            del line.queues[queue.name]
         if line.queues:
             line.rota.tidy(kind, len(line.queues))
         else:
@@ -206,7 +213,7 @@ class ReadyRuns:
         line = self._environments.get(run.environment)
         queue = line.queues.get(run.queue) if line else None
         key = queue.key_of(run.concurrency_key) if queue else None
-        if queue and key:
+        if queue and key and queue.gate.limit is not None:
             self._let_in(queue, key)
 
     def _let_in(self, queue: QueueLine, key: KeyLine) -> None:
@@ -220,6 +227,8 @@ class ReadyRuns:
             queue = line.queues.get(name)
             if queue is None or queue.rota.head(kind) is None:
                 return None
+            if not queue.gate.is_paused and queue.gate.rate is None:
+                return queue.served
             opens_at = self._limits.opens_at(environment, name, self._now)
             if opens_at is not None and opens_at > self._now and queue.wakes_at != opens_at:
                 queue.wakes_at = opens_at
@@ -234,10 +243,11 @@ class ReadyRuns:
             key = queue.keys.get(key_name)
             if key is None or not key.has(kind):
                 return None
-            limit = self._limits.limit_of(environment, name)
+            limit = queue.gate.limit
             return None if limit is not None and self.taken(key.slots) >= limit else key.served
 
-        queue = QueueLine(environment, name, next(self._served), served_at, self._is_ready)
+        gate = self._limits.gate(environment, name)
+        queue = QueueLine(environment, name, next(self._served), gate, served_at, self._is_ready)
         return queue
 
     def _is_ready(self, entry: tuple[int, str]) -> bool:

@@ -70,6 +70,12 @@ class Rota(Generic[K]):
         del self._heaps[kind], self._inside[kind]
         return None
 
+    def serve(self, kind: K, name: str, served: int) -> None:
+        """The head of this kind was served: its next turn is behind everybody's."""
+        heap = self._heaps[kind]
+        assert heap[0][1] == name, "only the head is served"
+        heapreplace(heap, (served, name))
+
     def tidy(self, kind: K, members: int) -> None:
         """A member that offered this kind is gone: forget it, at once or when there are many such among `members`."""
         if self.head(kind) is not None and len(heap := self._heaps[kind]) > 2 * members + 100:
@@ -96,10 +102,11 @@ class Round(Generic[K]):
         while heads:
             head, number = heads[0]
             now = self._line.head(self._kinds[number])
-            if now == head:
-                return head[1], self._kinds[number]
             if now is None:
                 heappop(heads)
-            else:
+                continue
+            if now != head:
                 heapreplace(heads, (now, number))
+            if heads[0][1] == number:
+                return now[1], self._kinds[number]
         return None
