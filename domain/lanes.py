@@ -67,8 +67,8 @@ class KeyLine:
             heappop(lane.entries)
         return lane.entries[0]
 
-    def drop(self, kind: Kind) -> None:
-        """Forget the first entry of a lane: its run is of another kind by now, and stands in another lane."""
+    def pop(self, kind: Kind) -> None:
+        """The first of a lane is taken, or of another kind by now, so that it stands in another lane."""
         heappop(self._lanes[kind].entries)
 
     def put_in(self, kind: Kind, run: Run) -> None:

@@ -156,8 +156,8 @@ class ReadyRuns:
             stream, kind = _next_of(key, kinds, rounds)
             run = self._runs(stream)
             assert run is not None, "the head of a lane is a ready run"
+            key.pop(kind)
             if kind_of(run) != kind:
-                key.drop(kind)
                 continue
             queue.served = key.served = served = next(self._served)
             line.rota.serve(turn[1], queue.name, served)
