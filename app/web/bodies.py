@@ -1,6 +1,6 @@
 """The bodies of requests, as msgspec reads them: the hot routes spend no time on anything else."""
 
-from typing import Annotated, Any, TypeAlias, TypeVar
+from typing import Annotated, Any, Literal, TypeAlias, TypeVar
 
 import msgspec
 from msgspec import Meta, Raw, Struct
@@ -102,6 +102,35 @@ class ReplayBody(Struct, rename="camel"):
     max_attempts: int | None = None
     max_duration: float | None = None
     priority: float | None = None
+
+
+QueueType: TypeAlias = Literal["id", "task", "custom"]
+
+
+class PauseQueueBody(Struct):
+    """Whether a queue pauses or goes on; `type` says how the path names it."""
+
+    action: Literal["pause", "resume"]
+    type: QueueType = "id"
+
+
+class OverrideQueueBody(Struct, rename="camel"):
+    """Another concurrency limit for a queue."""
+
+    concurrency_limit: Annotated[int, Meta(ge=0, le=100_000)]
+    type: QueueType = "id"
+
+
+class ResetQueueBody(Struct):
+    """Which queue is to have the limit of its tasks again."""
+
+    type: QueueType = "id"
+
+
+class ConcurrencyBody(Struct, rename="camel"):
+    """The limit of a whole environment; null: none."""
+
+    concurrency_limit: Annotated[int, Meta(ge=0, le=100_000)] | None
 
 
 class RegisterBody(Struct):

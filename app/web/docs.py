@@ -12,6 +12,10 @@ _NAMES: dict[str, type[Any]] = {
     "ReplayRequest": bodies.ReplayBody,
     "RescheduleRequest": bodies.RescheduleBody,
     "ResetKeyRequest": bodies.ResetKeyBody,
+    "PauseQueueRequest": bodies.PauseQueueBody,
+    "OverrideQueueRequest": bodies.OverrideQueueBody,
+    "ResetQueueRequest": bodies.ResetQueueBody,
+    "ConcurrencyRequest": bodies.ConcurrencyBody,
     "RegisterRequest": bodies.RegisterBody,
     "TurnRequest": bodies.TurnBody,
 }
@@ -69,6 +73,13 @@ def _parameter(name: str, description: str) -> dict[str, Any]:
     return {"name": name, "in": "query", "required": False, "description": description, "schema": {"type": "string"}}
 
 
+QUEUE_LIST_PARAMETERS = {
+    "parameters": [
+        _parameter("page", "The number of the page, counted from 1."),
+        _parameter("perPage", "How many queues a page has: 1 to 100; 25 if left out."),
+    ]
+}
+QUEUE_PARAMETERS = {"parameters": [_parameter("type", "How the path names it: id (if left out), task or custom.")]}
 LIST_PARAMETERS = {
     "parameters": [
         _parameter("filter[status]", "Statuses, joined by commas."),
