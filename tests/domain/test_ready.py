@@ -21,8 +21,8 @@ class Step(NamedTuple):
     number: int
 
 
-WHATS = ("add",) * 4 + ("take",) * 3 + ("end",) * 2
-WHATS += ("release", "retry", "cancel", "undo", "limit", "pause", "resume", "rate", "time", "all")
+SELDOM = ("release", "retry", "cancel", "undo", "limit", "pause", "resume", "rate", "time", "all")
+WHATS = (*SELDOM, *["add"] * 4, *["take"] * 3, *["end"] * 2)
 STEPS = st.builds(
     Step,
     st.sampled_from(WHATS),
@@ -50,9 +50,7 @@ def go_on(model: Model, step: Step) -> None:
 
 def happen(model: Model, what: str, number: int) -> None:
     """Let something happen to one of the runs for which it can."""
-    able = [
-        run for run in model.runs.values() if (is_ready(run) if what in {"cancel", "undo"} else run in model.open())
-    ]
+    able = [run for run in model.runs.values() if is_ready(run)] if what in {"cancel", "undo"} else model.open()
     if not able:
         return
     run = able[number % len(able)]
