@@ -115,7 +115,7 @@ class QueueLine:
         self.keys: dict[str, KeyLine] = {}
         self.rota = Rota(served_at)
         self.wakes_at: int | None = None
-        """When its rate allows more, as far as somebody has asked."""
+        """When it is let in again, while it is out of its rate."""
         self._environment = environment
         self._is_ready = is_ready
 

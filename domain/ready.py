@@ -96,6 +96,7 @@ class ReadyRuns:
             _, environment, name = heappop(self._asleep)
             line = self._environments.get(environment)
             if line and (queue := line.queues.get(name)):
+                queue.wakes_at = None
                 for kind in queue.rota.kinds():
                     line.rota.let_in(kind, name, queue.served)
 

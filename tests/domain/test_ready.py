@@ -177,3 +177,18 @@ def test_a_queue_that_is_out_of_its_rate_says_when_it_goes_on_and_then_sleeps_no
     model.now = 5
     assert model.take(1) == [run]
     assert model.ready.next_due() is None
+
+
+def test_a_queue_that_was_let_in_and_is_looked_at_with_an_old_clock_is_not_lost() -> None:
+    model = Model()
+    model.opens["q"] = 5
+    run, canceled, _ = model.add("q", "a", "t"), model.add("q", "b", "t"), model.add("r", None, "t")
+    assert model.take(9) != []
+    model.now = 5
+    assert model.take(0) == []
+
+    # The line of the key is gone, so the rota looks who is next, before anybody has said what time it is.
+    model.put(replace(model.runs[canceled], status=Status.CANCELED))
+    model.put(replace(model.runs[model.add("s", None, "t")], status=Status.CANCELED))
+
+    assert model.take(1) == [run]

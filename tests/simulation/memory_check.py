@@ -52,7 +52,7 @@ class MemoryCheck:
         """The engine finds nothing to do: nobody who may start waits while a worker wants it. Raises Violation."""
         sessions = engine._turns._sessions  # pyright: ignore[reportPrivateUsage]
         wanting = [each for each in sessions.values() if each.sequence and each.want > len(each.runs)]
-        for stream in self._log.unfinished if wanting else ():
+        for stream in sorted(self._log.unfinished) if wanting else ():
             run = self._log.states[stream]
             assert isinstance(run, Run)
             if run.status is not Status.QUEUED or not self._may_start(run, now):
