@@ -67,6 +67,11 @@ class KeyLine:
             heappop(lane.entries)
         return lane.entries[0]
 
+    def glance(self, kind: Kind) -> Place | None:
+        """A place that is no later than that of the head, without asking whether its run is ready."""
+        lane = self._lanes.get(kind)
+        return lane.entries[0] if lane else None
+
     def pop(self, kind: Kind) -> None:
         """The first of a lane is taken, or of another kind by now, so that it stands in another lane."""
         heappop(self._lanes[kind].entries)

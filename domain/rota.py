@@ -23,6 +23,10 @@ class Line(Protocol[K]):
         """The first of a kind."""
         ...
 
+    def glance(self, kind: K) -> Place | None:
+        """A place that is no later than that of the head, without asking whether anybody is there."""
+        ...
+
 
 class Rota(Generic[K]):
     """A line of members, for each kind those that may offer some. It asks a member only when its turn has come.
@@ -70,6 +74,11 @@ class Rota(Generic[K]):
         del self._heaps[kind], self._inside[kind]
         return None
 
+    def glance(self, kind: K) -> Place | None:
+        """A place that is no later than that of the head, without asking whether anybody is there."""
+        heap = self._heaps.get(kind)
+        return heap[0] if heap else None
+
     def serve(self, kind: K, name: str, served: int) -> None:
         """The head of this kind was served: its next turn is behind everybody's."""
         heap = self._heaps[kind]
@@ -93,7 +102,7 @@ class Round(Generic[K]):
         self._line = line
         self._kinds = list(kinds)
         # A member may be first of several kinds: the number decides then, as kinds have no order.
-        self._heads = [(head, number) for number, kind in enumerate(self._kinds) if (head := line.head(kind))]
+        self._heads = [(head, number) for number, kind in enumerate(self._kinds) if (head := line.glance(kind))]
         heapify(self._heads)
 
     def next(self) -> tuple[str, K] | None:
