@@ -13,7 +13,7 @@ from app.web.errors import Malformed
 from app.web.triggering import json
 from domain import commands
 from domain import queue as queues
-from domain.errors import QueueNotFound
+from domain.errors import QueueNotFound, Unavailable
 
 router = APIRouter(tags=["queues"])
 BODY_MAX_BYTES = 65_536
@@ -90,6 +90,7 @@ async def limit_concurrency(request: Request, service: ServiceDep, caller: Calle
 
 
 async def _concurrency(service: Service, caller: Caller) -> Response:
+    _be_sure(service)
     await service.loop.settled(caller.environment.id)
     environment = service.loop.engine.memory.environment(caller.environment.id)
     return json({"concurrencyLimit": environment.concurrency_limit if environment else None})
@@ -102,6 +103,7 @@ async def _answer(name: str, service: Service, caller: Caller) -> Response:
 
 async def _items(names: list[str], service: Service, caller: Caller) -> list[dict[str, Any]]:
     environment, engine = caller.environment.id, service.loop.engine
+    _be_sure(service)
     for name in names:
         # Nobody is told of anything that may not come to be.
         await service.loop.settled(queues.stream_of(environment, name))
@@ -117,6 +119,12 @@ async def _items(names: list[str], service: Service, caller: Caller) -> list[dic
         )
         for name in names
     ]
+
+
+def _be_sure(service: Service) -> None:
+    """Raises Unavailable when another node may know better by now."""
+    if not service.loop.may_answer():
+        raise Unavailable("This node cannot tell at present whether another one writes.")
 
 
 def _name_of(given: str, kind: str, service: Service, caller: Caller) -> str:
