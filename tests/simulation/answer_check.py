@@ -7,6 +7,7 @@ from domain import events as e
 from domain.commands import Accepted, Turn, TurnAnswer
 from domain.draft import Answer
 from domain.errors import InvalidInput, NotFound, Refused, RunfoldError
+from domain.events import Event
 from domain.keys import Key
 from domain.run import Run
 from tests.simulation.log_check import LogCheck
@@ -71,7 +72,10 @@ class AnswerCheck:
             rule(not (is_first and accepted.cached) or is_its_key, "%s got %s, not that of %s", new, accepted, key)
 
     def _check_control(self, command: c.QueueCommand) -> None:
-        events = {c.PauseQueue: e.QueuePaused, c.OverrideQueueLimit: e.QueueLimitOverridden}
+        events: dict[type[c.Command], type[Event]] = {
+            c.PauseQueue: e.QueuePaused,
+            c.OverrideQueueLimit: e.QueueLimitOverridden,
+        }
         said = events.get(type(command))
         rule(said is None or (said, command.queue) in self._log.queues.said, "%s is said to be so", command)
 

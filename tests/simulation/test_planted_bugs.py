@@ -11,8 +11,9 @@ from domain.attempts import Report
 from domain.draft import Draft
 from domain.errors import RunfoldError
 from domain.events import RunDequeued, RunEvent
+from domain.lanes import KeyLine, QueueLine
 from domain.lifecycle import Deadline
-from domain.limits import Counted, QueueLimits
+from domain.limits import Counted, Gate, QueueLimits
 from domain.memory import Memory
 from domain.ready import Kind, ReadyRuns
 from domain.run import Run
@@ -84,28 +85,48 @@ def a_canceled_run_keeps_its_slot(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def a_queue_that_goes_on_is_not_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever was out because of a pause or a limit stays out when that is over."""
-    monkeypatch.setattr(ReadyRuns, "reopen", lambda *_: None)
+
+    def forget(_ready: ReadyRuns, environment: str, queue: str | None = None) -> None:
+        pass
+
+    monkeypatch.setattr(ReadyRuns, "reopen", forget)
 
 
 def a_free_slot_is_not_given_on(monkeypatch: pytest.MonkeyPatch) -> None:
     """A key that was full stays out when one of its attempts is over."""
-    monkeypatch.setattr(ReadyRuns, "_let_in", lambda *_: None)
+
+    def forget(_ready: ReadyRuns, queue: QueueLine, key: KeyLine) -> None:
+        pass
+
+    monkeypatch.setattr(ReadyRuns, "_let_in", forget)
 
 
 def a_pause_does_not_count(monkeypatch: pytest.MonkeyPatch) -> None:
     """A paused queue hands out its runs."""
     gate = QueueLimits.gate
-    monkeypatch.setattr(QueueLimits, "gate", lambda *given: gate(*given)._replace(is_paused=False))
+
+    def open_gate(self: QueueLimits, environment: str, queue: str) -> Gate:
+        return gate(self, environment, queue)._replace(is_paused=False)
+
+    monkeypatch.setattr(QueueLimits, "gate", open_gate)
 
 
 def starts_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
     """What was handed out under a rate limit is not recorded."""
-    monkeypatch.setattr(QueueLimits, "counted", lambda _limits: list[Counted]())
+
+    def nothing(_limits: QueueLimits) -> Iterator[Counted]:
+        return iter(())
+
+    monkeypatch.setattr(QueueLimits, "counted", nothing)
 
 
 def the_environment_has_no_limit(monkeypatch: pytest.MonkeyPatch) -> None:
     """Slots are counted for each queue alone."""
-    monkeypatch.setattr(QueueLimits, "limit_in_all", lambda *_: None)
+
+    def no_limit(_limits: QueueLimits, environment: str) -> None:
+        return None
+
+    monkeypatch.setattr(QueueLimits, "limit_in_all", no_limit)
 
 
 BUGS: dict[Callable[[pytest.MonkeyPatch], None], str] = {
