@@ -7,15 +7,8 @@ from typing import NamedTuple
 from domain.limits import Gate
 from domain.rota import Place, Rota
 from domain.run import Run
+from domain.slots import Slots
 from domain.status import Status
-
-
-class Slots(NamedTuple):
-    """What a concurrency limit counts: the open attempts of a queue, apart for each concurrency key."""
-
-    environment: str
-    queue: str
-    concurrency_key: str | None
 
 
 class Kind(NamedTuple):
@@ -136,9 +129,14 @@ class QueueLine:
         return key
 
 
-def slots_of(run: Run) -> Slots:
-    """The slots among which an attempt of this run takes one."""
-    return Slots(run.environment, run.queue, run.concurrency_key)
+class EnvironmentLine:
+    """The queues of an environment that have ready runs take turns."""
+
+    __slots__ = ("queues", "rota")
+
+    def __init__(self, served_at: Callable[[str, Kind], int | None]) -> None:
+        self.queues: dict[str, QueueLine] = {}
+        self.rota = Rota(served_at)
 
 
 def kind_of(run: Run) -> Kind:

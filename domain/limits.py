@@ -1,7 +1,7 @@
 """What queues and environments allow: read off what the tasks, and those in charge, say of them."""
 
 from collections.abc import Callable, Iterator
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from domain import queue as queues
 from domain.environment import Environment
@@ -17,6 +17,22 @@ class Gate(NamedTuple):
     is_paused: bool
     rate: RateLimit | None
     state: QueueState | None
+
+
+class Limits(Protocol):
+    """What a queue and an environment allow at present."""
+
+    def gate(self, environment: str, queue: str) -> Gate:
+        """What holds for a queue; whoever changes that has to call `ReadyRuns.reopen`."""
+        ...
+
+    def limit_in_all(self, environment: str) -> int | None:
+        """How many attempts of the environment may be open."""
+        ...
+
+    def opens_at(self, environment: str, queue: str, now: int) -> int | None:
+        """When the queue may hand out a run: `now` if it may at once, None if that is for somebody to say."""
+        ...
 
 
 class Counted(NamedTuple):

@@ -7,14 +7,15 @@ key the first to come is the first to go. What is full, paused or out of its rat
 from collections.abc import Callable, Iterator
 from heapq import heappop, heappush
 from itertools import count
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
-from domain.lanes import KeyLine, Kind, QueueLine, Slots, entry_of, kind_of, slots_of
-from domain.limits import Gate
-from domain.rota import Line, Rota, Round
+from domain.lanes import EnvironmentLine, KeyLine, Kind, QueueLine, entry_of, kind_of
+from domain.limits import Limits
+from domain.rota import Round, Rounds
 from domain.run import Run
+from domain.slots import Slots, TakenSlots, slots_of
 
-__all__ = ["Kind", "Limits", "ReadyRuns", "Slots", "Waiting", "slots_of"]
+__all__ = ["Kind", "ReadyRuns", "Slots", "Waiting", "slots_of"]
 
 
 class Waiting(NamedTuple):
@@ -24,39 +25,14 @@ class Waiting(NamedTuple):
     since: int | None
 
 
-class Limits(Protocol):
-    """What a queue and an environment allow at present."""
-
-    def gate(self, environment: str, queue: str) -> Gate:
-        """What holds for a queue; whoever changes that has to call `ReadyRuns.reopen`."""
-        ...
-
-    def limit_in_all(self, environment: str) -> int | None:
-        """How many attempts of the environment may be open."""
-        ...
-
-    def opens_at(self, environment: str, queue: str, now: int) -> int | None:
-        """When the queue may hand out a run: `now` if it may at once, None if that is for somebody to say."""
-        ...
-
-
-class _Environment:
-    __slots__ = ("queues", "rota")
-
-    def __init__(self, served_at: Callable[[str, Kind], int | None]) -> None:
-        self.queues: dict[str, QueueLine] = {}
-        self.rota = Rota(served_at)
-
-
 class ReadyRuns:
     """The ready queues and the taken slots; `runs` answers with the current state of a run."""
 
     def __init__(self, runs: Callable[[str], Run | None], limits: Limits) -> None:
         self._runs = runs
         self._limits = limits
-        self._environments: dict[str, _Environment] = {}
-        self._taken: dict[Slots, set[str]] = {}
-        self._open: dict[str, set[str]] = {}
+        self._environments: dict[str, EnvironmentLine] = {}
+        self._slots = TakenSlots()
         self._asleep: list[tuple[int, str, str]] = []
         """The queues that are out of their rate, by the time when they may go on."""
         self._served = count(1)
@@ -76,8 +52,7 @@ class ReadyRuns:
         if before and held:
             self._give_back(before)
         if after and holds:
-            self._taken.setdefault(slots_of(after), set()).add(after.id)
-            self._open.setdefault(after.environment, set()).add(after.id)
+            self._slots.take(after)
 
     def reopen(self, environment: str, queue: str | None = None) -> None:
         """Other limits hold for a queue (or all of them): whoever was out may be in again."""
@@ -106,19 +81,15 @@ class ReadyRuns:
 
     def taken(self, slots: Slots) -> int:
         """How many attempts of the queue are open."""
-        return len(self._taken.get(slots, ()))
+        return self._slots.count(slots)
 
     def taken_in_all(self, environment: str) -> int:
         """How many attempts of the environment are open."""
-        return len(self._open.get(environment, ()))
+        return self._slots.count_in_all(environment)
 
     def running(self, environment: str) -> dict[str, int]:
         """How many attempts of each of its queues are open, all concurrency keys together."""
-        running: dict[str, int] = {}
-        for slots, runs in self._taken.items():
-            if slots.environment == environment:
-                running[slots.queue] = running.get(slots.queue, 0) + len(runs)
-        return running
+        return self._slots.by_queue(environment)
 
     def depth(self, environment: str, queue: str) -> int:
         """How many runs of the queue are ready."""
@@ -148,13 +119,13 @@ class ReadyRuns:
             return
         self._now = now
         kinds = {kind for kind in line.rota.kinds() if may_take(kind)}
-        limit = self._limits.limit_in_all(environment)
-        queues, rounds = Round(line.rota, kinds), dict[Line[Kind], Round[Kind]]()
-        while (limit is None or self.taken_in_all(environment) < limit) and (turn := queues.next()):
+        limit, in_all = self._limits.limit_in_all(environment), self._slots.count_in_all
+        queues, rounds = Round(line.rota, kinds), Rounds(kinds)
+        while (limit is None or in_all(environment) < limit) and (turn := queues.next()):
             queue = line.queues[turn[0]]
-            name, offered = _next_of(queue.rota, kinds, rounds)
+            name, offered = rounds.next(queue.rota)
             key = queue.keys[name]
-            stream, kind = _next_of(key, kinds, rounds)
+            stream, kind = rounds.next(key)
             run = self._runs(stream)
             assert run is not None, "the head of a lane is a ready run"
             key.pop(kind)
@@ -168,7 +139,7 @@ class ReadyRuns:
     def _put_in(self, run: Run) -> None:
         line = self._environments.get(run.environment)
         if line is None:
-            line = self._environments[run.environment] = self._new_environment(run.environment)
+            line = self._environments[run.environment] = self._new_line(run.environment)
         queue = line.queues.get(run.queue)
         if queue is None:
             queue = line.queues[run.queue] = self._new_queue(run.environment, run.queue)
@@ -202,15 +173,7 @@ class ReadyRuns:
             del self._environments[run.environment]
 
     def _give_back(self, run: Run) -> None:
-        slots = slots_of(run)
-        taken = self._taken[slots]
-        taken.discard(run.id)
-        if not taken:
-            del self._taken[slots]
-        opened = self._open[run.environment]
-        opened.discard(run.id)
-        if not opened:
-            del self._open[run.environment]
+        self._slots.give_back(run)
         line = self._environments.get(run.environment)
         queue = line.queues.get(run.queue) if line else None
         key = queue.key_of(run.concurrency_key) if queue else None
@@ -223,7 +186,7 @@ class ReadyRuns:
             queue.rota.let_in(kind, key.name, key.served)
             line.rota.let_in(kind, queue.name, queue.served)
 
-    def _new_environment(self, environment: str) -> _Environment:
+    def _new_line(self, environment: str) -> EnvironmentLine:
         def served_at(name: str, kind: Kind) -> int | None:
             queue = line.queues.get(name)
             if queue is None or queue.rota.head(kind) is None:
@@ -236,7 +199,7 @@ class ReadyRuns:
                 heappush(self._asleep, (opens_at, environment, name))
             return queue.served if opens_at is not None and opens_at <= self._now else None
 
-        line = _Environment(served_at)
+        line = EnvironmentLine(served_at)
         return line
 
     def _new_queue(self, environment: str, name: str) -> QueueLine:
@@ -245,22 +208,12 @@ class ReadyRuns:
             if key is None or not key.has(kind):
                 return None
             limit = queue.gate.limit
-            return None if limit is not None and self.taken(key.slots) >= limit else key.served
+            return None if limit is not None and taken(key.slots) >= limit else key.served
 
         gate = self._limits.gate(environment, name)
+        taken = self._slots.count
         queue = QueueLine(environment, name, next(self._served), gate, served_at, self._is_ready)
         return queue
 
     def _is_ready(self, entry: tuple[int, str]) -> bool:
         return entry_of(self._runs(entry[1])) == entry
-
-
-def _next_of(line: Line[Kind], kinds: set[Kind], rounds: dict[Line[Kind], Round[Kind]]) -> tuple[str, Kind]:
-    round_ = rounds.get(line)
-    turn = round_.next() if round_ else None
-    if turn is None:
-        # It is the first time, or something came in meanwhile.
-        rounds[line] = round_ = Round(line, [kind for kind in line.kinds() if kind in kinds])
-        turn = round_.next()
-    assert turn is not None, "whoever has a turn offers something"
-    return turn

@@ -119,3 +119,24 @@ class Round(Generic[K]):
             if heads[0][1] == number:
                 return now[1], self._kinds[number]
         return None
+
+
+class Rounds(Generic[K]):
+    """The rounds of one taker through many lines."""
+
+    __slots__ = ("_kinds", "_rounds")
+
+    def __init__(self, kinds: Collection[K]) -> None:
+        self._kinds = kinds
+        self._rounds: dict[Line[K], Round[K]] = {}
+
+    def next(self, line: Line[K]) -> tuple[str, K]:
+        """What is first in a line that is known to have something."""
+        known = self._rounds.get(line)
+        turn = known.next() if known else None
+        if turn is None:
+            # It is the first time, or something came in meanwhile.
+            known = self._rounds[line] = Round(line, [kind for kind in line.kinds() if kind in self._kinds])
+            turn = known.next()
+        assert turn is not None, "whoever has a turn offers something"
+        return turn

@@ -1,7 +1,7 @@
 """What is said of a queue: from state to events and back, and the window of a rate limit."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from domain import events as e
@@ -65,6 +65,7 @@ def test_what_is_no_event_of_a_queue_is_refused() -> None:
         told(e.KeyFreed())
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.tuples(st.integers(0, 3_000), st.integers(1, 4)), max_size=150),
     st.integers(1, 6),
@@ -91,6 +92,7 @@ def test_a_rate_limit_is_never_exceeded_and_the_window_stays_small(
         assert sum(moment - period < each <= moment for each in started) <= limit
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(0, 2_000), min_size=1, max_size=60), st.integers(1, 5))
 def test_who_waits_for_the_rate_waits_no_longer_than_a_bucket_more_than_needed(gaps: list[int], limit: int) -> None:
     period, state, now = 6_000, None, NOW
