@@ -167,10 +167,8 @@ class ReadyRuns:
             queue.rota.tidy(kind, len(queue.keys))
         else:
             del line.queues[queue.name]
-        if line.queues:
-            line.rota.tidy(kind, len(line.queues))
-        else:
-            del self._environments[run.environment]
+            queue.rota.close()
+        line.rota.tidy(kind, len(line.queues))
 
     def _give_back(self, run: Run) -> None:
         self._slots.give_back(run)

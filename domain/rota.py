@@ -85,12 +85,21 @@ class Rota(Generic[K]):
         assert heap[0][1] == name, "only the head is served"
         heapreplace(heap, (served, name))
 
+    def close(self) -> None:
+        """Nobody is left. It lets go of whom it asks, who knows it too: no circle stays for the garbage collector."""
+        self._heaps, self._inside = {}, {}
+        self._served_at = _nobody
+
     def tidy(self, kind: K, members: int) -> None:
         """A member that offered this kind is gone: forget it, at once or when there are many such among `members`."""
         if self.head(kind) is not None and len(heap := self._heaps[kind]) > 2 * members + 100:
             kept = [(now, name) for _, name in heap if (now := self._served_at(name, kind)) is not None]
             heapify(kept)
             self._heaps[kind], self._inside[kind] = kept, {name for _, name in kept}
+
+
+def _nobody(_name: str, _kind: object) -> None:
+    return None
 
 
 class Round(Generic[K]):
