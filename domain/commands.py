@@ -123,6 +123,36 @@ class RegisterVersion(Command, frozen=True, kw_only=True):
     day: str
 
 
+class QueueCommand(Command, frozen=True, kw_only=True):
+    """A command about a queue, told by its whole name."""
+
+    queue: str
+
+
+class PauseQueue(QueueCommand, frozen=True, kw_only=True):
+    """Let nothing of a queue start. Answer: None."""
+
+
+class ResumeQueue(QueueCommand, frozen=True, kw_only=True):
+    """Let a queue go on. Answer: None."""
+
+
+class OverrideQueueLimit(QueueCommand, frozen=True, kw_only=True):
+    """Let another concurrency limit count than that of the tasks. Answer: None."""
+
+    concurrency_limit: int
+
+
+class ResetQueueLimit(QueueCommand, frozen=True, kw_only=True):
+    """Let the concurrency limit of the tasks count again. Answer: None."""
+
+
+class LimitEnvironment(Command, frozen=True, kw_only=True):
+    """Bound the open attempts of the whole environment; None: no bound. Answer: None."""
+
+    concurrency_limit: int | None
+
+
 class Turn(Command, frozen=True, kw_only=True):
     """One turn of a worker (docs/reference/worker-protocol.md). Answer: TurnAnswer."""
 

@@ -4,6 +4,7 @@ RunfoldError
 ├── Refused              the command is at odds with the rules or the state; nothing was written
 │   ├── InvalidInput     the input itself is wrong
 │   ├── NotFound         what it names does not exist in this environment
+│   │   └── QueueNotFound  no task names the queue, no run is in it, and nobody said anything of it
 │   ├── NotAllowed       the state does not allow it
 │   └── UnknownVersion   a worker names a version that was never registered
 ├── Unavailable          the engine cannot take it now; asking again later is safe
@@ -30,6 +31,10 @@ class InvalidInput(Refused):
 
 class NotFound(Refused):
     """What the command names does not exist in this environment."""
+
+
+class QueueNotFound(NotFound):
+    """No task names the queue, no run is in it, and nobody said anything of it."""
 
 
 class NotAllowed(Refused):

@@ -16,6 +16,7 @@ from domain.errors import NotFound
 from domain.keys import Key
 from domain.lifecycle import PARENT_CANCELED
 from domain.memory import Memory
+from domain.queue_handlers import QueueHandlers
 from domain.releasing import Releases
 from domain.run import Run
 from domain.triggering import trigger_runs
@@ -43,6 +44,7 @@ class Handlers:
             c.RevokeKey: self._revoke_key,
             c.RegisterVersion: self._register_version,
             c.EndTurn: self._end_turn,
+            **QueueHandlers(memory).methods,
         }
 
     def handle(self, ticket: Ticket, command: Command, draft: Draft, now: int) -> None:

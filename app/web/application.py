@@ -9,7 +9,7 @@ from starlette.routing import Route
 
 from app.metrics import Metrics
 from app.reader import Reader
-from app.web import annotating, docs, errors, health, ledger, metrics, runs, triggering, worker
+from app.web import annotating, docs, errors, health, ledger, metrics, queues, runs, triggering, worker
 from app.web.caller import caller_of, service_of
 
 Endpoint: TypeAlias = Callable[..., Awaitable[Response]]
@@ -36,16 +36,8 @@ def create_application(reader_now: Callable[[], Reader]) -> FastAPI:
     errors.install(application)
     # They come first and are the same functions; those that FastAPI has of them stay for the document of the API.
     application.router.routes += [_plain(path, endpoint) for path, endpoint in HOT.items()]
-    for router in (
-        health.router,
-        metrics.router,
-        triggering.router,
-        runs.router,
-        annotating.router,
-        ledger.router,
-        worker.router,
-    ):
-        application.include_router(router)
+    for room in (health, metrics, triggering, runs, annotating, queues, ledger, worker):
+        application.include_router(room.router)
     generate = application.openapi
 
     def openapi() -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """The bodies of requests, as msgspec reads them: the hot routes spend no time on anything else."""
 
-from typing import Annotated, Any, TypeAlias, TypeVar
+from typing import Annotated, Any, Literal, TypeAlias, TypeVar
 
 import msgspec
 from msgspec import Meta, Raw, Struct
@@ -143,6 +143,35 @@ class MetadataBody(Struct, rename="camel"):
     operations: list[OperationBody] = []
     parent_operations: list[OperationBody] = []
     root_operations: list[OperationBody] = []
+
+
+QueueType: TypeAlias = Literal["id", "task", "custom"]
+
+
+class PauseQueueBody(Struct):
+    """Whether a queue pauses or goes on; `type` says how the path names it."""
+
+    action: Literal["pause", "resume"]
+    type: QueueType = "id"
+
+
+class OverrideQueueBody(Struct, rename="camel"):
+    """Another concurrency limit for a queue."""
+
+    concurrency_limit: Annotated[int, Meta(ge=0, le=100_000)]
+    type: QueueType = "id"
+
+
+class ResetQueueBody(Struct):
+    """Which queue is to have the limit of its tasks again."""
+
+    type: QueueType = "id"
+
+
+class ConcurrencyBody(Struct, rename="camel"):
+    """The limit of a whole environment; null: none."""
+
+    concurrency_limit: Annotated[int, Meta(ge=0, le=100_000)] | None
 
 
 class RegisterBody(Struct):

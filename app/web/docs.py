@@ -15,6 +15,10 @@ _NAMES: dict[str, type[Any]] = {
     "ResetKeyRequest": bodies.ResetKeyBody,
     "TagsRequest": bodies.TagsBody,
     "MetadataRequest": bodies.MetadataBody,
+    "PauseQueueRequest": bodies.PauseQueueBody,
+    "OverrideQueueRequest": bodies.OverrideQueueBody,
+    "ResetQueueRequest": bodies.ResetQueueBody,
+    "ConcurrencyRequest": bodies.ConcurrencyBody,
     "RegisterRequest": bodies.RegisterBody,
     "TurnRequest": bodies.TurnBody,
 }
@@ -75,6 +79,13 @@ def _parameter(name: str, description: str) -> dict[str, Any]:
 VOCABULARY_PARAMETER = {
     "parameters": [_parameter("vocabulary", f"Whose words statuses are told in: {', '.join(VOCABULARIES)}.")],
 }
+QUEUE_LIST_PARAMETERS = {
+    "parameters": [
+        _parameter("page", "The number of the page, counted from 1."),
+        _parameter("perPage", "How many queues a page has: 1 to 100; 25 if left out."),
+    ]
+}
+QUEUE_PARAMETERS = {"parameters": [_parameter("type", "How the path names it: id (if left out), task or custom.")]}
 LIST_PARAMETERS = {
     "parameters": [
         *VOCABULARY_PARAMETER["parameters"],

@@ -9,9 +9,13 @@ import msgspec
 
 from domain.environment import Environment
 from domain.events import Recorded, RunError
+from domain.limits import Gate
 from domain.vocabulary import Vocabulary
 from projections.attempts import AttemptRow
 from projections.run_list import RunRow
+
+TASK_QUEUE = "task/"
+"""What the name of a task's own queue begins with."""
 
 
 def iso(moment: int) -> str:
@@ -79,6 +83,27 @@ def attempt_item(row: AttemptRow) -> dict[str, Any]:
             finishedAt=_iso(row.finished_at),
             error=None if row.error is None else error_body(row.error),
         ),
+    }
+
+
+def queue_item(stream: str, name: str, gate: Gate, *, running: int, queued: int) -> dict[str, Any]:
+    """A queue. Its limits are null where there is none: the official client wants to be told."""
+    state = gate.state
+    return {
+        "id": stream,
+        "name": name.removeprefix(TASK_QUEUE),
+        "type": "task" if name.startswith(TASK_QUEUE) else "custom",
+        "running": running,
+        "queued": queued,
+        "paused": gate.is_paused,
+        "concurrencyLimit": gate.limit,
+        "concurrency": {
+            "current": gate.limit,
+            "base": gate.base,
+            "override": state.override if state else None,
+            "overriddenAt": _iso(state.overridden_at) if state else None,
+            "overriddenBy": state.overridden_by if state else None,
+        },
     }
 
 

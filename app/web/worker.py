@@ -31,6 +31,8 @@ WANT_MAX = 1_000
 TASKS_MAX = 10_000
 CONNECTIONS_MAX = 50
 TASK_TIME_MAX_MS = 3_650 * 86_400_000
+RATE_MAX = 1_000_000
+RATE_PERIOD_MIN_MS, RATE_PERIOD_MAX_MS = 1_000, 30 * 86_400_000
 OUTPUT_MAX_BYTES = 10_485_760
 TURN_MAX_BYTES = 67_108_864
 SESSION = re.compile(r"worker_[0-9A-Za-z]{1,57}")
@@ -250,6 +252,12 @@ def _checked(task: TaskSettings) -> TaskSettings:
         limit = task.queue.concurrency_limit
         if limit is not None and not 0 <= limit <= 100_000:
             raise InvalidInput(f"The concurrency limit of queue {task.queue.name} is 0 to 100000, not {limit}.")
+        rate = task.queue.rate_limit
+        if rate and not (1 <= rate.limit <= RATE_MAX and RATE_PERIOD_MIN_MS <= rate.period_ms <= RATE_PERIOD_MAX_MS):
+            raise InvalidInput(
+                f"The rate limit of queue {task.queue.name} needs a limit from 1 to {RATE_MAX}"
+                f" and a periodMs from {RATE_PERIOD_MIN_MS} to {RATE_PERIOD_MAX_MS}."
+            )
     retry = task.retry
     if retry and not (
         1 <= retry.max_attempts <= newruns.ATTEMPTS_MAX

@@ -9,7 +9,7 @@ from domain import errors
 from domain.errors import RunfoldError
 from tests.app.harness import Engine, Log, application_of, sentence_of
 from tests.app.references.errors import import_rooms, status_of_kind, walk
-from tests.app.routes import BODIES, path_for, routes_of
+from tests.app.routes import BODIES, method_of, path_for, routes_of
 
 
 def test_no_error_is_missing_from_the_table() -> None:
@@ -31,6 +31,7 @@ def test_each_error_has_the_status_that_tells_what_to_do() -> None:
         "Late": 400,
         "Unauthorized": 401,
         "NotFound": 404,
+        "QueueNotFound": 404,
         "UnknownVersion": 404,
         "TooLarge": 413,
         "InvalidInput": 422,
@@ -61,7 +62,11 @@ async def test_every_error_becomes_a_body_of_the_one_shape(kind: type[RunfoldErr
         response = await client.get("/raise")
 
     more = ["code"] if kind is errors.UnknownVersion else []
-    assert sentence_of(response, *more) == "What was asked, and what stood in the way."
+    if kind is errors.QueueNotFound:
+        assert (response.json()["error"], response.json()["title"]) == ("queue-not-found", "Not found")
+        assert response.json()["detail"] == "What was asked, and what stood in the way."
+    else:
+        assert sentence_of(response, *more) == "What was asked, and what stood in the way."
     assert response.status_code == STATUS[kind]
     assert ("retry-after" in response.headers) is (STATUS[kind] == 503)
 
@@ -108,7 +113,7 @@ async def test_a_wrong_method_is_told_the_right_one(engine: Engine) -> None:
 async def test_no_route_takes_a_body_that_it_cannot_read(engine: Engine, body: bytes) -> None:
     run = await engine.trigger(delay="1h")
     for path in BODIES:
-        await engine.refused("POST", path_for(path, run), 400, content=body)
+        await engine.refused(method_of(path), path_for(path, run), 400, content=body)
 
 
 async def test_a_body_with_two_mistakes_names_one(engine: Engine) -> None:

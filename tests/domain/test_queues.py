@@ -44,13 +44,13 @@ def test_a_priority_is_a_head_start_in_seconds() -> None:
     assert handed(room) == ["run_2", "run_1", "run_3"]
 
 
-def test_order_holds_across_tasks_and_queues() -> None:
+def test_order_holds_across_the_tasks_of_a_queue_and_queues_take_turns() -> None:
     room = Room(TaskSettings("a"), TaskSettings("b", queue=Queue("shared")), TaskSettings("c", queue=Queue("shared")))
-    for run, task in (("run_1", "c"), ("run_2", "a"), ("run_3", "b"), ("run_4", "a")):
+    for run, task in (("run_1", "c"), ("run_2", "b"), ("run_3", "c"), ("run_4", "a")):
         room.trigger(new(run, task))
         room.pass_time(1)
 
-    assert handed(room) == ["run_1", "run_2", "run_3", "run_4"]
+    assert handed(room) == ["run_1", "run_4", "run_2", "run_3"]
 
 
 def test_a_worker_gets_no_more_than_it_wants_and_the_rest_stays_in_order() -> None:

@@ -11,6 +11,7 @@ from domain import events as e
 from domain import states
 from domain.environment import Environment
 from domain.events import Event, Recorded
+from domain.queue import QueueState
 from domain.states import KINDS, Batch, State, Writer, kind_of
 from domain.status import Status
 from projections import checkpoint
@@ -40,9 +41,10 @@ def test_a_run_is_kept_until_it_ends() -> None:
     assert kept_after(*of_run(TRIGGERED, e.RunCanceled(), e.TagsAdded(("late",)))) is None
 
 
-def test_environments_and_the_writer_are_kept_keys_and_batches_are_not() -> None:
+def test_environments_queues_and_the_writer_are_kept_keys_and_batches_are_not() -> None:
     assert isinstance(kept_after(first("env_a", e.EnvironmentCreated("dev", "DEVELOPMENT"))), Environment)
     assert kept_after(first("writer", e.WriterStarted(1))) == Writer("writer", 1, 1)
+    assert kept_after(first("queue_1", e.QueuePaused("emails"))) == QueueState("queue_1", "env_a", "emails", 1, True)
     assert kept_after(first("key_1", e.KeyClaimed("run_1", 5))) is None
     assert kept_after(first("batch_1", e.BatchTriggered(("run_1",)))) is None
 

@@ -33,6 +33,7 @@ with it.
 
 TITLES = {
     "runs": "Runs",
+    "queues": "Queues",
     "ledger": "The ledger",
     "workers": "Workers",
     "health": "Health",
@@ -73,6 +74,12 @@ NOTES = {
     ("POST", "/api/v1/runs/{run}/replay"): "The body may be empty. Copied are payload, metadata, tags, queue,"
     " concurrencyKey, machine and test; each of them, and all other options of a trigger, may be given anew beside one"
     " another (`queue` as a plain name).",
+    ("GET", "/api/v1/queues"): "A queue is shown when a version declares it, when it has unfinished runs, or when"
+    " somebody paused or limited it. `name` is without `task/`, and `type` says whether it is a task's own queue.",
+    ("GET", "/api/v1/queues/{queue}"): "A slash in the name is sent as `%252F`, or as it is. `concurrencyLimit` is the"
+    " limit that counts, for each concurrency key apart; `running` and `queued` are those of all keys together.",
+    ("POST", "/api/v1/queues/{queue}/concurrency/override"): "`concurrencyLimit` is 0 to 100,000, and not more than"
+    " the limit of the environment.",
     ("GET", "/api/v1/ledger/events"): "Follow the ledger by asking again with `after` set to `next`, until `next` is"
     " `head`. [Events](events.md) has them all.",
     ("GET", "/metrics"): "[Metrics](metrics.md) has them all.",

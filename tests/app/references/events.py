@@ -17,7 +17,7 @@ Moments inside `data` are milliseconds since 1970 (UTC); names that end with `_m
 
 ENVELOPE = (
     ("position", "integer", "The place in the ledger, counted from 1 without gaps."),
-    ("id", "string", "To what it happened: a run, an environment, a batch or an idempotency key."),
+    ("id", "string", "To what it happened: a run, an environment, a queue, a batch or an idempotency key."),
     ("version", "integer", "It is the so-many-th event of that, counted from 1."),
     ("type", "string", "One of the names below."),
     ("occurredAt", "ISO 8601 date", "When it happened; a worker's word counts within reason."),

@@ -162,6 +162,25 @@ async def _keys(at: Recorder) -> None:
     await at.show("POST", route, "", body, key="welcome-ada")
 
 
+async def _queues(at: Recorder) -> None:
+    queue, named = "/api/v1/queues/{queue}", {"type": "custom"}
+    override, limit = f"{queue}/concurrency/override", "/api/v1/concurrency"
+    await at.show("GET", "/api/v1/queues", query="?page=1&perPage=2")
+    await at.show("GET", "/api/v1/queues", query="?page=0")
+    await at.show("GET", queue, queue="emails", query="?type=custom")
+    await at.show("GET", queue, queue="emails", query="?type=task")
+    await at.show("POST", f"{queue}/pause", "", named | {"action": "pause"}, queue="emails")
+    await at.show("POST", f"{queue}/pause", "", named | {"action": "resume"}, queue="emails")
+    await at.show("POST", f"{queue}/pause", "", named | {"action": "stop"}, queue="emails")
+    await at.show("PUT", limit, "", {"concurrencyLimit": 50})
+    await at.show("PUT", limit, "", {"concurrencyLimit": -1})
+    await at.show("GET", limit)
+    await at.show("POST", override, "", named | {"concurrencyLimit": 5}, queue="emails")
+    await at.show("POST", override, "", named | {"concurrencyLimit": 51}, queue="emails")
+    await at.show("POST", f"{queue}/concurrency/reset", "", named, queue="emails")
+    await at.show("POST", f"{queue}/concurrency/reset", "", named, queue="nothing")
+
+
 async def _ledger(at: Recorder) -> None:
     route = "/api/v1/ledger/events"
     await at.show("GET", route, query="?after=3&limit=2")
@@ -196,5 +215,6 @@ def _excerpt(metrics: str) -> str:
 
 
 PARTS: tuple[Callable[[Recorder], Awaitable[None]], ...] = (
-    *(_trigger, _batch, _list, _retrieve, _result, _events, _change, _annotate, _keys, _ledger, _worker, _health),
+    *(_trigger, _batch, _list, _retrieve, _result, _events, _change, _annotate, _keys, _queues, _ledger, _worker),
+    _health,
 )
