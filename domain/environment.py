@@ -1,13 +1,18 @@
 """An environment: a tenant with its secret keys and the versions of its tasks. Its state is the fold of its events."""
 
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from domain import events as e
-from domain.errors import LedgerCorrupt, NotAllowed
+from domain.errors import LedgerCorrupt, NotAllowed, NotFound
 from domain.events import Event, Recorded, TaskSettings
+
+DEVELOPMENT = "DEVELOPMENT"
+PREFIXES = {"tr_dev_": DEVELOPMENT, "tr_stg_": "STAGING", "tr_prod_": "PRODUCTION", "tr_preview_": "PREVIEW"}
+"""How the secret keys of environments begin, and of which type these are."""
 
 
 class Environment(Struct, frozen=True, omit_defaults=True):
@@ -17,19 +22,43 @@ class Environment(Struct, frozen=True, omit_defaults=True):
     slug: str
     type: str
     version: int
+    project: str = "default"
+    organization: str = "default"
     keys: frozenset[str] = frozenset()
+    concurrency_limit: int | None = None
+    """How many attempts may be open in the whole environment."""
     versions: dict[str, dict[str, TaskSettings]] = {}
     digests: dict[str, str] = {}
     """From the digest of a set of tasks to the version that it was registered as."""
-    current: str | None = None
+    promoted: tuple[str, ...] = ()
+    """The versions that tasks are taken from, each once: those promoted later stand behind."""
+
+    @property
+    def current(self) -> str | None:
+        """The version that was promoted last."""
+        return self.promoted[-1] if self.promoted else None
+
+    def home(self, task: str) -> str | None:
+        """The version that a task belongs to: the one promoted last of those that have it."""
+        return next((version for version in reversed(self.promoted) if task in self.versions[version]), None)
 
     def settings(self, task: str, version: str | None = None) -> TaskSettings | None:
-        """What a version (the current one when none is named) says of a task."""
-        return self.versions.get(version or self.current or "", {}).get(task)
+        """What a version (the task's home when none is named) says of a task."""
+        version = version or self.home(task)
+        return self.versions.get(version, {}).get(task) if version else None
+
+    def at_home(self) -> Iterator[TaskSettings]:
+        """Every task as its home has it, those of the current version first."""
+        seen: set[str] = set()
+        for version in reversed(self.promoted):
+            for task, settings in self.versions[version].items():
+                if task not in seen:
+                    yield settings
+            seen |= self.versions[version].keys()
 
     def limit_of(self, queue: str) -> int | None:
-        """The concurrency limit that the current version gives a queue."""
-        for settings in self.versions.get(self.current or "", {}).values():
+        """The concurrency limit that the tasks give a queue."""
+        for settings in self.at_home():
             if settings.queue and settings.queue.name == queue and settings.queue.concurrency_limit is not None:
                 return settings.queue.concurrency_limit
         return None
@@ -41,7 +70,7 @@ def evolve(environment: Environment | None, recorded: Recorded) -> Environment:
     if environment is None:
         if not isinstance(event, e.EnvironmentCreated):
             raise LedgerCorrupt(f"Environment {recorded.stream} begins with {type(event).__name__}.")
-        return Environment(recorded.stream, event.slug, event.type, recorded.version)
+        return Environment(recorded.stream, event.slug, event.type, recorded.version, event.project, event.organization)
     return replace(environment, version=recorded.version, **_changes(environment, event))
 
 
@@ -51,27 +80,55 @@ def _changes(environment: Environment, event: Event) -> dict[str, Any]:
             return {"keys": environment.keys | {sha256}}
         case e.ApiKeyRevoked(sha256=sha256):
             return {"keys": environment.keys - {sha256}}
+        case e.EnvironmentLimited(concurrency_limit=limit):
+            return {"concurrency_limit": limit}
         case e.VersionRegistered(version=version, digest=digest, tasks=tasks):
+            promoted = (version,) if event.is_promoted else ()
             return {
                 "versions": environment.versions | {version: {task.id: task for task in tasks}},
                 "digests": environment.digests | {digest: version},
-                "current": version,
+                "promoted": environment.promoted + promoted,
             }
         case e.VersionPromoted(version=version):
-            return {"current": version}
+            return {"promoted": (*(each for each in environment.promoted if each != version), version)}
         case _:
             raise LedgerCorrupt(f"{type(event).__name__} stands in the stream of environment {environment.id}.")
 
 
-def register(environment: Environment, digest: str, tasks: tuple[TaskSettings, ...], day: str) -> list[Event]:
-    """Make these tasks the current version: a new one, or a known one again. `day` is YYYYMMDD."""
+def create(
+    created: e.EnvironmentCreated, others: Iterable[Environment], key: e.ApiKeyCreated | None, limit: int | None
+) -> list[Event]:
+    """Make an environment. Raises NotAllowed when one of the `others` has its slug."""
+    if any(other.slug == created.slug for other in others):
+        raise NotAllowed(f"There is an environment {created.slug} already.")
+    return [
+        created,
+        *([e.EnvironmentLimited(limit)] if limit is not None else []),
+        *([key] if key else []),
+    ]
+
+
+def register(
+    environment: Environment, digest: str, tasks: tuple[TaskSettings, ...], day: str, *, promote: bool | None = None
+) -> list[Event]:
+    """Make these tasks a version, or know them again. `day` is YYYYMMDD.
+
+    What is new becomes the current version unless `promote` is false. What is known becomes it again in development,
+    where code changes to and fro; elsewhere, where a worker may come back late, only if `promote` is true.
+    """
     known = environment.digests.get(digest)
-    if known == environment.current and known is not None:
-        return []
-    if known is not None:
-        return [e.VersionPromoted(known)]
-    today = sum(version.startswith(f"{day}.") for version in environment.versions)
-    return [e.VersionRegistered(f"{day}.{today + 1}", digest, tasks)]
+    if known is None:
+        today = sum(version.startswith(f"{day}.") for version in environment.versions)
+        return [e.VersionRegistered(f"{day}.{today + 1}", digest, tasks, promote is not False)]
+    again = environment.type == DEVELOPMENT if promote is None else promote
+    return promote_version(environment, known) if again else []
+
+
+def promote_version(environment: Environment, version: str) -> list[Event]:
+    """Make a known version the current one. Raises NotFound."""
+    if version not in environment.versions:
+        raise NotFound(f"There is no version {version} in this environment.")
+    return [] if version == environment.current else [e.VersionPromoted(version)]
 
 
 def add_key(environment: Environment, sha256: str, hint: str) -> list[Event]:

@@ -7,6 +7,8 @@ replace one state by another.
 from collections.abc import Iterator
 from heapq import heapify, heappop, heappush
 
+from domain import connection as connections
+from domain.connection import Connection
 from domain.environment import Environment
 from domain.lifecycle import Deadline, deadline_of
 from domain.ready import ReadyRuns
@@ -34,6 +36,11 @@ class Memory:
         """The environment, if there is such a one."""
         state = self.states.get(stream)
         return state if isinstance(state, Environment) else None
+
+    def connection(self, environment: str, name: str) -> Connection | None:
+        """The connection of this name, if there ever was one; `is_ready` says whether there is now."""
+        state = self.states.get(connections.stream_of(environment, name))
+        return state if isinstance(state, Connection) else None
 
     def environments(self) -> Iterator[Environment]:
         """All of them."""

@@ -5,7 +5,8 @@ from typing import Any, TypeAlias
 
 from msgspec import Struct
 
-from domain import environment, keys, run
+from domain import connection, environment, keys, run
+from domain.connection import Connection
 from domain.environment import Environment
 from domain.errors import LedgerCorrupt
 from domain.events import BatchTriggered, Recorded, RunEvent, WriterStarted
@@ -31,7 +32,7 @@ class Batch(Struct, frozen=True, gc=False):
     runs: tuple[str, ...]
 
 
-State: TypeAlias = Run | Key | Batch | Environment | Writer
+State: TypeAlias = Run | Key | Batch | Environment | Connection | Writer
 WRITER = "writer"
 
 
@@ -52,6 +53,7 @@ _KINDS: dict[str, tuple[type[State], Callable[[Any, Recorded], State]]] = {
     "key": (Key, keys.evolve),
     "batch": (Batch, _evolve_batch),
     "env": (Environment, environment.evolve),
+    "conn": (Connection, connection.evolve),
     WRITER: (Writer, _evolve_writer),
 }
 KINDS: dict[str, type[State]] = {kind: state for kind, (state, _) in _KINDS.items()}
@@ -82,7 +84,7 @@ def fold(history: Iterable[Recorded]) -> State | None:
 
 
 def is_kept(state: State) -> bool:
-    """Whether the engine keeps the state in memory: runs until they are final, environments and the writer always."""
+    """Whether the engine keeps the state in memory: runs until they are final; keys and batches never."""
     if isinstance(state, Run):
         return state.status not in FINAL
-    return isinstance(state, Environment | Writer)
+    return isinstance(state, Environment | Connection | Writer)

@@ -30,10 +30,12 @@ def test_each_error_has_the_status_that_tells_what_to_do() -> None:
         "NotAllowed": 400,
         "Late": 400,
         "Unauthorized": 401,
+        "Forbidden": 403,
         "NotFound": 404,
         "UnknownVersion": 404,
         "TooLarge": 413,
         "InvalidInput": 422,
+        "KeyMissing": 422,
         "WrongExport": 422,
         "Refused": 422,
         "Unavailable": 503,
@@ -43,6 +45,7 @@ def test_each_error_has_the_status_that_tells_what_to_do() -> None:
         "LedgerError": 500,
         "LedgerCorrupt": 500,
         "OutOfStep": 500,
+        "SealBroken": 500,
         "RunfoldError": 500,
     }
 

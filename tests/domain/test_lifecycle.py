@@ -15,7 +15,7 @@ from tests.domain.stories import ENVIRONMENT, NOW, TRIGGERED, WORKER, happened, 
 
 SETTINGS = TaskSettings("send-email", queue=Queue("emails", 10), ttl=60_000)
 KNOWN = Environment(
-    ENVIRONMENT, "dev", "DEVELOPMENT", 2, versions={"20270115.1": {"send-email": SETTINGS}}, current="20270115.1"
+    ENVIRONMENT, "dev", "DEVELOPMENT", 2, versions={"20270115.1": {"send-email": SETTINGS}}, promoted=("20270115.1",)
 )
 HANDED = e.RunDequeued(2, WORKER, "20270115.1")
 BEGUN = e.AttemptStarted(1, 2, WORKER, "20270115.1")

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 from msgspec import Raw, Struct
 
 from domain.attempts import Report
-from domain.commands import HandOut, RegisterVersion, Turn, TurnAnswer
+from domain.commands import HandOut, Registered, RegisterVersion, Turn, TurnAnswer
 from domain.draft import Answer
 from domain.errors import UnknownVersion
 from domain.events import RunError, TaskSettings
@@ -78,8 +78,8 @@ class Worker:
             if is_worth_repeating(answer):
                 self._later(self._world.draw(50, 500), lambda: self._register(then))
                 return
-            assert isinstance(answer, str), answer
-            self._version = answer
+            assert isinstance(answer, Registered), answer
+            self._version = answer.version
             then()
 
         self._network.call(make, lambda answer: self._wake(lambda: done(answer)), patience=PATIENCE_MS)
