@@ -12,6 +12,8 @@ _NAMES: dict[str, type[Any]] = {
     "ReplayRequest": bodies.ReplayBody,
     "RescheduleRequest": bodies.RescheduleBody,
     "ResetKeyRequest": bodies.ResetKeyBody,
+    "CredentialsRequest": bodies.CredentialsBody,
+    "CreateEnvironmentRequest": bodies.CreateEnvironmentBody,
     "RegisterRequest": bodies.RegisterBody,
     "TurnRequest": bodies.TurnBody,
 }

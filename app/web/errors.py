@@ -8,6 +8,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
+from starlette.routing import BaseRoute, Match, Route
 
 from domain import errors
 
@@ -100,8 +101,23 @@ async def _http(request: Request, error: Exception) -> Response:
         405: f"{request.method} is not a method of {request.url.path}.",
     }
     response = answer(error.status_code, sentences.get(error.status_code, str(error.detail)))
-    response.headers.update(error.headers or {})  # a 405 says which methods there are
+    response.headers.update(error.headers or {})
+    if error.status_code == 405:
+        response.headers["allow"] = ", ".join(sorted(_methods_at(request)))
     return response
+
+
+def _methods_at(request: Request) -> set[str]:
+    """All methods of a path; the framework names those of the first route there, and each of ours has one method."""
+    methods: set[str] = set()
+    waiting: list[BaseRoute] = [*request.app.routes]
+    while waiting:
+        route = waiting.pop()
+        if isinstance(route, Route) and route.matches(request.scope)[0] is not Match.NONE:
+            methods |= route.methods or set()
+        # Recent versions of FastAPI keep a router that was included as one route.
+        waiting += getattr(getattr(route, "original_router", None), "routes", [])
+    return methods
 
 
 async def _unexpected(_request: Request, error: Exception) -> Response:
