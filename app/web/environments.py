@@ -105,8 +105,8 @@ def _creation(
     command = commands.CreateEnvironment(
         slug=body.slug,
         type=kind,
-        project=named(body.project, "project name"),
-        organization=named(body.organization, "organization name"),
+        project=named(body.project, "name of a project"),
+        organization=named(body.organization, "name of an organization"),
         concurrency_limit=limit,
         first_key=environments.created(key),
         **origin,
