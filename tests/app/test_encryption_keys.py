@@ -150,7 +150,12 @@ async def test_credentials_that_were_moved_do_not_open(found: Settings) -> None:
         saved = service.loop.engine.memory.connection(environment, "github")
         assert saved is not None
         assert saved.sealed is not None
-        origin = {"environment": environment, "actor": "thief", "cause": "test", "at": engine.clock.wall}
+        origin: dict[str, Any] = {
+            "environment": environment,
+            "actor": "thief",
+            "cause": "test",
+            "at": engine.clock.wall,
+        }
         await service.loop.submit(SaveConnection(name="mine", sealed=saved.sealed, key_name=ONE.name, **origin))
 
         with pytest.raises(SealBroken, match="The connection mine cannot be decrypted: it was changed or moved"):

@@ -146,7 +146,12 @@ async def test_a_key_that_is_not_there_is_not_revoked(engine: Engine, name: str)
 async def test_a_hint_that_two_keys_have_names_neither(engine: Engine) -> None:
     service = engine.service
     for key in ("tr_dev_one_key_that_ends_with_cdef", "tr_dev_another_key_that_ends_with_cdef"):
-        origin = {"environment": service.environments()[0].id, "actor": "test", "cause": "test", "at": START_MS}
+        origin: dict[str, Any] = {
+            "environment": service.environments()[0].id,
+            "actor": "test",
+            "cause": "test",
+            "at": START_MS,
+        }
         await service.loop.submit(AddKey(sha256=digest_of(key), hint=created(key).hint, **origin))
 
     sentence = await engine.refused("DELETE", f"{DEV_KEYS}/{DEV_HINT}", 400)

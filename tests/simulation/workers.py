@@ -1,6 +1,7 @@
 """A worker as docs/reference/worker-protocol.md describes it, with code that succeeds, fails, hangs and dies."""
 
 from collections.abc import Callable, Iterable
+from typing import Any
 
 from msgspec import Raw, Struct
 
@@ -71,7 +72,7 @@ class Worker:
     def _register(self, then: Callable[[], None]) -> None:
         def make() -> RegisterVersion:
             wall = self._world.now().wall
-            origin = {"environment": self._environment, "actor": self.session, "cause": "register"}
+            origin: dict[str, Any] = {"environment": self._environment, "actor": self.session, "cause": "register"}
             return RegisterVersion(**origin, at=wall, digest=self._code.digest, tasks=self._code.tasks, day="20270115")
 
         def done(answer: Answer) -> None:
