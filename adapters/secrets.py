@@ -76,9 +76,9 @@ class Vault:
 
     def first_key(self) -> MasterKey:
         """The key that seals now. Raises KeyMissing."""
-        known = self._known()
+        known = self._keys[0] if self._keys else self._kept()
         if known:
-            return known[0]
+            return known
         if self._keep is None:
             raise KeyMissing(
                 "There is no key to encrypt this with: start the engine with RUNFOLD_ENCRYPTION_KEY, 32 random bytes"
@@ -99,8 +99,8 @@ class Vault:
     def open(self, sealed: str, environment: str, purpose: str, name: str) -> bytes:
         """What was sealed for this place. Raises KeyMissing, SealBroken."""
         wanted, packed = _parts(sealed, f"{purpose} {name}")
-        master = next((key for key in self._known() if key.name == wanted), None)
-        if master is None:
+        master = next((key for key in self._keys if key.name == wanted), None) or self._kept()
+        if master is None or master.name != wanted:
             raise KeyMissing(
                 f"The {purpose} {name} is encrypted with key {wanted}, which is not here: add it to"
                 " RUNFOLD_ENCRYPTION_KEY, behind a comma, or bring its file back."
@@ -112,10 +112,6 @@ class Vault:
             return AESGCM(data_key).decrypt(encrypted[:_NONCE_BYTES], encrypted[_NONCE_BYTES:], place)
         except InvalidTag:
             raise SealBroken(f"The {purpose} {name} cannot be decrypted: it was changed or moved.") from None
-
-    def _known(self) -> list[MasterKey]:
-        kept = self._kept()
-        return self._keys + ([kept] if kept else [])
 
 
 def key_name_of(sealed: str) -> str:

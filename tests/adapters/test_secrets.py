@@ -122,6 +122,17 @@ def test_a_key_that_is_kept_opens_behind_those_of_the_settings() -> None:
     assert key_name_of(now.seal(b"hush", *PLACE)) == TWO.name
 
 
+def test_a_key_that_is_kept_is_not_looked_for_where_it_is_not_needed() -> None:
+    def damaged() -> MasterKey:
+        raise KeyMissing("The key file cannot be used.")
+
+    now = Vault([TWO], os.urandom, kept=damaged)
+
+    assert now.open(now.seal(b"hush", *PLACE), *PLACE) == b"hush"
+    with pytest.raises(KeyMissing, match="cannot be used"):
+        now.open(vault(ONE).seal(b"hush", *PLACE), *PLACE)
+
+
 def test_the_same_value_sealed_twice_looks_different_and_tells_nothing() -> None:
     one = vault()
 
