@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.app.harness import START, Engine, admin, environment
+from tests.app.harness import START, Engine, admin
 
 DEPLOYMENTS = "/api/v1/deployments"
 REGISTER = "/worker/v1/register"
@@ -17,22 +17,27 @@ async def registered(engine: Engine, *tasks: dict[str, Any], **more: Any) -> tup
     return answer["version"], answer["isCurrent"]
 
 
-async def production(engine: Engine) -> Engine:
-    """A production environment of the engine, where a worker of old code does not become current."""
-    key = (await admin(engine).post("/api/v1/environments", {"slug": "prod", "type": "PRODUCTION"}))["key"]
+async def made(engine: Engine, slug: str, kind: str) -> Engine:
+    """Another environment of the engine, where nothing was registered yet."""
+    key = (await admin(engine).post("/api/v1/environments", {"slug": slug, "type": kind}))["key"]
     other = admin(engine)
     other.client.headers["authorization"] = f"Bearer {key}"
     return other
+
+
+@pytest.fixture
+async def fresh(engine: Engine) -> Engine:
+    return await made(engine, "fresh", "DEVELOPMENT")
 
 
 async def versions(engine: Engine, **parameters: Any) -> list[str]:
     return [each["version"] for each in (await engine.get(DEPLOYMENTS, **parameters))["data"]]
 
 
-async def test_a_deployment_tells_all_that_is_known_of_a_version(engine: Engine) -> None:
-    await registered(engine, A, B)
+async def test_a_deployment_tells_all_that_is_known_of_a_version(fresh: Engine) -> None:
+    await registered(fresh, A, B)
 
-    (item,) = (await engine.get(DEPLOYMENTS))["data"]
+    (item,) = (await fresh.get(DEPLOYMENTS))["data"]
 
     assert re.fullmatch("deployment_[0-9a-f]{32}", item["id"])
     assert re.fullmatch("[0-9a-f]{64}", item["contentHash"])
@@ -51,20 +56,20 @@ async def test_a_deployment_tells_all_that_is_known_of_a_version(engine: Engine)
         "runtimeVersion": "unknown",
     }
     for name in (item["id"], item["version"], "current", "latest"):
-        assert await engine.get(f"{DEPLOYMENTS}/{name}") == item
+        assert await fresh.get(f"{DEPLOYMENTS}/{name}") == item
 
 
-async def test_in_development_a_worker_becomes_current_by_starting(engine: Engine) -> None:
-    first = await registered(engine, A)
-    await registered(engine, B)
+async def test_in_development_a_worker_becomes_current_by_starting(fresh: Engine) -> None:
+    first = await registered(fresh, A)
+    await registered(fresh, B)
 
-    assert (first, await registered(engine, A)) == (("20270115.1", True), ("20270115.1", True))
-    assert (await engine.get(f"{DEPLOYMENTS}/current"))["version"] == "20270115.1"
-    assert (await engine.get(f"{DEPLOYMENTS}/latest"))["version"] == "20270115.2"
+    assert (first, await registered(fresh, A)) == (("20270115.1", True), ("20270115.1", True))
+    assert (await fresh.get(f"{DEPLOYMENTS}/current"))["version"] == "20270115.1"
+    assert (await fresh.get(f"{DEPLOYMENTS}/latest"))["version"] == "20270115.2"
 
 
-async def test_elsewhere_only_new_tasks_do_or_those_that_are_to_be_promoted(engine: Engine) -> None:
-    prod = await production(engine)
+async def test_elsewhere_only_new_tasks_do_or_those_that_are_to_be_promoted(fresh: Engine) -> None:
+    prod = await made(fresh, "prod", "PRODUCTION")
     told = [
         await registered(prod, A),
         await registered(prod, B),
@@ -85,60 +90,60 @@ async def test_elsewhere_only_new_tasks_do_or_those_that_are_to_be_promoted(engi
     assert [each["isCurrent"] for each in (await prod.get(DEPLOYMENTS))["data"]] == [False, False, True]
 
 
-async def test_a_deployment_that_was_never_promoted_says_so(engine: Engine) -> None:
-    await registered(engine, A, promote=False)
+async def test_a_deployment_that_was_never_promoted_says_so(fresh: Engine) -> None:
+    await registered(fresh, A, promote=False)
 
-    latest = await engine.get(f"{DEPLOYMENTS}/latest")
+    latest = await fresh.get(f"{DEPLOYMENTS}/latest")
 
     assert (latest["isCurrent"], "promotedAt" in latest) == (False, False)
-    sentence = await engine.refused("GET", f"{DEPLOYMENTS}/current", 404)
+    sentence = await fresh.refused("GET", f"{DEPLOYMENTS}/current", 404)
     assert sentence == "No deployment of this environment was promoted yet."
 
 
 @pytest.mark.parametrize("by", ["version", "id"])
-async def test_a_deployment_is_promoted_by_version_or_id_and_again_changes_nothing(engine: Engine, by: str) -> None:
-    await registered(engine, A)
-    await registered(engine, B)
-    first = await engine.get(f"{DEPLOYMENTS}/20270115.1")
-    await engine.advance(1_000)
+async def test_a_deployment_is_promoted_by_version_or_id_and_again_changes_nothing(fresh: Engine, by: str) -> None:
+    await registered(fresh, A)
+    await registered(fresh, B)
+    first = await fresh.get(f"{DEPLOYMENTS}/20270115.1")
+    await fresh.advance(1_000)
 
-    answer = await engine.post(f"{DEPLOYMENTS}/{first[by]}/promote")
-    head = engine.head
-    again = await engine.post(f"{DEPLOYMENTS}/{first[by]}/promote")
+    answer = await fresh.post(f"{DEPLOYMENTS}/{first[by]}/promote")
+    head = fresh.head
+    again = await fresh.post(f"{DEPLOYMENTS}/{first[by]}/promote")
 
     assert answer == again == first | {"isCurrent": True, "promotedAt": "2027-01-15T08:00:01.000Z"}
-    assert engine.head == head
-    assert await engine.get(f"{DEPLOYMENTS}/current") == answer
+    assert fresh.head == head
+    assert await fresh.get(f"{DEPLOYMENTS}/current") == answer
 
 
-async def test_new_runs_get_the_settings_of_what_was_promoted(engine: Engine) -> None:
-    await registered(engine, {"id": "a", "queue": {"name": "old"}})
-    await registered(engine, {"id": "a", "queue": {"name": "new"}})
-    await engine.post(f"{DEPLOYMENTS}/20270115.1/promote")
+async def test_new_runs_get_the_settings_of_what_was_promoted(fresh: Engine) -> None:
+    await registered(fresh, {"id": "a", "queue": {"name": "old"}})
+    await registered(fresh, {"id": "a", "queue": {"name": "new"}})
+    await fresh.post(f"{DEPLOYMENTS}/20270115.1/promote")
 
-    assert (await engine.retrieve(await engine.trigger("a")))["queue"] == "old"
+    assert (await fresh.retrieve(await fresh.trigger("a")))["queue"] == "old"
 
 
 @pytest.mark.parametrize(
     ("method", "path"), [("GET", "/20300101.1"), ("GET", "/deployment_0"), ("POST", "/20300101.1/promote")]
 )
-async def test_what_is_not_there_is_not_found(engine: Engine, method: str, path: str) -> None:
-    await registered(engine, A)
+async def test_what_is_not_there_is_not_found(fresh: Engine, method: str, path: str) -> None:
+    await registered(fresh, A)
 
-    sentence = await engine.refused(method, DEPLOYMENTS + path, 404)
+    sentence = await fresh.refused(method, DEPLOYMENTS + path, 404)
 
     assert sentence == f"There is no deployment {path.split('/')[1]} in this environment."
 
 
-async def test_before_the_first_one_there_is_none(engine: Engine) -> None:
-    assert await engine.get(DEPLOYMENTS) == {"data": [], "pagination": {}}
-    assert await engine.refused("GET", f"{DEPLOYMENTS}/latest", 404) == "This environment has no deployment yet."
+async def test_before_the_first_one_there_is_none(fresh: Engine) -> None:
+    assert await fresh.get(DEPLOYMENTS) == {"data": [], "pagination": {}}
+    assert await fresh.refused("GET", f"{DEPLOYMENTS}/latest", 404) == "This environment has no deployment yet."
 
 
-async def test_deployments_of_another_environment_do_not_exist(engine: Engine) -> None:
-    other = await environment(engine, "stg")
-    await registered(engine, A)
-    mine = await engine.get(f"{DEPLOYMENTS}/current")
+async def test_deployments_of_another_environment_do_not_exist(fresh: Engine) -> None:
+    other = await made(fresh, "other", "STAGING")
+    await registered(fresh, A)
+    mine = await fresh.get(f"{DEPLOYMENTS}/current")
 
     await other.refused("GET", f"{DEPLOYMENTS}/{mine['id']}", 404)
     await other.refused("POST", f"{DEPLOYMENTS}/{mine['version']}/promote", 404)
@@ -147,14 +152,14 @@ async def test_deployments_of_another_environment_do_not_exist(engine: Engine) -
     assert (await other.get(f"{DEPLOYMENTS}/current"))["id"] != mine["id"]
 
 
-async def test_pages_are_turned_with_the_cursor(engine: Engine) -> None:
+async def test_pages_are_turned_with_the_cursor(fresh: Engine) -> None:
     for number in range(5):
-        await registered(engine, {"id": f"t{number}"})
+        await registered(fresh, {"id": f"t{number}"})
     seen: list[str] = []
     after: dict[str, str] = {}
 
     for _ in range(3):
-        page = await engine.get(DEPLOYMENTS, **{"page[size]": 2} | after)
+        page = await fresh.get(DEPLOYMENTS, **{"page[size]": 2} | after)
         seen += [each["version"] for each in page["data"]]
         after = {"page[after]": page["pagination"].get("next", "")}
 
@@ -162,17 +167,17 @@ async def test_pages_are_turned_with_the_cursor(engine: Engine) -> None:
     assert after == {"page[after]": ""}
 
 
-async def test_twenty_are_on_a_page_of_no_other_size(engine: Engine) -> None:
+async def test_twenty_are_on_a_page_of_no_other_size(fresh: Engine) -> None:
     for number in range(21):
-        await registered(engine, {"id": f"t{number}"})
+        await registered(fresh, {"id": f"t{number}"})
 
-    assert len(await versions(engine)) == 20
+    assert len(await versions(fresh)) == 20
 
 
-async def test_a_list_is_narrowed_by_time_and_status(engine: Engine) -> None:
-    await registered(engine, A)
-    await engine.advance(60_000)
-    await registered(engine, B)
+async def test_a_list_is_narrowed_by_time_and_status(fresh: Engine) -> None:
+    await registered(fresh, A)
+    await fresh.advance(60_000)
+    await registered(fresh, B)
     first, second = "20270115.1", "20270115.2"
 
     asked: list[dict[str, Any]] = [
@@ -185,7 +190,7 @@ async def test_a_list_is_narrowed_by_time_and_status(engine: Engine) -> None:
         {"status": "FAILED"},
     ]
 
-    found = [await versions(engine, **each) for each in asked]
+    found = [await versions(fresh, **each) for each in asked]
     assert found == [[second], [second, first], [second], [first], [first], [second, first], []]
 
 
@@ -201,7 +206,7 @@ async def test_a_list_is_narrowed_by_time_and_status(engine: Engine) -> None:
         ("page[after]=YQ", "This cursor was not given out by a list."),
     ],
 )
-async def test_a_query_that_cannot_be_answered_is_refused(engine: Engine, query: str, reason: str) -> None:
-    await registered(engine, A)
+async def test_a_query_that_cannot_be_answered_is_refused(fresh: Engine, query: str, reason: str) -> None:
+    await registered(fresh, A)
 
-    assert reason in await engine.refused("GET", f"{DEPLOYMENTS}?{query}", 400)
+    assert reason in await fresh.refused("GET", f"{DEPLOYMENTS}?{query}", 400)
