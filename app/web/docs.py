@@ -15,6 +15,8 @@ _NAMES: dict[str, type[Any]] = {
     "ResetKeyRequest": bodies.ResetKeyBody,
     "TagsRequest": bodies.TagsBody,
     "MetadataRequest": bodies.MetadataBody,
+    "CredentialsRequest": bodies.CredentialsBody,
+    "CreateEnvironmentRequest": bodies.CreateEnvironmentBody,
     "RegisterRequest": bodies.RegisterBody,
     "TurnRequest": bodies.TurnBody,
 }

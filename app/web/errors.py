@@ -8,6 +8,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
+from starlette.routing import BaseRoute, Match, Route
 
 from domain import errors
 
@@ -22,6 +23,10 @@ class Unauthorized(errors.Refused):
     """No key, or one that opens nothing."""
 
 
+class Forbidden(errors.Refused):
+    """The key is valid, and does not open this."""
+
+
 class TooLarge(errors.Refused):
     """The body is larger than the route takes."""
 
@@ -30,6 +35,7 @@ STATUS: dict[type[errors.RunfoldError], int] = {
     Malformed: 400,
     errors.NotAllowed: 400,
     Unauthorized: 401,
+    Forbidden: 403,
     errors.NotFound: 404,
     errors.UnknownVersion: 404,
     TooLarge: 413,
@@ -40,11 +46,13 @@ STATUS: dict[type[errors.RunfoldError], int] = {
     errors.Deposed: 503,
     errors.LedgerError: 500,
     errors.OutOfStep: 500,
+    errors.SealBroken: 500,
     errors.RunfoldError: 500,
 }
 TITLES = {
     400: "Bad request",
     401: "Unauthorized",
+    403: "Forbidden",
     404: "Not found",
     405: "Method not allowed",
     413: "Request body too large",
@@ -93,8 +101,23 @@ async def _http(request: Request, error: Exception) -> Response:
         405: f"{request.method} is not a method of {request.url.path}.",
     }
     response = answer(error.status_code, sentences.get(error.status_code, str(error.detail)))
-    response.headers.update(error.headers or {})  # a 405 says which methods there are
+    response.headers.update(error.headers or {})
+    if error.status_code == 405:
+        response.headers["allow"] = ", ".join(sorted(_methods_at(request)))
     return response
+
+
+def _methods_at(request: Request) -> set[str]:
+    """All methods of a path; the framework names those of the first route there, and each of ours has one method."""
+    methods: set[str] = set()
+    waiting: list[BaseRoute] = [*request.app.routes]
+    while waiting:
+        route = waiting.pop()
+        if isinstance(route, Route) and route.matches(request.scope)[0] is not Match.NONE:
+            methods |= route.methods or set()
+        # Recent versions of FastAPI keep a router that was included as one route.
+        waiting += getattr(getattr(route, "original_router", None), "routes", [])
+    return methods
 
 
 async def _unexpected(_request: Request, error: Exception) -> Response:

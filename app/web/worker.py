@@ -20,7 +20,7 @@ from app.web.docs import body_of
 from app.web.triggering import json
 from domain import commands
 from domain.attempts import RESOLVER_REPORTS, Report
-from domain.commands import Cancel, HandOut, RefusedReport, TurnAnswer
+from domain.commands import Cancel, HandOut, RefusedReport, Registered, TurnAnswer
 from domain.environment import Environment
 from domain.errors import InvalidInput, LedgerCorrupt
 from domain.events import API, NOTHING, Recorded, RunError, RunTriggered, TaskSettings
@@ -82,13 +82,13 @@ class AnswerBody(Struct):
 
 @router.post("/worker/v1/register", openapi_extra=body_of("RegisterRequest"))
 async def register(request: Request, service: ServiceDep, caller: CallerDep) -> Response:
-    """Make these tasks the current version of the environment."""
+    """Make these tasks a version of the environment: the current one, if they are new or it is for development."""
     body = bodies.decode(await read_body(request, TURN_MAX_BYTES), bodies.RegisterBody)
     if not 1 <= len(body.tasks) <= TASKS_MAX or len({task.id for task in body.tasks}) < len(body.tasks):
         raise InvalidInput(f"A worker has 1 to {TASKS_MAX} tasks, each with an id of its own.")
     tasks = tuple(sorted((_checked(task) for task in body.tasks), key=lambda task: task.id))
     now = service.clock.now().wall
-    version = await service.loop.submit(
+    registered: Registered = await service.loop.submit(
         commands.RegisterVersion(
             environment=caller.environment.id,
             actor=caller.actor,
@@ -97,11 +97,12 @@ async def register(request: Request, service: ServiceDep, caller: CallerDep) -> 
             digest=hashlib.sha256(msgspec.json.encode(tasks)).hexdigest(),
             tasks=tasks,
             day=f"{datetime.fromtimestamp(now / 1_000, UTC):%Y%m%d}",
+            promote=body.promote,
         )
     )
     wait_ms = min(WAIT_MS_MAX, service.lease_ms * 2 // 3)
-    described = describe(caller.environment)
-    return json({"version": version, "leaseMs": service.lease_ms, "waitMs": wait_ms, "environment": described})
+    answer = {"version": registered.version, "isCurrent": registered.is_current, "leaseMs": service.lease_ms}
+    return json(answer | {"waitMs": wait_ms, "environment": describe(caller.environment)})
 
 
 @router.post("/worker/v1/turn", openapi_extra=body_of("TurnRequest"))
@@ -126,7 +127,13 @@ async def turn(request: Request, service: ServiceDep, caller: CallerDep) -> Resp
 
 def describe(environment: Environment) -> dict[str, str]:
     """An environment as workers and clients see it."""
-    return {"id": environment.id, "slug": environment.slug, "type": environment.type}
+    return {
+        "id": environment.id,
+        "slug": environment.slug,
+        "type": environment.type,
+        "project": environment.project,
+        "organization": environment.organization,
+    }
 
 
 async def _in_time(request: Request, future: "asyncio.Future[Any]", wait_ms: int) -> bool:
