@@ -90,7 +90,7 @@ def test_a_connection_that_is_not_there_cannot_be_removed(*, was_there: bool) ->
 
 def test_environments_do_not_share_connections() -> None:
     room = Room()
-    room.ask(c.CreateEnvironment, environment="env_2", slug="prod", type="PRODUCTION")
+    room.ask(c.CreateEnvironment, environment="env_2", slug="another", type="PRODUCTION")
     save(room)
 
     assert room.engine.memory.connection("env_2", "github") is None

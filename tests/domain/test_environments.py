@@ -31,7 +31,7 @@ def test_a_command_for_an_unknown_environment_is_refused() -> None:
 def test_a_run_of_another_environment_is_not_found() -> None:
     room = Room()
     room.trigger()
-    room.ask(c.CreateEnvironment, environment="env_2", slug="prod", type="PRODUCTION")
+    room.ask(c.CreateEnvironment, environment="env_2", slug="another", type="PRODUCTION")
 
     for kind, more in ((c.CancelRun, {}), (c.GiveUpRun, {"message": "Over."}), (c.RescheduleRun, {"until": 1})):
         with pytest.raises(NotFound, match="Run run_1 not found"):
@@ -40,9 +40,11 @@ def test_a_run_of_another_environment_is_not_found() -> None:
 
 def test_no_two_environments_have_one_slug() -> None:
     room = Room()
+    room.ask(c.CreateEnvironment, environment="env_2", slug="another", type="STAGING")
+    room.news()
 
-    with pytest.raises(NotAllowed, match="There is an environment dev already"):
-        room.ask(c.CreateEnvironment, environment="env_2", slug="dev", type="PRODUCTION")
+    with pytest.raises(NotAllowed, match="There is an environment another already"):
+        room.ask(c.CreateEnvironment, environment="env_3", slug="another", type="PRODUCTION")
 
     assert room.news() == []
 
@@ -50,18 +52,18 @@ def test_no_two_environments_have_one_slug() -> None:
 def test_an_environment_begins_with_all_that_is_said_of_it_at_once() -> None:
     room = Room()
     key = e.ApiKeyCreated("aa", "tr_prod_…a")
-    more = {"slug": "prod", "type": "PRODUCTION", "project": "shop", "organization": "acme"}
+    more = {"slug": "live", "type": "PRODUCTION", "project": "shop", "organization": "acme"}
 
     room.ask(c.CreateEnvironment, environment="env_2", concurrency_limit=5, first_key=key, **more)
 
     assert [event for _, event in room.news()] == [
-        e.EnvironmentCreated("prod", "PRODUCTION", "shop", "acme"),
+        e.EnvironmentCreated("live", "PRODUCTION", "shop", "acme"),
         e.EnvironmentLimited(5),
         key,
     ]
     state = room.engine.memory.environment("env_2")
     assert state == Environment(
-        "env_2", "prod", "PRODUCTION", 3, "shop", "acme", keys=frozenset({"aa"}), concurrency_limit=5
+        "env_2", "live", "PRODUCTION", 3, "shop", "acme", keys=frozenset({"aa"}), concurrency_limit=5
     )
 
 

@@ -19,10 +19,10 @@ def register(room: Room, digest: str, *tasks: TaskSettings, day: str = "20270115
     return answer
 
 
-def production(*tasks: TaskSettings) -> Room:
-    """A room in whose production environment these tasks are the first version."""
+def room_of(kind: str, *tasks: TaskSettings) -> Room:
+    """A room with a second environment of this type, in which these tasks are the first version."""
     room = Room()
-    room.ask(c.CreateEnvironment, environment="env_2", slug="prod", type="PRODUCTION")
+    room.ask(c.CreateEnvironment, environment="env_2", slug="another", type=kind)
     register(room, "one", *tasks, environment="env_2")
     room.news()
     return room
@@ -54,16 +54,18 @@ def test_other_tasks_are_the_next_version_of_the_day() -> None:
 
 @pytest.mark.parametrize("promote", [None, True])
 def test_in_development_a_known_version_becomes_the_current_one_again(*, promote: bool | None) -> None:
-    room = Room()
-    register(room, "two", OTHER)
+    room = room_of("DEVELOPMENT", SEND_EMAIL)
+    register(room, "two", OTHER, environment="env_2")
     room.news()
 
-    assert register(room, "one", SEND_EMAIL, promote=promote) == c.Registered(FIRST, is_current=True)
-    assert room.news() == [("env_1", e.VersionPromoted(FIRST))]
+    again = register(room, "one", SEND_EMAIL, environment="env_2", promote=promote)
+
+    assert again == c.Registered(FIRST, is_current=True)
+    assert room.news() == [("env_2", e.VersionPromoted(FIRST))]
 
 
 def test_elsewhere_a_worker_of_old_code_that_comes_back_does_not_become_current() -> None:
-    room = production(SEND_EMAIL)
+    room = room_of("PRODUCTION", SEND_EMAIL)
     register(room, "two", OTHER, environment="env_2")
     room.news()
 
@@ -75,7 +77,7 @@ def test_elsewhere_a_worker_of_old_code_that_comes_back_does_not_become_current(
 
 
 def test_new_tasks_may_be_registered_without_becoming_current() -> None:
-    room = production()
+    room = room_of("PRODUCTION")
 
     registered = register(room, "two", SEND_EMAIL, environment="env_2", promote=False)
 
@@ -86,17 +88,19 @@ def test_new_tasks_may_be_registered_without_becoming_current() -> None:
 
 
 def test_a_version_that_is_known_and_not_to_be_promoted_stays_what_it_is_in_development_too() -> None:
-    room = Room()
-    register(room, "two", OTHER)
+    room = room_of("DEVELOPMENT", SEND_EMAIL)
+    register(room, "two", OTHER, environment="env_2")
     room.news()
 
-    assert register(room, "one", SEND_EMAIL, promote=False) == c.Registered(FIRST, is_current=False)
+    again = register(room, "one", SEND_EMAIL, environment="env_2", promote=False)
+
+    assert again == c.Registered(FIRST, is_current=False)
     assert room.news() == []
 
 
 def test_before_anything_is_promoted_there_is_no_current_version() -> None:
     room = Room()
-    room.ask(c.CreateEnvironment, environment="env_2", slug="prod", type="PRODUCTION")
+    room.ask(c.CreateEnvironment, environment="env_2", slug="another", type="PRODUCTION")
 
     assert register(room, "one", SEND_EMAIL, environment="env_2", promote=False).is_current is False
     assert (state_of(room, "env_2").current, state_of(room, "env_2").home("send-email")) == (None, None)
