@@ -8,8 +8,8 @@ from msgspec import Raw, Struct
 
 from adapters.ids import Uuid7Ids
 from app.backends import Database
+from app.environments import digest_of
 from app.rebuild import rebuild
-from app.service import digest_of
 from bench import databases
 from bench.processes import KEY
 from domain import events as e

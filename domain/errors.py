@@ -6,9 +6,11 @@ RunfoldError
 │   ├── NotFound         what it names does not exist in this environment
 │   │   └── QueueNotFound  no task names the queue, no run is in it, and nobody said anything of it
 │   ├── NotAllowed       the state does not allow it
+│   ├── KeyMissing       something is to be encrypted or decrypted, and the key for it is not here
 │   └── UnknownVersion   a worker names a version that was never registered
 ├── Unavailable          the engine cannot take it now; asking again later is safe
 │   └── Busy             the inbox is full
+├── SealBroken           what is encrypted was changed, or moved to another place
 ├── OutOfStep            the read models cannot take these events: rebuild them
 └── LedgerError
     ├── Deposed          another writer, or a lost tail, stands where the head should be
@@ -41,6 +43,10 @@ class NotAllowed(Refused):
     """The state does not allow the command."""
 
 
+class KeyMissing(Refused):
+    """Something is to be encrypted or decrypted, and the key for it is not here."""
+
+
 class UnknownVersion(Refused):
     """A worker names a version that was never registered in this environment."""
 
@@ -51,6 +57,10 @@ class Unavailable(RunfoldError):
 
 class Busy(Unavailable):
     """The inbox is full."""
+
+
+class SealBroken(RunfoldError):
+    """What is encrypted was changed, or moved to another place."""
 
 
 class OutOfStep(RunfoldError):

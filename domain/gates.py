@@ -85,13 +85,17 @@ class Gates:
         held = self._from_connections(settings, run.delay_until)
         return [] if isinstance(held, e.RunHeldForConnections) else [held or e.RunEnqueued("connections")]
 
+    def missing(self, settings: TaskSettings) -> tuple[str, ...]:
+        """The connections that a task needs and that are not ready."""
+        return tuple(name for name in settings.connections if not self._is_ready(name))
+
     def _from_auth(self, settings: TaskSettings, delay_until: int | None) -> RunEvent | None:
         if settings.auth_resolver:
             return e.RunHeldForAuth()
         return self._from_connections(settings, delay_until)
 
     def _from_connections(self, settings: TaskSettings | None, delay_until: int | None) -> RunEvent | None:
-        missing = tuple(name for name in settings.connections if not self._is_ready(name)) if settings else ()
+        missing = self.missing(settings) if settings else ()
         if missing:
             return e.RunHeldForConnections(missing)
         if delay_until is not None and delay_until > self._now:

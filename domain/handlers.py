@@ -7,11 +7,11 @@ from msgspec import Raw
 
 from domain import annotations, lifecycle
 from domain import commands as c
-from domain import environment as environments
 from domain import events as e
 from domain.commands import Accepted, Command
 from domain.draft import Draft, Origin, Ticket
 from domain.environment import Environment
+from domain.environment_handlers import EnvironmentHandlers
 from domain.errors import NotFound
 from domain.keys import Key
 from domain.lifecycle import PARENT_CANCELED
@@ -39,12 +39,9 @@ class Handlers:
             c.UpdateMetadata: self._update_metadata,
             c.JudgePayloads: self._judge_payloads,
             c.ResetKey: self._reset_key,
-            c.CreateEnvironment: self._create_environment,
-            c.AddKey: self._add_key,
-            c.RevokeKey: self._revoke_key,
-            c.RegisterVersion: self._register_version,
             c.EndTurn: self._end_turn,
             **QueueHandlers(memory).methods,
+            **EnvironmentHandlers(memory).methods,
         }
 
     def handle(self, ticket: Ticket, command: Command, draft: Draft, now: int) -> None:
@@ -114,24 +111,6 @@ class Handlers:
         if not isinstance(key, Key) or key.stands_for(draft.recorded_at) is None:
             raise NotFound("No run has this idempotency key.")
         draft.record(command.key, [e.KeyFreed()], Origin.of(command))
-
-    def _create_environment(self, command: c.CreateEnvironment, draft: Draft) -> None:
-        if draft.state(command.environment) is None:
-            draft.record(command.environment, [e.EnvironmentCreated(command.slug, command.type)], Origin.of(command))
-
-    def _add_key(self, command: c.AddKey, draft: Draft) -> None:
-        events = environments.add_key(self._environment(command), command.sha256, command.hint)
-        draft.record(command.environment, events, Origin.of(command))
-
-    def _revoke_key(self, command: c.RevokeKey, draft: Draft) -> None:
-        events = environments.revoke_key(self._environment(command), command.sha256)
-        draft.record(command.environment, events, Origin.of(command))
-
-    def _register_version(self, command: c.RegisterVersion, draft: Draft) -> str:
-        events = environments.register(self._environment(command), command.digest, command.tasks, command.day)
-        after = draft.record(command.environment, events, Origin.of(command))
-        assert isinstance(after, Environment)
-        return after.digests[command.digest]
 
     def _end_turn(self, command: c.EndTurn, draft: Draft) -> None:
         self._turns.end(command, draft)

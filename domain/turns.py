@@ -10,7 +10,7 @@ from domain.commands import Cancel, EndTurn, HandOut, RefusedReport, Turn, TurnA
 from domain.draft import Draft, Origin, Ticket
 from domain.eligibility import eligible
 from domain.errors import InvalidInput, NotAllowed, NotFound, UnknownVersion
-from domain.events import AttemptFailed, QueueStartsCounted, TaskSettings
+from domain.events import AttemptFailed, QueueStartsCounted, RunHeldForConnections, TaskSettings
 from domain.memory import Memory
 from domain.resolvers import Resolvers
 from domain.retry import ONCE
@@ -224,8 +224,13 @@ class Turns:
         self._resolvers.ask(session, environment, want)
         if len(session.runs) >= want:
             return len(session.runs)
+        gates = self._memory.gates(environment, draft.recorded_at)
         may_take = eligible(session, environment, self.is_served)
         for run in self._memory.ready.take(environment.id, may_take, draft.recorded_at):
+            if tasks[run.task].connections and (missing := gates.missing(tasks[run.task])):
+                # A connection was removed while the run was queued.
+                draft.record(run.id, [RunHeldForConnections(missing)], origin)
+                continue
             after = draft.record(run.id, attempts.dequeue(run, session.id, session.version), origin)
             assert isinstance(after, Run), "a run stays a run"
             if after.is_final:

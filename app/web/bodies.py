@@ -179,6 +179,23 @@ class RegisterBody(Struct):
 
     tasks: list[TaskSettings]
     sdk: str = "unknown"
+    promote: bool | None = None
+
+
+class CredentialsBody(Struct):
+    """The credentials of a connection: any JSON."""
+
+    credentials: Raw
+
+
+class CreateEnvironmentBody(Struct, rename="camel"):
+    """A new environment."""
+
+    slug: str
+    type: str
+    project: str = "default"
+    organization: str = "default"
+    concurrency_limit: Count | None = None
 
 
 class ErrorBody(Struct, rename="camel"):

@@ -19,6 +19,8 @@ _NAMES: dict[str, type[Any]] = {
     "OverrideQueueRequest": bodies.OverrideQueueBody,
     "ResetQueueRequest": bodies.ResetQueueBody,
     "ConcurrencyRequest": bodies.ConcurrencyBody,
+    "CredentialsRequest": bodies.CredentialsBody,
+    "CreateEnvironmentRequest": bodies.CreateEnvironmentBody,
     "RegisterRequest": bodies.RegisterBody,
     "TurnRequest": bodies.TurnBody,
 }

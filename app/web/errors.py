@@ -23,6 +23,10 @@ class Unauthorized(errors.Refused):
     """No key, or one that opens nothing."""
 
 
+class Forbidden(errors.Refused):
+    """The key is valid, and does not open this."""
+
+
 class TooLarge(errors.Refused):
     """The body is larger than the route takes."""
 
@@ -31,6 +35,7 @@ STATUS: dict[type[errors.RunfoldError], int] = {
     Malformed: 400,
     errors.NotAllowed: 400,
     Unauthorized: 401,
+    Forbidden: 403,
     errors.NotFound: 404,
     errors.QueueNotFound: 404,
     errors.UnknownVersion: 404,
@@ -42,11 +47,13 @@ STATUS: dict[type[errors.RunfoldError], int] = {
     errors.Deposed: 503,
     errors.LedgerError: 500,
     errors.OutOfStep: 500,
+    errors.SealBroken: 500,
     errors.RunfoldError: 500,
 }
 TITLES = {
     400: "Bad request",
     401: "Unauthorized",
+    403: "Forbidden",
     404: "Not found",
     405: "Method not allowed",
     413: "Request body too large",

@@ -86,8 +86,11 @@ def _bool(parameters: Mapping[str, str], name: str) -> bool | None:
 
 def _date(parameters: Mapping[str, str], side: str) -> int | None:
     value = parameters.get(f"filter[createdAt][{side}]")
-    if value is None:
-        return None
+    return None if value is None else moment(value)
+
+
+def moment(value: str) -> int:
+    """A moment in milliseconds, or as an ISO 8601 date. Raises InvalidInput."""
     if value.isascii() and value.isdigit() and len(value) <= 15:
         return int(value)
     return durations.parse_date(value)

@@ -23,6 +23,7 @@ ON_EVERY_DATABASE = frozenset(
             "test_result_and_events",
         ),
         *("test_retrieve", "test_trigger_batch", "test_worker_reports"),
+        *("test_connections", "test_deployments", "test_keepers"),
     }
 )
 """The modules whose answers rest on what is stored; the others ask nothing of the database that these do not."""

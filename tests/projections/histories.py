@@ -97,12 +97,16 @@ class Historian:
         happenings: tuple[tuple[str, Event], ...] = (
             (environment, version),
             (environment, e.ApiKeyCreated(f"{number:064x}", "rf_…")),
+            (f"conn_{environment}", e.ConnectionSaved("mail", f"1.aa.{number}", "aa")),
+            (f"conn_{environment}", e.ConnectionSaved("mail", f"1.bb.{number}", "bb")),
             ("key_1", e.KeyClaimed("run_1", self.now + 5)),
             (f"batch_{number}", e.BatchTriggered(("run_1",))),
             (WRITER, e.WriterStarted(number)),
             ("queue_1", self.chance.choice(_OF_A_QUEUE)),
         )
         stream, event = self.chance.choice(happenings)
+        if stream in self.states and isinstance(event, e.ConnectionSaved) and self.chance.random() < 0.5:
+            event = e.ConnectionRemoved("mail")
         self.record(stream, event, environment)
 
 

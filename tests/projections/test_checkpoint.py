@@ -9,6 +9,7 @@ from msgspec import Struct, defstruct
 
 from domain import events as e
 from domain import states
+from domain.connection import Connection
 from domain.environment import Environment
 from domain.events import Event, Recorded
 from domain.queue import QueueState
@@ -39,6 +40,18 @@ def test_a_run_is_kept_until_it_ends() -> None:
     assert kept_after(*executing) == states.fold(executing)
     assert kept_after(*of_run(TRIGGERED, e.RunCanceled())) is None
     assert kept_after(*of_run(TRIGGERED, e.RunCanceled(), e.TagsAdded(("late",)))) is None
+
+
+def test_a_connection_is_kept_also_when_it_is_removed() -> None:
+    history = [
+        Recorded(number, "conn_1", number, "env_a", number, number, "test", "test", event)
+        for number, event in enumerate(
+            [e.ConnectionSaved("mail", "1.aa.x", "aa"), e.ConnectionRemoved("mail"), e.ConnectionRemoved("mail")], 1
+        )
+    ]
+
+    assert kept_after(*history[:1]) == Connection("conn_1", 1, "env_a", "mail", 1, 1, "1.aa.x", "aa")
+    assert kept_after(*history) == Connection("conn_1", 3, "env_a", "mail", 1, 3)
 
 
 def test_environments_queues_and_the_writer_are_kept_keys_and_batches_are_not() -> None:

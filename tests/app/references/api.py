@@ -16,7 +16,7 @@ from tests.app.routes import routes_of
 
 INTRODUCTION = """Every request carries the header `Authorization: Bearer <secret key>`, but for `/livez`, `/readyz`,
 `/metrics`, `/docs` and `/openapi.json`. A key opens one environment, and nothing of another one can be seen or changed
-with it.
+with it. The admin key (`RUNFOLD_ADMIN_KEY`) opens `/api/v1/environments` and nothing else.
 
 - Bodies and answers are JSON (`content-type` is not looked at). Fields that nobody knows are ignored.
 - What there is none of is left out of an answer, never `null`. In the options of a trigger `null` is the same as
@@ -34,6 +34,9 @@ with it.
 TITLES = {
     "runs": "Runs",
     "queues": "Queues",
+    "deployments": "Deployments",
+    "connections": "Connections",
+    "environments": "Environments and keys",
     "ledger": "The ledger",
     "workers": "Workers",
     "health": "Health",
@@ -80,6 +83,12 @@ NOTES = {
     " limit that counts, for each concurrency key apart; `running` and `queued` are those of all keys together.",
     ("POST", "/api/v1/queues/{queue}/concurrency/override"): "`concurrencyLimit` is 0 to 100,000, and not more than"
     " the limit of the environment.",
+    ("GET", "/api/v1/deployments"): "A deployment is a version of the tasks, as a worker or `runfold deploy`"
+    " registered it. `deployedAt` is when that was, `promotedAt` when it last became the current one.",
+    ("POST", "/api/v1/environments"): "`type` is DEVELOPMENT, STAGING, PRODUCTION or PREVIEW; `project` and"
+    " `organization` are told to tasks, `default` if left out. `concurrencyLimit` is 0 to 100,000.",
+    ("PUT", "/api/v1/connections/{name}"): "A name has 1 to 128 printable characters; credentials have at most"
+    " 65,536 bytes.",
     ("GET", "/api/v1/ledger/events"): "Follow the ledger by asking again with `after` set to `next`, until `next` is"
     " `head`. [Events](events.md) has them all.",
     ("GET", "/metrics"): "[Metrics](metrics.md) has them all.",
