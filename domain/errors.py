@@ -3,8 +3,10 @@
 RunfoldError
 ├── Refused              the command is at odds with the rules or the state; nothing was written
 │   ├── InvalidInput     the input itself is wrong
+│   ├── TooLarge         what is sent, or what would come of it, is larger than what is kept
 │   ├── NotFound         what it names does not exist in this environment
 │   ├── NotAllowed       the state does not allow it
+│   │   └── TooLate      the run ended too long ago
 │   └── UnknownVersion   a worker names a version that was never registered
 ├── Unavailable          the engine cannot take it now; asking again later is safe
 │   └── Busy             the inbox is full
@@ -28,12 +30,20 @@ class InvalidInput(Refused):
     """The input itself is wrong."""
 
 
+class TooLarge(Refused):
+    """What is sent, or what would come of it, is larger than what is kept."""
+
+
 class NotFound(Refused):
     """What the command names does not exist in this environment."""
 
 
 class NotAllowed(Refused):
     """The state does not allow the command."""
+
+
+class TooLate(NotAllowed):
+    """The run ended too long ago."""
 
 
 class UnknownVersion(Refused):

@@ -23,6 +23,8 @@ class Verdict(Struct, frozen=True, gc=False):
 
     version: str
     error: RunError | None = None
+    seen: int | None = None
+    """How many events the run had when its payload was looked at; None for one that is only triggered."""
 
 
 class Gates:
@@ -38,6 +40,10 @@ class Gates:
         if lock is None:
             return self._environment.home(task)
         return lock if self._environment.settings(task, lock) else None
+
+    def refuses(self, task: str, lock: str | None, verdict: Verdict | None) -> bool:
+        """Whether the schema of the version that will execute the task says that the payload is wrong."""
+        return verdict is not None and verdict.error is not None and verdict.version == self.version_for(task, lock)
 
     def at_trigger(
         self, task: str, lock: str | None, verdict: Verdict | None, delay_until: int | None
@@ -55,13 +61,14 @@ class Gates:
         return self._from_auth(settings, delay_until)
 
     def after_version(self, run: Run, verdict: Verdict | None) -> list[RunEvent]:
-        """From the arrival of the version on. Nothing if it is not there, or the verdict is of another one."""
+        """From the arrival of the version on. Nothing if it is not there, or the verdict is of something else."""
         version = self.version_for(run.task, run.lock)
         settings = self._environment.settings(run.task, version) if version else None
         if run.status is not Status.PENDING_VERSION or version is None or settings is None:
             return []
         if settings.payload_schema is not None:
-            if verdict is None or verdict.version != version:
+            # A payload may have been replaced since it was looked at.
+            if verdict is None or (verdict.version, verdict.seen) != (version, run.version):
                 return []
             if verdict.error:
                 return [e.PayloadRejected(verdict.error)]
@@ -73,14 +80,21 @@ class Gates:
 
     def after_auth(self, run: Run, sealed: str) -> list[RunEvent]:
         """From the resolver's answer on."""
+        return [e.AuthResolved(sealed), self._behind_auth(run)]
+
+    def without_auth(self, run: Run) -> list[RunEvent]:
+        """Past the resolver, when the version that came meanwhile has none. Nothing while it has one."""
         settings = self._settings(run)
-        return [e.AuthResolved(sealed), self._from_connections(settings, run.delay_until) or e.RunEnqueued("auth")]
+        return [] if settings and settings.auth_resolver else [self._behind_auth(run)]
 
     def after_connections(self, run: Run) -> list[RunEvent]:
         """From the arrival of connections on. Nothing if one is still missing."""
         settings = self._settings(run)
         held = self._from_connections(settings, run.delay_until)
         return [] if isinstance(held, e.RunHeldForConnections) else [held or e.RunEnqueued("connections")]
+
+    def _behind_auth(self, run: Run) -> RunEvent:
+        return self._from_connections(self._settings(run), run.delay_until) or e.RunEnqueued("auth")
 
     def _from_auth(self, settings: TaskSettings, delay_until: int | None) -> RunEvent | None:
         if settings.auth_resolver:

@@ -7,9 +7,9 @@ from fastapi import Depends, Request
 
 from app.reader import Reader
 from app.service import Service, digest_of
-from app.web.errors import TooLarge, Unauthorized
+from app.web.errors import Unauthorized
 from domain.environment import Environment
-from domain.errors import NotFound, Unavailable
+from domain.errors import NotFound, TooLarge, Unavailable
 from domain.events import Recorded
 
 V4_API = "2025-07-16"

@@ -22,18 +22,15 @@ class Unauthorized(errors.Refused):
     """No key, or one that opens nothing."""
 
 
-class TooLarge(errors.Refused):
-    """The body is larger than the route takes."""
-
-
 STATUS: dict[type[errors.RunfoldError], int] = {
     Malformed: 400,
     errors.NotAllowed: 400,
     Unauthorized: 401,
     errors.NotFound: 404,
     errors.UnknownVersion: 404,
-    TooLarge: 413,
+    errors.TooLarge: 413,
     errors.InvalidInput: 422,
+    errors.TooLate: 422,
     errors.Refused: 422,
     errors.Unavailable: 503,
     errors.LedgerUnavailable: 503,
