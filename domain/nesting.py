@@ -17,4 +17,4 @@ def _levels_of(text: bytes) -> int:
     unescaped = text.replace(b"\\\\", b"").replace(b'\\"', b"")
     outside_of_strings = b"".join(unescaped.split(b'"')[::2])
     brackets = outside_of_strings.translate(None, _NO_BRACKETS)
-    return max(accumulate(map(_LEVELS.__getitem__, brackets)))
+    return max(accumulate(map(_LEVELS.__getitem__, brackets)), default=0)

@@ -70,7 +70,7 @@ def new_run(
         lock=named(options.lock_to_version, "version") if options.lock_to_version else None,
         machine=machine_of(options.machine),
         parent=options.parent_run_id or None,
-        payload_digest=hashlib.sha256(bytes(body.payload)).hexdigest()[:16] if key is not None else None,
+        payload_digest=_digest_of(body.payload) if key is not None else None,
         keeps_failed=_keeps_failed(options.idempotency_key_options),
         debounce=_debounce(options, task, environment),
     ), blobs
@@ -153,6 +153,12 @@ def known_machine(machine: str) -> str:
 def machine_of(machine: str | None) -> str | None:
     """A machine preset, if one is named."""
     return None if machine is None else known_machine(machine)
+
+
+def _digest_of(payload: Raw) -> str:
+    """Tells one payload from another, however it is written."""
+    value: Any = msgspec.json.decode(payload) if bytes(payload) else None
+    return hashlib.sha256(msgspec.json.encode(value, order="deterministic")).hexdigest()[:16]
 
 
 def _keeps_failed(options: KeyOptions | None) -> bool:

@@ -15,6 +15,7 @@ ON_EVERY_DATABASE = frozenset(
         *("test_list_freshness", "test_list_model", "test_list_paging", "test_main_job", "test_payload_round_trip"),
         *("test_queues", "test_replay", "test_request_idempotency", "test_reschedule", "test_result_and_events"),
         *("test_retrieve", "test_trigger_batch", "test_worker_reports"),
+        *("test_gates", "test_families", "test_debounce", "test_tags", "test_metadata_api", "test_names"),
     }
 )
 """The modules whose answers rest on what is stored; the others ask nothing of the database that these do not."""
