@@ -63,10 +63,10 @@ class Checks:
             )
 
     def _judge(self, environment: Environment, history: list[Recorded], version: str) -> Verdict:
-        asked = asked_of(history)
+        asked, seen = asked_of(history), history[-1].version
         try:
             payload = value_of(self._ledger, asked.payload, asked.payload_blob)
         except LedgerCorrupt as error:
-            return Verdict(version, RunError(str(error), "InvalidPayload"))
+            return Verdict(version, RunError(str(error), "InvalidPayload"), seen)
         verdict = verdict_of(environment, asked.task, version, bytes(payload), asked.payload_type)
-        return verdict or Verdict(version)
+        return Verdict(version, verdict.error if verdict else None, seen)

@@ -36,10 +36,19 @@ def verdict_of(environment: Environment, task: str, lock: str | None, payload: b
     settings = environment.settings(task, version) if version else None
     if version is None or settings is None or settings.payload_schema is None:
         return None
-    validator = _validator(msgspec.json.encode(settings.payload_schema))
-    errors = islice(validator.iter_errors(value_of(payload, kind)), ERRORS_MAX)
-    found = [f"{_path(error.instance_path)}: {error.message}" for error in errors]
-    return Verdict(version, RunError("; ".join(found)[:8_192], "InvalidPayload") if found else None)
+    found = "; ".join(_mistakes(settings.payload_schema, payload, kind))
+    return Verdict(version, RunError(found[:8_192], "InvalidPayload") if found else None)
+
+
+def _mistakes(schema: dict[str, Any], payload: bytes, kind: str) -> list[str]:
+    """What is wrong with a payload, and where. One that cannot be looked at is wrong: no worker could either."""
+    try:
+        errors = _validator(msgspec.json.encode(schema)).iter_errors(value_of(payload, kind))
+        return [f"{_path(error.instance_path)}: {error.message}" for error in islice(errors, ERRORS_MAX)]
+    except msgspec.DecodeError as error:
+        return [f"$: it is said to be {SUPER_JSON_TYPE} and cannot be read as that: {_first_line(error)}"]
+    except (ValueError, RecursionError) as error:
+        return [f"$: it cannot be checked: {_first_line(error)}"]
 
 
 def value_of(payload: bytes, kind: str) -> Any:
@@ -66,7 +75,9 @@ def _refuse(uri: str) -> Any:
 
 
 def _path(steps: list[str | int]) -> str:
-    return "$" + "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in steps)
+    return "$" + "".join(
+        f"[{step}]" if isinstance(step, int) else f".{step}" if step.isidentifier() else f"[{step!r}]" for step in steps
+    )
 
 
 def _first_line(error: Exception) -> str:

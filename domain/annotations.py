@@ -7,7 +7,7 @@ from msgspec import Raw
 from domain import events as e
 from domain import metadata as objects
 from domain.commands import UpdateMetadata
-from domain.errors import InvalidInput, NotAllowed
+from domain.errors import InvalidInput, TooLate
 from domain.events import RunEvent
 from domain.run import Run
 from domain.states import State
@@ -29,7 +29,7 @@ def add_tags(run: Run, tags: tuple[str, ...]) -> list[RunEvent]:
 
 
 def update_metadata(run: Run, asked: UpdateMetadata, state: Callable[[str], State | None], now: int) -> dict[str, Raw]:
-    """The metadata after it, of each run of the family that it changes. Raises InvalidInput, NotAllowed."""
+    """The metadata after it, of each run of the family that it changes. Raises InvalidInput, TooLarge, TooLate."""
     members = {run.id: run}
     after: dict[str, Raw] = {}
     if asked.replaces is not None:
@@ -48,5 +48,5 @@ def update_metadata(run: Run, asked: UpdateMetadata, state: Callable[[str], Stat
     for stream in after:
         ended = members[stream].ended_at
         if ended is not None and now > ended + AFTER_THE_END_MS:
-            raise NotAllowed(f"Run {stream} ended more than an hour ago: its metadata cannot be changed any more.")
+            raise TooLate(f"Run {stream} ended more than an hour ago: its metadata cannot be changed any more.")
     return {stream: value for stream, value in after.items() if value != members[stream].metadata}

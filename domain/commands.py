@@ -3,7 +3,7 @@
 from msgspec import Raw, Struct
 
 from domain.attempts import Report
-from domain.events import ApiKeyCreated, TaskSettings
+from domain.events import NOTHING, ApiKeyCreated, TaskSettings
 from domain.gates import Verdict
 from domain.lifecycle import NewRun
 from domain.metadata import Operation
@@ -228,6 +228,9 @@ class HandOut(Struct, frozen=True, gc=False):
     auth: str | None = None
     """What the auth resolver said, sealed."""
     connections: tuple[str, ...] = ()
+    tags: tuple[str, ...] = ()
+    metadata: Raw = NOTHING
+    """Both as they are now, which may be more than what the run was triggered with."""
     is_for_auth: bool = False
     """Whether the worker is to ask the task's auth resolver, and not to execute the run."""
 

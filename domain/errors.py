@@ -3,9 +3,11 @@
 RunfoldError
 ├── Refused              the command is at odds with the rules or the state; nothing was written
 │   ├── InvalidInput     the input itself is wrong
+│   ├── TooLarge         what is sent, or what would come of it, is larger than what is kept
 │   ├── NotFound         what it names does not exist in this environment
 │   │   └── QueueNotFound  no task names the queue, no run is in it, and nobody said anything of it
 │   ├── NotAllowed       the state does not allow it
+│   │   └── TooLate      the run ended too long ago
 │   ├── KeyMissing       something is to be encrypted or decrypted, and the key for it is not here
 │   └── UnknownVersion   a worker names a version that was never registered
 ├── Unavailable          the engine cannot take it now; asking again later is safe
@@ -31,6 +33,10 @@ class InvalidInput(Refused):
     """The input itself is wrong."""
 
 
+class TooLarge(Refused):
+    """What is sent, or what would come of it, is larger than what is kept."""
+
+
 class NotFound(Refused):
     """What the command names does not exist in this environment."""
 
@@ -41,6 +47,10 @@ class QueueNotFound(NotFound):
 
 class NotAllowed(Refused):
     """The state does not allow the command."""
+
+
+class TooLate(NotAllowed):
+    """The run ended too long ago."""
 
 
 class KeyMissing(Refused):

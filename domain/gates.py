@@ -23,6 +23,8 @@ class Verdict(Struct, frozen=True, gc=False):
 
     version: str
     error: RunError | None = None
+    seen: int | None = None
+    """How many events the run had when its payload was looked at; None for one that is only triggered."""
 
 
 class Gates:
@@ -44,6 +46,11 @@ class Gates:
             known = self._known[task, lock] = (version if settings else None), settings
         return known
 
+    def refuses(self, task: str, lock: str | None, verdict: Verdict | None) -> bool:
+        """Whether the schema of the version that will execute the task says that the payload is wrong."""
+        version, _ = self.version_for(task, lock)
+        return verdict is not None and verdict.error is not None and verdict.version == version
+
     def at_trigger(
         self, task: str, lock: str | None, verdict: Verdict | None, delay_until: int | None
     ) -> RunEvent | None:
@@ -59,12 +66,13 @@ class Gates:
         return self._from_auth(settings, delay_until)
 
     def after_version(self, run: Run, verdict: Verdict | None) -> list[RunEvent]:
-        """From the arrival of the version on. Nothing if it is not there, or the verdict is of another one."""
+        """From the arrival of the version on. Nothing if it is not there, or the verdict is of something else."""
         version, settings = self.version_for(run.task, run.lock)
         if run.status is not Status.PENDING_VERSION or version is None or settings is None:
             return []
         if settings.payload_schema is not None:
-            if verdict is None or verdict.version != version:
+            # A payload may have been replaced since it was looked at.
+            if verdict is None or (verdict.version, verdict.seen) != (version, run.version):
                 return []
             if verdict.error:
                 return [e.PayloadRejected(verdict.error)]
@@ -76,8 +84,12 @@ class Gates:
 
     def after_auth(self, run: Run, sealed: str) -> list[RunEvent]:
         """From the resolver's answer on."""
+        return [e.AuthResolved(sealed), self._behind_auth(run)]
+
+    def without_auth(self, run: Run) -> list[RunEvent]:
+        """Past the resolver, when the version that came meanwhile has none. Nothing while it has one."""
         _, settings = self.version_for(run.task, run.lock)
-        return [e.AuthResolved(sealed), self._from_connections(settings, run.delay_until) or e.RunEnqueued("auth")]
+        return [] if settings and settings.auth_resolver else [self._behind_auth(run)]
 
     def after_connections(self, run: Run) -> list[RunEvent]:
         """From the arrival of connections on. Nothing if one is still missing."""
@@ -88,6 +100,10 @@ class Gates:
     def missing(self, settings: TaskSettings) -> tuple[str, ...]:
         """The connections that a task needs and that are not ready."""
         return tuple(name for name in settings.connections if not self._is_ready(name))
+
+    def _behind_auth(self, run: Run) -> RunEvent:
+        _, settings = self.version_for(run.task, run.lock)
+        return self._from_connections(settings, run.delay_until) or e.RunEnqueued("auth")
 
     def _from_auth(self, settings: TaskSettings, delay_until: int | None) -> RunEvent | None:
         if settings.auth_resolver:

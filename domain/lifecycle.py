@@ -18,8 +18,12 @@ from domain.status import FINAL, Status
 PARENT_CANCELED = "Its parent was canceled."
 
 
+DEBOUNCING = frozenset({Status.PENDING_VERSION, Status.PENDING, Status.WAITING_ON_CONNECTIONS, Status.DELAYED})
+"""The statuses in which a run can still be put off."""
+
+
 class Debounce(Struct, frozen=True, gc=False):
-    """Further triggers with the key, whose stream this names, put the run off as long as it is delayed."""
+    """Further triggers with the key, whose stream this names, put the run off until it enters its queue."""
 
     key: str
     delay_ms: int
@@ -108,12 +112,16 @@ def trigger(new: NewRun, gates: Gates, environment: Environment, parent: Run | N
 
 
 def debounce(run: Run, new: NewRun, now: int) -> list[RunEvent]:
-    """Put a delayed run off, by a further trigger with its debounce key; `new` is what that trigger asks for."""
+    """Put a run off that has not entered its queue, by a further trigger with its debounce key, which asks for `new`.
+
+    It never comes sooner for that, and never later than its max delay lets it.
+    """
     asked = new.debounce
     assert asked is not None, "only a trigger with a debounce key debounces"
     until = now + asked.delay_ms
     if asked.max_delay_ms is not None:
         until = min(until, run.created_at + asked.max_delay_ms)
+    until = max(until, (run.due_at if run.status is Status.DELAYED else run.delay_until) or 0)
     if not asked.is_trailing:
         return [e.RunDebounced(until)]
     return [

@@ -1,7 +1,10 @@
 """How runs that a gate holds go on when what they wait for has come: a version, a verdict, a connection."""
 
+from collections.abc import Callable
+
 from domain.draft import Draft, Origin
 from domain.environment import Environment
+from domain.events import RunEvent
 from domain.gates import Gates, Verdict
 from domain.memory import Memory
 from domain.run import Run
@@ -25,6 +28,7 @@ class Releases:
                 continue
             gates = self._memory.gates(environment, draft.recorded_at)
             room = self._release_versions(environment, gates, draft, room)
+            room = self._release_auth(environment, gates, draft, room)
             room = self._release_connections(environment, gates, draft, room)
             if room <= 0:
                 return
@@ -59,13 +63,29 @@ class Releases:
                 room -= 1
         return room
 
+    def _release_auth(self, environment: Environment, gates: Gates, draft: Draft, room: int) -> int:
+        """Runs whose resolver is gone with a new version would wait for an answer that nobody can give."""
+        return self._release_all(Status.PENDING, "version", gates.without_auth, environment, draft, room)
+
     def _release_connections(self, environment: Environment, gates: Gates, draft: Draft, room: int) -> int:
-        origin = Origin(environment.id, "engine", "connection", draft.recorded_at)
-        for runs in list(self._memory.held(environment.id, Status.WAITING_ON_CONNECTIONS).values()):
+        status = Status.WAITING_ON_CONNECTIONS
+        return self._release_all(status, "connection", gates.after_connections, environment, draft, room)
+
+    def _release_all(
+        self,
+        status: Status,
+        cause: str,
+        onward: Callable[[Run], list[RunEvent]],
+        environment: Environment,
+        draft: Draft,
+        room: int,
+    ) -> int:
+        origin = Origin(environment.id, "engine", cause, draft.recorded_at)
+        for runs in list(self._memory.held(environment.id, status).values()):
             for stream in list(runs):
                 run = self._memory.run(stream)
                 assert run is not None, "a held run is unfinished"
-                events = gates.after_connections(run)
+                events = onward(run)
                 if not events:
                     # The others of this task and version wait for the same.
                     break

@@ -27,7 +27,7 @@ class Resolvers:
         """Hand the worker runs whose resolver nobody was asked to run, until it has as many as it wants."""
         tasks = environment.versions[session.version]
         for (task, lock), streams in self._memory.held(environment.id, Status.PENDING).items():
-            if task not in tasks or session.version != (lock or environment.home(task)):
+            if session.version != (lock or environment.home(task)) or not tasks[task].auth_resolver:
                 continue
             asked = {stream for each in self._sessions.values() for stream in each.resolving}
             for stream in streams:
@@ -36,7 +36,20 @@ class Resolvers:
                 if stream not in asked:
                     run = self._memory.run(stream)
                     assert run is not None, "a held run is unfinished"
-                    session.hand(HandOut(stream, RESOLVER_TOKEN, 0, task, run.queue, 0, None, is_for_auth=True))
+                    session.hand(
+                        HandOut(
+                            stream,
+                            RESOLVER_TOKEN,
+                            0,
+                            task,
+                            run.queue,
+                            0,
+                            None,
+                            tags=run.tags,
+                            metadata=run.metadata,
+                            is_for_auth=True,
+                        )
+                    )
 
     def take(self, run: Run, said: Report, origin: Origin, draft: Draft) -> RefusedReport | None:
         """Let a run go on for whom the resolver found, or end it when that is nobody."""

@@ -132,11 +132,11 @@ def _triggered(event: e.RunTriggered, recorded: Recorded) -> Run:
     )
 
 
-def _debounced(_run: Run, event: e.RunDebounced, _recorded: Recorded) -> dict[str, Any]:
+def _debounced(run: Run, event: e.RunDebounced, _recorded: Recorded) -> dict[str, Any]:
+    until = {"due_at" if run.status is Status.DELAYED else "delay_until": event.until}
     if not event.replaces:
-        return {"due_at": event.until}
-    return {
-        "due_at": event.until,
+        return until
+    return until | {
         "payload_size": event.payload_size,
         "max_attempts": event.max_attempts,
         "max_duration_ms": event.max_duration_ms,

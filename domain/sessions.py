@@ -62,8 +62,8 @@ class Session:
         self.handed[run.run, run.token] = self.sequence
 
     def stop(self, cancel: Cancel) -> None:
-        """Tell the worker with the next answer that it must stop an attempt."""
-        self.cancels[cancel.run, cancel.token] = cancel
+        """Tell the worker with the next answer that it must stop an attempt; why is what was the case first."""
+        self.cancels.setdefault((cancel.run, cancel.token), cancel)
 
     @property
     def has_news(self) -> bool:

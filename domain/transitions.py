@@ -30,7 +30,7 @@ TRANSITIONS: dict[type[e.RunEvent], Transition] = {
     e.RunHeldForConnections: _from(S.QUEUED, S.PENDING_VERSION, S.PENDING, to=S.WAITING_ON_CONNECTIONS),
     e.RunDelayed: _from(S.QUEUED, S.PENDING_VERSION, S.PENDING, S.WAITING_ON_CONNECTIONS, to=S.DELAYED),
     e.RunRescheduled: _from(S.DELAYED, to=None),
-    e.RunDebounced: _from(S.DELAYED, to=None),
+    e.RunDebounced: _from(S.PENDING_VERSION, S.PENDING, S.WAITING_ON_CONNECTIONS, S.DELAYED, to=None),
     e.RunEnqueued: _from(
         S.PENDING,
         S.PENDING_VERSION,

@@ -8,11 +8,10 @@ from domain.environment import Environment
 from domain.errors import InvalidInput
 from domain.gates import Gates
 from domain.keys import Key
-from domain.lifecycle import NewRun
+from domain.lifecycle import DEBOUNCING, NewRun
 from domain.memory import Memory
 from domain.run import Run
 from domain.states import Batch
-from domain.status import Status
 
 FOR_EVER = 2**53
 
@@ -54,26 +53,32 @@ def _trigger(
         if isinstance(run, Run) and (key.keeps_failed or keys.holds(run)):
             differs = None not in {key.payload, new.payload_digest} and key.payload != new.payload_digest
             return Accepted(target, cached=True, differs=differs)
-    if new.debounce:
+    is_refused = gates.refuses(new.task, new.lock, new.verdict)
+    # What the schema refuses becomes a run that says so; it must not take the place of what is delayed.
+    if new.debounce and not is_refused:
         held = draft.state(new.debounce.key)
         run = draft.state(held.target) if isinstance(held, Key) and held.target else None
-        if isinstance(run, Run) and run.status is Status.DELAYED:
+        if isinstance(run, Run) and run.status in DEBOUNCING:
             draft.record(run.id, lifecycle.debounce(run, new, draft.recorded_at), origin)
             if new.debounce.is_trailing:
                 _keep_payload(new, command, draft)
+            _claim_key(new, run.id, draft, origin)
             return Accepted(run.id, cached=True)
     parent = draft.state(new.parent) if new.parent else None
     events = lifecycle.trigger(new, gates, environment, parent if isinstance(parent, Run) else None)
     draft.record(new.id, events, origin)
     _keep_payload(new, command, draft)
-    if new.key:
-        claimed = e.KeyClaimed(new.id, new.key_until, new.payload_digest, new.keeps_failed)
-        draft.record(new.key, [claimed], origin)
-    if new.debounce:
+    _claim_key(new, new.id, draft, origin)
+    if new.debounce and not is_refused:
         draft.record(new.debounce.key, [e.KeyClaimed(new.id, FOR_EVER)], origin)
     if new.replay_of:
         draft.record(new.replay_of, [e.RunReplayed(new.id)], origin)
     return Accepted(new.id)
+
+
+def _claim_key(new: NewRun, run: str, draft: Draft, origin: Origin) -> None:
+    if new.key:
+        draft.record(new.key, [e.KeyClaimed(run, new.key_until, new.payload_digest, new.keeps_failed)], origin)
 
 
 def _keep_payload(new: NewRun, command: TriggerRuns, draft: Draft) -> None:

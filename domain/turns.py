@@ -275,4 +275,6 @@ def _hand_out_of(run: Run, settings: TaskSettings) -> HandOut:
         run.machine,
         run.auth,
         settings.connections,
+        run.tags,
+        run.metadata,
     )

@@ -9,9 +9,9 @@ from fastapi import Depends, Request
 from app.environments import KEY_ID_LENGTH, digest_of
 from app.reader import Reader
 from app.service import Service
-from app.web.errors import Malformed, TooLarge, Unauthorized
+from app.web.errors import Malformed, Unauthorized
 from domain.environment import Environment
-from domain.errors import InvalidInput, NotFound, Unavailable
+from domain.errors import InvalidInput, NotFound, TooLarge, Unavailable
 from domain.events import Recorded
 from domain.vocabulary import FULL, V4, Vocabulary, vocabulary_called
 

@@ -27,10 +27,6 @@ class Forbidden(errors.Refused):
     """The key is valid, and does not open this."""
 
 
-class TooLarge(errors.Refused):
-    """The body is larger than the route takes."""
-
-
 STATUS: dict[type[errors.RunfoldError], int] = {
     Malformed: 400,
     errors.NotAllowed: 400,
@@ -39,8 +35,9 @@ STATUS: dict[type[errors.RunfoldError], int] = {
     errors.NotFound: 404,
     errors.QueueNotFound: 404,
     errors.UnknownVersion: 404,
-    TooLarge: 413,
+    errors.TooLarge: 413,
     errors.InvalidInput: 422,
+    errors.TooLate: 422,
     errors.Refused: 422,
     errors.Unavailable: 503,
     errors.LedgerUnavailable: 503,

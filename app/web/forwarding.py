@@ -10,8 +10,9 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.node import Node
 from app.web.caller import read_body
-from app.web.errors import TooLarge, answer
+from app.web.errors import answer
 from app.web.worker import TURN_MAX_BYTES
+from domain.errors import TooLarge
 
 log = structlog.get_logger(__name__)
 

@@ -1,5 +1,7 @@
 """Routes that make runs: trigger, batch, replay."""
 
+from collections.abc import Sequence
+
 import msgspec
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
@@ -13,10 +15,12 @@ from app.web.docs import body_of
 from app.web.errors import Malformed
 from app.web.tracing import traceparent_of
 from domain import commands, keys
+from domain import run as runs
 from domain.commands import Accepted
 from domain.environment import Environment
 from domain.errors import InvalidInput
-from domain.events import API, NOTHING, KeyClaimed
+from domain.events import API, NOTHING, KeyClaimed, Recorded
+from domain.gates import default_queue
 from domain.lifecycle import NewRun
 
 router = APIRouter(tags=["runs"])
@@ -79,13 +83,16 @@ async def replay(run: str, request: Request, service: ServiceDep, caller: Caller
     """Make a new run of the same task with the same payload, whatever became of the old one."""
     text = await read_body(request, newruns.PAYLOAD_MAX_BYTES + ENVELOPE_MAX_BYTES)
     asked = bodies.decode(text, bodies.ReplayBody) if text.strip() else bodies.ReplayBody()
-    old = asked_of(await history_of(run, service, caller))
+    history = await history_of(run, service, caller)
+    old = asked_of(history)
     payload = asked.payload
     if payload is NOTHING:
         payload = await service.read(value_of, service.ledger, old.payload, old.payload_blob)
     now = service.clock.now().wall
+    # A queue that nobody named is that of the version which executes the replay, and not of the one before.
+    queue = asked.queue or (None if old.queue == default_queue(old.task) else old.queue)
     options = bodies.TriggerOptions(
-        queue=bodies.QueueOption(asked.queue or old.queue),
+        queue=bodies.QueueOption(queue) if queue is not None else None,
         concurrency_key=asked.concurrency_key if asked.concurrency_key is not None else old.concurrency_key,
         delay=asked.delay,
         ttl=asked.ttl,
@@ -96,7 +103,7 @@ async def replay(run: str, request: Request, service: ServiceDep, caller: Caller
         metadata=asked.metadata if asked.metadata is not NOTHING else old.metadata,
         payload_type=asked.payload_type or (old.payload_type if asked.payload is NOTHING else None),
         priority=asked.priority,
-        tags=asked.tags if asked.tags is not None else list(old.tags),
+        tags=asked.tags if asked.tags is not None else list(_tags_of(history)),
         test=old.is_test,
         machine=asked.machine or old.machine,
         lock_to_version=asked.version,
@@ -133,6 +140,13 @@ async def _submit(
         )
     )
     return accepted
+
+
+def _tags_of(history: Sequence[Recorded]) -> tuple[str, ...]:
+    """The tags of a run, also those that it was given later."""
+    state = runs.fold(history)
+    assert state is not None, "a run has a history"
+    return state.tags
 
 
 def _judged(new: NewRun, environment: Environment, blobs: dict[str, bytes]) -> NewRun:

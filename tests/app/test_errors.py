@@ -4,7 +4,7 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
-from app.web.errors import STATUS, TITLES, Malformed, TooLarge, Unauthorized, install
+from app.web.errors import STATUS, TITLES, Malformed, Unauthorized, install
 from domain import errors
 from domain.errors import RunfoldError
 from tests.app.harness import ADMIN_KEY, Engine, Log, application_of, sentence_of
@@ -37,6 +37,7 @@ def test_each_error_has_the_status_that_tells_what_to_do() -> None:
         "TooLarge": 413,
         "InvalidInput": 422,
         "KeyMissing": 422,
+        "TooLate": 422,
         "WrongExport": 422,
         "Refused": 422,
         "Unavailable": 503,
@@ -51,7 +52,7 @@ def test_each_error_has_the_status_that_tells_what_to_do() -> None:
     }
 
 
-@pytest.mark.parametrize("kind", [Malformed, Unauthorized, TooLarge, *STATUS], ids=lambda kind: kind.__name__)
+@pytest.mark.parametrize("kind", [Malformed, Unauthorized, *STATUS], ids=lambda kind: kind.__name__)
 async def test_every_error_becomes_a_body_of_the_one_shape(kind: type[RunfoldError]) -> None:
     application = FastAPI()
     install(application)

@@ -133,6 +133,58 @@ async def test_triggers_that_arrive_together_make_one_run(engine: Engine) -> Non
     assert sorted(answer["isCached"] for answer in answers) == [False] + 19 * [True]
 
 
+@pytest.mark.parametrize("status", sorted(set(REACHABLE) - KEPT))
+async def test_a_key_that_keeps_failed_runs_is_answered_with_the_failed_one(engine: Engine, status: Status) -> None:
+    run = await run_in(engine, status, idempotencyKey="k", idempotencyKeyOptions={"onFailure": "return"})
+    before = engine.head
+
+    again = await _trigger(engine, task_of(status), idempotencyKey="k")
+
+    assert again == {"id": run, "isCached": True}
+    assert engine.head == before
+
+
+async def test_a_key_that_is_to_be_freed_says_what_is_so_anyway(engine: Engine) -> None:
+    run = await run_in(engine, Status.FAILED, idempotencyKey="k", idempotencyKeyOptions={"onFailure": "free"})
+
+    again = await _trigger(engine, task_of(Status.FAILED), idempotencyKey="k")
+
+    assert (again["isCached"], again["id"] == run) == (False, False)
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "differs"),
+    [
+        (b'{"a": 1, "b": [1.5]}', b'{"b":[1.5],"a":1}', None),
+        (b'{"a":1}', b'{"a":2}', "true"),
+        (b'{"a":1}', b'{"a":true}', "true"),
+        (b"1", b'"1"', "true"),
+        (b"null", b"1", "true"),
+        (b'"' + b"x" * 100_000 + b'"', b'"' + b"x" * 100_001 + b'"', "true"),
+    ],
+    ids=["the same, written otherwise", "a value", "a type", "a text", "nothing", "a large one"],
+)
+async def test_the_same_key_with_another_payload_is_told_and_makes_no_second_run(
+    engine: Engine, first: bytes, second: bytes, differs: str | None
+) -> None:
+    path, options = "/api/v1/tasks/greet/trigger", b',"options":{"idempotencyKey":"k"}}'
+    before = await engine.client.post(path, content=b'{"payload":' + first + options)
+    after = await engine.client.post(path, content=b'{"payload":' + second + options)
+
+    assert "x-runfold-payload-differs" not in before.headers
+    assert after.headers.get("x-runfold-payload-differs") == differs
+    assert after.json() == {"id": before.json()["id"], "isCached": True}
+
+
+async def test_an_item_of_a_batch_with_another_payload_is_told_too(engine: Engine) -> None:
+    items = [{"payload": number, "options": {"idempotencyKey": "k"}} for number in (1, 2)]
+
+    response = await engine.client.post("/api/v1/tasks/greet/batch", json={"items": items})
+
+    assert response.headers["x-runfold-payload-differs"] == "true"
+    assert len({run["id"] for run in response.json()["runs"]}) == 1
+
+
 async def test_a_reset_key_stands_for_nothing(engine: Engine) -> None:
     first = await _trigger(engine, idempotencyKey="a/b")
     reset = await engine.post("/api/v1/idempotencyKeys/a%2Fb/reset", {"taskIdentifier": "greet"})

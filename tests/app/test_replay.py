@@ -169,3 +169,68 @@ async def test_a_run_that_does_not_exist_cannot_be_replayed(engine: Engine) -> N
     for run in ("run_1", "writer", environment_id):
         sentence = await engine.refused("POST", f"/api/v1/runs/{run}/replay", 404)
         assert sentence == f"Run {run} not found."
+
+
+async def test_a_replay_can_be_of_another_version_and_on_another_machine(engine: Engine) -> None:
+    first = await engine.register({"id": "greet", "machine": "small-1x"})
+    run = await engine.trigger()
+    await engine.register({"id": "greet", "machine": "medium-1x"})
+
+    as_it_was = await _replay(engine, run)
+    otherwise = await _replay(engine, run, {"machine": "large-2x", "version": first})
+
+    assert (as_it_was["machine"], "lockedToVersion" in as_it_was) == ("small-1x", False)
+    assert (otherwise["machine"], otherwise["lockedToVersion"]) == ("large-2x", first)
+
+
+async def test_a_replay_uses_the_latest_version_though_the_run_was_locked(engine: Engine) -> None:
+    first = await engine.register({"id": "greet", "ttl": 1_000})
+    run = await engine.trigger(lockToVersion=first)
+
+    replay = await _replay(engine, run)
+
+    assert "lockedToVersion" not in replay
+
+
+async def test_a_replay_of_a_run_that_came_before_its_task_goes_into_the_queue_of_the_task(engine: Engine) -> None:
+    run = await engine.trigger("late")
+    await engine.register({"id": "late", "queue": {"name": "lates"}})
+
+    replay = await _replay(engine, run)
+
+    assert [(await engine.retrieve(run))["queue"], replay["queue"]] == ["lates", "lates"]
+
+
+async def test_each_replay_is_linked_both_ways(engine: Engine) -> None:
+    run = await engine.trigger()
+    first, second = await _replay(engine, run), await _replay(engine, run)
+    third = await _replay(engine, first["id"])
+
+    assert (await engine.retrieve(run))["replays"] == [first["id"], second["id"]]
+    assert (await engine.retrieve(first["id"]))["replays"] == [third["id"]]
+    assert (third["replayOf"], second["replayOf"]) == (first["id"], run)
+
+
+async def test_a_replay_of_a_debounced_run_works_on_what_came_last(engine: Engine) -> None:
+    debounce = {"key": "k", "delay": "5s", "mode": "trailing"}
+    run = await engine.trigger("greet", 1, debounce=debounce)
+    await engine.trigger("greet", 2, debounce=debounce)
+
+    assert (await _replay(engine, run))["payload"] == 2
+
+
+@pytest.mark.parametrize(
+    ("body", "sentence"),
+    [
+        ({"machine": "enormous"}, "There is no machine 'enormous'; machines are micro, small-1x, small-2x,"),
+        ({"version": "v\n1"}, "A version has 1 to 128 printable characters."),
+        ({"delay": "soon"}, '"soon" is neither a duration'),
+        ({"queue": "q" * 129}, "A queue name has 1 to 128 printable characters."),
+        ({"tags": [""]}, "A tag has 1 to 128 characters."),
+    ],
+)
+async def test_a_replay_that_cannot_be_is_refused_and_links_nothing(engine: Engine, body: Any, sentence: str) -> None:
+    run = await engine.trigger()
+
+    assert (await engine.refused("POST", f"/api/v1/runs/{run}/replay", 422, json=body)).startswith(sentence)
+    assert "replays" not in await engine.retrieve(run)

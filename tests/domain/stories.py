@@ -89,14 +89,14 @@ def said(run: HandOut | str, kind: str, token: int = 2, **more: Any) -> Report:
 class Room:
     """An engine with an environment, its tasks, and a ledger that fails on request. Time passes only when told."""
 
-    def __init__(self, *tasks: TaskSettings, chance: float = 0.5) -> None:
+    def __init__(self, *tasks: TaskSettings, chance: float = 0.5, kind: str = "PRODUCTION") -> None:
         self.now = Now(NOW, 0)
         self.log: list[Recorded] = []
         self._chance = chance
         self._told = 0
         self._hired = 0
         self.engine = self.restart()
-        self.ask(c.CreateEnvironment, slug="prod", type="PRODUCTION")
+        self.ask(c.CreateEnvironment, slug="prod", type=kind)
         self.ask(c.RegisterVersion, digest="one", tasks=tasks or (SEND_EMAIL,), day="20270115")
         self.news()
 

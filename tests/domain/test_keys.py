@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 import pytest
+from msgspec.structs import replace
 
 from domain import commands as c
 from domain import events as e
@@ -194,3 +195,49 @@ def test_different_keys_never_meet(other: tuple[str, str, str, str]) -> None:
 def test_a_request_that_cannot_be_answered_again_is_refused(runs: list[NewRun]) -> None:
     with pytest.raises(InvalidInput):
         Room().ask(c.TriggerRuns, runs=runs, request="key_request", request_until=NOW + 1)
+
+
+@pytest.mark.parametrize("end", [complete, cancel, fail, crash, give_up, expire])
+def test_a_key_that_keeps_failed_runs_stands_for_any(end: Callable[[Room], None]) -> None:
+    room = Room()
+    kept = replace(keyed("run_1", ttl_ms=5_000), keeps_failed=True)
+    room.trigger(kept)
+
+    end(room)
+
+    assert room.run().is_final
+    assert room.trigger(keyed("run_2")) == [Accepted("run_1", cached=True)]
+
+
+def test_whether_failed_runs_are_kept_is_said_by_the_trigger_that_made_the_run() -> None:
+    room = Room()
+    room.trigger(keyed("run_1"))
+    fail(room)
+
+    assert room.trigger(replace(keyed("run_2"), keeps_failed=True)) == [Accepted("run_2")]
+    room.ask(c.CancelRun, run="run_2")
+    assert room.trigger(keyed("run_3")) == [Accepted("run_2", cached=True)]
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "differs"),
+    [("a", "a", False), ("a", "b", True), (None, "b", False), ("a", None, False), (None, None, False)],
+)
+def test_a_key_that_comes_with_another_payload_says_so(first: str | None, second: str | None, *, differs: bool) -> None:
+    room = Room()
+    room.trigger(replace(keyed("run_1"), payload_digest=first))
+    room.news()
+
+    again = room.trigger(replace(keyed("run_2"), payload_digest=second))
+
+    assert again == [Accepted("run_1", cached=True, differs=differs)]
+    assert room.news() == []
+
+
+def test_a_freed_key_knows_nothing_of_the_payload_before() -> None:
+    room = Room()
+    room.trigger(replace(keyed("run_1"), payload_digest="a"))
+    room.ask(c.ResetKey, key="key_1")
+
+    assert room.trigger(replace(keyed("run_2"), payload_digest="b")) == [Accepted("run_2")]
+    assert room.trigger(replace(keyed("run_3"), payload_digest="b")) == [Accepted("run_2", cached=True)]

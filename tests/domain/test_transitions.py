@@ -150,8 +150,8 @@ def _passages(run: Run) -> Iterator[list[RunEvent]]:
     """What the gates make of a run that one of them holds."""
     for ready in ((), ("mail",)):
         known = gates(KNOWN, *ready)
-        yield known.after_version(run, Verdict(VERSION))
-        yield known.after_version(run, Verdict(VERSION, e.RunError("no number")))
+        yield known.after_version(run, Verdict(VERSION, seen=run.version))
+        yield known.after_version(run, Verdict(VERSION, e.RunError("no number"), run.version))
         if run.status is Status.PENDING:
             yield known.after_auth(run, "sealed")
             yield [e.AuthUnresolved(e.RunError("nobody"))]
