@@ -62,6 +62,12 @@ class JudgePayloads(Command, frozen=True, kw_only=True):
     verdicts: dict[str, Verdict]
 
 
+class ExplainRun(Command, frozen=True, kw_only=True):
+    """Why the run is where it is. It changes nothing. Answer: Explanation."""
+
+    run: str
+
+
 class AddTags(Command, frozen=True, kw_only=True):
     """Give a run further tags; those that it has are passed over. Answer: None."""
 

@@ -13,6 +13,7 @@ from domain.draft import Draft, Origin, Ticket
 from domain.environment import Environment
 from domain.environment_handlers import EnvironmentHandlers
 from domain.errors import NotFound
+from domain.explain import Explainer, Explanation
 from domain.keys import Key
 from domain.lifecycle import PARENT_CANCELED
 from domain.memory import Memory
@@ -35,6 +36,7 @@ class Handlers:
             c.CancelRun: self._cancel_run,
             c.RescheduleRun: self._reschedule_run,
             c.GiveUpRun: self._give_up_run,
+            c.ExplainRun: self._explain_run,
             c.AddTags: self._add_tags,
             c.UpdateMetadata: self._update_metadata,
             c.JudgePayloads: self._judge_payloads,
@@ -87,6 +89,10 @@ class Handlers:
     def _reschedule_run(self, command: c.RescheduleRun, draft: Draft) -> None:
         run = self._run(command.run, command, draft)
         draft.record(run.id, lifecycle.reschedule(run, command.until, draft.recorded_at), Origin.of(command))
+
+    def _explain_run(self, command: c.ExplainRun, draft: Draft) -> Explanation:
+        explainer = Explainer(self._memory, self._turns.sessions, self._turns.is_served, draft.recorded_at)
+        return explainer.explain(self._run(command.run, command, draft))
 
     def _add_tags(self, command: c.AddTags, draft: Draft) -> None:
         run = self._run(command.run, command, draft)

@@ -83,6 +83,10 @@ class ReadyRuns:
         """How many attempts of the queue are open."""
         return self._slots.count(slots)
 
+    def holders(self, slots: Slots) -> list[str]:
+        """The runs whose attempts are open, the oldest first."""
+        return self._slots.holders(slots)
+
     def taken_in_all(self, environment: str) -> int:
         """How many attempts of the environment are open."""
         return self._slots.count_in_all(environment)

@@ -40,6 +40,10 @@ class TakenSlots:
         """How many attempts of a concurrency key of a queue are open."""
         return len(self._taken.get(slots, ()))
 
+    def holders(self, slots: Slots) -> list[str]:
+        """The runs whose attempts these are, the oldest first."""
+        return sorted(self._taken.get(slots, ()))
+
     def count_in_all(self, environment: str) -> int:
         """How many attempts of the environment are open."""
         return len(self._open.get(environment, ()))

@@ -1,6 +1,6 @@
 """Workers' turns: reports become events, ready runs go to those who wait, and lost workers lose theirs."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from heapq import heappop, heappush
 
 from domain import attempts
@@ -93,6 +93,11 @@ class Turns:
             session.stop(Cancel(run.id, run.token, reason))
         if run.status is Status.PENDING:
             self._resolvers.stop(run, reason)
+
+    @property
+    def sessions(self) -> Collection[Session]:
+        """The workers that are connected."""
+        return self._sessions.values()
 
     def is_served(self, environment: str, version: str) -> bool:
         """Whether a worker of this version is connected, and does not only wait for its last runs to end."""

@@ -11,10 +11,10 @@ from app.web import bodies
 from app.web.caller import Caller, CallerDep, ReaderDep, ServiceDep, read_body
 from app.web.docs import body_of
 from app.web.newruns import named
-from app.web.shapes import iso
 from app.web.triggering import json
 from domain import commands
 from domain.connection import Connection
+from domain.durations import iso
 
 router = APIRouter(tags=["connections"])
 BODY_MAX_BYTES = 2 * connections.SECRET_MAX_BYTES

@@ -13,9 +13,9 @@ from app.reader import Reader
 from app.web.caller import Caller, CallerDep, ReaderDep, ServiceDep
 from app.web.errors import Malformed
 from app.web.listing import moment
-from app.web.shapes import iso
 from app.web.triggering import json
 from domain import commands, durations
+from domain.durations import iso
 from domain.errors import InvalidInput, NotFound
 
 router = APIRouter(tags=["deployments"])

@@ -16,9 +16,9 @@ from app.web.docs import body_of
 from app.web.errors import Forbidden
 from app.web.hand_outs import describe
 from app.web.newruns import named
-from app.web.shapes import iso
 from app.web.triggering import json
 from domain import commands
+from domain.durations import iso
 from domain.environment import PREFIXES, Environment
 from domain.errors import InvalidInput
 

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
 from msgspec import Raw
+from msgspec.structs import replace
 
 from app.reader import Reader
 from app.triggered import asked_of, value_of
@@ -18,6 +19,7 @@ from app.web.triggering import json
 from domain import commands, durations, keys
 from domain.errors import InvalidInput, NotFound
 from domain.events import JSON_TYPE, NOTHING, AttemptSucceeded, Recorded
+from domain.explain import Explanation
 from domain.status import FINAL, Status
 from projections import attempts, run_list
 from projections.attempts import AttemptRow
@@ -101,6 +103,18 @@ async def result(run: str, reader: ReaderDep, caller: CallerDep) -> Response:
 async def events(run: str, reader: ReaderDep, caller: CallerDep) -> Response:
     """Everything that ever happened to the run, in order."""
     return json({"events": shapes.event_items(await history_of(run, reader, caller))})
+
+
+@router.get("/api/v1/runs/{run}/explain")
+async def explain(run: str, service: ServiceDep, caller: CallerDep) -> Response:
+    """Why the run is where it is, and what it waits for: a word, a sentence and data."""
+    told: Explanation = await service.loop.submit(commands.ExplainRun(run=run, **origin_of(service, caller)))
+    row, _ = _fold(await history_of(run, service, caller))
+    if row.error is None:
+        return json(told)
+    cause = f"{row.error.name}: {row.error.message.partition(chr(10))[0]}"
+    sentence = f"{told.sentence} The last error was {cause}"
+    return json(replace(told, sentence=sentence, data=told.data | {"error": cause}))
 
 
 @router.post("/api/v2/runs/{run}/cancel")

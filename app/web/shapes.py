@@ -1,12 +1,11 @@
 """Rows and events as the API shows them: camelCase, ISO dates, and what there is none of left out."""
 
 from collections.abc import Iterable
-from datetime import UTC, datetime
-from functools import lru_cache
 from typing import Any
 
 import msgspec
 
+from domain.durations import iso
 from domain.environment import Environment
 from domain.events import Recorded, RunError
 from domain.limits import Gate
@@ -16,12 +15,6 @@ from projections.run_list import RunRow
 
 TASK_QUEUE = "task/"
 """What the name of a task's own queue begins with."""
-
-
-def iso(moment: int) -> str:
-    """A moment as ISO 8601 in UTC, with milliseconds."""
-    seconds, rest = divmod(moment, 1_000)
-    return f"{_second(seconds)}.{rest:03}Z"
 
 
 def run_item(row: RunRow, environment: Environment, vocabulary: Vocabulary) -> dict[str, Any]:
@@ -128,12 +121,6 @@ def event_items(history: Iterable[Recorded]) -> list[dict[str, Any]]:
 def error_body(error: RunError) -> dict[str, Any]:
     """An error as the official clients read it."""
     return {"message": error.message, "name": error.name, **_present(stackTrace=error.stack_trace, code=error.code)}
-
-
-@lru_cache(maxsize=4_096)
-def _second(seconds: int) -> str:
-    # The runs of a page are close in time, and a quarter of what a list took was spent on dates.
-    return datetime.fromtimestamp(seconds, UTC).isoformat().removesuffix("+00:00")
 
 
 def _iso(moment: int | None) -> str | None:

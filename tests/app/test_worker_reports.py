@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from app.web.shapes import iso
+from domain.durations import iso
 from domain.status import Status
 from tests.app.harness import START_MS, Engine, report
 from tests.app.statuses import ERROR

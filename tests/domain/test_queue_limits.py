@@ -7,7 +7,7 @@ from domain import events as e
 from domain.errors import InvalidInput, NotFound, QueueNotFound
 from domain.events import Queue, RateLimit, TaskSettings
 from domain.status import Status
-from tests.domain.stories import ENVIRONMENT, NOW, Colleague, Room, new, said, succeeded
+from tests.domain.stories import ENVIRONMENT, NOW, VERSION, Colleague, Room, new, said, succeeded
 
 EMAILS = TaskSettings("send-email", queue=Queue("emails", 2))
 
@@ -16,8 +16,9 @@ def rated(limit: int = 2, period: int = 60_000) -> TaskSettings:
     return TaskSettings("send-email", queue=Queue("emails", rate_limit=RateLimit(limit, period)))
 
 
-def handed(room: Room, want: int = 99) -> list[str]:
-    return [hand.run for hand in room.hire().take(want)]
+def handed(room: Room, want: int = 99, version: str = VERSION) -> list[str]:
+    """What a worker of a version gets that has just come."""
+    return [hand.run for hand in room.hire().turn(version=version, want=want, patient=False).runs]
 
 
 def test_the_starts_of_a_batch_are_counted_in_one_event() -> None:
@@ -75,7 +76,7 @@ def test_a_new_version_without_the_rate_limit_lets_everything_go() -> None:
 
     room.ask(c.RegisterVersion, digest="two", tasks=(TaskSettings("send-email"), TaskSettings("x")), day="20270115")
 
-    assert handed(room) == ["run_1", "run_2", "run_3"]
+    assert handed(room, version="20270115.2") == ["run_1", "run_2", "run_3"]
 
 
 def test_a_paused_queue_takes_triggers_and_starts_nothing() -> None:

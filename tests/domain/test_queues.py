@@ -7,15 +7,15 @@ from domain import events as e
 from domain.events import Queue, TaskSettings
 from domain.ready import Slots
 from domain.retry import Retry
-from tests.domain.stories import ENVIRONMENT, Colleague, Room, new, said, started, succeeded
+from tests.domain.stories import ENVIRONMENT, VERSION, Colleague, Room, new, said, started, succeeded
 
 ONE_AT_A_TIME = TaskSettings("send-email", queue=Queue("emails", 1))
 EMAILS = Slots(ENVIRONMENT, "emails", None)
 
 
-def handed(room: Room, want: int = 99) -> list[str]:
-    """What a worker gets that has just come."""
-    return [hand.run for hand in room.hire().take(want)]
+def handed(room: Room, want: int = 99, version: str = VERSION) -> list[str]:
+    """What a worker of a version gets that has just come."""
+    return [hand.run for hand in room.hire().turn(version=version, want=want, patient=False).runs]
 
 
 def test_the_first_to_come_is_the_first_to_be_handed_out() -> None:
@@ -168,7 +168,7 @@ def test_a_new_version_brings_a_new_limit(limit: int | None, more: list[str]) ->
     tasks = (TaskSettings("send-email", queue=Queue("emails", limit)), TaskSettings("added"))
     room.ask(c.RegisterVersion, digest="two", tasks=tasks, day="20270115")
 
-    assert handed(room) == more
+    assert handed(room, version="20270115.2") == more
 
 
 def test_slots_are_what_the_ledger_says_after_a_restart() -> None:

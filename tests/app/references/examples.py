@@ -143,6 +143,14 @@ async def _change(at: Recorder) -> None:
     await at.show("POST", replay, "", {"maxAttempts": 0}, run=run)
 
 
+async def _explain(at: Recorder) -> None:
+    route = "/api/v1/runs/{run}/explain"
+    waiting = await at.engine.trigger("send-email", {"to": "kim"}, delay="1h")
+    await at.show("GET", route, run=waiting)
+    await at.show("GET", route, run=await at.engine.trigger("not-deployed-yet"))
+    await at.show("GET", route, run=UNKNOWN)
+
+
 async def _annotate(at: Recorder) -> None:
     tags, metadata = "/api/v1/runs/{run}/tags", "/api/v1/runs/{run}/metadata"
     run = await at.engine.trigger("send-email", {"to": "zoe"}, tags=["first"], metadata={"seen": 1})
@@ -262,6 +270,7 @@ def _excerpt(metrics: str) -> str:
 
 
 PARTS: tuple[Callable[[Recorder], Awaitable[None]], ...] = (
-    *(_trigger, _batch, _list, _retrieve, _result, _events, _change, _annotate, _keys, _queues, _ledger, _worker),
+    *(_trigger, _batch, _list, _retrieve, _result, _events, _change, _explain, _annotate, _keys, _queues),
+    *(_ledger, _worker),
     *(_deployments, _connections, _environments, _health),
 )
