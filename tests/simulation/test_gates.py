@@ -1,0 +1,107 @@
+"""No held run is forgotten, whatever fails: hundreds of seeds, and bugs that they find."""
+
+import re
+from collections.abc import Callable, Iterator
+
+import pytest
+from msgspec import json
+
+from domain import commands as c
+from domain.commands import HandOut
+from domain.draft import Draft, Origin
+from domain.events import RunEvent
+from domain.gates import Gates, Verdict
+from domain.handlers import Handlers
+from domain.lifecycle import PARENT_CANCELED, cancel
+from domain.memory import Memory
+from domain.run import Run
+from domain.sessions import Session
+from domain.states import State
+from tests.simulation.gates import simulate
+
+SEEDS = range(40)
+
+
+def a_version_wakes_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody looks through the held runs when an environment changes."""
+    note = Memory._note_environment  # pyright: ignore[reportPrivateUsage]
+
+    def note_quietly(self: Memory, stream: str, after: State | None) -> None:
+        arrived = set(self.arrived)
+        note(self, stream, after)
+        self.arrived = arrived
+
+    monkeypatch.setattr(Memory, "_note_environment", note_quietly)
+
+
+def a_cancel_reaches_only_children(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Grandchildren live on."""
+
+    def cancel_children(self: Handlers, run: Run, command: c.CancelRun, draft: Draft) -> None:
+        memory = self._memory  # pyright: ignore[reportPrivateUsage]
+        for child in sorted(memory.children.get(run.id, ())):
+            known = memory.run(child)
+            assert known is not None
+            draft.record(child, cancel(known, PARENT_CANCELED), Origin.of(command))
+
+    monkeypatch.setattr(Handlers, "_cancel_family", cancel_children)
+
+
+def a_resolver_is_asked_of_everybody(monkeypatch: pytest.MonkeyPatch) -> None:
+    """That a worker was asked is forgotten."""
+    hand = Session.hand
+
+    def hand_and_forget(self: Session, run: HandOut) -> None:
+        hand(self, run)
+        self.resolving.clear()
+
+    monkeypatch.setattr(Session, "hand", hand_and_forget)
+
+
+def a_verdict_counts_whatever_was_judged(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A payload may be replaced between the look at it and the verdict."""
+    after_version = Gates.after_version
+
+    def believe(self: Gates, run: Run, verdict: Verdict | None) -> list[RunEvent]:
+        if verdict is not None:
+            verdict = Verdict(verdict.version, verdict.error, run.version)
+        return after_version(self, run, verdict)
+
+    monkeypatch.setattr(Gates, "after_version", believe)
+
+
+BUGS: dict[Callable[[pytest.MonkeyPatch], None], str] = {
+    a_version_wakes_nobody: "is held, and its version is there",
+    a_cancel_reaches_only_children: "lives on, and its parent was canceled",
+    a_resolver_is_asked_of_everybody: "was asked before",
+    a_verdict_counts_whatever_was_judged: "is let pass, and its payload does not fit|is ended, and its payload fits",
+}
+
+
+def broken_rules() -> Iterator[str]:
+    """What the seeds say is broken, in their order."""
+    for seed in SEEDS:
+        try:
+            simulate(seed)
+        except AssertionError as broken:
+            yield str(broken)
+
+
+@pytest.mark.parametrize("hundred", range(2))
+def test_a_hundred_seeds_lose_no_held_run(hundred: int) -> None:
+    for seed in range(100 * hundred, 100 * hundred + 100):
+        simulate(seed)
+
+
+def test_the_same_seed_gives_the_same_ledger() -> None:
+    first, second = (json.encode(simulate(7).room.log) for _ in range(2))
+
+    assert first == second
+    assert first != json.encode(simulate(8).room.log)
+
+
+@pytest.mark.parametrize("plant", BUGS, ids=lambda plant: plant.__name__)
+def test_a_planted_bug_is_found(plant: Callable[[pytest.MonkeyPatch], None], monkeypatch: pytest.MonkeyPatch) -> None:
+    plant(monkeypatch)
+
+    assert any(re.search(BUGS[plant], broken) for broken in broken_rules())
