@@ -9,6 +9,7 @@ from typing import Any
 
 import structlog
 
+from app.bulk import BulkActions
 from app.feed import Feed
 from app.follower import Follower, Following
 from app.follower_process import FollowerProcess
@@ -47,6 +48,7 @@ class Service(Reader):
         self.lease_ms = lease_ms
         self.follower = follower
         self.triggered = TriggeredCache(ledger)
+        self.bulk_actions = BulkActions(self, loop)
         self._tasks: list[asyncio.Task[None]] = []
         self.failure: Exception | None = None
         """Why the engine ended by itself."""
@@ -56,6 +58,7 @@ class Service(Reader):
         self.loop.feed.listen(self.triggered.note)
         self._tasks = [asyncio.create_task(self._drive(), name="engine")]
         self._tasks.append(asyncio.create_task(self.follower.run(), name="follower"))
+        self._tasks.append(asyncio.create_task(self.bulk_actions.run(), name="bulk actions"))
 
     async def end_engine(self) -> None:
         """Take nothing new, commit what was accepted, and answer whoever still waits."""
@@ -67,8 +70,9 @@ class Service(Reader):
         await self.end_engine()
         if self.follower.stopped is None and self.failure is None:
             await self.follower.reached(self.loop.feed.head.position, seconds=5)
-        self._tasks[1].cancel()
-        await asyncio.gather(self._tasks[1], return_exceptions=True)
+        for task in self._tasks[1:]:
+            task.cancel()
+        await asyncio.gather(*self._tasks[1:], return_exceptions=True)
         self._readers.shutdown()
 
     async def ended(self) -> None:
@@ -104,6 +108,7 @@ class Service(Reader):
             self.loop.unavailable and f"The ledger cannot be written: {self.loop.unavailable}",
             None if self.loop.may_answer() else "The lease could not be renewed in time.",
             self.follower.stopped and f"The read models do not follow: {self.follower.stopped}",
+            self.bulk_actions.failure and f"Bulk actions are not carried on: {self.bulk_actions.failure}",
             f"The read models are {head - position} events behind." if head - position > LAG_MAX else None,
         ]
         return Readiness("writer", head, position, [problem for problem in problems if problem])

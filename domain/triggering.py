@@ -2,7 +2,8 @@
 
 from domain import events as e
 from domain import keys, lifecycle
-from domain.commands import Accepted, TriggerRuns
+from domain.batch import Batch
+from domain.commands import Accepted, Command, TriggerRuns
 from domain.draft import Draft, Origin
 from domain.environment import Environment
 from domain.errors import InvalidInput, NotFound
@@ -11,7 +12,6 @@ from domain.keys import Key
 from domain.lifecycle import NewRun
 from domain.memory import Memory
 from domain.run import Run
-from domain.states import Batch
 from domain.status import Status
 
 FOR_EVER = 2**53
@@ -28,26 +28,29 @@ def trigger_runs(command: TriggerRuns, environment: Environment, draft: Draft, m
         target = request.stands_for(draft.recorded_at) if isinstance(request, Key) else None
         if target:
             batch = draft.state(target)
-            return [Accepted(run) for run in batch.runs] if isinstance(batch, Batch) else [Accepted(target)]
+            return [Accepted(run) for run in batch.in_order] if isinstance(batch, Batch) else [Accepted(target)]
     for new in command.runs:
         if new.parent is not None:
-            _relative(new.parent, command, draft)
+            relative(new.parent, command, draft)
         if new.replay_of is not None:
-            _relative(new.replay_of, command, draft)
+            relative(new.replay_of, command, draft)
     origin = Origin.of(command)
     gates = memory.gates(environment, draft.recorded_at)
-    accepted = [_trigger(new, command, gates, environment, draft, origin) for new in command.runs]
+    accepted = [trigger_run(new, command, gates, environment, draft, origin) for new in command.runs]
     if command.batch:
-        draft.record(command.batch, [e.BatchTriggered(tuple(each.run for each in accepted))], origin)
+        runs = tuple(each.run for each in accepted)
+        cached = tuple(place for place, each in enumerate(accepted) if each.cached)
+        draft.record(command.batch, [e.BatchTriggered(runs, cached)], origin)
     if command.request:
         target = command.batch or accepted[0].run
         draft.record(command.request, [e.KeyClaimed(target, command.request_until)], origin)
     return accepted
 
 
-def _trigger(
+def trigger_run(
     new: NewRun, command: TriggerRuns, gates: Gates, environment: Environment, draft: Draft, origin: Origin
 ) -> Accepted:
+    """Accept one run of a command, its relatives being known to be there."""
     key = draft.state(new.key) if new.key else None
     if isinstance(key, Key) and (target := key.stands_for(draft.recorded_at)):
         run = draft.state(target)
@@ -81,7 +84,8 @@ def _keep_payload(new: NewRun, command: TriggerRuns, draft: Draft) -> None:
         draft.add_blob(new.payload_blob.key, command.blobs[new.payload_blob.key])
 
 
-def _relative(run: str, command: TriggerRuns, draft: Draft) -> None:
+def relative(run: str, command: Command, draft: Draft) -> None:
+    """Raises NotFound unless the run is of the environment."""
     known = draft.state(run)
     if not isinstance(known, Run) or known.environment != command.environment:
         raise NotFound(f"Run {run} not found.")

@@ -9,7 +9,7 @@ from starlette.routing import Route
 
 from app.metrics import Metrics
 from app.reader import Reader
-from app.web import docs, errors, health, ledger, metrics, runs, triggering, worker
+from app.web import batches, bulk, docs, errors, health, ledger, metrics, runs, triggering, worker
 from app.web.caller import caller_of, service_of
 
 Endpoint: TypeAlias = Callable[..., Awaitable[Response]]
@@ -36,7 +36,8 @@ def create_application(reader_now: Callable[[], Reader]) -> FastAPI:
     errors.install(application)
     # They come first and are the same functions; those that FastAPI has of them stay for the document of the API.
     application.router.routes += [_plain(path, endpoint) for path, endpoint in HOT.items()]
-    for router in (health.router, metrics.router, triggering.router, runs.router, ledger.router, worker.router):
+    of_runs = (triggering.router, runs.router, batches.router, bulk.router)
+    for router in (health.router, metrics.router, *of_runs, ledger.router, worker.router):
         application.include_router(router)
     generate = application.openapi
 

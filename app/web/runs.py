@@ -82,20 +82,11 @@ async def retrieve(run: str, reader: ReaderDep, caller: CallerDep, as_of: AsOf =
 async def result(run: str, reader: ReaderDep, caller: CallerDep) -> Response:
     """What a finished run came to. 404 while it is not finished."""
     history = await history_of(run, reader, caller)
-    row, _ = _fold(history)
-    if row.status not in FINAL:
+    body = await result_of(history, reader)
+    if body is None:
+        row, _ = _fold(history)
         raise NotFound(f"Run {run} is not finished: it is {row.status}.")
-    if row.status is Status.COMPLETED:
-        output, output_type = await _output_of(history, reader)
-        text = bytes(output).decode() if output is not NOTHING else None
-        body: dict[str, Any] = {"ok": True, "id": run, "outputType": output_type, "taskIdentifier": row.task}
-        return json(body if text is None else body | {"output": text})
-    error = row.error
-    told: dict[str, Any] = {"type": "STRING_ERROR", "raw": f"The run is {row.status}."}
-    if error is not None:
-        told = {"type": "BUILT_IN_ERROR", "name": error.name, "message": error.message}
-        told["stackTrace"] = error.stack_trace or ""
-    return json({"ok": False, "id": run, "taskIdentifier": row.task, "error": told})
+    return json(body)
 
 
 @router.get("/api/v1/runs/{run}/events")
@@ -107,7 +98,7 @@ async def events(run: str, reader: ReaderDep, caller: CallerDep) -> Response:
 @router.post("/api/v2/runs/{run}/cancel")
 async def cancel(run: str, service: ServiceDep, caller: CallerDep) -> Response:
     """Stop a run. Safe to repeat: an ended run stays as it ended."""
-    await service.loop.submit(commands.CancelRun(run=run, **_origin(service, caller)))
+    await service.loop.submit(commands.CancelRun(run=run, **origin_of(service, caller)))
     return json({"id": run})
 
 
@@ -115,7 +106,7 @@ async def cancel(run: str, service: ServiceDep, caller: CallerDep) -> Response:
 async def reschedule(run: str, request: Request, service: ServiceDep, caller: CallerDep) -> Response:
     """Give a delayed run another time; answers the run."""
     body = bodies.decode(await read_body(request, BODY_MAX_BYTES), bodies.RescheduleBody)
-    origin = _origin(service, caller)
+    origin = origin_of(service, caller)
     try:
         until = durations.parse_delay(body.delay, origin["at"])
     except InvalidInput as error:
@@ -129,11 +120,30 @@ async def reset_key(key: str, request: Request, service: ServiceDep, caller: Cal
     """Free an idempotency key of a task, so that the next trigger with it makes a new run."""
     body = bodies.decode(await read_body(request, BODY_MAX_BYTES), bodies.ResetKeyBody)
     stream = keys.stream_of(caller.environment.id, "run", body.task_identifier, key)
-    await service.loop.submit(commands.ResetKey(key=stream, **_origin(service, caller)))
+    await service.loop.submit(commands.ResetKey(key=stream, **origin_of(service, caller)))
     return json({"id": key})
 
 
-def _origin(service: Service, caller: Caller) -> dict[str, Any]:
+async def result_of(history: Sequence[Recorded], reader: Reader) -> dict[str, Any] | None:
+    """What a run came to, None while it is not finished."""
+    row, _ = _fold(history)
+    if row.status not in FINAL:
+        return None
+    if row.status is Status.COMPLETED:
+        output, output_type = await _output_of(history, reader)
+        text = bytes(output).decode() if output is not NOTHING else None
+        body: dict[str, Any] = {"ok": True, "id": row.id, "outputType": output_type, "taskIdentifier": row.task}
+        return body if text is None else body | {"output": text}
+    error = row.error
+    told: dict[str, Any] = {"type": "STRING_ERROR", "raw": f"The run is {row.status}."}
+    if error is not None:
+        told = {"type": "BUILT_IN_ERROR", "name": error.name, "message": error.message}
+        told["stackTrace"] = error.stack_trace or ""
+    return {"ok": False, "id": row.id, "taskIdentifier": row.task, "error": told}
+
+
+def origin_of(service: Service, caller: Caller) -> dict[str, Any]:
+    """What every command of a request says of it."""
     at = service.clock.now().wall
     return {"environment": caller.environment.id, "actor": caller.actor, "cause": caller.cause, "at": at}
 

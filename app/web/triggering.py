@@ -5,16 +5,16 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
 from app.service import Service
-from app.triggered import value_of
 from app.web import bodies, newruns
 from app.web.caller import Caller, CallerDep, ServiceDep, history_of, read_body
 from app.web.docs import body_of
 from app.web.errors import Malformed
+from app.web.replaying import replayed
 from app.web.tracing import traceparent_of
 from domain import commands, keys
 from domain.commands import Accepted
 from domain.errors import InvalidInput
-from domain.events import NOTHING, KeyClaimed, RunTriggered
+from domain.events import KeyClaimed
 from domain.lifecycle import NewRun
 
 router = APIRouter(tags=["runs"])
@@ -34,7 +34,7 @@ async def trigger(task: str, request: Request, service: ServiceDep, caller: Call
     now = service.clock.now().wall
     environment, traceparent = caller.environment.id, traceparent_of(request)
     new, blobs = newruns.new_run(service.ids.new("run", now), task, body, environment, now, traceparent)
-    accepted = await _submit(service, caller, f"trigger {task}", [new], blobs, None, now)
+    accepted = await submit_runs(service, caller, f"trigger {task}", [new], blobs, None, now)
     return json({"id": accepted[0].run, "isCached": accepted[0].cached})
 
 
@@ -57,9 +57,9 @@ async def trigger_batch(task: str, request: Request, service: ServiceDep, caller
         runs.append(newruns.with_overrides(new, batch=batch))
         blobs |= more
     scope = f"batch {task}"
-    accepted = await _submit(service, caller, scope, runs, blobs, batch, now)
+    accepted = await submit_runs(service, caller, scope, runs, blobs, batch, now)
     if not {each.id for each in runs} & {each.run for each in accepted if not each.cached}:
-        batch = await _batch_before(service, caller, scope) or batch
+        batch = await batch_before(service, caller, scope) or batch
     items = [{"id": each.run, "taskIdentifier": task, "isCached": each.cached} for each in accepted]
     return json({"batchId": batch, "runs": items})
 
@@ -69,36 +69,14 @@ async def replay(run: str, request: Request, service: ServiceDep, caller: Caller
     """Make a new run of the same task with the same payload, whatever became of the old one."""
     text = await read_body(request, newruns.PAYLOAD_MAX_BYTES + ENVELOPE_MAX_BYTES)
     asked = bodies.decode(text, bodies.ReplayBody) if text.strip() else bodies.ReplayBody()
-    old = (await history_of(run, service, caller))[0].event
-    assert isinstance(old, RunTriggered), "a run begins with its trigger"
-    payload = asked.payload
-    if payload is NOTHING:
-        payload = await service.read(value_of, service.ledger, old.payload, old.payload_blob)
+    history = await history_of(run, service, caller)
     now = service.clock.now().wall
-    options = bodies.TriggerOptions(
-        queue=bodies.QueueOption(asked.queue or old.queue),
-        concurrency_key=asked.concurrency_key if asked.concurrency_key is not None else old.concurrency_key,
-        delay=asked.delay,
-        ttl=asked.ttl,
-        idempotency_key=asked.idempotency_key,
-        idempotency_key_ttl=asked.idempotency_key_ttl,
-        max_attempts=asked.max_attempts,
-        max_duration=asked.max_duration,
-        metadata=asked.metadata if asked.metadata is not NOTHING else old.metadata,
-        payload_type=asked.payload_type or (old.payload_type if asked.payload is NOTHING else None),
-        priority=asked.priority,
-        tags=asked.tags if asked.tags is not None else list(old.tags),
-        test=old.is_test,
-    )
-    body = bodies.TriggerBody(payload, options)
-    environment, traceparent = caller.environment.id, traceparent_of(request)
-    new, blobs = newruns.new_run(service.ids.new("run", now), old.task, body, environment, now, traceparent)
-    new = newruns.with_overrides(new, replay_of=run)
-    accepted = await _submit(service, caller, f"replay {run}", [new], blobs, None, now)
+    new, blobs = await replayed(history, asked, service, now, traceparent_of(request))
+    accepted = await submit_runs(service, caller, f"replay {run}", [new], blobs, None, now)
     return json({"id": accepted[0].run})
 
 
-async def _submit(
+async def submit_runs(
     service: Service,
     caller: Caller,
     scope: str,
@@ -107,7 +85,8 @@ async def _submit(
     batch: str | None,
     now: int,
 ) -> list[Accepted]:
-    environment, request = caller.environment.id, _request_of(caller, scope)
+    """Trigger these runs; the same request (`scope` is what it asks for) sent again gets the same answer."""
+    environment, request = caller.environment.id, request_of(caller, scope)
     accepted: list[Accepted] = await service.loop.submit(
         commands.TriggerRuns(
             environment=environment,
@@ -124,16 +103,16 @@ async def _submit(
     return accepted
 
 
-def _request_of(caller: Caller, scope: str) -> str | None:
+def request_of(caller: Caller, scope: str) -> str | None:
     """The stream of the request's own key."""
     if not caller.request_key:
         return None
     return keys.stream_of(caller.environment.id, "request", scope, caller.request_key)
 
 
-async def _batch_before(service: Service, caller: Caller, scope: str) -> str | None:
+async def batch_before(service: Service, caller: Caller, scope: str) -> str | None:
     """The batch that the same request, sent before, had made."""
-    request = _request_of(caller, scope)
+    request = request_of(caller, scope)
     history = await service.history(request) if request else ()
     last = history[-1].event if history else None
     return last.target if isinstance(last, KeyClaimed) else None
