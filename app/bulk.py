@@ -99,9 +99,7 @@ class BulkActions:
         )
 
     async def _find(self, bulk: Bulk) -> tuple[list[str], int, int, dict[str, str], bool]:
-        """The next runs that the filter finds: those to act on, how many of the others are canceled and how many are not,
-        the cursor at each, and whether more follow.
-        """
+        """The next runs to act on, how many others are canceled and ended otherwise, each one's cursor, more or not."""
         if await self._reader.followed(bulk.began_at, FOLLOW_SECONDS) < bulk.began_at:
             raise Unavailable("The read models have not come as far as the bulk action began.")
         wanted = msgspec.json.decode(bulk.filter, type=RunFilter)
