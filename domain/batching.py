@@ -24,8 +24,8 @@ def create_batch(command: CreateBatch, draft: Draft) -> CreatedBatch:
         key = draft.state(stream) if stream else None
         target = key.stands_for(draft.recorded_at) if isinstance(key, Key) else None
         known = draft.state(target) if target else None
-        # A batch that came to nothing frees its key, as a failed run does.
-        if isinstance(known, Batch) and known.status is not BatchStatus.ABORTED:
+        # A batch that came to nothing frees its key, as a failed run does; the same request gets the same answer.
+        if isinstance(known, Batch) and (not cached or known.status is not BatchStatus.ABORTED):
             return CreatedBatch(known.id, known.expected, cached=cached)
     if command.parent:
         relative(command.parent, command, draft)

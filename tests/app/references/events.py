@@ -41,7 +41,7 @@ ENVELOPE = (
     (
         "cause",
         "string",
-        "What it answers: a request, `turn:` and its sequence, a timer, `event:` and its position, or another aggregate.",
+        "What it answers: a request, `turn:` and its sequence, a timer, `event:` and its position, or an id.",
     ),
     ("data", "object", "The fields of the event, as below."),
 )
