@@ -142,10 +142,12 @@ class Memory:
             del self._environments[stream]
 
     def _note_batch(self, stream: str, before: State | None, after: State | None) -> None:
+        before = before if isinstance(before, Batch) else None
         after = after if isinstance(after, Batch) else None
-        self.members.note_batch(stream, before if isinstance(before, Batch) else None, after)
+        self.members.note_batch(stream, before, after)
         deadline = batches.deadline_of(after) if after else None
-        if deadline and not isinstance(before, Batch):
+        # Also when an expiry is undone: its timer is used up.
+        if deadline and (before is None or batches.deadline_of(before) != deadline):
             self._arm(stream, deadline)
 
     def _note_bulk(self, stream: str, after: State | None) -> None:

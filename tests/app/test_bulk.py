@@ -205,7 +205,9 @@ async def test_an_action_that_cannot_be_is_refused(engine: Engine, body: Any, st
 async def test_actions_are_listed_newest_first_in_pages(engine: Engine) -> None:
     actions = [await started(engine, "cancel", filter={"tag": str(number)}) for number in range(5)]
     other = await environment(engine, "stg")
-    await started(other, "cancel", filter={"tag": "x"})
+    await ended(other, await started(other, "cancel", filter={"tag": "x"}))
+    for action in actions:
+        await ended(engine, action)
     pages: list[list[str]] = []
     cursor: dict[str, str] = {}
     while True:
