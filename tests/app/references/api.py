@@ -128,7 +128,8 @@ def _route(method: str, path: str, operation: Any, examples: Sequence[Shown]) ->
 def _example(shown: Shown) -> Iterator[str]:
     yield shown.note
     request = f"{shown.route[0]} {shown.target}"
-    yield block("http", request if shown.body is None else f"{request}\n\n{pretty(shown.body)}")
+    body = shown.body.decode().rstrip() if isinstance(shown.body, bytes) else pretty(shown.body)
+    yield block("http", request if shown.body is None else f"{request}\n\n{body}")
     yield f"Answer {shown.status}:"
     is_text = isinstance(shown.answer, str)
     yield block("text", shown.answer) if is_text else block("json", pretty(jsonable_encoder(shown.answer)))
