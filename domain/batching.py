@@ -5,14 +5,15 @@ from msgspec.structs import replace
 from domain import batch as batches
 from domain import events as e
 from domain.batch import Batch, BatchStatus
-from domain.commands import AddItems, CreateBatch, CreatedBatch, TakenItems
+from domain.commands import AddItems, Command, CreateBatch, CreatedBatch, TakenItems
 from domain.draft import Draft, Origin
 from domain.environment import Environment
 from domain.errors import InvalidInput, NotFound, Refused
 from domain.events import ItemError
 from domain.keys import Key
 from domain.memory import Memory
-from domain.triggering import relative, trigger_run
+from domain.run import Run
+from domain.triggering import trigger_run
 
 REFUSED = "INVALID_ITEM"
 """The code of an item that can become no run."""
@@ -83,6 +84,13 @@ def end_batches(draft: Draft, memory: Memory) -> None:
         if all((run := memory.run(shared)) is None or run.is_final for shared in batch.shared):
             origin = Origin(batch.environment, "engine", cause, draft.recorded_at)
             draft.record(stream, batches.end(batch), origin)
+
+
+def relative(run: str, command: Command, draft: Draft) -> None:
+    """Raises NotFound unless the run is of the environment."""
+    known = draft.state(run)
+    if not isinstance(known, Run) or known.environment != command.environment:
+        raise NotFound(f"Run {run} not found.")
 
 
 def _taken(batch: Batch, accepted: int) -> TakenItems:

@@ -2,6 +2,7 @@
 
 from domain import bulk as bulks
 from domain import events as e
+from domain.batching import relative
 from domain.bulk import Bulk, BulkStatus
 from domain.canceling import Cancels
 from domain.commands import AbortBulk, AdvanceBulk, Command, StartBulk
@@ -12,7 +13,7 @@ from domain.keys import Key
 from domain.memory import Memory
 from domain.run import Run
 from domain.status import Status
-from domain.triggering import relative, trigger_run
+from domain.triggering import trigger_run
 
 
 def start(command: StartBulk, draft: Draft) -> str:

@@ -158,6 +158,7 @@ class Memory:
 
     def _note(self, before: Run | None, after: Run | None) -> None:
         self.ready.replace(before, after)
+        self.members.note_run(before, after)
         deadline = deadline_of(after) if after else None
         if after and deadline and (before is None or deadline_of(before) != deadline):
             self._arm(after.id, deadline)
@@ -174,7 +175,6 @@ class Memory:
             self.worker_runs.setdefault(has, set()).add(after.id)
 
     def _note_status(self, before: Run | None, after: Run | None) -> None:
-        self.members.note_run(before, after)
         if before and before.status in HOLDING:
             held = self._held[before.environment, before.status]
             runs = held[before.task, before.lock]

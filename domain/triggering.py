@@ -3,7 +3,7 @@
 from domain import events as e
 from domain import keys, lifecycle
 from domain.batch import Batch
-from domain.commands import Accepted, Command, TriggerRuns
+from domain.commands import Accepted, TriggerRuns
 from domain.draft import Draft, Origin
 from domain.environment import Environment
 from domain.errors import InvalidInput, NotFound
@@ -31,9 +31,9 @@ def trigger_runs(command: TriggerRuns, environment: Environment, draft: Draft, m
             return [Accepted(run) for run in batch.in_order] if isinstance(batch, Batch) else [Accepted(target)]
     for new in command.runs:
         if new.parent is not None:
-            relative(new.parent, command, draft)
+            _relative(new.parent, command, draft)
         if new.replay_of is not None:
-            relative(new.replay_of, command, draft)
+            _relative(new.replay_of, command, draft)
     origin = Origin.of(command)
     gates = memory.gates(environment, draft.recorded_at)
     accepted = [trigger_run(new, command, gates, environment, draft, origin) for new in command.runs]
@@ -84,8 +84,7 @@ def _keep_payload(new: NewRun, command: TriggerRuns, draft: Draft) -> None:
         draft.add_blob(new.payload_blob.key, command.blobs[new.payload_blob.key])
 
 
-def relative(run: str, command: Command, draft: Draft) -> None:
-    """Raises NotFound unless the run is of the environment."""
+def _relative(run: str, command: TriggerRuns, draft: Draft) -> None:
     known = draft.state(run)
     if not isinstance(known, Run) or known.environment != command.environment:
         raise NotFound(f"Run {run} not found.")
