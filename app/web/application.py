@@ -9,7 +9,7 @@ from starlette.routing import Route
 
 from app.metrics import Metrics
 from app.reader import Reader
-from app.web import annotating, docs, errors, health, ledger, metrics, runs, triggering, worker
+from app.web import annotating, batches, bulk, docs, errors, health, ledger, metrics, runs, triggering, worker
 from app.web.caller import caller_of, service_of
 
 Endpoint: TypeAlias = Callable[..., Awaitable[Response]]
@@ -42,6 +42,8 @@ def create_application(reader_now: Callable[[], Reader]) -> FastAPI:
         triggering.router,
         runs.router,
         annotating.router,
+        batches.router,
+        bulk.router,
         ledger.router,
         worker.router,
     ):

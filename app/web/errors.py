@@ -26,6 +26,10 @@ class TooLarge(errors.Refused):
     """The body is larger than the route takes."""
 
 
+class WrongMediaType(errors.Refused):
+    """The body is not of the media type that the route takes."""
+
+
 STATUS: dict[type[errors.RunfoldError], int] = {
     Malformed: 400,
     errors.NotAllowed: 400,
@@ -33,6 +37,7 @@ STATUS: dict[type[errors.RunfoldError], int] = {
     errors.NotFound: 404,
     errors.UnknownVersion: 404,
     TooLarge: 413,
+    WrongMediaType: 415,
     errors.InvalidInput: 422,
     errors.Refused: 422,
     errors.Unavailable: 503,
@@ -48,6 +53,7 @@ TITLES = {
     404: "Not found",
     405: "Method not allowed",
     413: "Request body too large",
+    415: "Unsupported media type",
     422: "Unprocessable",
     500: "Internal error",
     503: "Unavailable",

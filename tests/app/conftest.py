@@ -15,7 +15,7 @@ ON_EVERY_DATABASE = frozenset(
         *("test_as_of", "test_cancel", "test_ends", "test_idempotency", "test_ledger_feed", "test_list_filters"),
         *("test_list_freshness", "test_list_model", "test_list_paging", "test_main_job", "test_payload_round_trip"),
         *("test_queues", "test_replay", "test_request_idempotency", "test_reschedule", "test_result_and_events"),
-        *("test_retrieve", "test_trigger_batch", "test_worker_reports"),
+        *("test_retrieve", "test_trigger_batch", "test_batches", "test_bulk", "test_worker_reports"),
     }
 )
 """The modules whose answers rest on what is stored; the others ask nothing of the database that these do not."""

@@ -33,6 +33,7 @@ def test_each_error_has_the_status_that_tells_what_to_do() -> None:
         "NotFound": 404,
         "UnknownVersion": 404,
         "TooLarge": 413,
+        "WrongMediaType": 415,
         "InvalidInput": 422,
         "WrongExport": 422,
         "Refused": 422,

@@ -40,11 +40,24 @@ def test_a_run_is_kept_until_it_ends() -> None:
     assert kept_after(*of_run(TRIGGERED, e.RunCanceled(), e.TagsAdded(("late",)))) is None
 
 
-def test_environments_and_the_writer_are_kept_keys_and_batches_are_not() -> None:
+def test_environments_and_the_writer_are_kept_and_keys_are_not() -> None:
     assert isinstance(kept_after(first("env_a", e.EnvironmentCreated("dev", "DEVELOPMENT"))), Environment)
     assert kept_after(first("writer", e.WriterStarted(1))) == Writer("writer", 1, 1)
     assert kept_after(first("key_1", e.KeyClaimed("run_1", 5))) is None
-    assert kept_after(first("batch_1", e.BatchTriggered(("run_1",)))) is None
+
+
+def test_batches_and_bulk_actions_are_kept_until_they_end() -> None:
+    begun: dict[str, Event] = {
+        "batch_1": e.BatchTriggered(("run_1",)),
+        "batch_2": e.BatchCreated(1, 5),
+        "bulk_1": e.BulkStarted("CANCEL", runs=("run_1",)),
+    }
+    ends = {"batch": (e.BatchCompleted(), e.BatchAborted()), "bulk": (e.BulkCompleted(), e.BulkAborted())}
+
+    for stream, event in begun.items():
+        assert kept_after(first(stream, event)) is not None
+        for end in ends[kind_of(stream)]:
+            assert kept_after(first(stream, event), Recorded(2, stream, 2, "env_a", 2, 2, "test", "test", end)) is None
 
 
 @unhurried
@@ -56,7 +69,7 @@ def test_only_kinds_of_which_some_are_kept_are_folded_at_all(chance: Random, len
 
     kept = {stream for stream, state in historian.states.items() if states.is_kept(state)}
     assert {kind_of(stream) for stream in kept} <= KEPT_KINDS
-    assert KINDS.keys() - KEPT_KINDS == {"key", "batch"}
+    assert KINDS.keys() - KEPT_KINDS == {"key"}
 
 
 @unhurried

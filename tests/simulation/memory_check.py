@@ -1,12 +1,15 @@
 """What an engine holds in memory is what the ledger says, at every commit."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
+from domain import batch as batches
 from domain import states
+from domain.batch import Batch
 from domain.events import Recorded
 from domain.lifecycle import deadline_of
 from domain.memory import Memory
 from domain.run import Run
+from domain.states import State
 from domain.status import Status
 from tests.simulation.log_check import LogCheck
 from tests.simulation.rules import rule
@@ -41,9 +44,20 @@ class MemoryCheck:
             ready = sum(run.queue == queue and run.status is Status.QUEUED for run in runs)
             found = memory.ready.depth(environment, queue)
             rule(found == ready, "%d runs of %s are ready, in the ledger %d", found, queue, ready)
-        due = min((deadline.at for run in runs if (deadline := deadline_of(run))), default=None)
+        self._check_batches(memory, expected.values())
+        deadlines = [deadline_of(run) for run in runs]
+        deadlines += [batches.deadline_of(state) for state in expected.values() if isinstance(state, Batch)]
+        due = min((deadline.at for deadline in deadlines if deadline), default=None)
         timer = memory.next_due()
         rule(due is None or (timer is not None and timer <= due), "next timer at %s, next deadline at %s", timer, due)
+
+    def _check_batches(self, memory: Memory, kept: Iterable[State]) -> None:
+        unfinished: dict[str, dict[str, None]] = {}
+        for run in kept:
+            if isinstance(run, Run) and run.batch:
+                unfinished.setdefault(run.batch, {})[run.id] = None
+        found = memory.members.unfinished
+        rule(found == unfinished, "batches wait for %s, in the ledger for %s", found, unfinished)
 
     def _check_slots(self, memory: Memory) -> None:
         for slots, open_runs in self._log.open.items():
