@@ -11,7 +11,6 @@ from domain.commands import (
     CreateBatch,
     StartBulk,
     TriggerRuns,
-    Turn,
     UpdateMetadata,
 )
 from domain.keys import Key
@@ -20,7 +19,7 @@ from domain.states import State
 
 
 def asked_by(command: Command) -> Iterator[str]:
-    """The streams that the command itself names."""
+    """The streams that the command itself names; the engine asks a turn, which has many, by itself."""
     match command:
         case TriggerRuns():
             yield from _asked_by_trigger(command)
@@ -30,8 +29,6 @@ def asked_by(command: Command) -> Iterator[str]:
             elif isinstance(command, AdvanceBulk):
                 yield command.bulk
                 yield from command.cancels
-        case Turn():
-            yield from (said.run for said in command.reports)
         case CreateBatch():
             yield from (each for each in (command.request, command.key, command.parent) if each)
         case StartBulk():

@@ -215,12 +215,15 @@ class Engine:
         if isinstance(command, JudgePayloads):
             # Only a run that is held, and so known, is judged.
             return
+        if isinstance(command, Turn):
+            # Asked for every report, which leads nowhere else.
+            for said in command.reports:
+                if said.run not in known and said.run not in loaded:
+                    yield said.run
+            return
         for stream in asked_by(command):
             if stream not in known and stream not in loaded:
                 yield stream
-                continue
-            if isinstance(command, Turn):
-                # Asked for every report: it leads nowhere else.
                 continue
             for further in leads_to(command, known.get(stream) or loaded.get(stream)):
                 if further not in known and further not in loaded:

@@ -276,7 +276,7 @@ async def test_an_engine_that_starts_again_knows_items_and_expiry() -> None:
     clock = ManualClock()
     async with running_engine(ledger, read_models, clock) as engine:
         half = await create(engine, 2)
-        await stream(engine, half, item(0))
+        await stream(engine, half, item(0, delay="30d"))
         empty = await create(engine, 1)
 
     async with running_engine(keeper, views, clock) as engine:
