@@ -9,6 +9,7 @@ from typing import Any
 import structlog
 
 from adapters.secrets import Vault
+from app.bulk import BulkActions
 from app.checking import Checks
 from app.environments import created, keys_in, named_by
 from app.feed import Feed
@@ -54,6 +55,7 @@ class Service(Reader):
         self.follower = follower
         self.triggered = TriggeredCache(ledger)
         self.checks = Checks(loop, ledger, clock)
+        self.bulk_actions = BulkActions(self, loop)
         self._tasks: list[asyncio.Task[None]] = []
         self.failure: Exception | None = None
         """Why the engine ended by itself."""
@@ -64,6 +66,7 @@ class Service(Reader):
         self._tasks = [asyncio.create_task(self._drive(), name="engine")]
         self._tasks.append(asyncio.create_task(self.follower.run(), name="follower"))
         self._tasks.append(asyncio.create_task(self.checks.run(), name="payload checks"))
+        self._tasks.append(asyncio.create_task(self.bulk_actions.run(), name="bulk actions"))
 
     async def end_engine(self) -> None:
         """Take nothing new, commit what was accepted, and answer whoever still waits."""
@@ -113,6 +116,7 @@ class Service(Reader):
             self.loop.unavailable and f"The ledger cannot be written: {self.loop.unavailable}",
             None if self.loop.may_answer() else "The lease could not be renewed in time.",
             self.follower.stopped and f"The read models do not follow: {self.follower.stopped}",
+            self.bulk_actions.failure and f"Bulk actions are not carried on: {self.bulk_actions.failure}",
             f"The read models are {head - position} events behind." if head - position > LAG_MAX else None,
         ]
         return Readiness("writer", head, position, [problem for problem in problems if problem])

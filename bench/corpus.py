@@ -34,6 +34,7 @@ _ORIGINS: dict[type[Event], tuple[str, str]] = {
     e.VersionRegistered: ("key:0123456789ab", "POST /worker/v1/register"),
     e.RunTriggered: _CLIENT,
     e.BatchTriggered: _CLIENT,
+    e.BatchCompleted: ("engine", "run_00000000000000000000000000000000"),
     e.RunDequeued: ("engine", f"worker:{WORKER}"),
     e.RunFailed: ("retry", "event:1234567"),
 }
@@ -64,6 +65,8 @@ class Story:
         self._wall = START_MS
         self._position = 0
         self._open: list[tuple[str, bool]] = []
+        self._batches: dict[str, str] = {}
+        self._unfinished: dict[str, int] = {}
 
     def opening(self) -> list[Recorded]:
         """The environment, its key and its tasks."""
@@ -95,6 +98,8 @@ class Story:
             for run in begun:
                 yield self._record(run, 1, self._triggered(batch))
             yield self._record(batch, 1, e.BatchTriggered(tuple(begun)))
+            self._batches.update(dict.fromkeys(begun, batch))
+            self._unfinished[batch] = len(begun)
             self.runs += begun
             self._open += [(run, self._random.random() < FAILED_SHARE) for run in begun]
 
@@ -113,6 +118,14 @@ class Story:
                     yield self._record(run, 5, e.RunFailed(error))
                 else:
                     yield self._record(run, 4, e.AttemptSucceeded(1, 2, Raw(b'{"sent":true}')))
+                yield from self._complete(self._batches.pop(run))
+
+    def _complete(self, batch: str) -> Iterator[Recorded]:
+        """The end of the batch, if it was its last run that ended."""
+        self._unfinished[batch] -= 1
+        if not self._unfinished[batch]:
+            del self._unfinished[batch]
+            yield self._record(batch, 2, e.BatchCompleted())
 
     def _triggered(self, batch: str) -> e.RunTriggered:
         draw = self._random.random

@@ -13,16 +13,17 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
-from domain import lifecycle
-from domain.commands import Command, JudgePayloads, TriggerRuns, Turn, UpdateMetadata
+from domain import batch as batches
+from domain import batching, lifecycle
+from domain.asking import asked_by, leads_to
+from domain.batch import Batch
+from domain.commands import Command, JudgePayloads, TriggerRuns, Turn
 from domain.draft import Answer, Draft, Origin, Ticket
 from domain.errors import Busy, Refused, RunfoldError
 from domain.events import Recorded
 from domain.handlers import Handlers
-from domain.keys import Key
 from domain.memory import Memory
 from domain.releasing import Releases
-from domain.run import Run
 from domain.states import State, evolve
 from domain.turns import Turns
 
@@ -124,6 +125,8 @@ class Engine:
         self._decide(self._bulk, draft, now)
         self._turns.hand_out(draft, HAND_OUTS_MAX)
         self._turns.answer(draft)
+        # Last, so that a batch is over in the commit in which its last run ends, whatever ended that.
+        batching.end_batches(draft, self.memory)
         self._loaded = {}
         if not draft.records and not draft.answers:
             return None
@@ -184,9 +187,10 @@ class Engine:
         return draft
 
     def _fire(self, draft: Draft, now: Now) -> None:
-        for run, deadline in self.memory.due(now.wall):
-            origin = Origin(run.environment, "timer", deadline.kind, deadline.at)
-            draft.record(run.id, lifecycle.fire(run, deadline), origin)
+        for state, deadline in self.memory.due(now.wall):
+            origin = Origin(state.environment, "timer", deadline.kind, deadline.at)
+            events = batches.fire(state, deadline) if isinstance(state, Batch) else lifecycle.fire(state, deadline)
+            draft.record(state.id, events, origin)
             if len(draft.records) >= BATCH_MAX_EVENTS:
                 return
 
@@ -208,42 +212,22 @@ class Engine:
 
     def _unknown(self, command: Command) -> Iterator[str]:
         known, loaded = self.memory.states, self._loaded
-        if isinstance(command, TriggerRuns):
-            for stream in _asked_by(command):
-                if stream not in known and stream not in loaded:
-                    yield stream
-                    continue
-                key = known.get(stream) or loaded.get(stream)
-                if isinstance(key, Key) and key.target and key.target not in known and key.target not in loaded:
-                    yield key.target
-            return
         if isinstance(command, JudgePayloads):
             # Only a run that is held, and so known, is judged.
             return
-        run: str | None = getattr(command, "run", None) or getattr(command, "key", None)
-        streams = [said.run for said in command.reports] if isinstance(command, Turn) else [run] if run else []
-        for stream in streams:
+        if isinstance(command, Turn):
+            # Asked for every report, which leads nowhere else.
+            for said in command.reports:
+                if said.run not in known and said.run not in loaded:
+                    yield said.run
+            return
+        for stream in asked_by(command):
             if stream not in known and stream not in loaded:
                 yield stream
-            elif isinstance(command, UpdateMetadata):
-                run_known = known.get(stream) or loaded.get(stream)
-                family = (run_known.parent, run_known.root) if isinstance(run_known, Run) else ()
-                yield from (each for each in family if each and each not in known and each not in loaded)
-
-
-def _asked_by(command: TriggerRuns) -> Iterator[str]:
-    """The streams that decide what becomes of a trigger."""
-    for new in command.runs:
-        if new.key:
-            yield new.key
-        if new.parent:
-            yield new.parent
-        if new.replay_of:
-            yield new.replay_of
-        if new.debounce:
-            yield new.debounce.key
-    if command.request:
-        yield command.request
+                continue
+            for further in leads_to(command, known.get(stream) or loaded.get(stream)):
+                if further not in known and further not in loaded:
+                    yield further
 
 
 def _size_of(command: Command) -> int:

@@ -5,9 +5,10 @@ from typing import Any
 
 from msgspec import Raw
 
-from domain import annotations, lifecycle
+from domain import annotations, batching, bulk_actions, lifecycle
 from domain import commands as c
 from domain import events as e
+from domain.canceling import Cancels
 from domain.commands import Accepted, Command
 from domain.draft import Draft, Origin, Ticket
 from domain.environment import Environment
@@ -15,7 +16,6 @@ from domain.environment_handlers import EnvironmentHandlers
 from domain.errors import NotFound
 from domain.explain import Explainer, Explanation
 from domain.keys import Key
-from domain.lifecycle import PARENT_CANCELED
 from domain.memory import Memory
 from domain.queue_handlers import QueueHandlers
 from domain.releasing import Releases
@@ -31,6 +31,7 @@ class Handlers:
         self._memory = memory
         self._turns = turns
         self._releases = releases
+        self._cancels = Cancels(memory, turns)
         self._methods: dict[type[Command], Callable[[Any, Draft], object]] = {
             c.TriggerRuns: self._trigger_runs,
             c.CancelRun: self._cancel_run,
@@ -40,6 +41,11 @@ class Handlers:
             c.AddTags: self._add_tags,
             c.UpdateMetadata: self._update_metadata,
             c.JudgePayloads: self._judge_payloads,
+            c.CreateBatch: self._create_batch,
+            c.AddItems: self._add_items,
+            c.StartBulk: self._start_bulk,
+            c.AdvanceBulk: self._advance_bulk,
+            c.AbortBulk: self._abort_bulk,
             c.ResetKey: self._reset_key,
             c.EndTurn: self._end_turn,
             **QueueHandlers(memory).methods,
@@ -57,34 +63,28 @@ class Handlers:
         return trigger_runs(command, self._environment(command), draft, self._memory)
 
     def _cancel_run(self, command: c.CancelRun, draft: Draft) -> None:
-        self._end(self._run(command.run, command, draft), command, draft, "CANCELED")
+        self._cancels.cancel(self._run(command.run, command, draft), command.reason, Origin.of(command), draft)
 
     def _give_up_run(self, command: c.GiveUpRun, draft: Draft) -> None:
-        self._end(self._run(command.run, command, draft), command, draft, "GONE")
+        run = self._run(command.run, command, draft)
+        if events := lifecycle.give_up(run, command.message):
+            draft.record(run.id, events, Origin.of(command))
+            self._turns.stop(run, "GONE")
 
-    def _end(self, run: Run, command: c.CancelRun | c.GiveUpRun, draft: Draft, told: str) -> None:
-        events = (
-            lifecycle.cancel(run, command.reason)
-            if isinstance(command, c.CancelRun)
-            else lifecycle.give_up(run, command.message)
-        )
-        if not events:
-            return
-        draft.record(run.id, events, Origin.of(command))
-        self._turns.stop(run, told)
-        if isinstance(command, c.CancelRun):
-            self._cancel_family(run, command, draft)
+    def _create_batch(self, command: c.CreateBatch, draft: Draft) -> c.CreatedBatch:
+        return batching.create_batch(command, draft)
 
-    def _cancel_family(self, run: Run, command: c.CancelRun, draft: Draft) -> None:
-        """Cancel what the run triggered and what that triggered, as far as it is not finished."""
-        parents = [run.id]
-        while parents:
-            for child in sorted(self._memory.children.get(parents.pop(), ())):
-                known = self._memory.run(child)
-                assert known is not None, "an unfinished child is in memory"
-                draft.record(child, lifecycle.cancel(known, PARENT_CANCELED), Origin.of(command))
-                self._turns.stop(known, "CANCELED")
-                parents.append(child)
+    def _add_items(self, command: c.AddItems, draft: Draft) -> c.TakenItems:
+        return batching.add_items(command, self._environment(command), draft, self._memory)
+
+    def _start_bulk(self, command: c.StartBulk, draft: Draft) -> str:
+        return bulk_actions.start(command, draft)
+
+    def _advance_bulk(self, command: c.AdvanceBulk, draft: Draft) -> bool:
+        return bulk_actions.advance(command, self._environment(command), draft, self._memory, self._cancels)
+
+    def _abort_bulk(self, command: c.AbortBulk, draft: Draft) -> None:
+        bulk_actions.abort(command, draft)
 
     def _reschedule_run(self, command: c.RescheduleRun, draft: Draft) -> None:
         run = self._run(command.run, command, draft)

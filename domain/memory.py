@@ -7,12 +7,16 @@ replace one state by another.
 from collections.abc import Iterator
 from heapq import heapify, heappop, heappush
 
+from domain import batch as batches
 from domain import connection as connections
+from domain.batch import Batch
+from domain.bulk import Bulk, BulkStatus
 from domain.connection import Connection
 from domain.environment import Environment
 from domain.gates import Gates
 from domain.lifecycle import Deadline, deadline_of
 from domain.limits import QueueLimits
+from domain.members import Members
 from domain.queue import QueueState
 from domain.ready import ReadyRuns
 from domain.run import Run
@@ -35,6 +39,9 @@ class Memory:
         self.worker_runs: dict[str, set[str]] = {}
         self.children: dict[str, dict[str, None]] = {}
         """The unfinished children of a run."""
+        self.members = Members()
+        self.bulks: dict[str, None] = {}
+        """The bulk actions that are to be carried on, in the order in which they began."""
         self.arrived: set[str] = set()
         """Environments in which held runs may be able to go on."""
         self._held: dict[tuple[str, Status], Held] = {}
@@ -79,6 +86,10 @@ class Memory:
                 self._note(run_before, run_after)
         elif isinstance(before, Environment) or isinstance(after, Environment):
             self._note_environment(stream, after)
+        elif isinstance(before, Batch) or isinstance(after, Batch):
+            self._note_batch(stream, before, after)
+        elif isinstance(before, Bulk) or isinstance(after, Bulk):
+            self._note_bulk(stream, after)
         elif isinstance(after, Connection):
             self.arrived.add(after.environment)
         elif isinstance(before, QueueState) or isinstance(after, QueueState):
@@ -115,13 +126,13 @@ class Memory:
 
         return Gates(environment, is_ready, now)
 
-    def due(self, now: int) -> Iterator[tuple[Run, Deadline]]:
+    def due(self, now: int) -> Iterator[tuple[Run | Batch, Deadline]]:
         """The deadlines that have passed, earliest first, each once."""
         while self._timers and self._timers[0][0] <= now:
             at, stream, kind = heappop(self._timers)
-            run = self.run(stream)
-            if run is not None and self._is_armed(at, stream, kind):
-                yield run, Deadline(at, kind)
+            state = self.states.get(stream)
+            if isinstance(state, Run | Batch) and self._is_armed(at, stream, kind):
+                yield state, Deadline(at, kind)
 
     def next_due(self) -> int | None:
         """When the next deadline passes, or a rate allows more; it may turn out to be nobody's any more."""
@@ -129,16 +140,18 @@ class Memory:
         rate = self.ready.next_due()
         return min(dues if rate is None else [*dues, rate], default=None)
 
-    def _arm(self, run: Run, deadline: Deadline) -> None:
-        heappush(self._timers, (deadline.at, run.id, deadline.kind))
+    def _arm(self, stream: str, deadline: Deadline) -> None:
+        heappush(self._timers, (deadline.at, stream, deadline.kind))
         if len(self._timers) > 2 * len(self.states) + 1_000:
             # Most are of runs that have moved on; a far deadline must not keep them in memory.
             self._timers = [timer for timer in set(self._timers) if self._is_armed(*timer)]
             heapify(self._timers)
 
     def _is_armed(self, at: int, stream: str, kind: str) -> bool:
-        run = self.run(stream)
-        return run is not None and deadline_of(run) == (at, kind)
+        state = self.states.get(stream)
+        if isinstance(state, Batch):
+            return batches.deadline_of(state) == (at, kind)
+        return isinstance(state, Run) and deadline_of(state) == (at, kind)
 
     def _note_environment(self, stream: str, after: State | None) -> None:
         self.arrived.add(stream)
@@ -172,11 +185,27 @@ class Memory:
             else:
                 del used[run.queue]
 
+    def _note_batch(self, stream: str, before: State | None, after: State | None) -> None:
+        before = before if isinstance(before, Batch) else None
+        after = after if isinstance(after, Batch) else None
+        self.members.note_batch(stream, before, after)
+        deadline = batches.deadline_of(after) if after else None
+        # Also when an expiry is undone: its timer is used up.
+        if deadline and (before is None or batches.deadline_of(before) != deadline):
+            self._arm(stream, deadline)
+
+    def _note_bulk(self, stream: str, after: State | None) -> None:
+        if isinstance(after, Bulk) and after.status is BulkStatus.PENDING:
+            self.bulks.setdefault(stream)
+        else:
+            self.bulks.pop(stream, None)
+
     def _note(self, before: Run | None, after: Run | None) -> None:
         self.ready.replace(before, after)
+        self.members.note_run(before, after)
         deadline = deadline_of(after) if after else None
         if after and deadline and (before is None or deadline_of(before) != deadline):
-            self._arm(after, deadline)
+            self._arm(after.id, deadline)
         if (before and (before.parent or before.status in HOLDING)) or (
             after and (after.parent or after.status in HOLDING)
         ):

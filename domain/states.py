@@ -5,11 +5,13 @@ from typing import Any, TypeAlias
 
 from msgspec import Struct
 
-from domain import connection, environment, keys, queue, run
+from domain import batch, bulk, connection, environment, keys, queue, run
+from domain.batch import Batch
+from domain.bulk import Bulk, BulkStatus
 from domain.connection import Connection
 from domain.environment import Environment
 from domain.errors import LedgerCorrupt
-from domain.events import BatchTriggered, Recorded, RunEvent, WriterStarted
+from domain.events import Recorded, RunEvent, WriterStarted
 from domain.keys import Key
 from domain.queue import QueueState
 from domain.run import Run
@@ -24,23 +26,8 @@ class Writer(Struct, frozen=True, gc=False):
     epoch: int
 
 
-class Batch(Struct, frozen=True, gc=False):
-    """The runs that were triggered together, in their order."""
-
-    id: str
-    version: int
-    environment: str
-    runs: tuple[str, ...]
-
-
-State: TypeAlias = Run | Key | Batch | Environment | Connection | QueueState | Writer
+State: TypeAlias = Run | Key | Batch | Bulk | Environment | Connection | QueueState | Writer
 WRITER = "writer"
-
-
-def _evolve_batch(batch: Batch | None, recorded: Recorded) -> Batch:
-    if batch or not isinstance(recorded.event, BatchTriggered):
-        raise LedgerCorrupt(f"{type(recorded.event).__name__} stands in the stream of batch {recorded.stream}.")
-    return Batch(recorded.stream, recorded.version, recorded.environment, recorded.event.runs)
 
 
 def _evolve_writer(_writer: Writer | None, recorded: Recorded) -> Writer:
@@ -52,7 +39,8 @@ def _evolve_writer(_writer: Writer | None, recorded: Recorded) -> Writer:
 _KINDS: dict[str, tuple[type[State], Callable[[Any, Recorded], State]]] = {
     "run": (Run, run.evolve),
     "key": (Key, keys.evolve),
-    "batch": (Batch, _evolve_batch),
+    "batch": (Batch, batch.evolve),
+    "bulk": (Bulk, bulk.evolve),
     "env": (Environment, environment.evolve),
     "conn": (Connection, connection.evolve),
     "queue": (QueueState, queue.evolve),
@@ -86,7 +74,11 @@ def fold(history: Iterable[Recorded]) -> State | None:
 
 
 def is_kept(state: State) -> bool:
-    """Whether the engine keeps the state in memory: runs until they are final; keys and batches never."""
+    """Whether the engine keeps the state in memory: runs, batches and bulk actions until their end; keys never."""
     if isinstance(state, Run):
         return state.status not in FINAL
+    if isinstance(state, Batch):
+        return state.ended_at is None
+    if isinstance(state, Bulk):
+        return state.status is BulkStatus.PENDING
     return isinstance(state, Environment | Connection | QueueState | Writer)

@@ -2,6 +2,7 @@
 
 from domain import events as e
 from domain import keys, lifecycle
+from domain.batch import Batch
 from domain.commands import Accepted, TriggerRuns
 from domain.draft import Draft, Origin
 from domain.environment import Environment
@@ -11,7 +12,6 @@ from domain.keys import Key
 from domain.lifecycle import DEBOUNCING, NewRun
 from domain.memory import Memory
 from domain.run import Run
-from domain.states import Batch
 
 FOR_EVER = 2**53
 
@@ -27,7 +27,7 @@ def trigger_runs(command: TriggerRuns, environment: Environment, draft: Draft, m
         target = request.stands_for(draft.recorded_at) if isinstance(request, Key) else None
         if target:
             batch = draft.state(target)
-            return [Accepted(run) for run in batch.runs] if isinstance(batch, Batch) else [Accepted(target)]
+            return [Accepted(run) for run in batch.in_order] if isinstance(batch, Batch) else [Accepted(target)]
     for new in command.runs:
         if new.parent is not None:
             parent = draft.state(new.parent)
@@ -35,18 +35,21 @@ def trigger_runs(command: TriggerRuns, environment: Environment, draft: Draft, m
                 raise InvalidInput(f"There is no run {new.parent[:60]} that could be the parent.")
     origin = Origin.of(command)
     gates = memory.gates(environment, draft.recorded_at)
-    accepted = [_trigger(new, command, gates, environment, draft, origin) for new in command.runs]
+    accepted = [trigger_run(new, command, gates, environment, draft, origin) for new in command.runs]
     if command.batch:
-        draft.record(command.batch, [e.BatchTriggered(tuple(each.run for each in accepted))], origin)
+        runs = tuple(each.run for each in accepted)
+        cached = tuple(place for place, each in enumerate(accepted) if each.cached)
+        draft.record(command.batch, [e.BatchTriggered(runs, cached)], origin)
     if command.request:
         target = command.batch or accepted[0].run
         draft.record(command.request, [e.KeyClaimed(target, command.request_until)], origin)
     return accepted
 
 
-def _trigger(
+def trigger_run(
     new: NewRun, command: TriggerRuns, gates: Gates, environment: Environment, draft: Draft, origin: Origin
 ) -> Accepted:
+    """Accept one run of a command, its relatives being known to be there."""
     key = draft.state(new.key) if new.key else None
     if isinstance(key, Key) and (target := key.stands_for(draft.recorded_at)):
         run = draft.state(target)

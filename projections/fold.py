@@ -8,7 +8,16 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from domain.errors import LedgerCorrupt
-from domain.events import AttemptStarted, Recorded, RunEvent, RunTriggered
+from domain.events import (
+    AttemptStarted,
+    BatchAborted,
+    BatchCompleted,
+    BulkAborted,
+    BulkCompleted,
+    Recorded,
+    RunEvent,
+    RunTriggered,
+)
 from domain.states import WRITER, State, kind_of
 from domain.status import FINAL
 from domain.transitions import TRANSITIONS
@@ -22,9 +31,11 @@ FOLD = 1
 Histories: TypeAlias = dict[str, list[Recorded]]
 """The events of a batch, by their stream."""
 
-KEPT_KINDS = frozenset({"run", "env", "queue", "conn", WRITER})
+KEPT_KINDS = frozenset({"run", "env", "batch", "bulk", "queue", "conn", WRITER})
 """The kinds of aggregates of which the checkpoint keeps some."""
 _ENDINGS = frozenset(event for event, transition in TRANSITIONS.items() if transition.target in FINAL)
+_OTHER_ENDINGS = frozenset({BatchCompleted, BatchAborted, BulkCompleted, BulkAborted})
+"""With which a state of another kind ceases to be kept; nothing follows them."""
 
 
 class TagRow(Struct, frozen=True, gc=False):
@@ -97,7 +108,7 @@ def touched(histories: Histories) -> Touched:
         if history[0].version == 1:
             continue
         if not isinstance(history[0].event, RunEvent):
-            if kind_of(stream) in KEPT_KINDS:
+            if kind_of(stream) in KEPT_KINDS and type(history[-1].event) not in _OTHER_ENDINGS:
                 states.append(stream)
             continue
         runs.append(stream)
@@ -118,6 +129,10 @@ def fold(histories: Histories, loaded: Loaded) -> Changes:
                 continue
         elif kind_of(stream) not in KEPT_KINDS:
             continue
+        elif type(history[-1].event) in _OTHER_ENDINGS:
+            if history[0].version > 1:
+                changes.gone.append(stream)
+            continue
         state = loaded.states.get(stream)
         for recorded in history:
             state = checkpoint.project(state, recorded)
@@ -135,6 +150,7 @@ def count(records: Sequence[Recorded]) -> Counts:
         for recorded in records
     )
     unfinished = kinds[RunTriggered] - sum(kinds[ending] for ending in _ENDINGS)
+    others -= sum(kinds[ending] for ending in _OTHER_ENDINGS)
     return Counts(kinds[RunTriggered], kinds[AttemptStarted], unfinished + others)
 
 

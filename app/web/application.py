@@ -12,6 +12,8 @@ from app.metrics import Metrics
 from app.reader import Reader
 from app.web import (
     annotating,
+    batches,
+    bulk,
     connections,
     deployments,
     docs,
@@ -29,8 +31,8 @@ from app.web import (
 from app.web.caller import caller_of, service_of
 
 ROOMS = (
-    *(health, metrics, triggering, runs, annotating, queues, deployments, connections, environments, ledger),
-    *(registering, worker),
+    *(health, metrics, triggering, runs, annotating, batches, bulk, queues, deployments, connections, environments),
+    *(ledger, registering, worker),
 )
 """The modules of routes, in the order in which the document shows them."""
 

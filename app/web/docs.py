@@ -10,6 +10,10 @@ from domain.vocabulary import VOCABULARIES
 _NAMES: dict[str, type[Any]] = {
     "TriggerRequest": bodies.TriggerBody,
     "BatchRequest": bodies.BatchBody,
+    "TasksBatchRequest": bodies.TasksBatchBody,
+    "CreateBatchRequest": bodies.CreateBatchBody,
+    "BatchItem": bodies.BatchItem,
+    "BulkRequest": bodies.BulkBody,
     "ReplayRequest": bodies.ReplayBody,
     "RescheduleRequest": bodies.RescheduleBody,
     "ResetKeyRequest": bodies.ResetKeyBody,
@@ -44,6 +48,12 @@ _ERROR = {
 def body_of(name: str, *, required: bool = True) -> dict[str, Any]:
     """The request body of a route, described by the very struct that reads it."""
     return {"requestBody": {"required": required, "content": _json_of(_NAMES[name].__name__)}}
+
+
+def lines_of(name: str) -> dict[str, Any]:
+    """The request body of a route that takes one such struct a line."""
+    schema = {"$ref": f"#/components/schemas/{_NAMES[name].__name__}"}
+    return {"requestBody": {"required": True, "content": {"application/x-ndjson": {"schema": schema}}}}
 
 
 def complete(document: dict[str, Any]) -> dict[str, Any]:
@@ -88,6 +98,11 @@ QUEUE_LIST_PARAMETERS = {
     ]
 }
 QUEUE_PARAMETERS = {"parameters": [_parameter("type", "How the path names it: id (if left out), task or custom.")]}
+_PAGE = [
+    _parameter("page[size]", "1 to 100; 25 if left out."),
+    _parameter("page[after]", "The `next` cursor of a page."),
+    _parameter("page[before]", "The `previous` cursor of a page; it wins over page[after]."),
+]
 LIST_PARAMETERS = {
     "parameters": [
         *VOCABULARY_PARAMETER["parameters"],
@@ -101,8 +116,7 @@ LIST_PARAMETERS = {
         _parameter("filter[createdAt][from]", "Milliseconds since 1970, or an ISO 8601 date."),
         _parameter("filter[createdAt][to]", "Milliseconds since 1970, or an ISO 8601 date."),
         _parameter("filter[createdAt][period]", "A duration such as 1h: runs created within it."),
-        _parameter("page[size]", "1 to 100; 25 if left out."),
-        _parameter("page[after]", "The `next` cursor of a page."),
-        _parameter("page[before]", "The `previous` cursor of a page; it wins over page[after]."),
+        *_PAGE,
     ]
 }
+PAGE_PARAMETERS = {"parameters": _PAGE}

@@ -27,6 +27,10 @@ class Forbidden(errors.Refused):
     """The key is valid, and does not open this."""
 
 
+class WrongMediaType(errors.Refused):
+    """The body is not of the media type that the route takes."""
+
+
 STATUS: dict[type[errors.RunfoldError], int] = {
     Malformed: 400,
     errors.NotAllowed: 400,
@@ -36,6 +40,7 @@ STATUS: dict[type[errors.RunfoldError], int] = {
     errors.QueueNotFound: 404,
     errors.UnknownVersion: 404,
     errors.TooLarge: 413,
+    WrongMediaType: 415,
     errors.InvalidInput: 422,
     errors.TooLate: 422,
     errors.Refused: 422,
@@ -54,6 +59,7 @@ TITLES = {
     404: "Not found",
     405: "Method not allowed",
     413: "Request body too large",
+    415: "Unsupported media type",
     422: "Unprocessable",
     500: "Internal error",
     503: "Unavailable",

@@ -3,7 +3,7 @@
 import base64
 import binascii
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from app.web.errors import Malformed
 from domain import durations
@@ -43,9 +43,9 @@ def query_of(parameters: Mapping[str, str], now: int, vocabulary: Vocabulary) ->
         raise Malformed(str(error)) from error
 
 
-def cursor_of(run: str) -> str:
-    """An opaque cursor at a run."""
-    return base64.urlsafe_b64encode(run.encode()).decode().rstrip("=")
+def cursor_of(stream: str) -> str:
+    """An opaque cursor at a run, or at whatever else a list is of."""
+    return base64.urlsafe_b64encode(stream.encode()).decode().rstrip("=")
 
 
 def _query(parameters: Mapping[str, str], now: int, vocabulary: Vocabulary) -> Query:
@@ -67,8 +67,37 @@ def _query(parameters: Mapping[str, str], now: int, vocabulary: Vocabulary) -> Q
         created_from=created_from,
         created_to=created_to,
     )
-    after, before = (_run_at(parameters.get(f"page[{side}]")) for side in ("after", "before"))
-    return Query(run_filter, _size(parameters.get("page[size]")), after, before)
+    return Query(run_filter, *page_of(parameters, "run"))
+
+
+def page_of(parameters: Mapping[str, str], kind: str) -> tuple[int, str | None, str | None]:
+    """The size of a page of such aggregates, and the ids behind and ahead of which it is. Raises Malformed."""
+    after, before = (_id_at(parameters.get(f"page[{side}]"), kind) for side in ("after", "before"))
+    return _size(parameters.get("page[size]")), after, before
+
+
+def filter_of(asked: Mapping[str, Any], now: int, vocabulary: Vocabulary) -> RunFilter:
+    """The filter of a body: the names of the list's, with strings, numbers, booleans or lists of strings as values."""
+    parameters: dict[str, str] = {}
+    for name, value in asked.items():
+        known = f"filter[createdAt][{name}]" if name in {"from", "to", "period"} else f"filter[{name}]"
+        parameters[known] = _text_of(name, value)
+    return query_of(parameters, now, vocabulary).filter
+
+
+def _text_of(name: str, value: Any) -> str:
+    match value:
+        case bool():
+            return "true" if value else "false"
+        case int() | str():
+            return str(value)
+        case list() if all(isinstance(each, str) for each in value):  # pyright: ignore[reportUnknownVariableType]
+            texts: list[str] = value  # pyright: ignore[reportUnknownVariableType]
+            if any("," in each for each in texts):
+                raise Malformed(f"A value of the filter {name[:60]!r} has a comma, which separates values.")
+            return ",".join(texts)
+        case _:
+            raise Malformed(f"The filter {name[:60]!r} has a string or a list of strings.")
 
 
 def _many(parameters: Mapping[str, str], name: str) -> list[str]:
@@ -104,13 +133,13 @@ def _size(value: str | None) -> int:
     return int(value)
 
 
-def _run_at(cursor: str | None) -> str | None:
+def _id_at(cursor: str | None, kind: str) -> str | None:
     if not cursor:
         return None
     try:
-        run = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True).decode("ascii")
+        stream = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True).decode("ascii")
     except (binascii.Error, UnicodeDecodeError, ValueError) as error:
         raise Malformed("This cursor was not given out by a list.") from error
-    if not run.startswith("run_"):
+    if not stream.startswith(f"{kind}_"):
         raise Malformed("This cursor was not given out by a list.")
-    return run
+    return stream

@@ -8,8 +8,10 @@ import msgspec
 from msgspec import Raw
 from msgspec.structs import replace
 
+from app.schemas import verdict_of
 from app.web.bodies import KeyOptions, TriggerBody, TriggerOptions
 from domain import durations, keys
+from domain.environment import Environment
 from domain.errors import InvalidInput
 from domain.events import JSON_TYPE, NOTHING, BlobRef
 from domain.lifecycle import Debounce, NewRun
@@ -106,6 +108,15 @@ def named(name: str, what: str) -> str:
     if not 0 < len(name) <= NAME_MAX or not name.isprintable():
         raise InvalidInput(f"A {what} has 1 to {NAME_MAX} printable characters.")
     return name
+
+
+def judged(new: NewRun, environment: Environment, blobs: dict[str, bytes]) -> NewRun:
+    """The run, with what the schema of its task says of its payload."""
+    settings = environment.settings(new.task, new.lock)
+    if settings is None or settings.payload_schema is None:
+        return new
+    payload = blobs[new.payload_blob.key] if new.payload_blob else bytes(new.payload)
+    return with_overrides(new, verdict=verdict_of(environment, new.task, new.lock, payload, new.payload_type))
 
 
 def with_overrides(new: NewRun, **changes: Any) -> NewRun:

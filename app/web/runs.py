@@ -83,20 +83,11 @@ async def retrieve(run: str, reader: ReaderDep, caller: CallerDep, as_of: AsOf =
 async def result(run: str, reader: ReaderDep, caller: CallerDep) -> Response:
     """What a finished run came to. 404 while it is not finished."""
     history = await history_of(run, reader, caller)
-    row, _ = _fold(history)
-    if row.status not in FINAL:
+    body = await result_of(history, reader)
+    if body is None:
+        row, _ = _fold(history)
         raise NotFound(f"Run {run} is not finished: it is {row.status}.")
-    if row.status is Status.COMPLETED:
-        output, output_type = await _output_of(history, reader)
-        text = bytes(output).decode() if output is not NOTHING else None
-        body: dict[str, Any] = {"ok": True, "id": run, "outputType": output_type, "taskIdentifier": row.task}
-        return json(body if text is None else body | {"output": text})
-    error = row.error
-    told: dict[str, Any] = {"type": "STRING_ERROR", "raw": f"The run is {row.status}."}
-    if error is not None:
-        told = {"type": "BUILT_IN_ERROR", "name": error.name, "message": error.message}
-        told["stackTrace"] = error.stack_trace or ""
-    return json({"ok": False, "id": run, "taskIdentifier": row.task, "error": told})
+    return json(body)
 
 
 @router.get("/api/v1/runs/{run}/events")
@@ -154,6 +145,24 @@ async def _related(row: RunRow, reader: Reader, caller: Caller) -> dict[str, Any
             of_relative, _ = _fold(await history_of(run, reader, caller))
             related[name] = shapes.run_item(of_relative, caller.environment, caller.vocabulary)
     return related
+
+
+async def result_of(history: Sequence[Recorded], reader: Reader) -> dict[str, Any] | None:
+    """What a run came to, None while it is not finished."""
+    row, _ = _fold(history)
+    if row.status not in FINAL:
+        return None
+    if row.status is Status.COMPLETED:
+        output, output_type = await _output_of(history, reader)
+        text = bytes(output).decode() if output is not NOTHING else None
+        body: dict[str, Any] = {"ok": True, "id": row.id, "outputType": output_type, "taskIdentifier": row.task}
+        return body if text is None else body | {"output": text}
+    error = row.error
+    told: dict[str, Any] = {"type": "STRING_ERROR", "raw": f"The run is {row.status}."}
+    if error is not None:
+        told = {"type": "BUILT_IN_ERROR", "name": error.name, "message": error.message}
+        told["stackTrace"] = error.stack_trace or ""
+    return {"ok": False, "id": row.id, "taskIdentifier": row.task, "error": told}
 
 
 def _until(history: Sequence[Recorded], as_of: str) -> Sequence[Recorded]:

@@ -1,26 +1,20 @@
 """Routes that make runs: trigger, batch, replay."""
 
-from collections.abc import Sequence
-
 import msgspec
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
-from app.schemas import verdict_of
 from app.service import Service
-from app.triggered import asked_of, value_of
 from app.web import bodies, newruns
 from app.web.caller import Caller, CallerDep, ServiceDep, history_of, read_body
 from app.web.docs import body_of
 from app.web.errors import Malformed
+from app.web.replaying import replayed
 from app.web.tracing import traceparent_of
 from domain import commands, keys
-from domain import run as runs
 from domain.commands import Accepted
-from domain.environment import Environment
 from domain.errors import InvalidInput
-from domain.events import API, NOTHING, KeyClaimed, Recorded
-from domain.gates import default_queue
+from domain.events import API, KeyClaimed
 from domain.lifecycle import NewRun
 
 router = APIRouter(tags=["runs"])
@@ -44,7 +38,7 @@ async def trigger(task: str, request: Request, service: ServiceDep, caller: Call
     environment, traceparent = caller.environment.id, traceparent_of(request)
     new, blobs = newruns.new_run(service.ids.new("run", now), task, body, environment, now, traceparent)
     new = newruns.with_overrides(new, source=_source_of(request))
-    accepted = await _submit(service, caller, f"trigger {task}", [new], blobs, None, now)
+    accepted = await submit_runs(service, caller, f"trigger {task}", [new], blobs, None, now)
     response = json({"id": accepted[0].run, "isCached": accepted[0].cached})
     _tell_differing(response, accepted)
     return response
@@ -69,9 +63,9 @@ async def trigger_batch(task: str, request: Request, service: ServiceDep, caller
         runs.append(newruns.with_overrides(new, batch=batch, source=_source_of(request)))
         blobs |= more
     scope = f"batch {task}"
-    accepted = await _submit(service, caller, scope, runs, blobs, batch, now)
+    accepted = await submit_runs(service, caller, scope, runs, blobs, batch, now)
     if not {each.id for each in runs} & {each.run for each in accepted if not each.cached}:
-        batch = await _batch_before(service, caller, scope) or batch
+        batch = await batch_before(service, caller, scope) or batch
     items = [{"id": each.run, "taskIdentifier": task, "isCached": each.cached} for each in accepted]
     response = json({"batchId": batch, "runs": items})
     _tell_differing(response, accepted)
@@ -84,39 +78,13 @@ async def replay(run: str, request: Request, service: ServiceDep, caller: Caller
     text = await read_body(request, newruns.PAYLOAD_MAX_BYTES + ENVELOPE_MAX_BYTES)
     asked = bodies.decode(text, bodies.ReplayBody) if text.strip() else bodies.ReplayBody()
     history = await history_of(run, service, caller)
-    old = asked_of(history)
-    payload = asked.payload
-    if payload is NOTHING:
-        payload = await service.read(value_of, service.ledger, old.payload, old.payload_blob)
     now = service.clock.now().wall
-    # A queue that nobody named is that of the version which executes the replay, and not of the one before.
-    queue = asked.queue or (None if old.queue == default_queue(old.task) else old.queue)
-    options = bodies.TriggerOptions(
-        queue=bodies.QueueOption(queue) if queue is not None else None,
-        concurrency_key=asked.concurrency_key if asked.concurrency_key is not None else old.concurrency_key,
-        delay=asked.delay,
-        ttl=asked.ttl,
-        idempotency_key=asked.idempotency_key,
-        idempotency_key_ttl=asked.idempotency_key_ttl,
-        max_attempts=asked.max_attempts,
-        max_duration=asked.max_duration,
-        metadata=asked.metadata if asked.metadata is not NOTHING else old.metadata,
-        payload_type=asked.payload_type or (old.payload_type if asked.payload is NOTHING else None),
-        priority=asked.priority,
-        tags=asked.tags if asked.tags is not None else list(_tags_of(history)),
-        test=old.is_test,
-        machine=asked.machine or old.machine,
-        lock_to_version=asked.version,
-    )
-    body = bodies.TriggerBody(payload, options)
-    environment, traceparent = caller.environment.id, traceparent_of(request)
-    new, blobs = newruns.new_run(service.ids.new("run", now), old.task, body, environment, now, traceparent)
-    new = newruns.with_overrides(new, replay_of=run, source="replay")
-    accepted = await _submit(service, caller, f"replay {run}", [new], blobs, None, now)
+    new, blobs = await replayed(history, asked, service, now, traceparent_of(request))
+    accepted = await submit_runs(service, caller, f"replay {run}", [new], blobs, None, now)
     return json({"id": accepted[0].run})
 
 
-async def _submit(
+async def submit_runs(
     service: Service,
     caller: Caller,
     scope: str,
@@ -125,14 +93,15 @@ async def _submit(
     batch: str | None,
     now: int,
 ) -> list[Accepted]:
-    environment, request = caller.environment.id, _request_of(caller, scope)
+    """Trigger these runs; the same request (`scope` is what it asks for) sent again gets the same answer."""
+    environment, request = caller.environment.id, request_of(caller, scope)
     accepted: list[Accepted] = await service.loop.submit(
         commands.TriggerRuns(
             environment=environment,
             actor=caller.actor,
             cause=caller.cause,
             at=now,
-            runs=[_judged(new, caller.environment, blobs) for new in runs],
+            runs=[newruns.judged(new, caller.environment, blobs) for new in runs],
             batch=batch,
             request=request,
             request_until=now + REQUEST_TTL_MS,
@@ -140,23 +109,6 @@ async def _submit(
         )
     )
     return accepted
-
-
-def _tags_of(history: Sequence[Recorded]) -> tuple[str, ...]:
-    """The tags of a run, also those that it was given later."""
-    state = runs.fold(history)
-    assert state is not None, "a run has a history"
-    return state.tags
-
-
-def _judged(new: NewRun, environment: Environment, blobs: dict[str, bytes]) -> NewRun:
-    """The run, with what the schema of its task says of its payload."""
-    settings = environment.settings(new.task, new.lock)
-    if settings is None or settings.payload_schema is None:
-        return new
-    payload = blobs[new.payload_blob.key] if new.payload_blob else bytes(new.payload)
-    verdict = verdict_of(environment, new.task, new.lock, payload, new.payload_type)
-    return newruns.with_overrides(new, verdict=verdict)
 
 
 def _source_of(request: Request) -> str:
@@ -172,16 +124,16 @@ def _tell_differing(response: Response, accepted: list[Accepted]) -> None:
         response.headers[DIFFERS_HEADER] = "true"
 
 
-def _request_of(caller: Caller, scope: str) -> str | None:
+def request_of(caller: Caller, scope: str) -> str | None:
     """The stream of the request's own key."""
     if not caller.request_key:
         return None
     return keys.stream_of(caller.environment.id, "request", scope, caller.request_key)
 
 
-async def _batch_before(service: Service, caller: Caller, scope: str) -> str | None:
+async def batch_before(service: Service, caller: Caller, scope: str) -> str | None:
     """The batch that the same request, sent before, had made."""
-    request = _request_of(caller, scope)
+    request = request_of(caller, scope)
     history = await service.history(request) if request else ()
     last = history[-1].event if history else None
     return last.target if isinstance(last, KeyClaimed) else None

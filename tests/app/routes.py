@@ -12,6 +12,10 @@ from app.web.docs import OPEN_PATHS
 BODIES: dict[str, Any] = {
     "/api/v1/tasks/{task}/trigger": {},
     "/api/v1/tasks/{task}/batch": {"items": [{}]},
+    "/api/v1/tasks/batch": {"items": [{"task": "greet"}]},
+    "/api/v2/tasks/batch": {"items": [{"task": "greet"}]},
+    "/api/v3/batches": {"runCount": 1},
+    "/api/v1/bulk-actions": {"action": "cancel", "runIds": ["run_1"]},
     "/api/v1/runs/{run}/reschedule": {"delay": "1h"},
     "/api/v1/runs/{run}/tags": {"tags": "a"},
     "/api/v1/idempotencyKeys/{key}/reset": {"taskIdentifier": "greet"},
@@ -60,5 +64,13 @@ def needs_key(path: str) -> bool:
 def path_for(path: str, run: str = "run_1") -> str:
     """The path with something in the place of its parameters."""
     return path.format(
-        task="greet", run=run, key="k", queue="greet", name="github", slug="dev", deployment="20270115.1"
+        task="greet",
+        run=run,
+        key="k",
+        queue="greet",
+        batch="batch_1",
+        bulk="bulk_1",
+        name="github",
+        slug="dev",
+        deployment="20270115.1",
     )

@@ -35,6 +35,7 @@ def test_each_error_has_the_status_that_tells_what_to_do() -> None:
         "QueueNotFound": 404,
         "UnknownVersion": 404,
         "TooLarge": 413,
+        "WrongMediaType": 415,
         "InvalidInput": 422,
         "KeyMissing": 422,
         "TooLate": 422,

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from msgspec import Raw
+from msgspec.structs import replace
 
 from domain import commands as c
 from domain import run as runs
@@ -152,8 +153,9 @@ class Room:
         return answer
 
     def trigger(self, *new_runs: NewRun, **more: Any) -> list[c.Accepted]:
-        """Trigger these runs."""
-        accepted: list[c.Accepted] = self.ask(c.TriggerRuns, runs=list(new_runs or (new(),)), **more)
+        """Trigger these runs, those of a batch as its own."""
+        runs = [replace(each, batch=more.get("batch")) for each in new_runs or (new(),)]
+        accepted: list[c.Accepted] = self.ask(c.TriggerRuns, runs=runs, **more)
         return accepted
 
     def hire(self) -> "Colleague":

@@ -157,7 +157,7 @@ def test_the_same_request_for_a_batch_again_gets_the_same_runs() -> None:
 
     assert first == [Accepted("run_2"), Accepted("run_1", cached=True), Accepted("run_4")]
     assert [each.run for each in again] == ["run_2", "run_1", "run_4"]
-    assert room.history("batch_1")[0].event == e.BatchTriggered(("run_2", "run_1", "run_4"))
+    assert room.history("batch_1")[0].event == e.BatchTriggered(("run_2", "run_1", "run_4"), cached=(1,))
     assert room.history("batch_2") == []
 
 

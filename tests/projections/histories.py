@@ -9,6 +9,8 @@ from msgspec import Raw
 
 from domain import events as e
 from domain import states
+from domain.batch import Batch
+from domain.bulk import Bulk
 from domain.events import Event, Recorded, RunError, RunEvent, TaskSettings
 from domain.run import Run
 from domain.states import WRITER, State
@@ -101,6 +103,9 @@ class Historian:
             (f"conn_{environment}", e.ConnectionSaved("mail", f"1.bb.{number}", "bb")),
             ("key_1", e.KeyClaimed("run_1", self.now + 5)),
             (f"batch_{number}", e.BatchTriggered(("run_1",))),
+            (f"batch_{number}", e.BatchCreated(1, self.now + 5)),
+            (f"bulk_{number}", e.BulkStarted("CANCEL", runs=("run_1",))),
+            *self._further(),
             (WRITER, e.WriterStarted(number)),
             ("queue_1", self.chance.choice(_OF_A_QUEUE)),
         )
@@ -108,6 +113,21 @@ class Historian:
         if stream in self.states and isinstance(event, e.ConnectionSaved) and self.chance.random() < 0.5:
             event = e.ConnectionRemoved("mail")
         self.record(stream, event, environment)
+
+    def _further(self) -> list[tuple[str, Event]]:
+        """What may follow in the batches and bulk actions that are not over."""
+        alive = [state for state in self.states.values() if isinstance(state, Batch | Bulk) and states.is_kept(state)]
+        return [(state.id, self.chance.choice(_further_of(state))) for state in alive[-2:]]
+
+
+def _further_of(state: State) -> list[Event]:
+    match state:
+        case Batch() if state.takes_items:
+            return [e.BatchItemsAccepted({0: "run_1"}), e.BatchSealed(), e.BatchExpired()]
+        case Batch():
+            return [e.BatchCompleted(), e.BatchAborted()]
+        case _:
+            return [e.BulkAdvanced("1", 1, 0), e.BulkCompleted(), e.BulkAborted()]
 
 
 def history(chance: Random, length: int) -> list[Recorded]:

@@ -9,11 +9,12 @@ from msgspec import Struct, defstruct
 
 from domain import events as e
 from domain import states
+from domain.batch import Batch
 from domain.connection import Connection
 from domain.environment import Environment
 from domain.events import Event, Recorded
 from domain.queue import QueueState
-from domain.states import KINDS, Batch, State, Writer, kind_of
+from domain.states import KINDS, State, Writer, kind_of
 from domain.status import Status
 from projections import checkpoint
 from projections.fold import KEPT_KINDS
@@ -54,12 +55,25 @@ def test_a_connection_is_kept_also_when_it_is_removed() -> None:
     assert kept_after(*history) == Connection("conn_1", 3, "env_a", "mail", 1, 3)
 
 
-def test_environments_queues_and_the_writer_are_kept_keys_and_batches_are_not() -> None:
+def test_environments_queues_and_the_writer_are_kept_and_keys_are_not() -> None:
     assert isinstance(kept_after(first("env_a", e.EnvironmentCreated("dev", "DEVELOPMENT"))), Environment)
     assert kept_after(first("writer", e.WriterStarted(1))) == Writer("writer", 1, 1)
     assert kept_after(first("queue_1", e.QueuePaused("emails"))) == QueueState("queue_1", "env_a", "emails", 1, True)
     assert kept_after(first("key_1", e.KeyClaimed("run_1", 5))) is None
-    assert kept_after(first("batch_1", e.BatchTriggered(("run_1",)))) is None
+
+
+def test_batches_and_bulk_actions_are_kept_until_they_end() -> None:
+    begun: dict[str, Event] = {
+        "batch_1": e.BatchTriggered(("run_1",)),
+        "batch_2": e.BatchCreated(1, 5),
+        "bulk_1": e.BulkStarted("CANCEL", runs=("run_1",)),
+    }
+    ends = {"batch": (e.BatchCompleted(), e.BatchAborted()), "bulk": (e.BulkCompleted(), e.BulkAborted())}
+
+    for stream, event in begun.items():
+        assert kept_after(first(stream, event)) is not None
+        for end in ends[kind_of(stream)]:
+            assert kept_after(first(stream, event), Recorded(2, stream, 2, "env_a", 2, 2, "test", "test", end)) is None
 
 
 @unhurried
@@ -71,7 +85,7 @@ def test_only_kinds_of_which_some_are_kept_are_folded_at_all(chance: Random, len
 
     kept = {stream for stream, state in historian.states.items() if states.is_kept(state)}
     assert {kind_of(stream) for stream in kept} <= KEPT_KINDS
-    assert KINDS.keys() - KEPT_KINDS == {"key", "batch"}
+    assert KINDS.keys() - KEPT_KINDS == {"key"}
 
 
 @unhurried

@@ -40,12 +40,17 @@ class AnswerCheck:
     def answered(self, command: c.Command, answer: Answer) -> None:
         """Check an answer. Raises Violation."""
         if isinstance(answer, RunfoldError):
-            wrong = isinstance(answer, InvalidInput) and not isinstance(command, c.OverrideQueueLimit)
+            # Items may come too late, a limit may be above that of the environment; nothing else asked here is wrong.
+            wrong = isinstance(answer, InvalidInput) and not isinstance(command, c.OverrideQueueLimit | c.AddItems)
             wrong = wrong or (isinstance(answer, NotFound) and isinstance(command, Turn))
             rule(not wrong, "%s is refused: %s", command, answer)
             rule(not isinstance(answer, Refused) or bool(str(answer)), "%s is refused without a reason", command)
             return
         match command:
+            case c.AddItems(batch=batch, indexes=indexes):
+                taken = self._log.batches.known(batch or "")
+                rule(taken >= set(indexes), "the items %s of %s are said to be taken", indexes, batch)
+                rule(answer.known <= len(taken), "%s of %s items are known, but %d", answer, batch, len(taken))
             case c.TriggerRuns():
                 self._check_accepted(command, answer)
             case c.CancelRun(run=run) | c.GiveUpRun(run=run):

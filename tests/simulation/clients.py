@@ -6,7 +6,7 @@ from typing import Any
 from msgspec import Raw
 
 from domain import commands as c
-from domain.commands import Accepted, Command
+from domain.commands import Accepted, Command, CreatedBatch
 from domain.draft import Answer
 from domain.lifecycle import NewRun
 from tests.simulation.network import Network, is_worth_repeating
@@ -45,9 +45,11 @@ class Client:
         chance = self._world.chance.random()
         if chance < 0.6 or not self._known:
             self._trigger([self._new_run()])
-        elif chance < 0.7:
+        elif chance < 0.66:
             self._trigger([self._new_run() for _ in range(self._world.draw(2, 6))], is_batch=True)
-        elif chance < 0.8:
+        elif chance < 0.7:
+            self._create_batch(self._world.draw(1, 5))
+        elif chance < 0.81:
             self._ask(c.CancelRun, run=self._pick())
         elif chance < 0.86:
             self._ask(c.RescheduleRun, run=self._pick(), until=self._world.now().wall + self._world.draw(1, 9_000))
@@ -111,17 +113,41 @@ class Client:
 
     def _trigger(self, new_runs: list[dict[str, Any]], *, is_batch: bool = False) -> None:
         def ids() -> dict[str, Any]:
-            runs = [NewRun(id=self._world.new_id("run"), **new) for new in new_runs]
-            return {"runs": runs, "batch": self._world.new_id("batch") if is_batch else None}
+            batch = self._world.new_id("batch") if is_batch else None
+            runs = [NewRun(id=self._world.new_id("run"), batch=batch, **new) for new in new_runs]
+            return {"runs": runs, "batch": batch}
 
         until = self._world.now().wall + A_DAY_MS
         self._ask(c.TriggerRuns, ids, request=self._world.new_id("key_request"), request_until=until)
+
+    def _create_batch(self, count: int) -> None:
+        wall = self._world.now().wall
+        asked: dict[str, Any] = {"run_count": count, "expires_at": wall + self._world.draw(2_000, 20_000)}
+        asked |= {"request": self._world.new_id("key_request"), "request_until": wall + A_DAY_MS}
+
+        def stream(made: Answer) -> None:
+            assert isinstance(made, CreatedBatch), "nothing refuses a batch without a parent"
+            for _ in range(self._world.draw(1, 3)):
+                self._add_items(made.batch, count)
+
+        self._ask(c.CreateBatch, lambda: {"batch": self._world.new_id("batch")}, hear=stream, **asked)
+
+    def _add_items(self, batch: str, count: int) -> None:
+        """Some items, some of them twice; those that no stream brings are lost."""
+        indexes = [self._world.draw(0, count - 1) for _ in range(self._world.draw(1, 2 * count))]
+        new_runs = [self._new_run() for _ in indexes]
+
+        def ids() -> dict[str, Any]:
+            return {"runs": [NewRun(id=self._world.new_id("run"), batch=batch, **new) for new in new_runs]}
+
+        self._ask(c.AddItems, ids, batch=batch, indexes=tuple(indexes))
 
     def _ask(
         self,
         command: type[Command],
         ids: Callable[[], dict[str, Any]] = dict[str, Any],
         then: Callable[[], None] = lambda: None,
+        hear: Callable[[Answer], None] = lambda _answer: None,
         **more: Any,
     ) -> None:
         self.waiting += 1
@@ -143,6 +169,7 @@ class Client:
             self.waiting -= 1
             if command is c.TriggerRuns:
                 self._note(answer)
+            hear(answer)
             then()
 
         call()

@@ -11,6 +11,7 @@ from domain.ready import Kind, Slots, slots_of
 from domain.run import Run
 from domain.states import State
 from domain.status import Status
+from tests.simulation.batch_check import BatchCheck
 from tests.simulation.queue_facts import QueueFacts
 from tests.simulation.rules import rule
 from tests.simulation.run_facts import RunFacts
@@ -22,6 +23,7 @@ class LogCheck:
     def __init__(self) -> None:
         self.states: dict[str, State] = {}
         self.runs: dict[str, RunFacts] = {}
+        self.batches = BatchCheck(self.runs)
         self.unfinished: set[str] = set()
         self.open: dict[Slots, set[str]] = {}
         """The runs with an open attempt, by the slots that they take."""
@@ -40,7 +42,9 @@ class LogCheck:
                 self._check_claim(before, recorded)
             elif not isinstance(recorded.event, RunEvent):
                 self.queues.follow(recorded)
+                self.batches.follow(recorded.stream, recorded.event)
             self.states[recorded.stream] = states.evolve(before, recorded)
+        self.batches.check_commit()
         for recorded in batch:
             facts = self.runs.get(recorded.stream)
             rule(not facts or facts.is_settled, "%s: nobody decided what follows the failure", recorded.stream)

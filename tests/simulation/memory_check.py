@@ -1,15 +1,20 @@
 """What an engine holds in memory is what the ledger says, at every commit."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
+from domain import batch as batches
 from domain import states
+from domain.batch import Batch
+from domain.eligibility import eligible
 from domain.engine import Engine
 from domain.environment import Environment
 from domain.events import Recorded
+from domain.lanes import kind_of
 from domain.lifecycle import deadline_of
 from domain.memory import Memory
 from domain.ready import slots_of
 from domain.run import Run
+from domain.states import State
 from domain.status import Status
 from tests.simulation.log_check import LogCheck
 from tests.simulation.rules import rule
@@ -44,14 +49,17 @@ class MemoryCheck:
             ready = sum(run.queue == queue and run.status is Status.QUEUED for run in runs)
             found = memory.ready.depth(environment, queue)
             rule(found == ready, "%d runs of %s are ready, in the ledger %d", found, queue, ready)
-        due = min((deadline.at for run in runs if (deadline := deadline_of(run))), default=None)
+        self._check_batches(memory, expected.values())
+        deadlines = [deadline_of(run) for run in runs]
+        deadlines += [batches.deadline_of(state) for state in expected.values() if isinstance(state, Batch)]
+        due = min((deadline.at for deadline in deadlines if deadline), default=None)
         timer = memory.next_due()
         rule(due is None or (timer is not None and timer <= due), "next timer at %s, next deadline at %s", timer, due)
 
     def check_rest(self, engine: Engine, now: int) -> None:
         """The engine finds nothing to do: nobody who may start waits while a worker wants it. Raises Violation."""
-        sessions = engine._turns._sessions  # pyright: ignore[reportPrivateUsage]
-        wanting = [each for each in sessions.values() if each.sequence and each.want > len(each.runs)]
+        turns = engine._turns  # pyright: ignore[reportPrivateUsage]
+        wanting = [each for each in turns.sessions if each.sequence and each.want > len(each.runs)]
         for stream in sorted(self._log.unfinished) if wanting else ():
             run = self._log.states[stream]
             assert isinstance(run, Run)
@@ -59,7 +67,7 @@ class MemoryCheck:
                 continue
             environment = self._log.states[run.environment]
             assert isinstance(environment, Environment)
-            able = [each.id for each in wanting if run.task in environment.versions[each.version]]
+            able = [each.id for each in wanting if eligible(each, environment, turns.is_served)(kind_of(run))]
             rule(not able, "%s waits, its queue is open, there is a slot, and %s want it", stream, able)
 
     def _may_start(self, run: Run, now: int) -> bool:
@@ -72,6 +80,14 @@ class MemoryCheck:
             and (limit is None or len(log.open.get(slots, ())) < limit)
             and (most is None or log.open_in_all(environment.id) < most)
         )
+
+    def _check_batches(self, memory: Memory, kept: Iterable[State]) -> None:
+        unfinished: dict[str, dict[str, None]] = {}
+        for run in kept:
+            if isinstance(run, Run) and run.batch:
+                unfinished.setdefault(run.batch, {})[run.id] = None
+        found = memory.members.unfinished
+        rule(found == unfinished, "batches wait for %s, in the ledger for %s", found, unfinished)
 
     def _check_slots(self, memory: Memory) -> None:
         for slots, open_runs in self._log.open.items():

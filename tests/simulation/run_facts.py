@@ -1,5 +1,7 @@
 """What must be true of one run's events, told without the engine's own state machine."""
 
+from msgspec.structs import replace
+
 from domain import events as e
 from domain.environment import Environment
 from domain.events import Recorded, RunEvent
@@ -14,6 +16,7 @@ ENDS: dict[type[RunEvent], str] = {
     e.RunCanceled: "canceled",
     e.RunExpired: "expired",
     e.RunTimedOut: "timed out",
+    e.RunInterrupted: "interrupted",
     e.RunSystemFailed: "system failed",
 }
 REPORTS = {"succeeded", "failed", "crashed", "released"}
@@ -67,9 +70,8 @@ class RunFacts:
             case e.RunFailed() | e.RunCrashed():
                 rule(self._has_no_attempt_left(environment), "%s: %s with attempts left", self.run, event)
                 self._failed = None
-            case e.RunDelayed() | e.RunRescheduled():
-                self._due = event.until
-                self.dues.add(event.until)
+            case e.VersionArrived() | e.RunDelayed() | e.RunRescheduled():
+                self._follow_gate(event)
             case e.RunEnqueued():
                 self._follow_enqueued(recorded, event)
             case e.RunExpired():
@@ -112,8 +114,15 @@ class RunFacts:
         rule(low <= wait <= high, "%s: back-off %d is not in %d…%d", self.run, wait, low, high)
         self._failed, self._due = None, event.at
 
+    def _follow_gate(self, event: e.VersionArrived | e.RunDelayed | e.RunRescheduled) -> None:
+        if isinstance(event, e.VersionArrived):
+            self.triggered = replace(self.triggered, queue=event.queue or self.triggered.queue)
+            return
+        self._due = event.until
+        self.dues.add(event.until)
+
     def _follow_enqueued(self, recorded: Recorded, event: e.RunEnqueued) -> None:
-        if event.reason in {"delay", "backoff"}:
+        if event.reason in {"delay", "backoff", "version"}:
             early = self._due - recorded.recorded_at
             rule(early <= 0, "%s: enqueued %d ms early", self.run, early)
             return

@@ -68,7 +68,7 @@ class Simulation:
         self._faults.end()
         self._reopen()
         self._run_until(FAULTS_MS + REST_MS, lambda: self._is_over)
-        rule(self._is_over, "not over: %s", sorted(self._checks.log.unfinished))
+        rule(self._is_over, "not over: %s", sorted(self._checks.log.unfinished | self._checks.log.batches.open))
         self._run_until(self.world.mono + QUIET_MS)
         held = {worker.session: list(worker.held) for worker in self._workers if worker.held}
         rule(not held, "workers still hold %s", held)
@@ -94,6 +94,7 @@ class Simulation:
     def _is_over(self) -> bool:
         return (
             not self._checks.log.unfinished
+            and not self._checks.log.batches.open
             and self._server.is_idle
             and not any(client.waiting for client in self._clients)
         )

@@ -8,6 +8,7 @@ from msgspec.structs import replace
 
 from domain import attempts
 from domain.attempts import Report
+from domain.batch import Batch
 from domain.draft import Draft
 from domain.errors import RunfoldError
 from domain.events import RunDequeued, RunEvent
@@ -53,8 +54,8 @@ def a_timer_is_lost(monkeypatch: pytest.MonkeyPatch) -> None:
     """A deadline that passed while nobody looked is dropped."""
     due = Memory.due
 
-    def due_in_time(self: Memory, now: int) -> Iterator[tuple[Run, Deadline]]:
-        return ((run, deadline) for run, deadline in due(self, now) if now - deadline.at < 1_000)
+    def due_in_time(self: Memory, now: int) -> Iterator[tuple[Run | Batch, Deadline]]:
+        return ((state, deadline) for state, deadline in due(self, now) if now - deadline.at < 1_000)
 
     monkeypatch.setattr(Memory, "due", due_in_time)
 

@@ -37,6 +37,8 @@ TITLES = {
     "deployments": "Deployments",
     "connections": "Connections",
     "environments": "Environments and keys",
+    "batches": "Batches",
+    "bulk actions": "Bulk actions",
     "ledger": "The ledger",
     "workers": "Workers",
     "health": "Health",
@@ -71,6 +73,15 @@ NOTES = {
     " 200 levels deep. The headers `Idempotency-Key` and `Idempotency-Key-TTL` do what the fields do, and win. A task"
     " that no worker has registered yet is accepted: its runs wait.",
     ("POST", "/api/v1/tasks/{task}/batch"): "Items are bodies of a trigger, 33,554,432 bytes all together at most.",
+    ("POST", "/api/v3/batches"): "Answers 202. `parentRunId` makes the runs children of a run; `idempotencyKeyTTL` says"
+    " how long the key stands for the batch, 30 days if left out. The items must come within 24 hours.",
+    ("POST", "/api/v3/batches/{batch}/items"): "The body is `application/x-ndjson`: one item a line, 3,670,016 bytes"
+    " at most, at most 1,000 in one request. Items are committed as they come. An item that can become no run becomes"
+    " an error of the batch.",
+    ("GET", "/api/v2/batches/{batch}"): "Statuses are PENDING, PROCESSING, PARTIAL_FAILED, COMPLETED and ABORTED. Those"
+    " batches that are made by one request are shown as well.",
+    ("POST", "/api/v1/bulk-actions"): "`action` is `cancel` or `replay`; either `runIds` names at most 1,000 runs, or"
+    " `filter` has the filters of the list of runs by their plain names, and `from`, `to` and `period`.",
     ("GET", "/api/v1/runs"): "Values of one filter are joined by commas and mean any of them; different filters must"
     " all hold. `next` and `previous` are there only where there is such a page. If the read models lag more than a"
     " second behind the client's own writes, the header `x-runfold-lag` says by how many events.",
@@ -141,7 +152,8 @@ def _route(method: str, path: str, operation: Any, examples: Sequence[Shown]) ->
 def _example(shown: Shown) -> Iterator[str]:
     yield shown.note
     request = f"{shown.route[0]} {shown.target}"
-    yield block("http", request if shown.body is None else f"{request}\n\n{pretty(shown.body)}")
+    body = shown.body.decode().rstrip() if isinstance(shown.body, bytes) else pretty(shown.body)
+    yield block("http", request if shown.body is None else f"{request}\n\n{body}")
     yield f"Answer {shown.status}:"
     is_text = isinstance(shown.answer, str)
     yield block("text", shown.answer) if is_text else block("json", pretty(jsonable_encoder(shown.answer)))

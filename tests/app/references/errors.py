@@ -22,6 +22,7 @@ WHAT_TO_DO = {
     404: "Look at the path, the id and the key: what is named does not exist in this environment.",
     405: "Use a method that the header `Allow` names.",
     413: "Send less: large values belong into a store, and the payload says where.",
+    415: "Send the body as the media type that the sentence names.",
     422: "Mend the request: its shape is right, and what it says cannot be.",
     500: "Look into the engine's log; it is a bug, or the ledger was damaged.",
     503: f"Send the same request again after `Retry-After` ({RETRY_AFTER_SECONDS} second). With the header"

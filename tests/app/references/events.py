@@ -5,7 +5,18 @@ from typing import Any
 import msgspec
 from msgspec import Struct, inspect
 
-from domain.events import EVENTS, RUN_EVENTS, BlobRef, Event, Queue, RateLimit, Recorded, RunError, TaskSettings
+from domain.events import (
+    EVENTS,
+    RUN_EVENTS,
+    BlobRef,
+    Event,
+    ItemError,
+    Queue,
+    RateLimit,
+    Recorded,
+    RunError,
+    TaskSettings,
+)
 from domain.retry import OutOfMemory, Retry
 from domain.transitions import TRANSITIONS
 from tests.app.references.markdown import code, page, sentence, table
@@ -17,11 +28,7 @@ Moments inside `data` are milliseconds since 1970 (UTC); names that end with `_m
 
 ENVELOPE = (
     ("position", "integer", "The place in the ledger, counted from 1 without gaps."),
-    (
-        "id",
-        "string",
-        "To what it happened: a run, a batch, a queue, an idempotency key, an environment, a connection.",
-    ),
+    ("id", "string", "To what it happened: a run, a batch, a bulk action, a queue, a key, an environment …"),
     ("version", "integer", "It is the so-many-th event of that, counted from 1."),
     ("type", "string", "One of the names below."),
     ("occurredAt", "ISO 8601 date", "When it happened; a worker's word counts within reason."),
@@ -31,7 +38,11 @@ ENVELOPE = (
         "string",
         "Who did it: `key:` and digits of the key's SHA-256, `admin`, `worker:` and its session, or the engine.",
     ),
-    ("cause", "string", "What it answers: a request, `turn:` and its sequence, a timer, or `event:` and its position."),
+    (
+        "cause",
+        "string",
+        "What it answers: a request, `turn:` and its sequence, a timer, `event:` and its position, or an id.",
+    ),
     ("data", "object", "The fields of the event, as below."),
 )
 
@@ -52,11 +63,21 @@ OTHERS = {
     "KeyClaimed": "an idempotency key, or the key of a single request",
     "KeyFreed": "an idempotency key",
     "BatchTriggered": "a batch",
+    "BatchCreated": "a batch",
+    "BatchItemsAccepted": "a batch",
+    "BatchSealed": "a batch",
+    "BatchExpired": "a batch",
+    "BatchCompleted": "a batch",
+    "BatchAborted": "a batch",
+    "BulkStarted": "a bulk action",
+    "BulkAdvanced": "a bulk action",
+    "BulkCompleted": "a bulk action",
+    "BulkAborted": "a bulk action",
     "WriterStarted": "the writer of the ledger (of no environment, so no feed shows it)",
 }
 """To what the events happen that are not a run's."""
 
-PARTS: tuple[type[Struct], ...] = (RunError, BlobRef, TaskSettings, Queue, RateLimit, Retry, OutOfMemory)
+PARTS: tuple[type[Struct], ...] = (RunError, BlobRef, ItemError, TaskSettings, Queue, RateLimit, Retry, OutOfMemory)
 WORDS: dict[type[inspect.Type], str] = {
     inspect.StrType: "string",
     inspect.IntType: "integer",

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 from adapters.ids import Uuid7Ids
 from adapters.secrets import Vault
+from domain.commands import StartBulk
 from tests.app.harness import ADMIN_KEY, MASTER_KEY, Engine, running_engine
 
 Json = Any
@@ -80,6 +81,55 @@ async def _batch(at: Recorder) -> None:
     await at.show("POST", route, "", {"items": items}, task="send-email")
     await at.show("POST", route, "", {"items": []}, task="send-email")
     await at.show("POST", route, "", {"items": [{}, {"options": {"ttl": -1}}]}, task="send-email")
+
+
+async def _batches(at: Recorder) -> None:
+    items: list[Json] = [{"task": "send-email", "payload": {"to": "joe"}}, {"task": "count-words"}]
+    await at.show("POST", "/api/v1/tasks/batch", "", {"items": items})
+    await at.show("POST", "/api/v2/tasks/batch", "", {"items": items})
+    await at.show("POST", "/api/v2/tasks/batch", "", {"items": []})
+    route = "/api/v3/batches"
+    asked = {"runCount": 3, "idempotencyKey": "newsletter-48"}
+    batch = (await at.show("POST", route, "", asked))["id"]
+    await at.show("POST", route, "The same key again: the batch that there is.", asked)
+    await at.show("POST", route, "", {"runCount": 1_001})
+    route, lines = "/api/v3/batches/{batch}/items", {"content-type": "application/x-ndjson"}
+    first = b'{"index": 0, "task": "send-email", "payload": {"to": "ada"}}\n{"index": 1, "task": "count-words"}\n'
+    last = b'{"index": 1, "task": "count-words"}\n{"index": 2, "task": "send-email", "options": {"delay": "soon"}}\n'
+    await at.show("POST", route, "", first, batch=batch, headers=lines)
+    await at.show("POST", route, "The last item; another one is known already.", last, batch=batch, headers=lines)
+    await at.show("POST", route, "", b"{}", batch=batch)
+    for version in ("v1", "v2"):
+        await at.show("GET", f"/api/{version}/batches/{{batch}}", batch=batch)
+    run = (await at.engine.get(f"/api/v2/batches/{batch}"))["runs"][0]
+    await at.engine.post(f"/api/v2/runs/{run}/cancel")
+    await at.show("GET", "/api/v1/batches/{batch}/results", batch=batch)
+
+
+async def _bulk_actions(at: Recorder) -> None:
+    route = "/api/v1/bulk-actions"
+    body = {"action": "cancel", "name": "Wrong newsletter", "filter": {"tag": "newsletter"}}
+    bulk = (await at.show("POST", route, "", body))["id"]
+    await at.show("POST", route, "", {"action": "replay", "filter": {}})
+    await at.show("POST", route, "", {"action": "replay"})
+    while (await at.engine.get(f"{route}/{bulk}"))["status"] == "PENDING":
+        await at.engine.service.loop.feed.grown(at.engine.head)
+    await at.show("GET", f"{route}/{{bulk}}", bulk=bulk)
+    await at.show("GET", route, query="?page[size]=10")
+    await at.show("POST", f"{route}/{{bulk}}/abort", bulk=bulk)
+    await at.show("POST", f"{route}/{{bulk}}/abort", bulk=await _begun(at))
+
+
+async def _begun(at: Recorder) -> str:
+    """A bulk action that nobody carries on yet."""
+    service, environment = at.engine.service, at.engine.service.environments()[0].id
+    now = at.engine.clock.wall
+    bulk = service.ids.new("bulk", now)
+    asked = StartBulk(
+        environment=environment, actor="test", cause="test", at=now, bulk=bulk, action="CANCEL", runs=(UNKNOWN,)
+    )
+    await service.loop.submit(asked)
+    return bulk
 
 
 async def _list(at: Recorder) -> None:
@@ -270,7 +320,7 @@ def _excerpt(metrics: str) -> str:
 
 
 PARTS: tuple[Callable[[Recorder], Awaitable[None]], ...] = (
-    *(_trigger, _batch, _list, _retrieve, _result, _events, _change, _explain, _annotate, _keys, _queues),
-    *(_ledger, _worker),
+    *(_trigger, _batch, _batches, _bulk_actions, _list, _retrieve, _result, _events, _change, _explain, _annotate),
+    *(_keys, _queues, _ledger, _worker),
     *(_deployments, _connections, _environments, _health),
 )

@@ -1,0 +1,52 @@
+"""From a run that there is to one that does the same again, or does it otherwise."""
+
+from collections.abc import Sequence
+
+from app.reader import Reader
+from app.triggered import asked_of, value_of
+from app.web import bodies, newruns
+from domain import run as runs
+from domain.events import NOTHING, Recorded
+from domain.gates import default_queue
+from domain.lifecycle import NewRun
+
+SOURCE = "replay"
+
+
+async def replayed(
+    history: Sequence[Recorded], asked: bodies.ReplayBody, reader: Reader, now: int, traceparent: str | None = None
+) -> tuple[NewRun, dict[str, bytes]]:
+    """The run that a replay asks for, and the large values to keep beside it. Raises InvalidInput, LedgerCorrupt."""
+    first, old = history[0], asked_of(history)
+    payload = asked.payload
+    if payload is NOTHING:
+        payload = await reader.read(value_of, reader.ledger, old.payload, old.payload_blob)
+    # A queue that nobody named is that of the version which executes the replay, and not of the one before.
+    queue = asked.queue or (None if old.queue == default_queue(old.task) else old.queue)
+    options = bodies.TriggerOptions(
+        queue=bodies.QueueOption(queue) if queue is not None else None,
+        concurrency_key=asked.concurrency_key if asked.concurrency_key is not None else old.concurrency_key,
+        delay=asked.delay,
+        ttl=asked.ttl,
+        idempotency_key=asked.idempotency_key,
+        idempotency_key_ttl=asked.idempotency_key_ttl,
+        max_attempts=asked.max_attempts,
+        max_duration=asked.max_duration,
+        metadata=asked.metadata if asked.metadata is not NOTHING else old.metadata,
+        payload_type=asked.payload_type or (old.payload_type if asked.payload is NOTHING else None),
+        priority=asked.priority,
+        tags=asked.tags if asked.tags is not None else list(_tags_of(history)),
+        test=old.is_test,
+        machine=asked.machine or old.machine,
+        lock_to_version=asked.version,
+    )
+    body = bodies.TriggerBody(payload, options)
+    new, blobs = newruns.new_run(reader.ids.new("run", now), old.task, body, first.environment, now, traceparent)
+    return newruns.with_overrides(new, replay_of=first.stream, source=SOURCE), blobs
+
+
+def _tags_of(history: Sequence[Recorded]) -> tuple[str, ...]:
+    """The tags of a run, also those that it was given later."""
+    state = runs.fold(history)
+    assert state is not None, "a run has a history"
+    return state.tags

@@ -1,0 +1,69 @@
+"""Of which aggregates a command has to know before it can be decided."""
+
+from collections.abc import Iterator
+
+from domain.batch import Batch
+from domain.commands import (
+    AbortBulk,
+    AddItems,
+    AdvanceBulk,
+    Command,
+    CreateBatch,
+    StartBulk,
+    TriggerRuns,
+    UpdateMetadata,
+)
+from domain.keys import Key
+from domain.run import Run
+from domain.states import State
+
+
+def asked_by(command: Command) -> Iterator[str]:
+    """The streams that the command itself names; the engine asks a turn, which has many, by itself."""
+    match command:
+        case TriggerRuns():
+            yield from _asked_by_trigger(command)
+            if isinstance(command, AddItems):
+                assert command.batch, "items are those of a batch"
+                yield command.batch
+            elif isinstance(command, AdvanceBulk):
+                yield command.bulk
+                yield from command.cancels
+        case CreateBatch():
+            yield from (each for each in (command.request, command.key, command.parent) if each)
+        case StartBulk():
+            if command.request:
+                yield command.request
+        case AbortBulk():
+            yield command.bulk
+        case _:
+            stream: str | None = getattr(command, "run", None) or getattr(command, "key", None)
+            if stream:
+                yield stream
+
+
+def leads_to(command: Command, state: State | None) -> tuple[str, ...]:
+    """The streams that such a stream names in turn."""
+    match command, state:
+        case ((TriggerRuns() | CreateBatch()), Key(target=str(target))):
+            return (target,)
+        case AddItems(), Batch(parent=str(parent)):
+            return (parent,)
+        case UpdateMetadata(), Run():
+            return tuple(each for each in (state.parent, state.root) if each)
+        case _:
+            return ()
+
+
+def _asked_by_trigger(command: TriggerRuns) -> Iterator[str]:
+    for new in command.runs:
+        if new.key:
+            yield new.key
+        if new.parent:
+            yield new.parent
+        if new.replay_of:
+            yield new.replay_of
+        if new.debounce:
+            yield new.debounce.key
+    if command.request:
+        yield command.request
