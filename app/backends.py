@@ -1,14 +1,17 @@
 """The one place that picks a database: a SQLite file, or a schema of a PostgreSQL database."""
 
+import os
 import secrets
 from collections.abc import Generator
 from contextlib import contextmanager
 from typing import NamedTuple
 
+from adapters.keyfile import KeyFile
 from adapters.postgres.lease import PostgresLease
 from adapters.postgres.ledger import PostgresLedger
 from adapters.postgres.migrate import migrate
 from adapters.postgres.read_models import PostgresReadModels
+from adapters.secrets import Vault
 from adapters.sqlite.ledger import SqliteLedger
 from adapters.sqlite.read_models import SqliteReadModels
 from app.settings import Settings, WrongSetting
@@ -51,6 +54,14 @@ def open_lease(settings: Settings, address: str) -> Lease | None:
         address=address,
         lease_ms=settings.writer_lease_ms,
     )
+
+
+def open_vault(settings: Settings) -> Vault:
+    """What secrets are sealed with: the keys of the settings, and for a file the key that is kept beside it."""
+    if settings.is_postgres:
+        return Vault(settings.encryption_keys, os.urandom)
+    file = KeyFile(settings.key_path, os.urandom)
+    return Vault(settings.encryption_keys, os.urandom, kept=file.find, keep=file.make)
 
 
 @contextmanager

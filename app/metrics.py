@@ -107,15 +107,11 @@ def _of_queues(service: Service) -> Iterator[Metric]:
         "How long the oldest of the runs that are next in line has been queued; 0 if none is.",
         labels=ENVIRONMENT,
     )
-    now, depths, ages = service.clock.now().wall, dict[tuple[str, str], int](), dict[tuple[str, str], int]()
-    # Nothing keeps two environments from having one name; no series may come twice.
+    now = service.clock.now().wall
     for each in service.environments():
-        labels, (ready, since) = (each.slug, each.type), service.loop.engine.memory.ready.waiting(each.id)
-        depths[labels] = depths.get(labels, 0) + ready
-        ages[labels] = max(ages.get(labels, 0), 0 if since is None else now - since)
-    for labels, ready in depths.items():
-        depth.add_metric(labels, ready)
-        age.add_metric(labels, ages[labels] / 1_000)
+        ready, since = service.loop.engine.memory.ready.waiting(each.id)
+        depth.add_metric((each.slug, each.type), ready)
+        age.add_metric((each.slug, each.type), 0 if since is None else max(0, now - since) / 1_000)
     yield depth
     yield age
 
@@ -134,12 +130,10 @@ def _of_runs(counts: Counts | None) -> Iterator[Metric]:
 
 
 async def _count(reader: Reader, environments: list[Environment]) -> Counts | None:
-    counts: dict[tuple[str, str], dict[Status, int]] = {}
+    counts: dict[tuple[str, str], Mapping[Status, int]] = {}
     try:
         for each in environments:
-            by_status = counts.setdefault((each.slug, each.type), {})
-            for status, runs in (await reader.read(reader.read_models.count_by_status, each.id)).items():
-                by_status[status] = by_status.get(status, 0) + runs
+            counts[each.slug, each.type] = await reader.read(reader.read_models.count_by_status, each.id)
     except Unavailable:
         return None  # runfold_read_models_available says so
     return counts

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 
 import structlog
 
+from adapters.secrets import Vault
 from app.backends import Database
 from app.reader import Reader
 from app.service import Service, start_service
@@ -38,6 +39,7 @@ class Node:
         lease_ms: int,
         follows_apart: bool,
         greet: Greet,
+        vault: Vault | None = None,
     ) -> None:
         self._database = database
         self._clock = clock
@@ -46,6 +48,7 @@ class Node:
         self._lease_ms = lease_ms
         self._follows_apart = follows_apart
         self._greet = greet
+        self._vault = vault
         self._tenure = Tenure(lease, clock, self._look)
         self.standby = Standby(database.ledger, database.read_models, clock, ids, self._tenure)
         self.service: Service | None = None
@@ -134,6 +137,7 @@ class Node:
                 chance=self._chance,
                 may_answer=self._tenure.may_answer,
                 follows_apart=self._follows_apart,
+                vault=self._vault,
             )
         )
         await service.start()

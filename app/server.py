@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import os
 import random
 import socket
 import sys
@@ -10,12 +11,14 @@ import uvicorn
 
 from adapters.clock import SystemClock
 from adapters.ids import Uuid7Ids
-from app.backends import open_database, open_lease
+from app.backends import open_database, open_lease, open_vault
+from app.environments import new_key
 from app.node import Node
-from app.service import Service, new_key
+from app.service import Service
 from app.settings import Settings, WrongSetting, address_of
 from app.web.application import create_application
 from app.web.forwarding import Forwarding, new_client
+from domain.environment import DEVELOPMENT
 
 # Long polls are answered well within it; what is left then is cut off.
 SHUTDOWN_SECONDS = 5
@@ -57,11 +60,21 @@ async def _serve(settings: Settings) -> None:
 
     clock, ids, chance = SystemClock(), Uuid7Ids(), random.SystemRandom()
     apart = settings.follower == "process"
-    node = Node(database, lease, clock, ids, chance, lease_ms=settings.lease_ms, follows_apart=apart, greet=greet)
+    node = Node(
+        database,
+        lease,
+        clock,
+        ids,
+        chance,
+        lease_ms=settings.lease_ms,
+        follows_apart=apart,
+        greet=greet,
+        vault=open_vault(settings),
+    )
     try:
         await node.start()
         async with new_client() as client:
-            application = Forwarding(create_application(lambda: node.reader), node, client)
+            application = Forwarding(create_application(lambda: node.reader, settings.admin_key), node, client)
             config = uvicorn.Config(
                 application,
                 log_config=None,
@@ -90,7 +103,7 @@ def _listen(settings: Settings) -> socket.socket:
 def _secret_key(settings: Settings, service: Service) -> str | None:
     if settings.secret_key is not None or not service.needs_key:
         return settings.secret_key
-    key = new_key()
+    key = new_key(DEVELOPMENT, os.urandom)
     # Before it opens anything: a key that is shown too early is harmless, one that is lost locks everyone out.
     print(f"Secret key of the development environment, shown this once: {key}", flush=True)  # noqa: T201 (nowhere else)
     return key

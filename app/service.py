@@ -1,15 +1,16 @@
 """A running engine: the ledger, the loop around the core, the follower and what the web API asks of them."""
 
 import asyncio
-import hashlib
+import os
 import random
-import secrets
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import structlog
 
+from adapters.secrets import Vault
 from app.checking import Checks
+from app.environments import created, keys_in, named_by
 from app.feed import Feed
 from app.follower import Follower, Following
 from app.follower_process import FollowerProcess
@@ -28,6 +29,8 @@ from projections.ports import ReadModels
 log = structlog.get_logger(__name__)
 
 LAG_MAX = 50_000
+ENGINE = "engine"
+"""The actor of what the engine does by itself."""
 
 
 class Service(Reader):
@@ -42,8 +45,10 @@ class Service(Reader):
         clock: Clock,
         ids: Ids,
         lease_ms: int,
+        vault: Vault,
     ) -> None:
         super().__init__(ledger, read_models, clock, ids)
+        self.vault = vault
         self.loop = loop
         self.lease_ms = lease_ms
         self.follower = follower
@@ -118,24 +123,27 @@ class Service(Reader):
 
     @property
     def needs_key(self) -> bool:
-        """Whether no key opens the development environment yet."""
-        return not any(each.keys for each in self.environments() if each.slug == "dev")
+        """Whether no key opens any environment yet."""
+        return not any(each.keys for each in self.environments())
 
     async def ensure_environment(self, secret_key: str | None) -> None:
-        """See to it that there is a development environment, opened by `secret_key` alone if one is given."""
+        """See to it that `secret_key` opens an environment, or without one that there is one for development."""
+        slug, kind = named_by(secret_key)
+        key = created(secret_key) if secret_key else None
+        opened = await self.environment_of(key.sha256) if key else None
+        found = opened or next((each for each in self.environments() if each.slug == slug or key is None), None)
         now = self.clock.now().wall
-        found = next((each for each in self.environments() if each.slug == "dev"), None)
         environment = found.id if found else self.ids.new("env", now)
-        origin: dict[str, Any] = {"environment": environment, "actor": "engine", "cause": "start", "at": now}
+        origin: dict[str, Any] = {"environment": environment, "actor": ENGINE, "cause": "start", "at": now}
         if found is None:
-            await self.loop.submit(commands.CreateEnvironment(slug="dev", type="DEVELOPMENT", **origin))
-        if secret_key is None:
-            return
-        sha256 = digest_of(secret_key)
-        await self.loop.submit(commands.AddKey(sha256=sha256, hint=f"{secret_key[:7]}…{secret_key[-4:]}", **origin))
-        # The setting says which key opens the environment: one that it named before no longer does.
-        for other in sorted(found.keys - {sha256}) if found else []:
-            await self.loop.submit(commands.RevokeKey(sha256=other, **origin))
+            await self.loop.submit(commands.CreateEnvironment(slug=slug, type=kind, first_key=key, **origin))
+        elif key:
+            await self.loop.submit(commands.AddKey(sha256=key.sha256, hint=key.hint, **origin))
+            # The setting says which key it opens the environment with: one that it named before no longer does.
+            # Those that were made through the API stay.
+            for other in keys_in(await self.history(environment)):
+                if other.actor == ENGINE and other.sha256 != key.sha256:
+                    await self.loop.submit(commands.RevokeKey(sha256=other.sha256, **origin))
 
     async def _drive(self) -> None:
         try:
@@ -143,16 +151,6 @@ class Service(Reader):
         except Exception as error:
             self.failure = error
             log.exception("the engine ended")
-
-
-def new_key() -> str:
-    """A secret key for a development environment."""
-    return f"tr_dev_{secrets.token_hex(16)}"
-
-
-def digest_of(key: str) -> str:
-    """How a secret key is known here."""
-    return hashlib.sha256(key.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def start_service(
@@ -165,18 +163,19 @@ def start_service(
     chance: random.Random,
     may_answer: Callable[[], bool] = lambda: True,
     follows_apart: bool = False,
+    vault: Vault | None = None,
 ) -> Service:
     """Put a service together: checkpoint and tail, or a rebuild where the checkpoint is not of this ledger.
 
-    `lease_ms` is that of workers, `follows_apart` says whether the follower is a process of its own. The ledger and
-    the read models stay open when the service stops.
+    `lease_ms` is that of workers, `follows_apart` says whether the follower is a process of its own; without a
+    `vault` nothing can be encrypted. The ledger and the read models stay open when the service stops.
     """
     engine, head = start_engine(
         ledger, checkpoint_of(ledger, read_models), clock, lease_ms=lease_ms, chance=chance.random
     )
     loop = EngineLoop(engine, ledger, head, clock, Feed(head), may_answer)
     follower = FollowerProcess(read_models, loop.feed) if follows_apart else Follower(read_models, ledger, loop.feed)
-    return Service(ledger, read_models, loop, follower, clock, ids, lease_ms)
+    return Service(ledger, read_models, loop, follower, clock, ids, lease_ms, vault or Vault([], os.urandom))
 
 
 def checkpoint_of(ledger: Ledger, read_models: ReadModels) -> tuple[list[State], Head]:

@@ -9,8 +9,13 @@ from psycopg.conninfo import conninfo_to_dict
 from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from adapters.secrets import MasterKey
+from domain.errors import InvalidInput
+
 PREFIX = "RUNFOLD_"
 SECRET_KEY_LENGTH_MIN = 16
+SECRETS = frozenset({"secret_key", "admin_key", "encryption_key"})
+"""The settings whose values are told to nobody."""
 _SQLITE = "sqlite:///"
 _POSTGRES = ("postgresql://", "postgres://")
 _NAME = re.compile("[a-z_][a-z0-9_]{0,39}")
@@ -30,6 +35,8 @@ class Settings(BaseSettings):
     database_url: str = Field(default="sqlite:///.runfold/ledger.db", repr=False)
     database_schema: str = "runfold"
     secret_key: str | None = Field(default=None, repr=False)
+    admin_key: str | None = Field(default=None, repr=False)
+    encryption_key: str | None = Field(default=None, repr=False)
     api_url: str | None = None
     node_url: str | None = None
     writer_lease_ms: int = Field(default=2_000, ge=500, le=60_000)
@@ -56,12 +63,21 @@ class Settings(BaseSettings):
             )
         return url
 
-    @field_validator("secret_key")
+    @field_validator("secret_key", "admin_key")
     @classmethod
     def _is_a_key(cls, key: str | None) -> str | None:
         if key is not None and (len(key) < SECRET_KEY_LENGTH_MIN or not _VISIBLE.fullmatch(key)):
             raise ValueError(f"a key has at least {SECRET_KEY_LENGTH_MIN} characters, all visible ASCII")
         return key
+
+    @field_validator("encryption_key")
+    @classmethod
+    def _is_made_of_keys(cls, keys: str | None) -> str | None:
+        try:
+            parsed_keys(keys)
+        except InvalidInput as error:
+            raise ValueError(str(error)) from None
+        return keys
 
     @field_validator("database_schema")
     @classmethod
@@ -108,9 +124,25 @@ class Settings(BaseSettings):
         return ledger.with_name(f"{ledger.stem}.views{ledger.suffix}")
 
     @property
+    def key_path(self) -> Path:
+        """The file of the encryption key for those who set none: `ledger.db.key` for `ledger.db`."""
+        ledger = self.database_path
+        return ledger.with_name(f"{ledger.name}.key")
+
+    @property
+    def encryption_keys(self) -> list[MasterKey]:
+        """The keys to encrypt with: the first one seals, each opens."""
+        return parsed_keys(self.encryption_key)
+
+    @property
     def address(self) -> str:
         """Where the commands look for an engine."""
         return self.api_url or address_of(self.host, self.port)
+
+
+def parsed_keys(text: str | None) -> list[MasterKey]:
+    """Encryption keys, joined by commas. Raises InvalidInput, which tells none of them."""
+    return [MasterKey.parse(each.strip()) for each in text.split(",")] if text else []
 
 
 def address_of(host: str, port: int) -> str:
@@ -135,7 +167,7 @@ def _sentence(error: ValidationError) -> str:
     mistake = error.errors()[0]
     field = str(mistake["loc"][0])
     # Keys stay out of logs, and so do addresses that carry a password.
-    is_secret = field == "secret_key" or "@" in str(mistake["input"]) or "password" in str(mistake["input"])
+    is_secret = field in SECRETS or "@" in str(mistake["input"]) or "password" in str(mistake["input"])
     value = "set, but wrong" if is_secret else repr(mistake["input"])
     reason = str(mistake.get("ctx", {}).get("error") or mistake["msg"].replace("Input", "it"))
     return f"The setting {PREFIX}{field.upper()} is {value}: {reason}."

@@ -18,22 +18,33 @@ SESSION, VERSION = "worker_00000000000000000000000000000000", "20270115.1"
 PAYLOAD, OUTPUT = Raw(b"1"), Raw(b"1")
 
 
-class Core:
-    """An engine with one task, driven the way the loop drives it."""
+NOTHING = TaskSettings("nothing")
 
-    def __init__(self) -> None:
+
+class Core:
+    """An engine with one worker, driven the way the loop drives it."""
+
+    def __init__(self, *tasks: TaskSettings, keeps_records: bool = True) -> None:
         self.engine = Engine([], head=0, now=NOW, lease_ms=30_000, chance=random.Random(1).random)
         self.records: list[Sequence[Recorded]] = []
+        self._keeps_records = keeps_records
         self._sequence = 0
         self._answer = TurnAnswer(0)
-        self.do(CreateEnvironment(slug="dev", type="DEVELOPMENT", **self._origin("start")))
-        tasks = (TaskSettings("nothing"),)
-        self.do(RegisterVersion(digest="0", tasks=tasks, day="20270115", **self._origin("register")))
+        self.do(CreateEnvironment(slug="prod", type="PRODUCTION", **self._origin("start")))
+        self.do(RegisterVersion(digest="0", tasks=tasks or (NOTHING,), day="20270115", **self._origin("register")))
 
     def trigger(self, runs: Iterable[str]) -> None:
         """One batch of new runs."""
-        new = [NewRun(run, "nothing", PAYLOAD, payload_size=1) for run in runs]
+        self.accept([NewRun(run, "nothing", PAYLOAD, payload_size=1) for run in runs])
+
+    def accept(self, new: list[NewRun]) -> None:
+        """One batch of new runs, whatever they are."""
         self.do(TriggerRuns(runs=new, **self._origin("POST /api/v1/tasks/nothing/batch")))
+
+    @property
+    def handed(self) -> list[str]:
+        """The runs that the worker got with its last turn."""
+        return [run.run for run in self._answer.runs]
 
     def turn(self, want: int) -> int:
         """The worker reports that all it has was done, and takes more; returns how many it got."""
@@ -59,7 +70,8 @@ class Core:
             self.engine.provide(dict.fromkeys(missing))
         draft = self.engine.take_batch(NOW)
         assert isinstance(draft, Draft), "there is a command to answer"
-        self.records.append(draft.records)
+        if self._keeps_records:
+            self.records.append(draft.records)
         ((_, answer),) = self.engine.landed()
         return answer
 

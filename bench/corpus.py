@@ -8,8 +8,8 @@ from msgspec import Raw, Struct
 
 from adapters.ids import Uuid7Ids
 from app.backends import Database
+from app.environments import digest_of
 from app.rebuild import rebuild
-from app.service import digest_of
 from bench import databases
 from bench.processes import KEY
 from domain import events as e
@@ -68,7 +68,7 @@ class Story:
     def opening(self) -> list[Recorded]:
         """The environment, its key and its tasks."""
         made: list[Event] = [
-            e.EnvironmentCreated("dev", "DEVELOPMENT"),
+            e.EnvironmentCreated("prod", "PRODUCTION"),
             e.ApiKeyCreated(digest_of(KEY), "tr_dev_…"),
             e.VersionRegistered(VERSION, "0", tuple(TaskSettings(task) for task in TASKS)),
         ]

@@ -17,7 +17,7 @@ from typing import NoReturn, Protocol
 
 from msgspec import Struct
 
-from bench import beside, floors, latency, listing, machine, rebuilding, report, stages, starting, throughput
+from bench import beside, fairness, floors, latency, listing, machine, rebuilding, report, stages, starting, throughput
 from bench.figures import BenchError, Chapter, TimeIsUp
 from bench.postgres import floors as postgres_floors
 from bench.postgres import latency as postgres_latency
@@ -51,6 +51,7 @@ SCENARIOS = {
     "list": Scenario(listing.measure, 1_200),
     "rebuild": Scenario(rebuilding.measure, 600),
     "start": Scenario(starting.measure, 300),
+    "fairness": Scenario(fairness.measure, 900),
     "stages": Scenario(stages.measure, 600),
     "postgres/floors": Scenario(postgres_floors.measure, 300),
     "postgres/throughput": Scenario(postgres_throughput.measure, 900),

@@ -3,7 +3,7 @@
 from msgspec import Raw, Struct
 
 from domain.attempts import Report
-from domain.events import NOTHING, TaskSettings
+from domain.events import NOTHING, ApiKeyCreated, TaskSettings
 from domain.gates import Verdict
 from domain.lifecycle import NewRun
 from domain.metadata import Operation
@@ -62,6 +62,12 @@ class JudgePayloads(Command, frozen=True, kw_only=True):
     verdicts: dict[str, Verdict]
 
 
+class ExplainRun(Command, frozen=True, kw_only=True):
+    """Why the run is where it is. It changes nothing. Answer: Explanation."""
+
+    run: str
+
+
 class AddTags(Command, frozen=True, kw_only=True):
     """Give a run further tags; those that it has are passed over. Answer: None."""
 
@@ -96,10 +102,14 @@ class ResetKey(Command, frozen=True, kw_only=True):
 
 
 class CreateEnvironment(Command, frozen=True, kw_only=True):
-    """Make an environment; one that is there stays as it is. Answer: None."""
+    """Make an environment, with a key if one is given; one that is there stays as it is. Answer: None."""
 
     slug: str
     type: str
+    project: str = "default"
+    organization: str = "default"
+    concurrency_limit: int | None = None
+    first_key: ApiKeyCreated | None = None
 
 
 class AddKey(Command, frozen=True, kw_only=True):
@@ -116,11 +126,74 @@ class RevokeKey(Command, frozen=True, kw_only=True):
 
 
 class RegisterVersion(Command, frozen=True, kw_only=True):
-    """Make these tasks the current version; `day` is YYYYMMDD. Answer: the name of the version."""
+    """Make these tasks a version; `day` is YYYYMMDD. Answer: Registered."""
 
     digest: str
     tasks: tuple[TaskSettings, ...]
     day: str
+    promote: bool | None = None
+    """Whether it becomes the current version; if left out, that of new tasks does, and in development any."""
+
+
+class Registered(Struct, frozen=True, gc=False):
+    """The version that tasks are, and whether new runs get it."""
+
+    version: str
+    is_current: bool
+
+
+class PromoteVersion(Command, frozen=True, kw_only=True):
+    """Make a version the current one. Answer: None."""
+
+    version: str
+
+
+class SaveConnection(Command, frozen=True, kw_only=True):
+    """Make a connection ready with these sealed credentials; if `replaces` is given, only in their place.
+
+    Answer: the Connection, None if others than those to replace are there.
+    """
+
+    name: str
+    sealed: str
+    key_name: str
+    replaces: str | None = None
+
+
+class RemoveConnection(Command, frozen=True, kw_only=True):
+    """Forget the credentials of a connection. Answer: None."""
+
+    name: str
+
+
+class QueueCommand(Command, frozen=True, kw_only=True):
+    """A command about a queue, told by its whole name."""
+
+    queue: str
+
+
+class PauseQueue(QueueCommand, frozen=True, kw_only=True):
+    """Let nothing of a queue start. Answer: None."""
+
+
+class ResumeQueue(QueueCommand, frozen=True, kw_only=True):
+    """Let a queue go on. Answer: None."""
+
+
+class OverrideQueueLimit(QueueCommand, frozen=True, kw_only=True):
+    """Let another concurrency limit count than that of the tasks. Answer: None."""
+
+    concurrency_limit: int
+
+
+class ResetQueueLimit(QueueCommand, frozen=True, kw_only=True):
+    """Let the concurrency limit of the tasks count again. Answer: None."""
+
+
+class LimitEnvironment(Command, frozen=True, kw_only=True):
+    """Bound the open attempts of the whole environment; None: no bound. Answer: None."""
+
+    concurrency_limit: int | None
 
 
 class Turn(Command, frozen=True, kw_only=True):

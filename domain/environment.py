@@ -7,8 +7,10 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from domain import events as e
-from domain.errors import LedgerCorrupt, NotAllowed, NotFound
-from domain.events import Event, Recorded, TaskSettings
+from domain.errors import InvalidInput, LedgerCorrupt, NotAllowed, NotFound
+from domain.events import Event, RateLimit, Recorded, TaskSettings
+
+LIMIT_MAX = 100_000
 
 DEVELOPMENT = "DEVELOPMENT"
 PREFIXES = {"tr_dev_": DEVELOPMENT, "tr_stg_": "STAGING", "tr_prod_": "PRODUCTION", "tr_preview_": "PREVIEW"}
@@ -61,6 +63,18 @@ class Environment(Struct, frozen=True, omit_defaults=True):
         for settings in self.at_home():
             if settings.queue and settings.queue.name == queue and settings.queue.concurrency_limit is not None:
                 return settings.queue.concurrency_limit
+        return None
+
+    def queues(self) -> set[str]:
+        """The names of the queues of all tasks of all versions."""
+        tasks = (task for version in self.versions.values() for task in version.values())
+        return {task.queue.name if task.queue else f"task/{task.id}" for task in tasks}
+
+    def rate_of(self, queue: str) -> RateLimit | None:
+        """The rate limit that the tasks give a queue."""
+        for settings in self.at_home():
+            if settings.queue and settings.queue.name == queue and settings.queue.rate_limit is not None:
+                return settings.queue.rate_limit
         return None
 
 
@@ -129,6 +143,13 @@ def promote_version(environment: Environment, version: str) -> list[Event]:
     if version not in environment.versions:
         raise NotFound(f"There is no version {version} in this environment.")
     return [] if version == environment.current else [e.VersionPromoted(version)]
+
+
+def limit(environment: Environment, concurrency_limit: int | None) -> list[Event]:
+    """Bound the open attempts of the environment, or bound them no more."""
+    if concurrency_limit is not None and not 0 <= concurrency_limit <= LIMIT_MAX:
+        raise InvalidInput(f"The concurrency limit of an environment is 0 to {LIMIT_MAX}, not {concurrency_limit}.")
+    return [] if environment.concurrency_limit == concurrency_limit else [e.EnvironmentLimited(concurrency_limit)]
 
 
 def add_key(environment: Environment, sha256: str, hint: str) -> list[Event]:

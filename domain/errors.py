@@ -5,11 +5,14 @@ RunfoldError
 │   ├── InvalidInput     the input itself is wrong
 │   ├── TooLarge         what is sent, or what would come of it, is larger than what is kept
 │   ├── NotFound         what it names does not exist in this environment
+│   │   └── QueueNotFound  no task names the queue, no run is in it, and nobody said anything of it
 │   ├── NotAllowed       the state does not allow it
 │   │   └── TooLate      the run ended too long ago
+│   ├── KeyMissing       something is to be encrypted or decrypted, and the key for it is not here
 │   └── UnknownVersion   a worker names a version that was never registered
 ├── Unavailable          the engine cannot take it now; asking again later is safe
 │   └── Busy             the inbox is full
+├── SealBroken           what is encrypted was changed, or moved to another place
 ├── OutOfStep            the read models cannot take these events: rebuild them
 └── LedgerError
     ├── Deposed          another writer, or a lost tail, stands where the head should be
@@ -38,12 +41,20 @@ class NotFound(Refused):
     """What the command names does not exist in this environment."""
 
 
+class QueueNotFound(NotFound):
+    """No task names the queue, no run is in it, and nobody said anything of it."""
+
+
 class NotAllowed(Refused):
     """The state does not allow the command."""
 
 
 class TooLate(NotAllowed):
     """The run ended too long ago."""
+
+
+class KeyMissing(Refused):
+    """Something is to be encrypted or decrypted, and the key for it is not here."""
 
 
 class UnknownVersion(Refused):
@@ -56,6 +67,10 @@ class Unavailable(RunfoldError):
 
 class Busy(Unavailable):
     """The inbox is full."""
+
+
+class SealBroken(RunfoldError):
+    """What is encrypted was changed, or moved to another place."""
 
 
 class OutOfStep(RunfoldError):

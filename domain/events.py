@@ -434,10 +434,11 @@ class QueueLimitReset(Event, frozen=True, gc=False):
 
 
 class QueueStartsCounted(Event, frozen=True, gc=False):
-    """So many runs of a queue with a rate limit were handed out just now."""
+    """So many runs of a queue were handed out just now, where a rate limit of this period bounds them."""
 
     queue: str
     starts: int
+    period_ms: int
 
 
 class ConnectionSaved(Event, frozen=True, gc=False):

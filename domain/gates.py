@@ -34,23 +34,28 @@ class Gates:
         self._environment = environment
         self._is_ready = is_ready
         self._now = now
+        self._known: dict[tuple[str, str | None], tuple[str | None, TaskSettings | None]] = {}
 
-    def version_for(self, task: str, lock: str | None) -> str | None:
-        """The version that will execute the task, None if it is not there yet."""
-        if lock is None:
-            return self._environment.home(task)
-        return lock if self._environment.settings(task, lock) else None
+    def version_for(self, task: str, lock: str | None) -> tuple[str | None, TaskSettings | None]:
+        """The version that will execute the task, and what it says of it; None if it is not there yet."""
+        known = self._known.get((task, lock))
+        if known is None:
+            # Most triggers that come together are of one task.
+            version = lock or self._environment.home(task)
+            settings = self._environment.settings(task, version) if version else None
+            known = self._known[task, lock] = (version if settings else None), settings
+        return known
 
     def refuses(self, task: str, lock: str | None, verdict: Verdict | None) -> bool:
         """Whether the schema of the version that will execute the task says that the payload is wrong."""
-        return verdict is not None and verdict.error is not None and verdict.version == self.version_for(task, lock)
+        version, _ = self.version_for(task, lock)
+        return verdict is not None and verdict.error is not None and verdict.version == version
 
     def at_trigger(
         self, task: str, lock: str | None, verdict: Verdict | None, delay_until: int | None
     ) -> RunEvent | None:
         """The first gate that holds a new run, or what refuses it; None if all are open."""
-        version = self.version_for(task, lock)
-        settings = self._environment.settings(task, version) if version else None
+        version, settings = self.version_for(task, lock)
         if settings is None:
             return e.RunHeldForVersion(lock)
         if settings.payload_schema is not None:
@@ -62,8 +67,7 @@ class Gates:
 
     def after_version(self, run: Run, verdict: Verdict | None) -> list[RunEvent]:
         """From the arrival of the version on. Nothing if it is not there, or the verdict is of something else."""
-        version = self.version_for(run.task, run.lock)
-        settings = self._environment.settings(run.task, version) if version else None
+        version, settings = self.version_for(run.task, run.lock)
         if run.status is not Status.PENDING_VERSION or version is None or settings is None:
             return []
         if settings.payload_schema is not None:
@@ -84,17 +88,22 @@ class Gates:
 
     def without_auth(self, run: Run) -> list[RunEvent]:
         """Past the resolver, when the version that came meanwhile has none. Nothing while it has one."""
-        settings = self._settings(run)
+        _, settings = self.version_for(run.task, run.lock)
         return [] if settings and settings.auth_resolver else [self._behind_auth(run)]
 
     def after_connections(self, run: Run) -> list[RunEvent]:
         """From the arrival of connections on. Nothing if one is still missing."""
-        settings = self._settings(run)
+        _, settings = self.version_for(run.task, run.lock)
         held = self._from_connections(settings, run.delay_until)
         return [] if isinstance(held, e.RunHeldForConnections) else [held or e.RunEnqueued("connections")]
 
+    def missing(self, settings: TaskSettings) -> tuple[str, ...]:
+        """The connections that a task needs and that are not ready."""
+        return tuple(name for name in settings.connections if not self._is_ready(name))
+
     def _behind_auth(self, run: Run) -> RunEvent:
-        return self._from_connections(self._settings(run), run.delay_until) or e.RunEnqueued("auth")
+        _, settings = self.version_for(run.task, run.lock)
+        return self._from_connections(settings, run.delay_until) or e.RunEnqueued("auth")
 
     def _from_auth(self, settings: TaskSettings, delay_until: int | None) -> RunEvent | None:
         if settings.auth_resolver:
@@ -102,15 +111,12 @@ class Gates:
         return self._from_connections(settings, delay_until)
 
     def _from_connections(self, settings: TaskSettings | None, delay_until: int | None) -> RunEvent | None:
-        missing = tuple(name for name in settings.connections if not self._is_ready(name)) if settings else ()
+        missing = self.missing(settings) if settings else ()
         if missing:
             return e.RunHeldForConnections(missing)
         if delay_until is not None and delay_until > self._now:
             return e.RunDelayed(delay_until)
         return None
-
-    def _settings(self, run: Run) -> TaskSettings | None:
-        return self._environment.settings(run.task, self.version_for(run.task, run.lock))
 
 
 def ttl_of(asked_ms: int | None, settings: TaskSettings | None, environment: Environment) -> int | None:

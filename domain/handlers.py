@@ -7,15 +7,17 @@ from msgspec import Raw
 
 from domain import annotations, lifecycle
 from domain import commands as c
-from domain import environment as environments
 from domain import events as e
 from domain.commands import Accepted, Command
 from domain.draft import Draft, Origin, Ticket
 from domain.environment import Environment
+from domain.environment_handlers import EnvironmentHandlers
 from domain.errors import NotFound
+from domain.explain import Explainer, Explanation
 from domain.keys import Key
 from domain.lifecycle import PARENT_CANCELED
 from domain.memory import Memory
+from domain.queue_handlers import QueueHandlers
 from domain.releasing import Releases
 from domain.run import Run
 from domain.triggering import trigger_runs
@@ -34,15 +36,14 @@ class Handlers:
             c.CancelRun: self._cancel_run,
             c.RescheduleRun: self._reschedule_run,
             c.GiveUpRun: self._give_up_run,
+            c.ExplainRun: self._explain_run,
             c.AddTags: self._add_tags,
             c.UpdateMetadata: self._update_metadata,
             c.JudgePayloads: self._judge_payloads,
             c.ResetKey: self._reset_key,
-            c.CreateEnvironment: self._create_environment,
-            c.AddKey: self._add_key,
-            c.RevokeKey: self._revoke_key,
-            c.RegisterVersion: self._register_version,
             c.EndTurn: self._end_turn,
+            **QueueHandlers(memory).methods,
+            **EnvironmentHandlers(memory).methods,
         }
 
     def handle(self, ticket: Ticket, command: Command, draft: Draft, now: int) -> None:
@@ -89,6 +90,10 @@ class Handlers:
         run = self._run(command.run, command, draft)
         draft.record(run.id, lifecycle.reschedule(run, command.until, draft.recorded_at), Origin.of(command))
 
+    def _explain_run(self, command: c.ExplainRun, draft: Draft) -> Explanation:
+        explainer = Explainer(self._memory, self._turns.sessions, self._turns.is_served, draft.recorded_at)
+        return explainer.explain(self._run(command.run, command, draft))
+
     def _add_tags(self, command: c.AddTags, draft: Draft) -> None:
         run = self._run(command.run, command, draft)
         draft.record(run.id, annotations.add_tags(run, command.tags), Origin.of(command))
@@ -112,24 +117,6 @@ class Handlers:
         if not isinstance(key, Key) or key.stands_for(draft.recorded_at) is None:
             raise NotFound("No run has this idempotency key.")
         draft.record(command.key, [e.KeyFreed()], Origin.of(command))
-
-    def _create_environment(self, command: c.CreateEnvironment, draft: Draft) -> None:
-        if draft.state(command.environment) is None:
-            draft.record(command.environment, [e.EnvironmentCreated(command.slug, command.type)], Origin.of(command))
-
-    def _add_key(self, command: c.AddKey, draft: Draft) -> None:
-        events = environments.add_key(self._environment(command), command.sha256, command.hint)
-        draft.record(command.environment, events, Origin.of(command))
-
-    def _revoke_key(self, command: c.RevokeKey, draft: Draft) -> None:
-        events = environments.revoke_key(self._environment(command), command.sha256)
-        draft.record(command.environment, events, Origin.of(command))
-
-    def _register_version(self, command: c.RegisterVersion, draft: Draft) -> str:
-        events = environments.register(self._environment(command), command.digest, command.tasks, command.day)
-        after = draft.record(command.environment, events, Origin.of(command))
-        assert isinstance(after, Environment)
-        return after.digests[command.digest]
 
     def _end_turn(self, command: c.EndTurn, draft: Draft) -> None:
         self._turns.end(command, draft)

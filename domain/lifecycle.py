@@ -74,7 +74,7 @@ class NewRun(Struct, frozen=True, gc=False, omit_defaults=True):
 
 def trigger(new: NewRun, gates: Gates, environment: Environment, parent: Run | None = None) -> list[RunEvent]:
     """Accept a run: into its queue, or held by the first gate that is not open."""
-    settings = environment.settings(new.task, new.lock)
+    _, settings = gates.version_for(new.task, new.lock)
     queue = new.queue or (settings.queue.name if settings and settings.queue else default_queue(new.task))
     held = gates.at_trigger(new.task, new.lock, new.verdict, new.delay_until)
     triggered = e.RunTriggered(

@@ -12,6 +12,8 @@ from domain.connection import Connection
 from domain.environment import Environment
 from domain.gates import Gates
 from domain.lifecycle import Deadline, deadline_of
+from domain.limits import QueueLimits
+from domain.queue import QueueState
 from domain.ready import ReadyRuns
 from domain.run import Run
 from domain.states import State
@@ -28,7 +30,8 @@ class Memory:
 
     def __init__(self) -> None:
         self.states: dict[str, State] = {}
-        self.ready = ReadyRuns(self.run)
+        self.limits = QueueLimits(self.environment, self.queue)
+        self.ready = ReadyRuns(self.run, self.limits)
         self.worker_runs: dict[str, set[str]] = {}
         self.children: dict[str, dict[str, None]] = {}
         """The unfinished children of a run."""
@@ -37,7 +40,9 @@ class Memory:
         self._held: dict[tuple[str, Status], Held] = {}
         self._timers: list[tuple[int, str, str]] = []
         self._environments: dict[str, Environment] = {}
-        self._limits: dict[str, dict[str, int | None]] = {}
+        self._queues: dict[str, dict[str, QueueState]] = {}
+        self._used: dict[str, dict[str, int]] = {}
+        """How many of the runs kept here each queue has."""
 
     def run(self, stream: str) -> Run | None:
         """The run, if it is here."""
@@ -68,21 +73,34 @@ class Memory:
         run_before = before if isinstance(before, Run) else None
         run_after = after if isinstance(after, Run) else None
         if run_before or run_after:
+            if run_before is None or run_after is None or run_before.queue != run_after.queue:
+                self._note_use(run_before, run_after)
             if not _are_alike(run_before, run_after):
                 self._note(run_before, run_after)
         elif isinstance(before, Environment) or isinstance(after, Environment):
             self._note_environment(stream, after)
         elif isinstance(after, Connection):
             self.arrived.add(after.environment)
+        elif isinstance(before, QueueState) or isinstance(after, QueueState):
+            self._note_queue(before, after)
         return before
 
-    def limit_of(self, environment: str, queue: str) -> int | None:
-        """The concurrency limit of a queue in the current version."""
-        known = self._limits.setdefault(environment, {})
-        if queue not in known:
-            state = self.environment(environment)
-            known[queue] = state.limit_of(queue) if state else None
-        return known[queue]
+    def queue(self, environment: str, name: str) -> QueueState | None:
+        """What somebody said of a queue."""
+        return self._queues.get(environment, {}).get(name)
+
+    def queues(self, environment: str) -> set[str]:
+        """The names of all queues that a version declares, that have unfinished runs, or of which somebody spoke."""
+        state = self.environment(environment)
+        declared = state.queues() if state else set[str]()
+        return declared | self._used.get(environment, {}).keys() | self._queues.get(environment, {}).keys()
+
+    def knows_queue(self, environment: str, name: str) -> bool:
+        """Whether there is such a queue."""
+        if name in self._used.get(environment, {}) or name in self._queues.get(environment, {}):
+            return True
+        state = self.environment(environment)
+        return state is not None and name in state.queues()
 
     def held(self, environment: str, status: Status) -> Held:
         """The runs that a gate holds."""
@@ -106,8 +124,10 @@ class Memory:
                 yield run, Deadline(at, kind)
 
     def next_due(self) -> int | None:
-        """When the next deadline passes; it may turn out to be nobody's any more."""
-        return self._timers[0][0] if self._timers else None
+        """When the next deadline passes, or a rate allows more; it may turn out to be nobody's any more."""
+        dues = [self._timers[0][0]] if self._timers else []
+        rate = self.ready.next_due()
+        return min(dues if rate is None else [*dues, rate], default=None)
 
     def _arm(self, run: Run, deadline: Deadline) -> None:
         heappush(self._timers, (deadline.at, run.id, deadline.kind))
@@ -121,19 +141,45 @@ class Memory:
         return run is not None and deadline_of(run) == (at, kind)
 
     def _note_environment(self, stream: str, after: State | None) -> None:
-        self._limits.pop(stream, None)
         self.arrived.add(stream)
         if isinstance(after, Environment):
             self._environments[stream] = after
         else:
             del self._environments[stream]
+        self.limits.forget(stream)
+        self.ready.reopen(stream)
+
+    def _note_queue(self, before: State | None, after: State | None) -> None:
+        known = after if isinstance(after, QueueState) else before
+        assert isinstance(known, QueueState), "one of them is a queue"
+        queues = self._queues.setdefault(known.environment, {})
+        if after is known:
+            queues[known.name] = known
+        else:
+            del queues[known.name]
+        self.limits.forget(known.environment, known.name)
+        if not (isinstance(before, QueueState) and isinstance(after, QueueState) and _only_counts(before, after)):
+            self.ready.reopen(known.environment, known.name)
+
+    def _note_use(self, before: Run | None, after: Run | None) -> None:
+        for run, more in ((before, -1), (after, 1)):
+            if run is None:
+                continue
+            used = self._used.setdefault(run.environment, {})
+            runs = used.get(run.queue, 0) + more
+            if runs:
+                used[run.queue] = runs
+            else:
+                del used[run.queue]
 
     def _note(self, before: Run | None, after: Run | None) -> None:
         self.ready.replace(before, after)
         deadline = deadline_of(after) if after else None
         if after and deadline and (before is None or deadline_of(before) != deadline):
             self._arm(after, deadline)
-        if before is None or after is None or before.status is not after.status:
+        if (before and (before.parent or before.status in HOLDING)) or (
+            after and (after.parent or after.status in HOLDING)
+        ):
             self._note_status(before, after)
         had, has = before.worker if before else None, after.worker if after else None
         if had == has:
@@ -163,6 +209,11 @@ class Memory:
                 del self.children[before.parent]
         if after and after.parent and not after.is_final and (before is None or before.is_final):
             self.children.setdefault(after.parent, {})[after.id] = None
+
+
+def _only_counts(before: QueueState, after: QueueState) -> bool:
+    """Whether nothing but further starts was noted, after which the queue allows no more than before."""
+    return (before.is_paused, before.override) == (after.is_paused, after.override) and before.version < after.version
 
 
 def _are_alike(before: Run | None, after: Run | None) -> bool:

@@ -1,22 +1,21 @@
-"""Which runs are ready and which slots are taken: read off the states of the runs, never counted on their own."""
+"""Which runs are ready and which slots are taken: read off the states of the runs, never counted on their own.
 
-from collections.abc import Callable, Container, Iterator
-from heapq import heapify, heappop, heappush
+The choice is fair: the queues of an environment take turns, the concurrency keys of a queue take turns, and within a
+key the first to come is the first to go. What is full, paused or out of its rate is not asked again until that changes.
+"""
+
+from collections.abc import Callable, Iterator
+from heapq import heappop, heappush
+from itertools import count
 from typing import NamedTuple
 
+from domain.lanes import EnvironmentLine, KeyLine, Kind, QueueLine, entry_of, kind_of
+from domain.limits import Limits
+from domain.rota import Round, Rounds
 from domain.run import Run
-from domain.status import Status
+from domain.slots import Slots, TakenSlots, slots_of
 
-Entry = tuple[int, str]
-"""Place in the queue (when it was queued, less its priority), and the run. Lower goes first."""
-
-
-class Slots(NamedTuple):
-    """What a concurrency limit counts: the open attempts of a queue, apart for each concurrency key."""
-
-    environment: str
-    queue: str
-    concurrency_key: str | None
+__all__ = ["Kind", "ReadyRuns", "Slots", "Waiting", "slots_of"]
 
 
 class Waiting(NamedTuple):
@@ -26,125 +25,197 @@ class Waiting(NamedTuple):
     since: int | None
 
 
-class _Lane:
-    """The ready runs of one task in one queue. Entries of runs that are no longer ready stay until they come up."""
-
-    __slots__ = ("entries", "live")
-
-    def __init__(self) -> None:
-        self.entries: list[Entry] = []
-        self.live = 0
-
-
 class ReadyRuns:
     """The ready queues and the taken slots; `runs` answers with the current state of a run."""
 
-    def __init__(self, runs: Callable[[str], Run | None]) -> None:
+    def __init__(self, runs: Callable[[str], Run | None], limits: Limits) -> None:
         self._runs = runs
-        self._lanes: dict[str, dict[tuple[Slots, str], _Lane]] = {}
-        self._taken: dict[Slots, set[str]] = {}
+        self._limits = limits
+        self._environments: dict[str, EnvironmentLine] = {}
+        self._slots = TakenSlots()
+        self._asleep: list[tuple[int, str, str]] = []
+        """The queues that are out of their rate, by the time when they may go on."""
+        self._served = count(1)
+        self._now = 0
 
     def replace(self, before: Run | None, after: Run | None) -> None:
         """Take note that a run changed (None: it is not kept before, or no longer)."""
-        was, now = _entry_of(before), _entry_of(after)
-        if was != now:
+        was, now = entry_of(before), entry_of(after)
+        if was != now or (before and after and now and kind_of(before) != kind_of(after)):
             if before and was:
-                self._lane_of(before).live -= 1
+                self._take_out(before)
             if after and now:
-                self._push(after, now)
+                self._put_in(after)
         held, holds = before is not None and before.token is not None, after is not None and after.token is not None
         if held == holds:
             return
         if before and held:
             self._give_back(before)
         if after and holds:
-            self._taken.setdefault(slots_of(after), set()).add(after.id)
+            self._slots.take(after)
+
+    def reopen(self, environment: str, queue: str | None = None) -> None:
+        """Other limits hold for a queue (or all of them): whoever was out may be in again."""
+        line = self._environments.get(environment)
+        if line is None:
+            return
+        for name in [queue] if queue is not None else list(line.queues):
+            if found := line.queues.get(name):
+                found.gate = self._limits.gate(environment, name)
+                for key in found.keys.values():
+                    self._let_in(found, key)
+
+    def wake(self, now: int) -> None:
+        """Let the queues in whose rate allows more by now."""
+        while self._asleep and self._asleep[0][0] <= now:
+            _, environment, name = heappop(self._asleep)
+            line = self._environments.get(environment)
+            if line and (queue := line.queues.get(name)):
+                queue.wakes_at = None
+                for kind in queue.rota.kinds():
+                    line.rota.let_in(kind, name, queue.served)
+
+    def next_due(self) -> int | None:
+        """When a queue that is out of its rate may go on."""
+        return self._asleep[0][0] if self._asleep else None
 
     def taken(self, slots: Slots) -> int:
         """How many attempts of the queue are open."""
-        return len(self._taken.get(slots, ()))
+        return self._slots.count(slots)
+
+    def holders(self, slots: Slots) -> list[str]:
+        """The runs whose attempts are open, the oldest first."""
+        return self._slots.holders(slots)
+
+    def taken_in_all(self, environment: str) -> int:
+        """How many attempts of the environment are open."""
+        return self._slots.count_in_all(environment)
+
+    def running(self, environment: str) -> dict[str, int]:
+        """How many attempts of each of its queues are open, all concurrency keys together."""
+        return self._slots.by_queue(environment)
 
     def depth(self, environment: str, queue: str) -> int:
         """How many runs of the queue are ready."""
-        lanes = self._lanes.get(environment, {})
-        return sum(lane.live for (slots, _), lane in lanes.items() if slots.queue == queue)
+        line = self._environments.get(environment)
+        found = line.queues.get(queue) if line else None
+        return found.live if found else 0
 
     def waiting(self, environment: str) -> Waiting:
-        """What waits in all its queues. It costs what handing out a run costs: one look at the head of each line."""
+        """What waits in all its queues. It looks at the head of every line, so it is for those who ask now and then."""
         depth, since = 0, None
-        for lane in self._lanes.get(environment, {}).values():
-            depth += lane.live
-            head = self._head(lane)
-            run = self._runs(head[1]) if head else None
-            if run and (since is None or run.queued_at < since):
-                since = run.queued_at
+        line = self._environments.get(environment)
+        for queue in line.queues.values() if line else ():
+            depth += queue.live
+            for run_id in (head[1] for key in queue.keys.values() for kind in key.kinds() if (head := key.head(kind))):
+                run = self._runs(run_id)
+                if run and (since is None or run.queued_at < since):
+                    since = run.queued_at
         return Waiting(depth, since)
 
-    def take(self, environment: str, tasks: Container[str], limit_of: Callable[[str], int | None]) -> Iterator[Run]:
-        """The ready runs of these tasks, first come first, as far as the slots go.
+    def take(self, environment: str, may_take: Callable[[Kind], bool], now: int) -> Iterator[Run]:
+        """The ready runs of the kinds that may be taken, each in its turn, while there are slots. `now` only grows.
 
         Who takes a run must dequeue it (and call `replace`) before asking for the next one.
         """
-        lanes = self._lanes.get(environment, {})
-        heads = [(head, key) for key, lane in lanes.items() if key[1] in tasks and (head := self._head(lane))]
-        heapify(heads)
-        while heads:
-            _, key = heappop(heads)
-            slots, lane = key[0], lanes[key]
-            limit = limit_of(slots.queue)
-            head = self._head(lane)
-            if head is None or (limit is not None and self.taken(slots) >= limit):
-                continue
-            heappop(lane.entries)
-            run = self._runs(head[1])
+        line = self._environments.get(environment)
+        if line is None:
+            return
+        self._now = now
+        kinds = {kind for kind in line.rota.kinds() if may_take(kind)}
+        limit, in_all = self._limits.limit_in_all(environment), self._slots.count_in_all
+        queues, rounds = Round(line.rota, kinds), Rounds(kinds)
+        while (limit is None or in_all(environment) < limit) and (turn := queues.next()):
+            queue = line.queues[turn[0]]
+            name, offered = rounds.next(queue.rota)
+            key = queue.keys[name]
+            stream, kind = rounds.next(key)
+            run = self._runs(stream)
             assert run is not None, "the head of a lane is a ready run"
+            key.pop(kind)
+            if kind_of(run) != kind:
+                continue
+            queue.served = key.served = served = next(self._served)
+            line.rota.serve(turn[1], queue.name, served)
+            queue.rota.serve(offered, name, served)
             yield run
-            if (following := self._head(lane)) is not None:
-                heappush(heads, (following, key))
-        self._forget_empty(environment)
 
-    def _push(self, run: Run, entry: Entry) -> None:
-        lane = self._lane_of(run)
-        lane.live += 1
-        heappush(lane.entries, entry)
-        if len(lane.entries) > 2 * lane.live + 1_000:
-            lane.entries = [entry for entry in set(lane.entries) if self._is_ready(entry)]
-            heapify(lane.entries)
+    def _put_in(self, run: Run) -> None:
+        line = self._environments.get(run.environment)
+        if line is None:
+            line = self._environments[run.environment] = self._new_line(run.environment)
+        queue = line.queues.get(run.queue)
+        if queue is None:
+            queue = line.queues[run.queue] = self._new_queue(run.environment, run.queue)
+        key = queue.key_of(run.concurrency_key)
+        if key is None:
+            key = queue.add_key(run.concurrency_key, next(self._served))
+        kind = kind_of(run)
+        key.put_in(kind, run)
+        queue.live += 1
+        queue.rota.let_in(kind, key.name, key.served)
+        line.rota.let_in(kind, queue.name, queue.served)
 
-    def _head(self, lane: _Lane) -> Entry | None:
-        while lane.entries and not self._is_ready(lane.entries[0]):
-            heappop(lane.entries)
-        return lane.entries[0] if lane.entries else None
-
-    def _is_ready(self, entry: Entry) -> bool:
-        return _entry_of(self._runs(entry[1])) == entry
-
-    def _lane_of(self, run: Run) -> _Lane:
-        lanes = self._lanes.setdefault(run.environment, {})
-        key = (slots_of(run), run.task)
-        lane = lanes.get(key)
-        if lane is None:
-            lane = lanes[key] = _Lane()
-        return lane
+    def _take_out(self, run: Run) -> None:
+        line = self._environments[run.environment]
+        queue = line.queues[run.queue]
+        key = queue.key_of(run.concurrency_key)
+        assert key is not None, "a ready run is in its line"
+        queue.live -= 1
+        kind = kind_of(run)
+        if not key.take_out(kind):
+            return
+        if not key.kinds():
+            del queue.keys[key.name]
+        if queue.keys:
+            queue.rota.tidy(kind, len(queue.keys))
+        else:
+            del line.queues[queue.name]
+            queue.rota.close()
+        line.rota.tidy(kind, len(line.queues))
 
     def _give_back(self, run: Run) -> None:
-        slots = slots_of(run)
-        self._taken[slots].discard(run.id)
-        if not self._taken[slots]:
-            del self._taken[slots]
+        self._slots.give_back(run)
+        line = self._environments.get(run.environment)
+        queue = line.queues.get(run.queue) if line else None
+        key = queue.key_of(run.concurrency_key) if queue else None
+        if queue and key and queue.gate.limit is not None:
+            self._let_in(queue, key)
 
-    def _forget_empty(self, environment: str) -> None:
-        lanes = self._lanes.get(environment, {})
-        for key in [key for key, lane in lanes.items() if not lane.live and not lane.entries]:
-            del lanes[key]
+    def _let_in(self, queue: QueueLine, key: KeyLine) -> None:
+        line = self._environments[key.slots.environment]
+        for kind in key.kinds():
+            queue.rota.let_in(kind, key.name, key.served)
+            line.rota.let_in(kind, queue.name, queue.served)
 
+    def _new_line(self, environment: str) -> EnvironmentLine:
+        def served_at(name: str, kind: Kind) -> int | None:
+            queue = line.queues.get(name)
+            if queue is None or queue.rota.head(kind) is None:
+                return None
+            if not queue.gate.is_paused and queue.gate.rate is None:
+                return queue.served
+            opens_at = self._limits.opens_at(environment, name, self._now)
+            if opens_at is not None and opens_at > self._now and queue.wakes_at != opens_at:
+                queue.wakes_at = opens_at
+                heappush(self._asleep, (opens_at, environment, name))
+            return queue.served if opens_at is not None and opens_at <= self._now else None
 
-def slots_of(run: Run) -> Slots:
-    """The slots among which an attempt of this run takes one."""
-    return Slots(run.environment, run.queue, run.concurrency_key)
+        line = EnvironmentLine(served_at)
+        return line
 
+    def _new_queue(self, environment: str, name: str) -> QueueLine:
+        def served_at(key_name: str, kind: Kind) -> int | None:
+            key = queue.keys.get(key_name)
+            if key is None or not key.has(kind):
+                return None
+            limit = queue.gate.limit
+            return None if limit is not None and taken(key.slots) >= limit else key.served
 
-def _entry_of(run: Run | None) -> Entry | None:
-    if run is None or run.status is not Status.QUEUED:
-        return None
-    return run.queued_at - run.priority * 1_000, run.id
+        gate = self._limits.gate(environment, name)
+        taken = self._slots.count
+        queue = QueueLine(environment, name, next(self._served), gate, served_at, self._is_ready)
+        return queue
+
+    def _is_ready(self, entry: tuple[int, str]) -> bool:
+        return entry_of(self._runs(entry[1])) == entry

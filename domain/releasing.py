@@ -50,11 +50,10 @@ class Releases:
         origin = Origin(environment.id, "engine", "version", draft.recorded_at)
         parked = self._memory.held(environment.id, Status.PENDING_VERSION)
         for (task, lock), runs in list(parked.items()):
-            version = gates.version_for(task, lock)
-            if version is None:
+            version, settings = gates.version_for(task, lock)
+            if version is None or settings is None:
                 continue
-            settings = environment.settings(task, version)
-            if settings and settings.payload_schema is not None:
+            if settings.payload_schema is not None:
                 self.unjudged.update(dict.fromkeys(runs, version))
                 continue
             for stream in list(runs)[: max(0, room)]:

@@ -17,6 +17,8 @@ class Session:
         self.heard = heard
         """When it was last heard of, on the monotonic clock."""
         self.want = 0
+        self.takes_runs = False
+        """Whether it wanted runs when it was last heard of: one that ends does not."""
         self.sequence = 0
         """The turn that waits for an answer, 0 if none does."""
         self.latest = 0
@@ -40,6 +42,7 @@ class Session:
         self.heard = now
         self.version = turn.version
         self.machines = turn.machines
+        self.takes_runs = turn.want > 0
         for sequence in [sequence for sequence in self.answers if sequence <= turn.received]:
             del self.answers[sequence]
         for run in [run for run, sequence in self.handed.items() if sequence <= turn.received]:

@@ -5,12 +5,13 @@ from typing import Any, TypeAlias
 
 from msgspec import Struct
 
-from domain import connection, environment, keys, run
+from domain import connection, environment, keys, queue, run
 from domain.connection import Connection
 from domain.environment import Environment
 from domain.errors import LedgerCorrupt
 from domain.events import BatchTriggered, Recorded, RunEvent, WriterStarted
 from domain.keys import Key
+from domain.queue import QueueState
 from domain.run import Run
 from domain.status import FINAL
 
@@ -32,7 +33,7 @@ class Batch(Struct, frozen=True, gc=False):
     runs: tuple[str, ...]
 
 
-State: TypeAlias = Run | Key | Batch | Environment | Connection | Writer
+State: TypeAlias = Run | Key | Batch | Environment | Connection | QueueState | Writer
 WRITER = "writer"
 
 
@@ -54,6 +55,7 @@ _KINDS: dict[str, tuple[type[State], Callable[[Any, Recorded], State]]] = {
     "batch": (Batch, _evolve_batch),
     "env": (Environment, environment.evolve),
     "conn": (Connection, connection.evolve),
+    "queue": (QueueState, queue.evolve),
     WRITER: (Writer, _evolve_writer),
 }
 KINDS: dict[str, type[State]] = {kind: state for kind, (state, _) in _KINDS.items()}
@@ -87,4 +89,4 @@ def is_kept(state: State) -> bool:
     """Whether the engine keeps the state in memory: runs until they are final; keys and batches never."""
     if isinstance(state, Run):
         return state.status not in FINAL
-    return isinstance(state, Environment | Connection | Writer)
+    return isinstance(state, Environment | Connection | QueueState | Writer)

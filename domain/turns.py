@@ -1,14 +1,16 @@
 """Workers' turns: reports become events, ready runs go to those who wait, and lost workers lose theirs."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from heapq import heappop, heappush
 
 from domain import attempts
+from domain import queue as queues
 from domain.attempts import RESOLVER_REPORTS, Late, Report
 from domain.commands import Cancel, EndTurn, HandOut, RefusedReport, Turn, TurnAnswer
 from domain.draft import Draft, Origin, Ticket
+from domain.eligibility import eligible
 from domain.errors import InvalidInput, NotAllowed, NotFound, UnknownVersion
-from domain.events import AttemptFailed, TaskSettings
+from domain.events import AttemptFailed, QueueStartsCounted, RunHeldForConnections, TaskSettings
 from domain.memory import Memory
 from domain.resolvers import Resolvers
 from domain.retry import ONCE
@@ -69,9 +71,14 @@ class Turns:
 
     def hand_out(self, draft: Draft, room: int) -> None:
         """Give ready runs to the workers that wait for some, at most `room` in all."""
+        self._memory.ready.wake(draft.recorded_at)
         for session in list(self._sessions.values()):
             if session.sequence and session.want > 0 and room > 0:
                 room -= self._fill(session, draft, room)
+        for environment, queue, starts, period_ms in self._memory.limits.counted():
+            counted = QueueStartsCounted(queue, starts, period_ms)
+            origin = Origin(environment, "engine", "hand-out", draft.recorded_at)
+            draft.record(queues.stream_of(environment, queue), [counted], origin)
 
     def answer(self, draft: Draft) -> None:
         """Answer every waiting turn for which there is news."""
@@ -87,9 +94,19 @@ class Turns:
         if run.status is Status.PENDING:
             self._resolvers.stop(run, reason)
 
-    def serves(self, environment: str, version: str) -> bool:
-        """Whether a worker of this version is connected."""
-        return any(each.environment == environment and each.version == version for each in self._sessions.values())
+    @property
+    def sessions(self) -> Collection[Session]:
+        """The workers that are connected."""
+        return self._sessions.values()
+
+    def is_served(self, environment: str, version: str) -> bool:
+        """Whether a worker of this version is connected, and does not only wait for its last runs to end."""
+        return any(
+            each.environment == environment
+            and each.version == version
+            and (each.takes_runs or each.id in self._memory.worker_runs)
+            for each in self._sessions.values()
+        )
 
     def expire(self, draft: Draft, now: int) -> None:
         """Workers not heard of within their lease lose their runs, and attempts over their time are ended."""
@@ -208,16 +225,22 @@ class Turns:
         assert environment is not None, "a session that waits named a version of its environment"
         tasks = environment.versions[session.version]
         want, size = min(session.want, room), 0
-        limits = self._memory
         origin = Origin(environment.id, "engine", f"worker:{session.id}", draft.recorded_at)
         self._resolvers.ask(session, environment, want)
         if len(session.runs) >= want:
             return len(session.runs)
-        for run in self._memory.ready.take(environment.id, tasks, lambda queue: limits.limit_of(environment.id, queue)):
+        gates = self._memory.gates(environment, draft.recorded_at)
+        may_take = eligible(session, environment, self.is_served)
+        for run in self._memory.ready.take(environment.id, may_take, draft.recorded_at):
+            if tasks[run.task].connections and (missing := gates.missing(tasks[run.task])):
+                # A connection was removed while the run was queued.
+                draft.record(run.id, [RunHeldForConnections(missing)], origin)
+                continue
             after = draft.record(run.id, attempts.dequeue(run, session.id, session.version), origin)
             assert isinstance(after, Run), "a run stays a run"
             if after.is_final:
                 continue
+            self._memory.limits.count(run.environment, run.queue)
             session.hand(_hand_out_of(after, tasks[after.task]))
             size += run.payload_size
             if len(session.runs) >= want or size >= PAYLOADS_MAX_BYTES:

@@ -1,6 +1,8 @@
 """Background work that survives crashes and remembers everything."""
 
-from runfold import aio, runs, tasks
+from runfold import aio, queues, runs, tasks
+from runfold.aio.queues import QueueState
+from runfold.bulk import BulkAction, BulkHandle
 from runfold.config import configure
 from runfold.context import Context
 from runfold.declaring import task
@@ -19,10 +21,11 @@ from runfold.errors import (
     RunfoldError,
     ServerError,
     UnprocessableError,
+    UnresolvedAuthError,
 )
 from runfold.handles import BatchHandle, BatchItem, RunHandle
-from runfold.policies import Queue, Retry
-from runfold.run import Attempt, Run, RunError, RunResult
+from runfold.policies import Debounce, Queue, RateLimit, Retry
+from runfold.run import Attempt, Explanation, Run, RunError, RunResult
 
 __version__ = "0.1.0"
 
@@ -35,12 +38,18 @@ __all__ = [
     "BadRequestError",
     "BatchHandle",
     "BatchItem",
+    "BulkAction",
+    "BulkHandle",
     "ConfigurationError",
     "Context",
+    "Debounce",
+    "Explanation",
     "InvalidPayloadError",
     "InvalidResultError",
     "NotFoundError",
     "Queue",
+    "QueueState",
+    "RateLimit",
     "RateLimitError",
     "Retry",
     "Run",
@@ -51,8 +60,10 @@ __all__ = [
     "ServerError",
     "Task",
     "UnprocessableError",
+    "UnresolvedAuthError",
     "aio",
     "configure",
+    "queues",
     "runs",
     "task",
     "tasks",

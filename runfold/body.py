@@ -8,6 +8,7 @@ from typing import Any, Never, NoReturn, get_type_hints
 
 from runfold.codec import Types
 from runfold.context import Context
+from runfold.schemas import Schema
 
 
 class Body:
@@ -30,6 +31,11 @@ class Body:
     @property
     def takes_context(self) -> bool:
         return len(self._parameters) > 1
+
+    @property
+    def payload_schema(self) -> Schema | None:
+        """What the engine checks payloads against; None where it is to accept every one."""
+        return self.types.payload_schema() if self.takes_payload else None
 
     @cached_property
     def types(self) -> Types[Any, Any]:

@@ -6,6 +6,7 @@ from typing import Any, Generic, TypeVar, cast
 
 import msgspec
 
+from runfold import pydantic_schemas, schemas
 from runfold.errors import InvalidPayloadError, InvalidResultError, RunfoldError
 from runfold.typevars import PayloadT, ResultT
 
@@ -17,32 +18,39 @@ class Codec(Generic[T]):
 
     def __init__(self, type_: Any) -> None:
         self.type = type_
-        self._read = _reader(type_)
+        self._adapter: Any = None
+        """Pydantic's, if it is pydantic that reads the type."""
+        self._read = self._reader(type_)
 
     def decode(self, content: bytes | msgspec.Raw) -> T:
         """The value; what it raises says what does not fit and where."""
         return cast("T", self._read(bytes(content)))
 
+    def schema(self) -> schemas.Schema | None:
+        """A JSON Schema that refuses nothing which `decode` reads; None where there is none worth telling."""
+        return schemas.schema_of(self.type) if self._adapter is None else pydantic_schemas.schema_of(self._adapter)
 
-def _reader(type_: Any) -> Callable[[bytes], Any]:
-    """Raises TypeError for a type that neither msgspec nor pydantic reads."""
-    if hasattr(type_, "__pydantic_validator__"):
-        return _pydantic_reader(type_)
-    try:
-        return msgspec.json.Decoder(type_, dec_hook=_read_foreign).decode
-    except TypeError as error:  # pydantic tells apart more kinds of unions
-        if "pydantic" not in sys.modules:
-            raise
+    def _reader(self, type_: Any) -> Callable[[bytes], Any]:
+        """Raises TypeError for a type that neither msgspec nor pydantic reads."""
+        if hasattr(type_, "__pydantic_validator__"):
+            return self._pydantic_reader(type_)
         try:
-            return _pydantic_reader(type_)
-        except RuntimeError:
-            raise error from None
+            return msgspec.json.Decoder(type_, dec_hook=_read_foreign).decode
+        except TypeError as error:  # pydantic tells apart more kinds of unions
+            if "pydantic" not in sys.modules:
+                raise
+            try:
+                return self._pydantic_reader(type_)
+            except RuntimeError:
+                raise error from None
+
+    def _pydantic_reader(self, type_: Any) -> Callable[[bytes], Any]:
+        # Only for users who have it: whoever names such a type has imported it already.
+        self._adapter = sys.modules["pydantic"].TypeAdapter(type_)
+        return _reader_of(self._adapter)
 
 
-def _pydantic_reader(type_: Any) -> Callable[[bytes], Any]:
-    # Only for users who have it: whoever names such a type has imported it already.
-    adapter = sys.modules["pydantic"].TypeAdapter(type_)
-
+def _reader_of(adapter: Any) -> Callable[[bytes], Any]:
     def read(content: bytes) -> Any:
         try:
             return adapter.validate_json(content)
@@ -58,6 +66,9 @@ class Types(Generic[PayloadT, ResultT]):
     def __init__(self, payload: Any = Any, result: Any = Any) -> None:
         self._payload: Codec[PayloadT] = Codec(payload)
         self._result: Codec[ResultT] = Codec(result)
+
+    def payload_schema(self) -> schemas.Schema | None:
+        return self._payload.schema()
 
     def payload(self, content: bytes | msgspec.Raw) -> PayloadT:
         return _read(self._payload, content, "payload", InvalidPayloadError)

@@ -2,10 +2,11 @@
 
 import asyncio
 import logging
-from collections.abc import MutableMapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, MutableMapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
+from types import MappingProxyType
 from typing import Any
 
 
@@ -20,6 +21,18 @@ class RunInfo:
     """Seconds that an attempt may take."""
     idempotency_key: str | None
     batch_id: str | None
+    source: str | None = None
+    """What made the run: `api`, `manual`, `schedule` or `replay`."""
+    priority: float = 0
+    concurrency_key: str | None = None
+    parent_id: str | None = None
+    """The run in whose code this one was triggered."""
+    root_id: str | None = None
+    depth: int = 0
+    replay_of: str | None = None
+    metadata: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+    """As it was when the attempt was handed out."""
+    machine: str | None = None
 
 
 @dataclass(frozen=True)
@@ -43,6 +56,41 @@ class EnvironmentInfo:
     id: str
     slug: str
     type: str
+
+
+@dataclass(frozen=True)
+class ProjectInfo:
+    ref: str = ""
+
+
+@dataclass(frozen=True)
+class OrganizationInfo:
+    slug: str = ""
+
+
+class Connections(Mapping[str, Any]):
+    """Credentials by name. They can be read one by one, and are never shown as a whole."""
+
+    def __init__(self, credentials: Mapping[str, Any]) -> None:
+        self._credentials = dict(credentials)
+
+    def __getitem__(self, name: str) -> Any:
+        try:
+            return self._credentials[name]
+        except KeyError:
+            there = ", ".join(sorted(self._credentials)) or "none"
+            raise KeyError(
+                f"The task has no connection {name!r}, it has: {there}. Declare it: @task(connections=[{name!r}])."
+            ) from None
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._credentials)
+
+    def __len__(self) -> int:
+        return len(self._credentials)
+
+    def __repr__(self) -> str:
+        return f"<connections: {', '.join(sorted(self._credentials))}>"
 
 
 class Cancellation:
@@ -88,6 +136,11 @@ class Context:
     environment: EnvironmentInfo
     version: str
     cancellation: Cancellation
+    project: ProjectInfo = ProjectInfo()
+    organization: OrganizationInfo = OrganizationInfo()
+    auth: Any = field(default=None, repr=False)
+    """What the task's auth resolver has returned for this run."""
+    connections: Connections = field(default_factory=lambda: Connections({}))
 
     @property
     def cancelled(self) -> Cancellation:

@@ -1,12 +1,14 @@
 """The decorator `@task`, and the list of the tasks it has made in this process."""
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, TypedDict, Unpack, overload
 
 from runfold.context import Context
 from runfold.definition import Task
 from runfold.durations import Duration
+from runfold.machines import Machine
 from runfold.policies import Queue, Retry
+from runfold.resolver import AuthResolver
 from runfold.typevars import PayloadT, ResultT
 
 AsyncBody = (
@@ -27,9 +29,15 @@ class TaskOptions(TypedDict, total=False):
     max_duration: Duration | None
     """End an attempt that runs for longer."""
     ttl: Duration | None
-    """Expire a run that has not started this long after it was queued."""
+    """Expire a run that has not started this long after it was queued; 0: never."""
     retry_on_crash: bool
     """Whether the retry policy also holds when the process dies under the run."""
+    machine: Machine | None
+    """Take only workers that stand for this machine; any worker, if left out."""
+    auth: AuthResolver | None
+    """Called before a run is queued, as `auth(payload, ctx)` or `auth(ctx)`; what it returns is `ctx.auth`."""
+    connections: str | Sequence[str]
+    """The names of the credentials that `ctx.connections` is to have; runs wait until all are there."""
 
 
 class TaskDecorator:

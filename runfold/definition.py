@@ -8,8 +8,10 @@ from runfold.blocking import blocking
 from runfold.body import Body
 from runfold.durations import Duration
 from runfold.handles import BatchHandle, BatchItem, RunHandle
+from runfold.machines import Machine, valid_machine
 from runfold.options import TriggerOptions
-from runfold.policies import Declaration, Queue, Retry, limit_ms
+from runfold.policies import Declaration, Queue, Retry, connection_names, limit_ms
+from runfold.resolver import AuthResolver, Resolver
 from runfold.triggering import NOTHING, Triggering
 from runfold.typevars import PayloadT, ResultT
 
@@ -27,21 +29,33 @@ class Task(Generic[PayloadT, ResultT]):
         max_duration: Duration | None = None,
         ttl: Duration | None = None,
         retry_on_crash: bool = False,
+        machine: Machine | None = None,
+        auth: AuthResolver | None = None,
+        connections: str | Sequence[str] = (),
     ) -> None:
         self.body = Body(function)
         self.id = _valid_id(self.body.function.__name__ if id is None else id)
+        self.resolver = None if auth is None else Resolver(auth)
         self.declaration = Declaration(
             self.id,
             queue=Queue(queue) if isinstance(queue, str) else queue,
             retry=retry,
-            ttl=limit_ms(self.id, "ttl", ttl),
+            ttl=limit_ms(self.id, "ttl", ttl, at_least=0),  # 0: it does not expire, whatever the environment says
             max_duration=limit_ms(self.id, "max_duration", max_duration),
             retry_on_crash=retry_on_crash,
+            machine=None if machine is None else valid_machine(machine),
+            auth_resolver=auth is not None,
+            connections=connection_names(self.id, connections),
         )
         self.aio: AsyncTask[PayloadT, ResultT] = AsyncTask(self)
         self.trigger = blocking(self.aio.trigger)
         self.batch_trigger = blocking(self.aio.batch_trigger)
         update_wrapper(self, self.body.function)
+
+    @property
+    def needs_process(self) -> bool:
+        """Whether some of its code is not async, and so runs in a process of its own."""
+        return not self.body.is_async or (self.resolver is not None and not self.resolver.is_async)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         return self.body.function(*args, **kwargs)

@@ -1,4 +1,4 @@
-"""The command `runfold`: a worker runs right here, everything else is the engine, a program of its own."""
+"""The command `runfold`: what needs the user's code runs right here, everything else is a program of its own."""
 
 import os
 import subprocess
@@ -9,12 +9,12 @@ from typing import NoReturn
 
 def main() -> NoReturn:
     match sys.argv[1:]:
-        case ["worker", *arguments]:
+        case ["worker" | "deploy" as command, *arguments]:
             from runfold import worker  # noqa: PLC0415 (the engine's commands need none of it, and start sooner)
 
             # The user's code may import from where it was started, as under `python -m runfold.worker`.
             sys.path.insert(0, str(Path.cwd()))
-            sys.exit(worker.main(arguments))
+            sys.exit(worker.main(arguments) if command == "worker" else worker.deploy(arguments))
         case arguments:
             _start_engine(arguments)
 

@@ -5,6 +5,7 @@ RunfoldError
 ├── InvalidPayloadError          a payload does not fit its task's type
 ├── InvalidResultError           a result cannot be written as JSON, or does not fit its task's type
 ├── AbortTaskRunError            raised by a task: fail the run, make no other attempt
+├── UnresolvedAuthError          raised by an auth resolver: the run may not act for anybody
 ├── ApiConnectionError           no answer from the engine
 └── ApiError                     the engine refused: `status`, `error`, `body`
     ├── BadRequestError          400
@@ -38,6 +39,10 @@ class InvalidResultError(RunfoldError):
 
 class AbortTaskRunError(RunfoldError):
     """Raised by a task to fail its run without another attempt."""
+
+
+class UnresolvedAuthError(RunfoldError):
+    """Raised by an auth resolver that finds nobody for whom the run may act."""
 
 
 class ApiConnectionError(RunfoldError):

@@ -1,6 +1,6 @@
 """Which runs a list has, and how that is written in a query."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, TypedDict
 
@@ -27,11 +27,15 @@ class RunFilters(TypedDict, total=False):
 
 def query_of(filters: RunFilters) -> dict[str, str]:
     """Raises TypeError for a name that is no filter, ValueError for a value that cannot be asked for."""
-    unknown = filters.keys() - _WIRE.keys()
-    if unknown:
-        raise TypeError(f"No filter is called {', '.join(sorted(unknown))}; there are: {', '.join(_WIRE)}.")
+    check_names(filters, _WIRE)
     given: Mapping[str, Any] = filters
     return {wire: convert(value) for name, (wire, convert) in _WIRE.items() if (value := given.get(name)) is not None}
+
+
+def check_names(filters: RunFilters, known: Iterable[str]) -> None:
+    names = [*known]
+    if unknown := filters.keys() - names:
+        raise TypeError(f"No filter is called {', '.join(sorted(unknown))}; there are: {', '.join(names)}.")
 
 
 def _any_of(values: str | Sequence[str]) -> str:
@@ -42,13 +46,17 @@ def _any_of(values: str | Sequence[str]) -> str:
     return ",".join(chosen)
 
 
-def _epoch_ms(moment: datetime) -> str:
+def epoch_ms(moment: datetime) -> int:
     if moment.tzinfo is None:
         raise ValueError(f"{moment.isoformat()} has no time zone, so it names no moment: use datetime.now(UTC).")
-    return str(round(moment.timestamp() * 1000))
+    return round(moment.timestamp() * 1000)
 
 
-def _seconds_text(period: Duration) -> str:
+def epoch_ms_text(moment: datetime) -> str:
+    return str(epoch_ms(moment))
+
+
+def seconds_text(period: Duration) -> str:
     return f"{whole_seconds(period)}s"
 
 
@@ -63,9 +71,9 @@ _WIRE: dict[str, tuple[str, Callable[[Any], str]]] = {
     "queue": ("filter[queue]", _any_of),
     "version": ("filter[version]", _any_of),
     "batch": ("filter[batch]", str),
-    "created_from": ("filter[createdAt][from]", _epoch_ms),
-    "created_to": ("filter[createdAt][to]", _epoch_ms),
-    "period": ("filter[createdAt][period]", _seconds_text),
+    "created_from": ("filter[createdAt][from]", epoch_ms_text),
+    "created_to": ("filter[createdAt][to]", epoch_ms_text),
+    "period": ("filter[createdAt][period]", seconds_text),
     "is_test": ("filter[isTest]", _truth),
     "limit": ("page[size]", str),
 }

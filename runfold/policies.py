@@ -1,18 +1,24 @@
 """What the engine is told about a task."""
 
+from collections.abc import Sequence
+from typing import Any, Literal
+
 import msgspec
 
 from runfold.durations import Duration, duration_ms
+from runfold.machines import Machine, valid_machine
 
 
 class Retry(msgspec.Struct, frozen=True, kw_only=True):
     """When a failed attempt is followed by another; each wait is `factor` times the one before."""
 
-    max_attempts: int = msgspec.field(default=3, name="maxAttempts")
+    max_attempts: int = 3
     factor: float = 2.0
-    min_timeout_ms: int = msgspec.field(default=1000, name="minTimeoutInMs")
-    max_timeout_ms: int = msgspec.field(default=60_000, name="maxTimeoutInMs")
+    min_timeout_ms: int = 1000
+    max_timeout_ms: int = 60_000
     randomize: bool = True
+    out_of_memory_machine: Machine | None = None
+    """Where to try again once a run has used up the memory of a smaller machine."""
 
     def __post_init__(self) -> None:
         if not (1 <= self.max_attempts <= 250 and self.factor >= 1 and 0 <= self.min_timeout_ms <= self.max_timeout_ms):
@@ -20,13 +26,27 @@ class Retry(msgspec.Struct, frozen=True, kw_only=True):
                 f"{self} makes no sense: max_attempts is 1 to 250, factor at least 1, "
                 "min_timeout_ms at most max_timeout_ms."
             )
+        if self.out_of_memory_machine is not None:
+            valid_machine(self.out_of_memory_machine)
 
 
-class Queue(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
+class RateLimit(msgspec.Struct, frozen=True):
+    """At most `limit` starts within any `period`."""
+
+    limit: int
+    period: Duration
+
+    def __post_init__(self) -> None:
+        if self.limit < 1 or duration_ms(self.period) < 1:
+            raise ValueError(f"{self} makes no sense: the limit is at least 1, the period longer than nothing.")
+
+
+class Queue(msgspec.Struct, frozen=True):
     """A queue by name; its limit is how many of its runs may be under way at once, with 0 none starts."""
 
     name: str
     concurrency_limit: int | None = None
+    rate_limit: RateLimit | None = None
 
     def __post_init__(self) -> None:
         if not self.name:
@@ -35,8 +55,27 @@ class Queue(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
             raise ValueError(f"The limit of the queue {self.name!r} is 0 to 100000, not {self.concurrency_limit}.")
 
 
-class Declaration(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
-    """A task as a worker registers it; `ttl` and `max_duration` are milliseconds, as on the wire."""
+class Debounce(msgspec.Struct, frozen=True):
+    """Make one run of all triggers with the same key that come within `delay` of each other."""
+
+    key: str
+    delay: Duration
+    mode: Literal["leading", "trailing"] = "leading"
+    """Whether the run has the payload of the first trigger or of the last."""
+    max_delay: Duration | None = None
+    """Start the run this long after its first trigger, even if others keep coming."""
+
+    def __post_init__(self) -> None:
+        if not self.key or self.mode not in ("leading", "trailing") or duration_ms(self.delay) < 1:
+            raise ValueError(
+                f"{self} makes no sense: it needs a key, a delay longer than nothing, and the mode leading or trailing."
+            )
+        if self.max_delay is not None and duration_ms(self.max_delay) < duration_ms(self.delay):
+            raise ValueError(f"{self} makes no sense: max_delay is at least the delay.")
+
+
+class Declaration(msgspec.Struct, frozen=True):
+    """What `@task` says of a task; `ttl` and `max_duration` are milliseconds."""
 
     id: str
     queue: Queue | None = None
@@ -44,9 +83,12 @@ class Declaration(msgspec.Struct, frozen=True, rename="camel", omit_defaults=Tru
     ttl: int | None = None
     max_duration: int | None = None
     retry_on_crash: bool = False
+    machine: str | None = None
+    auth_resolver: bool = False
+    connections: tuple[str, ...] = ()
 
 
-def limit_ms(task_id: str, what: str, duration: Duration | None) -> int | None:
+def limit_ms(task_id: str, what: str, duration: Duration | None, *, at_least: int = 1) -> int | None:
     """A limit of a task in milliseconds; a ValueError names task, limit and what is wrong with it."""
     if duration is None:
         return None
@@ -54,6 +96,14 @@ def limit_ms(task_id: str, what: str, duration: Duration | None) -> int | None:
         limit = duration_ms(duration)
     except ValueError as error:
         raise ValueError(f"{what} of the task {task_id!r}: {error}") from None
-    if limit < 1:
+    if limit < at_least:
         raise ValueError(f"{what} of the task {task_id!r} is {duration!r}: a limit must be longer than nothing.")
     return limit
+
+
+def connection_names(task_id: str, names: str | Sequence[Any]) -> tuple[str, ...]:
+    """The connections that a task declares, each once; a single name may stand for itself."""
+    listed: Sequence[Any] = (names,) if isinstance(names, str) else names
+    if any(not isinstance(each, str) or not each for each in listed):
+        raise ValueError(f"connections of the task {task_id!r} are names such as 'github', not {names!r}.")
+    return tuple(dict.fromkeys(map(str, listed)))

@@ -81,6 +81,14 @@ class _RunContent(msgspec.Struct):
     output: msgspec.Raw = msgspec.Raw()
 
 
+class Explanation(msgspec.Struct, frozen=True, kw_only=True):
+    """Why a run is where it is, and what it waits for."""
+
+    reason: str
+    sentence: str
+    data: dict[str, Any] = {}
+
+
 def read_run(content: bytes, types: Types[PayloadT, ResultT]) -> Run[PayloadT, ResultT]:
     """The run with payload and output of the task's types; raises InvalidPayloadError or InvalidResultError."""
     run: Run[Any, Any] = msgspec.json.decode(content, type=Run[Any, Any])

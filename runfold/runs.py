@@ -1,10 +1,13 @@
 """Look at runs and steer them. The calls are those of `runfold.aio.runs`, for code that does not await."""
 
+from collections.abc import Sequence
 from typing import Unpack
 
 from runfold.aio import runs as aio
 from runfold.blocking import blocking
+from runfold.bulk import BulkHandle
 from runfold.filters import RunFilters
+from runfold.handles import Ref
 from runfold.pages import RunList
 
 retrieve = blocking(aio.retrieve)
@@ -14,6 +17,23 @@ events = blocking(aio.events)
 cancel = blocking(aio.cancel)
 replay = blocking(aio.replay)
 reschedule = blocking(aio.reschedule)
+explain = blocking(aio.explain)
+add_tags = blocking(aio.add_tags)
+update_metadata = blocking(aio.update_metadata)
+
+
+def bulk_cancel(
+    *, ids: Sequence[Ref] | None = None, filters: RunFilters | None = None, name: str | None = None
+) -> BulkHandle:
+    """Cancel many runs, which the handle then tells of."""
+    return BulkHandle(blocking(aio.bulk_cancel)(ids=ids, filters=filters, name=name))
+
+
+def bulk_replay(
+    *, ids: Sequence[Ref] | None = None, filters: RunFilters | None = None, name: str | None = None
+) -> BulkHandle:
+    """Replay many runs, which the handle then tells of."""
+    return BulkHandle(blocking(aio.bulk_replay)(ids=ids, filters=filters, name=name))
 
 
 def list(**filters: Unpack[RunFilters]) -> RunList:  # noqa: A001 (the API's word)

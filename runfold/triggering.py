@@ -9,7 +9,7 @@ import msgspec
 from runfold import transport
 from runfold.codec import Types, encode, encode_payload
 from runfold.handles import BatchHandle, BatchItem, RunHandle
-from runfold.options import TriggerOptions, options_on_wire
+from runfold.options import TriggerOptions, trigger_on_wire
 from runfold.typevars import PayloadT, ResultT
 
 BATCH_MAX = 1000
@@ -69,4 +69,4 @@ def _has_options(each: Any) -> TypeGuard[BatchItem[Any]]:
 
 
 def _item(payload: Any, options: TriggerOptions) -> _Item:
-    return _Item(NOTHING if payload is NOTHING else encode_payload(payload), options_on_wire(options))
+    return _Item(NOTHING if payload is NOTHING else encode_payload(payload), trigger_on_wire(options))

@@ -20,6 +20,8 @@ RELOAD_SECONDS = 3
 """How long runs may go on in a worker whose code has changed, before they are handed back."""
 ROOMS = Path(__file__).parents[2]
 
+_OF_THE_ENGINE = frozenset({"PYTHONPATH", "RUNFOLD_ADMIN_KEY", "RUNFOLD_ENCRYPTION_KEY"})
+
 GREETING = """\
 Runfold runs your tasks.
   engine    {address}  (its API: {address}/docs)
@@ -75,10 +77,10 @@ def _world_of_the_engine(found: Settings, key: str) -> dict[str, str]:
 
 
 def _world_of_the_user() -> dict[str, str]:
-    """Without the rooms: the worker runs code that may have an `app` or a `domain` of its own."""
+    """Without the rooms, as the worker runs code that may have an `app` of its own, and without the engine's keys."""
     folders = [each for each in os.environ.get("PYTHONPATH", "").split(os.pathsep) if each]
     theirs = os.pathsep.join(each for each in folders if Path(each).resolve() != ROOMS)
-    world = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    world = {name: value for name, value in os.environ.items() if name not in _OF_THE_ENGINE}
     return world | ({"PYTHONPATH": theirs} if theirs else {})
 
 

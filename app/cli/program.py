@@ -11,7 +11,8 @@ import typer
 
 import runfold
 from app import logs, settings
-from app.cli import database, ledger, projections, runs
+from app.cli import connections, database, deployments, environments, keys, ledger, projections, runs
+from app.cli.deploy import deploy
 from app.cli.dev import dev
 from app.settings import WrongSetting
 from domain.errors import RunfoldError
@@ -26,7 +27,12 @@ cli = typer.Typer(
     pretty_exceptions_enable=False,
 )
 cli.command()(dev)
+cli.command(context_settings={"ignore_unknown_options": True, "help_option_names": []})(deploy)
 cli.add_typer(runs.cli, name="runs")
+cli.add_typer(deployments.cli, name="deployments")
+cli.add_typer(connections.cli, name="connections")
+cli.add_typer(environments.cli, name="environments")
+cli.add_typer(keys.cli, name="keys")
 cli.add_typer(projections.cli, name="projections")
 cli.add_typer(ledger.cli, name="ledger")
 cli.add_typer(database.cli, name="database")

@@ -7,10 +7,32 @@ from fastapi import FastAPI, Request
 from fastapi.responses import Response
 from starlette.routing import Route
 
+from app.environments import digest_of
 from app.metrics import Metrics
 from app.reader import Reader
-from app.web import docs, errors, health, ledger, metrics, runs, triggering, worker
+from app.web import (
+    annotating,
+    connections,
+    deployments,
+    docs,
+    environments,
+    errors,
+    health,
+    ledger,
+    metrics,
+    queues,
+    registering,
+    runs,
+    triggering,
+    worker,
+)
 from app.web.caller import caller_of, service_of
+
+ROOMS = (
+    *(health, metrics, triggering, runs, annotating, queues, deployments, connections, environments, ledger),
+    *(registering, worker),
+)
+"""The modules of routes, in the order in which the document shows them."""
 
 Endpoint: TypeAlias = Callable[..., Awaitable[Response]]
 HOT: dict[str, Endpoint] = {
@@ -21,8 +43,11 @@ HOT: dict[str, Endpoint] = {
 """What is called for every run: FastAPI's way to these takes longer than all that is done there."""
 
 
-def create_application(reader_now: Callable[[], Reader]) -> FastAPI:
-    """All routes, answered by what `reader_now` gives: an engine, or a standby, which can only be read."""
+def create_application(reader_now: Callable[[], Reader], admin_key: str | None = None) -> FastAPI:
+    """All routes, answered by what `reader_now` gives: an engine, or a standby, which can only be read.
+
+    `admin_key` opens all environments to whoever makes them and their keys; without one nobody does.
+    """
     application = FastAPI(
         title="Runfold",
         version="0.1.0",
@@ -32,12 +57,13 @@ def create_application(reader_now: Callable[[], Reader]) -> FastAPI:
         swagger_ui_oauth2_redirect_url=None,
     )
     application.state.reader_now = reader_now
+    application.state.admin_sha256 = digest_of(admin_key) if admin_key else None
     application.state.metrics = Metrics()
     errors.install(application)
     # They come first and are the same functions; those that FastAPI has of them stay for the document of the API.
     application.router.routes += [_plain(path, endpoint) for path, endpoint in HOT.items()]
-    for router in (health.router, metrics.router, triggering.router, runs.router, ledger.router, worker.router):
-        application.include_router(router)
+    for room in ROOMS:
+        application.include_router(room.router)
     generate = application.openapi
 
     def openapi() -> dict[str, Any]:

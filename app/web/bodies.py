@@ -1,6 +1,6 @@
 """The bodies of requests, as msgspec reads them: the hot routes spend no time on anything else."""
 
-from typing import Annotated, Any, TypeAlias, TypeVar
+from typing import Annotated, Any, Literal, TypeAlias, TypeVar
 
 import msgspec
 from msgspec import Meta, Raw, Struct
@@ -145,11 +145,57 @@ class MetadataBody(Struct, rename="camel"):
     root_operations: list[OperationBody] = []
 
 
+QueueType: TypeAlias = Literal["id", "task", "custom"]
+
+
+class PauseQueueBody(Struct):
+    """Whether a queue pauses or goes on; `type` says how the path names it."""
+
+    action: Literal["pause", "resume"]
+    type: QueueType = "id"
+
+
+class OverrideQueueBody(Struct, rename="camel"):
+    """Another concurrency limit for a queue."""
+
+    concurrency_limit: Annotated[int, Meta(ge=0, le=100_000)]
+    type: QueueType = "id"
+
+
+class ResetQueueBody(Struct):
+    """Which queue is to have the limit of its tasks again."""
+
+    type: QueueType = "id"
+
+
+class ConcurrencyBody(Struct, rename="camel"):
+    """The limit of a whole environment; null: none."""
+
+    concurrency_limit: Annotated[int, Meta(ge=0, le=100_000)] | None
+
+
 class RegisterBody(Struct):
     """The tasks of a worker's code."""
 
     tasks: list[TaskSettings]
     sdk: str = "unknown"
+    promote: bool | None = None
+
+
+class CredentialsBody(Struct):
+    """The credentials of a connection: any JSON."""
+
+    credentials: Raw
+
+
+class CreateEnvironmentBody(Struct, rename="camel"):
+    """A new environment."""
+
+    slug: str
+    type: str
+    project: str = "default"
+    organization: str = "default"
+    concurrency_limit: Count | None = None
 
 
 class ErrorBody(Struct, rename="camel"):

@@ -1,16 +1,19 @@
 """Who asks: the environment that a secret key opens, what it may see, and what a request says of itself."""
 
+import hmac
 from collections.abc import Sequence
-from typing import Annotated, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 from fastapi import Depends, Request
 
+from app.environments import KEY_ID_LENGTH, digest_of
 from app.reader import Reader
-from app.service import Service, digest_of
-from app.web.errors import Unauthorized
+from app.service import Service
+from app.web.errors import Malformed, Unauthorized
 from domain.environment import Environment
-from domain.errors import NotFound, TooLarge, Unavailable
+from domain.errors import InvalidInput, NotFound, TooLarge, Unavailable
 from domain.events import Recorded
+from domain.vocabulary import FULL, V4, Vocabulary, vocabulary_called
 
 V4_API = "2025-07-16"
 
@@ -21,8 +24,16 @@ class Caller(NamedTuple):
     environment: Environment
     actor: str
     cause: str
-    speaks_v4: bool
+    vocabulary: Vocabulary
     request_key: str | None
+
+
+class Keeper(NamedTuple):
+    """Who asks about environments and keys: with the admin key of all, else with a key of this environment's own."""
+
+    environment: Environment | None
+    actor: str
+    cause: str
 
 
 # These are `async`, because FastAPI would send each request through a thread for each of them otherwise.
@@ -42,23 +53,57 @@ async def service_of(request: Request) -> Service:
 
 
 async def caller_of(request: Request) -> Caller:
-    """The caller of a request. Raises Unauthorized."""
+    """The caller of a request. Raises Unauthorized, and Malformed for a vocabulary that there is none of."""
+    sha256 = _sent_key(request)
+    environment = await _opened(request, sha256)
+    request_key = request.headers.get("x-trigger-request-idempotency-key")
+    return Caller(
+        environment, f"key:{sha256[:KEY_ID_LENGTH]}", _cause_of(request), _vocabulary_of(request), request_key
+    )
+
+
+async def keeper_of(request: Request) -> Keeper:
+    """The keeper who sends a request. Raises Unauthorized."""
+    sha256 = _sent_key(request)
+    admin: str | None = request.app.state.admin_sha256
+    if admin is not None and hmac.compare_digest(sha256, admin):
+        return Keeper(None, "admin", _cause_of(request))
+    return Keeper(await _opened(request, sha256), f"key:{sha256[:KEY_ID_LENGTH]}", _cause_of(request))
+
+
+def _sent_key(request: Request) -> str:
     scheme, _, key = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() != "bearer" or not key.strip():
         raise Unauthorized("Invalid or Missing API Key: send the header Authorization: Bearer <secret key>.")
-    reader, sha256 = await reader_of(request), digest_of(key.strip())
-    environment = await reader.environment_of(sha256)
+    return digest_of(key.strip())
+
+
+async def _opened(request: Request, sha256: str) -> Environment:
+    environment = await (await reader_of(request)).environment_of(sha256)
     if environment is None:
         raise Unauthorized("Invalid or Missing API Key: this key opens no environment here.")
-    request_key = request.headers.get("x-trigger-request-idempotency-key")
-    cause = f"{request.method} {request.url.path}"
-    v4 = request.headers.get("x-trigger-api-version") == V4_API
-    return Caller(environment, f"key:{sha256[:12]}", cause[:200], v4, request_key)
+    return environment
+
+
+def _cause_of(request: Request) -> str:
+    return f"{request.method} {request.url.path}"[:200]
+
+
+def _vocabulary_of(request: Request) -> Vocabulary:
+    """The one that the request asks for, else that of the API version it was written for."""
+    asked = request.query_params.get("vocabulary")
+    if asked is None:
+        return V4 if request.headers.get("x-trigger-api-version") == V4_API else FULL
+    try:
+        return vocabulary_called(asked)
+    except InvalidInput as error:
+        raise Malformed(str(error)) from error
 
 
 ReaderDep = Annotated[Reader, Depends(reader_of)]
 ServiceDep = Annotated[Service, Depends(service_of)]
 CallerDep = Annotated[Caller, Depends(caller_of)]
+KeeperDep = Annotated[Keeper, Depends(keeper_of)]
 
 
 async def history_of(run: str, reader: Reader, caller: Caller) -> Sequence[Recorded]:
@@ -67,6 +112,12 @@ async def history_of(run: str, reader: Reader, caller: Caller) -> Sequence[Recor
     if not history or history[0].environment != caller.environment.id:
         raise NotFound(f"Run {run} not found.")
     return history
+
+
+def origin_of(service: Service, caller: Caller) -> dict[str, Any]:
+    """What every command of a request says of where it comes from."""
+    at = service.clock.now().wall
+    return {"environment": caller.environment.id, "actor": caller.actor, "cause": caller.cause, "at": at}
 
 
 async def read_body(request: Request, max_bytes: int) -> bytes:

@@ -5,6 +5,7 @@ from typing import Any
 import msgspec
 
 from app.web import bodies
+from domain.vocabulary import VOCABULARIES
 
 _NAMES: dict[str, type[Any]] = {
     "TriggerRequest": bodies.TriggerBody,
@@ -14,6 +15,12 @@ _NAMES: dict[str, type[Any]] = {
     "ResetKeyRequest": bodies.ResetKeyBody,
     "TagsRequest": bodies.TagsBody,
     "MetadataRequest": bodies.MetadataBody,
+    "PauseQueueRequest": bodies.PauseQueueBody,
+    "OverrideQueueRequest": bodies.OverrideQueueBody,
+    "ResetQueueRequest": bodies.ResetQueueBody,
+    "ConcurrencyRequest": bodies.ConcurrencyBody,
+    "CredentialsRequest": bodies.CredentialsBody,
+    "CreateEnvironmentRequest": bodies.CreateEnvironmentBody,
     "RegisterRequest": bodies.RegisterBody,
     "TurnRequest": bodies.TurnBody,
 }
@@ -71,9 +78,20 @@ def _parameter(name: str, description: str) -> dict[str, Any]:
     return {"name": name, "in": "query", "required": False, "description": description, "schema": {"type": "string"}}
 
 
+VOCABULARY_PARAMETER = {
+    "parameters": [_parameter("vocabulary", f"Whose words statuses are told in: {', '.join(VOCABULARIES)}.")],
+}
+QUEUE_LIST_PARAMETERS = {
+    "parameters": [
+        _parameter("page", "The number of the page, counted from 1."),
+        _parameter("perPage", "How many queues a page has: 1 to 100; 25 if left out."),
+    ]
+}
+QUEUE_PARAMETERS = {"parameters": [_parameter("type", "How the path names it: id (if left out), task or custom.")]}
 LIST_PARAMETERS = {
     "parameters": [
-        _parameter("filter[status]", "Statuses, joined by commas."),
+        *VOCABULARY_PARAMETER["parameters"],
+        _parameter("filter[status]", "Statuses, joined by commas: names of the vocabulary, or full ones."),
         _parameter("filter[taskIdentifier]", "Ids of tasks, joined by commas."),
         _parameter("filter[version]", "Versions, joined by commas."),
         _parameter("filter[tag]", "Tags, joined by commas: runs with any of them."),

@@ -8,6 +8,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
+from starlette.routing import BaseRoute, Match, Route
 
 from domain import errors
 
@@ -22,11 +23,17 @@ class Unauthorized(errors.Refused):
     """No key, or one that opens nothing."""
 
 
+class Forbidden(errors.Refused):
+    """The key is valid, and does not open this."""
+
+
 STATUS: dict[type[errors.RunfoldError], int] = {
     Malformed: 400,
     errors.NotAllowed: 400,
     Unauthorized: 401,
+    Forbidden: 403,
     errors.NotFound: 404,
+    errors.QueueNotFound: 404,
     errors.UnknownVersion: 404,
     errors.TooLarge: 413,
     errors.InvalidInput: 422,
@@ -37,11 +44,13 @@ STATUS: dict[type[errors.RunfoldError], int] = {
     errors.Deposed: 503,
     errors.LedgerError: 500,
     errors.OutOfStep: 500,
+    errors.SealBroken: 500,
     errors.RunfoldError: 500,
 }
 TITLES = {
     400: "Bad request",
     401: "Unauthorized",
+    403: "Forbidden",
     404: "Not found",
     405: "Method not allowed",
     413: "Request body too large",
@@ -50,6 +59,8 @@ TITLES = {
     503: "Unavailable",
 }
 CODES: dict[type[errors.RunfoldError], str] = {errors.UnknownVersion: "unknown_version"}
+SPOKEN: dict[type[errors.RunfoldError], str] = {errors.QueueNotFound: "queue-not-found"}
+"""What Trigger.dev's clients look for under `error`; the sentence is under `detail` as always."""
 RETRY_AFTER_SECONDS = 1
 
 
@@ -72,8 +83,9 @@ async def _refused(_request: Request, error: Exception) -> Response:
     status = status_of(error)
     if status == 500:
         log.error("request failed", error=str(error))
-    code = CODES.get(type(error))
-    return answer(status, str(error), **({"code": code} if code else {}))
+    code, spoken = CODES.get(type(error)), SPOKEN.get(type(error))
+    more = ({"code": code} if code else {}) | ({"error": spoken} if spoken else {})
+    return answer(status, str(error), **more)
 
 
 async def _invalid(_request: Request, error: Exception) -> Response:
@@ -90,8 +102,23 @@ async def _http(request: Request, error: Exception) -> Response:
         405: f"{request.method} is not a method of {request.url.path}.",
     }
     response = answer(error.status_code, sentences.get(error.status_code, str(error.detail)))
-    response.headers.update(error.headers or {})  # a 405 says which methods there are
+    response.headers.update(error.headers or {})
+    if error.status_code == 405:
+        response.headers["allow"] = ", ".join(sorted(_methods_at(request)))
     return response
+
+
+def _methods_at(request: Request) -> set[str]:
+    """All methods of a path; the framework names those of the first route there, and each of ours has one method."""
+    methods: set[str] = set()
+    waiting: list[BaseRoute] = [*request.app.routes]
+    while waiting:
+        route = waiting.pop()
+        if isinstance(route, Route) and route.matches(request.scope)[0] is not Match.NONE:
+            methods |= route.methods or set()
+        # Recent versions of FastAPI keep a router that was included as one route.
+        waiting += getattr(getattr(route, "original_router", None), "routes", [])
+    return methods
 
 
 async def _unexpected(_request: Request, error: Exception) -> Response:

@@ -17,6 +17,8 @@ from domain.errors import TooLarge
 log = structlog.get_logger(__name__)
 
 READS = frozenset({"GET", "HEAD", "OPTIONS"})
+ASKS_WRITER = ("/api/v1/queues", "/api/v1/concurrency")
+"""What only the writer can tell, too."""
 FORWARDED = b"x-runfold-forwarded"
 """Says that a node sent the request on: it goes no further, or two nodes could send it to and fro."""
 # Headers that speak of one connection, not of the request or the answer.
@@ -40,6 +42,11 @@ def new_client() -> httpx.AsyncClient:
     )
 
 
+def _is_for_anyone(scope: Scope) -> bool:
+    """Whether every node can answer it by itself."""
+    return scope["method"] in READS and not scope["path"].startswith(ASKS_WRITER)
+
+
 class Forwarding:
     """The web application of a node, but for what another node has to answer."""
 
@@ -50,7 +57,7 @@ class Forwarding:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
-        if scope["type"] != "http" or scope["method"] in READS or self._node.service:
+        if scope["type"] != "http" or self._node.service or _is_for_anyone(scope):
             await self._application(scope, receive, send)
             return
         writer = self._node.writer

@@ -9,7 +9,7 @@ from app.web.errors import Malformed
 from domain import durations
 from domain.errors import InvalidInput
 from domain.status import Status
-from domain.vocabulary import named
+from domain.vocabulary import Vocabulary
 from projections.filters import RunFilter
 
 PAGE_MAX = 100
@@ -17,7 +17,8 @@ PAGE_DEFAULT = 25
 _FILTERS = frozenset({"status", "taskIdentifier", "version", "tag", "queue", "batch", "isTest"})
 _DATES = frozenset({"filter[createdAt][from]", "filter[createdAt][to]", "filter[createdAt][period]"})
 _PAGES = frozenset({"page[size]", "page[after]", "page[before]"})
-KNOWN = frozenset(f"filter[{name}]" for name in _FILTERS) | _DATES | _PAGES
+KNOWN = frozenset(f"filter[{name}]" for name in _FILTERS) | _DATES | _PAGES | {"vocabulary"}
+"""`vocabulary` is read where the caller is: it is no part of the query."""
 
 
 class Query(NamedTuple):
@@ -29,7 +30,7 @@ class Query(NamedTuple):
     before: str | None
 
 
-def query_of(parameters: Mapping[str, str], now: int, *, v4: bool) -> Query:
+def query_of(parameters: Mapping[str, str], now: int, vocabulary: Vocabulary) -> Query:
     """The query of a request. Raises Malformed for a filter, status or page that there is none of."""
     for name in parameters:
         if name not in KNOWN:
@@ -37,7 +38,7 @@ def query_of(parameters: Mapping[str, str], now: int, *, v4: bool) -> Query:
                 f"There is no filter or page parameter {name[:60]!r}; there are {', '.join(sorted(KNOWN))}."
             )
     try:
-        return _query(parameters, now, v4=v4)
+        return _query(parameters, now, vocabulary)
     except InvalidInput as error:
         raise Malformed(str(error)) from error
 
@@ -47,10 +48,10 @@ def cursor_of(run: str) -> str:
     return base64.urlsafe_b64encode(run.encode()).decode().rstrip("=")
 
 
-def _query(parameters: Mapping[str, str], now: int, *, v4: bool) -> Query:
+def _query(parameters: Mapping[str, str], now: int, vocabulary: Vocabulary) -> Query:
     statuses: set[Status] = set()
     for name in _many(parameters, "status"):
-        statuses |= named(name, v4=v4)
+        statuses |= vocabulary.named(name)
     created_from, created_to = (_date(parameters, name) for name in ("from", "to"))
     period = parameters.get("filter[createdAt][period]")
     if period is not None:
@@ -85,8 +86,11 @@ def _bool(parameters: Mapping[str, str], name: str) -> bool | None:
 
 def _date(parameters: Mapping[str, str], side: str) -> int | None:
     value = parameters.get(f"filter[createdAt][{side}]")
-    if value is None:
-        return None
+    return None if value is None else moment(value)
+
+
+def moment(value: str) -> int:
+    """A moment in milliseconds, or as an ISO 8601 date. Raises InvalidInput."""
     if value.isascii() and value.isdigit() and len(value) <= 15:
         return int(value)
     return durations.parse_date(value)

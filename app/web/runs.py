@@ -6,21 +6,20 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
 from msgspec import Raw
+from msgspec.structs import replace
 
 from app.reader import Reader
-from app.service import Service
 from app.triggered import asked_of, value_of
-from app.web import bodies, newruns, shapes
-from app.web.caller import Caller, CallerDep, ReaderDep, ServiceDep, history_of, read_body
-from app.web.docs import LIST_PARAMETERS, body_of
+from app.web import bodies, shapes
+from app.web.caller import Caller, CallerDep, ReaderDep, ServiceDep, history_of, origin_of, read_body
+from app.web.docs import LIST_PARAMETERS, VOCABULARY_PARAMETER, body_of
 from app.web.errors import Malformed
 from app.web.listing import cursor_of, query_of
 from app.web.triggering import json
 from domain import commands, durations, keys
-from domain import metadata as objects
 from domain.errors import InvalidInput, NotFound
 from domain.events import JSON_TYPE, NOTHING, AttemptSucceeded, Recorded
-from domain.metadata import Operation
+from domain.explain import Explanation
 from domain.status import FINAL, Status
 from projections import attempts, run_list
 from projections.attempts import AttemptRow
@@ -30,7 +29,6 @@ router = APIRouter(tags=["runs"])
 LIST_WAIT_SECONDS = 1.0
 LAG_HEADER = "x-runfold-lag"
 BODY_MAX_BYTES = 65_536
-METADATA_BODY_MAX_BYTES = 2_097_152
 
 AsOf = Annotated[
     str | None, Query(alias="asOf", description="A position of the ledger, or an ISO 8601 date: the run as it was.")
@@ -43,7 +41,7 @@ async def list_runs(request: Request, reader: ReaderDep, caller: CallerDep) -> R
     parameters = request.query_params
     if len(parameters.multi_items()) != len(parameters):
         raise Malformed("A parameter is there twice; several values of one filter are joined by commas.")
-    query = query_of(parameters, reader.clock.now().wall, v4=caller.speaks_v4)
+    query = query_of(parameters, reader.clock.now().wall, caller.vocabulary)
     head = await reader.head()
     position = await reader.followed(head, LIST_WAIT_SECONDS)
     rows, has_more = await reader.read(
@@ -62,15 +60,15 @@ async def list_runs(request: Request, reader: ReaderDep, caller: CallerDep) -> R
         pagination["next"] = cursor_of(rows[-1].id)
     if has_newer:
         pagination["previous"] = cursor_of(rows[0].id)
-    data = [shapes.run_item(row, caller.environment, v4=caller.speaks_v4) for row in rows]
+    data = [shapes.run_item(row, caller.environment, caller.vocabulary) for row in rows]
     response = json({"data": data, "pagination": pagination})
     if position < head:
         response.headers[LAG_HEADER] = str(head - position)
     return response
 
 
-@router.get("/api/v1/runs/{run}")
-@router.get("/api/v3/runs/{run}")
+@router.get("/api/v1/runs/{run}", openapi_extra=VOCABULARY_PARAMETER)
+@router.get("/api/v3/runs/{run}", openapi_extra=VOCABULARY_PARAMETER)
 async def retrieve(run: str, reader: ReaderDep, caller: CallerDep, as_of: AsOf = None) -> Response:
     """A run with its attempts, payload and output: as it is, or as it was."""
     history = await history_of(run, reader, caller)
@@ -107,18 +105,30 @@ async def events(run: str, reader: ReaderDep, caller: CallerDep) -> Response:
     return json({"events": shapes.event_items(await history_of(run, reader, caller))})
 
 
+@router.get("/api/v1/runs/{run}/explain")
+async def explain(run: str, service: ServiceDep, caller: CallerDep) -> Response:
+    """Why the run is where it is, and what it waits for: a word, a sentence and data."""
+    told: Explanation = await service.loop.submit(commands.ExplainRun(run=run, **origin_of(service, caller)))
+    row, _ = _fold(await history_of(run, service, caller))
+    if row.error is None:
+        return json(told)
+    cause = f"{row.error.name}: {row.error.message.partition(chr(10))[0]}"
+    sentence = f"{told.sentence} The last error was {cause}"
+    return json(replace(told, sentence=sentence, data=told.data | {"error": cause}))
+
+
 @router.post("/api/v2/runs/{run}/cancel")
 async def cancel(run: str, service: ServiceDep, caller: CallerDep) -> Response:
     """Stop a run. Safe to repeat: an ended run stays as it ended."""
-    await service.loop.submit(commands.CancelRun(run=run, **_origin(service, caller)))
+    await service.loop.submit(commands.CancelRun(run=run, **origin_of(service, caller)))
     return json({"id": run})
 
 
-@router.post("/api/v1/runs/{run}/reschedule", openapi_extra=body_of("RescheduleRequest"))
+@router.post("/api/v1/runs/{run}/reschedule", openapi_extra=body_of("RescheduleRequest") | VOCABULARY_PARAMETER)
 async def reschedule(run: str, request: Request, service: ServiceDep, caller: CallerDep) -> Response:
     """Give a delayed run another time; answers the run."""
     body = bodies.decode(await read_body(request, BODY_MAX_BYTES), bodies.RescheduleBody)
-    origin = _origin(service, caller)
+    origin = origin_of(service, caller)
     try:
         until = durations.parse_delay(body.delay, origin["at"])
     except InvalidInput as error:
@@ -127,50 +137,13 @@ async def reschedule(run: str, request: Request, service: ServiceDep, caller: Ca
     return json(await _whole(await history_of(run, service, caller), service, caller))
 
 
-@router.post("/api/v1/runs/{run}/tags", openapi_extra=body_of("TagsRequest"))
-async def add_tags(run: str, request: Request, service: ServiceDep, caller: CallerDep) -> Response:
-    """Give a run further tags, ten in all at most."""
-    body = bodies.decode(await read_body(request, BODY_MAX_BYTES), bodies.TagsBody)
-    tags = newruns.tags_of(body.tags)
-    await service.loop.submit(commands.AddTags(run=run, tags=tags, **_origin(service, caller)))
-    return json({"message": f"Successfully set {len(tags)} tags."})
-
-
-@router.get("/api/v1/runs/{run}/metadata")
-async def metadata(run: str, reader: ReaderDep, caller: CallerDep) -> Response:
-    """The metadata of a run, an empty object if it has none."""
-    row, _ = _fold(await history_of(run, reader, caller))
-    return json({"metadata": {} if row.metadata is None else row.metadata, "metadataType": JSON_TYPE})
-
-
-@router.put("/api/v1/runs/{run}/metadata", openapi_extra=body_of("MetadataRequest"))
-async def update_metadata(run: str, request: Request, service: ServiceDep, caller: CallerDep) -> Response:
-    """Change the metadata of a run, of its parent and of the root of its family; answers the run's after it."""
-    body = bodies.decode(await read_body(request, METADATA_BODY_MAX_BYTES), bodies.MetadataBody)
-    after: Raw = await service.loop.submit(
-        commands.UpdateMetadata(
-            run=run,
-            replaces=None if body.metadata is None else objects.encode(body.metadata),
-            operations=_operations(body.operations),
-            parent_operations=_operations(body.parent_operations),
-            root_operations=_operations(body.root_operations),
-            **_origin(service, caller),
-        )
-    )
-    return json({"metadata": after if bytes(after) else {}})
-
-
 @router.post("/api/v1/idempotencyKeys/{key:path}/reset", openapi_extra=body_of("ResetKeyRequest"))
 async def reset_key(key: str, request: Request, service: ServiceDep, caller: CallerDep) -> Response:
     """Free an idempotency key of a task, so that the next trigger with it makes a new run."""
     body = bodies.decode(await read_body(request, BODY_MAX_BYTES), bodies.ResetKeyBody)
     stream = keys.stream_of(caller.environment.id, "run", body.task_identifier, key)
-    await service.loop.submit(commands.ResetKey(key=stream, **_origin(service, caller)))
+    await service.loop.submit(commands.ResetKey(key=stream, **origin_of(service, caller)))
     return json({"id": key})
-
-
-def _operations(given: list[bodies.OperationBody]) -> tuple[Operation, ...]:
-    return tuple(Operation(each.type, each.key, each.value) for each in given)
 
 
 async def _related(row: RunRow, reader: Reader, caller: Caller) -> dict[str, Any]:
@@ -179,13 +152,8 @@ async def _related(row: RunRow, reader: Reader, caller: Caller) -> dict[str, Any
     for name, run in (("root", row.root), ("parent", row.parent)):
         if run is not None:
             of_relative, _ = _fold(await history_of(run, reader, caller))
-            related[name] = shapes.run_item(of_relative, caller.environment, v4=caller.speaks_v4)
+            related[name] = shapes.run_item(of_relative, caller.environment, caller.vocabulary)
     return related
-
-
-def _origin(service: Service, caller: Caller) -> dict[str, Any]:
-    at = service.clock.now().wall
-    return {"environment": caller.environment.id, "actor": caller.actor, "cause": caller.cause, "at": at}
 
 
 def _until(history: Sequence[Recorded], as_of: str) -> Sequence[Recorded]:
@@ -216,7 +184,7 @@ async def _whole(history: Sequence[Recorded], reader: Reader, caller: Caller) ->
     row, attempt_rows = _fold(history)
     triggered = asked_of(history)
     payload = await reader.read(value_of, reader.ledger, triggered.payload, triggered.payload_blob)
-    whole = shapes.run_item(row, caller.environment, v4=caller.speaks_v4)
+    whole = shapes.run_item(row, caller.environment, caller.vocabulary)
     whole |= {
         "relatedRuns": await _related(row, reader, caller),
         "attempts": [shapes.attempt_item(each) for each in attempt_rows],

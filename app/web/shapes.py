@@ -1,32 +1,29 @@
 """Rows and events as the API shows them: camelCase, ISO dates, and what there is none of left out."""
 
 from collections.abc import Iterable
-from datetime import UTC, datetime
-from functools import lru_cache
 from typing import Any
 
 import msgspec
 
+from domain.durations import iso
 from domain.environment import Environment
 from domain.events import Recorded, RunError
-from domain.vocabulary import helpers, name_of
+from domain.limits import Gate
+from domain.vocabulary import Vocabulary
 from projections.attempts import AttemptRow
 from projections.run_list import RunRow
 
-
-def iso(moment: int) -> str:
-    """A moment as ISO 8601 in UTC, with milliseconds."""
-    seconds, rest = divmod(moment, 1_000)
-    return f"{_second(seconds)}.{rest:03}Z"
+TASK_QUEUE = "task/"
+"""What the name of a task's own queue begins with."""
 
 
-def run_item(row: RunRow, environment: Environment, *, v4: bool) -> dict[str, Any]:
+def run_item(row: RunRow, environment: Environment, vocabulary: Vocabulary) -> dict[str, Any]:
     """A run in a list."""
     return {
         "id": row.id,
-        "status": name_of(row.status, v4=v4),
+        "status": vocabulary.words[row.status],
         "taskIdentifier": row.task,
-        **helpers(row.status),
+        **vocabulary.helpers[row.status],
         "isTest": row.is_test,
         "createdAt": iso(row.created_at),
         "updatedAt": iso(row.updated_at),
@@ -82,6 +79,27 @@ def attempt_item(row: AttemptRow) -> dict[str, Any]:
     }
 
 
+def queue_item(stream: str, name: str, gate: Gate, *, running: int, queued: int) -> dict[str, Any]:
+    """A queue. Its limits are null where there is none: the official client wants to be told."""
+    state = gate.state
+    return {
+        "id": stream,
+        "name": name.removeprefix(TASK_QUEUE),
+        "type": "task" if name.startswith(TASK_QUEUE) else "custom",
+        "running": running,
+        "queued": queued,
+        "paused": gate.is_paused,
+        "concurrencyLimit": gate.limit,
+        "concurrency": {
+            "current": gate.limit,
+            "base": gate.base,
+            "override": state.override if state else None,
+            "overriddenAt": _iso(state.overridden_at) if state else None,
+            "overriddenBy": state.overridden_by if state else None,
+        },
+    }
+
+
 def event_items(history: Iterable[Recorded]) -> list[dict[str, Any]]:
     """Events with all that the ledger knows of them."""
     return [
@@ -103,12 +121,6 @@ def event_items(history: Iterable[Recorded]) -> list[dict[str, Any]]:
 def error_body(error: RunError) -> dict[str, Any]:
     """An error as the official clients read it."""
     return {"message": error.message, "name": error.name, **_present(stackTrace=error.stack_trace, code=error.code)}
-
-
-@lru_cache(maxsize=4_096)
-def _second(seconds: int) -> str:
-    # The runs of a page are close in time, and a quarter of what a list took was spent on dates.
-    return datetime.fromtimestamp(seconds, UTC).isoformat().removesuffix("+00:00")
 
 
 def _iso(moment: int | None) -> str | None:

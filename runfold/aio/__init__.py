@@ -1,5 +1,5 @@
 """The same names as in `runfold`, to be awaited."""
 
-from runfold.aio import runs, tasks
+from runfold.aio import queues, runs, tasks
 
-__all__ = ["runs", "tasks"]
+__all__ = ["queues", "runs", "tasks"]

@@ -1,21 +1,28 @@
 """Look at runs and steer them. A run is named by its id, or by its handle, which also knows its types."""
 
+from collections.abc import Mapping, Sequence
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any, Unpack
 from urllib.parse import quote
 
 import msgspec
 
-from runfold import transport
-from runfold.codec import encode
+from runfold import bulk, transport
+from runfold.bulk import AsyncBulkHandle
+from runfold.codec import encode, encode_payload
 from runfold.durations import Duration, duration_ms
 from runfold.errors import NotFoundError
 from runfold.filters import RunFilters, query_of
 from runfold.handles import Ref, RunHandle, id_of, types_of
-from runfold.options import delay_on_wire
+from runfold.metadata import operations_of
+from runfold.options import ReplayOptions, delay_on_wire, replay_on_wire
 from runfold.pages import AsyncRunList
-from runfold.run import Run, RunResult, read_result, read_run
+from runfold.run import Explanation, Run, RunResult, read_result, read_run
+from runfold.triggering import NOTHING
 from runfold.typevars import PayloadT, ResultT
+
+NO_CHANGE: Mapping[str, Any] = MappingProxyType({})
 
 
 async def retrieve(run: str | RunHandle[PayloadT, ResultT]) -> Run[PayloadT, ResultT]:
@@ -59,9 +66,13 @@ async def cancel(run: Ref) -> None:
     await transport.default.call("POST", _path(run, "v2", "/cancel"))
 
 
-async def replay(run: str | RunHandle[PayloadT, ResultT]) -> RunHandle[PayloadT, ResultT]:
-    """Make a new run with the payload and tags of this one."""
-    content = await transport.default.call("POST", _path(run, "v1", "/replay"))
+async def replay(
+    run: str | RunHandle[PayloadT, ResultT], payload: PayloadT = NOTHING, **options: Unpack[ReplayOptions]
+) -> RunHandle[PayloadT, ResultT]:
+    """Make a new run with the payload and tags of this one, or with others where they are given."""
+    changed = {} if payload is NOTHING else {"payload": encode_payload(payload)}
+    body = {**changed, **replay_on_wire(options)}
+    content = await transport.default.call("POST", _path(run, "v1", "/replay"), body=encode(body) if body else None)
     return RunHandle(msgspec.json.decode(content, type=dict[str, Any])["id"], types=types_of(run))
 
 
@@ -69,6 +80,45 @@ async def reschedule(run: str | RunHandle[PayloadT, ResultT], *, delay: Duration
     """Give a delayed run another time to start."""
     body = encode({"delay": delay_on_wire(delay)})
     return read_run(await transport.default.call("POST", _path(run, "v1", "/reschedule"), body=body), types_of(run))
+
+
+async def explain(run: Ref) -> Explanation:
+    """Why the run is where it is, and what it waits for."""
+    return msgspec.json.decode(await transport.default.call("GET", _path(run, "v1", "/explain")), type=Explanation)
+
+
+async def add_tags(run: Ref, *tags: str) -> None:
+    """Add tags to those that the run has; raises UnprocessableError when it would have too many."""
+    await transport.default.call("POST", _path(run, "v1", "/tags"), body=encode({"tags": tags}))
+
+
+async def update_metadata(
+    run: Ref,
+    *,
+    set: Mapping[str, Any] = NO_CHANGE,  # noqa: A002 (the API's word)
+    delete: str | Sequence[str] = (),
+    append: Mapping[str, Any] = NO_CHANGE,
+    remove: Mapping[str, Any] = NO_CHANGE,
+    increment: Mapping[str, float] = NO_CHANGE,
+) -> dict[str, Any]:
+    """Change the run's metadata, in the order of the arguments; the metadata after it."""
+    body = encode({"operations": operations_of(set, delete, append, remove, increment)})
+    content = await transport.default.call("PUT", _path(run, "v1", "/metadata"), body=body)
+    return msgspec.json.decode(content, type=dict[str, dict[str, Any]])["metadata"]
+
+
+async def bulk_cancel(
+    *, ids: Sequence[Ref] | None = None, filters: RunFilters | None = None, name: str | None = None
+) -> AsyncBulkHandle:
+    """Cancel many runs, which the handle then tells of."""
+    return await bulk.start("cancel", ids, filters, name)
+
+
+async def bulk_replay(
+    *, ids: Sequence[Ref] | None = None, filters: RunFilters | None = None, name: str | None = None
+) -> AsyncBulkHandle:
+    """Replay many runs, which the handle then tells of."""
+    return await bulk.start("replay", ids, filters, name)
 
 
 def list(**filters: Unpack[RunFilters]) -> AsyncRunList:  # noqa: A001 (the API's word)

@@ -19,9 +19,11 @@ import msgspec
 
 from runfold.context import Cancellation
 from runfold.worker.frames import Go, Ready, Stop, ToChild, frame, receive
+from runfold.worker.handed import Attempt
 from runfold.worker.loading import load
 from runfold.worker.logs import log_to_stdout
-from runfold.worker.performing import Attempt, StoppedError, perform_sync
+from runfold.worker.performing import StoppedError, perform_sync
+from runfold.worker.resolving import resolve_sync
 from runfold.worker.tracing import set_up_tracing
 
 STOP_SECONDS = 5.0
@@ -63,7 +65,8 @@ class Child:
             while not self._stopping:
                 attempt, cancellation = self._attempts.get()
                 with nullcontext() if spans is None else spans.inside(attempt.traceparent):
-                    outcome = perform_sync(tasks[attempt.run.task].body, attempt, cancellation)
+                    make = resolve_sync if attempt.run.kind == "auth" else perform_sync
+                    outcome = make(tasks[attempt.run.task], attempt, cancellation)
                 self._connection.sendall(frame(outcome))
         finally:
             if spans is not None:

@@ -11,8 +11,10 @@ import msgspec
 
 from runfold.worker import child
 from runfold.worker.frames import LENGTH, Go, Ready, Stop, ToWorker, frame
-from runfold.worker.performing import Attempt, Crashed, Failed, Succeeded
-from runfold.worker.wire import Error
+from runfold.worker.handed import Attempt
+from runfold.worker.memory import OutOfMemoryKills, of_this_process
+from runfold.worker.outcomes import Crashed, Failed, Succeeded
+from runfold.worker.wire import OUT_OF_MEMORY, Error
 
 LAST_WORDS_SECONDS = 1.0
 """How long to read on after a child has died, and to wait for its death after its connection has ended."""
@@ -23,8 +25,9 @@ READ_AHEAD_BYTES = 1_000_000
 class Children:
     """At most `limit` child processes, started when a run finds none free."""
 
-    def __init__(self, target: str, limit: int) -> None:
+    def __init__(self, target: str, limit: int, kills: OutOfMemoryKills | None = None) -> None:
         self._target = target
+        self._kills = kills or of_this_process()
         self._limit = limit
         self._free = asyncio.Semaphore(limit)
         self._idle: list[Process] = []
@@ -38,7 +41,7 @@ class Children:
     async def one(self) -> "AsyncGenerator[Process]":
         """A child for one run; waits until one is free. Raises ChildError when it cannot load the tasks."""
         async with self._free:
-            process = self._take_idle() or await start(self._target)
+            process = self._take_idle() or await start(self._target, self._kills)
             try:
                 yield process
             finally:
@@ -62,7 +65,7 @@ class ChildError(Exception):
     """A child process could not be started."""
 
 
-async def start(target: str) -> "Process":
+async def start(target: str, kills: OutOfMemoryKills) -> "Process":
     """Raises ChildError when the process ends before it has loaded the tasks."""
     ours, theirs = socket.socketpair()
     with theirs:
@@ -72,14 +75,14 @@ async def start(target: str) -> "Process":
             pass_fds=(theirs.fileno(),),
             start_new_session=True,  # so that the worker can end it with all that it has started
         )
-    process = Process(running, *await asyncio.open_connection(sock=ours, limit=READ_AHEAD_BYTES))
+    process = Process(running, kills, *await asyncio.open_connection(sock=ours, limit=READ_AHEAD_BYTES))
     try:
         first = await process.read()
     except asyncio.CancelledError:
         await process.end()
         raise
     if isinstance(first, Crashed):
-        raise ChildError(f"A process for synchronous tasks ended before it had loaded them: {first.error.message}.")
+        raise ChildError(f"A process for synchronous tasks ended before it had loaded them. {first.error.message}")
     return process
 
 
@@ -87,9 +90,15 @@ class Process:
     """One child process."""
 
     def __init__(
-        self, process: asyncio.subprocess.Process, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+        self,
+        process: asyncio.subprocess.Process,
+        kills: OutOfMemoryKills,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
     ) -> None:
         self._process = process
+        self._kills = kills
+        self._kills_before = kills.count()
         self._reader = reader
         self._writer = writer
         self._decoder: msgspec.json.Decoder[ToWorker] = msgspec.json.Decoder(ToWorker)
@@ -103,6 +112,7 @@ class Process:
 
     async def perform(self, attempt: Attempt) -> Succeeded | Failed | Crashed:
         """Make one attempt; cancelling ends the process."""
+        self._kills_before = self._kills.count()
         try:
             self._writer.write(frame(Go(attempt)))
             outcome = await self.read()
@@ -110,6 +120,8 @@ class Process:
             await self.end()
             raise
         assert not isinstance(outcome, Ready), "a child is ready once"
+        if isinstance(outcome, Crashed) and not self._ended:
+            await self.end()  # it lives, but without the memory it needs
         return outcome
 
     async def read(self) -> Ready | Succeeded | Failed | Crashed:
@@ -119,13 +131,16 @@ class Process:
             return self._decoder.decode(await self._reader.readexactly(size))
         except (asyncio.IncompleteReadError, ConnectionError):
             await self._end_within(LAST_WORDS_SECONDS)
-            return Crashed(Error("ProcessDied", _how_it_died(self._exit.result())))
+            return Crashed(how_it_died(self._exit.result(), self._is_out_of_memory()))
 
     async def end(self) -> None:
         """Tell it to stop, and kill it if it does not."""
         with suppress(ConnectionError):
             self._writer.write(frame(Stop()))
         await self._end_within(child.STOP_SECONDS)
+
+    def _is_out_of_memory(self) -> bool:
+        return self._exit.result() == -signal.SIGKILL and self._kills.rose_since(self._kills_before)
 
     async def _end_within(self, seconds: float) -> None:
         self._ended = True
@@ -147,10 +162,15 @@ class Process:
             os.killpg(self._process.pid, signal.SIGKILL)
 
 
-def _how_it_died(code: int) -> str:
+def how_it_died(code: int, is_out_of_memory: bool = False) -> Error:  # noqa: FBT001, FBT002 (a fact, not a switch)
+    """What is told of a process that has ended with this code, which is a negative one for a signal."""
     if code >= 0:
-        return f"exited with code {code}"
+        return Error("ProcessDied", f"The process exited with code {code}.", exit_code=code)
     try:
-        return f"killed by signal {-code} ({signal.Signals(-code).name})"
+        name = signal.Signals(-code).name
     except ValueError:
-        return f"killed by signal {-code}"
+        name = f"SIG{-code}"
+    told = f"The process was killed by signal {-code} ({name})"
+    if is_out_of_memory:
+        return Error("ProcessDied", f"{told}, because there was no memory left.", code=OUT_OF_MEMORY, signal=name)
+    return Error("ProcessDied", f"{told}.", signal=name)

@@ -12,10 +12,12 @@ from typing import Any, NoReturn
 from runfold.config import current_settings
 from runfold.definition import Task
 from runfold.errors import ApiError, ConfigurationError
+from runfold.machines import MACHINES
 from runfold.worker.children import ChildError, Children
 from runfold.worker.connection import Connection
 from runfold.worker.loading import TargetError, load
 from runfold.worker.logs import log_to_stdout
+from runfold.worker.registering import registration_of
 from runfold.worker.service import Worker
 from runfold.worker.tracing import set_up_tracing
 
@@ -30,7 +32,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         tasks = load(arguments.target)
         log_to_stdout()
-        connection = Connection(current_settings(), [task.declaration for task in tasks.values()])
+        promote = False if arguments.no_promote else None
+        connection = Connection(current_settings(), registration_of(tasks.values(), promote=promote))
         return asyncio.run(_run(tasks, connection, arguments))
     except (TargetError, ConfigurationError, ApiError, ChildError) as error:
         print(f"runfold worker: {error}", file=sys.stderr)  # noqa: T201 (said to the person at the command line)
@@ -41,7 +44,8 @@ async def _run(tasks: Mapping[str, Task[Any, Any]], connection: Connection, argu
     processes = arguments.processes or os.cpu_count() or 1
     concurrency = arguments.concurrency or _default_concurrency(tasks, processes)
     spans = set_up_tracing()
-    worker = Worker(tasks, connection, Children(arguments.target, processes), concurrency, spans)
+    children = Children(arguments.target, processes)
+    worker = Worker(tasks, connection, children, concurrency, spans, arguments.machine or ())
     try:
         is_all_reported = await worker.run(_stop_on_signals(), arguments.grace)
     finally:
@@ -92,6 +96,15 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--processes", type=_count, help="processes for tasks that are not async (default: CPUs)")
     parser.add_argument(
         "--grace", type=float, default=30.0, metavar="SECONDS", help="time for runs to end when stopped (default: 30)"
+    )
+    parser.add_argument(
+        "--machine",
+        action="append",
+        choices=MACHINES,
+        help="take runs for this machine, and those for none; may be repeated (default: runs for all machines)",
+    )
+    parser.add_argument(
+        "--no-promote", action="store_true", help="leave the current version as it is, when this code is a new one"
     )
     return parser
 

@@ -10,17 +10,19 @@ from typing import TypeVar
 import httpx
 import msgspec
 
-import runfold
 from runfold.config import Settings
 from runfold.errors import NotFoundError, api_error
-from runfold.policies import Declaration
 from runfold.transport import backoff, connect, is_passing, reason, retry_after
-from runfold.worker.wire import Hold, Registered, Registration, Turn, TurnAnswer
+from runfold.worker.wire import Hold, Registered, Turn, TurnAnswer
 
 log = logging.getLogger("runfold.worker")
 
 MARGIN_SECONDS = 10.0
 """How much later than promised an answer may come before the connection counts as lost."""
+
+CURRENT_IS_ANOTHER = (
+    "the version %s is not the current one of %s: until it is promoted, it gets only runs that are locked to it"
+)
 
 T = TypeVar("T")
 
@@ -31,7 +33,7 @@ class Connection:
     def __init__(
         self,
         settings: Settings,
-        tasks: list[Declaration],
+        registration: bytes,
         *,
         http: httpx.AsyncClient | None = None,
         sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
@@ -39,7 +41,7 @@ class Connection:
         chance: Callable[[], float] = random.random,
     ) -> None:
         self._settings = settings
-        self._registration = msgspec.json.encode(Registration(f"runfold-python/{runfold.__version__}", tasks))
+        self._registration = registration
         self._http = http or connect()
         self._headers = {"authorization": f"Bearer {settings.secret_key}", "content-type": "application/json"}
         self._sleep = sleep
@@ -59,6 +61,8 @@ class Connection:
             if answer is not None:
                 registered = msgspec.json.decode(answer, type=Registered)
                 self.version = registered.version
+                if not registered.is_current:
+                    log.warning(CURRENT_IS_ANOTHER, registered.version, registered.environment.slug)
                 return registered
 
     async def turn(self, turn: Turn, holds: Callable[[], list[Hold]]) -> TurnAnswer:

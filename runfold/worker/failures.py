@@ -1,6 +1,7 @@
 """What is told of an exception."""
 
 import os
+from collections.abc import Callable
 from itertools import dropwhile
 from pathlib import Path
 from traceback import FrameSummary, StackSummary, TracebackException
@@ -13,12 +14,13 @@ MESSAGE_MAX = 10_000
 TRACE_MAX = 50_000
 
 
-def describe(error: BaseException) -> Error:
+def describe(error: BaseException, redact: Callable[[str], str] = str) -> Error:
     """Name, message and traceback, which starts at the task's own code."""
     trace = TracebackException.from_exception(error)
     _cut(trace)
-    text = "".join(trace.format())
-    return Error(type(error).__name__, message_of(error)[:MESSAGE_MAX], text[-TRACE_MAX:])
+    text = redact("".join(trace.format()))
+    # Cut at last, so that no half of a secret is left at the edge.
+    return Error(type(error).__name__, redact(message_of(error))[:MESSAGE_MAX], text[-TRACE_MAX:])
 
 
 def message_of(error: BaseException) -> str:

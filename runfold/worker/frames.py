@@ -5,7 +5,8 @@ import struct
 
 import msgspec
 
-from runfold.worker.performing import Attempt, Failed, Succeeded
+from runfold.worker.handed import Attempt
+from runfold.worker.outcomes import Crashed, Failed, Succeeded
 
 LENGTH = struct.Struct(">I")
 
@@ -25,7 +26,7 @@ class Go(msgspec.Struct, tag=True):
 
 
 ToChild = Go | Stop
-ToWorker = Ready | Succeeded | Failed
+ToWorker = Ready | Succeeded | Failed | Crashed
 
 _encoder = msgspec.json.Encoder()
 

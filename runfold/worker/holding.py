@@ -8,50 +8,28 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from runfold.context import Cancellation
 from runfold.definition import Task
 from runfold.worker.child import STOP_SECONDS
 from runfold.worker.children import ChildError, Children
 from runfold.worker.failures import describe
-from runfold.worker.performing import Attempt, Crashed, Failed, Succeeded, perform
+from runfold.worker.handed import Attempt
+from runfold.worker.held import Held
+from runfold.worker.outcomes import Crashed, Failed, Outcome, Succeeded
+from runfold.worker.performing import perform
+from runfold.worker.resolving import resolve, resolver_of
 from runfold.worker.wire import Error, HandOut, Hold, Kind, Report
 
 if TYPE_CHECKING:
-    from runfold.worker.spans import AttemptSpan, Spans
+    from runfold.worker.spans import Spans
 
 log = logging.getLogger("runfold.worker")
 
-Outcome = Succeeded | Failed | Crashed
 RELEASED = "RELEASED"
 """Why a worker that ends stops a run; all other reasons are the engine's."""
 
 
 def now_ms() -> int:
     return time.time_ns() // 1_000_000
-
-
-class Held:
-    """One run, while its task's code runs or waits for a child process."""
-
-    __slots__ = ("cancellation", "hand_out", "is_begun", "is_started", "is_unwanted", "job", "key", "span", "stopped")
-
-    def __init__(self, hand_out: HandOut) -> None:
-        self.hand_out = hand_out
-        self.key: Hold = (hand_out.id, hand_out.token)
-        self.cancellation = Cancellation()
-        self.job: asyncio.Task[None] | None = None
-        self.is_begun = False
-        """The job has had its first step; before that, cancelling it would skip its last words."""
-        self.is_started = False
-        self.stopped: str | None = None
-        """Why it is to stop."""
-        self.is_unwanted = False
-        """The engine wants no report of it."""
-        self.span: AttemptSpan | None = None
-
-    @property
-    def is_stopped(self) -> bool:
-        return self.stopped is not None
 
 
 class Holding:
@@ -181,9 +159,11 @@ class Holding:
         self._conclude(held, outcome)
 
     async def _attempt(self, held: Held) -> Outcome:
-        body = self._tasks[held.hand_out.task].body
-        if body.is_async:
-            return await perform(body, self._start(held), held.cancellation)
+        task = self._tasks[held.hand_out.task]
+        if held.is_auth and resolver_of(task).is_async:
+            return await resolve(task, self._start(held), held.cancellation)
+        if task.body.is_async and not held.is_auth:
+            return await perform(task, self._start(held), held.cancellation)
         try:
             async with self._children.one() as process:
                 return await process.perform(self._start(held))
@@ -192,8 +172,10 @@ class Holding:
             return Crashed(Error(type(error).__name__, str(error)))
 
     def _start(self, held: Held) -> Attempt:
-        held.is_started = True
         at = self._clock()
+        if held.is_auth:
+            return Attempt(held.hand_out, self.version, at)
+        held.is_started = True
         self._report(held, "started", at)
         if self._spans is None:
             return Attempt(held.hand_out, self.version, at)
@@ -211,10 +193,11 @@ class Holding:
             case _ if held.is_stopped:
                 self._report_end(held, "released")
             case Failed(error=error, retryable=retryable):
-                self._log_failure(held, error)
-                self._report_end(held, "failed", error=error, retryable=retryable)
+                held.log_failure(error)
+                again: dict[str, Any] = {} if held.is_auth else {"retryable": retryable}
+                self._report_end(held, "failed", error=error, **again)
             case Crashed(error=error):
-                self._log_failure(held, error)
+                held.log_failure(error)
                 self._report_end(held, "crashed", error=error)
             case None:
                 raise AssertionError("only a stopped run has no outcome")
@@ -225,14 +208,9 @@ class Holding:
             held.span.end(outcome, None if is_finished else held.stopped)
             held.span = None
 
-    def _log_failure(self, held: Held, error: Error) -> None:
-        run = held.hand_out
-        names = {"run": run.id, "task": run.task, "attempt": run.attempt}
-        log.warning("an attempt failed: %s: %s", error.name, error.message.partition("\n")[0], extra=names)
-
     def _report_end(self, held: Held, kind: Kind, **facts: Any) -> None:
         self._unacknowledged.add(held.key)
-        self._report(held, kind, self._clock(), **facts)
+        self._report(held, held.kind(kind), self._clock(), **facts)
 
     def _report(self, held: Held, kind: Kind, at: int, **facts: Any) -> None:
         self._outbox.append(Report(held.hand_out.id, held.hand_out.token, kind, at, **facts))

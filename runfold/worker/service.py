@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from runfold.definition import Task
@@ -30,11 +30,13 @@ class Worker:
         children: Children,
         concurrency: int,
         spans: "Spans | None" = None,
+        machines: Sequence[str] = (),
     ) -> None:
         self._tasks = tasks
         self._connection = connection
         self._children = children
         self._concurrency = concurrency
+        self._machines = machines
         self._holding = Holding(tasks, children, concurrency, spans=spans)
 
     async def run(self, stop: asyncio.Event, grace_seconds: float) -> bool:
@@ -60,7 +62,7 @@ class Worker:
         return self._holding.has_runaways
 
     async def _serve(self) -> None:
-        if any(not task.body.is_async for task in self._tasks.values()):
+        if any(task.needs_process for task in self._tasks.values()):
             await self._children.warm_up()
         registered = await self._connection.register()
         self._holding.version = registered.version
@@ -71,7 +73,7 @@ class Worker:
             len(self._tasks),
             self._concurrency,
         )
-        await Turns(self._connection, self._holding, registered).take()
+        await Turns(self._connection, self._holding, registered, self._machines).take()
 
     async def _stop(self, serving: "asyncio.Task[None]", grace_seconds: float) -> bool:
         """Finish what runs within the grace, give back the rest, and say so to the engine."""

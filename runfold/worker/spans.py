@@ -11,7 +11,7 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 
 import runfold
 from runfold.tracing import current_traceparent
-from runfold.worker.performing import Crashed, Failed, Succeeded
+from runfold.worker.outcomes import Crashed, Failed, Succeeded
 from runfold.worker.wire import Error, HandOut
 
 LAST_SPANS_SECONDS = 2.0

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import uuid
+from collections.abc import Sequence
 
 from runfold.worker.connection import Connection
 from runfold.worker.holding import Holding
@@ -29,10 +30,13 @@ class _UnderWay:
 class Turns:
     """At most two turns are under way: one that waits, and one that reports."""
 
-    def __init__(self, connection: Connection, holding: Holding, registered: Registered) -> None:
+    def __init__(
+        self, connection: Connection, holding: Holding, registered: Registered, machines: Sequence[str] = ()
+    ) -> None:
         self._connection = connection
         self._holding = holding
         self._wait_ms = registered.wait_ms
+        self._machines = list(machines) or None
         self._session = f"worker_{uuid.uuid4().hex}"
         self._sequence = 0
         self._received = 0
@@ -110,6 +114,7 @@ class Turns:
             wait_ms=wait_ms,
             holds=self._holding.holds() if says_holds else None,
             reports=reports,
+            machines=self._machines,
         )
         answer = asyncio.create_task(self._connection.turn(turn, self._holding.holds))
         answer.add_done_callback(lambda _: self._holding.news.set())

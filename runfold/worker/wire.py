@@ -1,10 +1,8 @@
 """The messages of the worker protocol, as docs/reference/worker-protocol.md has them."""
 
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
-
-from runfold.policies import Declaration
 
 Hold = tuple[str, int]
 """A run and the fencing token under which it was handed out."""
@@ -14,11 +12,8 @@ class Environment(msgspec.Struct, frozen=True):
     id: str
     slug: str
     type: str
-
-
-class Registration(msgspec.Struct, frozen=True):
-    sdk: str
-    tasks: list[Declaration]
+    project: str = ""
+    organization: str = ""
 
 
 class Registered(msgspec.Struct, frozen=True, rename="camel"):
@@ -26,15 +21,22 @@ class Registered(msgspec.Struct, frozen=True, rename="camel"):
     lease_ms: int
     wait_ms: int
     environment: Environment
+    is_current: bool = True
+
+
+OUT_OF_MEMORY: Literal["OUT_OF_MEMORY"] = "OUT_OF_MEMORY"
 
 
 class Error(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
     name: str
     message: str
     stack_trace: str | None = None
+    code: Literal["OUT_OF_MEMORY"] | None = None
+    exit_code: int | None = None
+    signal: str | None = None
 
 
-Kind = Literal["started", "succeeded", "failed", "crashed", "released"]
+Kind = Literal["started", "succeeded", "failed", "crashed", "released", "authorized", "unauthorized"]
 
 
 class Report(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
@@ -48,6 +50,10 @@ class Report(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     error: Error | None = None
     retryable: bool | msgspec.UnsetType = msgspec.UNSET
 
+    def __repr__(self) -> str:
+        """Without the output, which may be on whose behalf a run acts."""
+        return f"Report({self.kind} of {self.run}, token {self.token}, at {self.at})"
+
 
 class Turn(msgspec.Struct, rename="camel", omit_defaults=True):
     session: str
@@ -58,18 +64,20 @@ class Turn(msgspec.Struct, rename="camel", omit_defaults=True):
     wait_ms: int
     holds: list[Hold] | None = None
     reports: list[Report] = []
+    machines: list[str] | None = None
 
 
-class HandOut(msgspec.Struct, frozen=True, rename="camel", gc=False):
-    """A run for this worker."""
+class HandOut(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True, gc=False):
+    """A run for this worker: to make an attempt, or (of the kind "auth") only to find out on whose behalf it acts."""
 
     id: str
     token: int
     task: str
-    attempt: int
-    queue: str
     created_at: int
     environment: Environment
+    attempt: int = 1
+    queue: str = ""
+    kind: Literal["attempt", "auth"] = "attempt"
     payload: msgspec.Raw = msgspec.Raw(b"null")
     tags: tuple[str, ...] = ()
     max_attempts: int | None = None
@@ -78,6 +86,21 @@ class HandOut(msgspec.Struct, frozen=True, rename="camel", gc=False):
     idempotency_key: str | None = None
     batch_id: str | None = None
     traceparent: str | None = None
+    auth: Any = None
+    connections: dict[str, Any] = {}
+    machine: str | None = None
+    priority: float = 0
+    concurrency_key: str | None = None
+    metadata: dict[str, Any] = {}
+    parent_id: str | None = None
+    root_id: str | None = None
+    depth: int = 0
+    source: str | None = None
+    replay_of: str | None = None
+
+    def __repr__(self) -> str:
+        """Without payload, auth and credentials, which are for the task's code only."""
+        return f"HandOut({self.kind} {self.attempt} of {self.task} {self.id}, token {self.token})"
 
 
 class Cancel(msgspec.Struct, frozen=True):

@@ -8,13 +8,22 @@ from adapters.postgres.migrate import migrate
 from adapters.postgres.read_models import PostgresReadModels
 from tests.app.harness import Engine, Log, ledger_mistakes, running_engine
 from tests.postgres import database_url, schema_of_its_own
+from tests.shown import reached, statuses_of
 
 ON_EVERY_DATABASE = frozenset(
     {
         *("test_as_of", "test_cancel", "test_ends", "test_idempotency", "test_ledger_feed", "test_list_filters"),
         *("test_list_freshness", "test_list_model", "test_list_paging", "test_main_job", "test_payload_round_trip"),
-        *("test_queues", "test_replay", "test_request_idempotency", "test_reschedule", "test_result_and_events"),
+        *(
+            "test_queues",
+            "test_queues_api",
+            "test_replay",
+            "test_request_idempotency",
+            "test_reschedule",
+            "test_result_and_events",
+        ),
         *("test_retrieve", "test_trigger_batch", "test_worker_reports"),
+        *("test_connections", "test_deployments", "test_keepers"),
         *("test_gates", "test_families", "test_debounce", "test_tags", "test_metadata_api", "test_names"),
     }
 )
@@ -36,17 +45,25 @@ def log() -> Iterator[Log]:
 
 
 @pytest.fixture
-async def engine(log: Log, database: str) -> AsyncIterator[Engine]:
+async def engine(log: Log, database: str, request: pytest.FixtureRequest) -> AsyncIterator[Engine]:
     """An engine that has nothing to complain of; tests that break it start their own."""
     if database == "sqlite":
         async with running_engine() as running:
             yield running
-            assert await ledger_mistakes(running) == []
+            await _check(running, request)
     else:
         with schema_of_its_own() as schema:
             migrate(database_url(), schema)
             parts = PostgresLedger(database_url(), schema), PostgresReadModels(database_url(), schema)
             async with running_engine(*parts) as running:
                 yield running
-                assert await ledger_mistakes(running) == []
+                await _check(running, request)
     assert [entry for entry in log if entry["log_level"] == "error"] == []
+
+
+async def _check(engine: Engine, request: pytest.FixtureRequest) -> None:
+    assert await ledger_mistakes(engine) == []
+    if said := statuses_of(request.function):  # pyright: ignore[reportUnknownMemberType] (pytest gives it no type)
+        service = engine.service
+        history = await service.read(lambda: service.ledger.read_after(0, limit=engine.head))
+        assert said - reached(history) == frozenset(), "a test reaches every status that it is said to show"

@@ -1,6 +1,7 @@
 """A whole engine in this process: real routes, core and SQLite (in memory), and a clock that tests move."""
 
 import asyncio
+import os
 import random
 from collections.abc import AsyncGenerator, Callable, MutableMapping
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -11,9 +12,11 @@ import httpx
 from fastapi import FastAPI
 
 from adapters.ids import Uuid7Ids
+from adapters.secrets import MasterKey, Vault
 from adapters.sqlite.ledger import MEMORY, SqliteLedger
 from adapters.sqlite.read_models import SqliteReadModels
-from app.service import Service, digest_of, new_key, start_service
+from app.environments import digest_of, new_key
+from app.service import Service, start_service
 from app.web.application import create_application
 from domain.commands import AddKey, CreateEnvironment, EndTurn
 from domain.engine import Now
@@ -21,6 +24,8 @@ from domain.ports import Ids, Ledger
 from projections.ports import ReadModels
 
 KEY = "tr_dev_0123456789abcdef"
+ADMIN_KEY = "admin_0123456789abcdef"
+MASTER_KEY = MasterKey(bytes(range(32)))
 LEASE_MS = 30_000
 START_MS = 1_800_000_000_000
 START = "2027-01-15T08:00:00.000Z"
@@ -76,6 +81,16 @@ class Engine:
 
     async def post(self, path: str, body: Any = None, **headers: str) -> Any:
         response = await self.client.post(path, json=body, headers=headers)
+        assert response.status_code == 200, response.text
+        return response.json()
+
+    async def put(self, path: str, body: Any) -> Any:
+        response = await self.client.put(path, json=body)
+        assert response.status_code == 200, response.text
+        return response.json()
+
+    async def delete(self, path: str) -> Any:
+        response = await self.client.delete(path)
         assert response.status_code == 200, response.text
         return response.json()
 
@@ -175,6 +190,8 @@ async def running_engine(
     clock: ManualClock | None = None,
     ids: Ids | None = None,
     secret_key: str | None = KEY,
+    vault: Vault | None = None,
+    admin_key: str | None = ADMIN_KEY,
     *,
     is_known: bool = True,
 ) -> AsyncGenerator[Engine]:
@@ -188,15 +205,16 @@ async def running_engine(
         ids or Uuid7Ids(),
         lease_ms=LEASE_MS,
         chance=random.Random(1),
+        vault=vault or Vault([MASTER_KEY], os.urandom),
     )
     await service.start()
     async with AsyncExitStack() as stack:
         stack.callback(service.ledger.close)
         stack.callback(service.read_models.close)
         stack.push_async_callback(service.stop)
-        key = secret_key or new_key()
+        key = secret_key or new_key("DEVELOPMENT", os.urandom)
         await service.ensure_environment(key)
-        transport = httpx.ASGITransport(create_application(lambda: service), raise_app_exceptions=False)
+        transport = httpx.ASGITransport(create_application(lambda: service, admin_key), raise_app_exceptions=False)
         engine = Engine(service, clock, await stack.enter_async_context(_client(transport, key)), "worker_1")
         if is_known:
             await engine.register()
@@ -209,6 +227,11 @@ async def ledger_mistakes(engine: Engine) -> list[str]:
     events = await service.read(lambda: service.ledger.read_after(0, limit=engine.head))
     assert len(events) == engine.head
     return await service.read(lambda: list(service.ledger.verify()))
+
+
+def admin(engine: Engine) -> Engine:
+    """The same engine, through the eyes of whoever has its admin key."""
+    return Engine(engine.service, engine.clock, _client(transport_of(engine), ADMIN_KEY), engine.session)
 
 
 def application_of(engine: Engine) -> FastAPI:

@@ -1,6 +1,7 @@
 """Nodes in this process, on one schema of a real PostgreSQL, behind real ports, and with clocks that tests move."""
 
 import asyncio
+import os
 import random
 import socket
 from collections.abc import AsyncGenerator, Callable, Generator
@@ -21,12 +22,13 @@ from adapters.ids import Uuid7Ids
 from adapters.postgres.lease import PostgresLease
 from adapters.postgres.ledger import PostgresLedger
 from adapters.postgres.read_models import PostgresReadModels
+from adapters.secrets import Vault
 from app import tenure as tenure_module
 from app.backends import Database
 from app.node import Node
 from app.web.application import create_application
 from app.web.forwarding import Forwarding, new_client
-from tests.app.harness import KEY, LEASE_MS, ManualClock
+from tests.app.harness import ADMIN_KEY, KEY, LEASE_MS, MASTER_KEY, ManualClock
 from tests.postgres import database_url
 
 WRITER_LEASE_MS = 5_000
@@ -123,13 +125,14 @@ async def running_node(
         lease_ms=LEASE_MS,
         follows_apart=False,
         greet=lambda service: service.ensure_environment(KEY),
+        vault=Vault([MASTER_KEY], os.urandom),
     )
     try:
         async with AsyncExitStack() as stack:
             stack.enter_context(patch.object(tenure_module, "LOOKS_PER_LEASE", LOOKS_PER_LEASE))
             await node.start()
             http = await stack.enter_async_context(new_client())
-            application = Forwarding(create_application(lambda: node.reader), node, http)
+            application = Forwarding(create_application(lambda: node.reader, ADMIN_KEY), node, http)
             await stack.enter_async_context(serving(application, listening))
             client = await stack.enter_async_context(client_of(address))
             # Whoever waits for something is answered then, instead of holding up the end of the test.

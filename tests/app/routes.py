@@ -15,10 +15,19 @@ BODIES: dict[str, Any] = {
     "/api/v1/runs/{run}/reschedule": {"delay": "1h"},
     "/api/v1/runs/{run}/tags": {"tags": "a"},
     "/api/v1/idempotencyKeys/{key}/reset": {"taskIdentifier": "greet"},
+    "/api/v1/queues/{queue}/pause": {"type": "task", "action": "pause"},
+    "/api/v1/queues/{queue}/concurrency/override": {"type": "task", "concurrencyLimit": 3},
+    "/api/v1/queues/{queue}/concurrency/reset": {"type": "task"},
+    "/api/v1/concurrency": {"concurrencyLimit": 7},
+    "/api/v1/runs/{run}/metadata": {"metadata": {}},
+    "/api/v1/connections/{name}": {"credentials": {}},
+    "/api/v1/environments": {"slug": "prod", "type": "PRODUCTION"},
     "/worker/v1/register": {"tasks": [{"id": "greet"}]},
     "/worker/v1/turn": {"session": "worker_1", "version": "20270115.1", "sequence": 1},
 }
 """A body for the routes that need one."""
+PUT = frozenset({"/api/v1/concurrency", "/api/v1/connections/{name}", "/api/v1/runs/{run}/metadata"})
+"""The routes that take their body with PUT; the others do with POST."""
 
 
 def routes_of(application: FastAPI) -> list[tuple[str, str]]:
@@ -38,6 +47,11 @@ def _walk(routes: Sequence[BaseRoute]) -> Iterator[APIRoute]:
             yield from _walk(included.routes)
 
 
+def method_of(path: str) -> str:
+    """The method with which a route takes a body."""
+    return "PUT" if path in PUT else "POST"
+
+
 def needs_key(path: str) -> bool:
     """Whether the route is closed to those who have no key."""
     return path not in OPEN_PATHS
@@ -45,4 +59,6 @@ def needs_key(path: str) -> bool:
 
 def path_for(path: str, run: str = "run_1") -> str:
     """The path with something in the place of its parameters."""
-    return path.format(task="greet", run=run, key="k")
+    return path.format(
+        task="greet", run=run, key="k", queue="greet", name="github", slug="dev", deployment="20270115.1"
+    )

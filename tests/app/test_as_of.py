@@ -4,9 +4,11 @@ from typing import Any
 
 import pytest
 
-from app.web.shapes import iso
+from domain.durations import iso
+from domain.status import Status
 from tests.app.harness import RETRY, Engine
 from tests.app.statuses import ERROR
+from tests.shown import shows
 
 STEP_MS = 1_234
 
@@ -49,6 +51,7 @@ async def _live_through_a_whole_life(engine: Engine) -> Watch:
     return watch
 
 
+@shows(Status.DELAYED, Status.QUEUED, Status.DEQUEUED, Status.EXECUTING, Status.REATTEMPTING, Status.COMPLETED)
 async def test_by_position_it_is_what_was_answered_then(engine: Engine) -> None:
     watch = await _live_through_a_whole_life(engine)
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from app.service import digest_of
+from app.environments import digest_of
 from domain.commands import AddKey, RevokeKey
 from tests.app.harness import KEY, Engine, application_of, environment, running_engine, sentence_of
 from tests.app.routes import BODIES, needs_key, path_for, routes_of

@@ -5,6 +5,7 @@ import pytest
 from domain.status import FINAL, Status
 from tests.app.harness import START, Engine, report
 from tests.app.statuses import REACHABLE, run_in
+from tests.shown import shows
 
 
 @pytest.mark.parametrize("status", [status for status in REACHABLE if status not in FINAL])
@@ -55,6 +56,7 @@ async def test_a_run_that_does_not_exist_is_not_found(engine: Engine) -> None:
     assert sentence == "Run run_1 not found."
 
 
+@shows(Status.CANCELED)
 @pytest.mark.parametrize("started", [False, True])
 async def test_the_worker_is_told_and_its_late_result_refused(engine: Engine, *, started: bool) -> None:
     version = await engine.register()

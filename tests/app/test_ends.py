@@ -2,13 +2,17 @@
 
 import pytest
 
+from domain.status import Status
 from tests.app.harness import LEASE_MS, RETRY, Engine, environment, report
 from tests.app.statuses import ERROR
+from tests.shown import shows, shows_option
 
 LOST = {"message": f"Worker worker_1 was not heard of for {LEASE_MS} ms.", "name": "WorkerLost", "code": "WORKER_LOST"}
 DIED = {**ERROR, "code": "PROCESS_DIED"}
 
 
+@shows(Status.QUEUED, Status.EXPIRED)
+@shows_option("ttl")
 async def test_a_run_that_waits_longer_than_its_ttl_expires(engine: Engine) -> None:
     version = await engine.register()
     run = await engine.trigger(ttl="10s")
@@ -45,6 +49,8 @@ async def test_a_run_that_has_started_once_never_expires(engine: Engine) -> None
     assert (await engine.retrieve(run))["status"] == "QUEUED"
 
 
+@shows(Status.EXECUTING, Status.TIMED_OUT)
+@shows_option("task.maxDuration")
 async def test_an_attempt_over_its_max_duration_times_out_and_the_worker_is_told(engine: Engine) -> None:
     version = await engine.register({"id": "greet", "maxDuration": 5_000, "retry": RETRY})
     run = await engine.trigger()
@@ -111,6 +117,7 @@ async def test_without_a_retry_a_lost_worker_crashes_its_run(engine: Engine) -> 
     assert (body["status"], body["error"]) == ("CRASHED", LOST)
 
 
+@shows(Status.INTERRUPTED)
 async def test_in_development_a_lost_worker_interrupts_its_runs(engine: Engine) -> None:
     version = await engine.register({"id": "greet", "retry": RETRY})
     run = await engine.trigger()
@@ -150,19 +157,29 @@ async def test_turns_keep_the_lease(engine: Engine) -> None:
     assert (await engine.retrieve(run))["status"] == "COMPLETED"
 
 
-@pytest.mark.parametrize(("retry_on_crash", "status"), [(False, "CRASHED"), (True, "REATTEMPTING")])
-async def test_a_crash_is_retried_only_where_the_task_opts_in(
-    engine: Engine, *, retry_on_crash: bool, status: str
-) -> None:
-    version = await engine.register({"id": "greet", "retry": RETRY, "retryOnCrash": retry_on_crash})
+@shows(Status.CRASHED)
+async def test_a_crash_ends_the_run_however_often_its_task_is_retried(engine: Engine) -> None:
+    version = await engine.register({"id": "greet", "retry": RETRY})
     run = await engine.trigger()
     await engine.perform(version, "crashed", error=ERROR)
 
     body = await engine.retrieve(run)
 
-    assert (body["status"], body["error"], body["attempts"][0]["status"]) == (status, DIED, "CRASHED")
+    assert (body["status"], body["error"], body["attempts"][0]["status"]) == ("CRASHED", DIED, "CRASHED")
 
 
+@shows_option("task.retryOnCrash")
+async def test_a_crash_is_retried_where_the_task_opts_in(engine: Engine) -> None:
+    version = await engine.register({"id": "greet", "retry": RETRY, "retryOnCrash": True})
+    run = await engine.trigger()
+    await engine.perform(version, "crashed", error=ERROR)
+
+    body = await engine.retrieve(run)
+
+    assert (body["status"], body["error"], body["attempts"][0]["status"]) == ("REATTEMPTING", DIED, "CRASHED")
+
+
+@shows(Status.FAILED)
 async def test_a_failure_that_is_not_retryable_ends_the_run_at_once(engine: Engine) -> None:
     version = await engine.register({"id": "greet", "retry": RETRY})
     run = await engine.trigger()
@@ -171,6 +188,7 @@ async def test_a_failure_that_is_not_retryable_ends_the_run_at_once(engine: Engi
     assert (await engine.retrieve(run))["status"] == "FAILED"
 
 
+@shows_option("maxAttempts", "task.retry.maxAttempts")
 @pytest.mark.parametrize(("asked", "attempts"), [(None, 3), (1, 1), (5, 5)])
 async def test_a_run_has_so_many_attempts_as_its_trigger_or_its_task_says(
     engine: Engine, asked: int | None, attempts: int
@@ -187,6 +205,7 @@ async def test_a_run_has_so_many_attempts_as_its_trigger_or_its_task_says(
     assert (body["status"], body["attemptCount"]) == ("FAILED", attempts)
 
 
+@shows_option("task.retry.minTimeoutInMs", "task.retry.maxTimeoutInMs", "task.retry.factor", "task.retry.randomize")
 async def test_the_back_off_doubles(engine: Engine) -> None:
     version = await engine.register({"id": "greet", "retry": RETRY | {"maxAttempts": 5, "maxTimeoutInMs": 3_000}})
     run = await engine.trigger()
@@ -200,6 +219,7 @@ async def test_the_back_off_doubles(engine: Engine) -> None:
     assert waits == [1_000, 2_000, 3_000, 3_000]
 
 
+@shows(Status.SYSTEM_FAILURE)
 async def test_a_run_that_is_handed_out_twelve_times_and_never_starts_is_given_up(engine: Engine) -> None:
     version = await engine.register()
     run = await engine.trigger()

@@ -54,7 +54,13 @@ async def test_workers_get_and_report_only_runs_of_their_own(engine: Engine) -> 
     assert (handed["id"], handed_there["id"]) == (ours, theirs)
     assert (handed["environment"]["slug"], handed_there["environment"]) == (
         "dev",
-        {"id": handed_there["environment"]["id"], "slug": "stg", "type": "STAGING"},
+        {
+            "id": handed_there["environment"]["id"],
+            "slug": "stg",
+            "type": "STAGING",
+            "project": "default",
+            "organization": "default",
+        },
     )
     assert meddled["refused"] == [{"run": ours, "token": handed["token"], "error": f"Run {ours} not found."}]
     assert (await engine.retrieve(ours))["status"] == "DEQUEUED"

@@ -7,9 +7,9 @@ from fastapi import FastAPI
 from app.web.errors import STATUS, TITLES, Malformed, Unauthorized, install
 from domain import errors
 from domain.errors import RunfoldError
-from tests.app.harness import Engine, Log, application_of, sentence_of
+from tests.app.harness import ADMIN_KEY, Engine, Log, application_of, sentence_of
 from tests.app.references.errors import import_rooms, status_of_kind, walk
-from tests.app.routes import BODIES, path_for, routes_of
+from tests.app.routes import BODIES, method_of, path_for, routes_of
 
 
 def test_no_error_is_missing_from_the_table() -> None:
@@ -30,10 +30,13 @@ def test_each_error_has_the_status_that_tells_what_to_do() -> None:
         "NotAllowed": 400,
         "Late": 400,
         "Unauthorized": 401,
+        "Forbidden": 403,
         "NotFound": 404,
+        "QueueNotFound": 404,
         "UnknownVersion": 404,
         "TooLarge": 413,
         "InvalidInput": 422,
+        "KeyMissing": 422,
         "TooLate": 422,
         "WrongExport": 422,
         "Refused": 422,
@@ -44,6 +47,7 @@ def test_each_error_has_the_status_that_tells_what_to_do() -> None:
         "LedgerError": 500,
         "LedgerCorrupt": 500,
         "OutOfStep": 500,
+        "SealBroken": 500,
         "RunfoldError": 500,
     }
 
@@ -62,7 +66,11 @@ async def test_every_error_becomes_a_body_of_the_one_shape(kind: type[RunfoldErr
         response = await client.get("/raise")
 
     more = ["code"] if kind is errors.UnknownVersion else []
-    assert sentence_of(response, *more) == "What was asked, and what stood in the way."
+    if kind is errors.QueueNotFound:
+        assert (response.json()["error"], response.json()["title"]) == ("queue-not-found", "Not found")
+        assert response.json()["detail"] == "What was asked, and what stood in the way."
+    else:
+        assert sentence_of(response, *more) == "What was asked, and what stood in the way."
     assert response.status_code == STATUS[kind]
     assert ("retry-after" in response.headers) is (STATUS[kind] == 503)
 
@@ -95,9 +103,9 @@ async def test_a_wrong_method_is_told_the_right_one(engine: Engine) -> None:
     wrong: dict[tuple[str, str], str] = {}
     routes = routes_of(application_of(engine))
     for method, path in routes:
-        response = await engine.client.request("DELETE", path_for(path))
+        response = await engine.client.request("PATCH", path_for(path))
         assert response.status_code == 405, path
-        assert sentence_of(response) == f"DELETE is not a method of {path_for(path)}."
+        assert sentence_of(response) == f"PATCH is not a method of {path_for(path)}."
         wrong[method, path] = response.headers["allow"]
 
     assert {(method, path): method in allowed for (method, path), allowed in wrong.items()} == dict.fromkeys(
@@ -109,7 +117,8 @@ async def test_a_wrong_method_is_told_the_right_one(engine: Engine) -> None:
 async def test_no_route_takes_a_body_that_it_cannot_read(engine: Engine, body: bytes) -> None:
     run = await engine.trigger(delay="1h")
     for path in BODIES:
-        await engine.refused("POST", path_for(path, run), 400, content=body)
+        headers = {"authorization": f"Bearer {ADMIN_KEY}"} if path == "/api/v1/environments" else {}
+        await engine.refused(method_of(path), path_for(path, run), 400, content=body, headers=headers)
 
 
 async def test_a_body_with_two_mistakes_names_one(engine: Engine) -> None:

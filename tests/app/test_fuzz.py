@@ -13,7 +13,7 @@ from msgspec import inspect
 
 from app.web import bodies
 from app.web.listing import KNOWN
-from tests.app.harness import Engine, ledger_mistakes, running_engine, sentence_of
+from tests.app.harness import ADMIN_KEY, Engine, ledger_mistakes, running_engine, sentence_of
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 WORDS = st.sampled_from(
@@ -95,14 +95,26 @@ REQUESTS: dict[str, st.SearchStrategy[Any]] = {
     "/api/v1/runs/{run}/replay": _like(bodies.ReplayBody),
     "/api/v1/runs/{run}/reschedule": _like(bodies.RescheduleBody),
     "/api/v1/idempotencyKeys/k/reset": _like(bodies.ResetKeyBody),
+    "/api/v1/connections/github": _like(bodies.CredentialsBody),
+    "/api/v1/environments": _like(bodies.CreateEnvironmentBody, slug=st.sampled_from(["a", "b", "dev", "A"]) | TEXT),
     "/worker/v1/register": _like(bodies.RegisterBody),
     "/worker/v1/turn": TURN,
 }
 BODIES = st.one_of(*(st.tuples(st.just(path), _mostly(body)) for path, body in REQUESTS.items()))
+PUT = frozenset({"/api/v1/connections/github"})
+AS_ADMIN = {"/api/v1/environments": {"authorization": f"Bearer {ADMIN_KEY}"}}
 FILTERS = st.dictionaries(st.sampled_from(sorted(KNOWN)) | TEXT, WORDS | TEXT, max_size=3)
 QUERIES = st.one_of(
     st.tuples(st.just("/api/v1/runs"), FILTERS),
     st.tuples(st.just("/api/v3/runs/{run}"), st.fixed_dictionaries({"asOf": WORDS | TEXT | NUMBERS})),
+    st.tuples(
+        st.just("/api/v1/deployments"),
+        st.dictionaries(
+            st.sampled_from(["status", "period", "from", "to", "page[size]", "page[after]"]),
+            NUMBERS | WORDS | TEXT,
+            max_size=3,
+        ),
+    ),
     st.tuples(
         st.just("/api/v1/ledger/events"),
         st.dictionaries(st.sampled_from(["after", "limit"]), NUMBERS | WORDS, max_size=2),
@@ -117,6 +129,11 @@ def _is_obeyed_or_refused(response: httpx.Response) -> None:
     else:
         more = ["code"] if "code" in response.json() else []
         assert sentence_of(response, *more)
+
+
+def _send(runner: asyncio.Runner, engine: Engine, path: str, run: str, sent: bytes) -> httpx.Response:
+    method, headers = "PUT" if path in PUT else "POST", AS_ADMIN.get(path, {})
+    return runner.run(engine.client.request(method, path.format(run=run), content=sent, headers=headers))
 
 
 def _with_an_engine(check: Callable[[asyncio.Runner, Engine, str], None]) -> None:
@@ -144,7 +161,7 @@ def test_any_body_is_obeyed_or_refused() -> None:
         def check(request: tuple[str, Any]) -> None:
             path, body = request
             sent = json.dumps(body).replace("Infinity", "1e999").replace("{run}", run).encode()
-            _is_obeyed_or_refused(runner.run(engine.client.post(path.format(run=run), content=sent)))
+            _is_obeyed_or_refused(_send(runner, engine, path, run, sent))
 
         check()
 
@@ -171,7 +188,7 @@ def test_any_bytes_are_obeyed_or_refused() -> None:
         def check(path: str, noise: bytes, at: int) -> None:
             valid = b'{"payload": {"name": "Ada"}, "items": [{}], "delay": "1h", "tasks": [{"id": "a"}]}'
             sent = valid[:at] + noise + valid[at + len(noise) :]
-            _is_obeyed_or_refused(runner.run(engine.client.post(path.format(run=run), content=sent)))
+            _is_obeyed_or_refused(_send(runner, engine, path, run, sent))
 
         check()
 

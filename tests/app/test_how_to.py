@@ -73,7 +73,7 @@ def _request_of(arguments: str) -> Request:
                 name, _, value = next(words).partition(": ")
                 headers[name] = value
             case "-d":
-                method, body = "POST", next(words)
+                method, body = "POST" if method == "GET" else method, next(words)
             case "--data-urlencode":
                 name, _, value = next(words).partition("=")
                 query.append((name, value))

@@ -8,6 +8,7 @@ import pytest
 from domain.status import Status
 from tests.app.harness import Engine, environment
 from tests.app.statuses import REACHABLE, run_in, task_of
+from tests.shown import shows_option
 
 DAY_MS = 86_400_000
 KEPT = {status for status in REACHABLE if status not in {
@@ -20,6 +21,7 @@ async def _trigger(engine: Engine, task: str = "greet", **options: Any) -> Any:
     return await engine.post(f"/api/v1/tasks/{task}/trigger", {"options": options})
 
 
+@shows_option("idempotencyKey")
 async def test_the_same_key_is_answered_with_the_same_run(engine: Engine) -> None:
     first = await engine.post("/api/v1/tasks/greet/trigger", {"payload": 1, "options": {"idempotencyKey": "k"}})
     again = await engine.post("/api/v1/tasks/greet/trigger", {"payload": 2, "options": {"idempotencyKey": "k"}})
@@ -51,6 +53,7 @@ async def test_a_key_belongs_to_one_task_of_one_environment(engine: Engine) -> N
     assert len({run["id"] for run in runs}) == 3
 
 
+@shows_option("idempotencyKeyTTL")
 @pytest.mark.parametrize(("ttl", "lasts_ms"), [("60s", 60_000), ("5m", 300_000), (None, 30 * DAY_MS)])
 async def test_a_key_ends_with_its_ttl(engine: Engine, ttl: str | None, lasts_ms: int) -> None:
     first = await _trigger(engine, idempotencyKey="k", ttl=0, **({"idempotencyKeyTTL": ttl} if ttl else {}))
@@ -112,6 +115,7 @@ async def test_headers_that_cannot_be_are_refused(engine: Engine, headers: dict[
     await engine.refused("POST", "/api/v1/tasks/greet/trigger", status, json={}, headers=headers)
 
 
+@shows_option("idempotencyKeyOptions")
 async def test_the_run_shows_the_key_as_its_user_wrote_it(engine: Engine) -> None:
     plain = await _trigger(engine, idempotencyKey="0123")
     named = await _trigger(engine, idempotencyKey="4567", idempotencyKeyOptions={"key": "order-17", "scope": "global"})

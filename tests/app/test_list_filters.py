@@ -9,12 +9,11 @@ from domain.status import Status
 from tests.app.harness import START_MS, Engine, environment
 from tests.app.statuses import REACHABLE, run_in
 
-V4 = {"x-trigger-api-version": "2025-07-16"}
 LIST = "/api/v1/runs"
 
 
-async def _listed(engine: Engine, status: str, **headers: str) -> set[str]:
-    response = await engine.client.get(LIST, params={"filter[status]": status}, headers=headers)
+async def _listed(engine: Engine, status: str) -> set[str]:
+    response = await engine.client.get(LIST, params={"filter[status]": status})
     assert response.status_code == 200, response.text
     return {run["id"] for run in response.json()["data"]}
 
@@ -34,28 +33,8 @@ async def test_statuses_are_filtered_by_our_names(engine: Engine, runs: dict[Sta
     assert found == {status: {runs[status]} if status in runs else set[str]() for status in Status}
 
 
-async def test_statuses_are_filtered_by_the_names_of_v4(engine: Engine, runs: dict[Status, str]) -> None:
-    executing = await _listed(engine, "EXECUTING", **V4)
-    reattempting = await _listed(engine, "REATTEMPTING", **V4)
-    several = await _listed(engine, "FAILED,WAITING,WAITING_FOR_DEPLOY,PENDING_VERSION", **V4)
-
-    assert executing == {runs[Status.EXECUTING], runs[Status.REATTEMPTING]}
-    assert reattempting == {runs[Status.REATTEMPTING]}
-    failed = (Status.FAILED, Status.INTERRUPTED, Status.INVALID_PAYLOAD, Status.UNRESOLVED_AUTH)
-    assert several == {runs[status] for status in (*failed, Status.PENDING_VERSION)}
-
-
 async def test_the_old_name_of_a_status_is_known_to_all(engine: Engine, runs: dict[Status, str]) -> None:
     assert await _listed(engine, "WAITING_FOR_DEPLOY") == {runs[Status.PENDING_VERSION]}
-
-
-async def test_a_list_tells_statuses_in_the_vocabulary_of_the_caller(engine: Engine) -> None:
-    await run_in(engine, Status.REATTEMPTING)
-
-    ours = (await engine.client.get(LIST)).json()["data"]
-    theirs = (await engine.client.get(LIST, headers=V4)).json()["data"]
-
-    assert [run["status"] for run in ours + theirs] == ["REATTEMPTING", "EXECUTING"]
 
 
 async def test_an_item_is_the_run_without_payload_output_and_attempts(engine: Engine) -> None:

@@ -1,10 +1,13 @@
 """The main job through the HTTP API: trigger, hand out, retry, finish, look at it."""
 
+from domain.status import Status
 from tests.app.harness import Engine, report
+from tests.shown import shows
 
 RETRY = {"maxAttempts": 3, "minTimeoutInMs": 1_000, "maxTimeoutInMs": 60_000, "factor": 2.0, "randomize": False}
 
 
+@shows(Status.REATTEMPTING, Status.COMPLETED)
 async def test_a_run_that_fails_once_is_retried_and_completes(engine: Engine) -> None:
     version = await engine.register({"id": "greet", "retry": RETRY})
     run = await engine.trigger(payload={"name": "Ada"}, tags=["b", "a"])

@@ -70,6 +70,18 @@ async def test_the_first_one_writes_and_the_others_stand_by(schema: str) -> None
         assert [body["role"] for _, body in (await first.ready(), await second.ready())] == ["writer", "standby"]
 
 
+async def test_a_standby_asks_the_writer_what_runs_and_waits(schema: str) -> None:
+    async with running_node(schema, "a") as first, running_node(schema, "b") as second:
+        await second.until_standby_of(first.address)
+        await first.client.post("/api/v1/tasks/a%2Fb/trigger", json={})
+
+        listed = await second.client.get("/api/v1/queues")
+        found = await second.client.get("/api/v1/queues/a%252Fb?type=task")
+
+        assert [each["queued"] for each in listed.json()["data"]] == [1]
+        assert (found.status_code, found.json()) == (200, listed.json()["data"][0])
+
+
 async def test_past_its_deadline_a_writer_answers_nothing_that_only_the_writer_knows(schema: str) -> None:
     async with running_node(schema, "a") as node:
         version, run = await register(node), await node.trigger()
@@ -80,10 +92,13 @@ async def test_past_its_deadline_a_writer_answers_nothing_that_only_the_writer_k
             command = await node.client.post(TRIGGER, json={})
             refusal = await node.client.post("/api/v2/runs/run_unknown/cancel")
             heartbeat = await node.client.post("/worker/v1/turn", json=turn(version, holds=[], want=0))
+            queues = await node.client.get("/api/v1/queues")
+            limit = await node.client.get("/api/v1/concurrency")
             ready = await node.client.get("/readyz")
             read = await node.client.get(f"/api/v3/runs/{run}")
 
-            assert [unavailable(each) for each in (command, refusal, heartbeat)] == [UNSURE, UNSURE, UNSURE]
+            asked = [unavailable(each) for each in (command, refusal, heartbeat, queues, limit)]
+            assert asked == [UNSURE] * 5
             assert unavailable(ready, *READY) == "The lease could not be renewed in time."
             assert (read.status_code, read.json()["status"]) == (200, "QUEUED")
             assert node.node.standby.ledger.head() == head

@@ -4,6 +4,7 @@ from typing import Any
 
 from tests.app.harness import RETRY, Engine, report
 from tests.app.statuses import ERROR
+from tests.shown import shows_option
 
 LIMITED = {"id": "greet", "queue": {"name": "two", "concurrencyLimit": 2}}
 
@@ -12,6 +13,7 @@ def _ids(runs: list[dict[str, Any]]) -> list[str]:
     return [run["id"] for run in runs]
 
 
+@shows_option("task.queue.concurrencyLimit")
 async def test_no_more_attempts_are_open_than_the_limit(engine: Engine) -> None:
     version = await engine.register(LIMITED)
     runs = [await engine.trigger() for _ in range(5)]
@@ -34,6 +36,7 @@ async def test_a_back_off_holds_no_slot(engine: Engine) -> None:
     assert _ids(after["runs"]) == runs[2:]
 
 
+@shows_option("concurrencyKey")
 async def test_each_concurrency_key_has_the_limit_for_itself(engine: Engine) -> None:
     version = await engine.register(LIMITED)
     for key in ("a", "a", "a", "b", "b", "b", None, None, None):
@@ -41,9 +44,10 @@ async def test_each_concurrency_key_has_the_limit_for_itself(engine: Engine) -> 
 
     handed = (await engine.turn(version))["runs"]
 
-    assert [run["payload"] for run in handed] == ["a", "a", "b", "b", None, None]
+    assert [run["payload"] for run in handed] == ["a", "b", None, "a", "b", None]
 
 
+@shows_option("task.queue.name")
 async def test_tasks_that_share_a_queue_share_its_limit(engine: Engine) -> None:
     queue = {"queue": {"name": "shared", "concurrencyLimit": 1}}
     version = await engine.register({"id": "one"} | queue, {"id": "two"} | queue)
@@ -69,6 +73,7 @@ async def test_a_limit_of_zero_holds_everything_and_a_new_version_lets_it_go(eng
     assert (nothing, _ids((await engine.turn(opened))["runs"])) == ([], [run])
 
 
+@shows_option("task.id")
 async def test_a_worker_gets_only_runs_of_the_tasks_that_it_has(engine: Engine) -> None:
     version = await engine.register({"id": "echo"})
     await engine.trigger("other")

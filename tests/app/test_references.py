@@ -10,6 +10,7 @@ from domain.errors import RunfoldError
 from domain.events import EVENTS
 from domain.status import Status
 from tests.app.harness import Engine, application_of
+from tests.app.references import options
 from tests.app.references.errors import import_rooms, walk
 from tests.app.references.pages import FOLDER, pages
 from tests.app.routes import routes_of
@@ -31,6 +32,7 @@ async def test_every_route_status_event_and_error_has_its_place(engine: Engine) 
     expected = {
         "api.md": [f"### {method} {path}" for method, path in routes_of(application_of(engine))],
         "statuses.md": [f"| `{status}` |" for status in Status],
+        "options.md": [f"| `{name.removeprefix(options.TASK_PREFIX)}` |" for name in options.names()],
         "events.md": [f"### {event.__name__}" for event in EVENTS],
         "errors.md": [f"| `{kind.__name__}` |" for kind in walk(RunfoldError)],
     }

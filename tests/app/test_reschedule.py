@@ -5,10 +5,12 @@ import pytest
 from domain.status import Status
 from tests.app.harness import Engine
 from tests.app.statuses import REACHABLE, run_in
+from tests.shown import shows
 
 NOT_DELAYED = "Cannot reschedule a run that is not delayed"
 
 
+@shows(Status.DELAYED)
 @pytest.mark.parametrize(
     ("delay", "until"),
     [

@@ -1,15 +1,13 @@
-"""A run as `GET /api/v3/runs/{id}` shows it: what is there, what is left out, and the two vocabularies."""
+"""A run as `GET /api/v3/runs/{id}` shows it: what is there and what is left out."""
 
 from typing import Any
 
 import pytest
 
 from domain.status import Status
-from domain.vocabulary import V4_NAMES, helpers
 from tests.app.harness import RETRY, START, Engine, report
 from tests.app.statuses import ERROR, REACHABLE, run_in, task_of
 
-V4 = {"x-trigger-api-version": "2025-07-16"}
 REQUIRED = {
     "id": str,
     "status": str,
@@ -47,18 +45,6 @@ async def test_a_run_in_any_status_has_what_is_required_and_nothing_that_is_null
     assert list(_nulls(body)) == []
     assert (body["id"], body["taskIdentifier"], body["payload"]) == (run, task_of(status), {"for": status.value})
     assert body == await engine.get(f"/api/v1/runs/{run}")
-
-
-@pytest.mark.parametrize("status", REACHABLE)
-async def test_status_and_helpers_are_told_in_the_vocabulary_of_the_caller(engine: Engine, status: Status) -> None:
-    run = await run_in(engine, status)
-
-    ours = await engine.retrieve(run)
-    theirs = (await engine.client.get(f"/api/v3/runs/{run}", headers=V4)).json()
-
-    assert (ours["status"], theirs["status"]) == (status.value, V4_NAMES[status])
-    assert {name: ours[name] for name in helpers(status)} == helpers(status)
-    assert {name: theirs[name] for name in helpers(status)} == helpers(status)
 
 
 async def test_of_a_run_that_just_came_only_what_is_known_is_told(engine: Engine) -> None:

@@ -1,12 +1,13 @@
 """Settings come from the environment; a wrong one is named in a sentence."""
 
+import base64
 import re
 from pathlib import Path
 
 import pytest
 
 from app import settings
-from app.settings import Settings, WrongSetting
+from app.settings import SECRETS, Settings, WrongSetting
 
 REFERENCE = Path(__file__).parents[2] / "docs" / "reference" / "settings.md"
 KEY = "tr_dev_0123456789abcdef"
@@ -61,6 +62,10 @@ def test_a_database_url_names_a_file_and_the_read_models_beside_it(
         ("RUNFOLD_DATABASE_URL", "sqlite:///jobs.db?mode=ro", "sqlite:///relative/file.db"),
         ("RUNFOLD_SECRET_KEY", "fifteen letters", "at least 16 characters"),
         ("RUNFOLD_SECRET_KEY", "key with some spaces", "visible ASCII"),
+        ("RUNFOLD_ADMIN_KEY", "fifteen letters", "at least 16 characters"),
+        ("RUNFOLD_ENCRYPTION_KEY", "00" * 31, "32 bytes, as hex or base64"),
+        ("RUNFOLD_ENCRYPTION_KEY", f"{'00' * 32},hush", "32 bytes, as hex or base64"),
+        ("RUNFOLD_ENCRYPTION_KEY", f"{'00' * 32},", "32 bytes, as hex or base64"),
         ("RUNFOLD_API_URL", "localhost:7650", "http://"),
         ("RUNFOLD_PORT", "http", "integer"),
         ("RUNFOLD_PORT", "65536", "65535"),
@@ -89,6 +94,8 @@ def test_a_wrong_setting_is_named_in_one_sentence(
     ("variable", "value", "secret"),
     [
         ("RUNFOLD_SECRET_KEY", "hush hush hush hush", "hush"),
+        ("RUNFOLD_ADMIN_KEY", "hush hush hush hush", "hush"),
+        ("RUNFOLD_ENCRYPTION_KEY", "hush hush hush hush", "hush"),
         ("RUNFOLD_DATABASE_URL", "postgresql://me:hush@db/x?colour=red", "hush"),
         ("RUNFOLD_DATABASE_URL", "postgresql://db/x?password=hush&colour=red", "hush"),
     ],
@@ -114,10 +121,30 @@ def test_a_postgresql_database_is_shown_without_its_password(environment: pytest
     assert "hush" not in repr(found)
 
 
-def test_the_key_is_not_shown_with_the_other_settings(environment: pytest.MonkeyPatch) -> None:
-    environment.setenv("RUNFOLD_SECRET_KEY", KEY)
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [("RUNFOLD_SECRET_KEY", KEY), ("RUNFOLD_ADMIN_KEY", KEY), ("RUNFOLD_ENCRYPTION_KEY", "0123456789abcdef" * 4)],
+)
+def test_no_key_is_shown_with_the_other_settings(environment: pytest.MonkeyPatch, variable: str, value: str) -> None:
+    environment.setenv(variable, value)
 
-    assert KEY not in repr(settings.load())
+    assert value not in repr(settings.load())
+
+
+def test_encryption_keys_are_joined_by_commas(environment: pytest.MonkeyPatch) -> None:
+    assert settings.load().encryption_keys == []
+    environment.setenv("RUNFOLD_ENCRYPTION_KEY", f"{'01' * 32}, {base64.b64encode(bytes([2] * 32)).decode()}")
+
+    assert [key.text for key in settings.load().encryption_keys] == ["01" * 32, "02" * 32]
+
+
+@pytest.mark.parametrize(
+    ("url", "path"), [("sqlite:///data/jobs.db", "data/jobs.db.key"), ("sqlite:////ledger", "/ledger.key")]
+)
+def test_the_key_file_is_beside_the_database(environment: pytest.MonkeyPatch, url: str, path: str) -> None:
+    environment.setenv("RUNFOLD_DATABASE_URL", url)
+
+    assert settings.load().key_path == Path(path)
 
 
 def test_a_variable_that_is_set_to_nothing_counts_as_not_set(environment: pytest.MonkeyPatch) -> None:
@@ -153,7 +180,11 @@ def test_an_address_that_is_set_is_taken_as_it_is(environment: pytest.MonkeyPatc
 def test_the_reference_has_every_setting_with_its_default_and_no_other() -> None:
     told = dict(re.findall(r"^\| `(RUNFOLD_\w+)` \| (.+?) \|", REFERENCE.read_text(), re.MULTILINE))
     by_host = "`http://` + host + port"
-    without_value = {"secret_key": "none", "api_url": by_host, "node_url": by_host, "log_format": "by itself"}
+    without_value = dict.fromkeys(SECRETS, "none") | {
+        "api_url": by_host,
+        "node_url": by_host,
+        "log_format": "by itself",
+    }
 
     assert told == {
         f"RUNFOLD_{name.upper()}": without_value.get(name, f"`{field.default}`")

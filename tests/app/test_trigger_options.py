@@ -7,6 +7,7 @@ import pytest
 
 from app.web.bodies import TriggerOptions
 from tests.app.harness import RETRY, START_MS, Engine
+from tests.shown import shows_option
 
 TEN_YEARS = "3650d"
 SHOWN = (
@@ -15,6 +16,7 @@ SHOWN = (
 )
 
 
+@shows_option("queue", "maxDuration", "metadata", "payloadType", "tags", "test")
 async def test_every_option_shows_on_the_run_and_reaches_the_worker(engine: Engine) -> None:
     version = await engine.register({"id": "greet", "retry": RETRY, "queue": {"name": "of-the-task"}})
     run = await engine.trigger(
@@ -71,6 +73,7 @@ async def test_every_option_shows_on_the_run_and_reaches_the_worker(engine: Engi
     }
 
 
+@shows_option("task.ttl")
 async def test_what_is_not_asked_for_comes_from_the_task(engine: Engine) -> None:
     settings = {"queue": {"name": "of-the-task"}, "retry": RETRY, "ttl": 60_000, "maxDuration": 2_000}
     version = await engine.register({"id": "greet"} | settings)
@@ -141,6 +144,7 @@ async def test_a_delay_that_has_passed_is_none(engine: Engine, delay: str) -> No
     assert "delayedUntil" not in body
 
 
+@shows_option("delay")
 async def test_a_delayed_run_is_queued_when_its_time_has_come(engine: Engine) -> None:
     version = await engine.register()
     run = await engine.trigger(delay="10s")
@@ -173,6 +177,7 @@ async def test_a_ttl_of_zero_opts_out_of_that_of_the_task(engine: Engine, ttl: s
     assert "ttl" not in body
 
 
+@shows_option("priority")
 async def test_a_higher_priority_goes_first_by_so_many_seconds(engine: Engine) -> None:
     version = await engine.register()
     first = await engine.trigger()

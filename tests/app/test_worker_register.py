@@ -15,6 +15,7 @@ FULL: dict[str, Any] = {
     "maxDuration": 300_000,
     "retryOnCrash": False,
 }
+UNNAMED = {"project": "default", "organization": "default"}
 TEN_YEARS_MS = 315_360_000_000
 
 
@@ -23,9 +24,10 @@ async def test_the_answer_says_all_that_a_worker_must_know(engine: Engine) -> No
 
     assert answer == {
         "version": "20270115.2",
+        "isCurrent": True,
         "leaseMs": LEASE_MS,
         "waitMs": 20_000,
-        "environment": {"id": answer["environment"]["id"], "slug": "dev", "type": "DEVELOPMENT"},
+        "environment": {"id": answer["environment"]["id"], "slug": "dev", "type": "DEVELOPMENT"} | UNNAMED,
     }
     assert answer["environment"]["id"].startswith("env_")
 

@@ -4,9 +4,11 @@ from typing import Any
 
 import pytest
 
-from app.web.shapes import iso
+from domain.durations import iso
+from domain.status import Status
 from tests.app.harness import START_MS, Engine, report
 from tests.app.statuses import ERROR
+from tests.shown import shows
 
 
 async def _handed(engine: Engine) -> tuple[str, dict[str, Any]]:
@@ -64,6 +66,7 @@ async def test_another_end_of_a_closed_attempt_is_refused_and_recorded_once(engi
     assert (await engine.retrieve(handed["id"]))["output"] == 1
 
 
+@shows(Status.DEQUEUED)
 async def test_a_report_behind_another_token_is_refused(engine: Engine) -> None:
     version, handed = await _handed(engine)
 

@@ -3,6 +3,7 @@
 import json
 import sys
 from dataclasses import dataclass
+from io import BytesIO, TextIOWrapper
 from typing import Any
 
 import pytest
@@ -24,9 +25,11 @@ class CommandLine:
 
     monkeypatch: pytest.MonkeyPatch
     capsys: pytest.CaptureFixture[str]
+    stdin: bytes = b""
 
     def ask(self, *arguments: str, code: int = 0) -> Answer:
         self.monkeypatch.setattr(sys, "argv", ["runfold", *arguments])
+        self.monkeypatch.setattr(sys, "stdin", TextIOWrapper(BytesIO(self.stdin)))
         with pytest.raises(SystemExit) as end:
             main()
         captured = self.capsys.readouterr()

@@ -34,7 +34,7 @@ def _commands() -> Iterator[tuple[str, set[str]]]:
     for path, command in _leaves(group, ()):
         arguments = [each.metavar or "" for each in command.params if isinstance(each, TyperArgument)]
         options = {name for each in command.params if isinstance(each, TyperOption) for name in each.opts}
-        yield " ".join([*path, *arguments]), options | (_options_of_the_worker() if path == ("worker",) else set())
+        yield " ".join([*path, *arguments]), options | _options_of_launcher(*path)
 
 
 def _leaves(group: TyperGroup, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], TyperCommand]]:
@@ -46,8 +46,11 @@ def _leaves(group: TyperGroup, path: tuple[str, ...]) -> Iterator[tuple[tuple[st
             yield (*path, name), command
 
 
-def _options_of_the_worker() -> set[str]:
-    """The launcher hands `runfold worker` to a program of its own."""
+def _options_of_launcher(*path: str) -> set[str]:
+    """What needs the code of users is not the engine's, so the launcher does it by itself."""
+    main = {"worker": worker.main, "deploy": worker.deploy}.get(" ".join(path))
+    if main is None:
+        return set()
     with redirect_stdout(StringIO()) as told, suppress(SystemExit):
-        worker.main(["--help"])
+        main(["--help"])
     return set(re.findall(r"--[a-z-]+", told.getvalue())) - {"--help"}

@@ -1,8 +1,6 @@
 """`runfold ledger` from the database of an engine to other databases, and back."""
 
-import io
 import json
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -86,7 +84,7 @@ def test_one_command_can_hand_the_history_to_the_other(
 ) -> None:
     piped = command.ask("ledger", "export", "-")
     monkeypatch.setenv("RUNFOLD_DATABASE_URL", f"sqlite:///{tmp_path}/ledger.db")
-    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(piped.stdout.encode())))
+    command.stdin = piped.stdout.encode()
 
     command.run("ledger", "import", "-")
 

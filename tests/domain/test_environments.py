@@ -1,9 +1,10 @@
-"""Environments: their keys, their versions, and that nobody reaches into another one."""
+"""Environments: their keys, what their versions say, and that nobody reaches into another one."""
 
 import pytest
 
 from domain import commands as c
 from domain import events as e
+from domain.environment import Environment
 from domain.errors import NotAllowed, NotFound
 from domain.events import Queue, TaskSettings
 from domain.retry import Retry
@@ -30,11 +31,40 @@ def test_a_command_for_an_unknown_environment_is_refused() -> None:
 def test_a_run_of_another_environment_is_not_found() -> None:
     room = Room()
     room.trigger()
-    room.ask(c.CreateEnvironment, environment="env_2", slug="prod", type="PRODUCTION")
+    room.ask(c.CreateEnvironment, environment="env_2", slug="another", type="PRODUCTION")
 
     for kind, more in ((c.CancelRun, {}), (c.GiveUpRun, {"message": "Over."}), (c.RescheduleRun, {"until": 1})):
         with pytest.raises(NotFound, match="Run run_1 not found"):
             room.ask(kind, environment="env_2", run="run_1", **more)
+
+
+def test_no_two_environments_have_one_slug() -> None:
+    room = Room()
+    room.ask(c.CreateEnvironment, environment="env_2", slug="another", type="STAGING")
+    room.news()
+
+    with pytest.raises(NotAllowed, match="There is an environment another already"):
+        room.ask(c.CreateEnvironment, environment="env_3", slug="another", type="PRODUCTION")
+
+    assert room.news() == []
+
+
+def test_an_environment_begins_with_all_that_is_said_of_it_at_once() -> None:
+    room = Room()
+    key = e.ApiKeyCreated("aa", "tr_prod_…a")
+    more = {"slug": "live", "type": "PRODUCTION", "project": "shop", "organization": "acme"}
+
+    room.ask(c.CreateEnvironment, environment="env_2", concurrency_limit=5, first_key=key, **more)
+
+    assert [event for _, event in room.news()] == [
+        e.EnvironmentCreated("live", "PRODUCTION", "shop", "acme"),
+        e.EnvironmentLimited(5),
+        key,
+    ]
+    state = room.engine.memory.environment("env_2")
+    assert state == Environment(
+        "env_2", "live", "PRODUCTION", 3, "shop", "acme", keys=frozenset({"aa"}), concurrency_limit=5
+    )
 
 
 def test_a_key_opens_its_environment_until_it_is_revoked() -> None:
@@ -60,33 +90,6 @@ def test_the_last_key_cannot_be_revoked() -> None:
 
     with pytest.raises(NotAllowed, match="create another one first"):
         room.ask(c.RevokeKey, sha256="aa")
-
-
-def test_the_same_tasks_are_the_same_version() -> None:
-    room = Room()
-
-    assert room.ask(c.RegisterVersion, digest="one", tasks=(SEND_EMAIL,), day="20270116") == "20270115.1"
-    assert room.news() == []
-
-
-def test_other_tasks_are_the_next_version_of_the_day() -> None:
-    room = Room()
-
-    assert room.ask(c.RegisterVersion, digest="two", tasks=(OTHER,), day="20270115") == "20270115.2"
-    assert room.ask(c.RegisterVersion, digest="three", tasks=(), day="20270116") == "20270116.1"
-    assert [event for _, event in room.news()] == [
-        e.VersionRegistered("20270115.2", "two", (OTHER,)),
-        e.VersionRegistered("20270116.1", "three", ()),
-    ]
-
-
-def test_a_known_version_becomes_the_current_one_again() -> None:
-    room = Room()
-    room.ask(c.RegisterVersion, digest="two", tasks=(OTHER,), day="20270115")
-    room.news()
-
-    assert room.ask(c.RegisterVersion, digest="one", tasks=(SEND_EMAIL,), day="20270115") == "20270115.1"
-    assert room.news() == [("env_1", e.VersionPromoted("20270115.1"))]
 
 
 def test_a_run_gets_its_queue_and_its_ttl_from_the_version_that_is_current_when_it_is_triggered() -> None:

@@ -7,15 +7,15 @@ from domain import events as e
 from domain.events import Queue, TaskSettings
 from domain.ready import Slots
 from domain.retry import Retry
-from tests.domain.stories import ENVIRONMENT, Colleague, Room, new, said, started, succeeded
+from tests.domain.stories import ENVIRONMENT, VERSION, Colleague, Room, new, said, started, succeeded
 
 ONE_AT_A_TIME = TaskSettings("send-email", queue=Queue("emails", 1))
 EMAILS = Slots(ENVIRONMENT, "emails", None)
 
 
-def handed(room: Room, want: int = 99) -> list[str]:
-    """What a worker gets that has just come."""
-    return [hand.run for hand in room.hire().take(want)]
+def handed(room: Room, want: int = 99, version: str = VERSION) -> list[str]:
+    """What a worker of a version gets that has just come."""
+    return [hand.run for hand in room.hire().turn(version=version, want=want, patient=False).runs]
 
 
 def test_the_first_to_come_is_the_first_to_be_handed_out() -> None:
@@ -44,13 +44,13 @@ def test_a_priority_is_a_head_start_in_seconds() -> None:
     assert handed(room) == ["run_2", "run_1", "run_3"]
 
 
-def test_order_holds_across_tasks_and_queues() -> None:
+def test_order_holds_across_the_tasks_of_a_queue_and_queues_take_turns() -> None:
     room = Room(TaskSettings("a"), TaskSettings("b", queue=Queue("shared")), TaskSettings("c", queue=Queue("shared")))
-    for run, task in (("run_1", "c"), ("run_2", "a"), ("run_3", "b"), ("run_4", "a")):
+    for run, task in (("run_1", "c"), ("run_2", "b"), ("run_3", "c"), ("run_4", "a")):
         room.trigger(new(run, task))
         room.pass_time(1)
 
-    assert handed(room) == ["run_1", "run_2", "run_3", "run_4"]
+    assert handed(room) == ["run_1", "run_4", "run_2", "run_3"]
 
 
 def test_a_worker_gets_no_more_than_it_wants_and_the_rest_stays_in_order() -> None:
@@ -168,7 +168,7 @@ def test_a_new_version_brings_a_new_limit(limit: int | None, more: list[str]) ->
     tasks = (TaskSettings("send-email", queue=Queue("emails", limit)), TaskSettings("added"))
     room.ask(c.RegisterVersion, digest="two", tasks=tasks, day="20270115")
 
-    assert handed(room) == more
+    assert handed(room, version="20270115.2") == more
 
 
 def test_slots_are_what_the_ledger_says_after_a_restart() -> None:

@@ -297,7 +297,7 @@ def test_a_worker_that_holds_what_is_no_longer_its_own_is_told_so() -> None:
 def test_a_session_of_another_environment_is_not_found() -> None:
     room = Room()
     Colleague(room).turn(patient=False)
-    room.ask(c.CreateEnvironment, environment="env_2", slug="prod", type="PRODUCTION")
+    room.ask(c.CreateEnvironment, environment="env_2", slug="another", type="PRODUCTION")
     room.ask(c.RegisterVersion, environment="env_2", digest="one", tasks=(), day="20270115")
 
     with pytest.raises(NotFound, match="not of this environment"):
@@ -308,7 +308,7 @@ def test_a_session_of_another_environment_is_not_found_after_a_restart_either() 
     room = Room()
     room.trigger()
     Colleague(room).start()
-    room.ask(c.CreateEnvironment, environment="env_2", slug="prod", type="PRODUCTION")
+    room.ask(c.CreateEnvironment, environment="env_2", slug="another", type="PRODUCTION")
     room.ask(c.RegisterVersion, environment="env_2", digest="one", tasks=(), day="20270115")
     room.restart()
 

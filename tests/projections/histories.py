@@ -97,11 +97,16 @@ class Historian:
         happenings: tuple[tuple[str, Event], ...] = (
             (environment, version),
             (environment, e.ApiKeyCreated(f"{number:064x}", "rf_…")),
+            (f"conn_{environment}", e.ConnectionSaved("mail", f"1.aa.{number}", "aa")),
+            (f"conn_{environment}", e.ConnectionSaved("mail", f"1.bb.{number}", "bb")),
             ("key_1", e.KeyClaimed("run_1", self.now + 5)),
             (f"batch_{number}", e.BatchTriggered(("run_1",))),
             (WRITER, e.WriterStarted(number)),
+            ("queue_1", self.chance.choice(_OF_A_QUEUE)),
         )
         stream, event = self.chance.choice(happenings)
+        if stream in self.states and isinstance(event, e.ConnectionSaved) and self.chance.random() < 0.5:
+            event = e.ConnectionRemoved("mail")
         self.record(stream, event, environment)
 
 
@@ -152,6 +157,13 @@ def _possible(run: Run) -> list[type[RunEvent]]:
     return kinds
 
 
+_OF_A_QUEUE: tuple[Event, ...] = (
+    e.QueuePaused("urgent"),
+    e.QueueResumed("urgent"),
+    e.QueueLimitOverridden("urgent", 7),
+    e.QueueLimitReset("urgent"),
+    e.QueueStartsCounted("urgent", 2, 1_000),
+)
 _LOST = RunError("gone", code=e.WORKER_LOST)
 _DIED = RunError("died", code=e.PROCESS_DIED)
 _ERRORS = (RunError("boom", "ValueError", "line 1"), _LOST, _DIED)

@@ -9,8 +9,10 @@ from msgspec import Struct, defstruct
 
 from domain import events as e
 from domain import states
+from domain.connection import Connection
 from domain.environment import Environment
 from domain.events import Event, Recorded
+from domain.queue import QueueState
 from domain.states import KINDS, Batch, State, Writer, kind_of
 from domain.status import Status
 from projections import checkpoint
@@ -40,9 +42,22 @@ def test_a_run_is_kept_until_it_ends() -> None:
     assert kept_after(*of_run(TRIGGERED, e.RunCanceled(), e.TagsAdded(("late",)))) is None
 
 
-def test_environments_and_the_writer_are_kept_keys_and_batches_are_not() -> None:
+def test_a_connection_is_kept_also_when_it_is_removed() -> None:
+    history = [
+        Recorded(number, "conn_1", number, "env_a", number, number, "test", "test", event)
+        for number, event in enumerate(
+            [e.ConnectionSaved("mail", "1.aa.x", "aa"), e.ConnectionRemoved("mail"), e.ConnectionRemoved("mail")], 1
+        )
+    ]
+
+    assert kept_after(*history[:1]) == Connection("conn_1", 1, "env_a", "mail", 1, 1, "1.aa.x", "aa")
+    assert kept_after(*history) == Connection("conn_1", 3, "env_a", "mail", 1, 3)
+
+
+def test_environments_queues_and_the_writer_are_kept_keys_and_batches_are_not() -> None:
     assert isinstance(kept_after(first("env_a", e.EnvironmentCreated("dev", "DEVELOPMENT"))), Environment)
     assert kept_after(first("writer", e.WriterStarted(1))) == Writer("writer", 1, 1)
+    assert kept_after(first("queue_1", e.QueuePaused("emails"))) == QueueState("queue_1", "env_a", "emails", 1, True)
     assert kept_after(first("key_1", e.KeyClaimed("run_1", 5))) is None
     assert kept_after(first("batch_1", e.BatchTriggered(("run_1",)))) is None
 

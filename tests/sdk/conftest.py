@@ -1,7 +1,7 @@
 """What the tests of the SDK share: an engine, workers, and an API without a network."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,6 +14,8 @@ from runfold.config import Settings
 from runfold.transport import Transport
 from runfold.worker.children import Children
 from runfold.worker.connection import Connection
+from runfold.worker.memory import OutOfMemoryKills
+from runfold.worker.registering import registration_of
 from runfold.worker.service import Worker
 from runfold.worker.spans import Spans
 from tests.sdk import jobs
@@ -94,6 +96,9 @@ def working(engine: FakeEngine) -> WORKERS:
         grace_seconds: float = 20.0,
         engine: FakeEngine = engine,
         spans: Spans | None = None,
+        machines: Sequence[str] = (),
+        promote: bool | None = None,
+        kills: OutOfMemoryKills | None = None,
     ) -> AsyncGenerator[RunningWorker]:
         slept: list[float] = []
 
@@ -103,13 +108,13 @@ def working(engine: FakeEngine) -> WORKERS:
 
         connection = Connection(
             Settings("http://engine.test", "secret"),
-            [task.declaration for task in tasks],
+            registration_of(tasks, promote=promote),
             http=httpx.AsyncClient(transport=httpx.ASGITransport(engine)),
             sleep=sleep,
             clock=lambda: sum(slept),
         )
-        children = Children(jobs.__name__, processes)
-        worker = Worker({task.id: task for task in tasks}, connection, children, concurrency, spans)
+        children = Children(jobs.__name__, processes, kills)
+        worker = Worker({task.id: task for task in tasks}, connection, children, concurrency, spans, machines)
         stop = asyncio.Event()
         running = RunningWorker(stop, asyncio.create_task(worker.run(stop, grace_seconds)), slept)
         try:

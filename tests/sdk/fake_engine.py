@@ -15,7 +15,7 @@ from starlette.types import Receive, Scope, Send
 PATIENCE_SECONDS = 20.0
 """How long a test waits for something that must happen."""
 
-ENVIRONMENT = {"id": "env_1", "slug": "dev", "type": "DEVELOPMENT"}
+ENVIRONMENT = {"id": "env_1", "slug": "dev", "type": "DEVELOPMENT", "project": "shop", "organization": "acme"}
 
 Json = dict[str, Any]
 
@@ -101,7 +101,7 @@ class FakeEngine:
 
     async def end(self, run: str) -> Json:
         """How the run ended."""
-        return await self.report(run, "succeeded", "failed", "crashed", "released")
+        return await self.report(run, "succeeded", "failed", "crashed", "released", "authorized", "unauthorized")
 
     async def turn(self, wanted: Callable[[Json], bool]) -> Json:
         """The first turn of this kind, once it has arrived."""
@@ -124,7 +124,13 @@ class FakeEngine:
         if request.url.path == "/worker/v1/register":
             self.registrations.append(body)
             return JSONResponse(
-                {"version": self.version, "leaseMs": 30000, "waitMs": 20000, "environment": ENVIRONMENT}
+                {
+                    "version": self.version,
+                    "leaseMs": 30000,
+                    "waitMs": 20000,
+                    "environment": ENVIRONMENT,
+                    "isCurrent": body.get("promote") is not False,
+                }
             )
         before = self.before.popleft() if self.before else None
         if before is not None:

@@ -10,7 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from runfold import AbortTaskRunError, Context, Queue, Retry, task
+from runfold.current import current_run
 from runfold.tracing import current_traceparent
+from tests.sdk import auth_jobs
+
+__all__ = ["auth_jobs"]  # the processes of a worker load this module, and so those tasks as well
 
 
 @dataclass
@@ -35,10 +39,21 @@ async def describe(payload: None, ctx: Context) -> dict[str, object]:
         "max_duration": ctx.run.max_duration,
         "idempotency_key": ctx.run.idempotency_key,
         "batch_id": ctx.run.batch_id,
+        "source": ctx.run.source,
+        "priority": ctx.run.priority,
+        "concurrency_key": ctx.run.concurrency_key,
+        "parent_id": ctx.run.parent_id,
+        "root_id": ctx.run.root_id,
+        "depth": ctx.run.depth,
+        "replay_of": ctx.run.replay_of,
+        "metadata": dict(ctx.run.metadata),
+        "machine": ctx.run.machine,
         "attempt": ctx.attempt.number,
         "task": ctx.task.id,
         "queue": ctx.queue.name,
         "environment": ctx.environment.slug,
+        "project": ctx.project.ref,
+        "organization": ctx.organization.slug,
         "version": ctx.version,
         "is_cancelled": ctx.cancelled.is_set(),
     }
@@ -107,7 +122,24 @@ def leave_process(code: int) -> None:
 
 
 @task
-def kill_process() -> None:
+def kill_process(number: int) -> None:
+    os.kill(os.getpid(), number)
+
+
+@task(machine="small-1x", retry=Retry(out_of_memory_machine="large-1x"))
+def hoard_in_process(size: int) -> int:
+    return len(bytearray(size))
+
+
+@task
+async def hoard(size: int) -> int:
+    return len(bytearray(size))
+
+
+@task
+def be_killed_for_memory(events: str) -> None:
+    """What the kernel does to a process that has used up the memory of its group."""
+    Path(events).write_text("low 0\noom 1\noom_kill 8\n")
     os.kill(os.getpid(), signal.SIGKILL)
 
 
@@ -119,6 +151,16 @@ def leave_orphan(marks: str) -> None:
         time.sleep(60)
     Path(marks, "orphan").write_text(str(orphan))
     os._exit(4)
+
+
+@task
+async def which_run() -> str | None:
+    return current_run()
+
+
+@task
+def which_run_in_process() -> str | None:
+    return current_run()
 
 
 @task

@@ -6,7 +6,7 @@ from typing import Any, NoReturn
 
 import pytest
 
-from runfold import Context, Queue, Retry, Task, declaring, task
+from runfold import Context, Debounce, Queue, RateLimit, Retry, Task, declaring, task
 from runfold.policies import Declaration
 
 
@@ -21,6 +21,10 @@ def test_a_bare_task_is_named_after_its_function() -> None:
     assert send.declaration == Declaration("send")
 
 
+def whoever(ctx: Context) -> str:
+    return ctx.run.id
+
+
 def test_a_task_says_how_it_is_to_be_run() -> None:
     retry = Retry(max_attempts=5, factor=3, min_timeout_ms=10, max_timeout_ms=20, randomize=False)
 
@@ -31,11 +35,22 @@ def test_a_task_says_how_it_is_to_be_run() -> None:
         max_duration=timedelta(minutes=5),
         ttl="1d12h",
         retry_on_crash=True,
+        machine="large-1x",
+        auth=whoever,
+        connections=["github", "slack", "github"],
     )
     def send() -> None: ...
 
     assert send.declaration == Declaration(
-        "send-email", Queue("emails", 10), retry, ttl=129_600_000, max_duration=300_000, retry_on_crash=True
+        "send-email",
+        Queue("emails", 10),
+        retry,
+        ttl=129_600_000,
+        max_duration=300_000,
+        retry_on_crash=True,
+        machine="large-1x",
+        auth_resolver=True,
+        connections=("github", "slack"),
     )
 
 
@@ -128,6 +143,11 @@ def test_only_functions_that_a_worker_can_call_are_tasks(function: Any, sentence
         ({"id": "a,b"}, "'a,b' is no task id"),
         ({"id": 3}, "3 is no task id"),
         ({"queue": ""}, "A queue needs a name"),
+        ({"machine": "huge"}, "'huge' is no machine; there are: micro, small-1x, small-2x, medium-1x, "),
+        ({"auth": 3}, r"auth is a function of \(payload, ctx\) or of \(ctx\), not 3"),
+        ({"auth": three}, r"three has 3 parameters; auth is a function of \(payload, ctx\)"),
+        ({"connections": ["github", ""]}, "connections of the task 'send' are names such as 'github', not"),
+        ({"connections": [3]}, "connections of the task 'send' are names such as 'github', not"),
         ({"retries": 3}, "unexpected keyword argument 'retries'"),
     ],
 )
@@ -147,6 +167,16 @@ def test_policies_that_make_no_sense_are_refused() -> None:
         Retry(min_timeout_ms=2, max_timeout_ms=1)
     with pytest.raises(ValueError, match="The limit of the queue 'emails' is 0 to 100000, not -1"):
         Queue("emails", -1)
+    with pytest.raises(ValueError, match="'huge' is no machine"):
+        Retry(out_of_memory_machine="huge")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    with pytest.raises(ValueError, match="the limit is at least 1, the period longer than nothing"):
+        RateLimit(0, "1m")
+    with pytest.raises(ValueError, match="the limit is at least 1, the period longer than nothing"):
+        RateLimit(1, 0)
+    with pytest.raises(ValueError, match="it needs a key, a delay longer than nothing"):
+        Debounce("", "1s")
+    with pytest.raises(ValueError, match="max_delay is at least the delay"):
+        Debounce("k", "1m", max_delay="1s")
 
 
 def first_is_context(ctx: Context) -> None: ...

@@ -5,7 +5,7 @@ import tomllib
 from pathlib import Path
 
 import runfold
-from runfold import aio, runs, tasks
+from runfold import aio, queues, runs, tasks
 
 ROOT = Path(__file__).parents[2]
 
@@ -20,12 +20,18 @@ def test_the_names_of_the_package() -> None:
         "BadRequestError",
         "BatchHandle",
         "BatchItem",
+        "BulkAction",
+        "BulkHandle",
         "ConfigurationError",
         "Context",
+        "Debounce",
+        "Explanation",
         "InvalidPayloadError",
         "InvalidResultError",
         "NotFoundError",
         "Queue",
+        "QueueState",
+        "RateLimit",
         "RateLimitError",
         "Retry",
         "Run",
@@ -36,8 +42,10 @@ def test_the_names_of_the_package() -> None:
         "ServerError",
         "Task",
         "UnprocessableError",
+        "UnresolvedAuthError",
         "aio",
         "configure",
+        "queues",
         "runs",
         "task",
         "tasks",
@@ -46,9 +54,13 @@ def test_the_names_of_the_package() -> None:
 
 
 def test_both_ways_to_call_have_the_same_names() -> None:
-    calls = {"cancel", "events", "list", "poll", "replay", "reschedule", "result", "retrieve"}
+    of_runs = {"cancel", "events", "list", "poll", "replay", "reschedule", "result", "retrieve", "explain"} | {
+        *("add_tags", "update_metadata", "bulk_cancel", "bulk_replay")
+    }
+    of_queues = {"list", "retrieve", "pause", "resume", "override", "reset_override"}
 
-    assert all(callable(getattr(module, name)) for module in (runs, aio.runs) for name in calls)
+    assert all(callable(getattr(module, name)) for module in (runs, aio.runs) for name in of_runs)
+    assert all(callable(getattr(module, name)) for module in (queues, aio.queues) for name in of_queues)
     assert all(
         callable(getattr(module, name)) for module in (tasks, aio.tasks) for name in ("trigger", "batch_trigger")
     )

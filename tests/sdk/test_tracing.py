@@ -120,9 +120,9 @@ async def test_a_process_that_dies_leaves_a_span_that_says_so(
     engine: FakeEngine, working: WORKERS, spans: Spans, memory: InMemorySpanExporter
 ) -> None:
     async with working(jobs.kill_process, spans=spans):
-        await engine.end(await engine.give("kill_process"))
+        await engine.end(await engine.give("kill_process", 9))
 
-    assert outcome_of(the_one(memory)) == ("crashed", StatusCode.ERROR, "killed by signal 9 (SIGKILL)")
+    assert outcome_of(the_one(memory)) == ("crashed", StatusCode.ERROR, "The process was killed by signal 9 (SIGKILL).")
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 import runfold
-from runfold import BatchItem, InvalidPayloadError, Queue, RunHandle, task
+from runfold import BatchItem, Debounce, InvalidPayloadError, Queue, RunHandle, current, task
 from tests.sdk.conftest import FakeApi
 
 MADE = {"id": "run_1", "isCached": False}
@@ -63,6 +63,16 @@ def test_a_task_is_triggered_with_its_payload(api: FakeApi) -> None:
         ("priority", 2.5, {"priority": 2.5}),
         ("metadata", {"at": datetime(2030, 1, 1, tzinfo=UTC)}, {"metadata": {"at": "2030-01-01T00:00:00Z"}}),
         ("test", True, {"test": True}),
+        ("idempotency_key_on_failure", "return", {"idempotencyKeyOptions": {"onFailure": "return"}}),
+        ("version", "20261122.1", {"lockToVersion": "20261122.1"}),
+        ("machine", "large-1x", {"machine": "large-1x"}),
+        ("debounce", Debounce("k", "5s"), {"debounce": {"key": "k", "delay": "5s", "mode": "leading"}}),
+        (
+            "debounce",
+            Debounce("k", 5, mode="trailing", max_delay="1m"),
+            {"debounce": {"key": "k", "delay": "5s", "mode": "trailing", "maxDelay": "60s"}},
+        ),
+        ("detached", True, None),
         ("tags", None, None),
     ],
 )
@@ -148,6 +158,8 @@ def test_a_payload_without_a_json_form_is_refused_here(api: FakeApi) -> None:
         ({"delay": datetime(2030, 1, 1)}, "has no time zone"),  # noqa: DTZ001 (that is the point)
         ({"delay": "soon"}, "'soon' is no duration"),
         ({"ttl": -1}, "-1 is no duration"),
+        ({"machine": "huge"}, "'huge' is no machine"),
+        ({"idempotency_key_on_failure": "keep"}, "idempotency_key_on_failure is \"return\" or left out, not 'keep'"),
     ],
 )
 def test_a_wrong_option_is_refused_here(api: FakeApi, options: dict[str, Any], sentence: str) -> None:
@@ -169,3 +181,34 @@ async def test_the_same_calls_can_be_awaited(api: FakeApi) -> None:
         (RunHandle("run_1"),),
         "batch_2",
     )
+
+
+async def test_a_run_made_in_the_code_of_a_run_is_its_child(api: FakeApi) -> None:
+    api.answer(MADE)
+
+    def options() -> object:
+        return json.loads(api.last.content).get("options")
+
+    with current.inside("run_parent"):
+        send.trigger(Letter("ada"), tags="a")
+        plain = options()
+        await send.aio.trigger(Letter("ada"))
+        awaited = options()
+        await send.aio.trigger(Letter("ada"), detached=True)
+        detached = options()
+    await send.aio.trigger(Letter("ada"))
+
+    assert plain == {"tags": ["a"], "parentRunId": "run_parent"}
+    assert awaited == {"parentRunId": "run_parent"}
+    assert (detached, options()) == (None, None)
+
+
+async def test_all_runs_of_a_batch_made_in_the_code_of_a_run_are_its_children(api: FakeApi) -> None:
+    api.answer({"batchId": "batch_1", "runs": [{"id": "run_1"}, {"id": "run_2"}]})
+
+    with current.inside("run_parent"):
+        await send.aio.batch_trigger([Letter("ada"), BatchItem(Letter("bob"), detached=True)])
+
+    assert json.loads(api.last.content) == {
+        "items": [{"payload": {"to": "ada"}, "options": {"parentRunId": "run_parent"}}, {"payload": {"to": "bob"}}]
+    }

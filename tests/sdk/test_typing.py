@@ -4,7 +4,22 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, assert_type
 
-from runfold import BatchHandle, BatchItem, Context, Run, RunHandle, RunResult, Task, aio, runs, task, tasks
+from runfold import (
+    BatchHandle,
+    BatchItem,
+    BulkAction,
+    Context,
+    QueueState,
+    Run,
+    RunHandle,
+    RunResult,
+    Task,
+    aio,
+    queues,
+    runs,
+    task,
+    tasks,
+)
 
 
 @dataclass
@@ -62,6 +77,9 @@ def of_calls() -> None:
     assert_type(runs.poll(handle, interval=2), Run[Letter, int])
     assert_type(runs.result(handle), RunResult[int] | None)
     assert_type(runs.replay(handle), RunHandle[Letter, int])
+    assert_type(runs.replay(handle, Letter("bob"), machine="micro"), RunHandle[Letter, int])
+    assert_type(runs.bulk_cancel(ids=[handle, "run_2"]).retrieve(), BulkAction)
+    assert_type(queues.pause(payload), QueueState)
     assert_type([run.payload for run in runs.list(status="FAILED")], list[Any | None])
 
 
@@ -75,6 +93,7 @@ async def of_awaited_calls() -> None:
 def refused() -> None:
     payload.trigger(3)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     payload.trigger(Letter("ada"), dely="5m")  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+    payload.trigger(Letter("ada"), machine="huge")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     runs.list(state="FAILED")  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
 
 

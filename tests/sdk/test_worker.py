@@ -1,10 +1,9 @@
 """What a worker does with the runs it is given, when their tasks are async."""
 
-from datetime import UTC, datetime
-
 import pytest
 
 from runfold import Context, __version__, task
+from runfold.schemas import DIALECT
 from tests.sdk import jobs
 from tests.sdk.conftest import WORKERS
 from tests.sdk.fake_engine import FakeEngine
@@ -30,8 +29,9 @@ async def test_it_registers_its_tasks_with_their_settings(engine: FakeEngine, wo
                     },
                     "ttl": 60000,
                     "maxDuration": 300000,
+                    "payloadSchema": jobs.greet.body.payload_schema,
                 },
-                {"id": "fail"},
+                {"id": "fail", "payloadSchema": {"$schema": DIALECT, "type": "string"}},
             ],
         }
     ]
@@ -53,39 +53,6 @@ async def test_a_short_run_tells_its_start_and_its_end_in_one_turn(engine: FakeE
 
     reporting = [turn for turn in engine.turns if turn.get("reports")]
     assert [[each["kind"] for each in turn["reports"]] for turn in reporting] == [["started", "succeeded"]]
-
-
-async def test_a_body_knows_its_run(engine: FakeEngine, working: WORKERS) -> None:
-    facts = {
-        "attempt": 2,
-        "tags": ["a", "b"],
-        "isTest": True,
-        "maxAttempts": 3,
-        "maxDuration": 1500,
-        "idempotencyKey": "k",
-        "batchId": "batch_1",
-        "queue": "letters",
-    }
-    async with working(jobs.describe):
-        run = await engine.give("describe", **facts)
-        end = await engine.end(run)
-
-    assert end["output"] == {
-        "run": run,
-        "tags": ["a", "b"],
-        "created_at": datetime.fromtimestamp(1795323832, UTC).isoformat().replace("+00:00", "Z"),
-        "is_test": True,
-        "max_attempts": 3,
-        "max_duration": 1.5,
-        "idempotency_key": "k",
-        "batch_id": "batch_1",
-        "attempt": 2,
-        "task": "describe",
-        "queue": "letters",
-        "environment": "dev",
-        "version": engine.version,
-        "is_cancelled": False,
-    }
 
 
 async def test_a_failure_is_retryable_and_its_traceback_starts_at_the_task(

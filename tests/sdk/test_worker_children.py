@@ -1,13 +1,14 @@
 """What a worker does with the runs it is given, when their tasks are not async."""
 
 import os
+import signal
 from pathlib import Path
 
 import pytest
 
 from tests.sdk import jobs
 from tests.sdk.conftest import WORKERS
-from tests.sdk.fake_engine import FakeEngine, is_alive, until
+from tests.sdk.fake_engine import FakeEngine, Json, is_alive, until
 
 
 async def test_a_run_runs_in_a_warm_process_of_its_own(engine: FakeEngine, working: WORKERS) -> None:
@@ -41,14 +42,24 @@ async def test_a_failure_keeps_its_process(engine: FakeEngine, working: WORKERS)
 
 
 @pytest.mark.parametrize(
-    ("task", "payload", "sentence"),
+    ("task", "payload", "error"),
     [
-        ("leave_process", 3, "exited with code 3"),
-        ("kill_process", None, "killed by signal 9 (SIGKILL)"),
+        ("leave_process", 3, {"message": "The process exited with code 3.", "exitCode": 3}),
+        ("leave_process", 0, {"message": "The process exited with code 0.", "exitCode": 0}),
+        (
+            "kill_process",
+            signal.SIGKILL,
+            {"message": "The process was killed by signal 9 (SIGKILL).", "signal": "SIGKILL"},
+        ),
+        (
+            "kill_process",
+            signal.SIGSEGV,
+            {"message": "The process was killed by signal 11 (SIGSEGV).", "signal": "SIGSEGV"},
+        ),
     ],
 )
 async def test_the_death_of_a_process_is_a_crash_of_its_run_only(
-    engine: FakeEngine, working: WORKERS, task: str, payload: object, sentence: str
+    engine: FakeEngine, working: WORKERS, task: str, payload: object, error: Json
 ) -> None:
     async with working(jobs.leave_process, jobs.kill_process, jobs.who):
         run = await engine.give(task, payload)
@@ -56,7 +67,7 @@ async def test_the_death_of_a_process_is_a_crash_of_its_run_only(
         following = await engine.end(await engine.give("who"))
 
     assert engine.kinds(run) == ["started", "crashed"]
-    assert crash["error"] == {"name": "ProcessDied", "message": sentence}
+    assert crash["error"] == {"name": "ProcessDied", **error}
     assert following["kind"] == "succeeded"
 
 
@@ -66,7 +77,7 @@ async def test_what_a_dead_process_has_started_dies_with_it(
     async with working(jobs.leave_orphan):
         crash = await engine.end(await engine.give("leave_orphan", str(tmp_path)))
 
-    assert crash["error"] == {"name": "ProcessDied", "message": "exited with code 4"}
+    assert crash["error"] == {"name": "ProcessDied", "message": "The process exited with code 4.", "exitCode": 4}
     await until(lambda: not is_alive(int((tmp_path / "orphan").read_text())))
 
 

@@ -126,3 +126,24 @@ async def test_it_says_what_keeps_it_from_working(engine: FakeEngine) -> None:
 
     assert (process.returncode, output) == (1, b"")
     assert errors == b"runfold worker: 401: This key opens no environment.\n"
+
+
+async def test_it_stands_for_machines_and_leaves_the_current_version(engine: FakeEngine) -> None:
+    options = ("--machine", "large-1x", "--machine", "micro", "--no-promote")
+    async with serving(engine) as address, worker(address, JOBS, *options) as process:
+        first = await engine.turn(lambda _: True)
+        process.terminate()
+        output, _ = await process.communicate()
+
+    assert process.returncode == 0
+    assert first["machines"] == ["large-1x", "micro"]
+    assert engine.registrations[0]["promote"] is False
+    assert f"the version {engine.version} is not the current one of dev" in output.decode()
+
+
+async def test_it_knows_no_other_machines(engine: FakeEngine) -> None:
+    async with serving(engine) as address, worker(address, JOBS, "--machine", "huge") as process:
+        _, errors = await process.communicate()
+
+    assert process.returncode == 2
+    assert "invalid choice: 'huge'" in errors.decode()

@@ -120,7 +120,7 @@ async def test_runs_that_arrive_after_the_stop_go_back() -> None:
     held = Holding({"greet": jobs.greet}, Children(jobs.__name__, 1), 10, clock=lambda: 5)
     await held.close(0)
 
-    held.take([HandOut("run_1", 7, "greet", 1, "letters", 0, Environment("env_1", "dev", "DEVELOPMENT"))])
+    held.take([HandOut("run_1", 7, "greet", 0, Environment("env_1", "dev", "DEVELOPMENT"))])
 
     assert held.holds() == [("run_1", 7)]
     assert held.take_reports(1000) == [Report("run_1", 7, "released", 5)]
@@ -130,7 +130,7 @@ async def test_runs_that_arrive_after_the_stop_go_back() -> None:
 async def test_what_the_engine_no_longer_wants_is_not_reported() -> None:
     held = Holding({"greet": jobs.greet}, Children(jobs.__name__, 1), 10)
     await held.close(0)
-    held.take([HandOut("run_1", 7, "greet", 1, "letters", 0, Environment("env_1", "dev", "DEVELOPMENT"))])
+    held.take([HandOut("run_1", 7, "greet", 0, Environment("env_1", "dev", "DEVELOPMENT"))])
 
     held.forget("run_1", 7, "GONE")
 

@@ -3,9 +3,11 @@
 from typing import Any
 
 from domain import commands as c
+from domain import events as e
 from domain.commands import Accepted, Turn, TurnAnswer
 from domain.draft import Answer
 from domain.errors import InvalidInput, NotFound, Refused, RunfoldError
+from domain.events import Event
 from domain.keys import Key
 from domain.run import Run
 from tests.simulation.log_check import LogCheck
@@ -38,7 +40,8 @@ class AnswerCheck:
     def answered(self, command: c.Command, answer: Answer) -> None:
         """Check an answer. Raises Violation."""
         if isinstance(answer, RunfoldError):
-            wrong = isinstance(answer, InvalidInput) or (isinstance(answer, NotFound) and isinstance(command, Turn))
+            wrong = isinstance(answer, InvalidInput) and not isinstance(command, c.OverrideQueueLimit)
+            wrong = wrong or (isinstance(answer, NotFound) and isinstance(command, Turn))
             rule(not wrong, "%s is refused: %s", command, answer)
             rule(not isinstance(answer, Refused) or bool(str(answer)), "%s is refused without a reason", command)
             return
@@ -49,6 +52,8 @@ class AnswerCheck:
                 rule(self._run(run).is_final, "%s is said to be over", run)
             case c.RescheduleRun(run=run, until=until):
                 rule(until in self._facts(run).dues, "%s is said to be due at %d", run, until)
+            case c.PauseQueue() | c.ResumeQueue() | c.OverrideQueueLimit() | c.ResetQueueLimit():
+                self._check_control(command)
             case Turn():
                 self._check_turn(command, answer)
             case _:
@@ -65,6 +70,14 @@ class AnswerCheck:
             key = self._log.states.get(new.key or "")
             is_its_key = isinstance(key, Key) and key.target == accepted.run
             rule(not (is_first and accepted.cached) or is_its_key, "%s got %s, not that of %s", new, accepted, key)
+
+    def _check_control(self, command: c.QueueCommand) -> None:
+        events: dict[type[c.Command], type[Event]] = {
+            c.PauseQueue: e.QueuePaused,
+            c.OverrideQueueLimit: e.QueueLimitOverridden,
+        }
+        said = events.get(type(command))
+        rule(said is None or (said, command.queue) in self._log.queues.said, "%s is said to be so", command)
 
     def _check_turn(self, turn: Turn, answer: TurnAnswer) -> None:
         rule(answer.sequence == turn.sequence, "turn %d is answered with %s", turn.sequence, answer)

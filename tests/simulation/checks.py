@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from domain.commands import Command, Turn
 from domain.draft import Answer, Draft
-from domain.engine import Engine
+from domain.engine import Engine, Now
 from domain.events import Recorded
 from domain.memory import Memory
 from domain.states import State
@@ -45,9 +45,11 @@ class Checks:
             self._leases.submitted(command, now)
             self._answers.submitted(command, now)
 
-    def decided(self, batch: Draft | None, now: int) -> None:
+    def decided(self, engine: Engine, batch: Draft | None, now: Now) -> None:
         """The engine looked around, and perhaps made a batch."""
-        self._leases.decided(batch.records if batch else (), now)
+        self._leases.decided(batch.records if batch else (), now.mono)
+        if batch is None:
+            self._memory.check_rest(engine, now.wall)
 
     def landed(self, engine: Engine, batch: Sequence[Recorded]) -> None:
         """The engine knows that its batch is in the ledger."""

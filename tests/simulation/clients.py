@@ -1,4 +1,4 @@
-"""Clients: they trigger, cancel, reschedule and reset, and ask again until they have an answer."""
+"""Clients: they trigger, cancel, reschedule, reset, pause and limit, and ask again until they have an answer."""
 
 from collections.abc import Callable
 from typing import Any
@@ -19,11 +19,14 @@ A_DAY_MS = 86_400_000
 class Client:
     """One caller of the API. As the API does, it gives each run its id only when the request arrives."""
 
-    def __init__(self, world: World, network: Network, environment: str, tasks: tuple[str, ...]) -> None:
+    def __init__(
+        self, world: World, network: Network, environment: str, tasks: tuple[str, ...], queues: tuple[str, ...]
+    ) -> None:
         self._world = world
         self._network = network
         self._environment = environment
         self._tasks = tasks
+        self._queues = queues
         self._known: list[str] = []
         self.waiting = 0
         """How many requests are planned, or have no answer yet."""
@@ -44,14 +47,36 @@ class Client:
             self._trigger([self._new_run()])
         elif chance < 0.7:
             self._trigger([self._new_run() for _ in range(self._world.draw(2, 6))], is_batch=True)
-        elif chance < 0.85:
+        elif chance < 0.8:
             self._ask(c.CancelRun, run=self._pick())
-        elif chance < 0.92:
+        elif chance < 0.86:
             self._ask(c.RescheduleRun, run=self._pick(), until=self._world.now().wall + self._world.draw(1, 9_000))
-        elif chance < 0.97:
+        elif chance < 0.89:
             self._ask(c.ResetKey, key=self._pick_key())
-        else:
+        elif chance < 0.92:
             self._ask(c.GiveUpRun, run=self._pick(), message="Someone gave it up.")
+        elif chance < 0.98:
+            self._control(self._queues[self._world.draw(0, len(self._queues) - 1)])
+        else:
+            self._ask(c.LimitEnvironment, concurrency_limit=self._maybe(0.8, 0, 6))
+
+    def open_everything(self) -> None:
+        """Take back all that keeps runs from starting."""
+        for queue in self._queues:
+            self._ask(c.ResumeQueue, queue=queue)
+            self._ask(c.ResetQueueLimit, queue=queue)
+        self._ask(c.LimitEnvironment, concurrency_limit=None)
+
+    def _control(self, queue: str) -> None:
+        chance = self._world.chance.random()
+        if chance < 0.35:
+            self._ask(c.PauseQueue, queue=queue)
+        elif chance < 0.65:
+            self._ask(c.ResumeQueue, queue=queue)
+        elif chance < 0.9:
+            self._ask(c.OverrideQueueLimit, queue=queue, concurrency_limit=self._world.draw(0, 4))
+        else:
+            self._ask(c.ResetQueueLimit, queue=queue)
 
     def _pick(self) -> str:
         oldest = max(0, len(self._known) - 3) if self._world.happens(0.8) else 0

@@ -7,10 +7,11 @@ from domain import states
 from domain.environment import Environment
 from domain.events import Recorded, RunDequeued, RunEvent
 from domain.keys import Key, holds
-from domain.ready import Slots, slots_of
+from domain.ready import Kind, Slots, slots_of
 from domain.run import Run
 from domain.states import State
 from domain.status import Status
+from tests.simulation.queue_facts import QueueFacts
 from tests.simulation.rules import rule
 from tests.simulation.run_facts import RunFacts
 
@@ -24,6 +25,7 @@ class LogCheck:
         self.unfinished: set[str] = set()
         self.open: dict[Slots, set[str]] = {}
         """The runs with an open attempt, by the slots that they take."""
+        self.queues = QueueFacts()
         self._position = 0
         self._recorded_at = 0
 
@@ -36,10 +38,17 @@ class LogCheck:
                 self._check_run(recorded, recorded.event)
             elif isinstance(recorded.event, e.KeyClaimed) and isinstance(before, Key):
                 self._check_claim(before, recorded)
+            elif not isinstance(recorded.event, RunEvent):
+                self.queues.follow(recorded)
             self.states[recorded.stream] = states.evolve(before, recorded)
         for recorded in batch:
             facts = self.runs.get(recorded.stream)
             rule(not facts or facts.is_settled, "%s: nobody decided what follows the failure", recorded.stream)
+        self.queues.end_batch()
+
+    def open_in_all(self, environment: str) -> int:
+        """How many attempts of the environment are open."""
+        return sum(len(runs) for slots, runs in self.open.items() if slots.environment == environment)
 
     def kept(self) -> list[State]:
         """The states that an engine keeps at this position."""
@@ -73,7 +82,7 @@ class LogCheck:
             self.unfinished.discard(run)
 
     def _check_order(self, run: str) -> None:
-        """First come, first served among the ready runs that compete for the same slots and know the same task."""
+        """First come, first served among the ready runs that compete for the same slots and the same workers."""
         first = self.states[run]
         assert isinstance(first, Run)
         for other in self.unfinished:
@@ -88,8 +97,11 @@ class LogCheck:
             taken.remove(recorded.stream)
             return
         taken.add(recorded.stream)
-        limit = environment.limit_of(queue)
+        limit = self.queues.limit_of(environment, queue)
         rule(limit is None or len(taken) <= limit, "%d runs of queue %s run, its limit is %s", len(taken), queue, limit)
+        in_all, most = self.open_in_all(environment.id), self.queues.most
+        rule(most is None or in_all <= most, "%d runs of the environment run, its limit is %s", in_all, most)
+        self.queues.follow_start(recorded, queue, environment)
 
     def _check_claim(self, key: Key, recorded: Recorded) -> None:
         target = key.stands_for(recorded.recorded_at)
@@ -99,8 +111,8 @@ class LogCheck:
         rule(target is None or is_freed, "%s stands for %s, and there is %s", key.id, target, recorded.event)
 
 
-def _lane_of(run: Run) -> tuple[Slots, str]:
-    return slots_of(run), run.task
+def _lane_of(run: Run) -> tuple[Slots, Kind]:
+    return slots_of(run), Kind(run.task, run.lock, run.last_version, run.machine)
 
 
 def _place_of(run: Run) -> tuple[int, str]:

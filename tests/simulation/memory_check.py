@@ -3,9 +3,12 @@
 from collections.abc import Sequence
 
 from domain import states
+from domain.engine import Engine
+from domain.environment import Environment
 from domain.events import Recorded
 from domain.lifecycle import deadline_of
 from domain.memory import Memory
+from domain.ready import slots_of
 from domain.run import Run
 from domain.status import Status
 from tests.simulation.log_check import LogCheck
@@ -45,7 +48,35 @@ class MemoryCheck:
         timer = memory.next_due()
         rule(due is None or (timer is not None and timer <= due), "next timer at %s, next deadline at %s", timer, due)
 
+    def check_rest(self, engine: Engine, now: int) -> None:
+        """The engine finds nothing to do: nobody who may start waits while a worker wants it. Raises Violation."""
+        sessions = engine._turns._sessions  # pyright: ignore[reportPrivateUsage]
+        wanting = [each for each in sessions.values() if each.sequence and each.want > len(each.runs)]
+        for stream in sorted(self._log.unfinished) if wanting else ():
+            run = self._log.states[stream]
+            assert isinstance(run, Run)
+            if run.status is not Status.QUEUED or not self._may_start(run, now):
+                continue
+            environment = self._log.states[run.environment]
+            assert isinstance(environment, Environment)
+            able = [each.id for each in wanting if run.task in environment.versions[each.version]]
+            rule(not able, "%s waits, its queue is open, there is a slot, and %s want it", stream, able)
+
+    def _may_start(self, run: Run, now: int) -> bool:
+        log, slots = self._log, slots_of(run)
+        environment = log.states[run.environment]
+        assert isinstance(environment, Environment)
+        limit, most = log.queues.limit_of(environment, run.queue), log.queues.most
+        return (
+            log.queues.is_open(environment, run.queue, now)
+            and (limit is None or len(log.open.get(slots, ())) < limit)
+            and (most is None or log.open_in_all(environment.id) < most)
+        )
+
     def _check_slots(self, memory: Memory) -> None:
         for slots, open_runs in self._log.open.items():
             taken = memory.ready.taken(slots)
             rule(taken == len(open_runs), "%d slots of %s are taken by the open attempts %s", taken, slots, open_runs)
+        for environment in {slots.environment for slots in self._log.open}:
+            in_all, expected = memory.ready.taken_in_all(environment), self._log.open_in_all(environment)
+            rule(in_all == expected, "%d slots of %s are taken by %d attempts", in_all, environment, expected)

@@ -133,7 +133,7 @@ class Server:
             engine.provide({stream: fold(histories.get(stream, ())) for stream in missing})
         now = self._world.now()
         batch = engine.take_batch(now)
-        self._checks.decided(batch, now.mono)
+        self._checks.decided(engine, batch, now)
         if batch is None:
             wait = engine.wait_ms(now)
             self._wake(LOOK_MS if wait is None else min(LOOK_MS, max(1, wait)))

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
-from domain.events import Queue, Recorded, TaskSettings
+from domain.events import Queue, RateLimit, Recorded, TaskSettings
 from domain.retry import Retry
 from tests.simulation.checks import Checks
 from tests.simulation.clients import Client
@@ -21,6 +21,10 @@ QUIET_MS = 3 * LEASE_MS
 """How long it may take then until workers know that nothing is theirs any more."""
 ENVIRONMENT = "env_1"
 NARROW = "narrow"
+RATE = RateLimit(2, 2_000)
+QUEUES = (NARROW, "hasty", "rated", "task/plain", "task/steady")
+REOPEN_MS = 5_000
+"""How often everything is opened again when nobody closes anything any more."""
 
 
 def _tasks(retry: Retry, limit: int) -> tuple[TaskSettings, ...]:
@@ -30,6 +34,7 @@ def _tasks(retry: Retry, limit: int) -> tuple[TaskSettings, ...]:
         TaskSettings("narrow", queue=Queue(NARROW, limit), max_duration=3_000),
         TaskSettings("narrow-too", queue=Queue(NARROW), retry=retry, max_duration=2_000),
         TaskSettings("hasty", queue=Queue("hasty", 2), retry=retry, ttl=4_000),
+        TaskSettings("rated", queue=Queue("rated", rate_limit=RATE), retry=retry),
     )
 
 
@@ -52,13 +57,16 @@ class Simulation:
         self._network = Network(self.world, self._faults, self._server)
         self._codes = CODES[: self.world.draw(1, len(CODES))]
         tasks = tuple(task.id for task in CODES[0].tasks)
-        self._clients = [Client(self.world, self._network, ENVIRONMENT, tasks) for _ in range(self.world.draw(1, 3))]
+        self._clients = [
+            Client(self.world, self._network, ENVIRONMENT, tasks, QUEUES) for _ in range(self.world.draw(1, 3))
+        ]
 
     def run(self) -> None:
         """Live through the faults, and past them."""
         self._clients[0].create_environment(self._begin)
         self._run_until(FAULTS_MS)
         self._faults.end()
+        self._reopen()
         self._run_until(FAULTS_MS + REST_MS, lambda: self._is_over)
         rule(self._is_over, "not over: %s", sorted(self._checks.log.unfinished))
         self._run_until(self.world.mono + QUIET_MS)
@@ -66,6 +74,12 @@ class Simulation:
         rule(not held, "workers still hold %s", held)
         self._run_until(self.world.mono + QUIET_MS, lambda: self._server.is_idle)
         self._server.stop()
+
+    def _reopen(self) -> None:
+        # A request to close something may still be on its way.
+        if not self._is_over:
+            self._clients[0].open_everything()
+            self.world.after(REOPEN_MS, self._reopen)
 
     def _begin(self) -> None:
         for _ in range(self.world.draw(1, 4)):
@@ -94,6 +108,9 @@ class Simulation:
 
     def _held_by(self, session: str) -> frozenset[tuple[str, int]]:
         return frozenset(attempt for worker in self._workers if worker.session == session for attempt in worker.held)
+
+    def _new_client(self, tasks: tuple[str, ...]) -> Client:
+        return Client(self.world, self._network, ENVIRONMENT, tasks, QUEUES)
 
     def _hire(self) -> None:
         code = self._codes[self.world.draw(0, len(self._codes) - 1)]

@@ -1,7 +1,7 @@
-"""The simulation is worth its time: five bugs, each planted into the engine for one test, are all found."""
+"""The simulation is worth its time: ten bugs, each planted into the engine for one test, are all found."""
 
 import re
-from collections.abc import Callable, Container, Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 from msgspec.structs import replace
@@ -11,9 +11,11 @@ from domain.attempts import Report
 from domain.draft import Draft
 from domain.errors import RunfoldError
 from domain.events import RunDequeued, RunEvent
+from domain.lanes import KeyLine, QueueLine
 from domain.lifecycle import Deadline
+from domain.limits import Counted, Gate, QueueLimits
 from domain.memory import Memory
-from domain.ready import ReadyRuns
+from domain.ready import Kind, ReadyRuns
 from domain.run import Run
 from domain.status import Status
 from domain.transitions import TRANSITIONS, Transition
@@ -29,10 +31,8 @@ def a_run_is_handed_out_twice(monkeypatch: pytest.MonkeyPatch) -> None:
     again = Transition(frozenset({Status.QUEUED, Status.DEQUEUED}), Status.DEQUEUED)
     monkeypatch.setitem(TRANSITIONS, event, again)
 
-    def take_twice(
-        self: ReadyRuns, environment: str, tasks: Container[str], limit_of: Callable[[str], int | None]
-    ) -> Iterator[Run]:
-        for run in take(self, environment, tasks, limit_of):
+    def take_twice(self: ReadyRuns, environment: str, may_take: Callable[[Kind], bool], now: int) -> Iterator[Run]:
+        for run in take(self, environment, may_take, now):
             yield run
             yield run
 
@@ -83,12 +83,63 @@ def a_canceled_run_keeps_its_slot(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ReadyRuns, "replace", keep_slot)
 
 
+def a_queue_that_goes_on_is_not_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever was out because of a pause or a limit stays out when that is over."""
+
+    def forget(_ready: ReadyRuns, environment: str, queue: str | None = None) -> None:
+        pass
+
+    monkeypatch.setattr(ReadyRuns, "reopen", forget)
+
+
+def a_free_slot_is_not_given_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A key that was full stays out when one of its attempts is over."""
+
+    def forget(_ready: ReadyRuns, queue: QueueLine, key: KeyLine) -> None:
+        pass
+
+    monkeypatch.setattr(ReadyRuns, "_let_in", forget)
+
+
+def a_pause_does_not_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A paused queue hands out its runs."""
+    gate = QueueLimits.gate
+
+    def open_gate(self: QueueLimits, environment: str, queue: str) -> Gate:
+        return gate(self, environment, queue)._replace(is_paused=False)
+
+    monkeypatch.setattr(QueueLimits, "gate", open_gate)
+
+
+def starts_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was handed out under a rate limit is not recorded."""
+
+    def nothing(_limits: QueueLimits) -> Iterator[Counted]:
+        return iter(())
+
+    monkeypatch.setattr(QueueLimits, "counted", nothing)
+
+
+def the_environment_has_no_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Slots are counted for each queue alone."""
+
+    def no_limit(_limits: QueueLimits, environment: str) -> None:
+        return None
+
+    monkeypatch.setattr(QueueLimits, "limit_in_all", no_limit)
+
+
 BUGS: dict[Callable[[pytest.MonkeyPatch], None], str] = {
     a_run_is_handed_out_twice: "RunDequeued.* while RunDequeued.* is open",
     a_late_result_is_accepted: "Attempt.* by worker.*, but RunDequeued.* is open",
     a_timer_is_lost: "next timer at .*, next deadline at ",
     an_answer_does_not_wait_for_its_commit: "is said to be ",
     a_canceled_run_keeps_its_slot: "slots of .* are taken by the open attempts",
+    a_queue_that_goes_on_is_not_looked_at: "waits, its queue is open",
+    a_free_slot_is_not_given_on: "waits, its queue is open",
+    a_pause_does_not_count: "which is paused",
+    starts_are_forgotten: "starts are not counted",
+    the_environment_has_no_limit: "runs of the environment run",
 }
 
 

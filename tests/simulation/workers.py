@@ -1,11 +1,12 @@
 """A worker as docs/reference/worker-protocol.md describes it, with code that succeeds, fails, hangs and dies."""
 
 from collections.abc import Callable, Iterable
+from typing import Any
 
 from msgspec import Raw, Struct
 
 from domain.attempts import Report
-from domain.commands import HandOut, RegisterVersion, Turn, TurnAnswer
+from domain.commands import HandOut, Registered, RegisterVersion, Turn, TurnAnswer
 from domain.draft import Answer
 from domain.errors import UnknownVersion
 from domain.events import RunError, TaskSettings
@@ -71,15 +72,15 @@ class Worker:
     def _register(self, then: Callable[[], None]) -> None:
         def make() -> RegisterVersion:
             wall = self._world.now().wall
-            origin = {"environment": self._environment, "actor": self.session, "cause": "register"}
+            origin: dict[str, Any] = {"environment": self._environment, "actor": self.session, "cause": "register"}
             return RegisterVersion(**origin, at=wall, digest=self._code.digest, tasks=self._code.tasks, day="20270115")
 
         def done(answer: Answer) -> None:
             if is_worth_repeating(answer):
                 self._later(self._world.draw(50, 500), lambda: self._register(then))
                 return
-            assert isinstance(answer, str), answer
-            self._version = answer
+            assert isinstance(answer, Registered), answer
+            self._version = answer.version
             then()
 
         self._network.call(make, lambda answer: self._wake(lambda: done(answer)), patience=PATIENCE_MS)

@@ -16,7 +16,7 @@ from tests.app.routes import routes_of
 
 INTRODUCTION = """Every request carries the header `Authorization: Bearer <secret key>`, but for `/livez`, `/readyz`,
 `/metrics`, `/docs` and `/openapi.json`. A key opens one environment, and nothing of another one can be seen or changed
-with it.
+with it. The admin key (`RUNFOLD_ADMIN_KEY`) opens `/api/v1/environments` and nothing else.
 
 - Bodies and answers are JSON (`content-type` is not looked at). Fields that nobody knows are ignored.
 - What there is none of is left out of an answer, never `null`. In the options of a trigger `null` is the same as
@@ -27,11 +27,16 @@ with it.
 - A request that is refused wrote nothing, and says why: see [errors](errors.md).
 - Send `x-trigger-request-idempotency-key: <uuid>` with a trigger, a batch or a replay, and the same request sent
   again within an hour gets the same answer and does nothing.
-- With `x-trigger-api-version: 2025-07-16` statuses have the names of Trigger.dev v4: see [statuses](statuses.md).
+- With `x-trigger-api-version: 2025-07-16` statuses have the names of Trigger.dev v4, and with `?vocabulary=` those of
+  any of four systems: see [statuses](statuses.md#vocabularies).
 - `/docs` shows all this to try out, `/openapi.json` to machines."""
 
 TITLES = {
     "runs": "Runs",
+    "queues": "Queues",
+    "deployments": "Deployments",
+    "connections": "Connections",
+    "environments": "Environments and keys",
     "ledger": "The ledger",
     "workers": "Workers",
     "health": "Health",
@@ -72,6 +77,18 @@ NOTES = {
     ("POST", "/api/v1/runs/{run}/replay"): "The body may be empty. Copied are payload, metadata, tags, queue,"
     " concurrencyKey, machine and test; each of them, and all other options of a trigger, may be given anew beside one"
     " another (`queue` as a plain name).",
+    ("GET", "/api/v1/queues"): "A queue is shown when a version declares it, when it has unfinished runs, or when"
+    " somebody paused or limited it. `name` is without `task/`, and `type` says whether it is a task's own queue.",
+    ("GET", "/api/v1/queues/{queue}"): "A slash in the name is sent as `%252F`, or as it is. `concurrencyLimit` is the"
+    " limit that counts, for each concurrency key apart; `running` and `queued` are those of all keys together.",
+    ("POST", "/api/v1/queues/{queue}/concurrency/override"): "`concurrencyLimit` is 0 to 100,000, and not more than"
+    " the limit of the environment.",
+    ("GET", "/api/v1/deployments"): "A deployment is a version of the tasks, as a worker or `runfold deploy`"
+    " registered it. `deployedAt` is when that was, `promotedAt` when it last became the current one.",
+    ("POST", "/api/v1/environments"): "`type` is DEVELOPMENT, STAGING, PRODUCTION or PREVIEW; `project` and"
+    " `organization` are told to tasks, `default` if left out. `concurrencyLimit` is 0 to 100,000.",
+    ("PUT", "/api/v1/connections/{name}"): "A name has 1 to 128 printable characters; credentials have at most"
+    " 65,536 bytes.",
     ("GET", "/api/v1/ledger/events"): "Follow the ledger by asking again with `after` set to `next`, until `next` is"
     " `head`. [Events](events.md) has them all.",
     ("GET", "/metrics"): "[Metrics](metrics.md) has them all.",
@@ -109,6 +126,7 @@ def _route(method: str, path: str, operation: Any, examples: Sequence[Shown]) ->
         yield table(("query", "meaning"), [(code(each["name"]), each["description"]) for each in query])
     if path.endswith("/trigger"):
         yield table(("option", "meaning"), [(code(name), meaning) for name, meaning in OPTIONS.items()])
+        yield "[Options](options.md) has the words of other systems for them, and the tests that show what each does."
     good = [each for each in examples if each.status < 400]
     assert good, f"{method} {path} has no example"
     for each in good:

@@ -18,6 +18,7 @@ the fields of RFC 9457 beside it. Nothing was written when a request was refused
 WHAT_TO_DO = {
     400: "Mend the request: the sentence names the place.",
     401: "Send the header `Authorization: Bearer <secret key>` with a key of this engine.",
+    403: "Use the admin key of the engine (`RUNFOLD_ADMIN_KEY`), or a key of the environment that is named.",
     404: "Look at the path, the id and the key: what is named does not exist in this environment.",
     405: "Use a method that the header `Allow` names.",
     413: "Send less: large values belong into a store, and the payload says where.",

@@ -17,7 +17,11 @@ Moments inside `data` are milliseconds since 1970 (UTC); names that end with `_m
 
 ENVELOPE = (
     ("position", "integer", "The place in the ledger, counted from 1 without gaps."),
-    ("id", "string", "To what it happened: a run, an environment, a batch or an idempotency key."),
+    (
+        "id",
+        "string",
+        "To what it happened: a run, a batch, a queue, an idempotency key, an environment, a connection.",
+    ),
     ("version", "integer", "It is the so-many-th event of that, counted from 1."),
     ("type", "string", "One of the names below."),
     ("occurredAt", "ISO 8601 date", "When it happened; a worker's word counts within reason."),
@@ -25,7 +29,7 @@ ENVELOPE = (
     (
         "actor",
         "string",
-        "Who did it: `key:` and digits of the key's SHA-256, `worker:` and its session, or the engine.",
+        "Who did it: `key:` and digits of the key's SHA-256, `admin`, `worker:` and its session, or the engine.",
     ),
     ("cause", "string", "What it answers: a request, `turn:` and its sequence, a timer, or `event:` and its position."),
     ("data", "object", "The fields of the event, as below."),

@@ -5,7 +5,8 @@ from collections.abc import Awaitable, Callable
 from typing import Any, NamedTuple
 
 from adapters.ids import Uuid7Ids
-from tests.app.harness import Engine, running_engine
+from adapters.secrets import Vault
+from tests.app.harness import ADMIN_KEY, MASTER_KEY, Engine, running_engine
 
 Json = Any
 TASK = {
@@ -53,7 +54,8 @@ class Recorder:
 
 async def record() -> list[Shown]:
     """All examples, in the order in which they are to be read."""
-    async with running_engine(ids=Uuid7Ids(random.Random(1).randbytes)) as engine:
+    vault = Vault([MASTER_KEY], random.Random(2).randbytes)
+    async with running_engine(ids=Uuid7Ids(random.Random(1).randbytes), vault=vault) as engine:
         recorder = Recorder(engine)
         for part in PARTS:
             await part(recorder)
@@ -141,6 +143,14 @@ async def _change(at: Recorder) -> None:
     await at.show("POST", replay, "", {"maxAttempts": 0}, run=run)
 
 
+async def _explain(at: Recorder) -> None:
+    route = "/api/v1/runs/{run}/explain"
+    waiting = await at.engine.trigger("send-email", {"to": "kim"}, delay="1h")
+    await at.show("GET", route, run=waiting)
+    await at.show("GET", route, run=await at.engine.trigger("not-deployed-yet"))
+    await at.show("GET", route, run=UNKNOWN)
+
+
 async def _annotate(at: Recorder) -> None:
     tags, metadata = "/api/v1/runs/{run}/tags", "/api/v1/runs/{run}/metadata"
     run = await at.engine.trigger("send-email", {"to": "zoe"}, tags=["first"], metadata={"seen": 1})
@@ -160,6 +170,25 @@ async def _keys(at: Recorder) -> None:
     route, body = "/api/v1/idempotencyKeys/{key}/reset", {"taskIdentifier": "send-email"}
     await at.show("POST", route, "", body, key="welcome-ada")
     await at.show("POST", route, "", body, key="welcome-ada")
+
+
+async def _queues(at: Recorder) -> None:
+    queue, named = "/api/v1/queues/{queue}", {"type": "custom"}
+    override, limit = f"{queue}/concurrency/override", "/api/v1/concurrency"
+    await at.show("GET", "/api/v1/queues", query="?page=1&perPage=2")
+    await at.show("GET", "/api/v1/queues", query="?page=0")
+    await at.show("GET", queue, queue="emails", query="?type=custom")
+    await at.show("GET", queue, queue="emails", query="?type=task")
+    await at.show("POST", f"{queue}/pause", "", named | {"action": "pause"}, queue="emails")
+    await at.show("POST", f"{queue}/pause", "", named | {"action": "resume"}, queue="emails")
+    await at.show("POST", f"{queue}/pause", "", named | {"action": "stop"}, queue="emails")
+    await at.show("PUT", limit, "", {"concurrencyLimit": 50})
+    await at.show("PUT", limit, "", {"concurrencyLimit": -1})
+    await at.show("GET", limit)
+    await at.show("POST", override, "", named | {"concurrencyLimit": 5}, queue="emails")
+    await at.show("POST", override, "", named | {"concurrencyLimit": 51}, queue="emails")
+    await at.show("POST", f"{queue}/concurrency/reset", "", named, queue="emails")
+    await at.show("POST", f"{queue}/concurrency/reset", "", named, queue="nothing")
 
 
 async def _ledger(at: Recorder) -> None:
@@ -182,6 +211,51 @@ async def _worker(at: Recorder) -> None:
     await at.show("POST", turn, "", body | {"sequence": 3, "session": "me"})
 
 
+async def _deployments(at: Recorder) -> None:
+    route = "/api/v1/deployments"
+    promote = f"{route}/{{deployment}}/promote"
+    await at.engine.post("/worker/v1/register", {"tasks": [TASK, {"id": "remind"}]})
+    listed = (await at.engine.get(route))["data"]
+    await at.show("GET", route, query="?page[size]=1")
+    await at.show("GET", route, query="?status=DONE")
+    await at.show("GET", f"{route}/current")
+    await at.show("GET", f"{route}/latest")
+    await at.show("GET", f"{route}/{{deployment}}", deployment=listed[-1]["id"])
+    await at.show("GET", f"{route}/{{deployment}}", deployment="20200101.1")
+    await at.show("POST", promote, deployment=listed[-1]["version"])
+    await at.show("POST", promote, deployment="20200101.1")
+
+
+async def _connections(at: Recorder) -> None:
+    route = "/api/v1/connections"
+    one, credentials = f"{route}/{{name}}", {"credentials": {"token": "ghp_…"}}
+    await at.show("PUT", one, "", credentials, name="github")
+    await at.show("PUT", one, "", {"token": "ghp_…"}, name="github")
+    await at.show("GET", route)
+    await at.show("GET", one, name="github")
+    await at.show("GET", one, name="slack")
+    await at.show("POST", f"{route}/rotate")
+    await at.show("DELETE", one, name="github")
+    await at.show("DELETE", one, name="github")
+
+
+async def _environments(at: Recorder) -> None:
+    route, as_admin = "/api/v1/environments", {"authorization": f"Bearer {ADMIN_KEY}"}
+    keys = f"{route}/{{slug}}/keys"
+    body = {"slug": "live", "type": "PRODUCTION", "project": "shop", "concurrencyLimit": 100}
+    await at.show("POST", route, "", body, headers=as_admin)
+    await at.show("POST", route, "", body, headers=as_admin)
+    await at.show("POST", route, "", body)
+    await at.show("GET", route, headers=as_admin)
+    made = await at.show("POST", keys, slug="dev")
+    await at.show("POST", keys, slug="live")
+    await at.show("GET", keys, slug="dev")
+    await at.show("DELETE", f"{keys}/{{key}}", slug="dev", key=made["id"])
+    await at.show("DELETE", f"{keys}/{{key}}", slug="dev", key=made["id"])
+    (last,) = (await at.engine.get(keys.format(slug="dev")))["data"]
+    await at.show("DELETE", f"{keys}/{{key}}", slug="dev", key=last["id"])
+
+
 async def _health(at: Recorder) -> None:
     await at.engine.listed()
     await at.show("GET", "/livez")
@@ -196,5 +270,7 @@ def _excerpt(metrics: str) -> str:
 
 
 PARTS: tuple[Callable[[Recorder], Awaitable[None]], ...] = (
-    *(_trigger, _batch, _list, _retrieve, _result, _events, _change, _annotate, _keys, _ledger, _worker, _health),
+    *(_trigger, _batch, _list, _retrieve, _result, _events, _change, _explain, _annotate, _keys, _queues),
+    *(_ledger, _worker),
+    *(_deployments, _connections, _environments, _health),
 )

@@ -7,6 +7,8 @@ from typing import Any
 
 from msgspec import json
 
+from tests.shown import Showing
+
 NOTICE = "<!-- Made from the code by `python -m tests.app.references`; a test says when it is out of date. -->"
 
 
@@ -24,6 +26,11 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 def code(*names: object) -> str:
     """Names as code, joined by commas."""
     return ", ".join(f"`{name}`" for name in names)
+
+
+def links_to(showings: Iterable[Showing]) -> str:
+    """The tests that show something, for a page in docs/reference."""
+    return ", ".join(f"[{each.test}](../../{each.path})" for each in showings) or "none yet"
 
 
 def block(language: str, text: str) -> str:

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from tests.app.harness import running_engine
-from tests.app.references import api, errors, events, metrics, statuses
+from tests.app.references import api, errors, events, metrics, options, statuses
 from tests.app.references.examples import record
 
 FOLDER = Path(__file__).parents[3] / "docs" / "reference"
@@ -19,5 +19,6 @@ async def pages() -> dict[str, str]:
         "errors.md": errors.text(),
         "events.md": events.text(),
         "metrics.md": measured,
+        "options.md": options.text(),
         "statuses.md": statuses.text(),
     }

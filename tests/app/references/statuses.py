@@ -3,16 +3,34 @@
 from domain.events import RunEvent
 from domain.status import EXECUTING, FINAL, INITIAL, LIVE, NOT_YET_REACHABLE, Status
 from domain.transitions import TRANSITIONS
-from domain.vocabulary import OLD_NAMES, V4_NAMES, helpers
-from tests.app.references.markdown import block, code, member_docs, page, table
+from domain.vocabulary import EXECUTIONS, FULL, OLD_NAMES, V2, V3, V4, VOCABULARIES, Vocabulary
+from tests.app.references.markdown import block, code, links_to, member_docs, page, table
+from tests.shown import showings
 
 INTRODUCTION = """A run is in one of these statuses. They are the union of the words of four systems: the statuses of
 Trigger.dev v2, v3 and v4, and the states of TrigRun. Commands, tests and this page read the same table
 (`domain/transitions.py`).
 
-The API shows the names of the first column. A request with the header `x-trigger-api-version: 2025-07-16` is
-answered with the names of the column *v4 shows*, which are all that Trigger.dev's SDK understands. Filters take
-the names of both, and mean every status that is shown under the name."""
+The API shows the names of the first column. A request with `?vocabulary=` is answered in the words of another
+system, and one with the header `x-trigger-api-version: 2025-07-16`, whose SDK understands no others, in those of v4:
+see [vocabularies](#vocabularies)."""
+
+VOCABULARY_TEXT = """Routes that answer runs (list, retrieve, reschedule) take `?vocabulary=` with one of the names
+in the head of this table, where `full` is our own and `executions` TrigRun's; another one is refused with 400. Where a
+system has no word for a status it is shown under the one that says most nearly what its client needs to know. Sentences
+of errors, events and the ledger always have the full names."""
+
+SPELLING = """v2 is spelled as its API spelled it. Its documents say *Completed* for `SUCCESS`, *Failed* for `FAILURE`
+and *Waiting* for `WAITING_TO_CONTINUE`."""
+
+SHARED_TEXT = """These words stand for several statuses. Filters take the words of the vocabulary that is asked for
+and the full names, and mean every status that is shown under the word."""
+
+QUESTIONS = """Each run in an answer carries these booleans, which are true for the words beside them. Every final
+status is completed, and a canceled run has not failed: only TrigRun knows no other word for it. v3 had no word for
+waiting, and called a frozen run one that executes."""
+
+SHOWN_TEXT = """Each of these tests brings a run into the status through the public API, and fails when it does not."""
 
 KINDS = ((INITIAL, "initial"), (EXECUTING, "executing"), (FINAL, "final"))
 ALL = "v4, v3, v2, TrigRun"
@@ -43,15 +61,24 @@ KNOWN_FROM = {
 
 def text() -> str:
     """The whole page."""
-    old = f"Filters also take {code(*OLD_NAMES)}, an older name of {code(*OLD_NAMES.values())}."
+    old = f"Whatever the vocabulary, filters also take {code(*OLD_NAMES)} for {code(*OLD_NAMES.values())}."
     return page(
         "Statuses",
         INTRODUCTION,
         _statuses(),
+        "## Vocabularies",
+        VOCABULARY_TEXT,
+        _vocabularies(),
+        SPELLING,
+        SHARED_TEXT,
+        _shared(),
         old,
         "## Questions that every run answers",
-        "Each run in an answer carries these booleans. A canceled run has not failed; every final status is completed.",
+        QUESTIONS,
         _helpers(),
+        "## Shown by",
+        SHOWN_TEXT,
+        _shown(),
         "## Transitions",
         "What may happen in which status, and where it leads. Nothing else is possible: a command that would need"
         " another way is refused. *Any that is not final* are " + code(*sorted(LIVE)) + ".",
@@ -65,13 +92,12 @@ def text() -> str:
 def _statuses() -> str:
     docs = member_docs(Status)
     return table(
-        ("status", "kind", "meaning", "v4 shows", "known from", "reachable"),
+        ("status", "kind", "meaning", "known from", "reachable"),
         [
             (
                 code(status),
                 _kind(status),
                 docs[status.name],
-                code(V4_NAMES[status]),
                 KNOWN_FROM[status],
                 "not yet" if status in NOT_YET_REACHABLE else "yes",
             )
@@ -80,15 +106,61 @@ def _statuses() -> str:
     )
 
 
+def _vocabularies() -> str:
+    return table(
+        [code(name) for name in VOCABULARIES],
+        [[code(vocabulary.words[status]) for vocabulary in VOCABULARIES.values()] for status in Status],
+    )
+
+
+def _shared() -> str:
+    return table(
+        ("vocabulary", "word", "stands for"),
+        [
+            (code(vocabulary.name), code(word), code(*statuses))
+            for vocabulary in (V4, V3, V2, EXECUTIONS)
+            for word, statuses in _by_word(vocabulary).items()
+            if len(statuses) > 1
+        ],
+    )
+
+
+def _by_word(vocabulary: Vocabulary) -> dict[str, list[Status]]:
+    found: dict[str, list[Status]] = {}
+    for status, word in vocabulary.words.items():
+        found.setdefault(word, []).append(status)
+    return found
+
+
 def _kind(status: Status) -> str:
     return next(name for members, name in KINDS if status in members)
 
 
 def _helpers() -> str:
-    names = list(helpers(Status.QUEUED))
     return table(
-        ("boolean", "true for"),
-        [(code(name), code(*(status for status in Status if helpers(status)[name]))) for name in names],
+        ["boolean", *(code(name) for name in VOCABULARIES)],
+        [
+            [
+                code(question),
+                *(code(*_true_for(vocabulary, question)) or "none" for vocabulary in VOCABULARIES.values()),
+            ]
+            for question in FULL.helpers[Status.QUEUED]
+        ],
+    )
+
+
+def _true_for(vocabulary: Vocabulary, question: str) -> list[str]:
+    return [
+        word
+        for word, statuses in _by_word(vocabulary).items()
+        if all(vocabulary.helpers[status][question] for status in statuses)
+    ]
+
+
+def _shown() -> str:
+    return table(
+        ("status", "test"),
+        [(code(status), links_to(each for each in showings() if status in each.statuses)) for status in Status],
     )
 
 

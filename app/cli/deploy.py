@@ -1,0 +1,11 @@
+"""`runfold deploy`, which needs the code of users, and so is the launcher's and not the engine's."""
+
+from typing import Annotated, NoReturn
+
+import typer
+
+
+def deploy(_arguments: Annotated[list[str] | None, typer.Argument(metavar="FILE_OR_MODULE")] = None) -> NoReturn:
+    """Make the tasks that a file or a module defines the current version, without starting a worker."""
+    # The launcher never sends `deploy` here; `python -m app deploy` does.
+    raise typer.BadParameter("The engine runs no code of yours: use `runfold deploy`.")

@@ -1,0 +1,97 @@
+"""Connections with their credentials sealed and opened: what the routes, and the hand-outs of runs, ask for."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from msgspec import Raw
+
+from adapters.secrets import key_name_of
+from app.reader import Reader
+from app.service import Service
+from domain import commands, states
+from domain.connection import Connection, stream_of
+from domain.errors import InvalidInput, NotFound
+
+SECRET_MAX_BYTES = 65_536
+_CONNECTION = "connection"
+_AUTH = "authorization of run"
+
+
+async def connections_of(reader: Reader, environment: str) -> list[Connection]:
+    """Those of an environment that are ready, by name."""
+    histories = await reader.read(reader.ledger.read_kind, "conn")
+    found = [states.fold(history) for history in histories.values() if history[0].environment == environment]
+    ready = [each for each in found if isinstance(each, Connection) and each.is_ready]
+    return sorted(ready, key=lambda connection: connection.name)
+
+
+async def connection_of(reader: Reader, environment: str, name: str) -> Connection:
+    """One that is ready. Raises NotFound."""
+    found = states.fold(await reader.history(stream_of(environment, name)))
+    if not isinstance(found, Connection) or not found.is_ready:
+        raise NotFound(f"There is no connection {name} in this environment.")
+    return found
+
+
+async def save(service: Service, name: str, credentials: Raw, origin: dict[str, Any]) -> Connection:
+    """Seal the credentials, and make the connection ready with them. Raises KeyMissing, InvalidInput."""
+    sealed = _seal(service, origin["environment"], _CONNECTION, name, credentials)
+    command = commands.SaveConnection(name=name, sealed=sealed, key_name=key_name_of(sealed), **origin)
+    connection = await service.loop.submit(command)
+    assert isinstance(connection, Connection), "it replaces whatever was there"
+    return connection
+
+
+async def rotate(service: Service, origin: dict[str, Any]) -> tuple[int, int]:
+    """Seal with the first key what is sealed with others; returns how many that were, and how many it had sealed.
+
+    Raises KeyMissing, SealBroken when one of them cannot be opened; then all stay as they are.
+    """
+    found = await connections_of(service, origin["environment"])
+    first = service.vault.first_key().name if found else ""
+    others = [each for each in found if each.key != first]
+    opened = [_open(service, each.environment, _CONNECTION, each.name, each.sealed or "") for each in others]
+    rotated = 0
+    for before, credentials in zip(others, opened, strict=True):
+        sealed = _seal(service, before.environment, _CONNECTION, before.name, credentials)
+        # What was saved meanwhile has the first key, and must not be replaced by what was there before.
+        command = commands.SaveConnection(
+            name=before.name, sealed=sealed, key_name=key_name_of(sealed), replaces=before.sealed, **origin
+        )
+        rotated += await service.loop.submit(command) is not None
+    return rotated, len(found) - rotated
+
+
+def credentials_of(service: Service, environment: str, names: Iterable[str]) -> dict[str, Raw]:
+    """The credentials of these connections of an environment (by its id), as JSON.
+
+    Raises NotFound for one that is not ready, KeyMissing and SealBroken for one that cannot be opened.
+    """
+    opened: dict[str, Raw] = {}
+    for name in names:
+        connection = service.loop.engine.memory.connection(environment, name)
+        if connection is None or connection.sealed is None:
+            raise NotFound(f"There is no connection {name} in this environment.")
+        opened[name] = _open(service, environment, _CONNECTION, name, connection.sealed)
+    return opened
+
+
+def seal_auth(service: Service, environment: str, run: str, result: Raw) -> str:
+    """What the auth resolver said of a run, as it may be stored. Raises KeyMissing, InvalidInput."""
+    return _seal(service, environment, _AUTH, run, result)
+
+
+def open_auth(service: Service, environment: str, run: str, sealed: str) -> Raw:
+    """What the auth resolver said of a run. Raises KeyMissing, SealBroken."""
+    return _open(service, environment, _AUTH, run, sealed)
+
+
+def _seal(service: Service, environment: str, purpose: str, name: str, value: Raw) -> str:
+    plain = bytes(value)
+    if len(plain) > SECRET_MAX_BYTES:
+        raise InvalidInput(f"The {purpose} {name} has {len(plain)} bytes; at most {SECRET_MAX_BYTES} are kept.")
+    return service.vault.seal(plain, environment, purpose, name)
+
+
+def _open(service: Service, environment: str, purpose: str, name: str, sealed: str) -> Raw:
+    return Raw(service.vault.open(sealed, environment, purpose, name))

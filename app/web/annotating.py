@@ -1,0 +1,57 @@
+"""Routes that add to what is known of a run: tags and metadata."""
+
+from fastapi import APIRouter, Request
+from fastapi.responses import Response
+from msgspec import Raw
+
+from app.web import bodies, newruns
+from app.web.caller import CallerDep, ReaderDep, ServiceDep, history_of, origin_of, read_body
+from app.web.docs import body_of
+from app.web.triggering import json
+from domain import commands
+from domain import metadata as objects
+from domain import run as runs
+from domain.events import JSON_TYPE
+from domain.metadata import Operation
+
+router = APIRouter(tags=["runs"])
+TAGS_BODY_MAX_BYTES = 65_536
+METADATA_BODY_MAX_BYTES = 2_097_152
+
+
+@router.post("/api/v1/runs/{run}/tags", openapi_extra=body_of("TagsRequest"))
+async def add_tags(run: str, request: Request, service: ServiceDep, caller: CallerDep) -> Response:
+    """Give a run further tags, ten in all at most."""
+    body = bodies.decode(await read_body(request, TAGS_BODY_MAX_BYTES), bodies.TagsBody)
+    tags = newruns.tags_of(body.tags)
+    await service.loop.submit(commands.AddTags(run=run, tags=tags, **origin_of(service, caller)))
+    return json({"message": f"Successfully set {len(tags)} tags."})
+
+
+@router.get("/api/v1/runs/{run}/metadata")
+async def metadata(run: str, reader: ReaderDep, caller: CallerDep) -> Response:
+    """The metadata of a run, an empty object if it has none."""
+    state = runs.fold(await history_of(run, reader, caller))
+    assert state is not None, "a run has a history"
+    return json({"metadata": state.metadata if bytes(state.metadata) else {}, "metadataType": JSON_TYPE})
+
+
+@router.put("/api/v1/runs/{run}/metadata", openapi_extra=body_of("MetadataRequest"))
+async def update_metadata(run: str, request: Request, service: ServiceDep, caller: CallerDep) -> Response:
+    """Change the metadata of a run, of its parent and of the root of its family; answers the run's after it."""
+    body = bodies.decode(await read_body(request, METADATA_BODY_MAX_BYTES), bodies.MetadataBody)
+    after: Raw = await service.loop.submit(
+        commands.UpdateMetadata(
+            run=run,
+            replaces=None if body.metadata is None else objects.encode(body.metadata),
+            operations=_operations(body.operations),
+            parent_operations=_operations(body.parent_operations),
+            root_operations=_operations(body.root_operations),
+            **origin_of(service, caller),
+        )
+    )
+    return json({"metadata": after if bytes(after) else {}})
+
+
+def _operations(given: list[bodies.OperationBody]) -> tuple[Operation, ...]:
+    return tuple(Operation(each.type, each.key, each.value) for each in given)

@@ -1,0 +1,69 @@
+"""Connections: the credentials that tasks work with go in here, and never come out again."""
+
+from typing import Any
+
+from fastapi import APIRouter, Request
+from fastapi.responses import Response
+
+from app import connections
+from app.service import Service
+from app.web import bodies
+from app.web.caller import Caller, CallerDep, ReaderDep, ServiceDep, read_body
+from app.web.docs import body_of
+from app.web.newruns import named
+from app.web.triggering import json
+from domain import commands
+from domain.connection import Connection
+from domain.durations import iso
+
+router = APIRouter(tags=["connections"])
+BODY_MAX_BYTES = 2 * connections.SECRET_MAX_BYTES
+
+
+@router.get("/api/v1/connections")
+async def list_connections(reader: ReaderDep, caller: CallerDep) -> Response:
+    """The connections of the environment by name, without their credentials."""
+    found = await connections.connections_of(reader, caller.environment.id)
+    return json({"data": [_item(each) for each in found]})
+
+
+@router.post("/api/v1/connections/rotate")
+async def rotate(service: ServiceDep, caller: CallerDep) -> Response:
+    """Encrypt with the first key of the engine whatever is encrypted with another. Safe to repeat."""
+    rotated, unchanged = await connections.rotate(service, _origin(service, caller))
+    return json({"rotated": rotated, "unchanged": unchanged})
+
+
+@router.get("/api/v1/connections/{name:path}")
+async def retrieve(name: str, reader: ReaderDep, caller: CallerDep) -> Response:
+    """A connection, without its credentials."""
+    return json(_item(await connections.connection_of(reader, caller.environment.id, name)))
+
+
+@router.put("/api/v1/connections/{name:path}", openapi_extra=body_of("CredentialsRequest"))
+async def save(name: str, request: Request, service: ServiceDep, caller: CallerDep) -> Response:
+    """Keep credentials, any JSON, encrypted under this name; those before are replaced. Runs that wait for it go on."""
+    body = bodies.decode(await read_body(request, BODY_MAX_BYTES), bodies.CredentialsBody)
+    name = named(name, "connection name")
+    return json(_item(await connections.save(service, name, body.credentials, _origin(service, caller))))
+
+
+@router.delete("/api/v1/connections/{name:path}")
+async def remove(name: str, service: ServiceDep, caller: CallerDep) -> Response:
+    """Forget the credentials. Runs that need them wait from then on."""
+    await service.loop.submit(commands.RemoveConnection(name=name, **_origin(service, caller)))
+    return json({"name": name})
+
+
+def _item(connection: Connection) -> dict[str, Any]:
+    return {
+        "name": connection.name,
+        "createdAt": iso(connection.created_at),
+        "updatedAt": iso(connection.updated_at),
+        "keyName": connection.key,
+    }
+
+
+def _origin(service: Service, caller: Caller) -> dict[str, Any]:
+    at = service.clock.now().wall
+    return {"environment": caller.environment.id, "actor": caller.actor, "cause": caller.cause, "at": at}

@@ -1,0 +1,128 @@
+"""Environments and their secret keys: made with the admin key, the keys of one also with a key of its own."""
+
+import re
+from typing import Any
+
+from fastapi import APIRouter, Request
+from fastapi.responses import Response
+
+from app import environments
+from app.environments import KeyRow
+from app.reader import Reader
+from app.service import Service
+from app.web import bodies
+from app.web.caller import Keeper, KeeperDep, ReaderDep, ServiceDep, read_body
+from app.web.docs import body_of
+from app.web.errors import Forbidden
+from app.web.hand_outs import describe
+from app.web.newruns import named
+from app.web.triggering import json
+from domain import commands
+from domain.durations import iso
+from domain.environment import PREFIXES, Environment
+from domain.errors import InvalidInput
+
+router = APIRouter(tags=["environments"])
+BODY_MAX_BYTES = 65_536
+LIMIT_MAX = 100_000
+SLUG = re.compile("[a-z0-9][a-z0-9-]{0,59}")
+
+
+@router.post("/api/v1/environments", openapi_extra=body_of("CreateEnvironmentRequest"))
+async def create(request: Request, service: ServiceDep, keeper: KeeperDep) -> Response:
+    """Make an environment and its first key, which is told this once. Takes the admin key."""
+    if keeper.environment is not None:
+        raise Forbidden("Only the admin key makes environments: the engine has it in RUNFOLD_ADMIN_KEY.")
+    body = bodies.decode(await read_body(request, BODY_MAX_BYTES), bodies.CreateEnvironmentBody)
+    command, key = _creation(body, service, keeper)
+    await service.loop.submit(command)
+    environment = service.loop.engine.memory.environment(command.environment)
+    assert environment is not None, "it was made just now"
+    assert command.first_key is not None, "it was made with a key"
+    return json(_item(environment) | {"key": key, "hint": command.first_key.hint})
+
+
+@router.get("/api/v1/environments")
+async def list_environments(reader: ReaderDep, keeper: KeeperDep) -> Response:
+    """All environments with the admin key; with a key of one, that one."""
+    found = await environments.all_of(reader)
+    mine = [each for each in found if keeper.environment is None or each.id == keeper.environment.id]
+    return json({"data": [_item(each) for each in mine]})
+
+
+@router.get("/api/v1/environments/{slug}/keys")
+async def list_keys(slug: str, reader: ReaderDep, keeper: KeeperDep) -> Response:
+    """The secret keys of an environment, by what is known of them."""
+    environment = await _entered(slug, reader, keeper)
+    rows = environments.keys_in(await reader.history(environment.id))
+    return json({"data": [_key_item(row) for row in rows]})
+
+
+@router.post("/api/v1/environments/{slug}/keys")
+async def create_key(slug: str, service: ServiceDep, keeper: KeeperDep) -> Response:
+    """Make another secret key of an environment, which is told this once."""
+    environment = await _entered(slug, service, keeper)
+    key = environments.new_key(environment.type, service.vault.randbytes)
+    made = environments.created(key)
+    origin = _origin(environment.id, service, keeper)
+    await service.loop.submit(commands.AddKey(sha256=made.sha256, hint=made.hint, **origin))
+    return json({"key": key, "id": made.sha256[: environments.KEY_ID_LENGTH], "hint": made.hint})
+
+
+@router.delete("/api/v1/environments/{slug}/keys/{key}")
+async def revoke_key(slug: str, key: str, service: ServiceDep, keeper: KeeperDep) -> Response:
+    """Take a secret key back, named by its id, its hint or the beginning of its SHA-256. The last one stays."""
+    environment = await _entered(slug, service, keeper)
+    row = environments.key_among(environments.keys_in(await service.history(environment.id)), key)
+    origin = _origin(environment.id, service, keeper)
+    await service.loop.submit(commands.RevokeKey(sha256=row.sha256, **origin))
+    return json({"id": row.id, "hint": row.hint})
+
+
+async def _entered(slug: str, reader: Reader, keeper: Keeper) -> Environment:
+    """The environment of this slug, if the keeper may look after its keys. Raises Forbidden, NotFound."""
+    if keeper.environment is None:
+        return await environments.with_slug(reader, slug)
+    if keeper.environment.slug != slug:
+        raise Forbidden(f"This key opens the environment {keeper.environment.slug} only: use one of {slug}.")
+    return keeper.environment
+
+
+def _creation(
+    body: bodies.CreateEnvironmentBody, service: Service, keeper: Keeper
+) -> tuple[commands.CreateEnvironment, str]:
+    """The command, and the key that it makes. Raises InvalidInput."""
+    kind = body.type.upper()
+    if kind not in PREFIXES.values():
+        raise InvalidInput(f"There is no type {body.type[:40]!r}; types are {', '.join(PREFIXES.values())}.")
+    if not SLUG.fullmatch(body.slug):
+        raise InvalidInput("A slug has 1 to 60 small letters, digits and hyphens, no hyphen first.")
+    limit = body.concurrency_limit
+    if limit is not None and limit > LIMIT_MAX:
+        raise InvalidInput(f"The concurrency limit of an environment is 0 to {LIMIT_MAX}, not {limit}.")
+    key = environments.new_key(kind, service.vault.randbytes)
+    origin = _origin(service.ids.new("env", service.clock.now().wall), service, keeper)
+    command = commands.CreateEnvironment(
+        slug=body.slug,
+        type=kind,
+        project=named(body.project, "name of a project"),
+        organization=named(body.organization, "name of an organization"),
+        concurrency_limit=limit,
+        first_key=environments.created(key),
+        **origin,
+    )
+    return command, key
+
+
+def _item(environment: Environment) -> dict[str, Any]:
+    limit = environment.concurrency_limit
+    return describe(environment) | ({} if limit is None else {"concurrencyLimit": limit})
+
+
+def _key_item(row: KeyRow) -> dict[str, Any]:
+    return {"id": row.id, "hint": row.hint, "createdAt": iso(row.created_at), "createdBy": row.actor}
+
+
+def _origin(environment: str, service: Service, keeper: Keeper) -> dict[str, Any]:
+    at = service.clock.now().wall
+    return {"environment": environment, "actor": keeper.actor, "cause": keeper.cause, "at": at}

@@ -1,0 +1,128 @@
+"""Runs as workers are given them, with all that they need to know."""
+
+from typing import Any
+
+from msgspec import Raw, Struct
+from msgspec.structs import replace
+
+from app.connections import credentials_of, open_auth
+from app.service import Service
+from app.triggered import value_of
+from app.web.caller import Caller
+from domain import commands
+from domain.commands import HandOut, TurnAnswer
+from domain.environment import Environment
+from domain.errors import KeyMissing, LedgerCorrupt, NotFound, SealBroken
+from domain.events import API, NOTHING, Recorded, RunTriggered
+
+
+class RunBody(Struct, rename="camel", omit_defaults=True):
+    """A run as a worker is given it."""
+
+    id: str
+    token: int
+    task: str
+    attempt: int
+    payload_type: str
+    queue: str
+    created_at: int
+    environment: dict[str, str]
+    is_test: bool
+    tags: tuple[str, ...]
+    max_attempts: int
+    payload: Raw = NOTHING
+    max_duration: int | None = None
+    idempotency_key: str | None = None
+    batch_id: str | None = None
+    traceparent: str | None = None
+    kind: str = "attempt"
+    """Or auth: the worker is to ask the task's auth resolver."""
+    auth: Raw = NOTHING
+    connections: dict[str, Raw] = {}
+    machine: str | None = None
+    priority: int = 0
+    concurrency_key: str | None = None
+    metadata: Raw = NOTHING
+    parent_id: str | None = None
+    root_id: str | None = None
+    depth: int = 0
+    source: str = API
+    replay_of: str | None = None
+
+
+async def runs_of(answer: TurnAnswer, caller: Caller, service: Service) -> list[RunBody]:
+    """The runs of an answer. One of which something is lost or cannot be opened is given up, and not among them."""
+    known = service.triggered.known(hand_out.run for hand_out in answer.runs)
+    missing = [hand_out.run for hand_out in answer.runs if hand_out.run not in known]
+    if missing:
+        known |= await service.read(service.triggered.read, missing)
+    environment = describe(caller.environment)
+    runs: list[RunBody] = []
+    for hand_out in answer.runs:
+        recorded = known[hand_out.run]
+        assert isinstance(recorded.event, RunTriggered), "a run begins with its trigger"
+        payload = recorded.event.payload
+        try:
+            if recorded.event.payload_blob:
+                payload = await service.read(value_of, service.ledger, payload, recorded.event.payload_blob)
+            auth, connections = _secrets_of(hand_out, caller.environment.id, service)
+        except (LedgerCorrupt, NotFound, KeyMissing, SealBroken) as error:
+            await _give_up(hand_out.run, str(error), caller, service)
+            continue
+        body = _run_body(hand_out, recorded, recorded.event, payload, environment)
+        runs.append(replace(body, auth=auth, connections=connections) if connections or hand_out.auth else body)
+    return runs
+
+
+def _run_body(
+    hand_out: HandOut, recorded: Recorded, event: RunTriggered, payload: Raw, environment: dict[str, str]
+) -> RunBody:
+    return RunBody(
+        id=hand_out.run,
+        token=hand_out.token,
+        task=hand_out.task,
+        attempt=hand_out.attempt,
+        payload_type=event.payload_type,
+        queue=hand_out.queue,
+        created_at=recorded.occurred_at,
+        environment=environment,
+        is_test=event.is_test,
+        tags=hand_out.tags,
+        max_attempts=hand_out.max_attempts,
+        payload=payload,
+        max_duration=hand_out.max_duration_ms,
+        idempotency_key=event.idempotency_key,
+        batch_id=event.batch,
+        traceparent=event.traceparent,
+        kind="auth" if hand_out.is_for_auth else "attempt",
+        machine=hand_out.machine,
+        priority=event.priority,
+        concurrency_key=event.concurrency_key,
+        metadata=hand_out.metadata,
+        parent_id=event.parent,
+        root_id=event.root,
+        depth=event.depth,
+        source=event.source,
+        replay_of=event.replay_of,
+    )
+
+
+def _secrets_of(hand_out: HandOut, environment: str, service: Service) -> tuple[Raw, dict[str, Raw]]:
+    auth = open_auth(service, environment, hand_out.run, hand_out.auth) if hand_out.auth else NOTHING
+    return auth, credentials_of(service, environment, hand_out.connections)
+
+
+async def _give_up(run: str, message: str, caller: Caller, service: Service) -> None:
+    origin: dict[str, Any] = {"actor": "engine", "cause": "hand-out", "at": service.clock.now().wall}
+    await service.loop.submit(commands.GiveUpRun(environment=caller.environment.id, run=run, message=message, **origin))
+
+
+def describe(environment: Environment) -> dict[str, str]:
+    """An environment as workers and clients see it."""
+    return {
+        "id": environment.id,
+        "slug": environment.slug,
+        "type": environment.type,
+        "project": environment.project,
+        "organization": environment.organization,
+    }

@@ -1,0 +1,170 @@
+"""Why a run is where it is, and what it waits for: in one sentence, and as data."""
+
+from collections.abc import Callable, Collection
+from typing import Any
+
+from msgspec import Struct
+
+from domain.durations import iso
+from domain.eligibility import eligible
+from domain.environment import Environment
+from domain.lanes import kind_of
+from domain.memory import Memory
+from domain.run import Run
+from domain.sessions import Session
+from domain.slots import slots_of
+from domain.status import Status
+
+NAMED_MAX = 10
+"""How many runs or workers a sentence names; the data has as many."""
+
+
+class Explanation(Struct, frozen=True):
+    """`reason` is one word for programs, `data` what the sentence says, with moments in ISO 8601."""
+
+    reason: str
+    sentence: str
+    data: dict[str, Any]
+
+
+class Explainer:
+    """What the engine knows at one moment. `is_served` tells whether a version has a worker connected."""
+
+    def __init__(
+        self, memory: Memory, sessions: Collection[Session], is_served: Callable[[str, str], bool], now: int
+    ) -> None:
+        self._memory = memory
+        self._sessions = sessions
+        self._is_served = is_served
+        self._now = now
+
+    def explain(self, run: Run) -> Explanation:
+        """Why the run is where it is."""
+        environment = self._memory.environment(run.environment)
+        assert environment is not None, "a run has an environment"
+        match run.status:
+            case Status.PENDING_VERSION:
+                return self._version(run, environment)
+            case Status.PENDING:
+                return self._auth(run, environment)
+            case Status.WAITING_ON_CONNECTIONS:
+                return self._connections(run, environment)
+            case Status.DELAYED | Status.REATTEMPTING:
+                return _until(run)
+            case Status.QUEUED:
+                return self._paused(run) or self._slots(run) or self._rate(run) or self._worker(run, environment)
+            case Status.DEQUEUED | Status.EXECUTING:
+                return _held(run)
+            case _:
+                return _ended(run)
+
+    def _version(self, run: Run, environment: Environment) -> Explanation:
+        gates = self._memory.gates(environment, self._now)
+        version, _ = gates.version_for(run.task, run.lock)
+        data = {"task": run.task, "version": run.lock or version}
+        if version is not None:
+            sentence = f"Its payload is being checked by the schema of version {version}."
+            return Explanation("payload", sentence, data)
+        if run.lock is None:
+            return Explanation("version", f"No version knows the task {run.task} yet.", {"task": run.task})
+        missing = f"does not have the task {run.task}" if run.lock in environment.versions else "is not there yet"
+        return Explanation("version", f"It waits for version {run.lock}, which {missing}.", data)
+
+    def _auth(self, run: Run, environment: Environment) -> Explanation:
+        asked = next((each.id for each in self._sessions if run.id in each.resolving), None)
+        version, _ = self._memory.gates(environment, self._now).version_for(run.task, run.lock)
+        if asked:
+            sentence = f"Worker {asked} asks the auth resolver of the task."
+            return Explanation("auth", sentence, {"worker": asked, "version": version})
+        able = self._is_served(environment.id, version) if version else False
+        who = f"a worker of version {version}" if able else f"one of version {version}: none is connected"
+        sentence = f"Its auth resolver has not been asked yet; it waits for {who}."
+        return Explanation("auth", sentence, {"version": version})
+
+    def _connections(self, run: Run, environment: Environment) -> Explanation:
+        gates = self._memory.gates(environment, self._now)
+        _, settings = gates.version_for(run.task, run.lock)
+        missing = list(gates.missing(settings)) if settings else []
+        what = "the connection" if len(missing) == 1 else "the connections"
+        return Explanation("connections", f"It waits for {what} {', '.join(missing)}.", {"connections": missing})
+
+    def _paused(self, run: Run) -> Explanation | None:
+        if not self._memory.limits.gate(run.environment, run.queue).is_paused:
+            return None
+        return Explanation("paused", f"Queue {run.queue} is paused.", {"queue": run.queue})
+
+    def _slots(self, run: Run) -> Explanation | None:
+        ready, limits = self._memory.ready, self._memory.limits
+        limit, slots = limits.gate(run.environment, run.queue).limit, slots_of(run)
+        if limit is not None and ready.taken(slots) >= limit:
+            holders = ready.holders(slots)
+            data: dict[str, Any] = {"queue": run.queue, "limit": limit, "takenBy": holders[:NAMED_MAX]}
+            where = f"queue {run.queue}"
+            if run.concurrency_key is not None:
+                data["concurrencyKey"] = run.concurrency_key
+                where += f" for the key {run.concurrency_key}"
+            sentence = f"{ready.taken(slots)} of {limit} slots of {where} are taken{_by(holders)}."
+            return Explanation("limit", sentence, data)
+        most, taken = limits.limit_in_all(run.environment), ready.taken_in_all(run.environment)
+        if most is not None and taken >= most:
+            sentence = f"{taken} of {most} slots of the whole environment are taken."
+            return Explanation("environment_limit", sentence, {"limit": most, "taken": taken})
+        return None
+
+    def _rate(self, run: Run) -> Explanation | None:
+        opens_at = self._memory.limits.opens_at(run.environment, run.queue, self._now)
+        if opens_at is None or opens_at <= self._now:
+            return None
+        rate = self._memory.limits.gate(run.environment, run.queue).rate
+        assert rate is not None, "only a rate limit names a time"
+        per = f"{rate.limit} starts in {rate.period_ms / 1_000:g} s"
+        data = {"queue": run.queue, "limit": rate.limit, "periodMs": rate.period_ms, "until": iso(opens_at)}
+        return Explanation("rate_limit", f"Queue {run.queue} is out of its rate of {per} until {iso(opens_at)}.", data)
+
+    def _worker(self, run: Run, environment: Environment) -> Explanation:
+        kind, here = kind_of(run), [each for each in self._sessions if each.environment == environment.id]
+        able = [each for each in here if eligible(each, environment, self._is_served)(kind)]
+        last = run.last_version if run.last_version and self._is_served(environment.id, run.last_version) else None
+        version = run.lock or last or environment.home(run.task)
+        data: dict[str, Any] = {"task": run.task, "version": version, "queue": run.queue}
+        if run.machine is not None:
+            data["machine"] = run.machine
+        if not able:
+            machine = f" that takes the machine {run.machine}" if run.machine else ""
+            sentence = f"No worker of version {version}{machine} is connected, which alone may execute it now."
+            return Explanation("no_worker", sentence, data)
+        data["workers"] = [each.id for each in able][:NAMED_MAX]
+        data["queued"] = self._memory.ready.depth(run.environment, run.queue)
+        who = "the worker that may" if len(able) == 1 else f"one of {len(able)} workers that may"
+        sentence = f"It is one of {data['queued']} in queue {run.queue}, and waits for its turn at {who} execute it."
+        return Explanation("turn", sentence, data)
+
+
+def _until(run: Run) -> Explanation:
+    assert run.due_at is not None, "what waits for a time has one"
+    until = iso(run.due_at)
+    if run.status is Status.DELAYED:
+        return Explanation("delay", f"It is delayed until {until}.", {"until": until})
+    sentence = f"Attempt {run.attempts} failed; the next one may start at {until}."
+    return Explanation("backoff", sentence, {"attempt": run.attempts, "until": until})
+
+
+def _held(run: Run) -> Explanation:
+    data: dict[str, Any] = {"worker": run.worker, "version": run.worker_version}
+    if run.status is Status.DEQUEUED:
+        sentence = f"It was handed to worker {run.worker}, which has not said yet that it started."
+        return Explanation("handed_out", sentence, data)
+    assert run.started_at is not None, "an attempt that executes has started"
+    data |= {"attempt": run.attempts, "since": iso(run.started_at)}
+    sentence = f"Worker {run.worker} executes attempt {run.attempts} since {iso(run.started_at)}."
+    return Explanation("executing", sentence, data)
+
+
+def _ended(run: Run) -> Explanation:
+    at = iso(run.ended_at) if run.ended_at is not None else None
+    return Explanation("ended", f"It has ended: it is {run.status} since {at}.", {"status": run.status.value, "at": at})
+
+
+def _by(runs: list[str]) -> str:
+    more = f" and {len(runs) - NAMED_MAX} more" if len(runs) > NAMED_MAX else ""
+    return f" by {', '.join(runs[:NAMED_MAX])}{more}" if runs else ""

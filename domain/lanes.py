@@ -1,0 +1,156 @@
+"""The lines in which ready runs stand: one for each queue, in it one for each key, in that a lane a kind."""
+
+from collections.abc import Callable, Collection
+from heapq import heapify, heappop, heappush
+from typing import NamedTuple
+
+from domain.limits import Gate
+from domain.rota import Place, Rota
+from domain.run import Run
+from domain.slots import Slots
+from domain.status import Status
+
+
+class Kind(NamedTuple):
+    """What decides who may execute a run: its task, the versions that it is bound to, and its machine."""
+
+    task: str
+    lock: str | None
+    last_version: str | None
+    machine: str | None
+
+
+class _Lane:
+    """The ready runs of one kind. Entries of runs that are no longer ready stay until they come up."""
+
+    __slots__ = ("entries", "live")
+
+    def __init__(self) -> None:
+        self.entries: list[Place] = []
+        self.live = 0
+
+
+class KeyLine:
+    """The ready runs of one concurrency key of a queue: a line in the order of their places."""
+
+    __slots__ = ("_is_ready", "_lanes", "name", "served", "slots")
+
+    def __init__(self, name: str, slots: Slots, served: int, is_ready: Callable[[Place], bool]) -> None:
+        self.name = name
+        self.slots = slots
+        self.served = served
+        """When it was last served, or came. Numbers that only grow."""
+        self._is_ready = is_ready
+        self._lanes: dict[Kind, _Lane] = {}
+
+    def kinds(self) -> Collection[Kind]:
+        """The kinds of its ready runs."""
+        return self._lanes.keys()
+
+    def has(self, kind: Kind) -> bool:
+        """Whether some run of the kind is ready."""
+        return kind in self._lanes
+
+    def head(self, kind: Kind) -> Place | None:
+        """The place of the first ready run of a kind."""
+        lane = self._lanes.get(kind)
+        if lane is None:
+            return None
+        while not self._is_ready(lane.entries[0]):
+            heappop(lane.entries)
+        return lane.entries[0]
+
+    def glance(self, kind: Kind) -> Place | None:
+        """A place that is no later than that of the head, without asking whether its run is ready."""
+        lane = self._lanes.get(kind)
+        return lane.entries[0] if lane else None
+
+    def pop(self, kind: Kind) -> None:
+        """The first of a lane is taken, or of another kind by now, so that it stands in another lane."""
+        heappop(self._lanes[kind].entries)
+
+    def put_in(self, kind: Kind, run: Run) -> None:
+        """A run is ready."""
+        lane = self._lanes.get(kind)
+        if lane is None:
+            lane = self._lanes[kind] = _Lane()
+        lane.live += 1
+        place = entry_of(run)
+        assert place is not None, "only a ready run is put in"
+        heappush(lane.entries, place)
+        if len(lane.entries) > 2 * lane.live + 1_000:
+            lane.entries = [entry for entry in set(lane.entries) if self._is_ready(entry)]
+            heapify(lane.entries)
+
+    def take_out(self, kind: Kind) -> bool:
+        """A run of this kind is ready no more; returns whether it was the last one."""
+        lane = self._lanes[kind]
+        lane.live -= 1
+        if not lane.live:
+            del self._lanes[kind]
+        return not lane.live
+
+
+class QueueLine:
+    """The ready runs of one queue: its keys take turns."""
+
+    __slots__ = ("_environment", "_is_ready", "gate", "keys", "live", "name", "rota", "served", "wakes_at")
+
+    def __init__(
+        self,
+        environment: str,
+        name: str,
+        served: int,
+        gate: Gate,
+        served_at: Callable[[str, Kind], int | None],
+        is_ready: Callable[[Place], bool],
+    ) -> None:
+        self.name = name
+        self.served = served
+        """When it was last served, or came. Numbers that only grow."""
+        self.gate = gate
+        self.live = 0
+        self.keys: dict[str, KeyLine] = {}
+        self.rota = Rota(served_at)
+        self.wakes_at: int | None = None
+        """When it is let in again, while it is out of its rate."""
+        self._environment = environment
+        self._is_ready = is_ready
+
+    def key_of(self, concurrency_key: str | None) -> KeyLine | None:
+        """The line of a concurrency key, if it has ready runs."""
+        return self.keys.get(_name_of(concurrency_key))
+
+    def add_key(self, concurrency_key: str | None, served: int) -> KeyLine:
+        """A line for a concurrency key that had no ready runs."""
+        name = _name_of(concurrency_key)
+        slots = Slots(self._environment, self.name, concurrency_key)
+        key = self.keys[name] = KeyLine(name, slots, served, self._is_ready)
+        return key
+
+
+class EnvironmentLine:
+    """The queues of an environment that have ready runs take turns."""
+
+    __slots__ = ("queues", "rota")
+
+    def __init__(self, served_at: Callable[[str, Kind], int | None]) -> None:
+        self.queues: dict[str, QueueLine] = {}
+        self.rota = Rota(served_at)
+
+
+def kind_of(run: Run) -> Kind:
+    """Who may execute it."""
+    return Kind(run.task, run.lock, run.last_version, run.machine)
+
+
+def entry_of(run: Run | None) -> Place | None:
+    """Its place in its line (when it was queued, less its priority), None for a run that is not ready."""
+    if run is None or run.status is not Status.QUEUED:
+        return None
+    return run.queued_at - run.priority * 1_000, run.id
+
+
+def _name_of(concurrency_key: str | None) -> str:
+    """Lines are ordered by name, too, and None has no order."""
+    return "" if concurrency_key is None else f"+{concurrency_key}"

@@ -1,0 +1,54 @@
+"""A run that a worker has, and how what became of it is reported."""
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING
+
+from runfold.context import Cancellation
+from runfold.worker.wire import Error, HandOut, Hold, Kind
+
+if TYPE_CHECKING:
+    from runfold.worker.spans import AttemptSpan
+
+log = logging.getLogger("runfold.worker")
+
+
+class Held:
+    """One run, while its task's code runs or waits for a child process."""
+
+    __slots__ = ("cancellation", "hand_out", "is_begun", "is_started", "is_unwanted", "job", "key", "span", "stopped")
+
+    def __init__(self, hand_out: HandOut) -> None:
+        self.hand_out = hand_out
+        self.key: Hold = (hand_out.id, hand_out.token)
+        self.cancellation = Cancellation()
+        self.job: asyncio.Task[None] | None = None
+        self.is_begun = False
+        """The job has had its first step; before that, cancelling it would skip its last words."""
+        self.is_started = False
+        self.stopped: str | None = None
+        """Why it is to stop."""
+        self.is_unwanted = False
+        """The engine wants no report of it."""
+        self.span: AttemptSpan | None = None
+
+    @property
+    def is_stopped(self) -> bool:
+        return self.stopped is not None
+
+    @property
+    def is_auth(self) -> bool:
+        """The engine asks only on whose behalf the run acts: no attempt starts."""
+        return self.hand_out.kind == "auth"
+
+    def kind(self, of_attempt: Kind) -> Kind:
+        """The word for an end; an auth resolver knows only two, however it failed."""
+        if not self.is_auth or of_attempt == "released":
+            return of_attempt
+        return "authorized" if of_attempt == "succeeded" else "unauthorized"
+
+    def log_failure(self, error: Error) -> None:
+        run = self.hand_out
+        names = {"run": run.id, "task": run.task, "attempt": run.attempt}
+        what = "an auth resolver found nobody" if self.is_auth else "an attempt failed"
+        log.warning("%s: %s: %s", what, error.name, error.message.partition("\n")[0], extra=names)

@@ -1,0 +1,43 @@
+"""The how-to pages about tasks are true: their Python runs, and makes the tasks that they tell of."""
+
+import re
+import sys
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import jsonschema_rs
+import pytest
+
+from runfold import Task
+from runfold.worker.registering import settings_of
+
+FOLDER = Path(__file__).parents[2] / "docs" / "how-to"
+
+
+def tasks_of(page: str, monkeypatch: pytest.MonkeyPatch) -> dict[str, Task[Any, Any]]:
+    module = ModuleType("page")
+    monkeypatch.setitem(sys.modules, "page", module)
+    for block in re.findall(r"```python\n(.*?)```", (FOLDER / page).read_text(), flags=re.DOTALL):
+        exec(block, module.__dict__)  # noqa: S102 (it is our own page)
+    return {each.id: each for each in vars(module).values() if isinstance(each, Task)}
+
+
+def test_the_page_about_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    told = settings_of(tasks_of("give-a-run-more-memory.md", monkeypatch)["resize"])
+
+    assert (told["machine"], told["retry"]["outOfMemory"]) == ("small-1x", {"machine": "large-1x"})
+
+
+def test_the_page_about_auth(monkeypatch: pytest.MonkeyPatch) -> None:
+    told = settings_of(tasks_of("act-for-someone.md", monkeypatch)["sync-repository"])
+
+    assert (told["authResolver"], told["connections"]) == (True, ["github"])
+
+
+def test_the_page_about_payloads(monkeypatch: pytest.MonkeyPatch) -> None:
+    told = settings_of(tasks_of("check-payloads-before-they-run.md", monkeypatch)["send-letter"])
+    schema = jsonschema_rs.Draft202012Validator(told["payloadSchema"])
+
+    assert schema.is_valid({"to": "ada", "copies": 2, "tags": ["a"], "more": None})
+    assert not any(map(schema.is_valid, ({}, {"to": 3}, {"to": "ada", "copies": "2"}, {"to": "ada", "tags": [1]}, [])))
