@@ -3,9 +3,11 @@
 from collections.abc import Sequence
 
 from domain import states
+from domain.eligibility import eligible
 from domain.engine import Engine
 from domain.environment import Environment
 from domain.events import Recorded
+from domain.lanes import kind_of
 from domain.lifecycle import deadline_of
 from domain.memory import Memory
 from domain.ready import slots_of
@@ -51,6 +53,7 @@ class MemoryCheck:
     def check_rest(self, engine: Engine, now: int) -> None:
         """The engine finds nothing to do: nobody who may start waits while a worker wants it. Raises Violation."""
         sessions = engine._turns._sessions  # pyright: ignore[reportPrivateUsage]
+        served = engine._turns.is_served  # pyright: ignore[reportPrivateUsage]
         wanting = [each for each in sessions.values() if each.sequence and each.want > len(each.runs)]
         for stream in sorted(self._log.unfinished) if wanting else ():
             run = self._log.states[stream]
@@ -59,7 +62,7 @@ class MemoryCheck:
                 continue
             environment = self._log.states[run.environment]
             assert isinstance(environment, Environment)
-            able = [each.id for each in wanting if run.task in environment.versions[each.version]]
+            able = [each.id for each in wanting if eligible(each, environment, served)(kind_of(run))]
             rule(not able, "%s waits, its queue is open, there is a slot, and %s want it", stream, able)
 
     def _may_start(self, run: Run, now: int) -> bool:
