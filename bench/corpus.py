@@ -72,7 +72,7 @@ class Story:
         """The environment, its key and its tasks."""
         made: list[Event] = [
             e.EnvironmentCreated("prod", "PRODUCTION"),
-            e.ApiKeyCreated(digest_of(KEY), "tr_dev_…"),
+            e.ApiKeyCreated(digest_of(KEY), "tr_prod_…"),
             e.VersionRegistered(VERSION, "0", tuple(TaskSettings(task) for task in TASKS)),
         ]
         return [self._record(self.environment, version, event) for version, event in enumerate(made, 1)]

@@ -19,7 +19,8 @@ from bench.figures import BenchError
 
 COMMAND = Path(sysconfig.get_path("scripts")) / "runfold"
 JOBS = Path(__file__).with_name("jobs.py")
-KEY = f"tr_dev_{secrets.token_hex(16)}"
+# In production, where runs may wait in their queue for as long as a measurement takes.
+KEY = f"tr_prod_{secrets.token_hex(16)}"
 HEADERS = {"authorization": f"Bearer {KEY}"}
 LISTENING = "Runfold is listening on "
 READY_SECONDS = 60

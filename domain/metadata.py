@@ -6,7 +6,7 @@ A key that starts with `$.` is a path of names and indexes: `$.steps[0].state`.
 import math
 from collections.abc import Callable, Sequence
 from copy import deepcopy
-from typing import Any, cast
+from typing import Any, TypeGuard, cast
 
 import msgspec
 from msgspec import Raw, Struct
@@ -18,6 +18,7 @@ from domain.paths import MISSING
 
 METADATA_MAX_BYTES = 262_144
 OPERATIONS_MAX = 1_000
+TOO_FAR = "The operation increment would lead to a number that JSON has no place for."
 GAPS_MAX = 50_000
 """How many places of lists may be filled with null on the way to an index: more would not fit into the metadata."""
 
@@ -96,14 +97,12 @@ def _set(_old: Any, new: Any) -> Any:
 def _append(old: Any, new: Any) -> Any:
     if old is MISSING:
         return [new]
-    items: list[Any] = old if isinstance(old, list) else [old]
-    return [*items, new]
+    return [*old, new] if _is_list(old) else [old, new]
 
 
 def _remove(old: Any, gone: Any) -> None:
-    if isinstance(old, list):
-        items: list[Any] = old
-        items[:] = [each for each in items if not _same(each, gone)]
+    if _is_list(old):
+        old[:] = [each for each in old if not _same(each, gone)]
 
 
 def _increment(old: Any, by: Any) -> Any:
@@ -111,12 +110,11 @@ def _increment(old: Any, by: Any) -> Any:
         raise InvalidInput("The operation increment needs a number.")
     try:
         after = (old if _is_number(old) else 0) + by
-        is_number = math.isfinite(after)
-    except OverflowError:
-        is_number = False
-    if not is_number:
-        raise InvalidInput("The operation increment would lead to a number that JSON has no place for.")
-    return after
+        if math.isfinite(after):
+            return after
+    except OverflowError as error:
+        raise InvalidInput(TOO_FAR) from error
+    raise InvalidInput(TOO_FAR)
 
 
 _CHANGES: dict[str, Callable[[Any, Any], Any]] = {
@@ -124,6 +122,10 @@ _CHANGES: dict[str, Callable[[Any, Any], Any]] = {
     "append": _append,
     "increment": _increment,
 }
+
+
+def _is_list(value: Any) -> TypeGuard[list[Any]]:
+    return isinstance(value, list)
 
 
 def _is_number(value: Any) -> bool:

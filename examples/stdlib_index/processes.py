@@ -50,7 +50,7 @@ class Running:
 @contextmanager
 def engine_and_worker(folder: Path, tasks: Path, variables: Mapping[str, str]) -> Generator[tuple[Running, Running]]:
     """From now on the SDK, and commands that are started in `folder`, reach this engine, which has these variables."""
-    key = f"tr_dev_{secrets.token_hex(16)}"
+    key = f"tr_prod_{secrets.token_hex(16)}"  # where the runs of a worker that is killed are tried again
     # Where the SDK and the command line look for it, also when all of this is over.
     file = folder / ".runfold" / "secret-key"
     file.parent.mkdir()

@@ -156,7 +156,10 @@ async def test_a_payload_that_cannot_be_read_keeps_no_other_from_being_checked(e
     assert (await comes_to(engine, poisoned, "INVALID_PAYLOAD"))["id"] == poisoned
 
 
-@pytest.mark.parametrize("payload", [10**30, -(10**30), 1e300, "\u0000", "😀", None, [[[]]]])
+ANYTHING: list[Any] = [10**30, -(10**30), 1e300, "\u0000", "😀", None, [[1]]]
+
+
+@pytest.mark.parametrize("payload", ANYTHING)
 async def test_any_value_is_judged(engine: Engine, payload: Any) -> None:
     await engine.register({"id": "order", "payloadSchema": {"type": "boolean"}})
 

@@ -73,6 +73,7 @@ async def test_the_first_one_writes_and_the_others_stand_by(schema: str) -> None
 async def test_a_standby_asks_the_writer_what_runs_and_waits(schema: str) -> None:
     async with running_node(schema, "a") as first, running_node(schema, "b") as second:
         await second.until_standby_of(first.address)
+        await first.client.post("/worker/v1/register", json={"tasks": [{"id": "a/b"}]})
         await first.client.post("/api/v1/tasks/a%2Fb/trigger", json={})
 
         listed = await second.client.get("/api/v1/queues")

@@ -86,10 +86,10 @@ async def test_queues_are_listed_by_name_those_of_runs_and_overrides_too(engine:
     first = await engine.get(ROOT, perPage=3)
     second = await engine.get(ROOT, perPage=3, page=2)
 
-    names = ["emails", "later", "task/other", "task/unknown"]
+    names = ["emails", "later", "task/greet", "task/other", "task/unknown"]
     assert [each["id"] for each in first["data"] + second["data"]] == [item(engine, name)["id"] for name in names]
-    assert first["pagination"] == {"currentPage": 1, "totalPages": 2, "count": 4}
-    assert second["pagination"] == {"currentPage": 2, "totalPages": 2, "count": 4}
+    assert first["pagination"] == {"currentPage": 1, "totalPages": 2, "count": 5}
+    assert second["pagination"] == {"currentPage": 2, "totalPages": 2, "count": 5}
 
 
 async def test_a_page_has_a_hundred_queues_at_most(engine: Engine) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.crash.scenario import LEASE_MS, Scenario
+from tests.crash.scenario import KEY, LEASE_MS, Scenario
 
 
 @pytest.fixture
@@ -14,11 +14,16 @@ def lease_ms() -> int:
 
 
 @pytest.fixture
-async def scenario(tmp_path: Path, lease_ms: int) -> AsyncIterator[Scenario]:
+def key() -> str:
+    return KEY
+
+
+@pytest.fixture
+async def scenario(tmp_path: Path, lease_ms: int, key: str) -> AsyncIterator[Scenario]:
     """RUNFOLD_CRASH_SEED asks for the requests and the kills of an earlier time; when they come is chance."""
     seed = int(os.environ.get("RUNFOLD_CRASH_SEED") or random.SystemRandom().randrange(2**32))
     print(f"RUNFOLD_CRASH_SEED={seed}")  # noqa: T201 (pytest shows it when the test fails)
-    scenario = Scenario(tmp_path, seed=seed, lease_ms=lease_ms)
+    scenario = Scenario(tmp_path, seed=seed, lease_ms=lease_ms, key=key)
     try:
         yield scenario
     finally:

@@ -21,7 +21,9 @@ from tests.crash.engine_process import FULL
 from tests.crash.processes import EngineProcess, Program
 from tests.simulation.log_check import LogCheck
 
-KEY = "tr_dev_0123456789abcdef"
+KEY = "tr_prod_0123456789abcdef"
+DEVELOPMENT_KEY = "tr_dev_0123456789abcdef"
+"""In development a worker that is lost interrupts its runs; elsewhere they are tried again."""
 LEASE_MS = 1_000
 POLL_SECONDS = 0.02
 DONE_SECONDS = 60.0
@@ -34,14 +36,14 @@ TASKS = "tests/crash/tasks.py"
 class Scenario:
     """What one test does to one ledger."""
 
-    def __init__(self, folder: Path, *, seed: int, lease_ms: int = LEASE_MS) -> None:
+    def __init__(self, folder: Path, *, seed: int, lease_ms: int = LEASE_MS, key: str = KEY) -> None:
         self.seed = seed
         self.ledger = folder / "ledger.db"
         self.views = folder / "ledger.views.db"
         port = free_port()
         self.environment = {
             "RUNFOLD_DATABASE_URL": f"sqlite:///{self.ledger}",
-            "RUNFOLD_SECRET_KEY": KEY,
+            "RUNFOLD_SECRET_KEY": key,
             "RUNFOLD_HOST": "127.0.0.1",
             "RUNFOLD_PORT": str(port),
             "RUNFOLD_API_URL": f"http://127.0.0.1:{port}",
@@ -49,7 +51,7 @@ class Scenario:
             "RUNFOLD_LOG_LEVEL": "warning",
             "RUNFOLD_LOG_FORMAT": "json",
         }
-        self.clients = Clients([self.environment["RUNFOLD_API_URL"]], KEY, seed)
+        self.clients = Clients([self.environment["RUNFOLD_API_URL"]], key, seed)
         self.engine: EngineProcess | None = None
         self.worker: Program | None = None
         self._full = folder / FULL

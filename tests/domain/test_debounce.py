@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 from msgspec import Raw
+from msgspec.structs import replace
 
 from domain import commands as c
 from domain import events as e
@@ -64,10 +65,7 @@ def test_a_trailing_run_works_on_what_came_last() -> None:
     room.trigger(put_off(room, "run_1", is_trailing=True, tags=("first",), max_attempts=1))
     blob = BlobRef("run_2/payload", "0" * 64, 4)
     second = put_off(room, "run_2", is_trailing=True, tags=("second",), max_attempts=2, metadata=Raw(b'{"n":2}'))
-    room.trigger(
-        NewRun(**{name: getattr(second, name) for name in second.__struct_fields__} | {"payload_blob": blob}),
-        blobs={"run_2/payload": b"more"},
-    )
+    room.trigger(replace(second, payload_blob=blob), blobs={"run_2/payload": b"more"})
 
     (_, _, event) = room.events()
     assert isinstance(event, e.RunDebounced)

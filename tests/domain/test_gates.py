@@ -1,5 +1,6 @@
 """The gates before the queue: their order, what each holds, lets pass and refuses, and what the TTL makes of it."""
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -68,14 +69,15 @@ def test_a_run_passes_one_gate_after_the_other_and_waits_at_each() -> None:
     environment = knowing(ALL)
     run = told(*lifecycle.trigger(new(task="all", delay_until=LATER), gates(environment), environment))
     seen = [run.status]
-
-    for events in (
-        gates(environment).after_version(run, Verdict(VERSION, seen=run.version)),
+    passages: tuple[Callable[[Run], list[RunEvent]], ...] = (
+        lambda held: gates(environment).after_version(held, Verdict(VERSION, seen=held.version)),
         lambda held: gates(environment).after_auth(held, "sealed"),
         lambda held: gates(environment, "github", "mail").after_connections(held),
         lambda held: lifecycle.fire(held, Deadline(LATER, "delay")),
-    ):
-        run = happened(run, *(events(run) if callable(events) else events))
+    )
+
+    for passage in passages:
+        run = happened(run, *passage(run))
         seen.append(run.status)
 
     assert seen == [

@@ -33,7 +33,8 @@ class Client:
 
     def create_environment(self, then: Callable[[], None]) -> None:
         """Make the environment in which everything happens."""
-        self._ask(c.CreateEnvironment, then=then, slug="dev", type="DEVELOPMENT")
+        kind = "DEVELOPMENT" if self._world.happens(0.3) else "PRODUCTION"
+        self._ask(c.CreateEnvironment, then=then, slug="one", type=kind)
 
     def plan(self, delay: int) -> None:
         """Ask for something later."""

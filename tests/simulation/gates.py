@@ -12,9 +12,10 @@ from msgspec import Raw, Struct
 from app.triggered import asked_of
 from domain import commands as c
 from domain.attempts import RESOLVER_TOKEN, Report
-from domain.commands import HandOut, TurnAnswer
+from domain.commands import Accepted, HandOut, TurnAnswer
 from domain.draft import Answer, Ticket
 from domain.engine import Now
+from domain.errors import RunfoldError
 from domain.events import Queue, RunError, TaskSettings
 from domain.gates import Verdict
 from domain.lifecycle import Debounce, NewRun
@@ -155,8 +156,8 @@ class GateSimulation:
         self._waiting[self.room.submit(c.TriggerRuns, runs=[run])] = self._accepted
 
     def _accepted(self, answer: Answer) -> None:
-        if isinstance(answer, list):
-            self._runs += [each.run for each in answer]
+        accepted: list[Accepted] = [] if isinstance(answer, RunfoldError) else answer
+        self._runs += [each.run for each in accepted]
 
     def _cancel(self) -> None:
         if self._runs:

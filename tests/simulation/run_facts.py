@@ -18,9 +18,17 @@ ENDS: dict[type[RunEvent], str] = {
     e.RunTimedOut: "timed out",
     e.RunInterrupted: "interrupted",
     e.RunSystemFailed: "system failed",
+    e.PayloadRejected: "rejected",
+    e.AuthUnresolved: "unresolved",
 }
 REPORTS = {"succeeded", "failed", "crashed", "released"}
-CODES = {e.WORKER_LOST: "lost", e.PROCESS_DIED: "crashed"}
+HOLDS: dict[type[RunEvent], str] = {
+    e.RunHeldForVersion: "version",
+    e.RunHeldForAuth: "auth",
+    e.RunHeldForConnections: "connections",
+}
+"""What a run that is held waits for."""
+CODES = {e.WORKER_LOST: "lost", e.PROCESS_DIED: "crashed", e.OUT_OF_MEMORY: "crashed"}
 """What a failure with this code is called."""
 
 
@@ -37,6 +45,8 @@ class RunFacts:
         """Which worker each token was given to."""
         self.reported: set[tuple[int, str]] = set()
         """The reports that counted, by token and kind."""
+        self._held_for: str | None = None
+        """The gate that holds it."""
         self._started = False
         self._token = 0
         self._number = 0
@@ -79,7 +89,7 @@ class RunFacts:
             case e.LateResultRefused():
                 self._follow_refusal(event)
             case _:
-                pass
+                self._follow_gate(event)
         if type(event) in ENDS:
             self.ended = event
             self._close(ENDS[type(event)])
@@ -122,13 +132,24 @@ class RunFacts:
         self.dues.add(event.until)
 
     def _follow_enqueued(self, recorded: Recorded, event: e.RunEnqueued) -> None:
-        if event.reason in {"delay", "backoff", "version"}:
+        if event.reason in HOLDS.values():
+            rule(self._held_for == event.reason, "%s: %s while it waits for %s", self.run, event, self._held_for)
+            self._held_for = None
+            return
+        if event.reason in {"delay", "backoff"}:
             early = self._due - recorded.recorded_at
             rule(early <= 0, "%s: enqueued %d ms early", self.run, early)
             return
         rule(self.attempt is not None, "%s: %s without an open attempt", self.run, event)
         rule(event.reason == "released" or not self._started, "%s: lost after its start without a failure", self.run)
         self._close(event.reason)
+
+    def _follow_gate(self, event: RunEvent) -> None:
+        if type(event) in HOLDS:
+            self._held_for = HOLDS[type(event)]
+        elif isinstance(event, e.VersionArrived):
+            rule(self._held_for == "version", "%s: %s while it waits for %s", self.run, event, self._held_for)
+            self.triggered = replace(self.triggered, queue=event.queue or self.triggered.queue)
 
     def _follow_refusal(self, event: e.LateResultRefused) -> None:
         is_open = self.attempt is not None and self._token == event.token

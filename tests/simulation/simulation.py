@@ -66,6 +66,9 @@ class Simulation:
         self._clients[0].create_environment(self._begin)
         self._run_until(FAULTS_MS)
         self._faults.end()
+        for code in self._codes:
+            # Runs wait for a worker of their own version, and none may have lived.
+            self._hire(code)
         self._reopen()
         self._run_until(FAULTS_MS + REST_MS, lambda: self._is_over)
         rule(self._is_over, "not over: %s", sorted(self._checks.log.unfinished | self._checks.log.batches.open))
@@ -113,8 +116,8 @@ class Simulation:
     def _new_client(self, tasks: tuple[str, ...]) -> Client:
         return Client(self.world, self._network, ENVIRONMENT, tasks, QUEUES)
 
-    def _hire(self) -> None:
-        code = self._codes[self.world.draw(0, len(self._codes) - 1)]
+    def _hire(self, code: Code | None = None) -> None:
+        code = code or self._codes[self.world.draw(0, len(self._codes) - 1)]
         self._workers.append(Worker(self.world, self._network, ENVIRONMENT, code, capacity=self.world.draw(1, 4)))
 
     def _busiest(self) -> Worker:
