@@ -6,12 +6,11 @@ from collections.abc import Callable, Iterator
 import pytest
 from msgspec import json
 
-from domain import commands as c
+from domain.canceling import Cancels
 from domain.commands import HandOut
 from domain.draft import Draft, Origin
 from domain.events import RunEvent
 from domain.gates import Gates, Verdict
-from domain.handlers import Handlers
 from domain.lifecycle import PARENT_CANCELED, cancel
 from domain.memory import Memory
 from domain.run import Run
@@ -37,14 +36,15 @@ def a_version_wakes_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
 def a_cancel_reaches_only_children(monkeypatch: pytest.MonkeyPatch) -> None:
     """Grandchildren live on."""
 
-    def cancel_children(self: Handlers, run: Run, command: c.CancelRun, draft: Draft) -> None:
-        memory = self._memory  # pyright: ignore[reportPrivateUsage]
-        for child in sorted(memory.children.get(run.id, ())):
-            known = memory.run(child)
-            assert known is not None
-            draft.record(child, cancel(known, PARENT_CANCELED), Origin.of(command))
+    def cancel_children(self: Cancels, run: Run, reason: str | None, origin: Origin, draft: Draft) -> None:
+        memory, turns = self._memory, self._turns  # pyright: ignore[reportPrivateUsage]
+        children = sorted(memory.children.get(run.id, ()))
+        for each, why in [(run.id, reason), *((child, PARENT_CANCELED) for child in children)]:
+            known = memory.run(each)
+            if known is not None and draft.record(each, cancel(known, why), origin) is not known:
+                turns.stop(known, "CANCELED")
 
-    monkeypatch.setattr(Handlers, "_cancel_family", cancel_children)
+    monkeypatch.setattr(Cancels, "cancel", cancel_children)
 
 
 def a_resolver_is_asked_of_everybody(monkeypatch: pytest.MonkeyPatch) -> None:
