@@ -80,8 +80,9 @@ class RunFacts:
             case e.RunFailed() | e.RunCrashed():
                 rule(self._has_no_attempt_left(environment), "%s: %s with attempts left", self.run, event)
                 self._failed = None
-            case e.VersionArrived() | e.RunDelayed() | e.RunRescheduled():
-                self._follow_gate(event)
+            case e.RunDelayed() | e.RunRescheduled():
+                self._due = event.until
+                self.dues.add(event.until)
             case e.RunEnqueued():
                 self._follow_enqueued(recorded, event)
             case e.RunExpired():
@@ -123,13 +124,6 @@ class RunFacts:
         wait = event.at - recorded.recorded_at
         rule(low <= wait <= high, "%s: back-off %d is not in %d…%d", self.run, wait, low, high)
         self._failed, self._due = None, event.at
-
-    def _follow_gate(self, event: e.VersionArrived | e.RunDelayed | e.RunRescheduled) -> None:
-        if isinstance(event, e.VersionArrived):
-            self.triggered = replace(self.triggered, queue=event.queue or self.triggered.queue)
-            return
-        self._due = event.until
-        self.dues.add(event.until)
 
     def _follow_enqueued(self, recorded: Recorded, event: e.RunEnqueued) -> None:
         if event.reason in HOLDS.values():
