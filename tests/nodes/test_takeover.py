@@ -45,7 +45,7 @@ async def test_a_standby_shows_at_once_what_was_written_through_it(cluster: Clus
             run = (await http.get(f"/api/v3/runs/{triggered['id']}")).json()
             listed = (await http.get("/api/v1/runs", params={"filter[tag]": f"n{number}"})).json()
 
-            assert (run["status"], run["payload"]) == ("QUEUED", number)
+            assert (run["status"], run["payload"]) == ("PENDING_VERSION", number)
             assert [each["id"] for each in listed["data"]] == [triggered["id"]]
         refused = await http.post("/api/v1/tasks/add/trigger", json={"options": {"tags": 7}})
         unknown = await http.get("/api/v3/runs/run_unknown")
