@@ -13,7 +13,7 @@ from domain.events import ItemError
 from domain.keys import Key
 from domain.memory import Memory
 from domain.run import Run
-from domain.triggering import trigger_run
+from domain.triggering import check, trigger_run
 
 REFUSED = "INVALID_ITEM"
 """The code of an item that can become no run."""
@@ -54,9 +54,7 @@ def add_items(command: AddItems, environment: Environment, draft: Draft, memory:
             continue
         new = replace(asked, parent=asked.parent or batch.parent)
         try:
-            for each in (new.parent, new.replay_of):
-                if each is not None:
-                    relative(each, command, draft)
+            check(new, environment, draft)
             accepted = trigger_run(new, command, gates, environment, draft, origin)
         except Refused as refusal:
             errors[index] = ItemError(index, new.task, str(refusal), REFUSED)

@@ -206,8 +206,11 @@ class Memory:
         deadline = deadline_of(after) if after else None
         if after and deadline and (before is None or deadline_of(before) != deadline):
             self._arm(after.id, deadline)
-        if (before and (before.parent or before.status in HOLDING)) or (
-            after and (after.parent or after.status in HOLDING)
+        # Held runs keep their place when something is added to what is known of them.
+        is_elsewhere = before is None or after is None or before.status is not after.status
+        if is_elsewhere and (
+            (before and (before.parent or before.status in HOLDING))
+            or (after and (after.parent or after.status in HOLDING))
         ):
             self._note_status(before, after)
         had, has = before.worker if before else None, after.worker if after else None

@@ -29,10 +29,7 @@ def trigger_runs(command: TriggerRuns, environment: Environment, draft: Draft, m
             batch = draft.state(target)
             return [Accepted(run) for run in batch.in_order] if isinstance(batch, Batch) else [Accepted(target)]
     for new in command.runs:
-        if new.parent is not None:
-            parent = draft.state(new.parent)
-            if not isinstance(parent, Run) or parent.environment != environment.id:
-                raise InvalidInput(f"There is no run {new.parent[:60]} that could be the parent.")
+        check(new, environment, draft)
     origin = Origin.of(command)
     gates = memory.gates(environment, draft.recorded_at)
     accepted = [trigger_run(new, command, gates, environment, draft, origin) for new in command.runs]
@@ -44,6 +41,17 @@ def trigger_runs(command: TriggerRuns, environment: Environment, draft: Draft, m
         target = command.batch or accepted[0].run
         draft.record(command.request, [e.KeyClaimed(target, command.request_until)], origin)
     return accepted
+
+
+def check(new: NewRun, environment: Environment, draft: Draft) -> None:
+    """Raises InvalidInput for a run that can never be: without its parent, or of a version without its task."""
+    if new.parent is not None:
+        parent = draft.state(new.parent)
+        if not isinstance(parent, Run) or parent.environment != environment.id:
+            raise InvalidInput(f"There is no run {new.parent[:60]} that could be the parent.")
+    if new.lock in environment.versions and new.task not in environment.versions[new.lock]:
+        # A version never changes: the run would wait for ever.
+        raise InvalidInput(f"Version {new.lock} has no task {new.task}.")
 
 
 def trigger_run(
