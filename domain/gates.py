@@ -99,6 +99,8 @@ class Gates:
 
     def missing(self, settings: TaskSettings) -> tuple[str, ...]:
         """The connections that a task needs and that are not ready."""
+        if not settings.connections:
+            return ()
         return tuple(name for name in settings.connections if not self._is_ready(name))
 
     def _behind_auth(self, run: Run) -> RunEvent:

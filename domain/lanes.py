@@ -69,9 +69,10 @@ class KeyLine:
         """The first of a lane is taken, or of another kind by now, so that it stands in another lane."""
         heappop(self._lanes[kind].entries)
 
-    def put_in(self, kind: Kind, run: Run) -> None:
-        """A run is ready."""
+    def put_in(self, kind: Kind, run: Run) -> bool:
+        """A run is ready; returns whether it is the only one of its kind."""
         lane = self._lanes.get(kind)
+        is_first = lane is None
         if lane is None:
             lane = self._lanes[kind] = _Lane()
         lane.live += 1
@@ -81,6 +82,7 @@ class KeyLine:
         if len(lane.entries) > 2 * lane.live + 1_000:
             lane.entries = [entry for entry in set(lane.entries) if self._is_ready(entry)]
             heapify(lane.entries)
+        return is_first
 
     def take_out(self, kind: Kind) -> bool:
         """A run of this kind is ready no more; returns whether it was the last one."""

@@ -124,6 +124,7 @@ class ReadyRuns:
         self._now = now
         kinds = {kind for kind in line.rota.kinds() if may_take(kind)}
         limit, in_all = self._limits.limit_in_all(environment), self._slots.count_in_all
+        yield from self._take_alone(line, kinds, limit, environment)
         queues, rounds = Round(line.rota, kinds), Rounds(kinds)
         while (limit is None or in_all(environment) < limit) and (turn := queues.next()):
             queue = line.queues[turn[0]]
@@ -140,6 +141,30 @@ class ReadyRuns:
             queue.rota.serve(offered, name, served)
             yield run
 
+    def _take_alone(
+        self, line: EnvironmentLine, kinds: set[Kind], limit: int | None, environment: str
+    ) -> Iterator[Run]:
+        """As long as one key of one queue has all ready runs, and they are of one kind, no turn has to be found."""
+        kind = next(iter(kinds), None)
+        while kind and len(line.queues) == len(kinds) == 1:
+            (queue,) = line.queues.values()
+            gate = queue.gate
+            if len(queue.keys) > 1 or gate.is_paused or gate.rate is not None:
+                return
+            (key,) = queue.keys.values()
+            if (gate.limit is not None and self.taken(key.slots) >= gate.limit) or (
+                limit is not None and self.taken_in_all(environment) >= limit
+            ):
+                return
+            head = key.head(kind)
+            run = self._runs(head[1]) if head else None
+            if run is None:
+                return
+            key.pop(kind)
+            if kind_of(run) == kind:
+                queue.served = key.served = next(self._served)
+                yield run
+
     def _put_in(self, run: Run) -> None:
         line = self._environments.get(run.environment)
         if line is None:
@@ -151,10 +176,11 @@ class ReadyRuns:
         if key is None:
             key = queue.add_key(run.concurrency_key, next(self._served))
         kind = kind_of(run)
-        key.put_in(kind, run)
         queue.live += 1
-        queue.rota.let_in(kind, key.name, key.served)
-        line.rota.let_in(kind, queue.name, queue.served)
+        # Where others of its kind wait already, the key has its turn, or is out for a reason that this one shares.
+        if key.put_in(kind, run):
+            queue.rota.let_in(kind, key.name, key.served)
+            line.rota.let_in(kind, queue.name, queue.served)
 
     def _take_out(self, run: Run) -> None:
         line = self._environments[run.environment]
