@@ -31,7 +31,7 @@ SETTINGS = (
     "set tcp_keepalives_idle = 4",
     "set tcp_keepalives_interval = 2",
     "set tcp_keepalives_count = 3",
-    "set idle_in_transaction_session_timeout = '60s'",
+    "set idle_in_transaction_session_timeout = '10s'",
 )
 
 
