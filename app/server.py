@@ -18,7 +18,7 @@ from app.service import Service
 from app.settings import Settings, WrongSetting, address_of
 from app.web.application import create_application
 from app.web.forwarding import Forwarding, new_client
-from domain.environment import DEVELOPMENT
+from domain.environment import PRODUCTION
 
 # Long polls are answered well within it; what is left then is cut off.
 SHUTDOWN_SECONDS = 5
@@ -103,9 +103,9 @@ def _listen(settings: Settings) -> socket.socket:
 def _secret_key(settings: Settings, service: Service) -> str | None:
     if settings.secret_key is not None or not service.needs_key:
         return settings.secret_key
-    key = new_key(DEVELOPMENT, os.urandom)
+    key = new_key(PRODUCTION, os.urandom)
     # Before it opens anything: a key that is shown too early is harmless, one that is lost locks everyone out.
-    print(f"Secret key of the development environment, shown this once: {key}", flush=True)  # noqa: T201 (nowhere else)
+    print(f"Secret key of the production environment, shown this once: {key}", flush=True)  # noqa: T201 (nowhere else)
     return key
 
 

@@ -13,7 +13,8 @@ from domain.events import Event, RateLimit, Recorded, TaskSettings
 LIMIT_MAX = 100_000
 
 DEVELOPMENT = "DEVELOPMENT"
-PREFIXES = {"tr_dev_": DEVELOPMENT, "tr_stg_": "STAGING", "tr_prod_": "PRODUCTION", "tr_preview_": "PREVIEW"}
+PRODUCTION = "PRODUCTION"
+PREFIXES = {"tr_dev_": DEVELOPMENT, "tr_stg_": "STAGING", "tr_prod_": PRODUCTION, "tr_preview_": "PREVIEW"}
 """How the secret keys of environments begin, and of which type these are."""
 
 

@@ -16,7 +16,7 @@ def test_an_engine_that_is_asked_to_stop_ends_well(
         key, listening = engine.line(), engine.line()
         code = engine.end(how)
 
-    assert key.startswith("Secret key of the development environment, shown this once: tr_dev_")
+    assert key.startswith("Secret key of the production environment, shown this once: tr_prod_")
     assert listening.startswith("Runfold is listening on http://127.0.0.1:")
     assert code == 0
     assert "Traceback" not in engine.stderr.read_text()
