@@ -70,6 +70,21 @@ async def test_the_first_one_writes_and_the_others_stand_by(schema: str) -> None
         assert [body["role"] for _, body in (await first.ready(), await second.ready())] == ["writer", "standby"]
 
 
+async def test_simultaneous_triggers_of_one_key_on_two_nodes_make_one_run(schema: str) -> None:
+    async with running_node(schema, "a") as first, running_node(schema, "b") as second:
+        await second.until_standby_of(first.address)
+        body = {"options": {"idempotencyKey": "once"}}
+
+        answers = await asyncio.gather(
+            *(node.client.post(TRIGGER, json=body) for node in (first, second) for _ in range(10))
+        )
+
+        told = [answer.json() for answer in answers]
+        assert [answer.status_code for answer in answers] == 20 * [200]
+        assert len({each["id"] for each in told}) == 1
+        assert [each["isCached"] for each in told].count(False) == 1
+
+
 async def test_a_standby_asks_the_writer_what_runs_and_waits(schema: str) -> None:
     async with running_node(schema, "a") as first, running_node(schema, "b") as second:
         await second.until_standby_of(first.address)
