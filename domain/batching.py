@@ -104,6 +104,8 @@ def _open(command: AddItems, draft: Draft) -> Batch:
             f"Batch {batch.id} has expired: {batch.known} of its {batch.expected} items came in time."
             " Create another batch for the others."
         )
+    if batch.status is BatchStatus.ABORTED:
+        raise InvalidInput(f"None of the items of batch {batch.id} could become a run: create another batch.")
     indexes = (*command.indexes, *(each.index for each in command.errors))
     if not batch.is_sealed and any(not 0 <= index < batch.expected for index in indexes):
         raise InvalidInput(f"The items of batch {batch.id} have the indexes 0 to {batch.expected - 1}.")

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from domain import events as e
 from domain.errors import InvalidInput, LedgerCorrupt, NotAllowed, NotFound
-from domain.events import Event, RateLimit, Recorded, TaskSettings
+from domain.events import Event, Queue, Recorded, TaskSettings
 
 LIMIT_MAX = 100_000
 
@@ -59,24 +59,22 @@ class Environment(Struct, frozen=True, omit_defaults=True):
                     yield settings
             seen |= self.versions[version].keys()
 
-    def limit_of(self, queue: str) -> int | None:
-        """The concurrency limit that the tasks give a queue."""
+    def declared(self) -> dict[str, Queue]:
+        """What the tasks say of their queues: of each the first limit and the first rate that any names."""
+        found: dict[str, Queue] = {}
         for settings in self.at_home():
-            if settings.queue and settings.queue.name == queue and settings.queue.concurrency_limit is not None:
-                return settings.queue.concurrency_limit
-        return None
+            said = settings.queue
+            if said is None or (said.concurrency_limit is None and said.rate_limit is None):
+                continue
+            known = found.get(said.name, Queue(said.name))
+            limit = said.concurrency_limit if known.concurrency_limit is None else known.concurrency_limit
+            found[said.name] = Queue(said.name, limit, known.rate_limit or said.rate_limit)
+        return found
 
     def queues(self) -> set[str]:
         """The names of the queues of all tasks of all versions."""
         tasks = (task for version in self.versions.values() for task in version.values())
         return {task.queue.name if task.queue else f"task/{task.id}" for task in tasks}
-
-    def rate_of(self, queue: str) -> RateLimit | None:
-        """The rate limit that the tasks give a queue."""
-        for settings in self.at_home():
-            if settings.queue and settings.queue.name == queue and settings.queue.rate_limit is not None:
-                return settings.queue.rate_limit
-        return None
 
 
 def evolve(environment: Environment | None, recorded: Recorded) -> Environment:

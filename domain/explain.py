@@ -1,12 +1,12 @@
 """Why a run is where it is, and what it waits for: in one sentence, and as data."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from typing import Any
 
 from msgspec import Struct
 
 from domain.durations import iso
-from domain.eligibility import eligible
+from domain.eligibility import IsServed, eligible
 from domain.environment import Environment
 from domain.lanes import kind_of
 from domain.memory import Memory
@@ -28,11 +28,9 @@ class Explanation(Struct, frozen=True):
 
 
 class Explainer:
-    """What the engine knows at one moment. `is_served` tells whether a version has a worker connected."""
+    """What the engine knows at one moment."""
 
-    def __init__(
-        self, memory: Memory, sessions: Collection[Session], is_served: Callable[[str, str], bool], now: int
-    ) -> None:
+    def __init__(self, memory: Memory, sessions: Collection[Session], is_served: IsServed, now: int) -> None:
         self._memory = memory
         self._sessions = sessions
         self._is_served = is_served
@@ -76,7 +74,7 @@ class Explainer:
         if asked:
             sentence = f"Worker {asked} asks the auth resolver of the task."
             return Explanation("auth", sentence, {"worker": asked, "version": version})
-        able = self._is_served(environment.id, version) if version else False
+        able = self._is_served(environment.id, version, None) if version else False
         who = f"a worker of version {version}" if able else f"one of version {version}: none is connected"
         sentence = f"Its auth resolver has not been asked yet; it waits for {who}."
         return Explanation("auth", sentence, {"version": version})
@@ -124,7 +122,9 @@ class Explainer:
     def _worker(self, run: Run, environment: Environment) -> Explanation:
         kind, here = kind_of(run), [each for each in self._sessions if each.environment == environment.id]
         able = [each for each in here if eligible(each, environment, self._is_served)(kind)]
-        last = run.last_version if run.last_version and self._is_served(environment.id, run.last_version) else None
+        last = run.last_version
+        if last and not self._is_served(environment.id, last, run.machine):
+            last = None
         version = run.lock or last or environment.home(run.task)
         data: dict[str, Any] = {"task": run.task, "version": version, "queue": run.queue}
         if run.machine is not None:

@@ -82,6 +82,16 @@ class Gates:
         arrived = e.VersionArrived(version, queue, ttl, run.machine or settings.machine)
         return [arrived, self._from_auth(settings, run.delay_until) or e.RunEnqueued("version")]
 
+    def is_hopeless(self, task: str, lock: str | None) -> bool:
+        """Whether a run is locked to a version that came without its task: versions never change."""
+        return lock in self._environment.versions and task not in self._environment.versions[lock]
+
+    def without_version(self, run: Run) -> list[RunEvent]:
+        """The end of a run that would wait for its version for ever. Nothing for all others."""
+        if run.status is not Status.PENDING_VERSION or not self.is_hopeless(run.task, run.lock):
+            return []
+        return [e.RunSystemFailed(RunError(f"Version {run.lock} came without the task {run.task}.", "NoSuchTask"))]
+
     def after_auth(self, run: Run, sealed: str) -> list[RunEvent]:
         """From the resolver's answer on."""
         return [e.AuthResolved(sealed), self._behind_auth(run)]

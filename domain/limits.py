@@ -5,7 +5,7 @@ from typing import NamedTuple, Protocol
 
 from domain import queue as queues
 from domain.environment import Environment
-from domain.events import RateLimit
+from domain.events import Queue, RateLimit
 from domain.queue import QueueState
 
 
@@ -34,6 +34,10 @@ class Limits(Protocol):
         """When the queue may hand out a run: `now` if it may at once, None if that is for somebody to say."""
         ...
 
+    def forget(self, environment: str, queue: str) -> None:
+        """Nothing of the queue is ready any more."""
+        ...
+
 
 class Counted(NamedTuple):
     """How many runs of a queue with a rate limit were handed out in the present batch."""
@@ -55,6 +59,7 @@ class QueueLimits:
         self._environment = environment
         self._queue = queue
         self._gates: dict[str, dict[str, Gate]] = {}
+        self._declared: dict[str, dict[str, Queue]] = {}
         self._pending: dict[tuple[str, str], int] = {}
 
     def gate(self, environment: str, queue: str) -> Gate:
@@ -99,12 +104,18 @@ class QueueLimits:
         """Something changed for this queue, or for all of the environment."""
         if queue is None:
             self._gates.pop(environment, None)
+            self._declared.pop(environment, None)
         else:
             self._gates.get(environment, {}).pop(queue, None)
 
     def _read(self, environment: str, queue: str) -> Gate:
-        tasks, state = self._environment(environment), self._queue(environment, queue)
-        base = tasks.limit_of(queue) if tasks else None
+        declared, state = self._declared.get(environment), self._queue(environment, queue)
+        if declared is None:
+            tasks = self._environment(environment)
+            # Once for all queues: to look through the tasks of all versions takes long.
+            declared = self._declared[environment] = tasks.declared() if tasks else {}
+        said = declared.get(queue)
+        base, rate = (said.concurrency_limit, said.rate_limit) if said else (None, None)
         override = state.override if state else None
         limit = base if override is None else override
-        return Gate(limit, base, state is not None and state.is_paused, tasks.rate_of(queue) if tasks else None, state)
+        return Gate(limit, base, state is not None and state.is_paused, rate, state)

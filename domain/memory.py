@@ -42,8 +42,10 @@ class Memory:
         self.members = Members()
         self.bulks: dict[str, None] = {}
         """The bulk actions that are to be carried on, in the order in which they began."""
-        self.arrived: set[str] = set()
-        """Environments in which held runs may be able to go on."""
+        self.arrived: dict[str, None] = {}
+        """Environments in which something arrived that held runs may wait for."""
+        self.fresh: dict[str, None] = {}
+        """Runs that came to a gate, and at which nobody looked there yet."""
         self._held: dict[tuple[str, Status], Held] = {}
         self._timers: list[tuple[int, str, str]] = []
         self._environments: dict[str, Environment] = {}
@@ -91,7 +93,7 @@ class Memory:
         elif isinstance(before, Bulk) or isinstance(after, Bulk):
             self._note_bulk(stream, after)
         elif isinstance(after, Connection):
-            self.arrived.add(after.environment)
+            self.arrived[after.environment] = None
         elif isinstance(before, QueueState) or isinstance(after, QueueState):
             self._note_queue(before, after)
         return before
@@ -154,7 +156,7 @@ class Memory:
         return isinstance(state, Run) and deadline_of(state) == (at, kind)
 
     def _note_environment(self, stream: str, after: State | None) -> None:
-        self.arrived.add(stream)
+        self.arrived[stream] = None
         if isinstance(after, Environment):
             self._environments[stream] = after
         else:
@@ -233,7 +235,7 @@ class Memory:
         if after and after.status in HOLDING:
             held = self._held.setdefault((after.environment, after.status), {})
             held.setdefault((after.task, after.lock), {})[after.id] = None
-            self.arrived.add(after.environment)
+            self.fresh[after.id] = None
         if before and before.parent and not before.is_final and (after is None or after.is_final):
             siblings = self.children[before.parent]
             del siblings[before.id]

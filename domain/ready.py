@@ -4,7 +4,7 @@ The choice is fair: the queues of an environment take turns, the concurrency key
 key the first to come is the first to go. What is full, paused or out of its rate is not asked again until that changes.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from heapq import heappop, heappush
 from itertools import count
 from typing import NamedTuple
@@ -79,6 +79,11 @@ class ReadyRuns:
         """When a queue that is out of its rate may go on."""
         return self._asleep[0][0] if self._asleep else None
 
+    def kinds(self, environment: str) -> Collection[Kind]:
+        """The kinds of ready runs, and perhaps some of which there are none any more."""
+        line = self._environments.get(environment)
+        return line.rota.kinds() if line else ()
+
     def taken(self, slots: Slots) -> int:
         """How many attempts of the queue are open."""
         return self._slots.count(slots)
@@ -122,8 +127,10 @@ class ReadyRuns:
         if line is None:
             return
         self._now = now
-        kinds = {kind for kind in line.rota.kinds() if may_take(kind)}
         limit, in_all = self._limits.limit_in_all(environment), self._slots.count_in_all
+        if not line.queues or (limit is not None and in_all(environment) >= limit):
+            return
+        kinds = {kind for kind in line.rota.kinds() if may_take(kind)}
         yield from self._take_alone(line, kinds, limit, environment)
         queues, rounds = Round(line.rota, kinds), Rounds(kinds)
         while (limit is None or in_all(environment) < limit) and (turn := queues.next()):
@@ -198,6 +205,8 @@ class ReadyRuns:
         else:
             del line.queues[queue.name]
             queue.rota.close()
+            # A name may be used once and never again.
+            self._limits.forget(run.environment, run.queue)
         line.rota.tidy(kind, len(line.queues))
 
     def _give_back(self, run: Run) -> None:

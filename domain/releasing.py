@@ -23,43 +23,79 @@ class Releases:
         """Let held runs go on, at most `room` of them; the others follow with the next batch."""
         for stream in list(self._memory.arrived):
             environment = self._memory.environment(stream)
-            if environment is None:
-                self._memory.arrived.discard(stream)
-                continue
-            gates = self._memory.gates(environment, draft.recorded_at)
-            room = self._release_versions(environment, gates, draft, room)
-            room = self._release_auth(environment, gates, draft, room)
-            room = self._release_connections(environment, gates, draft, room)
-            if room <= 0:
-                return
-            self._memory.arrived.discard(stream)
+            if environment is not None:
+                gates = self._memory.gates(environment, draft.recorded_at)
+                room = self._release_versions(environment, gates, draft, room)
+                room = self._release_auth(environment, gates, draft, room)
+                room = self._release_connections(environment, gates, draft, room)
+                if room <= 0:
+                    return
+            del self._memory.arrived[stream]
+        # Behind the others, who have waited for longer.
+        self._release_fresh(draft, room)
 
     def judge(self, verdicts: dict[str, Verdict], draft: Draft, origin: Origin) -> None:
         """Let the runs go on whose payloads fit, and end the others. A verdict of another version is passed over."""
         for stream, verdict in verdicts.items():
             run = draft.state(stream)
             if isinstance(run, Run) and run.environment == origin.environment:
-                environment = self._memory.environment(run.environment)
-                assert environment is not None, "a run has an environment"
-                gates = self._memory.gates(environment, draft.recorded_at)
-                draft.record(stream, gates.after_version(run, verdict), origin)
-                self._memory.arrived.add(run.environment)
+                gates = self._memory.gates(self._environment_of(run), draft.recorded_at)
+                events = gates.after_version(run, verdict)
+                draft.record(stream, events, origin)
+                if not events:
+                    # It has to be looked at again, by what holds now.
+                    self._memory.fresh[stream] = None
             self.unjudged.pop(stream, None)
+
+    def _release_fresh(self, draft: Draft, room: int) -> None:
+        """Those that came to a gate. What is open for them is open at once; the others wait until something arrives."""
+        fresh, known = self._memory.fresh, dict[str, Gates]()
+        while fresh and room > 0:
+            stream = next(iter(fresh))
+            del fresh[stream]
+            run = self._memory.run(stream)
+            if run is None:
+                continue
+            if run.environment not in known:
+                known[run.environment] = self._memory.gates(self._environment_of(run), draft.recorded_at)
+            events = self._onward(run, known[run.environment])
+            if events:
+                draft.record(stream, events, Origin(run.environment, "engine", "gate", draft.recorded_at))
+                room -= 1
+
+    def _onward(self, run: Run, gates: Gates) -> list[RunEvent]:
+        match run.status:
+            case Status.PENDING_VERSION:
+                version, settings = gates.version_for(run.task, run.lock)
+                if version and settings and settings.payload_schema is not None:
+                    self.unjudged[run.id] = version
+                return gates.after_version(run, None) or gates.without_version(run)
+            case Status.PENDING:
+                return gates.without_auth(run)
+            case Status.WAITING_ON_CONNECTIONS:
+                return gates.after_connections(run)
+            case _:
+                return []
+
+    def _environment_of(self, run: Run) -> Environment:
+        environment = self._memory.environment(run.environment)
+        assert environment is not None, "a run has an environment"
+        return environment
 
     def _release_versions(self, environment: Environment, gates: Gates, draft: Draft, room: int) -> int:
         origin = Origin(environment.id, "engine", "version", draft.recorded_at)
         parked = self._memory.held(environment.id, Status.PENDING_VERSION)
         for (task, lock), runs in list(parked.items()):
             version, settings = gates.version_for(task, lock)
-            if version is None or settings is None:
-                continue
-            if settings.payload_schema is not None:
+            if version and settings and settings.payload_schema is not None:
                 self.unjudged.update(dict.fromkeys(runs, version))
+                continue
+            if settings is None and not gates.is_hopeless(task, lock):
                 continue
             for stream in list(runs)[: max(0, room)]:
                 run = self._memory.run(stream)
                 assert run is not None, "a held run is unfinished"
-                draft.record(stream, gates.after_version(run, None), origin)
+                draft.record(stream, gates.after_version(run, None) or gates.without_version(run), origin)
                 room -= 1
         return room
 

@@ -3,7 +3,7 @@
 Who was asked is not in the ledger. An answer needs no fencing: any resolver's will do, and the first one counts.
 """
 
-from domain.attempts import RESOLVER_TOKEN, Report
+from domain.attempts import RESOLVER_REPORTS, RESOLVER_TOKEN, Report
 from domain.commands import Cancel, HandOut, RefusedReport
 from domain.draft import Draft, Origin
 from domain.environment import Environment
@@ -55,6 +55,11 @@ class Resolvers:
         """Let a run go on for whom the resolver found, or end it when that is nobody."""
         for session in self._sessions.values():
             session.resolving.discard(run.id)
+        if said.kind == "released":
+            # Another worker is asked.
+            return None
+        if said.kind not in RESOLVER_REPORTS:
+            return RefusedReport(run.id, said.token, f"An auth resolver does not report that it {said.kind}.")
         if run.status is not Status.PENDING:
             return RefusedReport(run.id, said.token, f"Run {run.id} does not wait for its auth resolver any more.")
         origin.at = max(run.created_at, min(said.at, draft.recorded_at))

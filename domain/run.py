@@ -180,7 +180,7 @@ def _enqueued(run: Run, event: e.RunEnqueued, recorded: Recorded) -> dict[str, A
         return {"due_at": None} | _close(run, event.reason)
     # The TTL's clock starts when the run is really queued, and never after its first start.
     expires = recorded.recorded_at + run.ttl_ms if run.ttl_ms and run.attempts == 0 else None
-    return {"due_at": None, "expires_at": expires, "queued_at": recorded.occurred_at}
+    return {"due_at": None, "delay_until": None, "expires_at": expires, "queued_at": recorded.occurred_at}
 
 
 def _failed(run: Run, event: e.AttemptFailed, _recorded: Recorded) -> dict[str, Any]:
@@ -199,7 +199,7 @@ _CHANGES: dict[type[RunEvent], Callable[[Run, Any, Recorded], dict[str, Any]]] =
     },
     e.RunHeldForAuth: _held,
     e.RunHeldForConnections: _held,
-    e.RunDelayed: lambda _run, event, _recorded: {"due_at": event.until, "expires_at": None},
+    e.RunDelayed: lambda _run, event, _recorded: {"due_at": event.until, "expires_at": None, "delay_until": None},
     e.RunRescheduled: lambda _run, event, _recorded: {"due_at": event.until},
     e.AuthResolved: lambda _run, event, _recorded: {"auth": event.sealed},
     e.RunDebounced: _debounced,

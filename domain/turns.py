@@ -5,12 +5,14 @@ from heapq import heappop, heappush
 
 from domain import attempts
 from domain import queue as queues
-from domain.attempts import RESOLVER_REPORTS, Late, Report
+from domain.attempts import RESOLVER_REPORTS, RESOLVER_TOKEN, Late, Report
 from domain.commands import Cancel, EndTurn, HandOut, RefusedReport, Turn, TurnAnswer
 from domain.draft import Draft, Origin, Ticket
-from domain.eligibility import eligible
+from domain.eligibility import eligible, suits
+from domain.environment import Environment
 from domain.errors import InvalidInput, NotAllowed, NotFound, UnknownVersion
 from domain.events import AttemptFailed, QueueStartsCounted, RunHeldForConnections, TaskSettings
+from domain.lanes import Kind
 from domain.memory import Memory
 from domain.resolvers import Resolvers
 from domain.retry import ONCE
@@ -29,6 +31,7 @@ class Turns:
         self._sessions: dict[str, Session] = {}
         self._resolvers = Resolvers(memory, self._sessions)
         self._durations: list[tuple[int, str, int]] = []
+        self._takes: dict[tuple[str, str, tuple[str, ...] | None], set[Kind]] = {}
 
     def take(self, turn: Turn, ticket: Ticket, draft: Draft, now: int) -> None:
         """Take a turn; it is answered by `answer`, or waits. `now` is on the monotonic clock."""
@@ -72,6 +75,8 @@ class Turns:
     def hand_out(self, draft: Draft, room: int) -> None:
         """Give ready runs to the workers that wait for some, at most `room` in all."""
         self._memory.ready.wake(draft.recorded_at)
+        # Workers are many and much alike: who may take what is found out once for all that are.
+        self._takes = {}
         for session in list(self._sessions.values()):
             if session.sequence and session.want > 0 and room > 0:
                 room -= self._fill(session, draft, room)
@@ -99,11 +104,12 @@ class Turns:
         """The workers that are connected."""
         return self._sessions.values()
 
-    def is_served(self, environment: str, version: str) -> bool:
-        """Whether a worker of this version is connected, and does not only wait for its last runs to end."""
+    def is_served(self, environment: str, version: str, machine: str | None) -> bool:
+        """Whether such a worker is connected, and does not only wait for its last runs to end."""
         return any(
             each.environment == environment
             and each.version == version
+            and suits(machine, each.machines)
             and (each.takes_runs or each.id in self._memory.worker_runs)
             for each in self._sessions.values()
         )
@@ -161,7 +167,7 @@ class Turns:
         run = draft.state(said.run)
         if not isinstance(run, Run) or run.environment != turn.environment:
             return RefusedReport(said.run, said.token, f"Run {said.run} not found.")
-        if said.kind in RESOLVER_REPORTS:
+        if said.kind in RESOLVER_REPORTS or said.token == RESOLVER_TOKEN:
             return self._resolvers.take(run, said, origin, draft)
         # A worker whose clock is off must not report from the future, nor from before the run.
         origin.at = max(run.created_at, min(said.at, draft.recorded_at))
@@ -230,11 +236,14 @@ class Turns:
         if len(session.runs) >= want:
             return len(session.runs)
         gates = self._memory.gates(environment, draft.recorded_at)
-        may_take = eligible(session, environment, self.is_served)
-        for run in self._memory.ready.take(environment.id, may_take, draft.recorded_at):
+        takes, held = self._kinds_for(session, environment), 0
+        for run in self._memory.ready.take(environment.id, takes.__contains__, draft.recorded_at):
             if tasks[run.task].connections and (missing := gates.missing(tasks[run.task])):
                 # A connection was removed while the run was queued.
                 draft.record(run.id, [RunHeldForConnections(missing)], origin)
+                held += 1
+                if held >= room:
+                    break
                 continue
             after = draft.record(run.id, attempts.dequeue(run, session.id, session.version), origin)
             assert isinstance(after, Run), "a run stays a run"
@@ -245,7 +254,15 @@ class Turns:
             size += run.payload_size
             if len(session.runs) >= want or size >= PAYLOADS_MAX_BYTES:
                 break
-        return len(session.runs)
+        return len(session.runs) + held
+
+    def _kinds_for(self, session: Session, environment: Environment) -> set[Kind]:
+        """The kinds of ready runs that the worker may execute."""
+        alike = environment.id, session.version, session.machines
+        if alike not in self._takes:
+            may_take = eligible(session, environment, self.is_served)
+            self._takes[alike] = {kind for kind in self._memory.ready.kinds(environment.id) if may_take(kind)}
+        return self._takes[alike]
 
     def _send(self, session: Session, draft: Draft) -> None:
         answer, tickets = session.answer()

@@ -38,6 +38,9 @@ class Model:
     def limit_in_all(self, environment: str) -> int | None:
         return self.in_all
 
+    def forget(self, environment: str, queue: str) -> None:
+        """It keeps nothing that could be forgotten."""
+
     def opens_at(self, environment: str, queue: str, now: int) -> int | None:
         return None if queue in self.paused else max(now, self.opens.get(queue, 0))
 

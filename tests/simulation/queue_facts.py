@@ -2,7 +2,7 @@
 
 from domain import events as e
 from domain.environment import Environment
-from domain.events import Event, Recorded
+from domain.events import Event, Queue, Recorded
 from tests.simulation.rules import rule
 
 BUCKETS = 50
@@ -48,7 +48,7 @@ class QueueFacts:
     def follow_start(self, recorded: Recorded, queue: str, environment: Environment) -> None:
         """A run of the queue was handed out."""
         rule(queue not in self.paused, "%s starts in queue %s, which is paused", recorded.stream, queue)
-        rate = environment.rate_of(queue)
+        rate = _declared(environment, queue).rate_limit
         if rate is None:
             return
         starts = self._starts.setdefault(queue, [])
@@ -63,12 +63,16 @@ class QueueFacts:
 
     def limit_of(self, environment: Environment, queue: str) -> int | None:
         """The limit that counts."""
-        return self._overrides.get(queue, environment.limit_of(queue))
+        return self._overrides.get(queue, _declared(environment, queue).concurrency_limit)
 
     def is_open(self, environment: Environment, queue: str, now: int) -> bool:
         """Whether runs of the queue may certainly start, if there are slots."""
-        rate = environment.rate_of(queue)
+        rate = _declared(environment, queue).rate_limit
         if queue in self.paused or rate is None:
             return queue not in self.paused
         since = now - rate.period_ms - rate.period_ms // BUCKETS
         return sum(moment > since for moment in self._starts.get(queue, ())) < rate.limit
+
+
+def _declared(environment: Environment, queue: str) -> Queue:
+    return environment.declared().get(queue, Queue(queue))

@@ -18,7 +18,7 @@ from domain.sessions import Session
 from domain.states import State
 from tests.simulation.gates import simulate
 
-SEEDS = range(40)
+SEEDS = range(80)
 
 
 def a_version_wakes_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -26,7 +26,7 @@ def a_version_wakes_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
     note = Memory._note_environment  # pyright: ignore[reportPrivateUsage]
 
     def note_quietly(self: Memory, stream: str, after: State | None) -> None:
-        arrived = set(self.arrived)
+        arrived = dict(self.arrived)
         note(self, stream, after)
         self.arrived = arrived
 
