@@ -86,6 +86,13 @@ class Vault:
             )
         return self._keep()
 
+    def has(self, name: str) -> bool:
+        """Whether it opens what is sealed with the key of this name."""
+        if any(key.name == name for key in self._keys):
+            return True
+        kept = self._kept()
+        return kept is not None and kept.name == name
+
     def seal(self, value: bytes, environment: str, purpose: str, name: str) -> str:
         """The value as it may be stored, for this place alone. Raises KeyMissing."""
         master = self.first_key()

@@ -10,7 +10,8 @@ from app.reader import Reader
 from app.service import Service
 from domain import commands, states
 from domain.connection import Connection, stream_of
-from domain.errors import InvalidInput, NotFound
+from domain.errors import InvalidInput, KeyMissing, NotFound
+from domain.run import Run
 
 SECRET_MAX_BYTES = 65_536
 _CONNECTION = "connection"
@@ -74,6 +75,22 @@ def credentials_of(service: Service, environment: str, names: Iterable[str]) -> 
             raise NotFound(f"There is no connection {name} in this environment.")
         opened[name] = _open(service, environment, _CONNECTION, name, connection.sealed)
     return opened
+
+
+def check_keys(service: Service) -> None:
+    """See to it that whatever unfinished runs may need can be opened. Raises KeyMissing."""
+    needed: dict[str, str] = {}
+    for state in service.loop.engine.memory.states.values():
+        if isinstance(state, Connection) and state.key is not None:
+            needed.setdefault(state.key, f"Connection {state.name} is")
+        elif isinstance(state, Run) and state.auth is not None:
+            needed.setdefault(key_name_of(state.auth), f"What the auth resolver said of run {state.id} is")
+    for name, what in needed.items():
+        if not service.vault.has(name):
+            raise KeyMissing(
+                f"{what} encrypted with key {name}, which is not here:"
+                " add it to RUNFOLD_ENCRYPTION_KEY, behind a comma, or bring its file back."
+            )
 
 
 def seal_auth(service: Service, environment: str, run: str, result: Raw) -> str:

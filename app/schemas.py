@@ -2,7 +2,7 @@
 
 from functools import lru_cache
 from itertools import islice
-from typing import Any, cast
+from typing import Any, TypeGuard, cast
 
 import jsonschema_rs
 import msgspec
@@ -15,6 +15,8 @@ from domain.gates import Verdict
 SUPER_JSON_TYPE = "application/super+json"
 ERRORS_MAX = 10
 SCHEMA_MAX_BYTES = 262_144
+PATHS_MAX = 100_000
+"""How many ways there may be through a schema, along its references. Each takes about 0.1 us of a small payload."""
 _BACKTRACKS_MAX = 100_000
 """A pattern that would look for longer than this counts as not matched: no payload may stop the engine."""
 
@@ -28,6 +30,56 @@ def check_schema(schema: dict[str, Any], task: str) -> None:
         _validator(text)
     except (ValueError, jsonschema_rs.ReferencingError) as error:
         raise InvalidInput(f"The payload schema of task {task} cannot be used: {_first_line(error)}") from error
+    if paths_of(schema) > PATHS_MAX:
+        raise InvalidInput(
+            f"The payload schema of task {task} refers to its own parts so often that there are more than {PATHS_MAX}"
+            " ways through it: no payload could be checked in time."
+        )
+
+
+def paths_of(schema: dict[str, Any]) -> int:
+    """How many ways there are from a schema to the ends of its parts, along its own references; circles count once."""
+    known: dict[int, int] = {}
+
+    def count(part: Any) -> int:
+        if id(part) not in known:
+            known[id(part)] = 1
+            found = 1 + sum(count(each) for each in _parts_of(part))
+            reference = _members_of(part).get("$ref")
+            if isinstance(reference, str) and reference.startswith("#"):
+                found += count(_at(schema, reference))
+            known[id(part)] = min(found, PATHS_MAX + 1)
+        return known[id(part)]
+
+    # What is only defined counts where it is referred to.
+    own = {name: part for name, part in schema.items() if name not in {"$defs", "definitions"}}
+    return count(own)
+
+
+def _is_list(part: Any) -> TypeGuard[list[Any]]:
+    return isinstance(part, list)
+
+
+def _members_of(part: Any) -> dict[str, Any]:
+    return cast("dict[str, Any]", part) if isinstance(part, dict) else {}
+
+
+def _parts_of(part: Any) -> list[Any]:
+    """The objects and lists in an object or a list."""
+    parts = part if _is_list(part) else list(_members_of(part).values())
+    return [each for each in parts if isinstance(each, dict | list)]
+
+
+def _at(schema: dict[str, Any], reference: str) -> Any:
+    """What a reference within the schema names; one by an anchor counts as the whole."""
+    place: Any = schema
+    for step in reference[2:].split("/") if reference.startswith("#/") else ():
+        name = step.replace("~1", "/").replace("~0", "~")
+        if _is_list(place):
+            place = place[int(name)] if name.isdigit() and int(name) < len(place) else None
+        else:
+            place = _members_of(place).get(name)
+    return place
 
 
 def verdict_of(environment: Environment, task: str, lock: str | None, payload: bytes, kind: str) -> Verdict | None:

@@ -12,6 +12,7 @@ import uvicorn
 from adapters.clock import SystemClock
 from adapters.ids import Uuid7Ids
 from app.backends import open_database, open_lease, open_vault
+from app.connections import check_keys
 from app.environments import new_key
 from app.node import Node
 from app.service import Service
@@ -53,6 +54,7 @@ async def _serve(settings: Settings) -> None:
     lease = open_lease(settings, settings.node_url or address_of(settings.host, port))
 
     async def greet(service: Service) -> None:
+        check_keys(service)
         await service.ensure_environment(_secret_key(settings, service))
         # A frozen heap is not walked by every collection: the states of unfinished runs live long.
         gc.collect()

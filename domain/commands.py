@@ -174,6 +174,13 @@ class GiveUpRun(Command, frozen=True, kw_only=True):
     message: str
 
 
+class ReturnRun(Command, frozen=True, kw_only=True):
+    """Put a run back that could not be handed out after all, if its attempt has not started. Answer: None."""
+
+    run: str
+    token: int
+
+
 class ResetKey(Command, frozen=True, kw_only=True):
     """Free an idempotency key. Answer: None."""
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from msgspec import Raw
 
-from domain import annotations, batching, bulk_actions, lifecycle
+from domain import annotations, attempts, batching, bulk_actions, lifecycle
 from domain import commands as c
 from domain import events as e
 from domain.canceling import Cancels
@@ -20,6 +20,7 @@ from domain.memory import Memory
 from domain.queue_handlers import QueueHandlers
 from domain.releasing import Releases
 from domain.run import Run
+from domain.status import Status
 from domain.triggering import trigger_runs
 from domain.turns import Turns
 
@@ -38,6 +39,7 @@ class Handlers:
             c.RescheduleRun: self._reschedule_run,
             c.GiveUpRun: self._give_up_run,
             c.ExplainRun: self._explain_run,
+            c.ReturnRun: self._return_run,
             c.AddTags: self._add_tags,
             c.UpdateMetadata: self._update_metadata,
             c.JudgePayloads: self._judge_payloads,
@@ -89,6 +91,11 @@ class Handlers:
     def _reschedule_run(self, command: c.RescheduleRun, draft: Draft) -> None:
         run = self._run(command.run, command, draft)
         draft.record(run.id, lifecycle.reschedule(run, command.until, draft.recorded_at), Origin.of(command))
+
+    def _return_run(self, command: c.ReturnRun, draft: Draft) -> None:
+        run = self._run(command.run, command, draft)
+        if run.status is Status.DEQUEUED and run.token == command.token:
+            draft.record(run.id, attempts.hand_back("released"), Origin.of(command))
 
     def _explain_run(self, command: c.ExplainRun, draft: Draft) -> Explanation:
         explainer = Explainer(self._memory, self._turns.sessions, self._turns.is_served, draft.recorded_at)

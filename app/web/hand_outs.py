@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import structlog
 from msgspec import Raw, Struct
 from msgspec.structs import replace
 
@@ -14,6 +15,8 @@ from domain.commands import HandOut, TurnAnswer
 from domain.environment import Environment
 from domain.errors import KeyMissing, LedgerCorrupt, NotFound, SealBroken
 from domain.events import API, NOTHING, Recorded, RunTriggered
+
+log = structlog.get_logger(__name__)
 
 
 class RunBody(Struct, rename="camel", omit_defaults=True):
@@ -66,7 +69,12 @@ async def runs_of(answer: TurnAnswer, caller: Caller, service: Service) -> list[
             if recorded.event.payload_blob:
                 payload = await service.read(value_of, service.ledger, payload, recorded.event.payload_blob)
             auth, connections = _secrets_of(hand_out, caller.environment.id, service)
-        except (LedgerCorrupt, NotFound, KeyMissing, SealBroken) as error:
+        except (NotFound, KeyMissing) as error:
+            # A connection was removed just now, or a key is not here: the run may start when they are back.
+            log.warning("a run cannot be handed out", run=hand_out.run, error=str(error))
+            await _return(hand_out, caller, service)
+            continue
+        except (LedgerCorrupt, SealBroken) as error:
             await _give_up(hand_out.run, str(error), caller, service)
             continue
         body = _run_body(hand_out, recorded, recorded.event, payload, environment)
@@ -110,6 +118,13 @@ def _run_body(
 def _secrets_of(hand_out: HandOut, environment: str, service: Service) -> tuple[Raw, dict[str, Raw]]:
     auth = open_auth(service, environment, hand_out.run, hand_out.auth) if hand_out.auth else NOTHING
     return auth, credentials_of(service, environment, hand_out.connections)
+
+
+async def _return(hand_out: HandOut, caller: Caller, service: Service) -> None:
+    origin: dict[str, Any] = {"actor": "engine", "cause": "hand-out", "at": service.clock.now().wall}
+    environment = caller.environment.id
+    command = commands.ReturnRun(environment=environment, run=hand_out.run, token=hand_out.token, **origin)
+    await service.loop.submit(command)
 
 
 async def _give_up(run: str, message: str, caller: Caller, service: Service) -> None:
