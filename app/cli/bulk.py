@@ -11,6 +11,7 @@ import runfold
 from app.cli.filters import OfBatch, OfPeriod, OfQueue, OfStatus, OfTag, OfTask, OfVersion, filters_of
 from app.cli.output import AsJson, print_json, print_text
 from runfold import BulkAction, BulkHandle
+from runfold.bulk import BulkCounts
 from runfold.filters import RunFilters
 
 POLL_SECONDS = 0.5
@@ -94,8 +95,8 @@ def _do(
 
 def _follow(handle: BulkHandle) -> BulkAction:
     """How it ended. What changes on the way is told on standard error, so that the output is the end alone."""
-    typer.echo(f"{handle.id} is under way, also if you stop waiting", err=True)
-    told = None
+    typer.echo(f"{handle.id} is under way, and goes on if you stop waiting", err=True)
+    told = BulkCounts()
     while (now := handle.retrieve()).status == "PENDING":
         if now.counts != told:
             typer.echo(_sentence(now), err=True)

@@ -1,12 +1,13 @@
 """Batches that the SDK streams to a running engine over a connection that breaks."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 
 import httpx
 import pytest
 
 import runfold
 from runfold import transport
+from runfold.blocking import blocking
 from runfold.transport import Transport
 from tests.cli.commandline import CommandLine
 
@@ -48,13 +49,18 @@ class Cut(httpx.AsyncByteStream):
 async def without_waiting(_: float) -> None: ...
 
 
-def test_an_item_that_is_sent_several_times_makes_one_run(
-    command: CommandLine, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    runfold.configure()
+@pytest.fixture
+def breaking(monkeypatch: pytest.MonkeyPatch) -> Iterator[Breaking]:
+    """What carries every call of the SDK."""
     breaking = Breaking()
     calls = Transport(connect=lambda: httpx.AsyncClient(transport=breaking), sleep=without_waiting)
     monkeypatch.setattr(transport, "default", calls)
+    yield breaking
+    blocking(breaking.aclose)()
+
+
+def test_an_item_that_is_sent_several_times_makes_one_run(command: CommandLine, breaking: Breaking) -> None:
+    runfold.configure()
 
     batch = runfold.batches.trigger(
         [("unheard-of", LARGE, {"tags": "streamed"}) for _ in range(4)], idempotency_key="stream"
