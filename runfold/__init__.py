@@ -1,7 +1,8 @@
 """Background work that survives crashes and remembers everything."""
 
-from runfold import aio, queues, runs, tasks
+from runfold import aio, batches, queues, runs, tasks
 from runfold.aio.queues import QueueState
+from runfold.batch import Batch, RefusedItem
 from runfold.bulk import BulkAction, BulkHandle
 from runfold.config import configure
 from runfold.context import Context
@@ -36,6 +37,7 @@ __all__ = [
     "Attempt",
     "AuthenticationError",
     "BadRequestError",
+    "Batch",
     "BatchHandle",
     "BatchItem",
     "BulkAction",
@@ -51,6 +53,7 @@ __all__ = [
     "QueueState",
     "RateLimit",
     "RateLimitError",
+    "RefusedItem",
     "Retry",
     "Run",
     "RunError",
@@ -62,6 +65,7 @@ __all__ = [
     "UnprocessableError",
     "UnresolvedAuthError",
     "aio",
+    "batches",
     "configure",
     "queues",
     "runs",

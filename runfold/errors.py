@@ -109,7 +109,10 @@ def api_error(status: int, content: bytes) -> ApiError:
 
 def _sentence(body: Any) -> str:
     match body:
-        case {"error": str(sentence)} | {"error": {"message": str(sentence)}}:
+        # Where `error` is a word that other clients look for, the sentence stands beside it.
+        case (
+            {"error": str(), "detail": str(sentence)} | {"error": str(sentence)} | {"error": {"message": str(sentence)}}
+        ):
             return sentence
         case _:
             return f"an answer without an error sentence: {body!r}"[:500]

@@ -5,7 +5,7 @@ import itertools
 import random
 import time
 import uuid
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
 from functools import cache
 from ssl import SSLContext
 from weakref import WeakKeyDictionary
@@ -49,21 +49,32 @@ class Transport:
         self._guards: WeakKeyDictionary[asyncio.AbstractEventLoop, AsyncGenerator[None]] = WeakKeyDictionary()
 
     async def call(
-        self, method: str, path: str, *, query: Mapping[str, str] | None = None, body: bytes | None = None
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, str] | None = None,
+        body: bytes | Callable[[], AsyncIterator[bytes]] | None = None,
+        content_type: str = "application/json",
     ) -> bytes:
-        """The body of the successful answer; raises ApiError or ApiConnectionError when the attempts are used up."""
+        """The body of the successful answer; raises ApiError or ApiConnectionError when the attempts are used up.
+
+        A body that is a stream is made anew for each attempt.
+        """
         settings = self._settings()
         client = await self._client()
         headers = {
             "authorization": f"Bearer {settings.secret_key}",
-            "content-type": "application/json",
+            "content-type": content_type,
             # The same over all attempts, so that a repeated trigger makes no second run.
             "x-trigger-request-idempotency-key": str(uuid.uuid4()),
         }
         if traceparent := current_traceparent():
             headers["traceparent"] = traceparent
-        request = client.build_request(method, settings.api_url + path, params=query, content=body, headers=headers)
+        url = settings.api_url + path
         for attempt in itertools.count(1):
+            content = body() if callable(body) else body
+            request = client.build_request(method, url, params=query, content=content, headers=headers)
             try:
                 return await _send(client, request)
             except _PassingError as passing:

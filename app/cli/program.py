@@ -11,9 +11,10 @@ import typer
 
 import runfold
 from app import logs, settings
-from app.cli import connections, database, deployments, environments, keys, ledger, projections, runs
+from app.cli import batches, connections, database, deployments, environments, keys, ledger, projections, queues, runs
 from app.cli.deploy import deploy
 from app.cli.dev import dev
+from app.cli.explain import explain
 from app.settings import WrongSetting
 from domain.errors import RunfoldError
 
@@ -29,6 +30,9 @@ cli = typer.Typer(
 cli.command()(dev)
 cli.command(context_settings={"ignore_unknown_options": True, "help_option_names": []})(deploy)
 cli.add_typer(runs.cli, name="runs")
+cli.command()(explain)
+cli.add_typer(batches.cli, name="batches")
+cli.add_typer(queues.cli, name="queues")
 cli.add_typer(deployments.cli, name="deployments")
 cli.add_typer(connections.cli, name="connections")
 cli.add_typer(environments.cli, name="environments")

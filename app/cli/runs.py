@@ -1,22 +1,20 @@
 """`runfold runs`: the same HTTP API that everybody uses, through the SDK."""
 
 from itertools import islice
-from typing import Annotated, Any
+from typing import Annotated
 
-import msgspec
 import typer
 
 import runfold
-from app import settings
-from app.cli import views
+from app.cli import api, bulk, views
+from app.cli.filters import OfBatch, OfPeriod, OfQueue, OfStatus, OfTag, OfTask, OfVersion, filters_of
+from app.cli.making import replay, trigger
 from app.cli.output import AsJson, print_json, print_text
-from runfold.durations import duration_ms
-from runfold.triggering import NOTHING
 
 PAGE_MAX = 100
-WAIT_SECONDS = 0.2
 
 cli = typer.Typer(no_args_is_help=True)
+cli.add_typer(bulk.cli, name="bulk")
 
 RunId = Annotated[str, typer.Argument(metavar="RUN", help="The id of a run.")]
 
@@ -24,34 +22,25 @@ RunId = Annotated[str, typer.Argument(metavar="RUN", help="The id of a run.")]
 @cli.callback()
 def connect() -> None:
     """Look at runs and steer them, on any engine that RUNFOLD_API_URL and RUNFOLD_SECRET_KEY name."""
-    found = settings.load()
-    runfold.configure(api_url=found.address, secret_key=found.secret_key)
+    api.connect()
 
 
 @cli.command("list")
 def list_runs(
-    status: Annotated[list[str] | None, typer.Option(help="Only these; may be repeated, as the other filters.")] = None,
-    task: Annotated[list[str] | None, typer.Option(help="Only runs of these tasks.")] = None,
-    tag: Annotated[list[str] | None, typer.Option(help="Only runs with one of these tags.")] = None,
-    queue: Annotated[list[str] | None, typer.Option(help="Only runs of these queues.")] = None,
-    version: Annotated[list[str] | None, typer.Option(help="Only runs of these versions of the code.")] = None,
-    batch: Annotated[str | None, typer.Option(help="Only runs of this batch.")] = None,
-    period: Annotated[str | None, typer.Option(help="Only runs created within this time, such as 1h or 7d.")] = None,
+    status: OfStatus = None,
+    task: OfTask = None,
+    tag: OfTag = None,
+    queue: OfQueue = None,
+    version: OfVersion = None,
+    batch: OfBatch = None,
+    period: OfPeriod = None,
     limit: Annotated[int, typer.Option(min=1, help="How many.")] = 20,
     as_json: AsJson = False,  # noqa: FBT002 (a switch of the command line)
 ) -> None:
     """List runs, newest first."""
-    _check_durations(period=period)
-    found = runfold.runs.list(
-        status=_split(status),
-        task=_split(task),
-        tag=_split(tag),
-        queue=_split(queue),
-        version=_split(version),
-        batch=batch,
-        period=period,
-        limit=min(limit, PAGE_MAX),
-    )
+    filters = filters_of(status, task, tag, queue, version, batch, period)
+    filters["limit"] = min(limit, PAGE_MAX)
+    found = runfold.runs.list(**filters)
     runs = [*islice(found, limit)]
     if as_json:
         print_json([views.plain(run) for run in runs])
@@ -65,34 +54,11 @@ def show(
     as_json: AsJson = False,  # noqa: FBT002
 ) -> None:
     """Show a run with its attempts, payload and output."""
-    _print(runfold.runs.retrieve(run), as_json=as_json)
+    views.show(runfold.runs.retrieve(run), as_json=as_json)
 
 
-@cli.command()
-def trigger(
-    task: Annotated[str, typer.Argument(metavar="TASK", help="The id of a task.")],
-    payload: Annotated[str | None, typer.Argument(metavar="PAYLOAD", help="JSON; left out for tasks without.")] = None,
-    tag: Annotated[list[str] | None, typer.Option(help="A tag of the run; may be repeated.")] = None,
-    delay: Annotated[str | None, typer.Option(help="Start no earlier than after this time, such as 30s or 1h.")] = None,
-    ttl: Annotated[str | None, typer.Option(help="Expire the run if it has not started by then.")] = None,
-    queue: Annotated[str | None, typer.Option(help="Another queue than that of the task.")] = None,
-    idempotency_key: Annotated[str | None, typer.Option(help="The same key again names the same run.")] = None,
-    wait: Annotated[bool, typer.Option("--wait", help="Wait for the end; fail unless it is COMPLETED.")] = False,  # noqa: FBT002
-    as_json: AsJson = False,  # noqa: FBT002
-) -> None:
-    """Make a run of a task."""
-    _check_durations(delay=delay, ttl=ttl)
-    handle = runfold.tasks.trigger(
-        task, _payload(payload), tags=tag, delay=delay, ttl=ttl, queue=queue, idempotency_key=idempotency_key
-    )
-    if wait:
-        run = runfold.runs.poll(handle, interval=WAIT_SECONDS)
-        _print(run, as_json=as_json)
-        raise typer.Exit(0 if run.is_success else 1)
-    if as_json:
-        print_json({"id": handle.id, "isCached": handle.is_cached})
-    else:
-        print_text(handle.id)
+cli.command()(trigger)
+cli.command()(replay)
 
 
 @cli.command()
@@ -110,16 +76,18 @@ def cancel(
 
 
 @cli.command()
-def replay(
+def tag(
     run: RunId,
+    tags: Annotated[list[str], typer.Argument(metavar="TAG...", help="What to add to the tags it has.")],
     as_json: AsJson = False,  # noqa: FBT002
 ) -> None:
-    """Make a new run with the payload and tags of this one; prints its id."""
-    made = runfold.runs.replay(run)
+    """Add tags to a run; prints all that it has then."""
+    runfold.runs.add_tags(run, *tags)
+    has = runfold.runs.retrieve(run).tags
     if as_json:
-        print_json({"id": made.id})
+        print_json(has)
     else:
-        print_text(made.id)
+        print_text(" ".join(has))
 
 
 @cli.command()
@@ -133,32 +101,3 @@ def events(
         print_json(history)
     else:
         views.print_events(history)
-
-
-def _print(run: runfold.Run[Any, Any], *, as_json: bool) -> None:
-    if as_json:
-        print_json(views.plain(run))
-    else:
-        views.print_run(run)
-
-
-def _payload(text: str | None) -> Any:
-    if text is None:
-        return NOTHING
-    try:
-        return msgspec.Raw(msgspec.json.format(text.encode(), indent=-1))
-    except ValueError as error:
-        raise typer.BadParameter(f"PAYLOAD is no JSON ({error}); a text needs its quotes: '\"text\"'.") from error
-
-
-def _check_durations(**durations: str | None) -> None:
-    for name, text in durations.items():
-        try:
-            duration_ms(text or "0s")
-        except ValueError as error:
-            raise typer.BadParameter(f"--{name}: {error}.") from error
-
-
-def _split(values: list[str] | None) -> list[str] | None:
-    """Commas separate values too, as in the API."""
-    return [part for value in values for part in value.split(",") if part] if values else None

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from app.cli.output import duration, moment, print_fields, print_table, print_text
+from app.cli.output import duration, moment, print_fields, print_json, print_table, print_text
 from runfold import Attempt, Run, RunError
 
 _FOR_MACHINES = frozenset({"token", "worker", "version", "payload_size", "payload_type", "output_type"})
@@ -20,6 +20,13 @@ _LONG_ID = re.compile(r"([0-9a-f]{8})[0-9a-f]{24}")
 def plain(run: Run[Any, Any]) -> dict[str, Any]:
     """A run as the API writes it."""
     return {name: value for name, value in msgspec.to_builtins(run).items() if value is not None}
+
+
+def show(run: Run[Any, Any], *, as_json: bool) -> None:
+    if as_json:
+        print_json(plain(run))
+    else:
+        print_run(run)
 
 
 def print_runs(runs: Sequence[Run[Any, Any]]) -> None:

@@ -5,7 +5,7 @@ import tomllib
 from pathlib import Path
 
 import runfold
-from runfold import aio, queues, runs, tasks
+from runfold import aio, batches, queues, runs, tasks
 
 ROOT = Path(__file__).parents[2]
 
@@ -18,6 +18,7 @@ def test_the_names_of_the_package() -> None:
         "Attempt",
         "AuthenticationError",
         "BadRequestError",
+        "Batch",
         "BatchHandle",
         "BatchItem",
         "BulkAction",
@@ -33,6 +34,7 @@ def test_the_names_of_the_package() -> None:
         "QueueState",
         "RateLimit",
         "RateLimitError",
+        "RefusedItem",
         "Retry",
         "Run",
         "RunError",
@@ -44,6 +46,7 @@ def test_the_names_of_the_package() -> None:
         "UnprocessableError",
         "UnresolvedAuthError",
         "aio",
+        "batches",
         "configure",
         "queues",
         "runs",
@@ -57,9 +60,11 @@ def test_both_ways_to_call_have_the_same_names() -> None:
     of_runs = {"cancel", "events", "list", "poll", "replay", "reschedule", "result", "retrieve", "explain"} | {
         *("add_tags", "update_metadata", "bulk_cancel", "bulk_replay")
     }
+    of_batches = {"trigger", "retrieve", "results"}
     of_queues = {"list", "retrieve", "pause", "resume", "override", "reset_override"}
 
     assert all(callable(getattr(module, name)) for module in (runs, aio.runs) for name in of_runs)
+    assert all(callable(getattr(module, name)) for module in (batches, aio.batches) for name in of_batches)
     assert all(callable(getattr(module, name)) for module in (queues, aio.queues) for name in of_queues)
     assert all(
         callable(getattr(module, name)) for module in (tasks, aio.tasks) for name in ("trigger", "batch_trigger")

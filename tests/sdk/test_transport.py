@@ -104,6 +104,7 @@ def test_a_refusal_is_raised_at_once(api: FakeApi, status: int, kind: type[error
     ("content", "sentence"),
     [
         (b'{"error": {"message": "Too many tags."}}', "Too many tags."),
+        (b'{"error": "queue-not-found", "detail": "There is no queue."}', "There is no queue."),
         (b"<html>Bad gateway</html>", "<html>Bad gateway</html>"),
         (b"", "an answer without a body"),
         (b'{"detail": "x"}', "an answer without an error sentence: {'detail': 'x'}"),

@@ -1,0 +1,132 @@
+"""Make batches of different tasks and look at batches. A batch is named by its id or by its handle."""
+
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from typing import Any
+from urllib.parse import quote
+
+import msgspec
+
+from runfold import transport
+from runfold.batch import Batch
+from runfold.codec import PLAIN, Types, encode, encode_payload
+from runfold.definition import Task
+from runfold.handles import BatchHandle, RunHandle
+from runfold.options import TriggerOptions, trigger_on_wire
+from runfold.run import RunResult, read_result
+from runfold.triggering import BATCH_MAX, NOTHING
+from runfold.typevars import PayloadT, ResultT
+
+ND_JSON = "application/x-ndjson"
+CHUNK_BYTES = 65_536
+
+BatchRef = str | BatchHandle[Any, Any]
+TaskRef = str | Task[Any, Any]
+TaskItem = tuple[TaskRef] | tuple[TaskRef, Any] | tuple[TaskRef, Any, TriggerOptions]
+"""A task or its id, the payload, and options of this run."""
+
+
+class _Line(msgspec.Struct, omit_defaults=True):
+    """An item on the wire; its index makes it safe to send twice."""
+
+    index: int
+    task: str
+    payload: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
+    options: dict[str, Any] = {}
+
+
+class _Created(msgspec.Struct, rename="camel"):
+    id: str
+    run_count: int
+
+
+class _Results(msgspec.Struct):
+    items: list[msgspec.Raw]
+
+
+class _Named(msgspec.Struct):
+    id: str
+
+
+async def trigger(items: Iterable[TaskItem], *, idempotency_key: str | None = None) -> BatchHandle[Any, Any]:
+    """Make a run for each item, at most 1000. One that can become no run spoils no other: the batch tells of it.
+
+    Items travel in a stream that is sent anew when it breaks; an item makes one run at most.
+    """
+    chosen = [*items]
+    if len(chosen) > BATCH_MAX:
+        raise ValueError(f"A batch has at most {BATCH_MAX} runs, not {len(chosen)}: trigger several batches.")
+    # All are written before the batch is made, so that a payload which has no JSON form leaves nothing half done.
+    lines = [encode(_line(index, item)) for index, item in enumerate(chosen)]
+    key = {} if idempotency_key is None else {"idempotencyKey": idempotency_key}
+    body = encode({"runCount": len(lines), **key})
+    made = msgspec.json.decode(await transport.default.call("POST", "/api/v3/batches", body=body), type=_Created)
+    if made.run_count != len(lines):
+        raise ValueError(f"The key stands for batch {made.id} of {made.run_count} items already, not of {len(lines)}.")
+    path = f"/api/v3/batches/{quote(made.id, safe='')}/items"
+    await transport.default.call("POST", path, body=lambda: _stream(lines), content_type=ND_JSON)
+    return _handle(await retrieve(made.id), [_types_of(item[0]) for item in chosen])
+
+
+async def retrieve(batch: BatchRef) -> Batch:
+    """The batch as it is now."""
+    return msgspec.json.decode(await transport.default.call("GET", _path(batch, "v2")), type=Batch)
+
+
+async def results(batch: str | BatchHandle[PayloadT, ResultT]) -> tuple[RunResult[ResultT], ...]:
+    """How the runs ended that have, in the order of the items; by handle, with outputs of the tasks' types."""
+    content = await transport.default.call("GET", _path(batch, "v1", "/results"))
+    types: dict[str, Types[Any, Any]] = {} if isinstance(batch, str) else {run.id: run.types for run in batch.runs}
+    items = msgspec.json.decode(content, type=_Results).items
+    return tuple(read_result(bytes(item), types.get(_id_of(item), PLAIN)) for item in items)
+
+
+def _line(index: int, item: TaskItem) -> _Line:
+    payload, options = NOTHING, TriggerOptions()
+    match item:
+        case (task,):
+            pass
+        case (task, payload):
+            pass
+        case (task, payload, options):
+            pass
+    name = task.id if isinstance(task, Task) else task
+    written = NOTHING if payload is NOTHING else encode_payload(payload)
+    return _Line(index, name, written, trigger_on_wire(options))
+
+
+def _types_of(task: TaskRef) -> Types[Any, Any]:
+    return task.body.types if isinstance(task, Task) else PLAIN
+
+
+async def _stream(lines: Sequence[bytes]) -> AsyncIterator[bytes]:
+    for chunk in _chunks(lines):
+        yield chunk
+
+
+def _chunks(lines: Sequence[bytes]) -> Iterator[bytes]:
+    """Lines together up to a size: a packet for each would be slow."""
+    chunk = bytearray()
+    for line in lines:
+        chunk += line + b"\n"
+        if len(chunk) >= CHUNK_BYTES:
+            yield bytes(chunk)
+            chunk.clear()
+    if chunk:
+        yield bytes(chunk)
+
+
+def _handle(batch: Batch, types: Sequence[Types[Any, Any]]) -> BatchHandle[Any, Any]:
+    """The runs and the types of their tasks, less those of the items that became none."""
+    refused = {each.index for each in batch.refused}
+    kept = (each for index, each in enumerate(types) if index not in refused)
+    runs = tuple(RunHandle(run, types=each) for run, each in zip(batch.runs, kept, strict=True))
+    return BatchHandle(batch.id, runs)
+
+
+def _id_of(item: msgspec.Raw) -> str:
+    return msgspec.json.decode(item, type=_Named).id
+
+
+def _path(batch: BatchRef, version: str, what: str = "") -> str:
+    name = batch if isinstance(batch, str) else batch.batch_id
+    return f"/api/{version}/batches/{quote(name, safe='')}{what}"
