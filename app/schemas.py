@@ -29,7 +29,9 @@ def check_schema(schema: dict[str, Any], task: str) -> None:
     try:
         _validator(text)
     except (ValueError, jsonschema_rs.ReferencingError) as error:
-        raise InvalidInput(f"The payload schema of task {task} cannot be used: {_first_line(error)}") from error
+        raise InvalidInput(
+            f"The payload schema of task {task} cannot be used: {_first_line(error).rstrip('.')}."
+        ) from error
     if paths_of(schema) > PATHS_MAX:
         raise InvalidInput(
             f"The payload schema of task {task} refers to its own parts so often that there are more than {PATHS_MAX}"

@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 from msgspec import Raw
 
-from adapters.secrets import MasterKey
-from app.connections import SECRET_MAX_BYTES, credentials_of, open_auth, seal_auth
-from domain.errors import InvalidInput, NotFound, SealBroken
+from adapters.secrets import MasterKey, Vault
+from app.connections import SECRET_MAX_BYTES, check_keys, credentials_of, open_auth, seal_auth
+from domain.errors import InvalidInput, KeyMissing, NotFound, SealBroken
 from tests.app.harness import KEY, MASTER_KEY, START, Engine, environment
 
 CONNECTIONS = "/api/v1/connections"
@@ -152,3 +152,30 @@ async def test_the_key_of_the_caller_stands_in_the_ledger_and_no_secret(engine: 
     assert TOKEN not in str(feed)
     assert told[0]["data"].keys() == {"name", "sealed", "key"}
     assert MasterKey(bytes(32)).name != told[0]["data"]["key"] == MASTER_KEY.name
+
+
+async def test_a_run_whose_connection_is_removed_before_its_worker_hears_of_it_waits(engine: Engine) -> None:
+    version = await engine.register({"id": "greet", "connections": ["github"]})
+    await engine.put(GITHUB, CREDENTIALS)
+    run = await engine.trigger()
+    turn = {"session": engine.session, "version": version, "sequence": 1, "received": 0, "want": 1}
+    handed = await engine.post("/worker/v1/turn", turn)
+    await engine.delete(GITHUB)
+
+    again = await engine.post("/worker/v1/turn", turn)
+    await engine.turn(version, sequence=2, received=1)
+    waiting = await engine.retrieve(run)
+    await engine.put(GITHUB, CREDENTIALS)
+
+    assert [each["connections"] for each in handed["runs"]] == [{"github": {"token": TOKEN}}]
+    assert (again["runs"], waiting["status"]) == ([], "WAITING_ON_CONNECTIONS")
+    assert (await engine.retrieve(run))["status"] == "QUEUED"
+
+
+async def test_an_engine_without_the_key_of_a_connection_says_so_when_it_starts(engine: Engine) -> None:
+    await engine.put(GITHUB, CREDENTIALS)
+    check_keys(engine.service)
+    engine.service.vault = Vault([MasterKey(bytes(32))], engine.service.vault.randbytes)
+
+    with pytest.raises(KeyMissing, match=f"Connection github is encrypted with key {MASTER_KEY.name}, which is not"):
+        check_keys(engine.service)

@@ -112,6 +112,17 @@ def test_a_worker_that_does_not_hold_what_it_was_asked_is_asked_again() -> None:
     assert worker.turn(holds=(), want=5, patient=False).runs == (hand,)
 
 
+def test_a_worker_that_ends_gives_the_question_back() -> None:
+    room = room_with("run_1")
+    first, second = room.hire(), room.hire()
+    (hand,) = first.take()
+
+    first.turn(said(hand, "released", token=hand.token))
+
+    assert [each.run for each in second.take()] == ["run_1"]
+    assert [type(event) for event in room.events()] == [e.RunTriggered, e.RunHeldForAuth]
+
+
 def test_a_worker_that_may_not_have_heard_the_question_yet_is_not_asked_twice() -> None:
     room = room_with()
     worker = room.hire()
