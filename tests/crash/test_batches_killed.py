@@ -17,7 +17,9 @@ from tests.crash.scenario import Scenario
 
 COUNT = 900
 """Several commands of items, and several chunks of a bulk action."""
-ITEMS = [{"index": index, "task": "nobody-has-it", "payload": {"n": str(index)}} for index in range(COUNT)]
+PADDING = "x" * 2_000
+"""So that the items come in many pieces, and go into the ledger with many appends."""
+ITEMS = [{"index": n, "task": "nobody-has-it", "payload": {"n": n, "padding": PADDING}} for n in range(COUNT)]
 ND_JSON = {"content-type": "application/x-ndjson"}
 LINES = b"".join(msgspec.json.encode(item) + b"\n" for item in ITEMS)
 
@@ -47,7 +49,8 @@ async def canceled(scenario: Scenario, moment: str, **what: Any) -> Any:
     await scenario.kill_engine()
     # The first append begins the action, the second one is its first chunk.
     scenario.start_engine(f"append.{moment}", 2)
-    begun = await scenario.clients.insist("/api/v1/bulk-actions", json={"action": "cancel"} | what)
+    body, key = {"action": "cancel"} | what, {"x-trigger-request-idempotency-key": "once"}
+    begun = await scenario.clients.insist("/api/v1/bulk-actions", json=body, headers=key)
     await scenario.engine_is_killed()
     scenario.start_engine()
     path = f"/api/v1/bulk-actions/{begun['id']}"
@@ -78,9 +81,9 @@ async def test_each_index_makes_one_run_and_each_run_is_canceled_once(scenario: 
 
 def check_runs(files: Files, runs: list[str]) -> None:
     """Each index has one run, and each run ended once."""
-    triggered = [each for each in files.records if isinstance(each.event, RunTriggered)]
+    triggered = [(each.stream, each.event) for each in files.records if isinstance(each.event, RunTriggered)]
     ends = Counter(each.stream for each in files.records if isinstance(each.event, RunCanceled))
 
-    assert [each.stream for each in triggered] == runs
-    assert [msgspec.json.decode(each.event.payload)["n"] for each in triggered] == [str(n) for n in range(COUNT)]
+    assert [run for run, _ in triggered] == runs
+    assert [msgspec.json.decode(event.payload)["n"] for _, event in triggered] == list(range(COUNT))
     assert ends == Counter(runs)
