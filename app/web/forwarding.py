@@ -18,7 +18,7 @@ from domain.errors import TooLarge
 log = structlog.get_logger(__name__)
 
 READS = frozenset({"GET", "HEAD", "OPTIONS"})
-ASKS_WRITER = re.compile(r"/api/v1/(queues|concurrency|runs/[^/]+/explain)(/|$)")
+ASKS_WRITER = re.compile(r"/api/v1/(queues|concurrency)(/.*)?|/api/v1/runs/[^/]+/explain")
 """What only the writer can tell, too."""
 FORWARDED = b"x-runfold-forwarded"
 """Says that a node sent the request on: it goes no further, or two nodes could send it to and fro."""
@@ -45,7 +45,7 @@ def new_client() -> httpx.AsyncClient:
 
 def _is_for_anyone(scope: Scope) -> bool:
     """Whether every node can answer it by itself."""
-    return scope["method"] in READS and not ASKS_WRITER.match(scope["path"])
+    return scope["method"] in READS and ASKS_WRITER.fullmatch(scope["path"]) is None
 
 
 class Forwarding:
