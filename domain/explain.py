@@ -67,9 +67,6 @@ class Explainer:
             return Explanation("payload", sentence, data)
         if run.lock is None:
             return Explanation("version", f"No version knows the task {run.task} yet.", {"task": run.task})
-        if run.lock in environment.versions:
-            never = f"It is locked to version {run.lock}, which has no task {run.task} and never will: cancel it."
-            return Explanation("version", never, data)
         return Explanation("version", f"It waits for version {run.lock}, which is not there yet.", data)
 
     def _auth(self, run: Run, environment: Environment) -> Explanation:

@@ -41,18 +41,6 @@ async def test_a_version_that_is_not_there(engine: Engine) -> None:
     assert (await explained(engine, run))[0] == "turn"
 
 
-async def test_a_version_that_came_without_the_task(engine: Engine) -> None:
-    run = await engine.trigger(lockToVersion="20270115.2")
-
-    await engine.register({"id": "other"})
-
-    assert await explained(engine, run) == (
-        "version",
-        "It is locked to version 20270115.2, which has no task greet and never will: cancel it.",
-        {"task": "greet", "version": "20270115.2"},
-    )
-
-
 async def test_a_payload_that_is_being_checked(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     goes_on = asyncio.Event()
     checks = engine.service.loop.engine

@@ -12,8 +12,7 @@ from domain.commands import Accepted, TakenItems
 from domain.errors import InvalidInput
 from domain.events import ItemError, TaskSettings
 from domain.states import fold
-from domain.status import Status
-from tests.domain.gatestories import deploy, status_of
+from tests.domain.gatestories import deploy
 from tests.domain.stories import NOW, VERSION, Room, new
 
 LATE = TaskSettings("late")
@@ -54,18 +53,6 @@ def test_a_lock_to_a_version_that_has_the_task_or_may_have_it_once_is_accepted(t
     room = Room()
 
     assert room.trigger(new("run_1", task, lock=lock)) == [Accepted("run_1")]
-
-
-def test_a_version_that_comes_without_the_task_lets_no_run_go_on() -> None:
-    room = Room()
-    room.trigger(new("run_1", "late", lock="20270115.2"))
-
-    assert deploy(room, TaskSettings("other")) == "20270115.2"
-    deploy(room, LATE, digest="three")
-
-    assert status_of(room) is Status.PENDING_VERSION
-    room.ask(c.CancelRun, run="run_1")
-    assert status_of(room) is Status.CANCELED
 
 
 @pytest.mark.parametrize(
