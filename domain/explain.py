@@ -65,18 +65,17 @@ class Explainer:
             return Explanation("payload", sentence, data)
         if run.lock is None:
             return Explanation("version", f"No version knows the task {run.task} yet.", {"task": run.task})
-        missing = f"does not have the task {run.task}" if run.lock in environment.versions else "is not there yet"
-        return Explanation("version", f"It waits for version {run.lock}, which {missing}.", data)
+        return Explanation("version", f"It waits for version {run.lock}, which is not there yet.", data)
 
     def _auth(self, run: Run, environment: Environment) -> Explanation:
         asked = next((each.id for each in self._sessions if run.id in each.resolving), None)
         version, _ = self._memory.gates(environment, self._now).version_for(run.task, run.lock)
         if asked:
-            sentence = f"Worker {asked} asks the auth resolver of the task."
+            sentence = f"Worker {asked} is asking the auth resolver of its task."
             return Explanation("auth", sentence, {"worker": asked, "version": version})
         able = self._is_served(environment.id, version, None) if version else False
-        who = f"a worker of version {version}" if able else f"one of version {version}: none is connected"
-        sentence = f"Its auth resolver has not been asked yet; it waits for {who}."
+        none = "" if able else ", and none is connected"
+        sentence = f"It waits for a worker of version {version} to ask the auth resolver of its task{none}."
         return Explanation("auth", sentence, {"version": version})
 
     def _connections(self, run: Run, environment: Environment) -> Explanation:
@@ -95,17 +94,16 @@ class Explainer:
         ready, limits = self._memory.ready, self._memory.limits
         limit, slots = limits.gate(run.environment, run.queue).limit, slots_of(run)
         if limit is not None and ready.taken(slots) >= limit:
-            holders = ready.holders(slots)
+            taken, holders = ready.taken(slots), ready.holders(slots)
             data: dict[str, Any] = {"queue": run.queue, "limit": limit, "takenBy": holders[:NAMED_MAX]}
             where = f"queue {run.queue}"
             if run.concurrency_key is not None:
                 data["concurrencyKey"] = run.concurrency_key
-                where += f" for the key {run.concurrency_key}"
-            sentence = f"{ready.taken(slots)} of {limit} slots of {where} are taken{_by(holders)}."
-            return Explanation("limit", sentence, data)
+                where += f" for the concurrency key {run.concurrency_key}"
+            return Explanation("limit", _full(where, taken, limit, _by(holders)), data)
         most, taken = limits.limit_in_all(run.environment), ready.taken_in_all(run.environment)
         if most is not None and taken >= most:
-            sentence = f"{taken} of {most} slots of the whole environment are taken."
+            sentence = _full("the whole environment", taken, most)
             return Explanation("environment_limit", sentence, {"limit": most, "taken": taken})
         return None
 
@@ -115,9 +113,10 @@ class Explainer:
             return None
         rate = self._memory.limits.gate(run.environment, run.queue).rate
         assert rate is not None, "only a rate limit names a time"
-        per = f"{rate.limit} starts in {rate.period_ms / 1_000:g} s"
+        per = f"{rate.limit} start{'' if rate.limit == 1 else 's'} in {rate.period_ms / 1_000:g} s"
         data = {"queue": run.queue, "limit": rate.limit, "periodMs": rate.period_ms, "until": iso(opens_at)}
-        return Explanation("rate_limit", f"Queue {run.queue} is out of its rate of {per} until {iso(opens_at)}.", data)
+        sentence = f"Queue {run.queue} has used up its rate of {per}; the next one is possible at {iso(opens_at)}."
+        return Explanation("rate_limit", sentence, data)
 
     def _worker(self, run: Run, environment: Environment) -> Explanation:
         kind, here = kind_of(run), [each for each in self._sessions if each.environment == environment.id]
@@ -131,12 +130,15 @@ class Explainer:
             data["machine"] = run.machine
         if not able:
             machine = f" that takes the machine {run.machine}" if run.machine else ""
-            sentence = f"No worker of version {version}{machine} is connected, which alone may execute it now."
+            sentence = f"It waits for a worker of version {version}{machine}, and none is connected."
             return Explanation("no_worker", sentence, data)
         data["workers"] = [each.id for each in able][:NAMED_MAX]
         data["queued"] = self._memory.ready.depth(run.environment, run.queue)
-        who = "the worker that may" if len(able) == 1 else f"one of {len(able)} workers that may"
-        sentence = f"It is one of {data['queued']} in queue {run.queue}, and waits for its turn at {who} execute it."
+        who = "the worker that may execute it" if len(able) == 1 else f"one of {len(able)} workers that may execute it"
+        if not any(each.takes_runs for each in able):
+            who += "; all are busy" if len(able) > 1 else ", which is busy"
+        place = "the only run" if data["queued"] == 1 else f"one of {data['queued']} runs"
+        sentence = f"It is {place} in queue {run.queue}, and waits for its turn at {who}."
         return Explanation("turn", sentence, data)
 
 
@@ -156,13 +158,21 @@ def _held(run: Run) -> Explanation:
         return Explanation("handed_out", sentence, data)
     assert run.started_at is not None, "an attempt that executes has started"
     data |= {"attempt": run.attempts, "since": iso(run.started_at)}
-    sentence = f"Worker {run.worker} executes attempt {run.attempts} since {iso(run.started_at)}."
+    sentence = f"Worker {run.worker} has been executing attempt {run.attempts} since {iso(run.started_at)}."
     return Explanation("executing", sentence, data)
 
 
 def _ended(run: Run) -> Explanation:
     at = iso(run.ended_at) if run.ended_at is not None else None
-    return Explanation("ended", f"It has ended: it is {run.status} since {at}.", {"status": run.status.value, "at": at})
+    when = f", at {at}" if at else ""
+    return Explanation("ended", f"It has ended as {run.status}{when}.", {"status": run.status.value, "at": at})
+
+
+def _full(where: str, taken: int, limit: int, by: str = "") -> str:
+    if limit == 0:
+        return f"The limit of {where} is 0: nothing in it may start."
+    slots, are = ("slot", "is") if limit == 1 else ("slots", "are")
+    return f"{taken} of {limit} {slots} of {where} {are} taken{by}."
 
 
 def _by(runs: list[str]) -> str:

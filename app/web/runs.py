@@ -104,7 +104,7 @@ async def explain(run: str, service: ServiceDep, caller: CallerDep) -> Response:
     if row.error is None:
         return json(told)
     cause = f"{row.error.name}: {row.error.message.partition(chr(10))[0]}"
-    sentence = f"{told.sentence} The last error was {cause}"
+    sentence = f"{told.sentence} {'Its' if row.status in FINAL else 'The last'} error was {cause.rstrip('.')}."
     return json(replace(told, sentence=sentence, data=told.data | {"error": cause}))
 
 

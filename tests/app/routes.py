@@ -1,6 +1,6 @@
 """Every route of the application, and a request for it."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from fastapi import APIRouter, FastAPI
@@ -38,6 +38,15 @@ def routes_of(application: FastAPI) -> list[tuple[str, str]]:
     """The method and the path of each route that is ours, as the documentation writes them."""
     return [
         (method, route.path_format) for route in _walk(application.routes) for method in sorted(route.methods or ())
+    ]
+
+
+def questions_to(application: FastAPI, dependency: Callable[..., Any]) -> list[str]:
+    """The paths that are read, and by functions that depend on this one."""
+    return [
+        path_for(route.path_format)
+        for route in _walk(application.routes)
+        if "GET" in (route.methods or ()) and dependency in {each.call for each in route.dependant.dependencies}
     ]
 
 

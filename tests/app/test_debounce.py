@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from tests.app.harness import Engine, environment
+from tests.shown import shows_option
 
 TRIGGER = "/api/v1/tasks/greet/trigger"
 
@@ -15,6 +16,7 @@ async def _trigger(engine: Engine, payload: Any = None, *, task: str = "greet", 
     return await engine.post(f"/api/v1/tasks/{task}/trigger", body)
 
 
+@shows_option("debounce")
 async def test_triggers_with_one_key_are_one_run_that_is_put_off(engine: Engine) -> None:
     first = await _trigger(engine, 1)
     await engine.advance(3_000)

@@ -3,6 +3,7 @@
 import pytest
 
 from tests.app.harness import Engine, environment, report
+from tests.shown import shows_option
 
 
 async def _family(engine: Engine) -> list[str]:
@@ -12,6 +13,7 @@ async def _family(engine: Engine) -> list[str]:
     return runs
 
 
+@shows_option("parentRunId")
 async def test_a_run_shows_its_parent_and_the_root_of_its_family(engine: Engine) -> None:
     first, second, third = await _family(engine)
 

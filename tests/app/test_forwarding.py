@@ -11,8 +11,11 @@ from starlette.responses import JSONResponse, Response
 
 from adapters.postgres.migrate import migrate
 from app.web import forwarding
+from app.web.application import create_application
+from app.web.caller import service_of
 from tests.app.harness import sentence_of
 from tests.app.nodes import TRIGGER, RunningNode, Writer, give_lease, running_node, serving
+from tests.app.routes import questions_to
 from tests.postgres import database_url, schema_of_its_own
 
 NOWHERE = "http://127.0.0.1:1"
@@ -130,6 +133,18 @@ async def test_what_was_sent_on_once_is_not_sent_on_again(standby: RunningNode, 
 
     assert unavailable(again) == "No node writes at present: ask again in a moment."
     assert len(writer.asked) == 1
+
+
+async def test_questions_that_only_the_writer_can_answer_go_to_it(standby: RunningNode, writer: Writer) -> None:
+    paths = questions_to(create_application(lambda: standby.node.reader), service_of)
+    assert "/api/v1/runs/run_1/explain" in paths
+
+    for path in paths:
+        answer = await standby.client.get(path)
+
+        assert (answer.status_code, answer.json()) == (200, {"id": "run_1"}), path
+        scope, _ = writer.asked.pop()
+        assert (scope["method"], scope["path"]) == ("GET", path)
 
 
 async def test_questions_are_answered_here(standby: RunningNode, writer: Writer) -> None:

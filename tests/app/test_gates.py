@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 
+from domain.status import Status
 from tests.app.harness import Engine, environment, report, until
+from tests.shown import shows, shows_option
 
 ORDER: dict[str, Any] = {
     "type": "object",
@@ -38,6 +40,8 @@ async def comes_to(engine: Engine, run: str, *statuses: str) -> Any:
     return await asyncio.wait_for(look(), 10)
 
 
+@shows(Status.PENDING_VERSION)
+@shows_option("task.machine")
 async def test_a_run_of_an_unknown_task_waits_for_its_version_and_is_executed_by_it(engine: Engine) -> None:
     run = await engine.trigger("late", {"n": 1})
     assert (await engine.retrieve(run))["status"] == "PENDING_VERSION"
@@ -61,6 +65,8 @@ async def test_a_run_of_an_unknown_task_waits_for_its_version_and_is_executed_by
     ]
 
 
+@shows(Status.PENDING_VERSION)
+@shows_option("lockToVersion")
 async def test_a_locked_run_waits_for_its_version_though_another_one_has_the_task(engine: Engine) -> None:
     first = await engine.register({"id": "greet"}, {"id": "one"})
     locked = "20270115.3"
@@ -83,6 +89,8 @@ async def test_a_version_of_another_environment_lets_nothing_go_on(engine: Engin
     assert (await engine.retrieve(run))["status"] == "PENDING_VERSION"
 
 
+@shows(Status.INVALID_PAYLOAD)
+@shows_option("task.payloadSchema")
 async def test_a_payload_that_does_not_fit_is_refused_with_the_place_of_what_is_wrong(engine: Engine) -> None:
     await engine.register(CHECKED)
 
@@ -178,6 +186,8 @@ async def test_names_of_fields_that_are_no_identifiers_are_told_as_they_are(engi
     assert sentence == """$['a.b']["it's"]: 1 is not of type "null\""""
 
 
+@shows(Status.PENDING, Status.UNRESOLVED_AUTH)
+@shows_option("task.authResolver")
 async def test_the_resolver_of_a_task_is_asked_through_the_worker_protocol(engine: Engine) -> None:
     version = await engine.register(GUARDED)
     run = await engine.trigger("guarded", {"user": 7}, tags=["a"])
@@ -219,13 +229,18 @@ async def test_a_delay_begins_when_the_gates_before_it_are_passed(engine: Engine
     assert (await engine.retrieve(run))["status"] == "QUEUED"
 
 
-async def test_a_task_waits_for_the_connections_that_it_names(engine: Engine) -> None:
-    await engine.register({"id": "fetch", "connections": ["github"]})
-
+@shows(Status.WAITING_ON_CONNECTIONS)
+@shows_option("task.connections")
+async def test_a_task_waits_for_the_connections_that_it_names_and_gets_them(engine: Engine) -> None:
+    version = await engine.register({"id": "fetch", "connections": ["github"]})
     run = await engine.trigger("fetch")
-
     assert (await engine.retrieve(run))["status"] == "WAITING_ON_CONNECTIONS"
     assert await engine.events(run) == ["RunTriggered", "RunHeldForConnections"]
+
+    await engine.put("/api/v1/connections/github", {"credentials": {"token": "t"}})
+    handed = await engine.perform(version)
+
+    assert (handed["id"], handed["connections"]) == (run, {"github": {"token": "t"}})
 
 
 async def test_more_parked_runs_than_are_checked_at_once_are_all_checked(engine: Engine) -> None:

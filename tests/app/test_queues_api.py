@@ -7,6 +7,7 @@ import pytest
 
 from domain.queue import stream_of
 from tests.app.harness import START, Engine, report
+from tests.shown import shows_option
 
 EMAILS = {"id": "greet", "queue": {"name": "emails", "concurrencyLimit": 2}}
 ROOT = "/api/v1/queues"
@@ -197,6 +198,7 @@ async def test_an_environment_whose_limit_is_lifted_takes_all(engine: Engine) ->
     assert len((await engine.turn(version))["runs"]) == 1
 
 
+@shows_option("task.queue.rateLimit.limit", "task.queue.rateLimit.periodMs")
 async def test_a_rate_limit_bounds_the_starts_of_any_period(engine: Engine) -> None:
     queue = {"name": "slow", "rateLimit": {"limit": 2, "periodMs": 60_000}}
     version = await engine.register({"id": "greet", "queue": queue})

@@ -197,6 +197,14 @@ async def test_a_higher_priority_goes_first_by_so_many_seconds(engine: Engine) -
     assert [run["id"] for run in handed] == [ahead, first, second, late]
 
 
+@shows_option("region", "externalDeploymentId")
+async def test_what_only_a_hosted_engine_needs_is_accepted_and_changes_nothing(engine: Engine) -> None:
+    plain = await engine.trigger()
+    run = await engine.trigger(region="eu-central-1", externalDeploymentId="dpl_1")
+
+    assert await engine.retrieve(run) == await engine.retrieve(plain) | {"id": run}
+
+
 async def test_a_task_that_no_worker_knows_is_accepted(engine: Engine) -> None:
     run = await engine.trigger("nobody-knows/me yet")
 

@@ -11,13 +11,16 @@ from adapters.sqlite.ledger import SqliteLedger
 from adapters.sqlite.read_models import SqliteReadModels
 from app.triggered import value_of
 from app.verify import verify
-from domain.events import AttemptSucceeded, Recorded, RunTriggered
+from domain.events import AttemptSucceeded, AuthResolved, AuthUnresolved, Recorded, RunTriggered
 from domain.ports import Ledger
 from domain.run import Run
 from projections.ports import ReadModels
 from tests.crash.jobs import Job, Request
 from tests.crash.worker_process import Acknowledged
 from tests.simulation.log_check import LogCheck
+
+RESOLVED: dict[type, str] = {AuthResolved: "authorized", AuthUnresolved: "unauthorized"}
+"""What a worker reported of an auth resolver, which belongs to no attempt."""
 
 
 class Files:
@@ -68,7 +71,14 @@ class Files:
         told = [msgspec.json.decode(line, type=Acknowledged) for line in journal.read_bytes().splitlines()]
 
         assert told != []
-        assert [said for said in told if (said.token, said.kind) not in self.log.runs[said.run].reported] == []
+        resolved = {
+            (record.stream, RESOLVED[type(record.event)]) for record in self.records if type(record.event) in RESOLVED
+        }
+        assert [
+            said
+            for said in told
+            if (said.token, said.kind) not in self.log.runs[said.run].reported and (said.run, said.kind) not in resolved
+        ] == []
 
     def check_read_models(self) -> None:
         """The hashes are right, and the rows are those that the ledger makes, up to its head."""

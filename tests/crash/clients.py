@@ -66,6 +66,22 @@ class Clients:
         """Ask once."""
         return await self._http.post(f"{self._node()}{path}", json=body)
 
+    async def put(self, path: str, body: Any) -> httpx.Response:
+        """Say once."""
+        return await self._http.put(f"{self._node()}{path}", json=body)
+
+    async def insist(self, path: str, **request: Any) -> Any:
+        """Send this until it is answered; returns what."""
+        while True:
+            try:
+                response = await self._http.post(f"{self._node()}{path}", **request)
+            except httpx.TransportError:
+                response = None
+            if response is not None and response.status_code != 503:
+                assert response.is_success, response.text
+                return response.json()
+            await asyncio.sleep(AGAIN_SECONDS)
+
     async def get(self, path: str) -> httpx.Response | None:
         """What the engine says, None when it says nothing."""
         try:

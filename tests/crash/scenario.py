@@ -64,10 +64,12 @@ class Scenario:
         self.engine = EngineProcess(self.environment, self._log, place, count)
         return self.engine
 
-    async def start_worker(self, place: str = NEVER, count: int = 1, *, processes: int = 1) -> Program:
+    async def start_worker(
+        self, place: str = NEVER, count: int = 1, *options: str, tasks: str = TASKS, processes: int = 1
+    ) -> Program:
         """The next life of the worker."""
         watched = ("tests.crash.worker_process", str(self._journal), place, str(count))
-        self.worker = await self.start(*watched, TASKS, "--processes", str(processes))
+        self.worker = await self.start(*watched, tasks, "--processes", str(processes), *options)
         return self.worker
 
     async def start(self, module: str, *arguments: str) -> Program:
@@ -146,6 +148,11 @@ class Scenario:
             await self.clients.finish()
         await self.all_done()
         await self.clients.ask_again()
+        await self.stop()
+        check(self.ledger, self.views, self.clients.requests, self._journal)
+
+    async def stop(self) -> None:
+        """End the processes in order, once the read models have followed."""
         await self.until_engine_says("/readyz", lambda _, said: said["head"] == said["readModels"])
         for program in reversed(self._programs):
             if program.is_running:
@@ -155,7 +162,6 @@ class Scenario:
             self.engine.signal(signal.SIGTERM)
             assert await self.engine.ended() == 0
             self._check_log()
-        check(self.ledger, self.views, self.clients.requests, self._journal)
 
     async def all_done(self) -> None:
         """Wait until every run in the ledger has ended."""

@@ -112,6 +112,9 @@ def generator() -> Any:
 def three(_a: int, _b: Context, _c: int) -> None: ...
 
 
+def of_payload(_order: dict[str, Any]) -> None: ...
+
+
 def keyword(*, needed: int) -> None: ...
 
 
@@ -146,6 +149,7 @@ def test_only_functions_that_a_worker_can_call_are_tasks(function: Any, sentence
         ({"machine": "huge"}, "'huge' is no machine; there are: micro, small-1x, small-2x, medium-1x, "),
         ({"auth": 3}, r"auth is a function of \(payload, ctx\) or of \(ctx\), not 3"),
         ({"auth": three}, r"three has 3 parameters; auth is a function of \(payload, ctx\)"),
+        ({"auth": of_payload}, r"_order of of_payload would be the context; to get the payload, auth is a function"),
         ({"connections": ["github", ""]}, "connections of the task 'send' are names such as 'github', not"),
         ({"connections": [3]}, "connections of the task 'send' are names such as 'github', not"),
         ({"retries": 3}, "unexpected keyword argument 'retries'"),
@@ -156,6 +160,19 @@ def test_a_wrong_option_is_refused_at_the_decorator(options: Any, sentence: str)
 
     with pytest.raises((TypeError, ValueError), match=sentence):
         task(**options)(send)
+
+
+@pytest.mark.parametrize("annotation", [Context, "Context", "runfold.Context", Any, "Any", object, Context | None])
+def test_an_auth_resolver_of_one_parameter_may_take_the_context(annotation: Any) -> None:
+    def whoever(ctx: Any) -> str:
+        return str(ctx)
+
+    whoever.__annotations__["ctx"] = annotation
+
+    @task(auth=whoever)
+    def send() -> None: ...
+
+    assert send.id == "send"
 
 
 def test_policies_that_make_no_sense_are_refused() -> None:
