@@ -28,7 +28,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     where = registered.environment.slug
     what = f"is current in {where}" if registered.is_current else f"is there in {where}, but not promoted"
     print(registered.version)  # noqa: T201 (alone on standard output, for scripts)
-    print(f"The version {registered.version} {what}: {len(tasks)} tasks.", file=sys.stderr)  # noqa: T201 (as above)
+    print(f"The version {registered.version} {what}. Tasks: {len(tasks)}.", file=sys.stderr)  # noqa: T201 (as above)
     return 0
 
 

@@ -29,7 +29,7 @@ async def test_it_makes_the_tasks_the_current_version(engine: FakeEngine) -> Non
 
     registration = engine.registrations[0]
     tasks = len(registration["tasks"])
-    assert told == (0, f"{engine.version}\n", f"The version {engine.version} is current in dev: {tasks} tasks.\n")
+    assert told == (0, f"{engine.version}\n", f"The version {engine.version} is current in dev. Tasks: {tasks}.\n")
     assert registration["promote"] is True
     assert settings_of(jobs.greet) in registration["tasks"]
     assert engine.turns == [], "it takes no runs"
@@ -40,7 +40,7 @@ async def test_it_can_leave_the_current_version(engine: FakeEngine, tmp_path: Pa
     async with serving(engine) as address:
         told = await deploy(address, "mail", "--no-promote", folder=tmp_path)
 
-    sentence = f"The version {engine.version} is there in dev, but not promoted: 1 tasks.\n"
+    sentence = f"The version {engine.version} is there in dev, but not promoted. Tasks: 1.\n"
     assert told == (0, f"{engine.version}\n", sentence)
     assert engine.registrations[0]["promote"] is False
 
