@@ -78,7 +78,7 @@ def test_a_held_run_keeps_its_place_when_something_is_noted_on_it(
 
 def test_a_key_is_answered_with_its_run_also_when_that_could_not_be_made_any_more() -> None:
     room = Room()
-    once = {"lock": "20270115.2", "key": "key_1", "key_until": NOW + 60_000}
+    once: dict[str, Any] = {"lock": "20270115.2", "key": "key_1", "key_until": NOW + 60_000}
     (first,) = room.trigger(new("run_1", **once))
     room.ask(c.CancelRun, run="run_1")
     deploy(room, LATE)
