@@ -68,7 +68,9 @@ async def runs_of(answer: TurnAnswer, caller: Caller, service: Service) -> list[
         try:
             if recorded.event.payload_blob:
                 payload = await service.read(value_of, service.ledger, payload, recorded.event.payload_blob)
-            auth, connections = _secrets_of(hand_out, caller.environment.id, service)
+            secrets = None
+            if hand_out.auth or hand_out.connections:
+                secrets = _secrets_of(hand_out, caller.environment.id, service)
         except (NotFound, KeyMissing) as error:
             # A connection was removed just now, or a key is not here: the run may start when they are back.
             log.warning("a run cannot be handed out", run=hand_out.run, error=str(error))
@@ -78,7 +80,7 @@ async def runs_of(answer: TurnAnswer, caller: Caller, service: Service) -> list[
             await _give_up(hand_out.run, str(error), caller, service)
             continue
         body = _run_body(hand_out, recorded, recorded.event, payload, environment)
-        runs.append(replace(body, auth=auth, connections=connections) if connections or hand_out.auth else body)
+        runs.append(replace(body, auth=secrets[0], connections=secrets[1]) if secrets else body)
     return runs
 
 

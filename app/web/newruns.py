@@ -70,11 +70,11 @@ def new_run(
         idempotency_key=user_key,
         traceparent=traceparent,
         lock=named(options.lock_to_version, "version") if options.lock_to_version else None,
-        machine=machine_of(options.machine),
+        machine=known_machine(options.machine) if options.machine is not None else None,
         parent=options.parent_run_id or None,
         payload_digest=_digest_of(body.payload) if key is not None else None,
         keeps_failed=_keeps_failed(options.idempotency_key_options),
-        debounce=_debounce(options, task, environment),
+        debounce=_debounce(options, task, environment) if options.debounce is not None else None,
     ), blobs
 
 
@@ -108,6 +108,16 @@ def named(name: str, what: str) -> str:
     if not 0 < len(name) <= NAME_MAX or not name.isprintable():
         raise InvalidInput(f"A {what} has 1 to {NAME_MAX} printable characters.")
     return name
+
+
+def all_judged(runs: list[NewRun], environment: Environment, blobs: dict[str, bytes]) -> list[NewRun]:
+    """The runs, with what the schemas of their tasks say of their payloads, where there are any."""
+    # Those that come together are most often of one task.
+    kinds = {(new.task, new.lock) for new in runs}
+    found = [environment.settings(task, lock) for task, lock in kinds]
+    if all(settings is None or settings.payload_schema is None for settings in found):
+        return runs
+    return [judged(new, environment, blobs) for new in runs]
 
 
 def judged(new: NewRun, environment: Environment, blobs: dict[str, bytes]) -> NewRun:

@@ -3,6 +3,7 @@
 import msgspec
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
+from msgspec.structs import replace
 
 from app.service import Service
 from app.web import bodies, newruns
@@ -55,12 +56,13 @@ async def trigger_batch(task: str, request: Request, service: ServiceDep, caller
     environment, traceparent = caller.environment.id, traceparent_of(request)
     runs: list[NewRun] = []
     blobs: dict[str, bytes] = {}
+    source = _source_of(request)
     for index, item in enumerate(body.items):
         try:
             new, more = newruns.new_run(service.ids.new("run", now), task, item, environment, now, traceparent)
         except InvalidInput as error:
             raise InvalidInput(f"Item {index}: {error}") from error
-        runs.append(newruns.with_overrides(new, batch=batch, source=_source_of(request)))
+        runs.append(replace(new, batch=batch, source=source))
         blobs |= more
     scope = f"batch {task}"
     accepted = await submit_runs(service, caller, scope, runs, blobs, batch, now)
@@ -101,7 +103,7 @@ async def submit_runs(
             actor=caller.actor,
             cause=caller.cause,
             at=now,
-            runs=[newruns.judged(new, caller.environment, blobs) for new in runs],
+            runs=newruns.all_judged(runs, caller.environment, blobs),
             batch=batch,
             request=request,
             request_until=now + REQUEST_TTL_MS,
