@@ -9,18 +9,20 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from msgspec import Raw
 
-from domain import attempts, lifecycle
+from domain import annotations, attempts, lifecycle
 from domain import events as e
 from domain import run as runs
 from domain.attempts import HANDOUTS_MAX, Late, Report
-from domain.errors import NotAllowed
+from domain.environment import Environment
+from domain.errors import InvalidInput, NotAllowed
 from domain.events import RUN_EVENTS, AttemptFailed, Recorded, RunError, RunEvent, TaskSettings
-from domain.lifecycle import Deadline, NewRun, deadline_of
+from domain.gates import Verdict
+from domain.lifecycle import DEBOUNCING, Deadline, Debounce, NewRun, deadline_of
 from domain.retry import Retry
 from domain.run import Run
 from domain.status import FINAL, Status
 from domain.transitions import TRANSITIONS
-from tests.domain.stories import NOW, ONE_TASK, TRIGGERED, gates, happened, new, recorded, told
+from tests.domain.stories import ENVIRONMENT, NOW, ONE_TASK, TRIGGERED, VERSION, gates, happened, new, recorded, told
 
 ERROR = RunError("It failed.")
 KINDS = ("started", "succeeded", "failed", "crashed", "released")
@@ -30,6 +32,15 @@ POLICIES = (
     TaskSettings("send-email", retry=Retry(3)),
     TaskSettings("send-email", retry=Retry(2), retry_on_crash=True),
 )
+TASKS = (
+    TaskSettings("send-email"),
+    TaskSettings("guarded", auth_resolver=True, connections=("mail",), ttl=40),
+    TaskSettings("checked", payload_schema={"type": "number"}, connections=("mail",)),
+)
+KNOWN = Environment(
+    ENVIRONMENT, "prod", "PRODUCTION", 2, versions={VERSION: {task.id: task for task in TASKS}}, promoted=(VERSION,)
+)
+HELD_RUNS = (new(task="guarded"), new(task="guarded", delay_until=NOW + 10), new(task="checked"), new(task="nobody's"))
 NEW_RUNS = (new(), new(ttl_ms=50), new(delay_until=NOW + 10), new(ttl_ms=50, delay_until=NOW + 10), new(max_attempts=2))
 EVENTS: tuple[RunEvent, ...] = (
     e.RunTriggered("send-email", "emails", ttl_ms=50),
@@ -79,9 +90,9 @@ class Decisions(RuleBasedStateMachine):
         self.history: list[Recorded] = []
         self.run = told(TRIGGERED)
 
-    @initialize(asked=st.sampled_from(NEW_RUNS))
-    def trigger(self, asked: NewRun) -> None:
-        events = lifecycle.trigger(asked, gates(now=self.now), ONE_TASK)
+    @initialize(asked=st.sampled_from(NEW_RUNS + HELD_RUNS), environment=st.sampled_from([ONE_TASK, KNOWN]))
+    def trigger(self, asked: NewRun, environment: Environment) -> None:
+        events = lifecycle.trigger(asked, gates(environment, now=self.now), environment)
         self.history = recorded(events, at=self.now)
         self.run = told(*events, at=self.now)
 
@@ -108,6 +119,33 @@ class Decisions(RuleBasedStateMachine):
     @rule()
     def the_run_is_handed_out(self) -> None:
         self._decide(partial(attempts.dequeue, worker="worker_1", version="1"))
+
+    @rule(error=st.sampled_from([None, ERROR]), ready=st.sampled_from([(), ("mail",)]))
+    def something_comes_for_which_a_held_run_may_wait(self, error: RunError | None, ready: tuple[str, ...]) -> None:
+        known, status = gates(KNOWN, *ready, now=self.now), self.run.status
+        verdict = Verdict(VERSION, error, self.run.version)
+        self._decide(partial(known.after_version, verdict=verdict))
+        if status is Status.PENDING:
+            self._decide(known.without_auth)
+            self._decide(partial(known.after_auth, sealed="sealed"))
+        if status is Status.WAITING_ON_CONNECTIONS:
+            self._decide(known.after_connections)
+
+    @precondition(lambda self: self.run.status in DEBOUNCING)
+    @rule(is_trailing=st.booleans(), max_delay=st.sampled_from([None, 20]))
+    def a_further_trigger_puts_it_off(self, *, is_trailing: bool, max_delay: int | None) -> None:
+        due = self.run.due_at or self.run.delay_until or 0
+        asked = new("run_2", self.run.task, debounce=Debounce("key_1", 5, is_trailing, max_delay), tags=("b",))
+        self._decide(partial(lifecycle.debounce, new=asked, now=self.now))
+
+        assert (self.run.due_at or self.run.delay_until or 0) >= due, "it never comes sooner for that"
+
+    @rule(tags=st.lists(st.sampled_from("abcdefghijklm"), max_size=4))
+    def the_run_gets_tags(self, tags: list[str]) -> None:
+        try:
+            self._decide(partial(annotations.add_tags, tags=tuple(tags)))
+        except InvalidInput:
+            assert len({*self.run.tags, *tags}) > annotations.TAGS_MAX
 
     @rule()
     def the_run_is_canceled(self) -> None:
@@ -172,7 +210,7 @@ class Decisions(RuleBasedStateMachine):
         ends = [n for n, kind in enumerate(kinds) if TRANSITIONS[kind].target in FINAL]
 
         assert len(ends) == int(self.run.status in FINAL)
-        assert set(kinds[ends[0] + 1 :] if ends else ()) <= {e.LateResultRefused}
+        assert set(kinds[ends[0] + 1 :] if ends else ()) <= {e.LateResultRefused, e.TagsAdded}
 
     def _decide(self, decide: Callable[[Run], Told], policy: TaskSettings | None = None, chance: float = 0.5) -> Told:
         before = self.run

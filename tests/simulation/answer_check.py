@@ -2,8 +2,11 @@
 
 from typing import Any
 
+from msgspec import json
+
 from domain import commands as c
 from domain import events as e
+from domain.annotations import TAGS_MAX
 from domain.commands import Accepted, Turn, TurnAnswer
 from domain.draft import Answer
 from domain.errors import InvalidInput, NotFound, Refused, RunfoldError
@@ -40,8 +43,9 @@ class AnswerCheck:
     def answered(self, command: c.Command, answer: Answer) -> None:
         """Check an answer. Raises Violation."""
         if isinstance(answer, RunfoldError):
-            # Items may come too late, a limit may be above that of the environment; nothing else asked here is wrong.
-            wrong = isinstance(answer, InvalidInput) and not isinstance(command, c.OverrideQueueLimit | c.AddItems)
+            # Items may come too late, limits be too high, tags be too many; nothing else that is asked here is wrong.
+            may_be_wrong = isinstance(command, c.OverrideQueueLimit | c.AddItems | c.AddTags)
+            wrong = isinstance(answer, InvalidInput) and not may_be_wrong
             wrong = wrong or (isinstance(answer, NotFound) and isinstance(command, Turn))
             rule(not wrong, "%s is refused: %s", command, answer)
             rule(not isinstance(answer, Refused) or bool(str(answer)), "%s is refused without a reason", command)
@@ -57,12 +61,27 @@ class AnswerCheck:
                 rule(self._run(run).is_final, "%s is said to be over", run)
             case c.RescheduleRun(run=run, until=until):
                 rule(until in self._facts(run).dues, "%s is said to be due at %d", run, until)
+            case c.AddTags() | c.UpdateMetadata() | c.ExplainRun():
+                self._check_annotation(command, answer)
             case c.PauseQueue() | c.ResumeQueue() | c.OverrideQueueLimit() | c.ResetQueueLimit():
                 self._check_control(command)
             case Turn():
                 self._check_turn(command, answer)
             case _:
                 pass
+
+    def _check_annotation(self, command: c.AddTags | c.UpdateMetadata | c.ExplainRun, answer: Answer) -> None:
+        run = self._run(command.run)
+        match command:
+            case c.AddTags(tags=tags):
+                rule(set(tags) <= set(run.tags) and len(run.tags) <= TAGS_MAX, "%s has the tags %s", run.id, run.tags)
+            case c.UpdateMetadata():
+                # Others of the same batch may have gone on from there.
+                told, known = (json.decode(bytes(each))["seen"] for each in (answer, run.metadata))
+                rule(0 < told <= known, "%s is said to have been seen %d times, and was %d times", run.id, told, known)
+            case c.ExplainRun():
+                rule(bool(answer.sentence), "nobody says why %s is where it is", run.id)
+                rule(run.is_final or answer.reason != "ended", "%s has not ended: %s", run.id, answer)
 
     def _check_accepted(self, command: c.TriggerRuns, answer: list[Accepted]) -> None:
         runs = [accepted.run for accepted in answer]

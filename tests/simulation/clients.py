@@ -9,6 +9,7 @@ from domain import commands as c
 from domain.commands import Accepted, Command, CreatedBatch
 from domain.draft import Answer
 from domain.lifecycle import NewRun
+from domain.metadata import Operation
 from tests.simulation.network import Network, is_worth_repeating
 from tests.simulation.world import World
 
@@ -50,6 +51,8 @@ class Client:
             self._trigger([self._new_run() for _ in range(self._world.draw(2, 6))], is_batch=True)
         elif chance < 0.7:
             self._create_batch(self._world.draw(1, 5))
+        elif chance < 0.75:
+            self._annotate(self._pick())
         elif chance < 0.81:
             self._ask(c.CancelRun, run=self._pick())
         elif chance < 0.86:
@@ -69,6 +72,16 @@ class Client:
             self._ask(c.ResumeQueue, queue=queue)
             self._ask(c.ResetQueueLimit, queue=queue)
         self._ask(c.LimitEnvironment, concurrency_limit=None)
+
+    def _annotate(self, run: str) -> None:
+        chance = self._world.chance.random()
+        if chance < 0.4:
+            self._ask(c.AddTags, run=run, tags=tuple(f"tag-{self._world.draw(1, 15)}" for _ in range(3)))
+        elif chance < 0.8:
+            seen = (Operation("increment", "seen", 1),)
+            self._ask(c.UpdateMetadata, run=run, operations=seen, root_operations=seen)
+        else:
+            self._ask(c.ExplainRun, run=run)
 
     def _control(self, queue: str) -> None:
         chance = self._world.chance.random()
