@@ -10,7 +10,7 @@ from app.schemas import verdict_of
 from app.triggered import asked_of, value_of
 from domain.commands import JudgePayloads
 from domain.environment import Environment
-from domain.errors import LedgerCorrupt
+from domain.errors import LedgerCorrupt, LedgerError, Unavailable
 from domain.events import Recorded, RunError
 from domain.gates import Verdict
 from domain.ports import Clock, Ledger
@@ -37,9 +37,12 @@ class Checks:
             while waiting := dict(islice(self._loop.engine.unjudged().items(), CHUNK)):
                 try:
                     await self._check(waiting)
+                except (Unavailable, LedgerError) as error:
+                    log.warning("payloads cannot be checked now", error=str(error))
+                    await asyncio.sleep(AGAIN_SECONDS)
                 except Exception as error:
                     # Held runs must not wait for ever for a check that went wrong once.
-                    log.exception("payloads cannot be checked now", error=str(error))
+                    log.exception("payloads could not be checked", error=str(error))
                     await asyncio.sleep(AGAIN_SECONDS)
 
     async def _check(self, waiting: dict[str, str]) -> None:
