@@ -8,7 +8,7 @@ from collections.abc import Callable
 from msgspec import Struct
 
 from domain import events as e
-from domain.environment import Environment
+from domain.environment import DEVELOPMENT, Environment
 from domain.events import RunError, RunEvent, TaskSettings
 from domain.run import Run
 from domain.status import Status
@@ -82,13 +82,17 @@ class Gates:
         arrived = e.VersionArrived(version, queue, ttl, run.machine or settings.machine)
         return [arrived, self._from_auth(settings, run.delay_until) or e.RunEnqueued("version")]
 
-    def is_hopeless(self, task: str, lock: str | None) -> bool:
-        """Whether a run is locked to a version that came without its task: versions never change."""
-        return lock in self._environment.versions and task not in self._environment.versions[lock]
+    def wants_verdict(self, run: Run) -> str | None:
+        """The version by whose schema the payload of a held run has to be checked, None if it need not be."""
+        if run.status is not Status.PENDING_VERSION:
+            return None
+        version, settings = self.version_for(run.task, run.lock)
+        return version if settings and settings.payload_schema is not None else None
 
     def without_version(self, run: Run) -> list[RunEvent]:
-        """The end of a run that would wait for its version for ever. Nothing for all others."""
-        if run.status is not Status.PENDING_VERSION or not self.is_hopeless(run.task, run.lock):
+        """The end of a run locked to a version that came without its task, for versions never change. Else nothing."""
+        came = self._environment.versions.get(run.lock) if run.lock else None
+        if run.status is not Status.PENDING_VERSION or came is None or run.task in came:
             return []
         return [e.RunSystemFailed(RunError(f"Version {run.lock} came without the task {run.task}.", "NoSuchTask"))]
 
@@ -134,7 +138,7 @@ class Gates:
 def ttl_of(asked_ms: int | None, settings: TaskSettings | None, environment: Environment) -> int | None:
     """How long a run may wait in its queue: by the trigger, else its task, else its environment. 0: for ever."""
     ttl = asked_ms if asked_ms is not None else settings.ttl if settings else None
-    if ttl is None and settings is not None and environment.type == "DEVELOPMENT":
+    if ttl is None and settings is not None and environment.type == DEVELOPMENT:
         ttl = TTL_DEVELOPMENT_MS
     return None if ttl is None else min(ttl, TTL_MAX_MS)
 

@@ -14,6 +14,7 @@ from domain.bulk import Bulk, BulkStatus
 from domain.connection import Connection
 from domain.environment import Environment
 from domain.gates import Gates
+from domain.held import HOLDING, HeldRuns
 from domain.lifecycle import Deadline, deadline_of
 from domain.limits import QueueLimits
 from domain.members import Members
@@ -21,12 +22,6 @@ from domain.queue import QueueState
 from domain.ready import ReadyRuns
 from domain.run import Run
 from domain.states import State
-from domain.status import Status
-
-HOLDING = frozenset({Status.PENDING_VERSION, Status.PENDING, Status.WAITING_ON_CONNECTIONS})
-"""The statuses in which a gate holds a run until something arrives."""
-Held = dict[tuple[str, str | None], dict[str, None]]
-"""Held runs, in the order in which they came, by their task and the version that they are locked to."""
 
 
 class Memory:
@@ -42,11 +37,7 @@ class Memory:
         self.members = Members()
         self.bulks: dict[str, None] = {}
         """The bulk actions that are to be carried on, in the order in which they began."""
-        self.arrived: dict[str, None] = {}
-        """Environments in which something arrived that held runs may wait for."""
-        self.fresh: dict[str, None] = {}
-        """Runs that came to a gate, and at which nobody looked there yet."""
-        self._held: dict[tuple[str, Status], Held] = {}
+        self.held = HeldRuns()
         self._timers: list[tuple[int, str, str]] = []
         self._environments: dict[str, Environment] = {}
         self._queues: dict[str, dict[str, QueueState]] = {}
@@ -93,7 +84,7 @@ class Memory:
         elif isinstance(before, Bulk) or isinstance(after, Bulk):
             self._note_bulk(stream, after)
         elif isinstance(after, Connection):
-            self.arrived[after.environment] = None
+            self.held.arrive(after.environment)
         elif isinstance(before, QueueState) or isinstance(after, QueueState):
             self._note_queue(before, after)
         return before
@@ -114,10 +105,6 @@ class Memory:
             return True
         state = self.environment(environment)
         return state is not None and name in state.queues()
-
-    def held(self, environment: str, status: Status) -> Held:
-        """The runs that a gate holds."""
-        return self._held.get((environment, status), {})
 
     def gates(self, environment: Environment, now: int) -> Gates:
         """The gates of an environment."""
@@ -156,7 +143,7 @@ class Memory:
         return isinstance(state, Run) and deadline_of(state) == (at, kind)
 
     def _note_environment(self, stream: str, after: State | None) -> None:
-        self.arrived[stream] = None
+        self.held.arrive(stream)
         if isinstance(after, Environment):
             self._environments[stream] = after
         else:
@@ -208,13 +195,12 @@ class Memory:
         deadline = deadline_of(after) if after else None
         if after and deadline and (before is None or deadline_of(before) != deadline):
             self._arm(after.id, deadline)
-        # Held runs keep their place when something is added to what is known of them.
-        is_elsewhere = before is None or after is None or before.status is not after.status
-        if is_elsewhere and (
-            (before and (before.parent or before.status in HOLDING))
-            or (after and (after.parent or after.status in HOLDING))
-        ):
-            self._note_status(before, after)
+        if before is None or after is None or before.status is not after.status:
+            # Held runs keep their place when something is added to what is known of them.
+            if (before and before.status in HOLDING) or (after and after.status in HOLDING):
+                self.held.note(before, after)
+            if (before and before.parent) or (after and after.parent):
+                self._note_child(before, after)
         had, has = before.worker if before else None, after.worker if after else None
         if had == has:
             return
@@ -225,17 +211,7 @@ class Memory:
         if after and has:
             self.worker_runs.setdefault(has, set()).add(after.id)
 
-    def _note_status(self, before: Run | None, after: Run | None) -> None:
-        if before and before.status in HOLDING:
-            held = self._held[before.environment, before.status]
-            runs = held[before.task, before.lock]
-            del runs[before.id]
-            if not runs:
-                del held[before.task, before.lock]
-        if after and after.status in HOLDING:
-            held = self._held.setdefault((after.environment, after.status), {})
-            held.setdefault((after.task, after.lock), {})[after.id] = None
-            self.fresh[after.id] = None
+    def _note_child(self, before: Run | None, after: Run | None) -> None:
         if before and before.parent and not before.is_final and (after is None or after.is_final):
             siblings = self.children[before.parent]
             del siblings[before.id]

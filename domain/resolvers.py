@@ -26,7 +26,7 @@ class Resolvers:
     def ask(self, session: Session, environment: Environment, want: int) -> None:
         """Hand the worker runs whose resolver nobody was asked to run, until it has as many as it wants."""
         tasks = environment.versions[session.version]
-        for (task, lock), streams in self._memory.held(environment.id, Status.PENDING).items():
+        for (task, lock), streams in self._memory.held.groups(environment.id, Status.PENDING).items():
             if session.version != (lock or environment.home(task)) or not tasks[task].auth_resolver:
                 continue
             asked = {stream for each in self._sessions.values() for stream in each.resolving}

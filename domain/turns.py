@@ -9,7 +9,7 @@ from domain.attempts import RESOLVER_REPORTS, RESOLVER_TOKEN, Late, Report
 from domain.commands import Cancel, EndTurn, HandOut, RefusedReport, Turn, TurnAnswer
 from domain.draft import Draft, Origin, Ticket
 from domain.eligibility import eligible, suits
-from domain.environment import Environment
+from domain.environment import DEVELOPMENT, Environment
 from domain.errors import InvalidInput, NotAllowed, NotFound, UnknownVersion
 from domain.events import AttemptFailed, QueueStartsCounted, RunHeldForConnections, TaskSettings
 from domain.lanes import Kind
@@ -203,7 +203,7 @@ class Turns:
         origin.environment = run.environment
         environment = self._memory.environment(run.environment)
         assert environment is not None, "a run has an environment"
-        events = attempts.lose(run, why, is_development=environment.type == "DEVELOPMENT")
+        events = attempts.lose(run, why, is_development=environment.type == DEVELOPMENT)
         after = draft.record(stream, events, origin)
         for event in events:
             if isinstance(event, AttemptFailed) and isinstance(after, Run):

@@ -7,7 +7,8 @@ import pytest
 from domain import commands as c
 from domain import events as e
 from domain.engine import BATCH_MAX_EVENTS
-from domain.events import TaskSettings
+from domain.environment import Environment
+from domain.events import Queue, TaskSettings
 from domain.gates import Verdict
 from domain.status import Status
 from tests.domain.gatestories import (
@@ -280,8 +281,8 @@ def test_runs_of_another_environment_are_left_alone() -> None:
     deploy(room, LATE)
 
     assert status_of(room) is Status.PENDING_VERSION
-    assert list(room.engine.memory.held("env_2", Status.PENDING_VERSION)) == [("late", None)]
-    assert room.engine.memory.held(ENVIRONMENT, Status.PENDING_VERSION) == {}
+    assert list(room.engine.memory.held.groups("env_2", Status.PENDING_VERSION)) == [("late", None)]
+    assert room.engine.memory.held.groups(ENVIRONMENT, Status.PENDING_VERSION) == {}
 
 
 def test_a_run_that_goes_on_is_handed_to_a_worker_that_waits_for_it() -> None:
@@ -295,3 +296,35 @@ def test_a_run_that_goes_on_is_handed_to_a_worker_that_waits_for_it() -> None:
 
     assert isinstance(room.events()[-1], e.RunDequeued)
     assert worker.turn(sequence=1, received=0).runs[0].run == "run_1"
+
+
+def test_environments_go_on_in_the_order_in_which_something_came_to_them() -> None:
+    room = Room()
+    names = [f"env_{number}" for number in (7, 3, 9, 4, 8)]
+    for name in names:
+        room.ask(c.CreateEnvironment, environment=name, slug=name, type="PRODUCTION")
+        room.ask(c.RegisterVersion, environment=name, **(REGISTRATION | {"tasks": (CONNECTED,)}))
+        room.ask(c.TriggerRuns, environment=name, runs=[new(f"run_{name}", CONNECTED.id)])
+    room.news()
+
+    for name in names:
+        room.submit(c.SaveConnection, environment=name, name="github", sealed="1.aa.x", key_name="aa")
+    room.commit()
+
+    went_on = [stream for stream, event in room.news() if isinstance(event, e.RunEnqueued)]
+    assert went_on == [f"run_{name}" for name in names]
+
+
+def test_a_change_of_an_environment_is_read_once_however_many_queues_it_has(monkeypatch: pytest.MonkeyPatch) -> None:
+    room = Room(*(TaskSettings(f"task-{number}") for number in range(30)))
+    room.trigger(*(new(f"run_{number:02}", f"task-{number}") for number in range(30)), batch="batch_1")
+    declared, read = Environment.declared, list[Environment]()
+
+    def count(environment: Environment) -> dict[str, Queue]:
+        read.append(environment)
+        return declared(environment)
+
+    monkeypatch.setattr(Environment, "declared", count)
+    room.ask(c.AddKey, sha256="ab", hint="tr_…")
+
+    assert len(read) == 1

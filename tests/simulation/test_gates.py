@@ -26,9 +26,9 @@ def a_version_wakes_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
     note = Memory._note_environment  # pyright: ignore[reportPrivateUsage]
 
     def note_quietly(self: Memory, stream: str, after: State | None) -> None:
-        arrived = dict(self.arrived)
+        arrived = dict(self.held.arrived)
         note(self, stream, after)
-        self.arrived = arrived
+        self.held.arrived = arrived
 
     monkeypatch.setattr(Memory, "_note_environment", note_quietly)
 
