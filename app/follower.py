@@ -77,13 +77,10 @@ class Follower(Following):
                 try:
                     await self._news()
                     await self._follow()
-                    self.stopped = None
                 except Exception as error:
                     # The engine goes on without its read models; /readyz is red until they follow again.
-                    self.stopped = f"{type(error).__name__}: {error}"
                     log.exception("the read models do not follow", position=self.position)
-                    async with self._moved:
-                        self._moved.notify_all()
+                    await self._is_at(self.position, f"{type(error).__name__}: {error}")
                     await asyncio.sleep(AGAIN_SECONDS)
         finally:
             self._thread.shutdown()
@@ -92,6 +89,9 @@ class Follower(Following):
         """Wait until there is something to follow; mostly it was just committed."""
         if self.stopped is not None:
             await self._look()
+            if self.position >= self._feed.head.position:
+                # What failed was done all the same, here or by somebody else, and nothing more may ever come.
+                await self._is_at(self.position)
         while self._feed.head.position <= self.position:
             try:
                 async with asyncio.timeout(LOOK_SECONDS):
@@ -116,7 +116,10 @@ class Follower(Following):
         self._wanted.clear()
         loop = asyncio.get_running_loop()
         commit = self._feed.after(self.position, BATCH_EVENTS_MAX)
-        self.position = await loop.run_in_executor(self._thread, self._apply, commit, self.position)
+        await self._is_at(await loop.run_in_executor(self._thread, self._apply, commit, self.position))
+
+    async def _is_at(self, position: int, stopped: str | None = None) -> None:
+        self.position, self.stopped = position, stopped
         async with self._moved:
             self._moved.notify_all()
 

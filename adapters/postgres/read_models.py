@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from typing import LiteralString
 
 from adapters.postgres.database import SCHEMA, plain
+from adapters.postgres.line import ANSWER_SECONDS
 from adapters.postgres.read_models_list import page
 from adapters.postgres.read_models_rebuild import PostgresRebuild
 from adapters.postgres.read_models_snapshot import PostgresSnapshot
@@ -60,6 +61,7 @@ class PostgresReadModels:
     def __init__(self, url: str, schema: str = SCHEMA) -> None:
         self._store = Store(url, schema)
         self._known = Known()
+        self._has_failed = False
         create(self._store)
 
     def position(self) -> Head:
@@ -73,7 +75,16 @@ class PostgresReadModels:
         rows are of another shape; then nothing helps but a rebuild.
         """
         assert not records or records[-1].position == head.position, "the head is that of the last event"
-        with self._store.writing() as cursor:
+        if self._has_failed:
+            # Perhaps because of one who holds the lock and will never say what to do with it.
+            self._store.end_silent(ANSWER_SECONDS)
+        self._has_failed = True
+        followed = self._apply(records, head)
+        self._has_failed = False
+        return followed
+
+    def _apply(self, records: Sequence[Recorded], head: Head) -> Head:
+        with self._store.writing(ANSWER_SECONDS) as cursor:
             with cursor.connection.pipeline(), plain(cursor.connection) as number:
                 cursor.execute(NOT_WAITING)
                 # Whoever else follows or rebuilds waits here, so that no two of them interleave.

@@ -28,6 +28,13 @@ returning notification_id
 READ_TRACKED: LiteralString = "select notification_id, digest, shape from tracked where application_name = %s"
 LOCK_TRACKED: LiteralString = f"{READ_TRACKED} for update"
 LOCK_MAKERS = "select pg_advisory_xact_lock(hashtext('runfold read models'), hashtext(current_schema()))"
+# Of a client that went away between two messages of a pipeline the server knows nothing, and no time-out of its own
+# begins before the last of them. Readers hold a weaker lock, and whoever waits for a lock is not silent.
+END_SILENT = """
+select pg_terminate_backend(pid) from pg_locks join pg_stat_activity using (pid)
+where datname = current_database() and relation = 'tracked'::regclass and mode in ('RowShareLock', 'RowExclusiveLock')
+and granted and wait_event = 'ClientRead' and state_change < clock_timestamp() - %s * interval '1 s'
+"""
 IN_ORDER = "select set_config('enable_bitmapscan', 'off', true), set_config('enable_seqscan', 'off', true)"
 # A swap waits for those who read several tables, before it keeps anybody from following, and they wait for it: tables
 # whose names have changed hands in the middle would not be those of the position that was read.
@@ -55,6 +62,10 @@ class Store(Database):
         """A cursor in a transaction that commits at the end."""
         with _unavailable("written"), super().writing(answer_seconds) as cursor:
             yield cursor
+
+    def end_silent(self, seconds: float) -> None:
+        """End whoever keeps others from following, and has not said a word for so long."""
+        self.rows(END_SILENT, (seconds,))
 
     def vacuum(self, table: LiteralString) -> None:
         """Note for the planner what is in a table, and that everybody sees all of it."""

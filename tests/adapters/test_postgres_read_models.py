@@ -5,6 +5,7 @@
 import time
 from collections.abc import Generator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack
 from random import Random
 from typing import Any
 
@@ -14,8 +15,10 @@ from eventsourcing.persistence import TrackingRecorder as LibraryRecorder
 from eventsourcing.tests.persistence import TrackingRecorderTestCase
 
 from adapters.postgres import database
+from adapters.postgres import read_models as read_models_module
 from adapters.postgres.read_models import PostgresReadModels
-from adapters.postgres.read_models_store import Store, TrackingRecorder
+from adapters.postgres.read_models_store import LOCK_TRACKED, Store, TrackingRecorder
+from adapters.read_models_tables import LEDGER
 from app import rebuild as rebuilds
 from app.rebuild import rebuild
 from domain.errors import OutOfStep, Unavailable
@@ -96,6 +99,26 @@ def test_connections_are_let_go(read_models: PostgresReadModels) -> None:
     until_some(f"select where not exists ({CONNECTED})", name)
     with pytest.raises(Unavailable):
         read_models.position()
+
+
+def test_who_follows_ends_another_that_went_away_in_the_middle_of_its_pipeline(
+    read_models: PostgresReadModels, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(read_models_module, "ANSWER_SECONDS", 0.2)
+    gone = Store(database_url(), read_models._store.schema)
+    stack = ExitStack()
+    cursor = stack.enter_context(gone.writing())
+    stack.enter_context(cursor.connection.pipeline())
+    # It was executed, but without the end of the pipeline the server waits for more, and for ever.
+    cursor.execute(LOCK_TRACKED, (LEDGER,)).fetchall()
+    with pytest.raises(Unavailable, match=r"no answer within 0\.2 seconds"):
+        apply(read_models, HISTORY)
+
+    assert apply(read_models, HISTORY) == head_of(HISTORY)
+    assert dump(read_models) == naively(HISTORY)
+    with pytest.raises(Unavailable):
+        stack.close()
+    gone.close()
 
 
 def test_those_who_open_at_the_same_time_find_one_set_of_tables(threads: ThreadPoolExecutor) -> None:

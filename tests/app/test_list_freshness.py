@@ -18,11 +18,15 @@ class StuckReadModels(SqliteReadModels):
     """Read models that take nothing while they are stuck."""
 
     is_stuck = False
+    loses_answers = False
 
     def apply(self, *arguments: Any, **named: Any) -> Any:
         if self.is_stuck:
             raise Unavailable("The read models cannot be written: disk full.")
-        return super().apply(*arguments, **named)
+        followed = super().apply(*arguments, **named)
+        if self.loses_answers:
+            raise Unavailable("The read models cannot be written: the connection broke while it was committed.")
+        return followed
 
 
 @pytest.fixture
@@ -80,6 +84,24 @@ async def test_a_list_says_its_lag_when_the_read_models_are_stuck_and_catches_up
         assert "The read models do not follow: Unavailable: " in sentence_of(not_ready, *READY)
         assert [run["id"] for run in caught_up] == [unseen[1], unseen[0], seen]
         assert ready.status_code == 200
+
+
+@pytest.mark.usefixtures("impatient")
+async def test_a_node_is_ready_again_when_what_seemed_to_fail_was_done() -> None:
+    read_models = StuckReadModels(":memory:", name="answers lost")
+    async with running_engine(read_models=read_models) as engine, asyncio.timeout(5):
+        read_models.loses_answers = True
+        following = engine.service.follower
+        assert isinstance(following, follower.Follower)
+        stopped = asyncio.create_task(following.moved(following.position, None))
+        run = await engine.trigger()
+        await stopped
+        assert following.stopped
+        # Nothing else is written that would have to be followed.
+        await following.moved(following.position, following.stopped)
+
+        assert (await engine.client.get("/readyz")).status_code == 200
+        assert await engine.listed() == [run]
 
 
 async def _until_there_is_no_lag(engine: Engine) -> Any:
