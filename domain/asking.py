@@ -8,7 +8,9 @@ from domain.commands import (
     AddItems,
     AdvanceBulk,
     Command,
+    CompleteWaitpoint,
     CreateBatch,
+    CreateWaitpoint,
     StartBulk,
     TriggerRuns,
     UpdateMetadata,
@@ -34,18 +36,18 @@ def asked_by(command: Command) -> Iterator[str]:
         case StartBulk():
             if command.request:
                 yield command.request
-        case AbortBulk():
-            yield command.bulk
+        case AbortBulk(bulk=stream) | CompleteWaitpoint(waitpoint=stream):
+            yield stream
         case _:
-            stream: str | None = getattr(command, "run", None) or getattr(command, "key", None)
-            if stream:
-                yield stream
+            named: str | None = getattr(command, "run", None) or getattr(command, "key", None)
+            if named:
+                yield named
 
 
 def leads_to(command: Command, state: State | None) -> tuple[str, ...]:
     """The streams that such a stream names in turn."""
     match command, state:
-        case ((TriggerRuns() | CreateBatch()), Key(target=str(target))):
+        case ((TriggerRuns() | CreateBatch() | CreateWaitpoint()), Key(target=str(target))):
             return (target,)
         case AddItems(), Batch(parent=str(parent)):
             return (parent,)

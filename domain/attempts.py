@@ -9,26 +9,30 @@ from msgspec import Raw, Struct
 from msgspec.structs import replace
 
 from domain import events as e
+from domain import journal
 from domain.errors import NotAllowed
 from domain.events import JSON_TYPE, NOTHING, AttemptFailed, BlobRef, RunError, RunEvent, TaskSettings
+from domain.journal import Journaled
 from domain.retry import ONCE
 from domain.run import Run
 from domain.status import Status
 
 HANDOUTS_MAX = 12
 """After so many hand-outs without a start the run is given up (Trigger.dev's number)."""
+STALLS_MAX = 3
+"""So often in a row an attempt goes on that was lost again before it came any further."""
 
 
 RESOLVER_TOKEN = 0
 """What a hand-out to an auth resolver has in place of a fencing token: the first answer counts, whoever gives it."""
 
 RESOLVER_REPORTS = frozenset({"authorized", "unauthorized"})
-REPORTS = frozenset({"succeeded", "failed", "crashed", "released"})
+REPORTS = frozenset({"succeeded", "failed", "crashed", "released", "frozen"})
 """The kinds of reports that close an attempt."""
 
 
 class Report(Struct, frozen=True, gc=False):
-    """What a worker says of one attempt. `kind`: started, succeeded, failed, crashed or released.
+    """What a worker says: it started, succeeded, failed, crashed, was released or frozen, or one of JOURNAL_REPORTS.
 
     Of an auth resolver it says authorized, with what that answered `sealed`, or unauthorized.
     """
@@ -43,6 +47,7 @@ class Report(Struct, frozen=True, gc=False):
     error: RunError | None = None
     retryable: bool = True
     sealed: str | None = None
+    journaled: Journaled | None = None
 
 
 DIED = frozenset({e.PROCESS_DIED, e.OUT_OF_MEMORY})
@@ -57,19 +62,64 @@ class Late(NotAllowed):
         self.events = events
 
 
-def report(run: Run, said: Report, worker: str) -> list[RunEvent]:
-    """Take a worker's word for what happened. Raises Late when the attempt is not open."""
+def report(run: Run, said: Report, worker: str, unknown: tuple[str, ...] = ()) -> list[RunEvent]:
+    """Take a worker's word for what happened. Raises Late when the attempt is not open.
+
+    `unknown` are those of the targets it waits for that do not exist.
+    """
     if run.token != said.token:
         return _report_again(run, said, worker)
-    if said.kind == "released":
+    if said.kind == "released" and run.status is not Status.WAITING:
         return hand_back("released")
-    if run.status is not Status.DEQUEUED:
-        return _end(run.attempts, said)
+    # Two turns may be under way: the one that tells of the end may overtake the one that tells of the start.
+    begun = _begin(run, said.token) if run.status is Status.DEQUEUED else []
+    if said.kind in {"released", "frozen"}:
+        return begun + (_freeze(run) if run.waits or run.woken else hand_back("released"))
+    if said.journaled is not None:
+        return begun + _journal(run, said, said.journaled, unknown)
+    if said.kind == "crashed" and _may_go_on(run) and _error_of(said).code != e.OUT_OF_MEMORY:
+        return begun + (_freeze(run) if run.status is Status.WAITING else hand_back("crashed"))
+    is_first = bool(begun) and not run.is_suspended
+    return begun + _end(run.attempts + 1 if is_first else run.attempts, said)
+
+
+def _begin(run: Run, token: int) -> list[RunEvent]:
     assert run.worker is not None
     assert run.worker_version is not None, "a run that was handed out has a worker and a version"
-    number = run.attempts + 1
-    # Two turns may be under way: the one that tells of the end may overtake the one that tells of the start.
-    return [e.AttemptStarted(number, said.token, run.worker, run.worker_version), *_end(number, said)]
+    if run.is_suspended:
+        return [e.AttemptResumed(run.attempts, token, run.worker, run.worker_version, run.began_at)]
+    return [e.AttemptStarted(run.attempts + 1, token, run.worker, run.worker_version)]
+
+
+def _journal(run: Run, said: Report, journaled: Journaled, unknown: tuple[str, ...]) -> list[RunEvent]:
+    entry = journaled.entry
+    if said.kind == "blocked":
+        return journal.block(run, journaled)
+    if entry is None:
+        raise NotAllowed(f"A report of the kind {said.kind!r} names its entry in the journal.")
+    if journal.is_known(run, entry):
+        return []
+    match said.kind:
+        case "step_succeeded":
+            return [e.StepSucceeded(entry, said.output, said.output_blob)]
+        case "step_failed":
+            return [e.StepFailed(entry, _error_of(said))]
+        case "triggered":
+            return [e.ChildrenTriggered(entry, journaled.runs, journaled.batch)]
+        case "waiting":
+            return journal.wait(journaled, entry, unknown)
+        case kind:
+            raise NotAllowed(f"There is no report of the kind {kind!r}.")
+
+
+def _freeze(run: Run) -> list[RunEvent]:
+    """Nobody executes it any more until what it waits for is there, which may have come just now."""
+    return [e.RunFrozen(), e.RunEnqueued("resumed")] if run.woken else [e.RunFrozen()]
+
+
+def _may_go_on(run: Run) -> bool:
+    """Whether an attempt that nobody executes any more goes on where its journal ends, instead of having failed."""
+    return run.journal > 0 and (run.journal > run.handed_at or run.stalls < STALLS_MAX)
 
 
 def _end(number: int, said: Report) -> list[RunEvent]:
@@ -118,10 +168,17 @@ def hand_back(reason: str) -> list[RunEvent]:
 
 
 def lose(run: Run, why: str, *, is_development: bool = False) -> list[RunEvent]:
-    """The worker is gone. What had not started goes back; what had is a failed attempt, or ends in development."""
+    """The worker is gone. What had not started goes back, what waits goes on waiting.
+
+    Otherwise the run ends in development; elsewhere it goes on by its journal, or it is a failed attempt.
+    """
     if run.token is None:
         return []
     if run.status is Status.DEQUEUED:
+        return hand_back("lost")
+    if run.status is Status.WAITING:
+        return _freeze(run)
+    if not is_development and _may_go_on(run):
         return hand_back("lost")
     error = RunError(why, "WorkerLost", code=e.WORKER_LOST)
     return [e.RunInterrupted(error)] if is_development else [AttemptFailed(run.attempts, run.token, error)]

@@ -3,7 +3,7 @@
 from msgspec import Raw, Struct
 
 from domain.attempts import Report
-from domain.events import NOTHING, ApiKeyCreated, ItemError, TaskSettings
+from domain.events import JSON_TYPE, NOTHING, ApiKeyCreated, BlobRef, ItemError, TaskSettings, WaitCompleted
 from domain.gates import Verdict
 from domain.lifecycle import NewRun
 from domain.metadata import Operation
@@ -296,6 +296,39 @@ class Turn(Command, frozen=True, kw_only=True):
     reports: tuple[Report, ...] = ()
     machines: tuple[str, ...] | None = None
     """The machines for which the worker takes runs, None: all."""
+    waits: tuple[tuple[str, int, tuple[int, ...]], ...] = ()
+    """The runs, by token, whose code waits as far as the worker knows, and for which waits, by their indexes."""
+    blobs: dict[str, bytes] = {}
+
+
+class CreateWaitpoint(Command, frozen=True, kw_only=True):
+    """Make a token, or find the one that its idempotency key stands for. Answer: CreatedWaitpoint.
+
+    `key` is the stream of the idempotency key, which stands for the token until `key_until`.
+    """
+
+    waitpoint: str
+    timeout_at: int | None = None
+    tags: tuple[str, ...] = ()
+    idempotency_key: str | None = None
+    key: str | None = None
+    key_until: int = 0
+
+
+class CreatedWaitpoint(Struct, frozen=True, gc=False):
+    """The token that there is now; `cached` if its key stood for it already."""
+
+    waitpoint: str
+    cached: bool = False
+
+
+class CompleteWaitpoint(Command, frozen=True, kw_only=True):
+    """Complete a token; one that is over stays as it is. Answer: None."""
+
+    waitpoint: str
+    output: Raw = NOTHING
+    output_blob: BlobRef | None = None
+    output_type: str = JSON_TYPE
     blobs: dict[str, bytes] = {}
 
 
@@ -323,6 +356,8 @@ class HandOut(Struct, frozen=True, gc=False):
     tags: tuple[str, ...] = ()
     metadata: Raw = NOTHING
     """Both as they are now, which may be more than what the run was triggered with."""
+    journal: int = 0
+    """How many entries the run's journal has, by which its code goes on."""
     is_for_auth: bool = False
     """Whether the worker is to ask the task's auth resolver, and not to execute the run."""
 
@@ -343,6 +378,14 @@ class RefusedReport(Struct, frozen=True, gc=False):
     error: str
 
 
+class Woken(Struct, frozen=True, gc=False):
+    """A wait that is over, of a run that the worker holds: its code may go on."""
+
+    run: str
+    token: int
+    completed: WaitCompleted
+
+
 class TurnAnswer(Struct, frozen=True):
     """What a worker is told in return."""
 
@@ -350,3 +393,4 @@ class TurnAnswer(Struct, frozen=True):
     runs: tuple[HandOut, ...] = ()
     cancels: tuple[Cancel, ...] = ()
     refused: tuple[RefusedReport, ...] = ()
+    woken: tuple[Woken, ...] = ()

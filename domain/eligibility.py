@@ -21,7 +21,7 @@ def eligible(session: Session, environment: Environment, is_served: IsServed) ->
     tasks, version, machines = environment.versions[session.version], session.version, session.machines
 
     def may_take(kind: Kind) -> bool:
-        if kind.task not in tasks or not suits(kind.machine, machines):
+        if kind.worker is not None or kind.task not in tasks or not suits(kind.machine, machines):
             return False
         if kind.lock is not None:
             return kind.lock == version

@@ -10,22 +10,26 @@ Nothing is answered before the events that it rests on are committed; a batch th
 """
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from domain import batch as batches
 from domain import batching, lifecycle
+from domain import waitpoint as waitpoints
 from domain.asking import asked_by, leads_to
 from domain.batch import Batch
 from domain.commands import Command, JudgePayloads, TriggerRuns, Turn
 from domain.draft import Answer, Draft, Origin, Ticket
 from domain.errors import Busy, Refused, RunfoldError
-from domain.events import Recorded
+from domain.events import Event, Recorded
 from domain.handlers import Handlers
+from domain.lifecycle import WAIT, Deadline
 from domain.memory import Memory
 from domain.releasing import Releases
+from domain.run import Run
 from domain.states import State, evolve
 from domain.turns import Turns
+from domain.waitpoint import Waitpoint
 
 INBOX_MAX = 20_000
 INBOX_MAX_BYTES = 128_000_000
@@ -123,10 +127,11 @@ class Engine:
         self._fire(draft, now)
         self._releases.release(draft, BATCH_MAX_EVENTS - len(draft.records))
         self._decide(self._bulk, draft, now)
-        self._turns.hand_out(draft, HAND_OUTS_MAX)
+        self._settle(draft)
+        self._turns.hand_out(draft, HAND_OUTS_MAX, now.mono)
+        # Once more, so that what waits for a run goes on in the commit in which it ends, whatever ended it.
+        self._settle(draft)
         self._turns.answer(draft)
-        # Last, so that a batch is over in the commit in which its last run ends, whatever ended that.
-        batching.end_batches(draft, self.memory)
         self._loaded = {}
         if not draft.records and not draft.answers:
             return None
@@ -186,11 +191,18 @@ class Engine:
         self._draft = None
         return draft
 
+    def _settle(self, draft: Draft) -> None:
+        """End the batches, then the waits, that are over by now."""
+        batching.end_batches(draft, self.memory)
+        self._turns.waits.settle(draft)
+
     def _fire(self, draft: Draft, now: Now) -> None:
         for state, deadline in self.memory.due(now.wall):
+            if isinstance(state, Run) and deadline.kind == WAIT:
+                self._turns.waits.fire(state, deadline, draft)
+                continue
             origin = Origin(state.environment, "timer", deadline.kind, deadline.at)
-            events = batches.fire(state, deadline) if isinstance(state, Batch) else lifecycle.fire(state, deadline)
-            draft.record(state.id, events, origin)
+            draft.record(state.id, _fired(state, deadline), origin)
             if len(draft.records) >= BATCH_MAX_EVENTS:
                 return
 
@@ -220,6 +232,8 @@ class Engine:
             for said in command.reports:
                 if said.run not in known and said.run not in loaded:
                     yield said.run
+                if said.journaled is not None:
+                    yield from (each for each in said.journaled.targets if each not in known and each not in loaded)
             return
         for stream in asked_by(command):
             if stream not in known and stream not in loaded:
@@ -228,6 +242,16 @@ class Engine:
             for further in leads_to(command, known.get(stream) or loaded.get(stream)):
                 if further not in known and further not in loaded:
                     yield further
+
+
+def _fired(state: Run | Batch | Waitpoint, deadline: Deadline) -> Sequence[Event]:
+    match state:
+        case Batch():
+            return batches.fire(state, deadline)
+        case Waitpoint():
+            return waitpoints.fire(state, deadline)
+        case _:
+            return lifecycle.fire(state, deadline)
 
 
 def _size_of(command: Command) -> int:

@@ -152,7 +152,7 @@ class RunDebounced(RunEvent, frozen=True, gc=False, omit_defaults=True):
 class RunEnqueued(RunEvent, frozen=True, gc=False):
     """The run is in its queue (again): `reason` says what it waited for or who gave it back.
 
-    version, auth, connections, delay, backoff, released, lost or resumed.
+    version, auth, connections, delay, backoff, released, lost, crashed or resumed.
     """
 
     reason: str
@@ -255,16 +255,64 @@ class AuthUnresolved(RunEvent, frozen=True, gc=False):
     error: RunError
 
 
-class WaitStarted(RunEvent, frozen=True, gc=False):
-    """The run waits for a waitpoint; its slot is free."""
+class Entry(Struct, frozen=True, gc=False, omit_defaults=True):
+    """Where something stands in the journal of a run: the `index`-th of what its code asked for (0-based).
 
-    waitpoint: str
+    Several of one name are numbered. `after` is the entry that the same branch of the code made before (None: the
+    branch begins with this one), `forked` says that the branch began there. `digest` tells the arguments.
+    """
+
+    index: int
+    name: str
+    number: int = 1
+    after: int | None = None
+    forked: bool = False
+    digest: str | None = None
 
 
-class WaitCompleted(RunEvent, frozen=True, gc=False):
-    """The waitpoint of a waiting run was completed."""
+class StepSucceeded(RunEvent, frozen=True, gc=False, omit_defaults=True):
+    """A step's result was journaled: it is never called again."""
 
-    waitpoint: str
+    entry: Entry
+    result: Raw = NOTHING
+    result_blob: BlobRef | None = None
+
+
+class StepFailed(RunEvent, frozen=True, gc=False):
+    """A step failed for good within this attempt."""
+
+    entry: Entry
+    error: RunError
+
+
+class ChildrenTriggered(RunEvent, frozen=True, gc=False, omit_defaults=True):
+    """The code of the run triggered these."""
+
+    entry: Entry
+    runs: tuple[str, ...]
+    batch: str | None = None
+
+
+class WaitStarted(RunEvent, frozen=True, gc=False, omit_defaults=True):
+    """The code waits for runs, batches or waitpoints (all of them or any), for a time, or at most until then."""
+
+    entry: Entry
+    targets: tuple[str, ...] = ()
+    is_any: bool = False
+    until: int | None = None
+
+
+class WaitCompleted(RunEvent, frozen=True, gc=False, omit_defaults=True):
+    """A wait, named by its index, is over: these targets are, or its time has come. `unknown` never were there."""
+
+    wait: int
+    done: tuple[str, ...] = ()
+    is_timed_out: bool = False
+    unknown: tuple[str, ...] = ()
+
+
+class RunBlocked(RunEvent, frozen=True, gc=False):
+    """Nothing goes on in the code but its waits: the slot is free, the process is still there."""
 
 
 class RunFrozen(RunEvent, frozen=True, gc=False):
@@ -272,21 +320,17 @@ class RunFrozen(RunEvent, frozen=True, gc=False):
 
 
 class RunResumed(RunEvent, frozen=True, gc=False):
-    """A waiting run goes on in the process that kept it."""
+    """A waiting run has a slot again, and goes on in the process that kept it."""
 
 
-class StepSucceeded(RunEvent, frozen=True, gc=False, omit_defaults=True):
-    """A step's result was journaled."""
+class AttemptResumed(RunEvent, frozen=True, gc=False):
+    """An attempt, which began at `began_at`, goes on in another process, by the journal of the run."""
 
-    name: str
-    result: Raw = NOTHING
-
-
-class StepFailed(RunEvent, frozen=True, gc=False):
-    """A step failed."""
-
-    name: str
-    error: RunError
+    number: int
+    token: int
+    worker: str
+    version: str
+    began_at: int
 
 
 class TagsAdded(RunEvent, frozen=True, gc=False):
@@ -510,6 +554,27 @@ class BatchAborted(Event, frozen=True, gc=False):
     """No item of the batch became a run."""
 
 
+class WaitpointCreated(Event, frozen=True, gc=False, omit_defaults=True):
+    """A token was made, which runs may wait for until somebody completes it, or its time is over."""
+
+    timeout_at: int | None = None
+    tags: tuple[str, ...] = ()
+    idempotency_key: str | None = None
+    key_until: int | None = None
+
+
+class WaitpointCompleted(Event, frozen=True, gc=False, omit_defaults=True):
+    """Somebody completed the token, with what those who wait for it are given."""
+
+    output: Raw = NOTHING
+    output_blob: BlobRef | None = None
+    output_type: str = JSON_TYPE
+
+
+class WaitpointTimedOut(Event, frozen=True, gc=False):
+    """Nobody completed the token in time."""
+
+
 class BulkStarted(Event, frozen=True, gc=False, omit_defaults=True):
     """Someone asked to CANCEL or REPLAY many runs: these, or those that a filter finds among the runs there were."""
 
@@ -566,6 +631,9 @@ EVENTS: tuple[type[Event], ...] = (
     BatchExpired,
     BatchCompleted,
     BatchAborted,
+    WaitpointCreated,
+    WaitpointCompleted,
+    WaitpointTimedOut,
     BulkStarted,
     BulkAdvanced,
     BulkCompleted,

@@ -23,6 +23,7 @@ from domain.run import Run
 from domain.status import Status
 from domain.triggering import trigger_runs
 from domain.turns import Turns
+from domain.waitpoint_handlers import WaitpointHandlers
 
 
 class Handlers:
@@ -51,6 +52,7 @@ class Handlers:
             c.ResetKey: self._reset_key,
             c.EndTurn: self._end_turn,
             **QueueHandlers(memory).methods,
+            **WaitpointHandlers().methods,
             **EnvironmentHandlers(memory).methods,
         }
 

@@ -12,12 +12,14 @@ from domain.status import Status
 
 
 class Kind(NamedTuple):
-    """What decides who may execute a run: its task, the versions that it is bound to, and its machine."""
+    """What decides who may execute a run: its task, the versions that it is bound to, its machine, and its process."""
 
     task: str
     lock: str | None
     last_version: str | None
     machine: str | None
+    worker: str | None = None
+    """Who kept the process of a run whose wait is over, None for all others."""
 
 
 class _Lane:
@@ -143,12 +145,12 @@ class EnvironmentLine:
 
 def kind_of(run: Run) -> Kind:
     """Who may execute it."""
-    return Kind(run.task, run.lock, run.last_version, run.machine)
+    return Kind(run.task, run.lock, run.last_version, run.machine, run.worker if run.is_awake else None)
 
 
 def entry_of(run: Run | None) -> Place | None:
     """Its place in its line (when it was queued, less its priority), None for a run that is not ready."""
-    if run is None or run.status is not Status.QUEUED:
+    if run is None or not (run.status is Status.QUEUED or run.is_awake):
         return None
     return run.queued_at - run.priority * 1_000, run.id
 

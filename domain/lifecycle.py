@@ -16,6 +16,8 @@ from domain.run import Run
 from domain.status import FINAL, Status
 
 PARENT_CANCELED = "Its parent was canceled."
+WAIT = "wait"
+"""The kind of the deadline of a wait."""
 
 
 DEBOUNCING = frozenset({Status.PENDING_VERSION, Status.PENDING, Status.WAITING_ON_CONNECTIONS, Status.DELAYED})
@@ -169,7 +171,9 @@ class Deadline(NamedTuple):
 
 
 def deadline_of(run: Run) -> Deadline | None:
-    """The time at which the run moves on by itself: its delay, back-off or TTL."""
+    """The time at which the run moves on by itself: its delay, back-off or TTL, or the first end of a wait."""
+    if run.waits:
+        return min((Deadline(wait.until, WAIT) for wait in run.waits if wait.until is not None), default=None)
     if run.status is Status.DELAYED and run.due_at is not None:
         return Deadline(run.due_at, "delay")
     if run.status is Status.REATTEMPTING and run.due_at is not None:

@@ -4,11 +4,13 @@ All of it follows from the states alone, so that a start, a batch and the undoin
 replace one state by another.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from heapq import heapify, heappop, heappush
+from typing import Any
 
 from domain import batch as batches
 from domain import connection as connections
+from domain import waitpoint as waitpoints
 from domain.batch import Batch
 from domain.bulk import Bulk, BulkStatus
 from domain.connection import Connection
@@ -22,6 +24,9 @@ from domain.queue import QueueState
 from domain.ready import ReadyRuns
 from domain.run import Run
 from domain.states import State
+from domain.status import Status
+from domain.waiters import Waiters
+from domain.waitpoint import Waitpoint
 
 
 class Memory:
@@ -38,11 +43,20 @@ class Memory:
         self.bulks: dict[str, None] = {}
         """The bulk actions that are to be carried on, in the order in which they began."""
         self.held = HeldRuns()
+        self.waiters = Waiters()
         self._timers: list[tuple[int, str, str]] = []
         self._environments: dict[str, Environment] = {}
         self._queues: dict[str, dict[str, QueueState]] = {}
         self._used: dict[str, dict[str, int]] = {}
         """How many of the runs kept here each queue has."""
+        self._notes: dict[type[State | None], Callable[[str, Any, Any], None]] = {
+            Environment: self._note_environment,
+            Batch: self._note_batch,
+            Waitpoint: self._note_waitpoint,
+            Bulk: self._note_bulk,
+            Connection: self._note_connection,
+            QueueState: self._note_queue,
+        }
 
     def run(self, stream: str) -> Run | None:
         """The run, if it is here."""
@@ -77,16 +91,8 @@ class Memory:
                 self._note_use(run_before, run_after)
             if not _are_alike(run_before, run_after):
                 self._note(run_before, run_after)
-        elif isinstance(before, Environment) or isinstance(after, Environment):
-            self._note_environment(stream, after)
-        elif isinstance(before, Batch) or isinstance(after, Batch):
-            self._note_batch(stream, before, after)
-        elif isinstance(before, Bulk) or isinstance(after, Bulk):
-            self._note_bulk(stream, after)
-        elif isinstance(after, Connection):
-            self.held.arrive(after.environment)
-        elif isinstance(before, QueueState) or isinstance(after, QueueState):
-            self._note_queue(before, after)
+        elif note := self._notes.get(type(before if after is None else after)):
+            note(stream, before, after)
         return before
 
     def queue(self, environment: str, name: str) -> QueueState | None:
@@ -115,12 +121,24 @@ class Memory:
 
         return Gates(environment, is_ready, now)
 
-    def due(self, now: int) -> Iterator[tuple[Run | Batch, Deadline]]:
+    def is_over(self, stream: str) -> bool:
+        """Whether a run, a batch or a waitpoint that was there once is over: what is not kept any more is."""
+        match self.states.get(stream):
+            case Run() as run:
+                return run.is_final
+            case Batch() as batch:
+                return batch.ended_at is not None
+            case Waitpoint() as waitpoint:
+                return waitpoint.is_over
+            case _:
+                return True
+
+    def due(self, now: int) -> Iterator[tuple[Run | Batch | Waitpoint, Deadline]]:
         """The deadlines that have passed, earliest first, each once."""
         while self._timers and self._timers[0][0] <= now:
             at, stream, kind = heappop(self._timers)
             state = self.states.get(stream)
-            if isinstance(state, Run | Batch) and self._is_armed(at, stream, kind):
+            if isinstance(state, Run | Batch | Waitpoint) and self._is_armed(at, stream, kind):
                 yield state, Deadline(at, kind)
 
     def next_due(self) -> int | None:
@@ -140,27 +158,33 @@ class Memory:
         state = self.states.get(stream)
         if isinstance(state, Batch):
             return batches.deadline_of(state) == (at, kind)
+        if isinstance(state, Waitpoint):
+            return waitpoints.deadline_of(state) == (at, kind)
         return isinstance(state, Run) and deadline_of(state) == (at, kind)
 
-    def _note_environment(self, stream: str, after: State | None) -> None:
+    def _note_environment(self, stream: str, _before: Environment | None, after: Environment | None) -> None:
         self.held.arrive(stream)
-        if isinstance(after, Environment):
+        if after is not None:
             self._environments[stream] = after
         else:
             del self._environments[stream]
         self.limits.forget(stream)
         self.ready.reopen(stream)
 
-    def _note_queue(self, before: State | None, after: State | None) -> None:
-        known = after if isinstance(after, QueueState) else before
-        assert isinstance(known, QueueState), "one of them is a queue"
+    def _note_connection(self, _stream: str, _before: Connection | None, after: Connection | None) -> None:
+        if after is not None:
+            self.held.arrive(after.environment)
+
+    def _note_queue(self, _stream: str, before: QueueState | None, after: QueueState | None) -> None:
+        known = after or before
+        assert known is not None, "there is a state before it or after it"
         queues = self._queues.setdefault(known.environment, {})
         if after is known:
             queues[known.name] = known
         else:
             del queues[known.name]
         self.limits.forget(known.environment, known.name)
-        if not (isinstance(before, QueueState) and isinstance(after, QueueState) and _only_counts(before, after)):
+        if not (before and after and _only_counts(before, after)):
             self.ready.reopen(known.environment, known.name)
 
     def _note_use(self, before: Run | None, after: Run | None) -> None:
@@ -174,23 +198,33 @@ class Memory:
             else:
                 del used[run.queue]
 
-    def _note_batch(self, stream: str, before: State | None, after: State | None) -> None:
-        before = before if isinstance(before, Batch) else None
-        after = after if isinstance(after, Batch) else None
+    def _note_batch(self, stream: str, before: Batch | None, after: Batch | None) -> None:
         self.members.note_batch(stream, before, after)
+        if after and after.ended_at is not None:
+            self.waiters.end(stream)
         deadline = batches.deadline_of(after) if after else None
         # Also when an expiry is undone: its timer is used up.
         if deadline and (before is None or batches.deadline_of(before) != deadline):
             self._arm(stream, deadline)
 
-    def _note_bulk(self, stream: str, after: State | None) -> None:
-        if isinstance(after, Bulk) and after.status is BulkStatus.PENDING:
+    def _note_waitpoint(self, stream: str, before: Waitpoint | None, after: Waitpoint | None) -> None:
+        if after is None:
+            return
+        if after.is_over:
+            self.waiters.end(stream)
+        deadline = waitpoints.deadline_of(after)
+        if deadline and (before is None or waitpoints.deadline_of(before) != deadline):
+            self._arm(stream, deadline)
+
+    def _note_bulk(self, stream: str, _before: Bulk | None, after: Bulk | None) -> None:
+        if after and after.status is BulkStatus.PENDING:
             self.bulks.setdefault(stream)
         else:
             self.bulks.pop(stream, None)
 
     def _note(self, before: Run | None, after: Run | None) -> None:
         self.ready.replace(before, after)
+        self.waiters.note_run(before, after)
         self.members.note_run(before, after)
         deadline = deadline_of(after) if after else None
         if after and deadline and (before is None or deadline_of(before) != deadline):
@@ -232,4 +266,11 @@ def _are_alike(before: Run | None, after: Run | None) -> bool:
         return False
     if after is None:
         return before.is_final
-    return before.token is not None and before.token == after.token
+    return (
+        before.token is not None
+        and before.token == after.token
+        # What is not changed is the same object.
+        and before.waits is after.waits
+        and before.woken is after.woken
+        and (before.status is Status.WAITING) is (after.status is Status.WAITING)
+    )

@@ -13,7 +13,7 @@ from domain.lanes import EnvironmentLine, KeyLine, Kind, QueueLine, entry_of, ki
 from domain.limits import Limits
 from domain.rota import Round, Rounds
 from domain.run import Run
-from domain.slots import Slots, TakenSlots, slots_of
+from domain.slots import Slots, TakenSlots, slots_of, takes_slot
 
 __all__ = ["Kind", "ReadyRuns", "Slots", "Waiting", "slots_of"]
 
@@ -46,7 +46,7 @@ class ReadyRuns:
                 self._take_out(before)
             if after and now:
                 self._put_in(after)
-        held, holds = before is not None and before.token is not None, after is not None and after.token is not None
+        held, holds = before is not None and takes_slot(before), after is not None and takes_slot(after)
         if held == holds:
             return
         if before and held:

@@ -13,6 +13,15 @@ from domain.status import FINAL, Status
 from domain.transitions import TRANSITIONS, target_of
 
 
+class Wait(Struct, frozen=True, gc=False, omit_defaults=True):
+    """A wait that is not over, named by its index in the journal."""
+
+    index: int
+    targets: tuple[str, ...] = ()
+    is_any: bool = False
+    until: int | None = None
+
+
 class Run(Struct, frozen=True, gc=False, omit_defaults=True):
     """A run as the engine keeps it while it is not finished (payloads, outputs and tags stay in the ledger)."""
 
@@ -67,6 +76,26 @@ class Run(Struct, frozen=True, gc=False, omit_defaults=True):
     """The tokens of attempts that are over, each with the report or the cause that closed it."""
     refused: tuple[int, ...] = ()
     """The tokens for which a late report was recorded."""
+    journal: int = 0
+    """How many entries its journal has."""
+    waits: tuple[Wait, ...] = ()
+    woken: tuple[e.WaitCompleted, ...] = ()
+    """The waits that are over of which its code may not have heard."""
+    is_suspended: bool = False
+    """Whether the attempt, though nobody executes it, is to go on where its journal ends."""
+    began_at: int = 0
+    """When the attempt began."""
+    spent_ms: int = 0
+    """How long the attempt executed before it last went on, its waits not counted."""
+    handed_at: int = 0
+    """How many entries the journal had when the run was last handed to a worker."""
+    stalls: int = 0
+    """How often in a row the attempt was lost without a further entry."""
+
+    @property
+    def is_awake(self) -> bool:
+        """Whether it may go on, as soon as there is a slot, in the process that kept it."""
+        return self.status is Status.WAITING and bool(self.woken)
 
     def closed_by(self, token: int) -> str | None:
         """What closed the attempt behind a token, None if there is no such attempt, or it is open."""
@@ -159,6 +188,21 @@ def _close(run: Run, closed_by: str) -> dict[str, Any]:
     return {"token": None, "worker": None, "started_at": None, "closed": (*run.closed, (run.token, closed_by))}
 
 
+def _pause(run: Run, recorded: Recorded) -> dict[str, Any]:
+    """The attempt does not execute, and its time stands still."""
+    if run.status is not Status.EXECUTING or run.started_at is None:
+        return {}
+    return {"spent_ms": run.spent_ms + recorded.recorded_at - run.started_at}
+
+
+def _suspend(run: Run, recorded: Recorded, reason: str) -> dict[str, Any]:
+    """The attempt, which is in nobody's hands any more, goes on later."""
+    if run.status is Status.DEQUEUED or not run.journal:
+        return {}
+    stalls = run.stalls + 1 if reason in _LOST and run.journal == run.handed_at else 0
+    return {"is_suspended": True, "stalls": stalls} | _pause(run, recorded)
+
+
 def _end(closed_by: str) -> Callable[[Run, Any, Recorded], dict[str, Any]]:
     return lambda run, _event, recorded: (
         {
@@ -166,6 +210,7 @@ def _end(closed_by: str) -> Callable[[Run, Any, Recorded], dict[str, Any]]:
             "expires_at": None,
             "ended_at": recorded.recorded_at,
         }
+        | ({"waits": (), "woken": ()} if run.waits or run.woken else {})
         | _close(run, closed_by)
     )
 
@@ -177,16 +222,45 @@ def _held(_run: Run, _event: RunEvent, _recorded: Recorded) -> dict[str, Any]:
 def _enqueued(run: Run, event: e.RunEnqueued, recorded: Recorded) -> dict[str, Any]:
     if run.token is not None:
         # Handed back, a run keeps its place in the queue, and its time to expire.
-        return {"due_at": None} | _close(run, event.reason)
+        return {"due_at": None} | _suspend(run, recorded, event.reason) | _close(run, event.reason)
+    if run.is_suspended:
+        # What was begun goes before what came later.
+        return {}
     # The TTL's clock starts when the run is really queued, and never after its first start.
     expires = recorded.recorded_at + run.ttl_ms if run.ttl_ms and run.attempts == 0 else None
     return {"due_at": None, "delay_until": None, "expires_at": expires, "queued_at": recorded.occurred_at}
 
 
 def _failed(run: Run, event: e.AttemptFailed, _recorded: Recorded) -> dict[str, Any]:
-    return {"failures": run.failures + 1} | _close(run, _CLOSED_BY.get(event.error.code or "", "failed"))
+    # A retry keeps what is journaled, and waits anew.
+    waits = {"waits": (), "woken": ()} if run.waits or run.woken else {}
+    return (
+        {"failures": run.failures + 1, "stalls": 0}
+        | waits
+        | _close(run, _CLOSED_BY.get(event.error.code or "", "failed"))
+    )
 
 
+def _wait(run: Run, event: e.WaitStarted, _recorded: Recorded) -> dict[str, Any]:
+    wait = Wait(event.entry.index, event.targets, event.is_any, event.until)
+    return {"journal": run.journal + 1, "waits": (*run.waits, wait)}
+
+
+def _wake(run: Run, event: e.WaitCompleted, _recorded: Recorded) -> dict[str, Any]:
+    return {"waits": tuple(wait for wait in run.waits if wait.index != event.wait), "woken": (*run.woken, event)}
+
+
+def _hand_out(run: Run, event: e.RunDequeued, _recorded: Recorded) -> dict[str, Any]:
+    handed = {"handed_at": run.journal} if run.journal else {}
+    return {
+        "token": event.token,
+        "worker": event.worker,
+        "worker_version": event.version,
+        "handouts": run.handouts + 1,
+    } | handed
+
+
+_LOST = frozenset({"lost", "crashed"})
 _CLOSED_BY = {e.WORKER_LOST: "lost", e.PROCESS_DIED: "crashed", e.OUT_OF_MEMORY: "crashed"}
 
 
@@ -204,18 +278,15 @@ _CHANGES: dict[type[RunEvent], Callable[[Run, Any, Recorded], dict[str, Any]]] =
     e.AuthResolved: lambda _run, event, _recorded: {"auth": event.sealed},
     e.RunDebounced: _debounced,
     e.RunEnqueued: _enqueued,
-    e.RunDequeued: lambda run, event, _recorded: {
-        "token": event.token,
-        "worker": event.worker,
-        "worker_version": event.version,
-        "handouts": run.handouts + 1,
-    },
+    e.RunDequeued: _hand_out,
     e.AttemptStarted: lambda _run, event, recorded: {
         "attempts": event.number,
         "handouts": 0,
         "last_version": event.version,
         "started_at": recorded.recorded_at,
         "expires_at": None,
+        "began_at": recorded.occurred_at,
+        "spent_ms": 0,
     },
     e.AttemptSucceeded: _end("succeeded"),
     e.AttemptFailed: _failed,
@@ -229,6 +300,22 @@ _CHANGES: dict[type[RunEvent], Callable[[Run, Any, Recorded], dict[str, Any]]] =
     e.RunSystemFailed: _end("system failed"),
     e.PayloadRejected: _end("rejected"),
     e.AuthUnresolved: _end("unresolved"),
+    e.StepSucceeded: lambda run, _event, _recorded: {"journal": run.journal + 1},
+    e.StepFailed: lambda run, _event, _recorded: {"journal": run.journal + 1},
+    e.ChildrenTriggered: lambda run, _event, _recorded: {"journal": run.journal + 1},
+    e.WaitStarted: _wait,
+    e.WaitCompleted: _wake,
+    # Who says that nothing goes on has heard of all that is over.
+    e.RunBlocked: lambda run, _event, recorded: {"woken": ()} | _pause(run, recorded),
+    e.RunResumed: lambda _run, _event, recorded: {"started_at": recorded.recorded_at},
+    e.RunFrozen: lambda run, _event, recorded: {"is_suspended": True} | _pause(run, recorded) | _close(run, "frozen"),
+    e.AttemptResumed: lambda _run, event, recorded: {
+        "handouts": 0,
+        "last_version": event.version,
+        "started_at": recorded.recorded_at,
+        "is_suspended": False,
+        "woken": (),
+    },
     e.TagsAdded: lambda run, event, _recorded: {"tags": (*run.tags, *event.tags)},
     e.MetadataUpdated: lambda _run, event, _recorded: {"metadata": event.metadata},
     e.LateResultRefused: lambda run, event, _recorded: {"refused": (*run.refused, event.token)},

@@ -1,6 +1,6 @@
 """The workers that the engine hears from: their waiting turns, the answers they may ask for again, their leases."""
 
-from domain.commands import Cancel, HandOut, RefusedReport, Turn, TurnAnswer
+from domain.commands import Cancel, HandOut, RefusedReport, Turn, TurnAnswer, Woken
 from domain.draft import Ticket
 
 PAYLOADS_MAX_BYTES = 8_000_000
@@ -33,6 +33,7 @@ class Session:
         self.refused: list[RefusedReport] = []
         self.runs: list[HandOut] = []
         self.cancels: dict[tuple[str, int], Cancel] = {}
+        self.woken: dict[tuple[str, int, int], Woken] = {}
         self.answers: dict[int, TurnAnswer] = {}
         self.handed: dict[tuple[str, int], int] = {}
         """In which turn's answer a run was handed out, until the worker says that it received that answer."""
@@ -65,18 +66,24 @@ class Session:
         """Tell the worker with the next answer that it must stop an attempt; why is what was the case first."""
         self.cancels.setdefault((cancel.run, cancel.token), cancel)
 
+    def wake(self, woken: Woken) -> None:
+        """Tell the worker with the next answer that a wait is over."""
+        self.woken[woken.run, woken.token, woken.completed.wait] = woken
+
     @property
     def has_news(self) -> bool:
         """Whether a waiting turn should be answered."""
-        return self.sequence > 0 and (self.urgent or bool(self.runs or self.cancels or self.refused))
+        return self.sequence > 0 and (self.urgent or bool(self.runs or self.cancels or self.refused or self.woken))
 
     def answer(self) -> tuple[TurnAnswer, list[Ticket]]:
         """End the waiting turn. The answer can be had again until the worker says that it has it."""
-        answer = TurnAnswer(self.sequence, tuple(self.runs), tuple(self.cancels.values()), tuple(self.refused))
+        woken = tuple(self.woken.values())
+        answer = TurnAnswer(self.sequence, tuple(self.runs), tuple(self.cancels.values()), tuple(self.refused), woken)
         self.answers[self.sequence] = answer
         tickets = self.tickets
         self.reset()
         self.cancels = {}
+        self.woken = {}
         return answer, tickets
 
     def reset(self) -> None:

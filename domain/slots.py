@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 from domain.run import Run
+from domain.status import Status
 
 
 class Slots(NamedTuple):
@@ -55,6 +56,11 @@ class TakenSlots:
             if slots.environment == environment:
                 queues[slots.queue] = queues.get(slots.queue, 0) + len(runs)
         return queues
+
+
+def takes_slot(run: Run) -> bool:
+    """Whether its attempt is open and does not wait."""
+    return run.token is not None and run.status is not Status.WAITING
 
 
 def slots_of(run: Run) -> Slots:

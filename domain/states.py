@@ -5,7 +5,7 @@ from typing import Any, TypeAlias
 
 from msgspec import Struct
 
-from domain import batch, bulk, connection, environment, keys, queue, run
+from domain import batch, bulk, connection, environment, keys, queue, run, waitpoint
 from domain.batch import Batch
 from domain.bulk import Bulk, BulkStatus
 from domain.connection import Connection
@@ -16,6 +16,7 @@ from domain.keys import Key
 from domain.queue import QueueState
 from domain.run import Run
 from domain.status import FINAL
+from domain.waitpoint import Waitpoint
 
 
 class Writer(Struct, frozen=True, gc=False):
@@ -26,7 +27,7 @@ class Writer(Struct, frozen=True, gc=False):
     epoch: int
 
 
-State: TypeAlias = Run | Key | Batch | Bulk | Environment | Connection | QueueState | Writer
+State: TypeAlias = Run | Key | Batch | Bulk | Waitpoint | Environment | Connection | QueueState | Writer
 WRITER = "writer"
 
 
@@ -41,6 +42,7 @@ _KINDS: dict[str, tuple[type[State], Callable[[Any, Recorded], State]]] = {
     "key": (Key, keys.evolve),
     "batch": (Batch, batch.evolve),
     "bulk": (Bulk, bulk.evolve),
+    "waitpoint": (Waitpoint, waitpoint.evolve),
     "env": (Environment, environment.evolve),
     "conn": (Connection, connection.evolve),
     "queue": (QueueState, queue.evolve),
@@ -74,11 +76,13 @@ def fold(history: Iterable[Recorded]) -> State | None:
 
 
 def is_kept(state: State) -> bool:
-    """Whether the engine keeps the state in memory: runs, batches and bulk actions until their end; keys never."""
+    """Whether the engine keeps the state in memory: keys never, what ends until its end, everything else for ever."""
     if isinstance(state, Run):
         return state.status not in FINAL
     if isinstance(state, Batch):
         return state.ended_at is None
+    if isinstance(state, Waitpoint):
+        return not state.is_over
     if isinstance(state, Bulk):
         return state.status is BulkStatus.PENDING
     return isinstance(state, Environment | Connection | QueueState | Writer)

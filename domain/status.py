@@ -61,11 +61,3 @@ INITIAL = frozenset(
 EXECUTING = frozenset({Status.EXECUTING, Status.REATTEMPTING, Status.WAITING, Status.FROZEN})
 LIVE = INITIAL | EXECUTING
 FINAL = frozenset(Status) - LIVE
-
-NOT_YET_REACHABLE = frozenset(
-    {
-        Status.WAITING,
-        Status.FROZEN,
-    }
-)
-"""Statuses that the table knows and no command leads to in this release."""

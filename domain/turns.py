@@ -1,7 +1,6 @@
 """Workers' turns: reports become events, ready runs go to those who wait, and lost workers lose theirs."""
 
 from collections.abc import Callable, Collection
-from heapq import heappop, heappush
 
 from domain import attempts
 from domain import queue as queues
@@ -11,7 +10,15 @@ from domain.draft import Draft, Origin, Ticket
 from domain.eligibility import eligible, suits
 from domain.environment import DEVELOPMENT, Environment
 from domain.errors import InvalidInput, NotAllowed, NotFound, UnknownVersion
-from domain.events import AttemptFailed, QueueStartsCounted, RunHeldForConnections, TaskSettings
+from domain.events import (
+    AttemptFailed,
+    AttemptResumed,
+    AttemptStarted,
+    QueueStartsCounted,
+    RunBlocked,
+    RunHeldForConnections,
+    TaskSettings,
+)
 from domain.lanes import Kind
 from domain.memory import Memory
 from domain.resolvers import Resolvers
@@ -19,6 +26,8 @@ from domain.retry import ONCE
 from domain.run import Run
 from domain.sessions import PAYLOADS_MAX_BYTES, Session
 from domain.status import Status
+from domain.stopwatch import Stopwatch
+from domain.waits import Waits
 
 
 class Turns:
@@ -30,7 +39,8 @@ class Turns:
         self._chance = chance
         self._sessions: dict[str, Session] = {}
         self._resolvers = Resolvers(memory, self._sessions)
-        self._durations: list[tuple[int, str, int]] = []
+        self._stopwatch = Stopwatch()
+        self.waits = Waits(memory, self._sessions)
         self._takes: dict[tuple[str, str, tuple[str, ...] | None], set[Kind]] = {}
 
     def take(self, turn: Turn, ticket: Ticket, draft: Draft, now: int) -> None:
@@ -62,6 +72,8 @@ class Turns:
             self._send(session, draft)
         if turn.holds is not None:
             self._compare(session, turn, draft)
+        if turn.waits:
+            self.waits.tell_again(turn)
         session.wait(turn, ticket)
         session.refused += refused
         session.urgent = bool(turn.reports) or not turn.patient
@@ -72,9 +84,11 @@ class Turns:
         if session and session.sequence == command.sequence:
             self._send(session, draft)
 
-    def hand_out(self, draft: Draft, room: int) -> None:
-        """Give ready runs to the workers that wait for some, at most `room` in all."""
+    def hand_out(self, draft: Draft, room: int, now: int) -> None:
+        """Give ready runs to the workers that wait for some, at most `room` in all, after those that kept theirs."""
         self._memory.ready.wake(draft.recorded_at)
+        for run in self.waits.resume(draft, room):
+            self._limit(run, now)
         # Workers are many and much alike: who may take what is found out once for all that are.
         self._takes = {}
         for session in list(self._sessions.values()):
@@ -122,8 +136,7 @@ class Turns:
                 self._lose(stream, silent, draft, Origin("", "timer", "lease", draft.recorded_at))
             draft.answers += [(ticket, TurnAnswer(session.sequence)) for ticket in session.tickets]
             del self._sessions[session.id]
-        while self._durations and self._durations[0][0] <= now:
-            _, stream, token = heappop(self._durations)
+        for stream, token in self._stopwatch.over(now):
             run = self._memory.run(stream)
             if run is not None and run.token == token and (limit := self._duration_of(run)):
                 origin = Origin(run.environment, "timer", "max_duration", draft.recorded_at)
@@ -137,7 +150,7 @@ class Turns:
         """
         waiting = [ticket for session in self._sessions.values() for ticket in session.tickets]
         self._sessions.clear()
-        self._durations = []
+        self._stopwatch.stop_all()
         for worker in sorted(self._memory.worker_runs):
             for stream in sorted(self._memory.worker_runs[worker]):
                 run = self._memory.run(stream)
@@ -151,9 +164,7 @@ class Turns:
         """The engine was deaf for a while: nobody is late, and waiting turns go on waiting."""
         for session in self._sessions.values():
             session.heard = now
-        late = [(stream, token) for _, stream, token in self._durations]
-        self._durations = []
-        for stream, token in late:
+        for stream, token in self._stopwatch.stop_all():
             run = self._memory.run(stream)
             if run is not None and run.token == token:
                 self._limit(run, now)
@@ -161,7 +172,8 @@ class Turns:
     def next_due(self) -> int | None:
         """When the next lease or max duration is over, on the monotonic clock."""
         leases = [session.heard + self._lease_ms for session in self._sessions.values()]
-        return min([*leases, *(due for due, _, _ in self._durations[:1])], default=None)
+        duration = self._stopwatch.next_due()
+        return min(leases if duration is None else [*leases, duration], default=None)
 
     def _report(self, said: Report, turn: Turn, origin: Origin, draft: Draft, now: int) -> RefusedReport | None:
         run = draft.state(said.run)
@@ -172,7 +184,8 @@ class Turns:
         # A worker whose clock is off must not report from the future, nor from before the run.
         origin.at = max(run.created_at, min(said.at, draft.recorded_at))
         try:
-            events = attempts.report(run, said, turn.session)
+            unknown = self.waits.unknown(said, turn.environment, draft) if said.journaled else ()
+            events = attempts.report(run, said, turn.session, unknown)
         except Late as late:
             draft.record(run.id, late.events, origin)
             return RefusedReport(said.run, said.token, str(late))
@@ -185,8 +198,10 @@ class Turns:
         for event in events:
             if isinstance(event, AttemptFailed):
                 self._retry_or_end(after, event, draft)
-        if said.kind == "started" and events:
-            self._limit(after, now)
+            elif isinstance(event, AttemptStarted | AttemptResumed):
+                self._limit(after, now)
+            elif isinstance(event, RunBlocked):
+                self._stopwatch.stop(run.id, said.token)
         return None
 
     def _retry_or_end(self, run: Run, failed: AttemptFailed, draft: Draft) -> None:
@@ -249,7 +264,8 @@ class Turns:
             assert isinstance(after, Run), "a run stays a run"
             if after.is_final:
                 continue
-            self._memory.limits.count(run.environment, run.queue)
+            if not run.is_suspended:
+                self._memory.limits.count(run.environment, run.queue)
             session.hand(_hand_out_of(after, tasks[after.task]))
             size += run.payload_size
             if len(session.runs) >= want or size >= PAYLOADS_MAX_BYTES:
@@ -279,8 +295,7 @@ class Turns:
         return settings.max_duration if settings else None
 
     def _limit(self, run: Run, now: int) -> None:
-        if run.token is not None and (limit := self._duration_of(run)):
-            heappush(self._durations, (now + limit, run.id, run.token))
+        self._stopwatch.start(run, self._duration_of(run), now)
 
 
 def _hand_out_of(run: Run, settings: TaskSettings) -> HandOut:
@@ -289,7 +304,7 @@ def _hand_out_of(run: Run, settings: TaskSettings) -> HandOut:
     return HandOut(
         run.id,
         run.token,
-        run.attempts + 1,
+        run.attempts if run.is_suspended else run.attempts + 1,
         run.task,
         run.queue,
         run.max_attempts or retry.max_attempts,
@@ -299,4 +314,5 @@ def _hand_out_of(run: Run, settings: TaskSettings) -> HandOut:
         settings.connections,
         run.tags,
         run.metadata,
+        run.journal,
     )

@@ -59,21 +59,24 @@ _OUTCOMES: dict[type[Event], Outcome] = {
     e.RunInterrupted: Outcome.INTERRUPTED,
     e.RunSystemFailed: Outcome.SYSTEM_FAILURE,
 }
-CHANGED_BY = frozenset({e.AttemptStarted, *_OUTCOMES})
+CHANGED_BY = frozenset({e.AttemptStarted, e.AttemptResumed, *_OUTCOMES})
 """All other events change no attempt."""
 
 
 def project(last: AttemptRow | None, recorded: Recorded) -> AttemptRow | None:
-    """The last attempt of a run after one event, given the one before it, which is kept if its number differs."""
+    """The last attempt of a run after one event, given the one before it, which is kept if its number differs.
+
+    One that goes on is open again, in the hands of whom it goes on with.
+    """
     event = recorded.event
-    if isinstance(event, e.AttemptStarted):
+    if isinstance(event, e.AttemptStarted | e.AttemptResumed):
         return AttemptRow(
             run=recorded.stream,
             number=event.number,
             token=event.token,
             worker=event.worker,
             version=event.version,
-            started_at=recorded.occurred_at,
+            started_at=recorded.occurred_at if isinstance(event, e.AttemptStarted) else event.began_at,
             position=recorded.position,
         )
     if last is None or last.finished_at is not None:
@@ -94,7 +97,7 @@ def _outcome_of(event: Event, outcome: Outcome) -> Outcome:
     match event:
         case e.AttemptFailed(error=RunError(code=e.WORKER_LOST)) | e.RunEnqueued(reason="lost"):
             return Outcome.LOST
-        case e.AttemptFailed(error=RunError(code=e.PROCESS_DIED)):
+        case e.AttemptFailed(error=RunError(code=e.PROCESS_DIED)) | e.RunEnqueued(reason="crashed"):
             return Outcome.CRASHED
         case _:
             return outcome

@@ -17,6 +17,8 @@ from domain.events import (
     Recorded,
     RunEvent,
     RunTriggered,
+    WaitpointCompleted,
+    WaitpointTimedOut,
 )
 from domain.states import WRITER, State, kind_of
 from domain.status import FINAL
@@ -31,10 +33,12 @@ FOLD = 1
 Histories: TypeAlias = dict[str, list[Recorded]]
 """The events of a batch, by their stream."""
 
-KEPT_KINDS = frozenset({"run", "env", "batch", "bulk", "queue", "conn", WRITER})
+KEPT_KINDS = frozenset({"run", "env", "batch", "bulk", "waitpoint", "queue", "conn", WRITER})
 """The kinds of aggregates of which the checkpoint keeps some."""
 _ENDINGS = frozenset(event for event, transition in TRANSITIONS.items() if transition.target in FINAL)
-_OTHER_ENDINGS = frozenset({BatchCompleted, BatchAborted, BulkCompleted, BulkAborted})
+_OTHER_ENDINGS = frozenset(
+    {BatchCompleted, BatchAborted, BulkCompleted, BulkAborted, WaitpointCompleted, WaitpointTimedOut}
+)
 """With which a state of another kind ceases to be kept; nothing follows them."""
 
 

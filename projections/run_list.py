@@ -129,7 +129,7 @@ def advance(row: RunRow, recorded: Recorded) -> RunRow:
 
 
 def _queue(row: RunRow, _event: e.RunEnqueued, recorded: Recorded, before: Status) -> None:
-    if before in {Status.DEQUEUED, Status.EXECUTING}:
+    if before in {Status.DEQUEUED, Status.EXECUTING, Status.FROZEN}:
         _pause(row, recorded.occurred_at)
     else:
         row.queued_at = recorded.occurred_at
@@ -170,11 +170,17 @@ def _start(row: RunRow, event: e.AttemptStarted, recorded: Recorded, _before: St
         row.started_at = recorded.occurred_at
 
 
-def _wait(row: RunRow, _event: e.WaitStarted, recorded: Recorded, _before: Status) -> None:
+def _stand_still(row: RunRow, _event: e.RunBlocked | e.RunFrozen, recorded: Recorded, _before: Status) -> None:
     _pause(row, recorded.occurred_at)
 
 
 def _resume(row: RunRow, _event: e.RunResumed, recorded: Recorded, _before: Status) -> None:
+    row.executing_since = recorded.occurred_at
+
+
+def _go_on(row: RunRow, event: e.AttemptResumed, recorded: Recorded, _before: Status) -> None:
+    row.version = event.version
+    row.worker = event.worker
     row.executing_since = recorded.occurred_at
 
 
@@ -250,8 +256,10 @@ _CHANGES: dict[type[RunEvent], Callable[[RunRow, Any, Recorded, Status], None]] 
     e.RunSystemFailed: _end_with_error,
     e.PayloadRejected: _end_with_error,
     e.AuthUnresolved: _end_with_error,
-    e.WaitStarted: _wait,
+    e.RunBlocked: _stand_still,
+    e.RunFrozen: _stand_still,
     e.RunResumed: _resume,
+    e.AttemptResumed: _go_on,
     e.TagsAdded: _tag,
     e.MetadataUpdated: _annotate,
     e.RunReplayed: _replay,

@@ -6,7 +6,7 @@ import msgspec
 from msgspec import Meta, Raw, Struct
 
 from app.web.errors import Malformed
-from domain.events import JSON_TYPE, NOTHING, OUT_OF_MEMORY, RunError, TaskSettings
+from domain.events import JSON_TYPE, NOTHING, OUT_OF_MEMORY, Entry, RunError, TaskSettings
 
 T = TypeVar("T")
 
@@ -261,6 +261,21 @@ class ErrorBody(Struct, rename="camel"):
         )
 
 
+class EntryBody(Struct, rename="camel"):
+    """The place of something in the journal of a run."""
+
+    index: Count
+    name: Annotated[str, Meta(min_length=1, max_length=256)]
+    number: Annotated[int, Meta(ge=1, le=2**53)] = 1
+    after: Count | None = None
+    forked: bool = False
+    digest: Annotated[str, Meta(max_length=64)] | None = None
+
+    def as_entry(self) -> Entry:
+        """In the domain's terms."""
+        return Entry(self.index, self.name, self.number, self.after, self.forked, self.digest)
+
+
 class ReportBody(Struct, rename="camel"):
     """One report of a worker (docs/reference/worker-protocol.md)."""
 
@@ -272,6 +287,13 @@ class ReportBody(Struct, rename="camel"):
     output_type: MediaType = JSON_TYPE
     error: ErrorBody | None = None
     retryable: bool = True
+    entry: EntryBody | None = None
+    runs: tuple[str, ...] = ()
+    batch: str | None = None
+    targets: tuple[str, ...] = ()
+    is_any: bool = msgspec.field(default=False, name="any")
+    until: Moment | None = None
+    waits: tuple[Count, ...] = ()
 
 
 class TurnBody(Struct, rename="camel"):
@@ -285,6 +307,7 @@ class TurnBody(Struct, rename="camel"):
     wait_ms: Count = 0
     holds: list[tuple[str, Count]] | None = None
     machines: list[str] | None = None
+    waits: tuple[tuple[str, Count, tuple[Count, ...]], ...] = ()
     reports: list[ReportBody] = []
 
 

@@ -7,6 +7,7 @@ from msgspec import Raw, Struct
 from msgspec.structs import replace
 
 from app.connections import credentials_of, open_auth
+from app.journal import JournalEntry, page_of
 from app.service import Service
 from app.triggered import value_of
 from app.web.caller import Caller
@@ -51,6 +52,9 @@ class RunBody(Struct, rename="camel", omit_defaults=True):
     depth: int = 0
     source: str = API
     replay_of: str | None = None
+    journal_size: int = 0
+    """How many entries the run's journal has; those that are not here can be asked for."""
+    journal: list[JournalEntry] = []
 
 
 async def runs_of(answer: TurnAnswer, caller: Caller, service: Service) -> list[RunBody]:
@@ -68,6 +72,7 @@ async def runs_of(answer: TurnAnswer, caller: Caller, service: Service) -> list[
         try:
             if recorded.event.payload_blob:
                 payload = await service.read(value_of, service.ledger, payload, recorded.event.payload_blob)
+            journal = await _journal_of(hand_out, service) if hand_out.journal else []
             secrets = None
             if hand_out.auth or hand_out.connections:
                 secrets = _secrets_of(hand_out, caller.environment.id, service)
@@ -80,6 +85,8 @@ async def runs_of(answer: TurnAnswer, caller: Caller, service: Service) -> list[
             await _give_up(hand_out.run, str(error), caller, service)
             continue
         body = _run_body(hand_out, recorded, recorded.event, payload, environment)
+        if journal:
+            body = replace(body, journal_size=hand_out.journal, journal=journal)
         runs.append(replace(body, auth=secrets[0], connections=secrets[1]) if secrets else body)
     return runs
 
@@ -115,6 +122,10 @@ def _run_body(
         source=event.source,
         replay_of=event.replay_of,
     )
+
+
+async def _journal_of(hand_out: HandOut, service: Service) -> list[JournalEntry]:
+    return await service.read(page_of, service.ledger, await service.history(hand_out.run))
 
 
 def _secrets_of(hand_out: HandOut, environment: str, service: Service) -> tuple[Raw, dict[str, Raw]]:

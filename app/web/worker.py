@@ -2,24 +2,26 @@
 
 import asyncio
 import re
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
 from msgspec import Struct
 
 from app.connections import seal_auth
+from app.journal import page_of
 from app.service import Service
 from app.web import bodies, newruns
 from app.web.caller import Caller, CallerDep, ServiceDep, read_body
 from app.web.docs import body_of
 from app.web.hand_outs import RunBody, runs_of
 from domain import commands
-from domain.attempts import RESOLVER_REPORTS, Report
-from domain.commands import Cancel, RefusedReport, TurnAnswer
-from domain.errors import InvalidInput, KeyMissing
-from domain.events import RunError
+from domain.attempts import REPORTS, RESOLVER_REPORTS, Report
+from domain.commands import Cancel, RefusedReport, TurnAnswer, Woken
+from domain.errors import InvalidInput, KeyMissing, NotFound
+from domain.events import RunError, RunTriggered
+from domain.journal import JOURNAL_REPORTS, Journaled
 
 router = APIRouter(tags=["workers"])
 WAIT_MS_MAX = 20_000
@@ -27,7 +29,19 @@ WANT_MAX = 1_000
 OUTPUT_MAX_BYTES = 10_485_760
 TURN_MAX_BYTES = 67_108_864
 SESSION = re.compile(r"worker_[0-9A-Za-z]{1,57}")
-KINDS = frozenset({"started", "succeeded", "failed", "crashed", "released", *RESOLVER_REPORTS})
+TARGETS_MAX = 1_000
+KINDS = frozenset({"started", *REPORTS, *JOURNAL_REPORTS, *RESOLVER_REPORTS})
+
+
+class WokenBody(Struct, rename="camel"):
+    """A wait of a run that is over: the code that waited may go on."""
+
+    run: str
+    token: int
+    wait: int
+    done: tuple[str, ...]
+    timed_out: bool
+    unknown: tuple[str, ...]
 
 
 class AnswerBody(Struct):
@@ -37,6 +51,7 @@ class AnswerBody(Struct):
     runs: list[RunBody]
     cancels: tuple[Cancel, ...]
     refused: tuple[RefusedReport, ...]
+    woken: tuple[WokenBody, ...]
 
 
 @router.post("/worker/v1/turn", openapi_extra=body_of("TurnRequest"))
@@ -54,9 +69,28 @@ async def turn(request: Request, service: ServiceDep, caller: CallerDep) -> Resp
     answer: TurnAnswer = await future
     runs = await runs_of(answer, caller, service)
     return Response(
-        msgspec.json.encode(AnswerBody(answer.sequence, runs, answer.cancels, answer.refused)),
+        msgspec.json.encode(
+            AnswerBody(answer.sequence, runs, answer.cancels, answer.refused, tuple(map(_woken_body, answer.woken)))
+        ),
         media_type="application/json",
     )
+
+
+@router.get("/worker/v1/runs/{run}/journal")
+async def journal(
+    run: str, service: ServiceDep, caller: CallerDep, after: Annotated[int, Query(ge=-1, le=2**53)] = -1
+) -> Response:
+    """The entries of a run's journal behind an index, as many as one page takes."""
+    history = await service.history(run)
+    if not history or history[0].environment != caller.environment.id or not isinstance(history[0].event, RunTriggered):
+        raise NotFound(f"Run {run} not found.")
+    entries = await service.read(page_of, service.ledger, history, after)
+    return Response(msgspec.json.encode({"entries": entries}), media_type="application/json")
+
+
+def _woken_body(woken: Woken) -> WokenBody:
+    completed = woken.completed
+    return WokenBody(woken.run, woken.token, completed.wait, completed.done, completed.is_timed_out, completed.unknown)
 
 
 async def _in_time(request: Request, future: "asyncio.Future[Any]", wait_ms: int) -> bool:
@@ -99,22 +133,43 @@ def _command_of(body: bodies.TurnBody, caller: Caller, service: Service) -> comm
         holds=tuple(body.holds) if body.holds is not None else None,
         reports=tuple(reports),
         machines=tuple(map(newruns.known_machine, body.machines)) if body.machines is not None else None,
+        waits=body.waits,
         blobs=blobs,
     )
 
 
 def _report_of(said: bodies.ReportBody) -> tuple[Report, dict[str, bytes]]:
     error = said.error.as_error() if said.error else None
+    journaled = _journaled(said) if said.kind in JOURNAL_REPORTS else None
+    place = f"step/{said.entry.index}" if said.entry else f"output/{said.token}"
     try:
-        output, ref, blobs = newruns.stored(said.output, f"{said.run}/output/{said.token}", OUTPUT_MAX_BYTES, "output")
+        output, ref, blobs = newruns.stored(said.output, f"{said.run}/{place}", OUTPUT_MAX_BYTES, "output")
     except InvalidInput as refusal:
         # The run ends with that sentence; to refuse the turn would only have it sent again.
         unusable = RunError(str(refusal), "InvalidOutput")
         return Report(said.run, said.token, "failed", said.at, error=unusable, retryable=False), {}
     return (
-        Report(said.run, said.token, said.kind, said.at, output, ref, said.output_type, error, said.retryable),
+        Report(
+            said.run,
+            said.token,
+            said.kind,
+            said.at,
+            output,
+            ref,
+            said.output_type,
+            error,
+            said.retryable,
+            journaled=journaled,
+        ),
         blobs,
     )
+
+
+def _journaled(said: bodies.ReportBody) -> Journaled:
+    if len(said.targets) > TARGETS_MAX:
+        raise InvalidInput(f"A wait has at most {TARGETS_MAX} targets; this one has {len(said.targets)}.")
+    entry = said.entry.as_entry() if said.entry else None
+    return Journaled(entry, said.runs, said.batch, said.targets, said.is_any, said.until, said.waits)
 
 
 def _answer_of(said: bodies.ReportBody, environment: str, service: Service) -> Report:

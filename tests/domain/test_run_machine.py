@@ -15,7 +15,7 @@ from domain import run as runs
 from domain.attempts import HANDOUTS_MAX, Late, Report
 from domain.environment import Environment
 from domain.errors import InvalidInput, NotAllowed
-from domain.events import RUN_EVENTS, AttemptFailed, Recorded, RunError, RunEvent, TaskSettings
+from domain.events import RUN_EVENTS, AttemptFailed, Entry, Recorded, RunError, RunEvent, TaskSettings
 from domain.gates import Verdict
 from domain.lifecycle import DEBOUNCING, Deadline, Debounce, NewRun, deadline_of
 from domain.retry import Retry
@@ -67,12 +67,15 @@ EVENTS: tuple[RunEvent, ...] = (
     e.RunSystemFailed(ERROR),
     e.PayloadRejected(ERROR),
     e.AuthUnresolved(ERROR),
-    e.WaitStarted("waitpoint_1"),
-    e.WaitCompleted("waitpoint_1"),
-    e.RunFrozen(),
+    e.StepSucceeded(Entry(0, "one")),
+    e.StepFailed(Entry(0, "one"), ERROR),
+    e.ChildrenTriggered(Entry(0, "mail"), ("run_2",)),
+    e.WaitStarted(Entry(0, "wait"), ("waitpoint_1",)),
+    e.WaitCompleted(0, ("waitpoint_1",)),
+    e.RunBlocked(),
     e.RunResumed(),
-    e.StepSucceeded("one"),
-    e.StepFailed("one", ERROR),
+    e.RunFrozen(),
+    e.AttemptResumed(1, 2, "worker_1", "1", NOW),
     e.TagsAdded(("a",)),
     e.MetadataUpdated(Raw(b"{}")),
     e.RunReplayed("run_2"),

@@ -12,12 +12,13 @@ from domain import events as e
 from domain.attempts import HANDOUTS_MAX, Report
 from domain.environment import Environment
 from domain.errors import NotAllowed
-from domain.events import RUN_EVENTS, AttemptFailed, RunEvent, TaskSettings
+from domain.events import RUN_EVENTS, AttemptFailed, Entry, RunEvent, TaskSettings
 from domain.gates import Verdict
+from domain.journal import JOURNAL_REPORTS, Journaled
 from domain.lifecycle import Deadline, Debounce, NewRun, deadline_of
 from domain.retry import Retry
 from domain.run import Run
-from domain.status import EXECUTING, FINAL, INITIAL, LIVE, NOT_YET_REACHABLE, Status
+from domain.status import EXECUTING, FINAL, INITIAL, LIVE, Status
 from domain.transitions import TRANSITIONS, target_of
 from tests.domain.stories import ENVIRONMENT, NO_TASKS, NOW, VERSION, WORKER, gates, happened, told
 
@@ -40,7 +41,7 @@ TASKS = (
 KNOWN = Environment(
     ENVIRONMENT, "prod", "PRODUCTION", 2, versions={VERSION: {task.id: task for task in TASKS}}, promoted=(VERSION,)
 )
-KINDS = ("started", "succeeded", "failed", "crashed", "released", "unheard of")
+KINDS = ("started", "succeeded", "failed", "crashed", "released", "frozen", "unheard of")
 
 
 def test_every_event_of_a_run_has_a_row_and_no_row_is_without_an_event() -> None:
@@ -87,8 +88,8 @@ def test_where_the_table_has_no_way_it_says_why(status: Status | None, sentence:
         target_of(status, e.RunCanceled())
 
 
-def test_commands_lead_to_every_status_but_those_that_are_not_yet_reachable() -> None:
-    assert set(Status) - {run.status for run in reachable_runs()} == NOT_YET_REACHABLE
+def test_decisions_lead_to_every_status() -> None:
+    assert {run.status for run in reachable_runs()} == set(Status)
 
 
 def test_the_exploration_knows_every_decision() -> None:
@@ -137,13 +138,29 @@ def _decisions(run: Run) -> Iterator[list[RunEvent]]:
         yield attempts.dequeue(run, WORKER, "1")
     with suppress(NotAllowed):
         yield lifecycle.reschedule(run, NOW + 2, NOW)
-    for said in (Report("run_1", token, kind, NOW) for kind in KINDS for token in (run.token or 0, -1)):
+    if run.waits:
+        woken: list[RunEvent] = [e.WaitCompleted(run.waits[0].index)]
+        yield [*woken, e.RunEnqueued("resumed")] if run.status is Status.FROZEN else woken
+    if run.is_awake:
+        yield [e.RunResumed()]
+    for said in (
+        *_journaled(run),
+        *(Report("run_1", token, kind, NOW) for kind in KINDS for token in (run.token or 0, -1)),
+    ):
         try:
             yield attempts.report(run, said, WORKER)
         except attempts.Late as late:
             yield late.events
         except NotAllowed:
             continue
+
+
+def _journaled(run: Run) -> list[Report]:
+    if run.journal > 2:
+        return []
+    entry, waits = Entry(run.journal, "one"), tuple(wait.index for wait in run.waits)
+    journaled = Journaled(entry, runs=("run_2",), targets=("run_2",), waits=waits)
+    return [Report("run_1", run.token or 0, kind, NOW, journaled=journaled) for kind in sorted(JOURNAL_REPORTS)]
 
 
 def _passages(run: Run) -> Iterator[list[RunEvent]]:
@@ -174,4 +191,5 @@ def _with_reactions(run: Run, events: list[RunEvent]) -> Iterator[Run]:
 def _shape(run: Run) -> tuple[object, ...]:
     handouts = min(run.handouts, HANDOUTS_MAX)
     waits = run.due_at is not None, run.expires_at is not None, run.ttl_ms is not None
-    return run.status, run.token is not None, handouts, min(run.attempts, 3), min(run.failures, 2), *waits
+    journal = min(run.journal, 3), len(run.waits), len(run.woken), run.is_suspended, run.stalls
+    return run.status, run.token is not None, handouts, min(run.attempts, 3), min(run.failures, 2), *waits, *journal

@@ -11,11 +11,12 @@ from domain import events as e
 from domain import states
 from domain.batch import Batch
 from domain.bulk import Bulk
-from domain.events import Event, Recorded, RunError, RunEvent, TaskSettings
+from domain.events import Entry, Event, Recorded, RunError, RunEvent, TaskSettings
 from domain.run import Run
 from domain.states import WRITER, State
 from domain.status import FINAL, Status
 from domain.transitions import TRANSITIONS
+from domain.waitpoint import Waitpoint
 
 ENVIRONMENTS = ("env_a", "env_b")
 TASKS = ("greet", "mail")
@@ -30,7 +31,10 @@ chances = st.integers(0, 2**32 - 1).map(Random)
 unhurried = settings(deadline=None, max_examples=60)
 """For properties that meet a database, or a machine that has other things to do."""
 
-_NEEDS_ATTEMPT = frozenset({e.AttemptSucceeded, e.AttemptFailed, e.RunTimedOut, e.WaitStarted})
+_JOURNALED = frozenset({e.StepSucceeded, e.StepFailed, e.ChildrenTriggered, e.WaitStarted})
+_NEEDS_ATTEMPT = frozenset(
+    {e.AttemptSucceeded, e.AttemptFailed, e.RunTimedOut, e.RunBlocked, e.RunResumed, e.RunFrozen, *_JOURNALED}
+)
 _FOLLOWS_ATTEMPT = frozenset({e.RetryScheduled, e.RunFailed})
 
 
@@ -106,6 +110,7 @@ class Historian:
             (f"batch_{number}", e.BatchCreated(1, self.now + 5)),
             (f"bulk_{number}", e.BulkStarted("CANCEL", runs=("run_1",))),
             *self._further(),
+            (f"waitpoint_{number}", e.WaitpointCreated(self.now + 5, ("red",))),
             (WRITER, e.WriterStarted(number)),
             ("queue_1", self.chance.choice(_OF_A_QUEUE)),
         )
@@ -116,7 +121,8 @@ class Historian:
 
     def _further(self) -> list[tuple[str, Event]]:
         """What may follow in the batches and bulk actions that are not over."""
-        alive = [state for state in self.states.values() if isinstance(state, Batch | Bulk) and states.is_kept(state)]
+        kinds = Batch | Bulk | Waitpoint
+        alive = [state for state in self.states.values() if isinstance(state, kinds) and states.is_kept(state)]
         return [(state.id, self.chance.choice(_further_of(state))) for state in alive[-2:]]
 
 
@@ -124,6 +130,8 @@ def _further_of(state: State) -> list[Event]:
     match state:
         case Batch() if state.takes_items:
             return [e.BatchItemsAccepted({0: "run_1"}), e.BatchSealed(), e.BatchExpired()]
+        case Waitpoint():
+            return [e.WaitpointCompleted(Raw(b"1")), e.WaitpointTimedOut()]
         case Batch():
             return [e.BatchCompleted(), e.BatchAborted()]
         case _:
@@ -168,7 +176,11 @@ def _possible(run: Run) -> list[type[RunEvent]]:
     for kind, (sources, target) in TRANSITIONS.items():
         if run.status not in sources or (run.token is None and kind in _NEEDS_ATTEMPT):
             continue
-        if run.status is Status.EXECUTING:
+        if kind is (e.AttemptStarted if run.is_suspended else e.AttemptResumed):
+            continue
+        if (kind is e.WaitCompleted and not run.waits) or (kind is e.RunBlocked and not run.journal):
+            continue
+        if run.status in {Status.EXECUTING, Status.WAITING}:
             if run.token is not None and kind in _FOLLOWS_ATTEMPT:
                 continue
             if run.token is None and kind not in {*_FOLLOWS_ATTEMPT, e.RunCrashed, e.RunCanceled, e.TagsAdded}:
@@ -196,7 +208,7 @@ _EVENTS: dict[type[RunEvent], Callable[[Run, Random], RunEvent]] = {
     e.RunDelayed: lambda run, _chance: e.RunDelayed(run.recorded_at + 500),
     e.RunRescheduled: lambda run, _chance: e.RunRescheduled(run.recorded_at + 900),
     e.RunDebounced: lambda run, chance: e.RunDebounced(run.recorded_at + 900, chance.random() < 0.5, tags=("b",)),
-    e.RunEnqueued: lambda _run, chance: e.RunEnqueued(chance.choice(("delay", "released", "lost"))),
+    e.RunEnqueued: lambda _run, chance: e.RunEnqueued(chance.choice(("delay", "released", "lost", "crashed"))),
     e.RunDequeued: lambda run, chance: e.RunDequeued(run.version + 1, "worker_1", chance.choice(VERSIONS)),
     e.AttemptStarted: lambda run, _chance: e.AttemptStarted(
         run.attempts + 1, run.token or 0, run.worker or "", run.worker_version or ""
@@ -213,12 +225,19 @@ _EVENTS: dict[type[RunEvent], Callable[[Run, Random], RunEvent]] = {
     e.RunSystemFailed: lambda _run, _chance: e.RunSystemFailed(RunError("never started")),
     e.PayloadRejected: lambda _run, _chance: e.PayloadRejected(RunError("not a number")),
     e.AuthUnresolved: lambda _run, _chance: e.AuthUnresolved(RunError("nobody")),
-    e.WaitStarted: lambda _run, _chance: e.WaitStarted("waitpoint_1"),
-    e.WaitCompleted: lambda _run, _chance: e.WaitCompleted("waitpoint_1"),
-    e.RunFrozen: lambda _run, _chance: e.RunFrozen(),
+    e.StepSucceeded: lambda run, _chance: e.StepSucceeded(Entry(run.journal, "one"), Raw(b"3")),
+    e.StepFailed: lambda run, _chance: e.StepFailed(Entry(run.journal, "one"), RunError("no")),
+    e.ChildrenTriggered: lambda run, _chance: e.ChildrenTriggered(Entry(run.journal, "mail"), ("run_2",)),
+    e.WaitStarted: lambda run, chance: e.WaitStarted(
+        Entry(run.journal, "wait"), chance.choice(((), ("run_2",))), until=chance.choice((None, run.recorded_at + 50))
+    ),
+    e.WaitCompleted: lambda run, _chance: e.WaitCompleted(run.waits[0].index, run.waits[0].targets),
+    e.RunBlocked: lambda _run, _chance: e.RunBlocked(),
     e.RunResumed: lambda _run, _chance: e.RunResumed(),
-    e.StepSucceeded: lambda _run, _chance: e.StepSucceeded("one", Raw(b"3")),
-    e.StepFailed: lambda _run, _chance: e.StepFailed("one", RunError("no")),
+    e.RunFrozen: lambda _run, _chance: e.RunFrozen(),
+    e.AttemptResumed: lambda run, _chance: e.AttemptResumed(
+        run.attempts, run.token or 0, run.worker or "", run.worker_version or "", run.began_at
+    ),
     e.TagsAdded: lambda _run, chance: e.TagsAdded((chance.choice(TAGS),)),
     e.MetadataUpdated: lambda _run, chance: e.MetadataUpdated(chance.choice((Raw(b"null"), Raw(b"[1,  2]")))),
     e.RunReplayed: lambda _run, _chance: e.RunReplayed("run_9"),

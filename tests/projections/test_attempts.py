@@ -29,7 +29,7 @@ def test_a_run_that_nobody_started_has_no_attempt() -> None:
 
 def test_an_attempt_that_executes_or_waits_is_open() -> None:
     assert attempts_after(*STARTED) == [OPEN]
-    assert attempts_after(*STARTED, e.WaitStarted("w"), e.RunFrozen()) == [OPEN]
+    assert attempts_after(*STARTED, e.RunBlocked(), e.RunFrozen()) == [OPEN]
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,7 @@ def test_unfinished_runs_count_and_ended_ones_do_not() -> None:
         *run("3", "urgent", *STARTED),
         *run("4", "urgent", *STARTED, FAILED, e.RetryScheduled(9)),
         *run("5", "urgent", e.RunDelayed(9)),
-        *run("6", "urgent", *STARTED, e.WaitStarted("w")),
+        *run("6", "urgent", *STARTED, e.WaitStarted(e.Entry(0, "w")), e.RunBlocked()),
         *run("7", "urgent", e.RunHeldForVersion()),
         *run("8", "urgent", e.RunCanceled()),
         *run("9", "task/greet"),

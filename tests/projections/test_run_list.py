@@ -163,7 +163,7 @@ def test_a_run_that_is_handed_back_keeps_its_place_and_what_it_executed() -> Non
 
 
 def test_a_wait_does_not_count_as_executing() -> None:
-    waited = [TRIGGERED, DEQUEUED, STARTED, e.WaitStarted("w"), e.WaitCompleted("w"), e.RunResumed()]
+    waited = [TRIGGERED, DEQUEUED, STARTED, e.RunBlocked(), e.WaitCompleted(0), e.RunResumed()]
     row = row_after(*waited, e.AttemptSucceeded(1, 2))
 
     assert row.duration_ms == 20

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 from msgspec import json
@@ -15,7 +16,6 @@ from domain.lifecycle import PARENT_CANCELED, cancel
 from domain.memory import Memory
 from domain.run import Run
 from domain.sessions import Session
-from domain.states import State
 from tests.simulation.gates import simulate
 
 SEEDS = range(80)
@@ -25,9 +25,9 @@ def a_version_wakes_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody looks through the held runs when an environment changes."""
     note = Memory._note_environment  # pyright: ignore[reportPrivateUsage]
 
-    def note_quietly(self: Memory, stream: str, after: State | None) -> None:
+    def note_quietly(self: Memory, stream: str, before: Any, after: Any) -> None:
         arrived = dict(self.held.arrived)
-        note(self, stream, after)
+        note(self, stream, before, after)
         self.held.arrived = arrived
 
     monkeypatch.setattr(Memory, "_note_environment", note_quietly)

@@ -44,8 +44,8 @@ def a_late_result_is_accepted(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever reports for a run that is being executed is believed, whatever the token."""
     report = attempts.report
 
-    def believe(run: Run, said: Report, worker: str) -> list[RunEvent]:
-        return report(run, replace(said, token=run.token) if run.token else said, worker)
+    def believe(run: Run, said: Report, worker: str, unknown: tuple[str, ...]) -> list[RunEvent]:
+        return report(run, replace(said, token=run.token) if run.token else said, worker, unknown)
 
     monkeypatch.setattr(attempts, "report", believe)
 

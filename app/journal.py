@@ -1,0 +1,95 @@
+"""The journal of a run as its worker reads it: what its code came to, so that it goes on there instead of beginning."""
+
+from collections.abc import Iterable, Sequence
+
+from msgspec import Raw, Struct
+
+from app.triggered import value_of
+from domain import events as e
+from domain.events import NOTHING, Recorded, RunError
+from domain.ports import Ledger
+
+PAGE_MAX_BYTES = 1_000_000
+
+
+class Completed(Struct, rename="camel", omit_defaults=True):
+    """How a wait ended."""
+
+    done: tuple[str, ...] = ()
+    timed_out: bool = False
+    unknown: tuple[str, ...] = ()
+
+
+class JournalEntry(Struct, rename="camel", omit_defaults=True):
+    """One entry. `kind` is succeeded or failed (of a step), triggered or waiting; `attempt` made it."""
+
+    index: int
+    name: str
+    kind: str
+    attempt: int
+    number: int = 1
+    after: int | None = None
+    forked: bool = False
+    digest: str | None = None
+    result: Raw = NOTHING
+    error: RunError | None = None
+    runs: tuple[str, ...] = ()
+    batch: str | None = None
+    completed: Completed | None = None
+    """Of a wait: how it ended, None as long as it has not."""
+
+
+def page_of(ledger: Ledger, history: Sequence[Recorded], after: int = -1) -> list[JournalEntry]:
+    """The entries behind an index, as many as go into one page, but at least one (this blocks).
+
+    Raises LedgerCorrupt when a result is gone or another.
+    """
+    entries: list[JournalEntry] = []
+    size = 0
+    completed = {each.event.wait: each.event for each in history if isinstance(each.event, e.WaitCompleted)}
+    for attempt, event in _journaled(history):
+        if event.entry.index <= after:
+            continue
+        entry = _entry_of(ledger, attempt, event, completed.get(event.entry.index))
+        size += 200 + len(bytes(entry.result))
+        if entries and size > PAGE_MAX_BYTES:
+            break
+        entries.append(entry)
+    return entries
+
+
+def _journaled(
+    history: Iterable[Recorded],
+) -> Iterable[tuple[int, e.StepSucceeded | e.StepFailed | e.ChildrenTriggered | e.WaitStarted]]:
+    attempt = 0
+    for recorded in history:
+        match recorded.event:
+            case e.AttemptStarted(number=number):
+                attempt = number
+            case e.StepSucceeded() | e.StepFailed() | e.ChildrenTriggered() | e.WaitStarted() as event:
+                yield attempt, event
+            case _:
+                continue
+
+
+def _entry_of(
+    ledger: Ledger,
+    attempt: int,
+    event: e.StepSucceeded | e.StepFailed | e.ChildrenTriggered | e.WaitStarted,
+    completed: e.WaitCompleted | None,
+) -> JournalEntry:
+    entry = event.entry
+    place = (entry.number, entry.after, entry.forked, entry.digest)
+    match event:
+        case e.StepSucceeded():
+            result = value_of(ledger, event.result, event.result_blob)
+            return JournalEntry(entry.index, entry.name, "succeeded", attempt, *place, result=result)
+        case e.StepFailed():
+            return JournalEntry(entry.index, entry.name, "failed", attempt, *place, error=event.error)
+        case e.ChildrenTriggered():
+            return JournalEntry(
+                entry.index, entry.name, "triggered", attempt, *place, runs=event.runs, batch=event.batch
+            )
+        case e.WaitStarted():
+            ended = Completed(completed.done, completed.is_timed_out, completed.unknown) if completed else None
+            return JournalEntry(entry.index, entry.name, "waiting", attempt, *place, completed=ended)
