@@ -135,8 +135,7 @@ class Historian:
         return e.WaitpointCreated(
             chance.choice((None, self.now + 5)),
             tuple(chance.sample(TAGS, chance.randrange(3))),
-            *chance.choice(((None, None), ("once", self.now + 700), ("twice\0", self.now + 900))),
-            secret="5ec7e7",
+            *chance.choice(((None, None, "5ec7e7"), ("once", self.now + 700, ""), ("two\0", self.now + 900, "5ec7e7"))),
         )
 
     def _further(self) -> list[tuple[str, Event]]:
