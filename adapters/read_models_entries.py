@@ -6,6 +6,7 @@ from typing import Any
 from msgspec import Struct
 
 from adapters.read_models_rows import to_attempt, to_run, to_state
+from adapters.read_models_waitpoints import to_waitpoint
 from projections.fold import StateRow
 from projections.ports import Entry
 
@@ -26,6 +27,12 @@ def attempt_entry(run: str, number: int, detail: str) -> Entry:
     """Of the columns of attempt_rows."""
     row = _read(lambda: to_attempt(detail))
     return Entry((run, number), getattr(row, "position", 0), row)
+
+
+def waitpoint_entry(*columns: Any) -> Entry:
+    """Of the columns of waitpoint_rows."""
+    row = _read(lambda: to_waitpoint(columns))
+    return Entry((columns[0],), getattr(row, "position", 0), row)
 
 
 def state_entry(stream: str, position: int, detail: str) -> Entry:
