@@ -139,7 +139,7 @@ def test_of_several_tokens_any_or_all_have_to_be_completed(*, is_any: bool) -> N
         room.ask(c.CreateWaitpoint, waitpoint=token)
     wait(Colleague(room), *tokens, is_any=is_any)
 
-    went_on = []
+    went_on: list[bool] = []
     for token in reversed(tokens):
         room.ask(c.CompleteWaitpoint, waitpoint=token)
         went_on.append(room.run().status is Status.EXECUTING)
@@ -189,6 +189,17 @@ def test_what_is_not_there_is_not_waited_for() -> None:
 
     assert room.events()[3:] == [e.WaitStarted(ENTRY, ("waitpoint_9",)), e.WaitCompleted(0, unknown=("waitpoint_9",))]
     assert room.run().status is Status.EXECUTING
+
+
+def test_who_waits_for_what_is_not_there_is_told_so_at_once() -> None:
+    room = Room()
+    room.trigger()
+    worker = Colleague(room)
+    (hand,) = worker.take()
+
+    answer = worker.turn(started(hand), waits(hand, 0, "waitpoint_9"))
+
+    assert answer.woken == (Woken("run_1", hand.token, e.WaitCompleted(0, unknown=("waitpoint_9",))),)
 
 
 def test_who_says_that_nothing_goes_on_and_has_not_heard_of_the_end_of_a_wait_is_told_it() -> None:
@@ -288,7 +299,7 @@ def test_a_lost_worker_s_run_goes_on_where_its_journal_ends() -> None:
 def test_an_attempt_that_is_lost_again_and_again_without_getting_further_has_failed() -> None:
     room = Room()
     room.trigger()
-    ends = []
+    ends: list[e.Event] = []
     for index in range(5):
         worker = room.hire()
         hands = worker.take()
