@@ -7,6 +7,7 @@ from domain import events as e
 from domain.commands import RefusedReport, TurnAnswer, Woken
 from domain.errors import NotFound
 from domain.events import Entry, Queue, TaskSettings
+from domain.explanation import Explanation
 from domain.run import Wait
 from domain.status import Status
 from tests.domain.stories import LEASE_MS, NOW, VERSION, WAITS, WORKER, Colleague, Room, new, said, started, succeeded
@@ -396,3 +397,18 @@ def test_a_late_entry_of_another_attempt_is_refused_and_recorded_once() -> None:
     late = RefusedReport("run_1", hand.token, "Attempt 2 of run run_1 is not open any more: it was frozen.")
     assert refused == [(late,)] * 2
     assert room.events()[-1] == e.LateResultRefused(2, "step_succeeded", WORKER)
+
+
+def test_who_asks_why_a_run_waits_while_it_is_woken_is_told_that_it_goes_on() -> None:
+    room = Room()
+    room.trigger()
+    worker = Colleague(room)
+    hand = wait(worker, until=NOW + 5)
+    worker.submit(waits(hand, 1, "waitpoint_9"))
+    asked = room.submit(c.ExplainRun, run="run_1")
+
+    told = room.commit()[asked]
+
+    sentence = f"What its code waited for is over; it goes on in worker {WORKER} in a moment."
+    assert told == Explanation("turn", sentence, {"worker": WORKER, "over": [1]})
+    assert room.run().status is Status.EXECUTING
