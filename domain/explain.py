@@ -3,28 +3,17 @@
 from collections.abc import Collection
 from typing import Any
 
-from msgspec import Struct
-
+from domain import explain_waits
 from domain.durations import iso
 from domain.eligibility import IsServed, eligible
 from domain.environment import Environment
+from domain.explanation import NAMED_MAX, Explanation, named
 from domain.lanes import kind_of
 from domain.memory import Memory
 from domain.run import Run
 from domain.sessions import Session
 from domain.slots import slots_of
 from domain.status import Status
-
-NAMED_MAX = 10
-"""How many runs or workers a sentence names; the data has as many."""
-
-
-class Explanation(Struct, frozen=True):
-    """`reason` is one word for programs, `data` what the sentence says, with moments in ISO 8601."""
-
-    reason: str
-    sentence: str
-    data: dict[str, Any]
 
 
 class Explainer:
@@ -50,9 +39,15 @@ class Explainer:
             case Status.DELAYED | Status.REATTEMPTING:
                 return _until(run)
             case Status.QUEUED:
-                return self._paused(run) or self._slots(run) or self._rate(run) or self._worker(run, environment)
-            case Status.DEQUEUED | Status.EXECUTING:
-                return _held(run)
+                return _going_on(run, self._hindrance(run) or self._worker(run, environment))
+            case Status.DEQUEUED:
+                return _going_on(run, _held(run))
+            case Status.EXECUTING:
+                return explain_waits.beside(run, self._memory, _held(run))
+            case Status.WAITING if run.is_awake:
+                return explain_waits.awake(run, self._hindrance(run))
+            case Status.WAITING | Status.FROZEN:
+                return explain_waits.blocked(run, self._memory)
             case _:
                 return _ended(run)
 
@@ -84,6 +79,10 @@ class Explainer:
         missing = list(gates.missing(settings)) if settings else []
         what = "the connection" if len(missing) == 1 else "the connections"
         return Explanation("connections", f"It waits for {what} {', '.join(missing)}.", {"connections": missing})
+
+    def _hindrance(self, run: Run) -> Explanation | None:
+        """What keeps its queue from starting it."""
+        return self._paused(run) or self._slots(run) or self._rate(run)
 
     def _paused(self, run: Run) -> Explanation | None:
         if not self._memory.limits.gate(run.environment, run.queue).is_paused:
@@ -162,6 +161,10 @@ def _held(run: Run) -> Explanation:
     return Explanation("executing", sentence, data)
 
 
+def _going_on(run: Run, told: Explanation) -> Explanation:
+    return explain_waits.resuming(run, told) if run.is_suspended else told
+
+
 def _ended(run: Run) -> Explanation:
     at = iso(run.ended_at) if run.ended_at is not None else None
     when = f", at {at}" if at else ""
@@ -176,5 +179,4 @@ def _full(where: str, taken: int, limit: int, by: str = "") -> str:
 
 
 def _by(runs: list[str]) -> str:
-    more = f" and {len(runs) - NAMED_MAX} more" if len(runs) > NAMED_MAX else ""
-    return f" by {', '.join(runs[:NAMED_MAX])}{more}" if runs else ""
+    return f" by {named(runs)}" if runs else ""

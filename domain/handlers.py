@@ -14,7 +14,8 @@ from domain.draft import Draft, Origin, Ticket
 from domain.environment import Environment
 from domain.environment_handlers import EnvironmentHandlers
 from domain.errors import NotFound
-from domain.explain import Explainer, Explanation
+from domain.explain import Explainer
+from domain.explanation import Explanation
 from domain.keys import Key
 from domain.memory import Memory
 from domain.queue_handlers import QueueHandlers

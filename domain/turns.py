@@ -16,8 +16,10 @@ from domain.events import (
     AttemptStarted,
     QueueStartsCounted,
     RunBlocked,
+    RunEvent,
     RunHeldForConnections,
     TaskSettings,
+    WaitCompleted,
 )
 from domain.lanes import Kind
 from domain.memory import Memory
@@ -196,13 +198,22 @@ class Turns:
         if events and said.output_blob:
             draft.add_blob(said.output_blob.key, turn.blobs[said.output_blob.key])
         for event in events:
-            if isinstance(event, AttemptFailed):
-                self._retry_or_end(after, event, draft)
-            elif isinstance(event, AttemptStarted | AttemptResumed):
-                self._limit(after, now)
-            elif isinstance(event, RunBlocked):
-                self._stopwatch.stop(run.id, said.token)
+            self._follow(event, after, said.token, draft, now)
         return None
+
+    def _follow(self, event: RunEvent, run: Run, token: int, draft: Draft, now: int) -> None:
+        """What else a reported event brings; `run` is the state that the report left."""
+        match event:
+            case AttemptFailed():
+                self._retry_or_end(run, event, draft)
+            case AttemptStarted() | AttemptResumed():
+                self._limit(run, now)
+            case RunBlocked():
+                self._stopwatch.stop(run.id, token)
+            case WaitCompleted() if run.status is Status.EXECUTING:
+                self.waits.tell(run, (event,))
+            case _:
+                pass
 
     def _retry_or_end(self, run: Run, failed: AttemptFailed, draft: Draft) -> None:
         # The attempt was started by a worker of that version, so its settings count, not the current ones.

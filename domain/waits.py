@@ -46,18 +46,25 @@ class Waits:
                 origin = Origin(environment.id, "engine", "slot", draft.recorded_at)
                 after = draft.record(run.id, [e.RunResumed()], origin)
                 assert isinstance(after, Run), "a run stays a run"
-                self._tell(after, after.woken)
+                self.tell(after, after.woken)
                 yield after
                 room -= 1
                 if room <= 0:
                     return
+
+    def tell(self, run: Run, completed: tuple[e.WaitCompleted, ...]) -> None:
+        """Let the worker that holds the run hear that these waits are over."""
+        session = self._sessions.get(run.worker or "")
+        if session and run.token is not None:
+            for each in completed:
+                session.wake(Woken(run.id, run.token, each))
 
     def tell_again(self, turn: Turn) -> None:
         """The worker says for what its runs wait: it may not have heard what another engine told it."""
         for stream, token, indexes in turn.waits:
             run = self._memory.run(stream)
             if run is not None and run.token == token and run.status is Status.EXECUTING:
-                self._tell(run, tuple(woken for woken in run.woken if woken.wait in indexes))
+                self.tell(run, tuple(woken for woken in run.woken if woken.wait in indexes))
 
     def unknown(self, said: Report, environment: str, draft: Draft) -> tuple[str, ...]:
         """Those of the targets of a wait that do not exist."""
@@ -86,10 +93,4 @@ class Waits:
         after = draft.record(run.id, events, origin)
         # A run whose slot was freed hears of it when it has one again.
         if isinstance(after, Run) and after.status in {Status.DEQUEUED, Status.EXECUTING}:
-            self._tell(after, tuple(completed))
-
-    def _tell(self, run: Run, completed: tuple[e.WaitCompleted, ...]) -> None:
-        session = self._sessions.get(run.worker or "")
-        if session and run.token is not None:
-            for each in completed:
-                session.wake(Woken(run.id, run.token, each))
+            self.tell(after, tuple(completed))

@@ -20,7 +20,7 @@ from app.web.triggering import json
 from domain import commands, durations, keys
 from domain.errors import InvalidInput, NotFound
 from domain.events import JSON_TYPE, NOTHING, AttemptSucceeded, Recorded
-from domain.explain import Explanation
+from domain.explanation import Explanation
 from domain.status import FINAL, Status
 from projections import attempts, run_list
 from projections.attempts import AttemptRow

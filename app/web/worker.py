@@ -13,14 +13,14 @@ from app.connections import seal_auth
 from app.journal import page_of
 from app.service import Service
 from app.web import bodies, newruns
-from app.web.caller import Caller, CallerDep, ServiceDep, read_body
+from app.web.caller import Caller, CallerDep, ReaderDep, ServiceDep, history_of, read_body
 from app.web.docs import body_of
 from app.web.hand_outs import RunBody, runs_of
 from domain import commands
 from domain.attempts import REPORTS, RESOLVER_REPORTS, Report
 from domain.commands import Cancel, RefusedReport, TurnAnswer, Woken
-from domain.errors import InvalidInput, KeyMissing, NotFound
-from domain.events import RunError, RunTriggered
+from domain.errors import InvalidInput, KeyMissing
+from domain.events import RunError
 from domain.journal import JOURNAL_REPORTS, Journaled
 
 router = APIRouter(tags=["workers"])
@@ -78,13 +78,14 @@ async def turn(request: Request, service: ServiceDep, caller: CallerDep) -> Resp
 
 @router.get("/worker/v1/runs/{run}/journal")
 async def journal(
-    run: str, service: ServiceDep, caller: CallerDep, after: Annotated[int, Query(ge=-1, le=2**53)] = -1
+    run: str,
+    reader: ReaderDep,
+    caller: CallerDep,
+    after: Annotated[int, Query(ge=-1, le=2**53, description="The index behind which to begin; all if left out.")] = -1,
 ) -> Response:
     """The entries of a run's journal behind an index, as many as one page takes."""
-    history = await service.history(run)
-    if not history or history[0].environment != caller.environment.id or not isinstance(history[0].event, RunTriggered):
-        raise NotFound(f"Run {run} not found.")
-    entries = await service.read(page_of, service.ledger, history, after)
+    history = await history_of(run, reader, caller)
+    entries = await reader.read(page_of, reader.ledger, history, after)
     return Response(msgspec.json.encode({"entries": entries}), media_type="application/json")
 
 

@@ -7,7 +7,7 @@ import pytest
 from domain.status import FINAL, Status
 from tests.app.explaining import explained
 from tests.app.harness import RETRY, START, Engine, environment, report, until
-from tests.app.statuses import REACHABLE, run_in
+from tests.app.statuses import run_in
 
 SOON = "2027-01-15T08:01:00.000Z"
 ERROR = {"name": "ValueError", "message": "not today\nnor tomorrow"}
@@ -155,7 +155,7 @@ async def test_an_end_and_its_error(engine: Engine) -> None:
     )
 
 
-@pytest.mark.parametrize("status", REACHABLE)
+@pytest.mark.parametrize("status", Status)
 async def test_each_status_has_an_explanation(engine: Engine, status: Status) -> None:
     run = await run_in(engine, status)
 

@@ -32,7 +32,7 @@ async def test_a_limit_and_the_runs_that_have_the_slots(engine: Engine) -> None:
 
     assert waits == (
         "limit",
-        f"3 of 3 slots of queue emails are taken by {first}, {second}, {third}.",
+        f"3 of 3 slots of queue emails are taken by {first}, {second} and {third}.",
         {"queue": "emails", "limit": 3, "takenBy": [first, second, third]},
     )
     assert (await explained(engine, run))[0] == "turn"

@@ -7,11 +7,11 @@ import pytest
 
 from domain.status import Status
 from tests.app.harness import Engine, environment
-from tests.app.statuses import REACHABLE, run_in, task_of
+from tests.app.statuses import run_in, task_of
 from tests.shown import shows_option
 
 DAY_MS = 86_400_000
-KEPT = {status for status in REACHABLE if status not in {
+KEPT = {status for status in Status if status not in {
     Status.FAILED, Status.CRASHED, Status.TIMED_OUT, Status.SYSTEM_FAILURE, Status.EXPIRED, Status.INTERRUPTED,
     Status.INVALID_PAYLOAD, Status.UNRESOLVED_AUTH,
 }}  # fmt: skip
@@ -68,7 +68,7 @@ async def test_a_key_ends_with_its_ttl(engine: Engine, ttl: str | None, lasts_ms
     assert behind["id"] != first["id"]
 
 
-@pytest.mark.parametrize("status", REACHABLE)
+@pytest.mark.parametrize("status", Status)
 async def test_runs_that_failed_free_their_key_and_all_others_keep_it(engine: Engine, status: Status) -> None:
     run = await run_in(engine, status, idempotencyKey="k")
 
@@ -133,7 +133,7 @@ async def test_triggers_that_arrive_together_make_one_run(engine: Engine) -> Non
     assert sorted(answer["isCached"] for answer in answers) == [False] + 19 * [True]
 
 
-@pytest.mark.parametrize("status", sorted(set(REACHABLE) - KEPT))
+@pytest.mark.parametrize("status", sorted(set(Status) - KEPT))
 async def test_a_key_that_keeps_failed_runs_is_answered_with_the_failed_one(engine: Engine, status: Status) -> None:
     run = await run_in(engine, status, idempotencyKey="k", idempotencyKeyOptions={"onFailure": "return"})
     before = engine.head

@@ -13,7 +13,7 @@ from projections import run_list
 from projections.filters import RunFilter, matches
 from projections.run_list import RunRow
 from tests.app.harness import START_MS, Engine, running_engine
-from tests.app.statuses import REACHABLE, run_in
+from tests.app.statuses import run_in
 
 TASKS = ("echo", "fail", "to-completed", "to-expired")
 TAGS = ("a", "b", "c")
@@ -39,7 +39,7 @@ FILTERS = st.fixed_dictionaries(
 async def _fill(engine: Engine) -> list[RunRow]:
     """Runs of all kinds; returns their rows, newest first, folded from their own events."""
     chance = random.Random(7)
-    for status in REACHABLE:
+    for status in Status:
         await run_in(engine, status, tags=chance.sample(TAGS, 1))
     for _ in range(60):
         queue = chance.choice((None, None, {"name": "vip"}, {"name": "task/echo"}))

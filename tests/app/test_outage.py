@@ -121,7 +121,7 @@ async def test_a_report_that_failed_to_be_written_can_be_sent_again(engine: Engi
     again = await engine.post("/worker/v1/turn", turn | {"holds": [[run, handed["token"]]]})
 
     assert refused.status_code == 503
-    assert again == {"sequence": 3, "runs": [], "cancels": [], "refused": []}
+    assert again == {"sequence": 3, "runs": [], "cancels": [], "refused": [], "woken": []}
     assert (await engine.retrieve(run))["output"] == 1
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from domain.status import Status
 from tests.app.harness import Engine
-from tests.app.statuses import REACHABLE, run_in, task_of
+from tests.app.statuses import run_in, task_of
 
 UNRESOLVED = Status.UNRESOLVED_AUTH
 HELD = {Status.PENDING, Status.PENDING_VERSION, Status.WAITING_ON_CONNECTIONS, Status.INVALID_PAYLOAD}
@@ -19,7 +19,7 @@ async def _replay(engine: Engine, run: str, body: Any = None) -> Any:
     return await engine.retrieve(answer["id"])
 
 
-@pytest.mark.parametrize("status", REACHABLE)
+@pytest.mark.parametrize("status", Status)
 async def test_a_run_in_any_status_can_be_replayed(engine: Engine, status: Status) -> None:
     run = await run_in(engine, status)
     before = await engine.retrieve(run)

@@ -6,7 +6,7 @@ import pytest
 
 from domain.status import Status
 from tests.app.harness import RETRY, START, Engine, report
-from tests.app.statuses import ERROR, REACHABLE, run_in, task_of
+from tests.app.statuses import ERROR, run_in, task_of
 
 REQUIRED = {
     "id": str,
@@ -33,7 +33,7 @@ REQUIRED = {
 """What the official SDK refuses to do without."""
 
 
-@pytest.mark.parametrize("status", REACHABLE)
+@pytest.mark.parametrize("status", Status)
 async def test_a_run_in_any_status_has_what_is_required_and_nothing_that_is_null(
     engine: Engine, status: Status
 ) -> None:

@@ -25,7 +25,7 @@ async def test_an_answer_has_every_field(engine: Engine) -> None:
 
     answer = await engine.post(TURN, _body(version, 1))
 
-    assert answer == {"sequence": 1, "runs": [], "cancels": [], "refused": []}
+    assert answer == {"sequence": 1, "runs": [], "cancels": [], "refused": [], "woken": []}
 
 
 async def test_a_waiting_turn_is_answered_as_soon_as_there_is_a_run(engine: Engine) -> None:
@@ -67,7 +67,7 @@ async def test_a_waiting_turn_is_answered_when_its_time_is_up(engine: Engine) ->
 
     answer = await engine.post(TURN, _body(version, 1, want=1, waitMs=20))
 
-    assert answer == {"sequence": 1, "runs": [], "cancels": [], "refused": []}
+    assert answer == {"sequence": 1, "runs": [], "cancels": [], "refused": [], "woken": []}
 
 
 async def test_reports_are_answered_without_waiting(engine: Engine) -> None:
@@ -78,7 +78,7 @@ async def test_reports_are_answered_without_waiting(engine: Engine) -> None:
     async with asyncio.timeout(SOON_SECONDS):
         answer = await engine.turn(version, report(handed, "started"), waitMs=20_000)
 
-    assert answer == {"sequence": 2, "runs": [], "cancels": [], "refused": []}
+    assert answer == {"sequence": 2, "runs": [], "cancels": [], "refused": [], "woken": []}
 
 
 async def test_a_repeated_sequence_gets_the_same_answer_and_does_nothing_twice(engine: Engine) -> None:
@@ -131,7 +131,7 @@ async def test_a_turn_that_was_overtaken_still_reports(engine: Engine) -> None:
 
     overtaken = await engine.post(TURN, _body(version, 4, want=1, received=1, reports=[report(handed, "started")]))
 
-    assert overtaken == {"sequence": 4, "runs": [], "cancels": [], "refused": []}
+    assert overtaken == {"sequence": 4, "runs": [], "cancels": [], "refused": [], "woken": []}
     assert (await engine.retrieve(run))["status"] == "EXECUTING"
     await engine.trigger()
     assert len((await later)["runs"]) == 1

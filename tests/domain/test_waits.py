@@ -7,6 +7,7 @@ from domain import events as e
 from domain.commands import RefusedReport, TurnAnswer, Woken
 from domain.errors import NotFound
 from domain.events import Entry, Queue, TaskSettings
+from domain.explanation import Explanation
 from domain.run import Wait
 from domain.status import Status
 from tests.domain.stories import LEASE_MS, NOW, VERSION, WAITS, WORKER, Colleague, Room, new, said, started, succeeded
@@ -139,7 +140,7 @@ def test_of_several_tokens_any_or_all_have_to_be_completed(*, is_any: bool) -> N
         room.ask(c.CreateWaitpoint, waitpoint=token)
     wait(Colleague(room), *tokens, is_any=is_any)
 
-    went_on = []
+    went_on: list[bool] = []
     for token in reversed(tokens):
         room.ask(c.CompleteWaitpoint, waitpoint=token)
         went_on.append(room.run().status is Status.EXECUTING)
@@ -189,6 +190,17 @@ def test_what_is_not_there_is_not_waited_for() -> None:
 
     assert room.events()[3:] == [e.WaitStarted(ENTRY, ("waitpoint_9",)), e.WaitCompleted(0, unknown=("waitpoint_9",))]
     assert room.run().status is Status.EXECUTING
+
+
+def test_who_waits_for_what_is_not_there_is_told_so_at_once() -> None:
+    room = Room()
+    room.trigger()
+    worker = Colleague(room)
+    (hand,) = worker.take()
+
+    answer = worker.turn(started(hand), waits(hand, 0, "waitpoint_9"))
+
+    assert answer.woken == (Woken("run_1", hand.token, e.WaitCompleted(0, unknown=("waitpoint_9",))),)
 
 
 def test_who_says_that_nothing_goes_on_and_has_not_heard_of_the_end_of_a_wait_is_told_it() -> None:
@@ -288,7 +300,7 @@ def test_a_lost_worker_s_run_goes_on_where_its_journal_ends() -> None:
 def test_an_attempt_that_is_lost_again_and_again_without_getting_further_has_failed() -> None:
     room = Room()
     room.trigger()
-    ends = []
+    ends: list[e.Event] = []
     for index in range(5):
         worker = room.hire()
         hands = worker.take()
@@ -385,3 +397,18 @@ def test_a_late_entry_of_another_attempt_is_refused_and_recorded_once() -> None:
     late = RefusedReport("run_1", hand.token, "Attempt 2 of run run_1 is not open any more: it was frozen.")
     assert refused == [(late,)] * 2
     assert room.events()[-1] == e.LateResultRefused(2, "step_succeeded", WORKER)
+
+
+def test_who_asks_why_a_run_waits_while_it_is_woken_is_told_that_it_goes_on() -> None:
+    room = Room()
+    room.trigger()
+    worker = Colleague(room)
+    hand = wait(worker, until=NOW + 5)
+    worker.submit(waits(hand, 1, "waitpoint_9"))
+    asked = room.submit(c.ExplainRun, run="run_1")
+
+    told = room.commit()[asked]
+
+    sentence = f"What its code waited for is over; it goes on in worker {WORKER} in a moment."
+    assert told == Explanation("turn", sentence, {"worker": WORKER, "over": [1]})
+    assert room.run().status is Status.EXECUTING

@@ -9,6 +9,7 @@ from domain.events import (
     EVENTS,
     RUN_EVENTS,
     BlobRef,
+    Entry,
     Event,
     ItemError,
     Queue,
@@ -69,6 +70,9 @@ OTHERS = {
     "BatchExpired": "a batch",
     "BatchCompleted": "a batch",
     "BatchAborted": "a batch",
+    "WaitpointCreated": "a waitpoint token",
+    "WaitpointCompleted": "a waitpoint token",
+    "WaitpointTimedOut": "a waitpoint token",
     "BulkStarted": "a bulk action",
     "BulkAdvanced": "a bulk action",
     "BulkCompleted": "a bulk action",
@@ -77,7 +81,9 @@ OTHERS = {
 }
 """To what the events happen that are not a run's."""
 
-PARTS: tuple[type[Struct], ...] = (RunError, BlobRef, ItemError, TaskSettings, Queue, RateLimit, Retry, OutOfMemory)
+PARTS: tuple[type[Struct], ...] = (
+    *(Entry, RunError, BlobRef, ItemError, TaskSettings, Queue, RateLimit, Retry, OutOfMemory),
+)
 WORDS: dict[type[inspect.Type], str] = {
     inspect.StrType: "string",
     inspect.IntType: "integer",

@@ -261,6 +261,29 @@ async def _worker(at: Recorder) -> None:
     await at.show("POST", turn, "", body | {"sequence": 3, "session": "me"})
 
 
+async def _journal(at: Recorder) -> None:
+    engine, turn, now = at.engine, "/worker/v1/turn", at.engine.clock.wall
+    version = await engine.register(TASK)
+    await engine.trigger("send-email", {"to": "ada"})
+    body: dict[str, Json] = {"session": "worker_7f3b", "version": version, "sequence": 1}
+    (handed,) = (await engine.post(turn, body | {"want": 1}))["runs"]
+    said = {"run": handed["id"], "token": handed["token"], "at": now}
+    reports: list[Json] = [
+        said | {"kind": "started"},
+        said | {"kind": "step_succeeded", "entry": {"index": 0, "name": "render"}, "output": {"subject": "Welcome"}},
+        said | {"kind": "waiting", "entry": {"index": 1, "name": "wait", "after": 0}, "until": now + 2_000},
+        said | {"kind": "blocked", "waits": [1]},
+    ]
+    note = "A step returned, and the code waits for two seconds."
+    await at.show("POST", turn, note, body | {"sequence": 2, "received": 1, "reports": reports})
+    waits = {"sequence": 3, "received": 2, "waits": [[handed["id"], handed["token"], [1]]]}
+    await engine.advance(2_000)
+    await at.show("POST", turn, "The time is over.", body | waits)
+    route = "/worker/v1/runs/{run}/journal"
+    await at.show("GET", route, run=handed["id"], query="?after=0")
+    await at.show("GET", route, run=UNKNOWN)
+
+
 async def _deployments(at: Recorder) -> None:
     route = "/api/v1/deployments"
     promote = f"{route}/{{deployment}}/promote"
@@ -322,5 +345,5 @@ def _excerpt(metrics: str) -> str:
 PARTS: tuple[Callable[[Recorder], Awaitable[None]], ...] = (
     *(_trigger, _batch, _batches, _bulk_actions, _list, _retrieve, _result, _events, _change, _explain, _annotate),
     *(_keys, _queues, _ledger, _worker),
-    *(_deployments, _connections, _environments, _health),
+    *(_deployments, _connections, _environments, _journal, _health),
 )

@@ -1,7 +1,7 @@
 """docs/reference/statuses.md: what each status means, who shows it, and every way from one to another."""
 
 from domain.events import RunEvent
-from domain.status import EXECUTING, FINAL, INITIAL, LIVE, NOT_YET_REACHABLE, Status
+from domain.status import EXECUTING, FINAL, INITIAL, LIVE, Status
 from domain.transitions import TRANSITIONS
 from domain.vocabulary import EXECUTIONS, FULL, OLD_NAMES, V2, V3, V4, VOCABULARIES, Vocabulary
 from tests.app.references.markdown import block, code, links_to, member_docs, page, table
@@ -84,7 +84,7 @@ def text() -> str:
         " another way is refused. *Any that is not final* are " + code(*sorted(LIVE)) + ".",
         _transitions(),
         "## Chart",
-        "Events that leave a run where it is are not drawn, nor those of statuses that cannot be reached yet.",
+        "Events that leave a run where it is are not drawn.",
         block("mermaid", _chart()),
     )
 
@@ -92,14 +92,13 @@ def text() -> str:
 def _statuses() -> str:
     docs = member_docs(Status)
     return table(
-        ("status", "kind", "meaning", "known from", "reachable"),
+        ("status", "kind", "meaning", "known from"),
         [
             (
                 code(status),
                 _kind(status),
                 docs[status.name],
                 KNOWN_FROM[status],
-                "not yet" if status in NOT_YET_REACHABLE else "yes",
             )
             for status in Status
         ],
@@ -192,13 +191,12 @@ def target_of(event: type[RunEvent]) -> str:
 
 def _chart() -> str:
     lines = ["stateDiagram-v2"]
-    drawn = [status for status in Status if status not in NOT_YET_REACHABLE]
     lines += ['    state "any that is not final" as live']
     for event, (sources, target) in TRANSITIONS.items():
-        if target is None or target in NOT_YET_REACHABLE:
+        if target is None:
             continue
-        starts = ["live"] if sources == LIVE else [status for status in drawn if status in sources]
+        starts = ["live"] if sources == LIVE else [status for status in Status if status in sources]
         starts += ["[*]"] if None in sources else []
         lines += [f"    {start} --> {target}: {event.__name__}" for start in starts]
-    lines += [f"    {status} --> [*]" for status in drawn if status in FINAL]
+    lines += [f"    {status} --> [*]" for status in Status if status in FINAL]
     return "\n".join(lines)

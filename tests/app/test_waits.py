@@ -1,0 +1,169 @@
+"""Workers whose runs wait: what they report, what frees the slot and the process, and what wakes the run again."""
+
+from typing import Any
+
+import pytest
+
+from domain.status import Status
+from tests.app.harness import START, START_MS, Engine, report
+from tests.app.statuses import ERROR
+from tests.app.waiting import FOR_A_DAY, block, blocked, entry, stepped, waits
+from tests.shown import shows
+
+SERIAL: dict[str, Any] = {"id": "greet", "queue": {"name": "one", "concurrencyLimit": 1}}
+MINUTE: dict[str, Any] = {"until": START_MS + 60_000}
+
+
+def _woken(handed: dict[str, Any], wait: int = 0, **more: Any) -> dict[str, Any]:
+    told = {"run": handed["id"], "token": handed["token"], "wait": wait}
+    return told | {"done": [], "timedOut": False, "unknown": []} | more
+
+
+@shows(Status.WAITING)
+async def test_a_run_that_waits_leaves_its_slot_to_another_and_is_woken(engine: Engine) -> None:
+    version = await engine.register(SERIAL)
+    run, other = await engine.trigger(), await engine.trigger()
+    handed = await block(engine, version, {"until": START_MS + 4_000})
+    waiting = await engine.retrieve(run)
+    assert (await engine.perform(version))["id"] == other
+
+    await engine.advance(4_000)
+    answer = await engine.turn(version, want=0)
+
+    assert (waiting["status"], waiting["isWaiting"], waiting["isExecuting"]) == ("WAITING", True, False)
+    assert answer["woken"] == [_woken(handed)]
+    assert (await engine.retrieve(run))["status"] == "EXECUTING"
+    assert (await engine.events(run))[-4:] == ["WaitStarted", "RunBlocked", "WaitCompleted", "RunResumed"]
+
+
+@shows(Status.FROZEN)
+async def test_a_frozen_run_goes_on_in_another_worker_by_its_journal(engine: Engine) -> None:
+    version = await engine.register()
+    run = await engine.trigger()
+    handed = await engine.take(version)
+    step, wait = stepped(handed, 0, {"paid": 7}, digest="d"), waits(handed, 1, **MINUTE)
+    await engine.turn(version, step, wait, blocked(handed, 1), report(handed, "frozen"), want=0)
+    frozen = await engine.retrieve(run)
+
+    await engine.advance(60_000)
+    engine.session, engine.sequence = "worker_2", 0
+    again = await engine.take(version)
+
+    assert (frozen["status"], frozen["isWaiting"]) == ("FROZEN", True)
+    assert [again[name] for name in ("id", "attempt", "journalSize")] == [run, 1, 2]
+    assert again["journal"] == [
+        {"index": 0, "name": "charge", "kind": "succeeded", "attempt": 1, "digest": "d", "result": {"paid": 7}},
+        {"index": 1, "name": "wait", "kind": "waiting", "attempt": 1, "completed": {}},
+    ]
+    body = await engine.retrieve(run)
+    assert (body["status"], body["attemptCount"], body["startedAt"]) == ("EXECUTING", 1, START)
+
+
+async def test_a_parent_waits_for_its_child_and_hears_of_its_end(engine: Engine) -> None:
+    version = await engine.register()
+    parent, child = await engine.trigger(), await engine.trigger()
+    handed = await block(engine, version, {"targets": [child]})
+
+    first = await engine.take(version)
+    told = await engine.turn(version, report(first, "succeeded"), want=0)
+
+    assert (handed["id"], first["id"]) == (parent, child)
+    assert told["woken"] == [_woken(handed, done=[child])]
+
+
+async def test_a_target_that_is_not_there_ends_the_wait_and_is_named(engine: Engine) -> None:
+    version = await engine.register()
+    await engine.trigger()
+    handed = await engine.take(version)
+
+    answer = await engine.turn(version, waits(handed, 0, "run_nowhere"), want=0)
+
+    assert answer["woken"] == [_woken(handed, unknown=["run_nowhere"])]
+
+
+async def test_a_worker_that_is_told_nothing_of_a_run_is_told_again_what_it_asks_for(engine: Engine) -> None:
+    version = await engine.register()
+    run = await engine.trigger()
+    handed = await block(engine, version, MINUTE)
+    engine.clock.wall += 60_000
+    told = await engine.turn(version, want=0)
+
+    again = await engine.turn(version, want=0, waits=[[run, handed["token"], [0]]])
+
+    assert told["woken"] == again["woken"] == [_woken(handed)]
+
+
+async def test_a_retry_is_handed_the_journal_of_the_attempt_before(engine: Engine) -> None:
+    version = await engine.register({"id": "greet", "retry": {"maxAttempts": 2, "minTimeoutInMs": 1}})
+    await engine.trigger()
+    handed = await engine.take(version)
+    failed = report(handed, "step_failed", entry=entry(1, "mail", after=0), error=ERROR)
+    await engine.turn(version, stepped(handed, 0, 1), failed, report(handed, "failed", error=ERROR), want=0)
+
+    await engine.advance(1_000)
+    (again,) = (await engine.turn(version, want=1))["runs"]
+
+    assert (again["attempt"], again["journalSize"]) == (2, 2)
+    error = {"message": "not today", "name": "ValueError", "stack_trace": "Traceback"}
+    assert again["journal"] == [
+        {"index": 0, "name": "charge", "kind": "succeeded", "attempt": 1, "result": 1},
+        {"index": 1, "name": "mail", "kind": "failed", "attempt": 1, "after": 0, "error": error},
+    ]
+
+
+async def test_a_gap_in_the_journal_is_refused_and_the_same_entry_again_is_not(engine: Engine) -> None:
+    version = await engine.register()
+    run = await engine.trigger()
+    handed = await engine.take(version)
+    await engine.turn(version, stepped(handed, 0, 1), want=0)
+    head = engine.head
+
+    answer = await engine.turn(version, stepped(handed, 0, 2), stepped(handed, 2, 3), want=0)
+
+    error = f"Entry 2 cannot follow: the journal of run {run} has 1."
+    assert answer["refused"] == [{"run": run, "token": handed["token"], "error": error}]
+    assert engine.head == head
+
+
+@pytest.mark.parametrize("kind", ["step_succeeded", "step_failed", "triggered", "waiting"])
+async def test_a_report_of_the_journal_without_its_entry_is_refused(engine: Engine, kind: str) -> None:
+    version = await engine.register()
+    run = await engine.trigger()
+    handed = await engine.take(version)
+
+    answer = await engine.turn(version, report(handed, kind, output=1, error=ERROR), want=0)
+
+    error = f"A report of the kind '{kind}' names its entry in the journal."
+    assert answer["refused"] == [{"run": run, "token": handed["token"], "error": error}]
+
+
+async def test_a_wait_has_a_bound_of_targets(engine: Engine) -> None:
+    version = await engine.register()
+    await engine.trigger()
+    handed = await engine.take(version)
+    body = {"session": engine.session, "version": version, "sequence": engine.sequence + 1}
+    many = waits(handed, 0, *(f"run_{number}" for number in range(1_001)))
+
+    sentence = await engine.refused("POST", "/worker/v1/turn", 422, json=body | {"reports": [many]})
+
+    assert sentence == "A wait has at most 1000 targets; this one has 1001."
+
+
+async def test_a_large_journal_is_read_page_by_page(engine: Engine) -> None:
+    version = await engine.register()
+    run = await engine.trigger()
+    handed = await engine.take(version)
+    large = "x" * 400_000
+    for index in range(5):
+        await engine.turn(version, stepped(handed, index, large), want=0)
+    await engine.turn(version, waits(handed, 5, **FOR_A_DAY), report(handed, "frozen"), want=0)
+
+    path, page, indexes = f"/worker/v1/runs/{run}/journal", -1, list[list[int]]()
+    while entries := (await engine.get(path, after=page))["entries"]:
+        indexes.append([each["index"] for each in entries])
+        assert [each["result"] for each in entries if each["kind"] == "succeeded"] == [large] * len(
+            [each for each in entries if each["index"] < 5]
+        )
+        page = entries[-1]["index"]
+
+    assert indexes == [[0, 1], [2, 3], [4, 5]]
