@@ -29,12 +29,12 @@ class MovableClock(Clock, Protocol):
 
 
 class Moving:
-    """`rest_ms` is for how long (of real time) whatever goes on is waited for, each time; None: it is not."""
+    """`patience_ms` is for how long (of real time) whatever goes on is waited for, each time; None: it is not."""
 
-    def __init__(self, service: Service, clock: MovableClock, rest_ms: int | None) -> None:
+    def __init__(self, service: Service, clock: MovableClock, patience_ms: int | None) -> None:
         self._service = service
         self._clock = clock
-        self._rest_ms = rest_ms
+        self._patience_ms = patience_ms
 
     @property
     def _engine(self) -> Engine:
@@ -64,10 +64,10 @@ class Moving:
 
     async def _rest(self) -> None:
         """Wait until nothing goes on."""
-        if self._rest_ms is None:
+        if self._patience_ms is None:
             return
         now = asyncio.get_running_loop().time
-        deadline = now() + self._rest_ms / 1_000
+        deadline = now() + self._patience_ms / 1_000
         while at_work := await self._at_work():
             if now() >= deadline:
                 raise NotAllowed(self._sentence(at_work))
@@ -99,6 +99,6 @@ class Moving:
         told = [f"{run.id} of {run.task} is {run.status}" for run in known if run is not None]
         more = f" and {len(told) - TOLD_MAX} more" if len(told) > TOLD_MAX else ""
         return (
-            f"The clock cannot be put forward while something goes on, and after {self._rest_ms} ms"
+            f"The clock cannot be put forward while something goes on, and after {self._patience_ms} ms"
             f" {'; '.join(told[:TOLD_MAX]) or ', '.join(sorted(at_work))}{more}."
         )

@@ -20,6 +20,7 @@ from app.service import Service
 from app.settings import Settings, WrongSetting, address_of
 from app.web.application import create_application
 from app.web.forwarding import Forwarding, new_client
+from app.web.testing import TellingTime
 from domain.environment import PRODUCTION
 from domain.ports import START
 
@@ -84,7 +85,7 @@ async def _serve(settings: Settings) -> None:
         await node.start()
         async with new_client() as client:
             routes = create_application(lambda: node.reader, settings.admin_key, test_clock)
-            application = Forwarding(routes, node, client)
+            application = Forwarding(TellingTime(routes, test_clock) if test_clock else routes, node, client)
             config = uvicorn.Config(
                 application,
                 log_config=None,

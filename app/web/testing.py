@@ -3,6 +3,7 @@
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 from msgspec import Struct
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.moving import MovableClock, Moving
 from app.web import bodies
@@ -10,13 +11,32 @@ from app.web.caller import CallerDep, ServiceDep, read_body
 from app.web.triggering import json
 
 BODY_MAX_BYTES = 1_024
+NOW = b"x-runfold-now"
+
+
+class TellingTime:
+    """The application of an engine for tests, which says with each answer what time it is: workers go by that."""
+
+    def __init__(self, application: ASGIApp, clock: MovableClock) -> None:
+        self._application = application
+        self._clock = clock
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+
+        async def send_with_time(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [*message["headers"], (NOW, b"%d" % self._clock.now().wall)]
+            await send(message)
+
+        await self._application(scope, receive, send_with_time)
 
 
 class AdvanceBody(Struct, rename="camel"):
     """By how much the clock is put forward, and for how long what goes on is waited for, each time that it stops."""
 
     ms: bodies.Count
-    rest_ms: bodies.Count | None = 10_000
+    patience_ms: bodies.Count | None = 10_000
 
 
 def router_for(clock: MovableClock) -> APIRouter:
@@ -32,7 +52,7 @@ def router_for(clock: MovableClock) -> APIRouter:
     async def advance(request: Request, service: ServiceDep, caller: CallerDep) -> Response:  # noqa: ARG001
         """Put the clock forward; answered when all that was due by then is committed, and nothing goes on any more."""
         body = bodies.decode(await read_body(request, BODY_MAX_BYTES), AdvanceBody)
-        await Moving(service, clock, body.rest_ms).forward(body.ms)
+        await Moving(service, clock, body.patience_ms).forward(body.ms)
         return json({"now": clock.now().wall})
 
     @router.get("/testing/v1/workers")

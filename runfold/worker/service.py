@@ -2,13 +2,13 @@
 
 import asyncio
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from runfold.definition import Task
 from runfold.worker.children import Children
 from runfold.worker.connection import Connection
-from runfold.worker.holding import Holding
+from runfold.worker.holding import Holding, now_ms
 from runfold.worker.turns import Turns
 
 if TYPE_CHECKING:
@@ -31,13 +31,14 @@ class Worker:
         concurrency: int,
         spans: "Spans | None" = None,
         machines: Sequence[str] = (),
+        clock: Callable[[], int] = now_ms,
     ) -> None:
         self._tasks = tasks
         self._connection = connection
         self._children = children
         self._concurrency = concurrency
         self._machines = machines
-        self._holding = Holding(tasks, children, concurrency, spans=spans)
+        self._holding = Holding(tasks, children, concurrency, clock=clock, spans=spans)
 
     async def run(self, stop: asyncio.Event, grace_seconds: float) -> bool:
         """Work until `stop` is set; whether all was reported by then. Raises ApiError, ChildError."""

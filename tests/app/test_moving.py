@@ -111,7 +111,7 @@ async def test_what_goes_on_is_waited_for_and_then_named(movable: Engine) -> Non
     await movable.trigger()
     handed = await movable.take(await movable.register())
 
-    refusal = await movable.refused("POST", ADVANCE, 400, json={"ms": DAY, "restMs": 0})
+    refusal = await movable.refused("POST", ADVANCE, 400, json={"ms": DAY, "patienceMs": 0})
 
     assert refusal == (
         f"The clock cannot be put forward while something goes on, and after 0 ms {handed['id']} of greet is EXECUTING."
@@ -124,7 +124,7 @@ async def test_a_run_that_a_worker_is_about_to_take_goes_on(movable: Engine) -> 
     await movable.turn(version)
     run = await movable.trigger()
 
-    refusal = await movable.refused("POST", ADVANCE, 400, json={"ms": DAY, "restMs": 0})
+    refusal = await movable.refused("POST", ADVANCE, 400, json={"ms": DAY, "patienceMs": 0})
 
     assert f"{run} of greet is QUEUED" in refusal
 
@@ -134,7 +134,7 @@ async def test_a_run_that_no_worker_may_take_is_at_rest(movable: Engine) -> None
     await movable.turn(await movable.register())
     await movable.trigger("other")
 
-    assert await advance(movable, DAY, restMs=0) == START_MS + DAY
+    assert await advance(movable, DAY, patienceMs=0) == START_MS + DAY
 
 
 async def test_an_attempt_goes_on_over_days_and_its_worker_is_not_lost(movable: Engine) -> None:
@@ -142,7 +142,7 @@ async def test_an_attempt_goes_on_over_days_and_its_worker_is_not_lost(movable: 
     await movable.trigger("long")
     handed = await movable.take(version)
 
-    await advance(movable, 100 * DAY, restMs=None)
+    await advance(movable, 100 * DAY, patienceMs=None)
     answer = await movable.turn(version, report(handed, "succeeded"))
 
     assert answer["refused"] == answer["cancels"] == []
