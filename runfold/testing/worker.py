@@ -26,6 +26,13 @@ END_SECONDS = 30.0
 """More than a worker needs to stop whatever can be stopped."""
 
 
+class _ChildrenOnDemand(Children):
+    """Most tests of a module run no task that needs a process: none is started before one is needed."""
+
+    async def warm_up(self) -> None:
+        return None
+
+
 class Worker:
     """Runs async tasks on an event loop of its own, and all others in processes that import `target`."""
 
@@ -75,7 +82,7 @@ class Worker:
         http = connect()
         http.event_hooks["response"].append(self._note_time)
         connection = Connection(self._settings, registration_of(self.tasks.values(), promote=True), http=http)
-        children = Children(self._target, PROCESSES)
+        children = _ChildrenOnDemand(self._target, PROCESSES)
         worker = InnerWorker(self.tasks, connection, children, CONCURRENCY, clock=self._now)
         await worker.run(self._stop, grace_seconds=0)
 

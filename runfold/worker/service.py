@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from runfold.definition import Task
 from runfold.worker.children import Children
 from runfold.worker.connection import Connection
-from runfold.worker.holding import Holding, now_ms
+from runfold.worker.holding import FREEZE_SECONDS, Holding, now_ms
 from runfold.worker.turns import Turns
 
 if TYPE_CHECKING:
@@ -31,6 +31,7 @@ class Worker:
         concurrency: int,
         spans: "Spans | None" = None,
         machines: Sequence[str] = (),
+        freeze_seconds: float = FREEZE_SECONDS,
         clock: Callable[[], int] = now_ms,
     ) -> None:
         self._tasks = tasks
@@ -38,7 +39,15 @@ class Worker:
         self._children = children
         self._concurrency = concurrency
         self._machines = machines
-        self._holding = Holding(tasks, children, concurrency, clock=clock, spans=spans)
+        self._holding = Holding(
+            tasks,
+            children,
+            concurrency,
+            clock=clock,
+            spans=spans,
+            fetch=connection.journal,
+            freeze_seconds=freeze_seconds,
+        )
 
     async def run(self, stop: asyncio.Event, grace_seconds: float) -> bool:
         """Work until `stop` is set; whether all was reported by then. Raises ApiError, ChildError."""
