@@ -1,10 +1,6 @@
-"""Which tasks a test means, and how a process finds them that is not the one of the tests."""
+"""Which tasks a test means."""
 
-import importlib
-import importlib.util
-import sys
 from collections.abc import Iterable, Iterator, Sequence
-from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -54,40 +50,3 @@ def _module(task: Task[Any, Any]) -> str:
 
 def _is_local(task: Task[Any, Any]) -> bool:
     return "<locals>" in task.body.function.__qualname__
-
-
-def target_of(tasks: Iterable[Task[Any, Any]], folder: Path) -> str:
-    """A file that imports the modules of those tasks that need a process, for the processes. Raises ValueError."""
-    apart = [each for each in tasks if each.needs_process]
-    for each in apart:
-        if _is_local(each):
-            raise ValueError(
-                f"{each!r} is not async, so it runs in a process that imports its module, and does not find it there:"
-                " define it at the top of the module."
-            )
-    modules = {name: sys.modules[name].__file__ for name in map(_module, apart)}
-    # The name is its own: a process has one such file.
-    file = folder / "runfold_tasks_of_a_test.py"
-    file.write_text(f"from runfold.testing.finding import import_all\n\nimport_all({modules!r})\n")
-    return str(file)
-
-
-def import_all(modules: dict[str, str | None]) -> None:
-    """Import modules by their names, or from their files where pytest has called them something else."""
-    for name, file in modules.items():
-        if file is None or _is_found(name, file):
-            importlib.import_module(name)
-            continue
-        spec = importlib.util.spec_from_file_location(name, file)
-        assert spec is not None, "it is a file of Python"
-        assert spec.loader is not None, "it is a file of Python"
-        sys.modules[name] = module = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(module)
-
-
-def _is_found(name: str, file: str) -> bool:
-    try:
-        found = importlib.util.find_spec(name)
-    except ModuleNotFoundError:
-        return False
-    return found is not None and found.origin is not None and Path(found.origin).samefile(file)

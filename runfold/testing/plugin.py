@@ -40,11 +40,9 @@ def runfold_clock(runfold_engine: Engine, runfold_environment: Environment) -> C
 
 
 @pytest.fixture
-def runfold_serve(
-    runfold_engine: Engine, runfold_environment: Environment, tmp_path_factory: pytest.TempPathFactory
-) -> Generator[Serve]:
+def runfold_serve(runfold_engine: Engine, runfold_environment: Environment) -> Generator[Serve]:
     """Starts a worker: `runfold_serve(shop.jobs, send_letter)` for the tasks of a module and for one more."""
-    with serving(runfold_engine, runfold_environment, lambda: tmp_path_factory.mktemp("runfold-worker")) as serve:
+    with serving(runfold_engine, runfold_environment) as serve:
         yield serve
 
 

@@ -1,34 +1,37 @@
 """The workers of one test."""
 
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from contextlib import ExitStack, contextmanager
-from pathlib import Path
-from typing import TypeAlias
+from typing import Protocol
 
+from runfold.durations import Duration, duration_ms
 from runfold.testing.engine import Engine, Environment
-from runfold.testing.finding import Source, target_of, tasks_of
+from runfold.testing.finding import Source, tasks_of
 from runfold.testing.worker import Worker
+from runfold.worker.holding import FREEZE_SECONDS
 
-Serve: TypeAlias = Callable[..., Worker]
-"""Starts a worker for tasks, and for the tasks of modules: `serve(shop.jobs, send_letter)`."""
+
+class Serve(Protocol):
+    """Starts a worker for tasks, and for the tasks of modules: `serve(shop.jobs, send_letter)`."""
+
+    def __call__(self, *sources: Source, freeze_after: Duration = FREEZE_SECONDS) -> Worker:
+        """A run that waits goes on by its journal if the wait takes longer than `freeze_after`, in real time."""
+        ...
 
 
 @contextmanager
-def serving(engine: Engine, environment: Environment, new_folder: Callable[[], Path]) -> Generator[Serve]:
+def serving(engine: Engine, environment: Environment) -> Generator[Serve]:
     """What starts workers for an environment; all that still run are stopped in the end."""
     started: list[Worker] = []
 
-    def are_there() -> bool:
-        running = sum(each.is_running for each in started)
-        told = engine.ask("GET", "/testing/v1/workers", environment.settings.secret_key)
-        return bool(told["waiting"] >= running)
+    def waiting() -> int:
+        answer = engine.ask("GET", "/testing/v1/workers", environment.settings.secret_key)
+        return int(answer["waiting"])
 
-    def serve(*sources: Source) -> Worker:
-        tasks = tasks_of(sources)
-        target = target_of(tasks.values(), new_folder()) if any(each.needs_process for each in tasks.values()) else ""
-        worker = Worker(tasks, environment.settings, target)
+    def serve(*sources: Source, freeze_after: Duration = FREEZE_SECONDS) -> Worker:
+        worker = Worker(tasks_of(sources), environment.settings, duration_ms(freeze_after) / 1000)
+        worker.start(lambda: waiting() > sum(each.is_running for each in started))
         started.append(worker)
-        worker.start(are_there)
         return worker
 
     with ExitStack() as stack:

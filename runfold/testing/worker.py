@@ -1,4 +1,4 @@
-"""A worker in a thread of this process: what a test has patched is patched for its tasks, and a debugger stops there."""
+"""A worker in the process of the tests: what a test has patched is patched for its tasks."""
 
 import asyncio
 import threading
@@ -12,34 +12,26 @@ import httpx
 from runfold.config import Settings
 from runfold.definition import Task
 from runfold.testing.engine import NOW
+from runfold.testing.threads import Threads
 from runfold.transport import connect
-from runfold.worker.children import Children
 from runfold.worker.connection import Connection
 from runfold.worker.holding import now_ms
 from runfold.worker.registering import registration_of
 from runfold.worker.service import Worker as InnerWorker
 
 CONCURRENCY = 100
-PROCESSES = 2
 LOOK_SECONDS = 0.005
 END_SECONDS = 30.0
 """More than a worker needs to stop whatever can be stopped."""
 
 
-class _ChildrenOnDemand(Children):
-    """Most tests of a module run no task that needs a process: none is started before one is needed."""
-
-    async def warm_up(self) -> None:
-        return None
-
-
 class Worker:
-    """Runs async tasks on an event loop of its own, and all others in processes that import `target`."""
+    """Runs async tasks on an event loop of its own, and all others in threads."""
 
-    def __init__(self, tasks: Mapping[str, Task[Any, Any]], settings: Settings, target: str) -> None:
+    def __init__(self, tasks: Mapping[str, Task[Any, Any]], settings: Settings, freeze_seconds: float) -> None:
         self.tasks = tasks
         self._settings = settings
-        self._target = target
+        self._freeze_seconds = freeze_seconds
         self._ahead_ms = 0
         self._loop: Future[asyncio.AbstractEventLoop] = Future()
         self._stop = asyncio.Event()
@@ -82,8 +74,14 @@ class Worker:
         http = connect()
         http.event_hooks["response"].append(self._note_time)
         connection = Connection(self._settings, registration_of(self.tasks.values(), promote=True), http=http)
-        children = _ChildrenOnDemand(self._target, PROCESSES)
-        worker = InnerWorker(self.tasks, connection, children, CONCURRENCY, clock=self._now)
+        worker = InnerWorker(
+            self.tasks,
+            connection,
+            Threads(self.tasks, CONCURRENCY),
+            CONCURRENCY,
+            freeze_seconds=self._freeze_seconds,
+            clock=self._now,
+        )
         await worker.run(self._stop, grace_seconds=0)
 
     async def _note_time(self, response: httpx.Response) -> None:
