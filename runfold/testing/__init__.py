@@ -4,8 +4,8 @@ pytest finds the fixtures by itself; they are in `runfold.testing.plugin`, the o
 """
 
 from runfold.testing.clock import Clock
-from runfold.testing.engine import Engine, EngineError, Environment
 from runfold.testing.ends import finished
+from runfold.testing.engine import Engine, EngineError, Environment
 from runfold.testing.serving import Serve
 from runfold.testing.worker import Worker
 

@@ -1,6 +1,8 @@
 """The fixtures, and what pytest shows of the engine when a test fails."""
 
 from collections.abc import Generator, Sequence
+from types import ModuleType
+from typing import cast
 
 import pytest
 
@@ -49,7 +51,7 @@ def runfold_serve(runfold_engine: Engine, runfold_environment: Environment) -> G
 @pytest.fixture
 def runfold_tasks(request: pytest.FixtureRequest) -> Sequence[Source]:
     """What `runfold_worker` serves: the tasks that the test's module defines or has imported. To be overridden."""
-    return [request.module]
+    return [cast("ModuleType", request.module)]  # pyright: ignore[reportUnknownMemberType] (pytest gives it no type)
 
 
 @pytest.fixture

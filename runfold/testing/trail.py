@@ -45,7 +45,7 @@ class Trail:
             return str(self._ask(f"/api/v1/runs/{run['id']}/explain")["sentence"])
         if run["isSuccess"]:
             return ""
-        error = self._ask(f"/api/v3/runs/{run['id']}").get("error") or {}
+        error: dict[str, Any] = self._ask(f"/api/v3/runs/{run['id']}").get("error") or {}
         return f"{error.get('name', '')}: {error.get('message', '')}"
 
     def _ask(self, path: str) -> Any:

@@ -1,7 +1,7 @@
 """The clock of an engine for tests: days pass in no time, and everything in them happens in its turn."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
@@ -32,7 +32,7 @@ async def history(engine: Engine, run: str) -> list[tuple[str, float]]:
 
 
 @asynccontextmanager
-async def worker(engine: Engine, version: str, kind: str) -> AsyncIterator[None]:
+async def worker(engine: Engine, version: str, kind: str) -> AsyncGenerator[None]:
     """One that is there all the time, and whose attempts all end like this."""
 
     async def work() -> None:

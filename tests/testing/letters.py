@@ -3,6 +3,7 @@
 from runfold import Context, Retry, SyncContext, aio, task, wait
 
 sent: list[str] = []
+SIGNATURE = "Ada"
 
 
 @task
@@ -12,8 +13,8 @@ async def greet(name: str) -> str:
 
 
 @task
-def count(word: str) -> int:
-    return len(word)
+def sign(text: str) -> str:
+    return f"{text}, yours {SIGNATURE}"
 
 
 @task(retry=Retry(max_attempts=4, min_timeout_ms=3_600_000, max_timeout_ms=86_400_000, randomize=False))

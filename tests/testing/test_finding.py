@@ -2,16 +2,16 @@
 
 import sys
 from types import ModuleType
+from typing import Any
 
 import pytest
 
-import runfold
-from runfold import Task, task
+from runfold import Task, errors, task
 from runfold.testing.finding import Source, tasks_of
 from tests.testing import letters
 from tests.testing.letters import greet
 
-ALL = ["count", "greet", "remind", "remind_from_a_thread", "stubborn"]
+ALL = ["greet", "remind", "remind_from_a_thread", "sign", "stubborn"]
 
 
 def module(monkeypatch: pytest.MonkeyPatch, **names: object) -> ModuleType:
@@ -53,7 +53,7 @@ def test_two_tasks_with_one_id_are_refused() -> None:
 
 @pytest.mark.parametrize(
     ("sources", "place"),
-    [([], "There are no tasks in nothing"), ([runfold.errors], "There are no tasks in runfold.errors")],
+    [([], "There are no tasks in nothing"), ([errors], "There are no tasks in runfold.errors")],
 )
 def test_no_task_is_a_mistake(sources: list[Source], place: str) -> None:
     with pytest.raises(ValueError, match=place):
@@ -61,10 +61,10 @@ def test_no_task_is_a_mistake(sources: list[Source], place: str) -> None:
 
 
 def test_a_wrong_annotation_is_told_at_once() -> None:
-    def broken(payload):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
-        return payload
+    async def broken(_: Any) -> None: ...
 
-    broken.__annotations__ = {"payload": "Nothing"}
+    broken.__annotations__["_"] = "Nothing"
+    made: Task[Any, None] = Task(broken)
 
-    with pytest.raises(Exception, match="Nothing"):
-        tasks_of([Task(broken, id="broken")])
+    with pytest.raises(TypeError, match="Nothing"):
+        tasks_of([made])

@@ -3,8 +3,8 @@
 import asyncio
 import os
 import threading
-from collections.abc import Iterator
 from datetime import timedelta
+from itertools import pairwise
 
 import pytest
 
@@ -12,7 +12,7 @@ import runfold
 from runfold import Task, aio, task
 from runfold.testing import Clock, Serve, Worker, finished
 from tests.testing import letters
-from tests.testing.letters import count, greet, remind, remind_from_a_thread, stubborn
+from tests.testing.letters import greet, remind, remind_from_a_thread, sign, stubborn
 
 pytest_plugins = ["runfold.testing.plugin"]
 
@@ -20,10 +20,10 @@ DAY = timedelta(days=1)
 
 
 @pytest.fixture(autouse=True)
-def sent() -> Iterator[list[str]]:
+def sent() -> list[str]:
     """What was sent in this test: its tasks run in this process."""
     letters.sent.clear()
-    yield letters.sent
+    return letters.sent
 
 
 def test_a_task_runs(runfold_worker: Worker, sent: list[str]) -> None:
@@ -43,10 +43,11 @@ def test_what_is_patched_is_patched_for_tasks_of_both_kinds(
 ) -> None:
     heard: list[str] = []
     monkeypatch.setattr(letters, "sent", heard)
-    monkeypatch.setattr(letters, "len", lambda word: -1, raising=False)
+    monkeypatch.setattr(letters, "SIGNATURE", "Bob")
 
-    assert (finished(greet.trigger("Ada")).output, finished(count.trigger("Ada")).output) == ("Hello, Ada!", -1)
-    assert heard == ["Ada"]
+    finished(greet.trigger("Ada"))
+
+    assert (heard, finished(sign.trigger("Dear Ada")).output) == (["Ada"], "Dear Ada, yours Bob")
 
 
 def test_a_delay_of_a_day_is_over_when_the_clock_was_put_forward(
@@ -70,7 +71,7 @@ def test_all_back_offs_of_a_day_take_place(runfold_worker: Worker, runfold_clock
 
     run = finished(handle)
     starts = [each.started_at for each in run.attempts if each.started_at]
-    hours = [(later - earlier) // timedelta(hours=1) for earlier, later in zip(starts, starts[1:], strict=False)]
+    hours = [(later - earlier) // timedelta(hours=1) for earlier, later in pairwise(starts)]
     assert (run.output, hours) == (4, [1, 2, 4])
 
 

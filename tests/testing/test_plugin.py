@@ -1,4 +1,4 @@
-"""What users see of the plugin in a run of pytest: outcomes, what is shown of failures, and nothing that stays behind."""
+"""What users see of the plugin in a run of pytest: what it shows of failures, and that nothing stays behind."""
 
 import signal
 import subprocess
