@@ -7,11 +7,12 @@ import random
 import socket
 import sys
 
+import structlog
 import uvicorn
 
-from adapters.clock import SystemClock
+from adapters.clock import MovableClock, SystemClock
 from adapters.ids import Uuid7Ids
-from app.backends import open_database, open_lease, open_vault
+from app.backends import Database, open_database, open_lease, open_vault
 from app.connections import check_keys
 from app.environments import new_key
 from app.node import Node
@@ -19,7 +20,11 @@ from app.service import Service
 from app.settings import Settings, WrongSetting, address_of
 from app.web.application import create_application
 from app.web.forwarding import Forwarding, new_client
+from app.web.testing import TellingTime
 from domain.environment import PRODUCTION
+from domain.ports import START
+
+log = structlog.get_logger(__name__)
 
 # Long polls are answered well within it; what is left then is cut off.
 SHUTDOWN_SECONDS = 5
@@ -48,7 +53,10 @@ class _Server(uvicorn.Server):
 
 
 async def _serve(settings: Settings) -> None:
+    if settings.test_clock and settings.is_postgres:
+        raise WrongSetting("The setting RUNFOLD_TEST_CLOCK is for engines on a file: on PostgreSQL all time is real.")
     database = open_database(settings)
+    test_clock = _test_clock(database) if settings.test_clock else None
     listening = _listen(settings)
     host, port = listening.getsockname()[:2]
     lease = open_lease(settings, settings.node_url or address_of(settings.host, port))
@@ -60,7 +68,7 @@ async def _serve(settings: Settings) -> None:
         gc.collect()
         gc.freeze()
 
-    clock, ids, chance = SystemClock(), Uuid7Ids(), random.SystemRandom()
+    clock, ids, chance = test_clock or SystemClock(), Uuid7Ids(), random.SystemRandom()
     apart = settings.follower == "process"
     node = Node(
         database,
@@ -76,8 +84,8 @@ async def _serve(settings: Settings) -> None:
     try:
         await node.start()
         async with new_client() as client:
-            routes = create_application(lambda: node.reader, settings.admin_key, settings.api_url)
-            application = Forwarding(routes, node, client)
+            routes = create_application(lambda: node.reader, settings.admin_key, settings.api_url, test_clock)
+            application = Forwarding(TellingTime(routes, test_clock) if test_clock else routes, node, client)
             config = uvicorn.Config(
                 application,
                 log_config=None,
@@ -89,6 +97,15 @@ async def _serve(settings: Settings) -> None:
             await _Server(config, node).serve(sockets=[listening])
     finally:
         await node.stop()
+
+
+def _test_clock(database: Database) -> MovableClock:
+    """A clock that can be moved, for a new ledger only: what was recorded at a time that was made up stays so."""
+    if database.ledger.head() != START:
+        database.close()
+        raise WrongSetting("The setting RUNFOLD_TEST_CLOCK takes a new file: the ledger holds events of real time.")
+    log.warning("the clock of this engine can be moved: it is for tests only")
+    return MovableClock()
 
 
 def _listen(settings: Settings) -> socket.socket:

@@ -43,6 +43,7 @@ class Settings(BaseSettings):
     host: str = "127.0.0.1"
     port: int = Field(default=7650, ge=0, le=65_535)
     lease_ms: int = Field(default=30_000, ge=500)
+    test_clock: bool = False
     follower: Literal["thread", "process"] = "thread"
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["console", "json"] | None = None

@@ -10,11 +10,11 @@ Nothing is answered before the events that it rests on are committed; a batch th
 """
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from domain import batch as batches
-from domain import batching, lifecycle
+from domain import batching, lifecycle, rest
 from domain import waitpoint as waitpoints
 from domain.asking import asked_by, leads_to
 from domain.batch import Batch
@@ -27,6 +27,7 @@ from domain.lifecycle import WAIT, Deadline
 from domain.memory import Memory
 from domain.releasing import Releases
 from domain.run import Run
+from domain.sessions import Session
 from domain.states import State, evolve
 from domain.turns import Turns
 from domain.waitpoint import Waitpoint
@@ -167,6 +168,17 @@ class Engine:
     def in_flight(self, stream: str) -> bool:
         """Whether the batch that is being committed changes this aggregate."""
         return self._draft is not None and self._draft.touches(stream)
+
+    def at_work(self, now: Now) -> set[str] | None:
+        """What goes on and is not committed, handed out, ended or judged yet; None while a batch is in flight."""
+        if self._draft is not None or not self.is_idle:
+            return None
+        return {*rest.at_work(self.memory, self._turns, now.mono), *self.unjudged(), *self.memory.bulks}
+
+    @property
+    def sessions(self) -> Collection[Session]:
+        """The workers that are connected."""
+        return self._turns.sessions
 
     @property
     def is_idle(self) -> bool:

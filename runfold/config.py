@@ -1,7 +1,9 @@
 """Where the engine is and which key opens it: `configure()`, the environment, or what `runfold dev` left behind."""
 
 import os
-from dataclasses import dataclass
+from collections.abc import Generator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from runfold.errors import ConfigurationError
@@ -29,6 +31,17 @@ def configure(*, api_url: str | None = None, secret_key: str | None = None) -> N
     """Set the engine's address or the key for this process; None leaves a value to the environment."""
     _configured.api_url = api_url
     _configured.secret_key = secret_key
+
+
+@contextmanager
+def configured(settings: Settings) -> Generator[None]:
+    """Go by these settings, and afterwards by those from before."""
+    before = replace(_configured)
+    configure(api_url=settings.api_url, secret_key=settings.secret_key)
+    try:
+        yield
+    finally:
+        configure(api_url=before.api_url, secret_key=before.secret_key)
 
 
 def current_settings() -> Settings:

@@ -19,12 +19,17 @@ def main() -> NoReturn:
             _start_engine(arguments)
 
 
-def _start_engine(arguments: list[str]) -> NoReturn:
+def program(module: str, *arguments: str) -> tuple[list[str], dict[str, str]]:
+    """The command that starts a program of the engine, and the environment that it needs."""
     # -P keeps the user's folder, which may well have an app/ too, off the engine's path.
-    command = [sys.executable, "-P", "-m", "app", *arguments]
+    command = [sys.executable, "-P", "-m", module, *arguments]
     # First the rooms; what the user has there is for the workers that the engine's program starts.
     paths = [str(_rooms()), *filter(None, [os.environ.get("PYTHONPATH")])]
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
+    return command, {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
+
+
+def _start_engine(arguments: list[str]) -> NoReturn:
+    command, environment = program("app", *arguments)
     if os.name == "posix":
         # The engine takes the place of this process, so that signals meant for it arrive.
         os.execve(sys.executable, command, environment)  # noqa: S606 (no shell is what we want)

@@ -9,6 +9,7 @@ from starlette.routing import Route
 
 from app.environments import digest_of
 from app.metrics import Metrics
+from app.moving import MovableClock
 from app.reader import Reader
 from app.web import (
     annotating,
@@ -25,6 +26,7 @@ from app.web import (
     queues,
     registering,
     runs,
+    testing,
     tokens,
     triggering,
     worker,
@@ -60,12 +62,16 @@ HOT: dict[str, Endpoint] = {
 
 
 def create_application(
-    reader_now: Callable[[], Reader], admin_key: str | None = None, public_url: str | None = None
+    reader_now: Callable[[], Reader],
+    admin_key: str | None = None,
+    public_url: str | None = None,
+    test_clock: MovableClock | None = None,
 ) -> FastAPI:
     """All routes, answered by what `reader_now` gives: an engine, or a standby, which can only be read.
 
     `admin_key` opens all environments to whoever makes them and their keys; without one nobody does. `public_url` is
-    where others find the API, without one where the client of a request did.
+    where others find the API, without one where the client of a request did. Routes that move the clock are there only
+    with a `test_clock`.
     """
     application = FastAPI(
         title="Runfold",
@@ -84,6 +90,8 @@ def create_application(
     application.router.routes += [_plain(path, endpoint) for path, endpoint in HOT.items()]
     for room in ROOMS:
         application.include_router(room.router)
+    if test_clock is not None:
+        application.include_router(testing.router_for(test_clock))
     generate = application.openapi
 
     def openapi() -> dict[str, Any]:

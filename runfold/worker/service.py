@@ -2,13 +2,13 @@
 
 import asyncio
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from runfold.definition import Task
 from runfold.worker.children import Children
 from runfold.worker.connection import Connection
-from runfold.worker.holding import FREEZE_SECONDS, Holding
+from runfold.worker.holding import FREEZE_SECONDS, Holding, now_ms
 from runfold.worker.turns import Turns
 
 if TYPE_CHECKING:
@@ -32,6 +32,7 @@ class Worker:
         spans: "Spans | None" = None,
         machines: Sequence[str] = (),
         freeze_seconds: float = FREEZE_SECONDS,
+        clock: Callable[[], int] = now_ms,
     ) -> None:
         self._tasks = tasks
         self._connection = connection
@@ -39,7 +40,13 @@ class Worker:
         self._concurrency = concurrency
         self._machines = machines
         self._holding = Holding(
-            tasks, children, concurrency, spans=spans, fetch=connection.journal, freeze_seconds=freeze_seconds
+            tasks,
+            children,
+            concurrency,
+            clock=clock,
+            spans=spans,
+            fetch=connection.journal,
+            freeze_seconds=freeze_seconds,
         )
 
     async def run(self, stop: asyncio.Event, grace_seconds: float) -> bool:

@@ -46,6 +46,9 @@ class ManualClock:
     def now(self) -> Now:
         return Now(self.wall, self.mono)
 
+    def move_to(self, wall: int) -> None:
+        self.wall = max(self.wall, wall)
+
 
 class Engine:
     """A running service, a client that has the key of one environment, and that environment's one worker."""

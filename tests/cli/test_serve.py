@@ -40,6 +40,10 @@ def test_a_second_engine_on_a_ledger_is_refused(installation: Installation, tmp_
             {"RUNFOLD_DATABASE_URL": "sqlite:////dev/null/x.db"},
             "The setting RUNFOLD_DATABASE_URL names a file in /dev/null",
         ),
+        (
+            {"RUNFOLD_TEST_CLOCK": "1", "RUNFOLD_DATABASE_URL": "postgresql://localhost/production"},
+            "The setting RUNFOLD_TEST_CLOCK is for engines on a file: ",
+        ),
     ],
 )
 def test_a_wrong_setting_stops_the_start(
@@ -50,6 +54,15 @@ def test_a_wrong_setting_stops_the_start(
     assert done.stdout == ""
     assert done.stderr.startswith(sentence)
     assert len(done.stderr.splitlines()) == 1
+
+
+def test_no_clock_is_moved_under_a_ledger_that_holds_events(installation: Installation, tmp_path: Path) -> None:
+    with installation.start("serve", cwd=tmp_path, RUNFOLD_PORT="0") as engine:
+        engine.line(), engine.line()
+
+    done = installation.run("serve", cwd=tmp_path, code=2, RUNFOLD_PORT="0", RUNFOLD_TEST_CLOCK="1")
+
+    assert done.stderr == ("The setting RUNFOLD_TEST_CLOCK takes a new file: the ledger holds events of real time.\n")
 
 
 def test_help_has_all_commands(installation: Installation, tmp_path: Path) -> None:

@@ -83,6 +83,29 @@ def test_a_worker_imports_the_users_packages(installed: Path, users_folder: Path
     assert answer == f"{users_folder / 'app' / '__init__.py'}\n"
 
 
+def test_pytest_finds_the_fixtures_and_they_find_the_engine(installed: Path, users_folder: Path) -> None:
+    (users_folder / "jobs.py").write_text(
+        "import app\nfrom runfold import task\n\n@task\nasync def whose(_: None) -> str:\n    return app.__file__"
+    )
+    (users_folder / "test_jobs.py").write_text(
+        "from jobs import whose\nfrom runfold.testing import finished\n\n"
+        "def test_whose(runfold_worker, runfold_clock):\n"
+        "    handle = whose.trigger(None, delay='1d')\n"
+        "    runfold_clock.advance('1d')\n"
+        f"    assert finished(handle).output == {str(users_folder / 'app' / '__init__.py')!r}"
+    )
+
+    answer = _run(installed / "bin" / "python", "-m", "pytest", "-p", "no:cacheprovider", cwd=users_folder)
+
+    assert "1 passed" in answer
+
+
+def test_users_without_pytest_can_import_all_but_the_plugin(installed: Path, users_folder: Path) -> None:
+    script = "import sys; sys.modules['pytest'] = None; from runfold.testing import Clock; print(Clock.__name__)"
+
+    assert _run(installed / "bin" / "python", "-c", script, cwd=users_folder) == "Clock\n"
+
+
 @pytest.mark.parametrize("room", ["domain", "projections", "adapters", "app"])
 def test_no_room_can_be_imported(installed: Path, tmp_path: Path, room: str) -> None:
     script = f"import importlib.util; print(importlib.util.find_spec({room!r}))"
