@@ -7,6 +7,7 @@ from msgspec import json
 from domain import commands as c
 from domain import events as e
 from domain.annotations import TAGS_MAX
+from domain.attempts import REPORTS, Report
 from domain.commands import Accepted, Turn, TurnAnswer
 from domain.draft import Answer
 from domain.errors import InvalidInput, NotFound, Refused, RunfoldError
@@ -16,6 +17,14 @@ from domain.run import Run
 from tests.simulation.log_check import LogCheck
 from tests.simulation.rules import rule
 from tests.simulation.run_facts import RunFacts
+
+
+CLOSED_BY = {
+    "frozen": {"frozen", "released"},
+    "released": {"frozen", "released"},
+    "crashed": {"crashed", "frozen"},
+}
+"""What such a report may have closed an attempt as, beside its own kind: it depends on what the run waited for."""
 
 
 class AnswerCheck:
@@ -28,6 +37,8 @@ class AnswerCheck:
         self._turns: dict[str, dict[int, TurnAnswer]] = {}
         self._received: dict[str, int] = {}
         self._heard: dict[str, int] = {}
+        self._counted: set[tuple[str, int, str]] = set()
+        """The reports that closed an attempt."""
 
     def begin_anew(self) -> None:
         """The engine knows no earlier answers to turns."""
@@ -65,6 +76,10 @@ class AnswerCheck:
                 self._check_annotation(command, answer)
             case c.PauseQueue() | c.ResumeQueue() | c.OverrideQueueLimit() | c.ResetQueueLimit():
                 self._check_control(command)
+            case c.CreateWaitpoint():
+                rule(answer.waitpoint in self._log.tokens, "%s is said to be made", answer)
+            case c.CompleteWaitpoint(waitpoint=token):
+                rule(bool(self._log.tokens.get(token)), "%s is said to be completed", token)
             case Turn():
                 self._check_turn(command, answer)
             case _:
@@ -112,16 +127,29 @@ class AnswerCheck:
         rule(before == answer, "turn %d got %s, and now %s", turn.sequence, before, answer)
         for hand in answer.runs:
             rule(self._facts(hand.run).handed.get(hand.token) == turn.session, "%s is not in the ledger", hand)
+        for woken in answer.woken:
+            made = self._facts(woken.run).journal.entries[woken.completed.wait]
+            rule(made.completed == woken.completed, "%s is told, and in the ledger it is %s", woken, made)
         refused = {(said.run, said.token) for said in answer.refused}
         for said in turn.reports:
             if (said.run, said.token) in refused:
                 is_open = self._run(said.run).token == said.token
                 rule(not is_open, "%s of %s is refused, but attempt %d is open", said.kind, said.run, said.token)
+                again = (said.run, said.token, said.kind) in self._counted
+                rule(not again, "%s of %s, attempt %d, is refused, and counted before", said.kind, said.run, said.token)
             else:
-                # The start of an attempt may come after its end, and is then part of it.
-                reported = {kind for token, kind in self._facts(said.run).reported if token == said.token}
-                is_there = bool(reported) if said.kind == "started" else said.kind in reported
+                is_there = self._is_committed(said)
                 rule(is_there, "%s of %s, attempt %d, is said to be committed", said.kind, said.run, said.token)
+                if said.kind in REPORTS:
+                    self._counted.add((said.run, said.token, said.kind))
+
+    def _is_committed(self, said: Report) -> bool:
+        facts = self._facts(said.run)
+        if said.journaled is not None:
+            return said.journaled.entry is None or said.journaled.entry.index < len(facts.journal.entries)
+        reported = {kind for token, kind in facts.reported if token == said.token}
+        # The start of an attempt may come after its end, and is then part of it.
+        return bool(reported) if said.kind == "started" else bool(reported & CLOSED_BY.get(said.kind, {said.kind}))
 
     def _facts(self, run: str) -> RunFacts:
         rule(run in self._log.runs, "%s is not in the ledger", run)

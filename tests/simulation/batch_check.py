@@ -56,6 +56,15 @@ class BatchCheck:
             case _:
                 pass
 
+    def is_over(self, batch: str) -> bool | None:
+        """Whether a batch is over; None if there is no such one."""
+        facts = self._batches.get(batch)
+        return facts.is_over if facts else None
+
+    def runs_of(self, batch: str) -> list[str]:
+        """The runs of a batch, in the order of their items."""
+        return [run for _, run in sorted(self._batches[batch].runs.items())]
+
     def known(self, batch: str) -> set[int]:
         """The indexes of which it is known what became of them."""
         facts = self._batches[batch]

@@ -1,5 +1,6 @@
 """What goes wrong, how often: each seed draws which faults it has, so that each is also seen without the others."""
 
+from collections.abc import Mapping
 from enum import StrEnum
 
 from tests.simulation.world import World
@@ -26,6 +27,8 @@ class Fault(StrEnum):
     WORKER_CRASH = "a worker dies"
     WORKER_PAUSE = "a worker stops for a while"
     CLOCK_STEP = "the wall clock is set"
+    # of code, at each boundary of a step: before its body, behind that, and behind its report
+    CODE_DIES = "a process, or all of its worker, dies in the code of a run"
 
 
 MOST = {
@@ -45,6 +48,8 @@ MOST = {
     Fault.WORKER_PAUSE: 0.4,
     Fault.CLOCK_STEP: 0.06,
 }
+MOST_OF_CODE = MOST | {Fault.CODE_DIES: 0.06}
+"""Where workers execute code step by step."""
 OF_A_COMMIT = (
     Fault.COMMIT_REFUSED,
     Fault.COMMIT_GONE,
@@ -64,9 +69,9 @@ OF_A_MACHINE = (
 class Faults:
     """The faults of one seed, until they are over."""
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: World, most: Mapping[Fault, float] = MOST) -> None:
         self._world = world
-        self._rates = {fault: most * world.chance.random() for fault, most in MOST.items() if world.happens(0.5)}
+        self._rates = {fault: rate * world.chance.random() for fault, rate in most.items() if world.happens(0.5)}
         world.tell("faults: %s", "; ".join(f"{fault} ({rate:.3f})" for fault, rate in self._rates.items()))
 
     def strikes(self, fault: Fault) -> bool:

@@ -52,6 +52,8 @@ class LeaseCheck:
                     rule(had >= most, "%s: timed out after %d of %d ms", recorded.stream, had, most)
                 case e.RunEnqueued(reason="lost"):
                     self._check_loss(recorded, now)
+                case e.RunFrozen() if recorded.cause == "lease":
+                    self._check_loss(recorded, now)
                 case e.AttemptFailed() as failed if failed.error.code == e.WORKER_LOST:
                     self._check_loss(recorded, now)
                 case _:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from domain import events as e
 from domain import states
 from domain.environment import Environment
-from domain.events import Recorded, RunDequeued, RunEvent
+from domain.events import Recorded, RunDequeued, RunEvent, RunResumed
 from domain.keys import Key, holds
 from domain.ready import Kind, Slots, slots_of
 from domain.run import Run
@@ -26,7 +26,9 @@ class LogCheck:
         self.batches = BatchCheck(self.runs)
         self.unfinished: set[str] = set()
         self.open: dict[Slots, set[str]] = {}
-        """The runs with an open attempt, by the slots that they take."""
+        """The runs with an open attempt that does not wait, by the slots that they take."""
+        self.tokens: dict[str, bool] = {}
+        """The tokens that were made, and whether they are over."""
         self.queues = QueueFacts()
         self._position = 0
         self._recorded_at = 0
@@ -43,12 +45,21 @@ class LogCheck:
             elif not isinstance(recorded.event, RunEvent):
                 self.queues.follow(recorded)
                 self.batches.follow(recorded.stream, recorded.event)
+                self._follow_token(recorded)
             self.states[recorded.stream] = states.evolve(before, recorded)
         self.batches.check_commit()
+        for run in self.unfinished:
+            self.runs[run].journal.check_commit()
         for recorded in batch:
             facts = self.runs.get(recorded.stream)
             rule(not facts or facts.is_settled, "%s: nobody decided what follows the failure", recorded.stream)
         self.queues.end_batch()
+
+    def is_over(self, stream: str) -> bool | None:
+        """Whether a run, a batch or a token is over; None if there is no such thing."""
+        if stream in self.runs:
+            return self.runs[stream].ended is not None
+        return self.tokens[stream] if stream in self.tokens else self.batches.is_over(stream)
 
     def open_in_all(self, environment: str) -> int:
         """How many attempts of the environment are open."""
@@ -69,21 +80,34 @@ class LogCheck:
         run = recorded.stream
         if isinstance(event, e.RunTriggered):
             rule(run not in self.runs, "%s is triggered twice", run)
-            self.runs[run] = RunFacts(run, event)
+            self.runs[run] = RunFacts(run, event, self.is_over)
             self.unfinished.add(run)
+            if event.parent and event.idempotency_key:
+                self.runs[event.parent].journal.add_child(event.idempotency_key, run)
             return
         rule(run in self.runs, "%s: %s before it was triggered", run, event)
         environment = self.states[recorded.environment]
         assert isinstance(environment, Environment)
         facts = self.runs[run]
-        was_open = facts.attempt is not None
-        if isinstance(event, RunDequeued):
+        had_slot = facts.takes_slot
+        if isinstance(event, RunDequeued | RunResumed):
             self._check_order(run)
         facts.follow(recorded, event, environment)
-        if was_open != (facts.attempt is not None):
+        if had_slot != facts.takes_slot:
             self._check_slots(recorded, facts, environment)
         if facts.ended:
             self.unfinished.discard(run)
+
+    def _follow_token(self, recorded: Recorded) -> None:
+        match recorded.event:
+            case e.WaitpointCreated():
+                rule(recorded.stream not in self.tokens, "%s is made twice", recorded.stream)
+                self.tokens[recorded.stream] = False
+            case e.WaitpointCompleted() | e.WaitpointTimedOut():
+                rule(self.tokens[recorded.stream] is False, "%s is over twice: %s", recorded.stream, recorded.event)
+                self.tokens[recorded.stream] = True
+            case _:
+                pass
 
     def _check_order(self, run: str) -> None:
         """First come, first served among the ready runs that compete for the same slots and the same workers."""
@@ -91,13 +115,13 @@ class LogCheck:
         assert isinstance(first, Run)
         for other in self.unfinished:
             state = self.states[other]
-            if isinstance(state, Run) and state.status is Status.QUEUED and _lane_of(state) == _lane_of(first):
+            if isinstance(state, Run) and is_ready(state) and _lane_of(state) == _lane_of(first):
                 rule(_place_of(first) <= _place_of(state), "%s is handed out before %s", first, state)
 
     def _check_slots(self, recorded: Recorded, facts: RunFacts, environment: Environment) -> None:
         queue = facts.triggered.queue
         taken = self.open.setdefault(Slots(environment.id, queue, facts.triggered.concurrency_key), set())
-        if facts.attempt is None:
+        if not facts.takes_slot:
             taken.remove(recorded.stream)
             return
         taken.add(recorded.stream)
@@ -105,7 +129,7 @@ class LogCheck:
         rule(limit is None or len(taken) <= limit, "%d runs of queue %s run, its limit is %s", len(taken), queue, limit)
         in_all, most = self.open_in_all(environment.id), self.queues.most
         rule(most is None or in_all <= most, "%d runs of the environment run, its limit is %s", in_all, most)
-        self.queues.follow_start(recorded, queue, environment)
+        self.queues.follow_start(recorded, queue, environment, is_first=not facts.goes_on)
 
     def _check_claim(self, key: Key, recorded: Recorded) -> None:
         target = key.stands_for(recorded.recorded_at)
@@ -115,8 +139,14 @@ class LogCheck:
         rule(target is None or is_freed, "%s stands for %s, and there is %s", key.id, target, recorded.event)
 
 
+def is_ready(run: Run) -> bool:
+    """Whether it may go on as soon as there is a slot."""
+    return run.status is Status.QUEUED or run.is_awake
+
+
 def _lane_of(run: Run) -> tuple[Slots, Kind]:
-    return slots_of(run), Kind(run.task, run.lock, run.last_version, run.machine)
+    worker = run.worker if run.is_awake else None
+    return slots_of(run), Kind(run.task, run.lock, run.last_version, run.machine, worker)
 
 
 def _place_of(run: Run) -> tuple[int, str]:

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 
 from domain import batch as batches
 from domain import states
+from domain import waitpoint as waitpoints
 from domain.batch import Batch
 from domain.eligibility import eligible
 from domain.engine import Engine
@@ -16,8 +17,13 @@ from domain.ready import slots_of
 from domain.run import Run
 from domain.states import State
 from domain.status import Status
-from tests.simulation.log_check import LogCheck
+from domain.waitpoint import Waitpoint
+from tests.simulation.log_check import LogCheck, is_ready
 from tests.simulation.rules import rule
+
+
+def _waiters_of(memory: Memory) -> dict[str, dict[str, None]]:
+    return memory.waiters._by_target  # pyright: ignore[reportPrivateUsage]
 
 
 class MemoryCheck:
@@ -46,18 +52,25 @@ class MemoryCheck:
                 workers.setdefault(run.worker, set()).add(run.id)
         rule(memory.worker_runs == workers, "workers have %s, in the ledger %s", memory.worker_runs, workers)
         for environment, queue in {(run.environment, run.queue) for run in runs}:
-            ready = sum(run.queue == queue and run.status is Status.QUEUED for run in runs)
+            ready = sum(run.queue == queue and is_ready(run) for run in runs)
             found = memory.ready.depth(environment, queue)
             rule(found == ready, "%d runs of %s are ready, in the ledger %d", found, queue, ready)
         self._check_batches(memory, expected.values())
+        self._check_waiters(memory, runs)
         deadlines = [deadline_of(run) for run in runs]
         deadlines += [batches.deadline_of(state) for state in expected.values() if isinstance(state, Batch)]
+        deadlines += [waitpoints.deadline_of(state) for state in expected.values() if isinstance(state, Waitpoint)]
         due = min((deadline.at for deadline in deadlines if deadline), default=None)
         timer = memory.next_due()
         rule(due is None or (timer is not None and timer <= due), "next timer at %s, next deadline at %s", timer, due)
 
     def check_rest(self, engine: Engine, now: int) -> None:
         """The engine finds nothing to do: nobody who may start waits while a worker wants it. Raises Violation."""
+        for stream in self._log.unfinished:
+            self._log.runs[stream].journal.check_time(now)
+            run = self._log.states[stream]
+            goes_on = isinstance(run, Run) and run.is_awake and self._may_start(run, now)
+            rule(not goes_on, "%s waits, its wait is over, its queue is open, and there is a slot", stream)
         turns = engine._turns  # pyright: ignore[reportPrivateUsage]
         wanting = [each for each in turns.sessions if each.sequence and each.want > len(each.runs)]
         for stream in sorted(self._log.unfinished) if wanting else ():
@@ -80,6 +93,18 @@ class MemoryCheck:
             and (limit is None or len(log.open.get(slots, ())) < limit)
             and (most is None or log.open_in_all(environment.id) < most)
         )
+
+    def _check_waiters(self, memory: Memory, runs: list[Run]) -> None:
+        waiting: dict[str, set[str]] = {}
+        for run in runs:
+            for target in {target for wait in run.waits for target in wait.targets}:
+                waiting.setdefault(target, set()).add(run.id)
+        found = {target: set(waiters) for target, waiters in _waiters_of(memory).items()}
+        rule(found == waiting, "the waiters are %s, in the ledger %s", found, waiting)
+        kept = {run.worker for run in runs if run.is_awake}
+        for environment in {run.environment for run in runs}:
+            workers = {kind.worker for kind in memory.ready.kinds(environment) if kind.worker}
+            rule(workers <= kept, "%s are said to keep the processes of ready runs, and %s do", workers, kept)
 
     def _check_batches(self, memory: Memory, kept: Iterable[State]) -> None:
         unfinished: dict[str, dict[str, None]] = {}

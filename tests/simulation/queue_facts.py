@@ -45,11 +45,11 @@ class QueueFacts:
             case _:
                 pass
 
-    def follow_start(self, recorded: Recorded, queue: str, environment: Environment) -> None:
-        """A run of the queue was handed out."""
+    def follow_start(self, recorded: Recorded, queue: str, environment: Environment, *, is_first: bool) -> None:
+        """A run of the queue was handed out, or goes on after a wait, which is not counted as a start."""
         rule(queue not in self.paused, "%s starts in queue %s, which is paused", recorded.stream, queue)
         rate = _declared(environment, queue).rate_limit
-        if rate is None:
+        if rate is None or not is_first:
             return
         starts = self._starts.setdefault(queue, [])
         starts.append(recorded.recorded_at)

@@ -6,6 +6,7 @@ from domain import events as e
 from domain.environment import Environment
 from domain.events import Recorded, RunEvent
 from domain.retry import ONCE, Retry
+from tests.simulation.journal_facts import IsOver, JournalFacts
 from tests.simulation.rules import rule
 
 ANNOTATIONS = (e.LateResultRefused, e.TagsAdded, e.MetadataUpdated)
@@ -21,7 +22,7 @@ ENDS: dict[type[RunEvent], str] = {
     e.PayloadRejected: "rejected",
     e.AuthUnresolved: "unresolved",
 }
-REPORTS = {"succeeded", "failed", "crashed", "released"}
+REPORTS = {"succeeded", "failed", "crashed", "released", "frozen"}
 HOLDS: dict[type[RunEvent], str] = {
     e.RunHeldForVersion: "version",
     e.RunHeldForAuth: "auth",
@@ -35,8 +36,9 @@ CODES = {e.WORKER_LOST: "lost", e.PROCESS_DIED: "crashed", e.OUT_OF_MEMORY: "cra
 class RunFacts:
     """What the log tells of one run, and what may come next."""
 
-    def __init__(self, run: str, triggered: e.RunTriggered) -> None:
+    def __init__(self, run: str, triggered: e.RunTriggered, is_over: IsOver) -> None:
         self.run = run
+        self.journal = JournalFacts(run, is_over)
         self.triggered = triggered
         self.attempt: e.RunDequeued | None = None
         """The open attempt."""
@@ -45,11 +47,19 @@ class RunFacts:
         """Which worker each token was given to."""
         self.reported: set[tuple[int, str]] = set()
         """The reports that counted, by token and kind."""
+        self.closed: dict[int, str] = {}
+        """What closed each attempt."""
+        self.number = 0
+        """How many attempts have started."""
+        self.is_blocked = False
+        """Whether nothing goes on in it but waits."""
+        self._is_suspended = False
+        """Whether the attempt is to go on, though it is not open."""
+        self._is_frozen = False
         self._held_for: str | None = None
         """The gate that holds it."""
         self._started = False
         self._token = 0
-        self._number = 0
         self._version: str | None = None
         self._failures = 0
         self._failed: e.AttemptFailed | None = None
@@ -64,9 +74,20 @@ class RunFacts:
         """Whether it is decided what follows the last failure."""
         return self._failed is None
 
+    @property
+    def takes_slot(self) -> bool:
+        """Whether its attempt is open and does not wait."""
+        return self.attempt is not None and not self.is_blocked
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether what the open attempt does is no start, but goes on where it was."""
+        return self._is_suspended or self._started
+
     def follow(self, recorded: Recorded, event: RunEvent, environment: Environment) -> None:
         """Check the next event."""
         rule(not self.ended or isinstance(event, ANNOTATIONS), "%s: %s follows %s", self.run, event, self.ended)
+        self.journal.follow(recorded, event, self.number)
         match event:
             case e.RunDequeued():
                 rule(self.attempt is None, "%s: %s while %s is open", self.run, event, self.attempt)
@@ -86,9 +107,11 @@ class RunFacts:
             case e.RunEnqueued():
                 self._follow_enqueued(recorded, event)
             case e.RunExpired():
-                rule(not self._number and not self.attempt, "%s: expired after its start", self.run)
+                rule(not self.number and not self.attempt, "%s: expired after its start", self.run)
             case e.LateResultRefused():
                 self._follow_refusal(event)
+            case e.RunBlocked() | e.RunResumed() | e.RunFrozen() | e.AttemptResumed():
+                self._follow_wait(recorded, event)
             case _:
                 self._follow_gate(event)
         if type(event) in ENDS:
@@ -104,16 +127,38 @@ class RunFacts:
         by = {"timer", f"worker:{attempt.worker}"} if attempt else set[str]()
         rule(recorded.actor in by, "%s: %s by %s, but %s is open", self.run, event, recorded.actor, attempt)
         is_start = isinstance(event, e.AttemptStarted)
+        rule(not (is_start and self._is_suspended), "%s: %s, but the last one is to go on", self.run, event)
         rule(self._started != is_start, "%s: %s out of turn", self.run, event)
         self._started = True
-        self._number += is_start
+        self.number += is_start
         if is_start:
             self.reported.add((event.token, "started"))
-        rule(event.number == self._number, "%s: %s is attempt %d", self.run, event, self._number)
+        rule(event.number == self.number, "%s: %s is attempt %d", self.run, event, self.number)
         if isinstance(event, e.AttemptFailed):
             self._failures += 1
             self._failed = event
             self._close(CODES.get(event.error.code or "", "failed"))
+            self._is_suspended = False
+
+    def _follow_wait(
+        self, recorded: Recorded, event: e.RunBlocked | e.RunResumed | e.RunFrozen | e.AttemptResumed
+    ) -> None:
+        attempt, is_resumed = self.attempt, isinstance(event, e.AttemptResumed)
+        rule(attempt is not None, "%s: %s, but no attempt is open", self.run, event)
+        rule(self._started != is_resumed, "%s: %s out of turn", self.run, event)
+        match event:
+            case e.AttemptResumed():
+                is_same = self._is_suspended and event.number == self.number and event.token == self._token
+                rule(is_same, "%s: %s, but attempt %d is not to go on", self.run, event, self.number)
+                self._started, self._is_suspended = True, False
+                self.reported.add((event.token, "started"))
+            case e.RunFrozen():
+                self._close("frozen")
+                self._is_frozen = True
+            case _:
+                blocks = isinstance(event, e.RunBlocked)
+                rule(self.is_blocked != blocks, "%s: %s, and it is blocked: %s", self.run, event, self.is_blocked)
+                self.is_blocked = blocks
 
     def _follow_retry(self, recorded: Recorded, event: e.RetryScheduled, environment: Environment) -> None:
         rule(self._failed is not None and self._failed.retryable, "%s: %s without a failure", self.run, event)
@@ -134,8 +179,13 @@ class RunFacts:
             early = self._due - recorded.recorded_at
             rule(early <= 0, "%s: enqueued %d ms early", self.run, early)
             return
+        if event.reason == "resumed":
+            rule(self._is_frozen, "%s: %s, and it is not frozen", self.run, event)
+            self._is_frozen = False
+            return
         rule(self.attempt is not None, "%s: %s without an open attempt", self.run, event)
-        rule(event.reason == "released" or not self._started, "%s: lost after its start without a failure", self.run)
+        goes_on = event.reason == "released" or bool(self.journal.entries)
+        rule(goes_on or not self._started, "%s: lost after its start without a failure", self.run)
         self._close(event.reason)
 
     def _follow_gate(self, event: RunEvent) -> None:
@@ -170,6 +220,8 @@ class RunFacts:
     def _close(self, closed_by: str) -> None:
         if self.attempt:
             self.reported.add((self.attempt.token, closed_by))
+            self.closed[self.attempt.token] = closed_by
             if closed_by in REPORTS:
                 self._closed_by_report.add(self.attempt.token)
-            self.attempt = None
+            self._is_suspended = self._is_suspended or (self._started and bool(self.journal.entries))
+            self.attempt, self.is_blocked = None, False

@@ -17,7 +17,7 @@ PATIENCE_MS = 6_000
 """After so long without an answer a call counts as failed; the engine holds a turn for less."""
 SLOWNESS_MS = (5, 50, 3_000, 15_000)
 """How long tasks take at most."""
-FINAL = {"succeeded", "failed", "crashed", "released"}
+FINAL = {"succeeded", "failed", "crashed", "released", "frozen"}
 
 
 class Code(Struct, frozen=True):
@@ -87,12 +87,27 @@ class Worker:
 
     def _pump(self) -> None:
         """Keep one turn waiting for work, and send what there is to report beside it."""
-        while len(self._under_way) < 2 and (self._outbox or not self._under_way):
-            is_idle = not self._outbox and not self._under_way
+        while self.is_alive and len(self._under_way) < 2:
+            reports = self._take_reports()
+            if not reports and self._under_way:
+                return
+            is_idle = not reports and not self._under_way
             self._sequence += 1
-            self._under_way[self._sequence] = tuple(self._outbox)
-            self._outbox = []
+            self._under_way[self._sequence] = reports
             self._send(self._sequence, holds=is_idle)
+
+    def _take_reports(self) -> tuple[Report, ...]:
+        """What can be said now."""
+        reports, self._outbox = tuple(self._outbox), []
+        return reports
+
+    def _wanted(self) -> int:
+        """How many runs it could take."""
+        return max(0, self._capacity - len(self.held))
+
+    def _open_waits(self) -> tuple[tuple[str, int, tuple[int, ...]], ...]:
+        """For what the code of its runs waits."""
+        return ()
 
     def _send(self, sequence: int, *, holds: bool) -> None:
         wall = self._world.now().wall
@@ -105,8 +120,9 @@ class Worker:
             version=self._version,
             sequence=sequence,
             received=self._received,
-            want=max(0, self._capacity - len(self.held)),
+            want=self._wanted(),
             holds=tuple(self.held) if holds else None,
+            waits=self._open_waits() if holds else (),
             reports=self._under_way[sequence],
         )
         self._world.tell("%s: turn %d %s holds %s", self.session, sequence, _brief(turn.reports), turn.holds)
@@ -130,6 +146,8 @@ class Worker:
         for said in self._under_way.pop(sequence):
             if said.kind in FINAL or (said.run, said.token) in refused:
                 self.held.pop((said.run, said.token), None)
+            else:
+                self._committed(said)
         self._forget(refused | {(cancel.run, cancel.token) for cancel in answer.cancels})
         self._answered.add(sequence)
         while self._received + 1 in self._answered:
@@ -137,6 +155,13 @@ class Worker:
             self._answered.remove(self._received)
         for run in answer.runs:
             self._begin(run)
+        self._hear_woken(answer)
+
+    def _committed(self, said: Report) -> None:
+        """Something was said that leaves the attempt open, and it is committed."""
+
+    def _hear_woken(self, answer: TurnAnswer) -> None:
+        """Some waits are over."""
 
     def _forget(self, attempts: Iterable[tuple[str, int]]) -> None:
         for attempt in attempts:

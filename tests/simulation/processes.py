@@ -1,0 +1,304 @@
+"""The process in which a worker executes the code of one attempt, by the journal of its run."""
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any, Protocol
+
+from msgspec import Raw, Struct, json
+
+from app.journal import JournalEntry
+from domain.commands import HandOut
+from domain.events import Entry
+from domain.journal import Journaled
+from tests.simulation.code import (
+    Ask,
+    AttemptFails,
+    Code,
+    Fork,
+    Outcome,
+    ReadAsk,
+    Script,
+    StepAsk,
+    StepFails,
+    TriggerAsk,
+    WaitAsk,
+)
+from tests.simulation.programs import Program
+from tests.simulation.rules import rule
+from tests.simulation.world import World
+
+IDLE_MS = 6_000
+"""How long a process is kept at most whose code does nothing but wait."""
+SLOWNESS_MS = (5, 50, 2_000)
+"""How long the bodies of steps take at most."""
+
+
+class Host(Protocol):
+    """The worker, as its processes know it."""
+
+    def later(self, delay: int, action: Callable[[], None]) -> None:
+        """Do something later, if the worker lives."""
+        ...
+
+    def report(self, process: "Process", kind: str, **more: Any) -> None:
+        """Say what happened."""
+        ...
+
+    def send(self) -> None:
+        """Let what was reported go on its way, as far as it can."""
+        ...
+
+    def make_token(self, process: "Process", ask: StepAsk, done: Callable[[str], None]) -> None:
+        """Ask for a token until there is one, the same in each repeat."""
+        ...
+
+    def trigger(self, process: "Process", ask: TriggerAsk, done: Callable[[tuple[str, ...], str | None], None]) -> None:
+        """Ask for children until there are these runs, perhaps in a batch, the same in each repeat."""
+        ...
+
+    def read(self, streams: Sequence[str], done: Callable[[Any], None]) -> None:
+        """Ask what became of runs and batches."""
+        ...
+
+    def is_struck_down(self, process: "Process") -> bool:
+        """Whether the process, or all of the worker, dies here and now."""
+        ...
+
+
+class Witness(Protocol):
+    """Sees what code does. Each method raises Violation."""
+
+    def body_begins(self, run: HandOut, ask: StepAsk | TriggerAsk) -> None:
+        """The body of a step is executed, or children are triggered."""
+        ...
+
+    def code_goes_on(self, run: HandOut, wait: int, outcome: Outcome) -> None:
+        """The code hears that a wait is over."""
+        ...
+
+
+class Branch(Struct):
+    """A branch of the code, and the entry that it made last (None: it begins, or began behind its parent's)."""
+
+    code: Code
+    then: Callable[[int], None]
+    after: int | None
+    is_forked: bool = True
+
+
+class Process:
+    """Executes code. It is told what is committed and which waits are over, and that it is to die."""
+
+    def __init__(self, run: HandOut, journal: Sequence[JournalEntry], host: Host, witness: Witness, world: World) -> None:
+        self.run = run
+        self.is_alive = True
+        self._host = host
+        self._witness = witness
+        self._world = world
+        # Of several with one name and number, the later one is that of the later attempt.
+        self._known = {(each.name, each.number): each for each in journal}
+        self._size = len(journal)
+        self._waits: dict[int, Branch] = {}
+        self._early: dict[int, Outcome] = {}
+        self._commits: dict[int, Callable[[], None]] = {}
+        self._busy = 0
+        self._moves = 0
+        self._blocked_on: tuple[int, ...] = ()
+        rule(self._size == run.journal, "%s has %d entries, and %d came", run.run, run.journal, self._size)
+
+    @property
+    def open_waits(self) -> tuple[int, ...]:
+        """The waits of which the code has not heard the end."""
+        return tuple(self._waits) if self.is_alive else ()
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing goes on in it."""
+        return not self.is_alive or bool(self._blocked_on)
+
+    def begin(self, program: Program) -> None:
+        """Execute the code, from its beginning or from where its journal ends."""
+        self._go_on(Branch(Script(self.run.attempt).begin(program), self._succeed, None), None)
+
+    def commit(self, entry: Entry) -> None:
+        """The entry is in the journal."""
+        if self.is_alive and entry.index in self._commits:
+            self._commits.pop(entry.index)()
+
+    def hear_early(self, wait: int, outcome: Outcome) -> None:
+        """A wait is over, which the journal did not say yet."""
+        self._early[wait] = outcome
+
+    def wake(self, wait: int, outcome: Outcome) -> None:
+        """A wait is over. Safe to repeat."""
+        branch = self._waits.pop(wait, None) if self.is_alive else None
+        if branch is not None:
+            self._witness.code_goes_on(self.run, wait, outcome)
+            self._go_on(branch, outcome)
+
+    def die(self) -> None:
+        """Nothing of it goes on."""
+        self.is_alive = False
+
+    def _go_on(self, branch: Branch, value: Any) -> None:
+        self._move(branch, partial(branch.code.send, value))
+
+    def _move(self, branch: Branch, advance: Callable[[], Ask]) -> None:
+        if not self.is_alive:
+            return
+        self._moves += 1
+        try:
+            ask = advance()
+        except StopIteration as end:
+            branch.then(end.value)
+        except AttemptFails as failure:
+            self._end("failed", message=str(failure), retryable=failure.is_retryable)
+        else:
+            self._take_up(branch, ask)
+        self._moves -= 1
+        if not self._moves:
+            # Only then is it known what the other branches do.
+            self._look()
+            self._host.send()
+
+    def _take_up(self, branch: Branch, ask: Ask) -> None:
+        match ask:
+            case Fork(branches=branches):
+                self._fork(branch, branches)
+            case StepAsk():
+                self._step(branch, ask)
+            case TriggerAsk():
+                self._trigger(branch, ask)
+            case WaitAsk():
+                self._wait(branch, ask)
+            case ReadAsk(streams=streams):
+                self._busy += 1
+                self._host.read(streams, partial(self._finish, branch))
+
+    def _fork(self, branch: Branch, branches: tuple[Code, ...]) -> None:
+        results: dict[int, int] = {}
+
+        def join(place: int, result: int) -> None:
+            results[place] = result
+            if len(results) == len(branches):
+                self._go_on(branch, tuple(results[place] for place in range(len(branches))))
+
+        for place, code in enumerate(branches):
+            self._go_on(Branch(code, partial(join, place), branch.after), None)
+
+    def _step(self, branch: Branch, ask: StepAsk) -> None:
+        known = self._find(branch, ask, "step")
+        if known is not None and known.kind == "failed":
+            self._move(branch, partial(branch.code.throw, StepFails()))
+        elif known is not None:
+            self._go_on(branch, json.decode(known.result))
+        elif self._begin_body(ask):
+            if ask.makes_token:
+                self._host.make_token(self, ask, partial(self._end_body, branch, ask))
+            else:
+                slowness = SLOWNESS_MS[self._world.draw(0, len(SLOWNESS_MS) - 1)]
+                self._host.later(self._world.draw(0, slowness), partial(self._end_body, branch, ask, ask.value))
+
+    def _begin_body(self, ask: StepAsk | TriggerAsk) -> bool:
+        self._busy += 1
+        if self._host.is_struck_down(self):
+            return False
+        self._witness.body_begins(self.run, ask)
+        return True
+
+    def _end_body(self, branch: Branch, ask: StepAsk, result: object) -> None:
+        if not self.is_alive or self._host.is_struck_down(self):
+            return
+        if ask.fails:
+            fail = partial(self._move, branch, partial(branch.code.throw, StepFails()))
+            self._record(branch, ask, "step_failed", fail, message=ask.name)
+        else:
+            done = partial(self._go_on, branch, result)
+            self._record(branch, ask, "step_succeeded", done, output=Raw(json.encode(result)))
+
+    def _trigger(self, branch: Branch, ask: TriggerAsk) -> None:
+        known = self._find(branch, ask, "triggered")
+        if known is not None:
+            self._go_on(branch, (known.batch,) if known.batch else known.runs)
+        elif self._begin_body(ask):
+            self._host.trigger(self, ask, partial(self._end_trigger, branch, ask))
+
+    def _end_trigger(self, branch: Branch, ask: TriggerAsk, runs: tuple[str, ...], batch: str | None) -> None:
+        if self.is_alive and not self._host.is_struck_down(self):
+            done = partial(self._go_on, branch, (batch,) if batch else runs)
+            self._record(branch, ask, "triggered", done, journaled={"runs": runs, "batch": batch})
+
+    def _wait(self, branch: Branch, ask: WaitAsk) -> None:
+        known = self._find(branch, ask, "waiting")
+        if known is None:
+            index = self._size
+            until = None if ask.timeout_ms is None else self._world.now().wall + ask.timeout_ms
+            facts = {"targets": ask.targets, "is_any": ask.is_any, "until": until}
+            self._report_entry(branch, ask, "waiting", journaled=facts)
+        else:
+            index, completed = known.index, known.completed
+            if completed is not None:
+                self._early[index] = Outcome(completed.done, completed.timed_out, completed.unknown)
+        self._waits[index] = branch
+        if index in self._early:
+            self.wake(index, self._early[index])
+
+    def _record(
+        self, branch: Branch, ask: StepAsk | TriggerAsk, kind: str, then: Callable[[], None], **more: Any
+    ) -> None:
+        """Put it into the journal; once that is committed the code goes on."""
+
+        def committed() -> None:
+            self._busy -= 1
+            then()
+
+        self._commits[self._size] = committed
+        self._report_entry(branch, ask, kind, **more)
+        self._host.send()
+        self._host.is_struck_down(self)
+
+    def _report_entry(self, branch: Branch, ask: StepAsk | TriggerAsk | WaitAsk, kind: str, **more: Any) -> None:
+        index, self._size = self._size, self._size + 1
+        entry = Entry(index, ask.name, ask.number, branch.after, branch.is_forked)
+        branch.after, branch.is_forked = index, False
+        journaled = Journaled(entry, **more.pop("journaled", {}))
+        self._host.report(self, kind, journaled=journaled, **more)
+
+    def _finish(self, branch: Branch, result: object) -> None:
+        self._busy -= 1
+        self._go_on(branch, result)
+
+    def _find(self, branch: Branch, ask: StepAsk | TriggerAsk | WaitAsk, kind: str) -> JournalEntry | None:
+        """What the journal has of it. A later attempt tries again what failed, and waits anew."""
+        known = self._known.get((ask.name, ask.number))
+        if known is None:
+            return None
+        was = "step" if known.kind in {"succeeded", "failed"} else known.kind
+        rule(was == kind, "%s: %s is in the journal as %s", self.run.run, ask, known)
+        if known.attempt == self.run.attempt:
+            place = branch.after, branch.is_forked
+            rule((known.after, known.forked) == place, "%s: %s comes after %s, not %s", self.run.run, ask, place, known)
+        elif known.kind not in {"succeeded", "triggered"} and known.completed is None:
+            return None
+        branch.after, branch.is_forked = known.index, False
+        return known
+
+    def _look(self) -> None:
+        """Say so when nothing goes on but waits; after a while of that the process is given up."""
+        waits = () if self._busy else self.open_waits
+        if waits and waits != self._blocked_on:
+            self._host.report(self, "blocked", journaled=Journaled(waits=waits))
+            self._host.later(self._world.draw(1, IDLE_MS), partial(self._freeze, waits))
+        self._blocked_on = waits
+
+    def _freeze(self, waits: tuple[int, ...]) -> None:
+        if self.is_alive and self._blocked_on == waits:
+            self._end("frozen")
+            self._host.send()
+
+    def _succeed(self, result: int) -> None:
+        self._end("succeeded", output=Raw(json.encode(result)))
+
+    def _end(self, kind: str, **more: Any) -> None:
+        self.die()
+        self._host.report(self, kind, **more)
