@@ -8,6 +8,7 @@ import msgspec
 
 from runfold import transport
 from runfold.batch import Batch
+from runfold.children import Children
 from runfold.codec import PLAIN, Types, encode, encode_payload
 from runfold.definition import Task
 from runfold.handles import BatchHandle, RunHandle
@@ -51,13 +52,13 @@ async def trigger(items: Iterable[TaskItem], *, idempotency_key: str | None = No
     # All are written before the batch is made, so that a payload which has no JSON form leaves nothing half done.
     lines = [encode(_line(index, item)) for index, item in enumerate(chosen)]
     key = {} if idempotency_key is None else {"idempotencyKey": idempotency_key}
-    body = encode({"runCount": len(lines), **key})
-    made = msgspec.json.decode(await transport.default.call("POST", "/api/v3/batches", body=body), type=_Created)
-    if made.run_count != len(lines):
-        raise ValueError(f"The key stands for batch {made.id} of {made.run_count} items already, not of {len(lines)}.")
-    path = f"/api/v3/batches/{quote(made.id, safe='')}/items"
-    await transport.default.call("POST", path, body=lambda: _stream(lines), content_type=ND_JSON)
-    return _handle(await retrieve(made.id), [_types_of(item[0]) for item in chosen])
+    async with Children("batch trigger", [msgspec.Raw(line) for line in lines]) as children:
+        if children.known is not None:
+            batch = await retrieve(children.known.batch or "")
+        else:
+            batch = await retrieve(await _make(lines, children.keyed(key)))
+            await children.record([*batch.runs], batch.id)
+    return _handle(batch, [_types_of(item[0]) for item in chosen])
 
 
 async def retrieve(batch: BatchRef) -> Batch:
@@ -68,6 +69,17 @@ async def retrieve(batch: BatchRef) -> Batch:
 async def results(batch: str | BatchHandle[PayloadT, ResultT]) -> tuple[RunResult[ResultT], ...]:
     """How the runs ended that have, in the order of the items; by handle, with outputs of the tasks' types."""
     return await of_batch(batch)
+
+
+async def _make(lines: Sequence[bytes], key: dict[str, Any]) -> str:
+    """The id of a batch of these items, made now or found by its key."""
+    body = encode({"runCount": len(lines), **key})
+    made = msgspec.json.decode(await transport.default.call("POST", "/api/v3/batches", body=body), type=_Created)
+    if made.run_count != len(lines):
+        raise ValueError(f"The key stands for batch {made.id} of {made.run_count} items already, not of {len(lines)}.")
+    path = f"/api/v3/batches/{quote(made.id, safe='')}/items"
+    await transport.default.call("POST", path, body=lambda: _stream(lines), content_type=ND_JSON)
+    return made.id
 
 
 def _line(index: int, item: TaskItem) -> _Line:
