@@ -27,6 +27,7 @@ from runfold.errors import (
 from runfold.handles import BatchHandle, BatchItem, RunHandle
 from runfold.policies import Debounce, Queue, RateLimit, Retry
 from runfold.run import Attempt, Explanation, Run, RunError, RunResult
+from runfold.token import Token, TokenState
 
 __version__ = "0.1.0"
 
@@ -62,6 +63,8 @@ __all__ = [
     "RunfoldError",
     "ServerError",
     "Task",
+    "Token",
+    "TokenState",
     "UnprocessableError",
     "UnresolvedAuthError",
     "aio",
