@@ -1,28 +1,20 @@
 """How runs, batches and tokens came out."""
 
-from typing import Any, Generic, Protocol, TypeAlias
+from typing import Any, Generic, TypeAlias
 from urllib.parse import quote
 
 import msgspec
 
 from runfold import transport
+from runfold.aio import tokens
 from runfold.codec import PLAIN, Types
 from runfold.errors import NotFoundError, WaitTimeoutError
 from runfold.handles import BatchHandle, RunHandle, id_of, types_of
 from runfold.run import RunError, RunResult, read_result
+from runfold.token import TokenRef
 from runfold.typevars import PayloadT, ResultT
 
-
-class Token(Protocol):
-    """Whatever has the id of a waitpoint token."""
-
-    @property
-    def id(self) -> str:
-        """It begins with waitpoint_."""
-        ...
-
-
-Target: TypeAlias = str | RunHandle[Any, Any] | BatchHandle[Any, Any] | Token
+Target: TypeAlias = TokenRef | RunHandle[Any, Any] | BatchHandle[Any, Any]
 """A run, a batch or a token, by id or by handle."""
 
 
@@ -65,12 +57,6 @@ class _Named(msgspec.Struct):
     id: str
 
 
-class _TokenWire(msgspec.Struct, rename="camel"):
-    output: str | None = None
-    output_type: str = "application/json"
-    output_is_error: bool = False
-
-
 async def of_run(run: str | RunHandle[Any, ResultT]) -> RunResult[ResultT] | None:
     """How the run ended, None while it has not (or while there is no such run)."""
     try:
@@ -91,12 +77,8 @@ async def of_batch(batch: str | BatchHandle[PayloadT, ResultT]) -> tuple[RunResu
 
 async def of_token(token: str) -> TokenResult:
     """What the token was completed with; one that is not over is not `ok`."""
-    content = await transport.default.call("GET", f"/api/v1/waitpoints/tokens/{quote(token, safe='')}")
-    wire = msgspec.json.decode(content, type=_TokenWire)
-    output = _output_of(wire)
-    if not wire.output_is_error:
-        return TokenResult(id=token, ok=True, output=output)
-    return TokenResult(id=token, ok=False, error=msgspec.convert(output, RunError))
+    state = await tokens.retrieve_token(token)
+    return TokenResult(id=token, ok=state.status == "COMPLETED", output=state.output, error=state.error)
 
 
 async def of_target(name: str, target: Target) -> Any:
@@ -116,12 +98,6 @@ def name_of(target: Target) -> str:
     if isinstance(target, str):
         return target
     return target.batch_id if isinstance(target, BatchHandle) else target.id
-
-
-def _output_of(wire: _TokenWire) -> Any:
-    if wire.output is None:
-        return None
-    return wire.output if wire.output_type.startswith("text/plain") else msgspec.json.decode(wire.output)
 
 
 def _id_of(item: msgspec.Raw) -> str:

@@ -2,6 +2,21 @@
 
 from runfold import waits
 from runfold.blocking import blocking
+from runfold.tokens import complete_token, create_token, list_tokens, retrieve_token
+
+__all__ = [
+    "all",
+    "any",
+    "complete_token",
+    "create_token",
+    "for_",
+    "for_batch",
+    "for_run",
+    "for_token",
+    "list_tokens",
+    "retrieve_token",
+    "until",
+]
 
 for_ = blocking(waits.for_)
 until = blocking(waits.until)

@@ -10,8 +10,9 @@ from runfold.durations import Duration, duration_ms
 from runfold.errors import NotFoundError, RunfoldError, WaitTimeoutError
 from runfold.handles import BatchHandle, RunHandle
 from runfold.journal import Journal, Outcome
-from runfold.results import BatchResult, Target, Token, TokenResult, name_of, of_target
+from runfold.results import BatchResult, Target, TokenResult, name_of, of_target
 from runfold.run import RunError, RunResult
+from runfold.token import TokenRef
 
 T = TypeVar("T")
 
@@ -29,7 +30,7 @@ async def until(moment: datetime) -> None:
     await _waited("wait.until", [], until=round(moment.timestamp() * 1000))
 
 
-async def for_token(token: str | Token, *, timeout: Duration | None = None) -> TokenResult:  # noqa: ASYNC109 (it is not what a task's own timeout is)
+async def for_token(token: TokenRef, *, timeout: Duration | None = None) -> TokenResult:  # noqa: ASYNC109 (it is not what a task's own timeout is)
     """Wait until somebody completes the token; not `ok` if it times out, or this does before."""
     target = name_of(token)
     outcome = await _waited_for("wait.token", [target], timeout, is_any=False)

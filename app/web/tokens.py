@@ -21,7 +21,7 @@ from app.web.paging import page_of
 from app.web.triggering import ENVELOPE_MAX_BYTES, REQUEST_TTL_MS, json, request_of
 from domain import commands, durations, keys
 from domain.errors import InvalidInput, NotFound
-from domain.events import JSON_TYPE, NOTHING, Recorded, WaitpointCompleted, WaitpointCreated
+from domain.events import JSON_TYPE, NOTHING, Event, Recorded, WaitpointCompleted, WaitpointCreated
 from domain.nesting import NESTING_MAX
 from domain.waitpoint import WaitpointStatus
 from projections import waitpoints
@@ -84,14 +84,14 @@ async def call_back(token: str, secret: str, request: Request, service: ServiceD
     if not request.headers.get("content-length"):
         raise LengthRequired("A callback says how long its body is: send the header Content-Length.")
     history = await service.history(token) if token.startswith(f"{WAITPOINT}_") else ()
-    created = history[0].event if history else None
+    first = history[0] if history else None
     # One answer for all that is wrong, so that strangers cannot find out which tokens there are.
-    if not isinstance(created, WaitpointCreated) or not hmac.compare_digest(created.secret.encode(), secret.encode()):
+    if first is None or not _opens(secret, first.event):
         raise Unauthorized("This is not the callback URL of any token.")
     output = _json_or_empty(await read_body(request, newruns.PAYLOAD_MAX_BYTES))
     # The path is left out from the secret on: the cause of an event is not where one would look for it.
     cause = f"{request.method} {TOKENS_PATH}/{token}/{CALLBACK}"
-    origin = {"environment": history[0].environment, "actor": CALLBACK, "cause": cause}
+    origin = {"environment": first.environment, "actor": CALLBACK, "cause": cause}
     await _complete(service, token, output, JSON_TYPE, origin | {"at": service.clock.now().wall})
     return json({"success": True})
 
@@ -124,6 +124,10 @@ async def _complete(service: Service, token: str, data: Raw, output_type: str, o
             waitpoint=token, output=output, output_blob=blob, output_type=output_type, blobs=blobs, **origin
         )
     )
+
+
+def _opens(secret: str, created: Event) -> bool:
+    return isinstance(created, WaitpointCreated) and hmac.compare_digest(created.secret.encode(), secret.encode())
 
 
 def _decoded(text: bytes, shape: type[bodies.T]) -> bodies.T:

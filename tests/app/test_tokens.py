@@ -1,6 +1,7 @@
 """Waitpoint tokens: made, completed with a key and by their URL, timed out, shown."""
 
 import asyncio
+from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx
@@ -166,7 +167,7 @@ async def test_a_callback_says_how_long_it_is_and_is_not_too_long(engine: Engine
     made = await create(engine)
     before = engine.head
 
-    async def pieces() -> Any:
+    async def pieces() -> AsyncIterator[bytes]:
         yield b"{}"
 
     unsaid = await engine.client.post(made["url"], content=pieces())

@@ -18,7 +18,6 @@ from tests.simulation.log_check import LogCheck
 from tests.simulation.rules import rule
 from tests.simulation.run_facts import RunFacts
 
-
 CLOSED_BY = {
     "frozen": {"frozen", "released"},
     "released": {"frozen", "released"},

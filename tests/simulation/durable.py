@@ -8,7 +8,6 @@ from collections.abc import Callable, Sequence
 
 from domain.events import Queue, Recorded, TaskSettings
 from domain.retry import Retry
-from domain.status import Status
 from tests.simulation.checks import Checks
 from tests.simulation.durable_checks import DurableChecks
 from tests.simulation.durable_clients import DurableClient
@@ -129,7 +128,6 @@ class DurableSimulation:
         """Of a frozen run nothing goes on, but where nobody knows yet that it was lost."""
         facts = self._log.runs[run]
         state = self._log.states[run]
-        ...
 
     def _run_until(self, mono: int, is_enough: Callable[[], bool] = lambda: False) -> None:
         while self.world.mono < mono and not is_enough():

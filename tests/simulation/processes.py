@@ -89,7 +89,9 @@ class Branch(Struct):
 class Process:
     """Executes code. It is told what is committed and which waits are over, and that it is to die."""
 
-    def __init__(self, run: HandOut, journal: Sequence[JournalEntry], host: Host, witness: Witness, world: World) -> None:
+    def __init__(
+        self, run: HandOut, journal: Sequence[JournalEntry], host: Host, witness: Witness, world: World
+    ) -> None:
         self.run = run
         self.is_alive = True
         self._host = host
