@@ -15,11 +15,11 @@ from app.service import Service
 from app.web import bodies, newruns
 from app.web.caller import Caller, CallerDep, ServiceDep, read_body
 from app.web.docs import body_of
-from app.web.hand_outs import RunBody, runs_of
+from app.web.hand_outs import RunBody, give_up, runs_of
 from domain import commands
 from domain.attempts import REPORTS, RESOLVER_REPORTS, Report
 from domain.commands import Cancel, RefusedReport, TurnAnswer, Woken
-from domain.errors import InvalidInput, KeyMissing, NotFound
+from domain.errors import InvalidInput, KeyMissing, LedgerCorrupt, NotFound
 from domain.events import RunError, RunTriggered
 from domain.journal import JOURNAL_REPORTS, Journaled
 
@@ -80,11 +80,16 @@ async def turn(request: Request, service: ServiceDep, caller: CallerDep) -> Resp
 async def journal(
     run: str, service: ServiceDep, caller: CallerDep, after: Annotated[int, Query(ge=-1, le=2**53)] = -1
 ) -> Response:
-    """The entries of a run's journal behind an index, as many as one page takes."""
+    """The entries of a run's journal behind an index, as many as one page takes. A run that has lost some is ended."""
     history = await service.history(run)
     if not history or history[0].environment != caller.environment.id or not isinstance(history[0].event, RunTriggered):
         raise NotFound(f"Run {run} not found.")
-    entries = await service.read(page_of, service.ledger, history, after)
+    try:
+        entries = await service.read(page_of, service.ledger, history, after)
+    except LedgerCorrupt as error:
+        # Its worker would ask for it again and again.
+        await give_up(run, str(error), caller, service)
+        raise NotFound(f"Run {run} cannot go on: {error}") from error
     return Response(msgspec.json.encode({"entries": entries}), media_type="application/json")
 
 
