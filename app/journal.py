@@ -1,9 +1,10 @@
 """The journal of a run as its worker reads it: what its code came to, so that it goes on there instead of beginning."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from msgspec import Raw, Struct
 
+from app.lineage import Line, journal_of
 from app.triggered import value_of
 from domain import events as e
 from domain.events import NOTHING, Recorded, RunError
@@ -21,7 +22,10 @@ class Completed(Struct, rename="camel", omit_defaults=True):
 
 
 class JournalEntry(Struct, rename="camel", omit_defaults=True):
-    """One entry. `kind` is succeeded or failed (of a step), triggered or waiting; `attempt` made it."""
+    """One entry. `kind` is succeeded or failed (of a step), triggered or waiting; `attempt` made it.
+
+    The attempt of what was taken over from another run is 0.
+    """
 
     index: int
     name: str
@@ -42,15 +46,14 @@ class JournalEntry(Struct, rename="camel", omit_defaults=True):
 def page_of(ledger: Ledger, history: Sequence[Recorded], after: int = -1) -> list[JournalEntry]:
     """The entries behind an index, as many as go into one page, but at least one (this blocks).
 
-    Raises LedgerCorrupt when a result is gone or another.
+    Raises LedgerCorrupt when a result is gone or another, or a run whose entries were taken over.
     """
     entries: list[JournalEntry] = []
     size = 0
-    completed = {each.event.wait: each.event for each in history if isinstance(each.event, e.WaitCompleted)}
-    for attempt, event in _journaled(history):
-        if event.entry.index <= after:
+    for line in journal_of(ledger, history):
+        if line.event.entry.index <= after:
             continue
-        entry = _entry_of(ledger, attempt, event, completed.get(event.entry.index))
+        entry = _entry_of(ledger, line)
         size += 200 + len(bytes(entry.result))
         if entries and size > PAGE_MAX_BYTES:
             break
@@ -58,26 +61,8 @@ def page_of(ledger: Ledger, history: Sequence[Recorded], after: int = -1) -> lis
     return entries
 
 
-def _journaled(
-    history: Iterable[Recorded],
-) -> Iterable[tuple[int, e.StepSucceeded | e.StepFailed | e.ChildrenTriggered | e.WaitStarted]]:
-    attempt = 0
-    for recorded in history:
-        match recorded.event:
-            case e.AttemptStarted(number=number):
-                attempt = number
-            case e.StepSucceeded() | e.StepFailed() | e.ChildrenTriggered() | e.WaitStarted() as event:
-                yield attempt, event
-            case _:
-                continue
-
-
-def _entry_of(
-    ledger: Ledger,
-    attempt: int,
-    event: e.StepSucceeded | e.StepFailed | e.ChildrenTriggered | e.WaitStarted,
-    completed: e.WaitCompleted | None,
-) -> JournalEntry:
+def _entry_of(ledger: Ledger, line: Line) -> JournalEntry:
+    event, attempt, completed = line
     entry = event.entry
     place = (entry.number, entry.after, entry.forked, entry.digest)
     match event:

@@ -8,7 +8,7 @@ from msgspec import Meta, Raw, Struct, structs
 
 from adapters.codec import decode
 from domain.errors import InvalidInput
-from domain.events import BlobRef
+from domain.events import BlobRef, RunTriggered
 from domain.ports import Head, Sealed
 
 FORMAT, VERSION = "runfold-ledger", 1
@@ -107,7 +107,10 @@ def content_of(line: bytes) -> Line:
 
 def blobs_of(event: Sealed) -> dict[str, BlobRef]:
     """The large values that an event names, by key. Raises LedgerCorrupt when it is no event that we know."""
-    fields = structs.astuple(decode(event[:5]).event)
+    happened = decode(event[:5]).event
+    fields: list[object] = list(structs.astuple(happened))
+    if isinstance(happened, RunTriggered) and happened.prefix:
+        fields += [edit.result_blob for edit in happened.prefix.edits]
     return {field.key: field for field in fields if isinstance(field, BlobRef)}
 
 

@@ -53,11 +53,33 @@ class RunEvent(Event, frozen=True, gc=False, omit_defaults=True):
     """Something that happened to a run."""
 
 
+class Edit(Struct, frozen=True, gc=False, omit_defaults=True):
+    """Another result for a step that a run takes over, named by its index in the journal."""
+
+    index: int
+    result: Raw = NOTHING
+    result_blob: BlobRef | None = None
+
+
+class Prefix(Struct, frozen=True, gc=False, omit_defaults=True):
+    """What a replay takes over: the first entries of the journal of a run, as that was at its `version`-th event.
+
+    One that `is_edited` has another payload, or edits: what its steps are called with may be other than it was.
+    """
+
+    run: str
+    version: int
+    entries: int
+    edits: tuple[Edit, ...] = ()
+    is_edited: bool = False
+
+
 class RunTriggered(RunEvent, frozen=True, gc=False, omit_defaults=True):
     """A run was accepted. Limits that are None come from the task's version when an attempt needs them.
 
     `traceparent` is the span in which the caller asked for it, as W3C's Trace Context writes it. `source` is what
-    started it: api, manual, schedule or replay. `delay_until` is for a run that an earlier gate holds.
+    started it: api, manual, schedule or replay. `delay_until` is for a run that an earlier gate holds. `prefix` is
+    what its journal begins with, if that is not empty.
     """
 
     task: str
@@ -85,6 +107,7 @@ class RunTriggered(RunEvent, frozen=True, gc=False, omit_defaults=True):
     root: str | None = None
     depth: int = 0
     delay_until: int | None = None
+    prefix: Prefix | None = None
 
 
 class RunHeldForVersion(RunEvent, frozen=True, gc=False, omit_defaults=True):

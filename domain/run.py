@@ -135,7 +135,7 @@ def _triggered(event: e.RunTriggered, recorded: Recorded) -> Run:
     at = recorded.occurred_at
     expires_at = recorded.recorded_at + event.ttl_ms if event.ttl_ms else None
     # By place, in the order of the fields: this is done for every run, and 25 names double its time.
-    return Run(
+    run = Run(
         recorded.stream,
         recorded.environment,
         event.task,
@@ -165,6 +165,7 @@ def _triggered(event: e.RunTriggered, recorded: Recorded) -> Run:
         event.tags,
         event.metadata,
     )
+    return run if event.prefix is None else replace(run, journal=event.prefix.entries)
 
 
 def _debounced(run: Run, event: e.RunDebounced, _recorded: Recorded) -> dict[str, Any]:

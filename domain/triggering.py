@@ -99,3 +99,7 @@ def _claim_key(new: NewRun, run: str, draft: Draft, origin: Origin) -> None:
 def _keep_payload(new: NewRun, command: TriggerRuns, draft: Draft) -> None:
     if new.payload_blob:
         draft.add_blob(new.payload_blob.key, command.blobs[new.payload_blob.key])
+    if new.prefix:
+        for edit in new.prefix.edits:
+            if edit.result_blob:
+                draft.add_blob(edit.result_blob.key, command.blobs[edit.result_blob.key])

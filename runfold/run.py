@@ -28,6 +28,15 @@ class Attempt(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
     error: RunError | None = None
 
 
+class TakenOver(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
+    """What a replay has from the run that it replays: so many entries of its journal, some with other results."""
+
+    run_id: str
+    entries: int
+    edited: tuple[int, ...] = ()
+    """Their indexes."""
+
+
 class Run(msgspec.Struct, Generic[PayloadT, ResultT], frozen=True, rename="camel", kw_only=True):
     """A run at one moment. Lists leave out `payload` and `output`."""
 
@@ -64,6 +73,8 @@ class Run(msgspec.Struct, Generic[PayloadT, ResultT], frozen=True, rename="camel
     batch_id: str | None = None
     idempotency_key: str | None = None
     metadata: dict[str, Any] | None = None
+    replay_of: str | None = None
+    taken_over: TakenOver | None = None
 
 
 class RunResult(msgspec.Struct, Generic[ResultT], frozen=True, kw_only=True):

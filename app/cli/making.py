@@ -9,6 +9,7 @@ import runfold
 from app.cli import views
 from app.cli.filters import check_durations
 from app.cli.output import AsJson, print_json, print_text
+from runfold.beginning import StepRef
 from runfold.machines import Machine, valid_machine
 from runfold.triggering import NOTHING
 
@@ -64,6 +65,10 @@ def replay(
     version: LockedTo = None,
     machine: OnMachine = None,
     max_attempts: Annotated[int | None, typer.Option(min=1, help="How often it is tried.")] = None,
+    from_step: Annotated[str | None, typer.Option(help="Take over all that the run did before this step.")] = None,
+    step_result: Annotated[
+        list[str] | None, typer.Option(metavar="STEP=JSON", help="Another result of such a step; may be repeated.")
+    ] = None,
     wait: Wait = False,  # noqa: FBT002
     as_json: AsJson = False,  # noqa: FBT002
 ) -> None:
@@ -80,6 +85,8 @@ def replay(
         version=version,
         machine=_machine(machine),
         max_attempts=max_attempts,
+        from_step=from_step,
+        step_results=_results(step_result or []),
     )
     _tell(handle, {"id": handle.id}, wait=wait, as_json=as_json)
 
@@ -101,6 +108,16 @@ def json_of(text: str, what: str) -> Any:
         return msgspec.Raw(msgspec.json.format(text.encode(), indent=-1))
     except ValueError as error:
         raise typer.BadParameter(f"{what} is no JSON ({error}); a text needs its quotes: '\"text\"'.") from error
+
+
+def _results(given: list[str]) -> dict[StepRef, Any]:
+    results: dict[StepRef, Any] = {}
+    for each in given:
+        step, is_there, text = each.partition("=")
+        if not is_there:
+            raise typer.BadParameter(f"--step-result is a step, = and JSON, as in charge='{{\"id\": 1}}', not {each!r}.")
+        results[step] = _json(text, f"--step-result {step}")
+    return results
 
 
 def _machine(name: str | None) -> Machine | None:

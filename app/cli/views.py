@@ -9,6 +9,7 @@ import msgspec
 
 from app.cli.output import duration, moment, print_fields, print_json, print_table, print_text
 from runfold import Attempt, Run, RunError
+from runfold.run import TakenOver
 
 _FOR_MACHINES = frozenset({"token", "worker", "version", "payload_size", "payload_type", "output_type"})
 """Details of events that people rarely ask for; `--json` has them."""
@@ -105,9 +106,18 @@ def _fields(run: Run[Any, Any]) -> Iterable[tuple[str, str]]:
     yield "ttl", run.ttl or ""
     yield "batch", run.batch_id or ""
     yield "idempotency key", run.idempotency_key or ""
+    yield "replay of", run.replay_of or ""
+    yield "taken over", _taken_over(run.taken_over)
     yield "payload", "" if run.payload is None else _json(run.payload)
     yield "output", "" if run.output is None else _json(run.output)
     yield "error", _error(run.error)
+
+
+def _taken_over(taken: TakenOver | None) -> str:
+    if taken is None:
+        return ""
+    edited = f", {len(taken.edited)} of them with another result" if taken.edited else ""
+    return f"{taken.entries} entries of its journal{edited}"
 
 
 def _error(error: RunError | None) -> str:

@@ -177,6 +177,8 @@ class ReplayBody(Struct, rename="camel"):
     machine: str | None = None
     version: str | None = None
     region: str | None = None
+    from_step: Annotated[str, Meta(min_length=1, max_length=280)] | None = None
+    step_results: dict[str, Raw] | None = None
 
 
 class TagsBody(Struct):

@@ -82,7 +82,7 @@ async def runs_of(answer: TurnAnswer, caller: Caller, service: Service) -> list[
             await _return(hand_out, caller, service)
             continue
         except (LedgerCorrupt, SealBroken) as error:
-            await _give_up(hand_out.run, str(error), caller, service)
+            await give_up(hand_out.run, str(error), caller, service)
             continue
         body = _run_body(hand_out, recorded, recorded.event, payload, environment)
         if journal:
@@ -140,7 +140,8 @@ async def _return(hand_out: HandOut, caller: Caller, service: Service) -> None:
     await service.loop.submit(command)
 
 
-async def _give_up(run: str, message: str, caller: Caller, service: Service) -> None:
+async def give_up(run: str, message: str, caller: Caller, service: Service) -> None:
+    """End a run of which something is lost; the message says what."""
     origin: dict[str, Any] = {"actor": "engine", "cause": "hand-out", "at": service.clock.now().wall}
     await service.loop.submit(commands.GiveUpRun(environment=caller.environment.id, run=run, message=message, **origin))
 

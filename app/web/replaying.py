@@ -5,7 +5,9 @@ from collections.abc import Sequence
 from app.reader import Reader
 from app.triggered import asked_of, value_of
 from app.web import bodies, newruns
+from app.web.beginning import beginning_at
 from domain import run as runs
+from domain.errors import InvalidInput
 from domain.events import NOTHING, Recorded
 from domain.gates import default_queue
 from domain.lifecycle import NewRun
@@ -17,6 +19,8 @@ async def replayed(
     history: Sequence[Recorded], asked: bodies.ReplayBody, reader: Reader, now: int, traceparent: str | None = None
 ) -> tuple[NewRun, dict[str, bytes]]:
     """The run that a replay asks for, and the large values to keep beside it. Raises InvalidInput, LedgerCorrupt."""
+    if asked.step_results and asked.from_step is None:
+        raise InvalidInput("stepResults replace results of what comes before a step: name that under fromStep.")
     first, old = history[0], asked_of(history)
     payload = asked.payload
     if payload is NOTHING:
@@ -42,7 +46,12 @@ async def replayed(
     )
     body = bodies.TriggerBody(payload, options)
     new, blobs = newruns.new_run(reader.ids.new("run", now), old.task, body, first.environment, now, traceparent)
-    return newruns.with_overrides(new, replay_of=first.stream, source=SOURCE), blobs
+    new = newruns.with_overrides(new, replay_of=first.stream, source=SOURCE)
+    if asked.from_step is None:
+        return new, blobs
+    is_other = asked.payload is not NOTHING
+    new, more = await beginning_at(asked.from_step, asked.step_results or {}, new, history, reader, is_other=is_other)
+    return new, blobs | more
 
 
 def _tags_of(history: Sequence[Recorded]) -> tuple[str, ...]:

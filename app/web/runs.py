@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from app.reader import Reader
 from app.triggered import asked_of, value_of
 from app.web import bodies, shapes
+from app.web.beginning import shape_of
 from app.web.caller import Caller, CallerDep, ReaderDep, ServiceDep, history_of, origin_of, read_body
 from app.web.docs import LIST_PARAMETERS, VOCABULARY_PARAMETER, body_of
 from app.web.errors import Malformed
@@ -181,6 +182,7 @@ async def _whole(history: Sequence[Recorded], reader: Reader, caller: Caller) ->
     }
     if payload is not NOTHING:
         whole |= {"payload": payload, "payloadType": triggered.payload_type}
+    whole |= shape_of(triggered)
     if row.status is Status.COMPLETED:
         output, output_type = await _output_of(history, reader)
         if output is not NOTHING:

@@ -13,13 +13,13 @@ from app.connections import seal_auth
 from app.journal import page_of
 from app.service import Service
 from app.web import bodies, newruns
-from app.web.caller import Caller, CallerDep, ReaderDep, ServiceDep, history_of, read_body
+from app.web.caller import Caller, CallerDep, ServiceDep, history_of, read_body
 from app.web.docs import body_of
-from app.web.hand_outs import RunBody, runs_of
+from app.web.hand_outs import RunBody, give_up, runs_of
 from domain import commands
 from domain.attempts import REPORTS, RESOLVER_REPORTS, Report
 from domain.commands import Cancel, RefusedReport, TurnAnswer, Woken
-from domain.errors import InvalidInput, KeyMissing
+from domain.errors import InvalidInput, KeyMissing, LedgerCorrupt, NotFound
 from domain.events import RunError
 from domain.journal import JOURNAL_REPORTS, Journaled
 
@@ -79,13 +79,18 @@ async def turn(request: Request, service: ServiceDep, caller: CallerDep) -> Resp
 @router.get("/worker/v1/runs/{run}/journal")
 async def journal(
     run: str,
-    reader: ReaderDep,
+    service: ServiceDep,
     caller: CallerDep,
     after: Annotated[int, Query(ge=-1, le=2**53, description="The index behind which to begin; all if left out.")] = -1,
 ) -> Response:
-    """The entries of a run's journal behind an index, as many as one page takes."""
-    history = await history_of(run, reader, caller)
-    entries = await reader.read(page_of, reader.ledger, history, after)
+    """The entries of a run's journal behind an index, as many as one page takes. A run that has lost some is ended."""
+    history = await history_of(run, service, caller)
+    try:
+        entries = await service.read(page_of, service.ledger, history, after)
+    except LedgerCorrupt as error:
+        # Its worker would ask for it again and again.
+        await give_up(run, str(error), caller, service)
+        raise NotFound(f"Run {run} cannot go on: {error}") from error
     return Response(msgspec.json.encode({"entries": entries}), media_type="application/json")
 
 

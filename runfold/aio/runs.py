@@ -9,6 +9,7 @@ from urllib.parse import quote
 import msgspec
 
 from runfold import bulk, results, transport
+from runfold.beginning import StepRef, beginning_on_wire
 from runfold.bulk import AsyncBulkHandle
 from runfold.codec import encode, encode_payload
 from runfold.durations import Duration, duration_ms
@@ -62,11 +63,19 @@ async def cancel(run: Ref) -> None:
 
 
 async def replay(
-    run: str | RunHandle[PayloadT, ResultT], payload: PayloadT = NOTHING, **options: Unpack[ReplayOptions]
+    run: str | RunHandle[PayloadT, ResultT],
+    payload: PayloadT = NOTHING,
+    *,
+    from_step: StepRef | None = None,
+    step_results: Mapping[StepRef, Any] | None = None,
+    **options: Unpack[ReplayOptions],
 ) -> RunHandle[PayloadT, ResultT]:
-    """Make a new run with the payload and tags of this one, or with others where they are given."""
+    """Make a new run with the payload and tags of this one, or with others where they are given.
+
+    With `from_step` it takes over what the run did before that step, with other results of steps where they are given.
+    """
     changed = {} if payload is NOTHING else {"payload": encode_payload(payload)}
-    body = {**changed, **replay_on_wire(options)}
+    body = {**changed, **beginning_on_wire(from_step, step_results), **replay_on_wire(options)}
     content = await transport.default.call("POST", _path(run, "v1", "/replay"), body=encode(body) if body else None)
     return RunHandle(msgspec.json.decode(content, type=dict[str, Any])["id"], types=types_of(run))
 
