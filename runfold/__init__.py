@@ -26,7 +26,7 @@ from runfold.errors import (
 )
 from runfold.handles import BatchHandle, BatchItem, RunHandle
 from runfold.policies import Debounce, Queue, RateLimit, Retry
-from runfold.run import Attempt, Explanation, Run, RunError, RunResult
+from runfold.run import Attempt, Explanation, JournalEntry, Run, RunError, RunResult
 
 __version__ = "0.1.0"
 
@@ -48,6 +48,7 @@ __all__ = [
     "Explanation",
     "InvalidPayloadError",
     "InvalidResultError",
+    "JournalEntry",
     "NotFoundError",
     "Queue",
     "QueueState",
