@@ -56,7 +56,7 @@ async def test_how_a_wait_ended_is_told(engine: Engine, ends: str) -> None:
 
     if ends == "canceled":
         await engine.post(f"/api/v2/runs/{child}/cancel")
-        ended = {"status": "COMPLETED", "done": [child], "endedAt": START}
+        ended: dict[str, Any] = {"status": "COMPLETED", "done": [child], "endedAt": START}
     else:
         await engine.advance(1_000)
         ended = {"status": "TIMED_OUT", "endedAt": SECOND}
