@@ -1,11 +1,11 @@
 """Background work that survives crashes and remembers everything."""
 
-from runfold import aio, batches, queues, runs, tasks
+from runfold import aio, batches, queues, runs, tasks, wait
 from runfold.aio.queues import QueueState
 from runfold.batch import Batch, RefusedItem
 from runfold.bulk import BulkAction, BulkHandle
 from runfold.config import configure
-from runfold.context import Context
+from runfold.context import Context, SyncContext
 from runfold.declaring import task
 from runfold.definition import Task
 from runfold.errors import (
@@ -17,16 +17,22 @@ from runfold.errors import (
     ConfigurationError,
     InvalidPayloadError,
     InvalidResultError,
+    JournalMismatchError,
     NotFoundError,
     RateLimitError,
+    RunFailedError,
     RunfoldError,
     ServerError,
+    StepFailedError,
     UnprocessableError,
     UnresolvedAuthError,
+    WaitTimeoutError,
 )
 from runfold.handles import BatchHandle, BatchItem, RunHandle
 from runfold.policies import Debounce, Queue, RateLimit, Retry
+from runfold.results import BatchResult, TokenResult
 from runfold.run import Attempt, Explanation, JournalEntry, Run, RunError, RunResult
+from runfold.steps import step, step_key
 
 __version__ = "0.1.0"
 
@@ -40,6 +46,7 @@ __all__ = [
     "Batch",
     "BatchHandle",
     "BatchItem",
+    "BatchResult",
     "BulkAction",
     "BulkHandle",
     "ConfigurationError",
@@ -49,6 +56,7 @@ __all__ = [
     "InvalidPayloadError",
     "InvalidResultError",
     "JournalEntry",
+    "JournalMismatchError",
     "NotFoundError",
     "Queue",
     "QueueState",
@@ -58,18 +66,26 @@ __all__ = [
     "Retry",
     "Run",
     "RunError",
+    "RunFailedError",
     "RunHandle",
     "RunResult",
     "RunfoldError",
     "ServerError",
+    "StepFailedError",
+    "SyncContext",
     "Task",
+    "TokenResult",
     "UnprocessableError",
     "UnresolvedAuthError",
+    "WaitTimeoutError",
     "aio",
     "batches",
     "configure",
     "queues",
     "runs",
+    "step",
+    "step_key",
     "task",
     "tasks",
+    "wait",
 ]

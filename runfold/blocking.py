@@ -8,6 +8,8 @@ from collections.abc import Callable, Coroutine
 from functools import wraps
 from typing import Any, ParamSpec, TypeVar
 
+from runfold import current
+
 P = ParamSpec("P")
 T = TypeVar("T")
 
@@ -17,12 +19,21 @@ def blocking(function: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, T]:
 
     @wraps(function)
     def call(*args: P.args, **kwargs: P.kwargs) -> T:
-        future = asyncio.run_coroutine_threadsafe(function(*args, **kwargs), _background.loop())
+        caller = current.branch()
+        hides_journal = current.is_awaited()
+
+        async def carry() -> tuple[T, current.Place | None]:
+            with current.on_behalf_of(caller, hides_journal=hides_journal):
+                return await function(*args, **kwargs), current.standing()
+
+        future = asyncio.run_coroutine_threadsafe(carry(), _background.loop())
         try:
-            return future.result()
+            result, where = future.result()
         except BaseException:
             future.cancel()  # Ctrl-C while waiting: do not go on in the background
             raise
+        current.stand(where)
+        return result
 
     return call
 
@@ -59,6 +70,11 @@ class _Background:
         loop.call_soon_threadsafe(loop.stop)
         thread.join()
         loop.close()
+
+
+def background_loop() -> asyncio.AbstractEventLoop:
+    """The event loop on which all that is called by `blocking` runs."""
+    return _background.loop()
 
 
 _background = _Background()

@@ -7,7 +7,7 @@ from inspect import Parameter
 from typing import Any, Never, NoReturn, get_type_hints
 
 from runfold.codec import Types
-from runfold.context import Context
+from runfold.context import Context, RunContext, SyncContext
 from runfold.schemas import Schema
 
 
@@ -45,10 +45,13 @@ class Body:
         except NameError as error:
             raise TypeError(f"An annotation of {self._name} cannot be looked up: {error}") from error
         payload, context = [*(hints.get(each.name, Any) for each in self._parameters), Any, Any][:2]
-        if payload is Context:
+        if isinstance(payload, type) and issubclass(payload, RunContext):
             raise TypeError(f"The first parameter of {self._name} is its payload; the context comes second.")
-        if context not in (Context, Any, Context | None):
-            raise TypeError(f"The second parameter of {self._name} is its Context, not {context!r}.")
+        wanted = Context if self.is_async else SyncContext
+        if context not in (Context, SyncContext, Any, Context | None, SyncContext | None) or (
+            self.is_async and context in (SyncContext, SyncContext | None)
+        ):
+            raise TypeError(f"The second parameter of {self._name} is its {wanted.__name__}, not {context!r}.")
         result = hints.get("return", Any)
         try:
             return Types(payload, Any if result in (NoReturn, Never) else result)

@@ -1,13 +1,22 @@
 """What a run's body may know about its run: the second argument of a task."""
 
 import asyncio
+import inspect
 import logging
-from collections.abc import Iterator, Mapping, MutableMapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping, MutableMapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
 from types import MappingProxyType
-from typing import Any
+from typing import Any, TypeVar, cast, overload
+
+from runfold import current
+from runfold.errors import RunfoldError
+from runfold.journal import Journal
+from runfold.policies import Retry
+from runfold.steps import Arguments, run_step, run_step_sync
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -128,7 +137,9 @@ def _wake(future: asyncio.Future[None]) -> None:
 
 
 @dataclass(frozen=True)
-class Context:
+class RunContext:
+    """What both kinds of contexts have."""
+
     run: RunInfo
     attempt: AttemptInfo
     task: TaskInfo
@@ -141,6 +152,7 @@ class Context:
     auth: Any = field(default=None, repr=False)
     """What the task's auth resolver has returned for this run."""
     connections: Connections = field(default_factory=lambda: Connections({}))
+    journal: Journal | None = field(default=None, repr=False)
 
     @property
     def cancelled(self) -> Cancellation:
@@ -152,6 +164,49 @@ class Context:
         """Names run, task and attempt in every line, and gives them to handlers as attributes of the record."""
         names = {"run": self.run.id, "task": self.task.id, "attempt": self.attempt.number}
         return _RunLogger(logging.getLogger(f"runfold.task.{self.task.id}"), names)
+
+    def _journal(self) -> Journal:
+        if self.journal is None:
+            raise RunfoldError("An auth resolver has no steps: it is asked before the run begins.")
+        return self.journal
+
+
+class Context(RunContext):
+    """Of a task that is async."""
+
+    @overload
+    async def step(
+        self, name: str, function: Callable[..., Awaitable[T]], *args: Any, retry: Retry | None = None, **kwargs: Any
+    ) -> T: ...
+    @overload
+    async def step(
+        self, name: str, function: Callable[..., T], *args: Any, retry: Retry | None = None, **kwargs: Any
+    ) -> T: ...
+    async def step(
+        self, name: str, function: Callable[..., Any], *args: Any, retry: Retry | None = None, **kwargs: Any
+    ) -> Any:
+        """What `function` returns when it is called once; however often the code is run again, that is what it was.
+
+        It is tried again within the attempt if there is a `retry`. Raises StepFailedError when no try succeeds.
+        """
+        if current.step.get() is not None:
+            # A step in a step is a part of it.
+            result = function(*args, **kwargs)
+            return await result if inspect.isawaitable(result) else result
+        return await run_step(self._journal(), name, function, Arguments(args, kwargs), retry)
+
+
+class SyncContext(RunContext):
+    """Of a task that is not async: the same, without `await`."""
+
+    def step(self, name: str, function: Callable[..., T], *args: Any, retry: Retry | None = None, **kwargs: Any) -> T:
+        """What `function` returns when it is called once; however often the code is run again, that is what it was.
+
+        It is tried again within the attempt if there is a `retry`. Raises StepFailedError when no try succeeds.
+        """
+        if current.step.get() is not None:
+            return function(*args, **kwargs)
+        return cast("T", run_step_sync(self._journal(), name, function, Arguments(args, kwargs), retry))
 
 
 class _RunLogger(logging.LoggerAdapter[logging.Logger]):

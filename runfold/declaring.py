@@ -3,7 +3,7 @@
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, TypedDict, Unpack, overload
 
-from runfold.context import Context
+from runfold.context import Context, SyncContext
 from runfold.definition import Task
 from runfold.durations import Duration
 from runfold.machines import Machine
@@ -14,7 +14,9 @@ from runfold.typevars import PayloadT, ResultT
 AsyncBody = (
     Callable[[PayloadT], Coroutine[Any, Any, ResultT]] | Callable[[PayloadT, Context], Coroutine[Any, Any, ResultT]]
 )
-SyncBody = Callable[[PayloadT], ResultT] | Callable[[PayloadT, Context], ResultT]
+SyncBody = (
+    Callable[[PayloadT], ResultT] | Callable[[PayloadT, Context], ResultT] | Callable[[PayloadT, SyncContext], ResultT]
+)
 
 
 class TaskOptions(TypedDict, total=False):

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from functools import update_wrapper
 from typing import Any, Generic, Unpack
 
+from runfold import waits
 from runfold.blocking import blocking
 from runfold.body import Body
 from runfold.durations import Duration
@@ -12,6 +13,8 @@ from runfold.machines import Machine, valid_machine
 from runfold.options import TriggerOptions
 from runfold.policies import Declaration, Queue, Retry, connection_names, limit_ms
 from runfold.resolver import AuthResolver, Resolver
+from runfold.results import BatchResult
+from runfold.run import RunResult
 from runfold.triggering import NOTHING, Triggering
 from runfold.typevars import PayloadT, ResultT
 
@@ -50,6 +53,8 @@ class Task(Generic[PayloadT, ResultT]):
         self.aio: AsyncTask[PayloadT, ResultT] = AsyncTask(self)
         self.trigger = blocking(self.aio.trigger)
         self.batch_trigger = blocking(self.aio.batch_trigger)
+        self.trigger_and_wait = blocking(self.aio.trigger_and_wait)
+        self.batch_trigger_and_wait = blocking(self.aio.batch_trigger_and_wait)
         update_wrapper(self, self.body.function)
 
     @property
@@ -81,6 +86,18 @@ class AsyncTask(Generic[PayloadT, ResultT]):
     async def batch_trigger(self, items: Sequence[PayloadT | BatchItem[PayloadT]]) -> BatchHandle[PayloadT, ResultT]:
         """Make a run for each payload or BatchItem, all of them or none, at most 1000."""
         return await self._triggering().batch(items)
+
+    async def trigger_and_wait(
+        self, payload: PayloadT = NOTHING, **options: Unpack[TriggerOptions]
+    ) -> RunResult[ResultT]:
+        """Make a run and wait for its end; only inside a task, which holds no slot meanwhile."""
+        waits.current_journal()
+        return await waits.for_run(await self.trigger(payload, **options))
+
+    async def batch_trigger_and_wait(self, items: Sequence[PayloadT | BatchItem[PayloadT]]) -> BatchResult[ResultT]:
+        """Make a run for each payload or BatchItem, and wait until all have ended; only inside a task."""
+        waits.current_journal()
+        return await waits.for_batch(await self.batch_trigger(items))
 
     def _triggering(self) -> Triggering[PayloadT, ResultT]:
         return Triggering(self._task.id, self._task.body.types)

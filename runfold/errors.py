@@ -41,6 +41,37 @@ class AbortTaskRunError(RunfoldError):
     """Raised by a task to fail its run without another attempt."""
 
 
+class StepFailedError(RunfoldError):
+    """Raised where a step failed for good: `error` says how, also when its code ran long ago and elsewhere."""
+
+    def __init__(self, step: str, error: Any) -> None:
+        super().__init__(f'The step "{step}" failed: {error.name}: {error.message}')
+        self.step = step
+        self.error = error
+
+
+class RunFailedError(RunfoldError):
+    """Raised by `unwrap()` of the result of a run that did not complete."""
+
+    def __init__(self, run: str, error: Any) -> None:
+        told = f"{error.name}: {error.message}" if error and error.name else getattr(error, "message", "")
+        super().__init__(f"The run {run} did not complete: {told}")
+        self.run = run
+        self.error = error
+
+
+class WaitTimeoutError(RunfoldError, TimeoutError):
+    """What was waited for was not over in time."""
+
+
+class JournalMismatchError(RunfoldError):
+    """The code asks for something else than what its journal tells: it was changed, or is not the same each time."""
+
+
+class SuspendedError(BaseException):
+    """Raised into code that waits and is to give up its process; the run goes on elsewhere. Do not hold it up."""
+
+
 class UnresolvedAuthError(RunfoldError):
     """Raised by an auth resolver that finds nobody for whom the run may act."""
 

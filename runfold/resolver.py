@@ -4,7 +4,7 @@ import inspect
 from collections.abc import Callable
 from typing import Any
 
-from runfold.context import Context
+from runfold.context import Context, RunContext
 
 AuthResolver = Callable[[Any, Context], Any] | Callable[[Context], Any]
 
@@ -27,7 +27,7 @@ class Resolver:
             raise TypeError(f"{function.__qualname__} has {count} parameters; auth is a function of (payload, ctx).")
         self.takes_payload = count == 2
 
-    def call(self, payload: Callable[[], Any], ctx: Context) -> Any:
+    def call(self, payload: Callable[[], Any], ctx: RunContext) -> Any:
         """What the function returns, to be awaited if it is async; reads the payload only for a function of both."""
         return self.function(payload(), ctx) if self.takes_payload else self.function(ctx)
 

@@ -1,11 +1,12 @@
 """A run as the engine tells of it."""
 
 from datetime import datetime
-from typing import Any, Generic
+from typing import Any, Generic, cast
 
 import msgspec
 
 from runfold.codec import Types
+from runfold.errors import RunFailedError
 from runfold.typevars import PayloadT, ResultT
 
 
@@ -106,6 +107,12 @@ class RunResult(msgspec.Struct, Generic[ResultT], frozen=True, kw_only=True):
     ok: bool
     output: ResultT | None = None
     error: RunError | None = None
+
+    def unwrap(self) -> ResultT:
+        """The output; raises RunFailedError when the run did not complete."""
+        if not self.ok:
+            raise RunFailedError(self.id, self.error)
+        return cast("ResultT", self.output)
 
 
 class _RunContent(msgspec.Struct):

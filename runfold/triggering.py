@@ -7,6 +7,7 @@ from urllib.parse import quote
 import msgspec
 
 from runfold import transport
+from runfold.children import Children
 from runfold.codec import Types, encode, encode_payload
 from runfold.handles import BatchHandle, BatchItem, RunHandle
 from runfold.options import TriggerOptions, trigger_on_wire
@@ -40,16 +41,33 @@ class Triggering(Generic[PayloadT, ResultT]):
     """Makes runs of one task, whose types the handles then know."""
 
     def __init__(self, task_id: str, types: Types[PayloadT, ResultT]) -> None:
+        self._task = task_id
         self._path = f"/api/v1/tasks/{quote(task_id, safe='')}"
         self._types = types
 
     async def one(self, payload: Any, options: TriggerOptions) -> RunHandle[PayloadT, ResultT]:
-        return self._handle(await self._post("trigger", _item(payload, options), _Made))
+        item = _item(payload, options)
+        async with Children(f"trigger {self._task}", item) as children:
+            if children.known is not None:
+                return self._handle(_Made(children.known.runs[0], is_cached=True))
+            item.options = children.keyed(item.options)
+            made = await self._post("trigger", item, _Made)
+            await children.record([made.id])
+        return self._handle(made)
 
     async def batch(self, items: Sequence[Any]) -> BatchHandle[PayloadT, ResultT]:
         if len(items) > BATCH_MAX:
             raise ValueError(f"A batch has at most {BATCH_MAX} runs, not {len(items)}: trigger several batches.")
-        made = await self._post("batch", {"items": [_item_of(each) for each in items]}, _Batch)
+        written = [_item_of(each) for each in items]
+        async with Children(f"batch trigger {self._task}", written) as children:
+            known = children.known
+            if known is not None:
+                runs = tuple(self._handle(_Made(run, is_cached=True)) for run in known.runs)
+                return BatchHandle(known.batch or "", runs)
+            for place, item in enumerate(written):
+                item.options = children.keyed(item.options, place)
+            made = await self._post("batch", {"items": written}, _Batch)
+            await children.record([each.id for each in made.runs], made.batch_id)
         return BatchHandle(made.batch_id, tuple(self._handle(each) for each in made.runs))
 
     async def _post(self, what: str, body: Any, answer: type[T]) -> T:

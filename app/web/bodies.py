@@ -293,6 +293,7 @@ class ReportBody(Struct, rename="camel"):
     targets: tuple[str, ...] = ()
     is_any: bool = msgspec.field(default=False, name="any")
     until: Moment | None = None
+    for_ms: Count | None = msgspec.field(default=None, name="for")
     waits: tuple[Count, ...] = ()
 
 

@@ -117,7 +117,7 @@ def _command_of(body: bodies.TurnBody, caller: Caller, service: Service) -> comm
         if said.kind in RESOLVER_REPORTS:
             reports.append(_answer_of(said, caller.environment.id, service))
             continue
-        report, more = _report_of(said)
+        report, more = _report_of(said, service.clock.now().wall)
         reports.append(report)
         blobs |= more
     return commands.Turn(
@@ -139,9 +139,9 @@ def _command_of(body: bodies.TurnBody, caller: Caller, service: Service) -> comm
     )
 
 
-def _report_of(said: bodies.ReportBody) -> tuple[Report, dict[str, bytes]]:
+def _report_of(said: bodies.ReportBody, now: int) -> tuple[Report, dict[str, bytes]]:
     error = said.error.as_error() if said.error else None
-    journaled = _journaled(said) if said.kind in JOURNAL_REPORTS else None
+    journaled = _journaled(said, now) if said.kind in JOURNAL_REPORTS else None
     place = f"step/{said.entry.index}" if said.entry else f"output/{said.token}"
     try:
         output, ref, blobs = newruns.stored(said.output, f"{said.run}/{place}", OUTPUT_MAX_BYTES, "output")
@@ -166,11 +166,13 @@ def _report_of(said: bodies.ReportBody) -> tuple[Report, dict[str, bytes]]:
     )
 
 
-def _journaled(said: bodies.ReportBody) -> Journaled:
+def _journaled(said: bodies.ReportBody, now: int) -> Journaled:
     if len(said.targets) > TARGETS_MAX:
         raise InvalidInput(f"A wait has at most {TARGETS_MAX} targets; this one has {len(said.targets)}.")
     entry = said.entry.as_entry() if said.entry else None
-    return Journaled(entry, said.runs, said.batch, said.targets, said.is_any, said.until, said.waits)
+    # A duration is told by the engine's clock, as the end of it will be.
+    until = said.until if said.for_ms is None else now + said.for_ms
+    return Journaled(entry, said.runs, said.batch, said.targets, said.is_any, until, said.waits)
 
 
 def _answer_of(said: bodies.ReportBody, environment: str, service: Service) -> Report:

@@ -12,7 +12,8 @@ from runfold.codec import PLAIN, Types, encode, encode_payload
 from runfold.definition import Task
 from runfold.handles import BatchHandle, RunHandle
 from runfold.options import TriggerOptions, trigger_on_wire
-from runfold.run import RunResult, read_result
+from runfold.results import of_batch
+from runfold.run import RunResult
 from runfold.triggering import BATCH_MAX, NOTHING
 from runfold.typevars import PayloadT, ResultT
 
@@ -37,14 +38,6 @@ class _Line(msgspec.Struct, omit_defaults=True):
 class _Created(msgspec.Struct, rename="camel"):
     id: str
     run_count: int
-
-
-class _Results(msgspec.Struct):
-    items: list[msgspec.Raw]
-
-
-class _Named(msgspec.Struct):
-    id: str
 
 
 async def trigger(items: Iterable[TaskItem], *, idempotency_key: str | None = None) -> BatchHandle[Any, Any]:
@@ -74,10 +67,7 @@ async def retrieve(batch: BatchRef) -> Batch:
 
 async def results(batch: str | BatchHandle[PayloadT, ResultT]) -> tuple[RunResult[ResultT], ...]:
     """How the runs ended that have, in the order of the items; by handle, with outputs of the tasks' types."""
-    content = await transport.default.call("GET", _path(batch, "v1", "/results"))
-    types: dict[str, Types[Any, Any]] = {} if isinstance(batch, str) else {run.id: run.types for run in batch.runs}
-    items = msgspec.json.decode(content, type=_Results).items
-    return tuple(read_result(bytes(item), types.get(_id_of(item), PLAIN)) for item in items)
+    return await of_batch(batch)
 
 
 def _line(index: int, item: TaskItem) -> _Line:
@@ -121,10 +111,6 @@ def _handle(batch: Batch, types: Sequence[Types[Any, Any]]) -> BatchHandle[Any, 
     kept = (each for index, each in enumerate(types) if index not in refused)
     runs = tuple(RunHandle(run, types=each) for run, each in zip(batch.runs, kept, strict=True))
     return BatchHandle(batch.id, runs)
-
-
-def _id_of(item: msgspec.Raw) -> str:
-    return msgspec.json.decode(item, type=_Named).id
 
 
 def _path(batch: BatchRef, version: str, what: str = "") -> str:

@@ -8,17 +8,16 @@ from urllib.parse import quote
 
 import msgspec
 
-from runfold import bulk, transport
+from runfold import bulk, results, transport
 from runfold.bulk import AsyncBulkHandle
 from runfold.codec import encode, encode_payload
 from runfold.durations import Duration, duration_ms
-from runfold.errors import NotFoundError
 from runfold.filters import RunFilters, query_of
 from runfold.handles import Ref, RunHandle, id_of, types_of
 from runfold.metadata import operations_of
 from runfold.options import ReplayOptions, delay_on_wire, replay_on_wire
 from runfold.pages import AsyncRunList
-from runfold.run import Explanation, JournalEntry, Run, RunResult, read_result, read_run
+from runfold.run import Explanation, JournalEntry, Run, RunResult, read_run
 from runfold.triggering import NOTHING
 from runfold.typevars import PayloadT, ResultT
 
@@ -48,11 +47,7 @@ async def poll(
 
 async def result(run: str | RunHandle[Any, ResultT]) -> RunResult[ResultT] | None:
     """How the run ended, None while it has not (or while there is no such run)."""
-    try:
-        content = await transport.default.call("GET", _path(run, "v1", "/result"))
-    except NotFoundError:
-        return None
-    return read_result(content, types_of(run))
+    return await results.of_run(run)
 
 
 async def events(run: Ref) -> tuple[dict[str, Any], ...]:

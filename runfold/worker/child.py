@@ -11,20 +11,30 @@ import sys
 import threading
 import time
 from contextlib import nullcontext, suppress
+from functools import partial
 from queue import SimpleQueue
 from types import FrameType
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import msgspec
 
+from runfold.blocking import background_loop
 from runfold.context import Cancellation
-from runfold.worker.frames import Go, Ready, Stop, ToChild, frame, receive
+from runfold.definition import Task
+from runfold.errors import SuspendedError
+from runfold.journal import Journal
+from runfold.worker.failures import describe
+from runfold.worker.frames import Commit, Freeze, Go, Ready, Stop, ToChild, ToWorker, Wake, frame, receive
 from runfold.worker.handed import Attempt
+from runfold.worker.links import ChildLink
 from runfold.worker.loading import load
 from runfold.worker.logs import log_to_stdout
+from runfold.worker.outcomes import Ended
 from runfold.worker.performing import StoppedError, perform_sync
+from runfold.worker.redacting import redaction
 from runfold.worker.resolving import resolve_sync
 from runfold.worker.tracing import set_up_tracing
+from runfold.worker.wire import Error, HandOut
 
 STOP_SECONDS = 5.0
 """How long a task may take to end once it is told to stop."""
@@ -50,6 +60,9 @@ def main() -> None:
 class Child:
     def __init__(self, connection: socket.socket) -> None:
         self._connection = connection
+        self._writing = threading.Lock()
+        self._link = ChildLink(self._send)
+        self._journal: Journal | None = None
         self._attempts: SimpleQueue[tuple[Attempt, Cancellation]] = SimpleQueue()
         self._cancellation = Cancellation()
         self._stopping = False
@@ -60,33 +73,61 @@ class Child:
         log_to_stdout()
         spans = set_up_tracing()
         threading.Thread(target=self._listen, name="runfold", daemon=True).start()
-        self._connection.sendall(frame(Ready()))
+        self._send(Ready())
         try:
             while not self._stopping:
                 attempt, cancellation = self._attempts.get()
                 with nullcontext() if spans is None else spans.inside(attempt.traceparent):
-                    make = resolve_sync if attempt.run.kind == "auth" else perform_sync
-                    outcome = make(tasks[attempt.run.task], attempt, cancellation)
-                self._connection.sendall(frame(outcome))
+                    ended = self._make(tasks[attempt.run.task], attempt, cancellation)
+                self._send(ended)
         finally:
             if spans is not None:
                 spans.close()
+
+    def _make(self, task: Task[Any, Any], attempt: Attempt, cancellation: Cancellation) -> Ended:
+        if attempt.run.kind == "auth":
+            return resolve_sync(task, attempt, cancellation)
+        assert self._journal is not None, "it was made when the attempt came"
+        return perform_sync(task, attempt, cancellation, self._journal)
+
+    def _send(self, message: ToWorker) -> None:
+        # The code reports from the loop in the background, and ends in the main thread.
+        with self._writing:
+            self._connection.sendall(frame(message))
 
     def on_signal(self, _signal: int, _frame: FrameType | None) -> None:
         if self._stopping:
             raise StoppedError("The worker stops this run.")
 
     def _listen(self) -> NoReturn:
-        decoder: msgspec.json.Decoder[Go | Stop] = msgspec.json.Decoder(ToChild)
+        decoder: msgspec.json.Decoder[ToChild] = msgspec.json.Decoder(ToChild)
         while True:
             try:
                 message = decoder.decode(receive(self._connection))
             except (EOFError, OSError):
                 message = Stop()  # the worker is gone
-            if isinstance(message, Stop):
-                self._stop()
-            self._cancellation = Cancellation()
-            self._attempts.put((message.attempt, self._cancellation))
+            match message:
+                case Stop():
+                    self._stop()
+                case Go(attempt=attempt):
+                    run = attempt.run
+                    self._cancellation = Cancellation()
+                    self._link.begin()
+                    self._journal = Journal(run.id, run.attempt, run.journal, self._link, partial(_describe, run))
+                    self._attempts.put((attempt, self._cancellation))
+                case _:
+                    background_loop().call_soon_threadsafe(self._tell, message)
+
+    def _tell(self, message: Commit | Wake | Freeze) -> None:
+        match message:
+            case Commit(index=index):
+                self._link.commit(index)
+            case Wake(wait=wait, outcome=outcome):
+                assert self._journal is not None, "something waits only in an attempt"
+                self._journal.wake(wait, outcome)
+            case Freeze():
+                if self._journal is not None:
+                    self._journal.suspend(SuspendedError("The run waits, and goes on elsewhere."))
 
     def _stop(self) -> NoReturn:
         """End the attempt: by the task itself if it watches for it, by an exception otherwise, by force at last."""
@@ -97,3 +138,7 @@ class Child:
             signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGTERM)
         time.sleep(STOP_SECONDS)
         os._exit(1)
+
+
+def _describe(run: HandOut, error: BaseException) -> Error:
+    return describe(error, redaction(run))

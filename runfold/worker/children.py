@@ -4,22 +4,42 @@ import asyncio
 import os
 import signal
 import socket
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
+from functools import partial
+from typing import Any
 
 import msgspec
 
+from runfold.journal import Outcome
 from runfold.worker import child
-from runfold.worker.frames import LENGTH, Go, Ready, Stop, ToWorker, frame
+from runfold.worker.frames import (
+    LENGTH,
+    Block,
+    Commit,
+    Freeze,
+    Go,
+    Ready,
+    Said,
+    Stop,
+    ToChild,
+    ToWorker,
+    Wake,
+    frame,
+)
 from runfold.worker.handed import Attempt
+from runfold.worker.links import Link
 from runfold.worker.memory import OutOfMemoryKills, of_this_process
-from runfold.worker.outcomes import Crashed, Failed, Succeeded
+from runfold.worker.outcomes import Crashed, Ended
 from runfold.worker.wire import OUT_OF_MEMORY, Error
 
 LAST_WORDS_SECONDS = 1.0
 """How long to read on after a child has died, and to wait for its death after its connection has ended."""
 
 READ_AHEAD_BYTES = 1_000_000
+FACTS = ("entry", "output", "error", "runs", "batch", "targets", "is_any", "until", "for_ms")
+"""What a report of the code of a run may say."""
+_NOTHING: Sequence[Any] = (None, msgspec.UNSET, (), [], False)
 
 
 class Children:
@@ -110,21 +130,54 @@ class Process:
     def is_usable(self) -> bool:
         return not self._ended and not self._exit.done() and not self._reader.at_eof()
 
-    async def perform(self, attempt: Attempt) -> Succeeded | Failed | Crashed:
+    async def perform(self, attempt: Attempt, link: Link, woken: Mapping[int, Outcome]) -> Ended:
         """Make one attempt; cancelling ends the process."""
         self._kills_before = self._kills.count()
         try:
             self._writer.write(frame(Go(attempt)))
-            outcome = await self.read()
+            for wait, outcome in woken.items():
+                self.wake(wait, outcome)
+            ended = await self._hear(link)
         except asyncio.CancelledError:
             await self.end()
             raise
-        assert not isinstance(outcome, Ready), "a child is ready once"
-        if isinstance(outcome, Crashed) and not self._ended:
+        if isinstance(ended, Crashed) and not self._ended:
             await self.end()  # it lives, but without the memory it needs
-        return outcome
+        return ended
 
-    async def read(self) -> Ready | Succeeded | Failed | Crashed:
+    def wake(self, wait: int, outcome: Outcome) -> None:
+        """Tell its code that a wait is over."""
+        self._write(Wake(wait, outcome))
+
+    def freeze(self) -> None:
+        """Ask its code to end, if it does nothing but wait."""
+        self._write(Freeze())
+
+    async def _hear(self, link: Link) -> Ended:
+        """Pass on what the code says until it ends."""
+        while True:
+            message = await self.read()
+            match message:
+                case Said(report=report):
+                    facts = {name: value for name in FACTS if (value := getattr(report, name)) not in _NOTHING}
+                    committed = link.report(report.kind, facts)
+                    committed.add_done_callback(partial(self._commit, facts["entry"]["index"]))
+                case Block(waits=waits):
+                    link.block(waits)
+                case Ready():
+                    raise AssertionError("a child is ready once")
+                case _:
+                    return message
+
+    def _commit(self, index: int, committed: "asyncio.Future[None]") -> None:
+        if not committed.cancelled():
+            self._write(Commit(index))
+
+    def _write(self, message: ToChild) -> None:
+        if not self._ended and not self._writer.is_closing():
+            self._writer.write(frame(message))
+
+    async def read(self) -> ToWorker:
         """The next message, or how the process died."""
         try:
             size = LENGTH.unpack(await self._reader.readexactly(LENGTH.size))[0]

@@ -15,6 +15,7 @@ from runfold.errors import ApiError, ConfigurationError
 from runfold.machines import MACHINES
 from runfold.worker.children import ChildError, Children
 from runfold.worker.connection import Connection
+from runfold.worker.holding import FREEZE_SECONDS
 from runfold.worker.loading import TargetError, load
 from runfold.worker.logs import log_to_stdout
 from runfold.worker.registering import registration_of
@@ -45,7 +46,7 @@ async def _run(tasks: Mapping[str, Task[Any, Any]], connection: Connection, argu
     concurrency = arguments.concurrency or _default_concurrency(tasks, processes)
     spans = set_up_tracing()
     children = Children(arguments.target, processes)
-    worker = Worker(tasks, connection, children, concurrency, spans, arguments.machine or ())
+    worker = Worker(tasks, connection, children, concurrency, spans, arguments.machine or (), arguments.freeze_after)
     try:
         is_all_reported = await worker.run(_stop_on_signals(), arguments.grace)
     finally:
@@ -96,6 +97,13 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--processes", type=_count, help="processes for tasks that are not async (default: CPUs)")
     parser.add_argument(
         "--grace", type=float, default=30.0, metavar="SECONDS", help="time for runs to end when stopped (default: 30)"
+    )
+    parser.add_argument(
+        "--freeze-after",
+        type=float,
+        default=FREEZE_SECONDS,
+        metavar="SECONDS",
+        help=f"how long a run that waits keeps its process (default: {FREEZE_SECONDS:g})",
     )
     parser.add_argument(
         "--machine",

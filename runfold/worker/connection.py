@@ -6,14 +6,16 @@ import random
 import time
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
+from urllib.parse import quote
 
 import httpx
 import msgspec
 
 from runfold.config import Settings
 from runfold.errors import NotFoundError, api_error
+from runfold.journal import Entry
 from runfold.transport import backoff, connect, is_passing, reason, retry_after
-from runfold.worker.wire import Hold, Registered, Turn, TurnAnswer
+from runfold.worker.wire import Hold, JournalPage, Registered, Turn, TurnAnswer, Waits
 
 log = logging.getLogger("runfold.worker")
 
@@ -65,7 +67,12 @@ class Connection:
                     log.warning(CURRENT_IS_ANOTHER, registered.version, registered.environment.slug)
                 return registered
 
-    async def turn(self, turn: Turn, holds: Callable[[], list[Hold]]) -> TurnAnswer:
+    async def turn(
+        self,
+        turn: Turn,
+        holds: Callable[[], list[Hold]],
+        waits: Callable[[], list[Waits]] = list,
+    ) -> TurnAnswer:
         """The answer to a turn; after a failed call it is sent again, with what the worker holds by then."""
         patience = turn.wait_ms / 1000 + MARGIN_SECONDS
         while True:
@@ -79,17 +86,25 @@ class Connection:
                 answer = None
             if answer is not None:
                 return self._answer_decoder.decode(answer)
-            turn.holds = holds()
+            turn.holds, turn.waits = holds(), waits()
+
+    async def journal(self, run: str, after: int) -> list[Entry]:
+        """The next entries of a run's journal behind an index."""
+        while True:
+            answer = await self._attempt(f"runs/{quote(run, safe='')}/journal?after={after}", None, MARGIN_SECONDS)
+            if answer is not None:
+                return msgspec.json.decode(answer, type=JournalPage).entries
 
     async def close(self) -> None:
         await self._http.aclose()
 
-    async def _attempt(self, call: str, body: bytes, patience: float) -> bytes | None:
-        """The answer, or None after a pause if there was none."""
+    async def _attempt(self, call: str, body: bytes | None, patience: float) -> bytes | None:
+        """The answer, or None after a pause if there was none; without a body something is only asked for."""
         url = f"{self._settings.api_url}/worker/v1/{call}"
         timeout = httpx.Timeout(patience, connect=5.0)
         try:
-            response = await self._http.post(url, content=body, headers=self._headers, timeout=timeout)
+            method = "GET" if body is None else "POST"
+            response = await self._http.request(method, url, content=body, headers=self._headers, timeout=timeout)
         except httpx.TransportError as error:
             await self._pause(reason(error), None)
             return None

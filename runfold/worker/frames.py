@@ -5,8 +5,10 @@ import struct
 
 import msgspec
 
+from runfold.journal import Outcome
 from runfold.worker.handed import Attempt
-from runfold.worker.outcomes import Crashed, Failed, Succeeded
+from runfold.worker.outcomes import Crashed, Failed, Frozen, Succeeded
+from runfold.worker.wire import Report
 
 LENGTH = struct.Struct(">I")
 
@@ -19,14 +21,43 @@ class Stop(msgspec.Struct, tag=True):
     """End the attempt, then the process."""
 
 
+class Commit(msgspec.Struct, tag=True):
+    """The engine has this entry of the journal."""
+
+    index: int
+
+
+class Wake(msgspec.Struct, tag=True):
+    """A wait is over."""
+
+    wait: int
+    outcome: Outcome
+
+
+class Freeze(msgspec.Struct, tag=True):
+    """Give up the process, if the code does nothing but wait."""
+
+
+class Said(msgspec.Struct, tag=True):
+    """A report for the engine; run, token and time are the worker's to say."""
+
+    report: Report
+
+
+class Block(msgspec.Struct, tag=True):
+    """Nothing goes on but these waits; none: something goes on again."""
+
+    waits: tuple[int, ...]
+
+
 class Go(msgspec.Struct, tag=True):
     """Make this attempt."""
 
     attempt: Attempt
 
 
-ToChild = Go | Stop
-ToWorker = Ready | Succeeded | Failed | Crashed
+ToChild = Go | Stop | Commit | Wake | Freeze
+ToWorker = Ready | Said | Block | Succeeded | Failed | Crashed | Frozen
 
 _encoder = msgspec.json.Encoder()
 

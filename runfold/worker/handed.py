@@ -14,9 +14,11 @@ from runfold.context import (
     OrganizationInfo,
     ProjectInfo,
     QueueInfo,
+    RunContext,
     RunInfo,
     TaskInfo,
 )
+from runfold.journal import Journal
 from runfold.worker.wire import HandOut
 
 
@@ -30,9 +32,11 @@ class Attempt(msgspec.Struct, frozen=True, omit_defaults=True):
     """The attempt's own span; that of the trigger is the run's."""
 
 
-def context_of(attempt: Attempt, cancellation: Cancellation) -> Context:
+def context_of(
+    attempt: Attempt, cancellation: Cancellation, journal: Journal | None = None, kind: type[RunContext] = Context
+) -> RunContext:
     run = attempt.run
-    return Context(
+    return kind(
         _run_info(run),
         AttemptInfo(run.attempt, _moment(attempt.started_at)),
         TaskInfo(run.task),
@@ -44,6 +48,7 @@ def context_of(attempt: Attempt, cancellation: Cancellation) -> Context:
         OrganizationInfo(run.environment.organization),
         run.auth,
         Connections(run.connections),
+        journal,
     )
 
 

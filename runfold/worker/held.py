@@ -5,9 +5,12 @@ import logging
 from typing import TYPE_CHECKING
 
 from runfold.context import Cancellation
+from runfold.journal import Journal, Outcome
+from runfold.worker.links import Link
 from runfold.worker.wire import Error, HandOut, Hold, Kind
 
 if TYPE_CHECKING:
+    from runfold.worker.children import Process
     from runfold.worker.spans import AttemptSpan
 
 log = logging.getLogger("runfold.worker")
@@ -16,7 +19,21 @@ log = logging.getLogger("runfold.worker")
 class Held:
     """One run, while its task's code runs or waits for a child process."""
 
-    __slots__ = ("cancellation", "hand_out", "is_begun", "is_started", "is_unwanted", "job", "key", "span", "stopped")
+    __slots__ = (
+        "cancellation",
+        "hand_out",
+        "is_begun",
+        "is_started",
+        "is_unwanted",
+        "job",
+        "journal",
+        "key",
+        "link",
+        "process",
+        "span",
+        "stopped",
+        "woken",
+    )
 
     def __init__(self, hand_out: HandOut) -> None:
         self.hand_out = hand_out
@@ -31,6 +48,12 @@ class Held:
         self.is_unwanted = False
         """The engine wants no report of it."""
         self.span: AttemptSpan | None = None
+        self.link: Link | None = None
+        self.journal: Journal | None = None
+        """That of async code; other code has its own in its process."""
+        self.process: Process | None = None
+        self.woken: dict[int, Outcome] = {}
+        """The waits that were over before the code could be told."""
 
     @property
     def is_stopped(self) -> bool:
@@ -46,6 +69,20 @@ class Held:
         if not self.is_auth or of_attempt == "released":
             return of_attempt
         return "authorized" if of_attempt == "succeeded" else "unauthorized"
+
+    @property
+    def waits(self) -> tuple[int, ...]:
+        """For which waits the code waits, as far as is known."""
+        return self.journal.open_waits if self.journal else self.link.waits if self.link else ()
+
+    def wake(self, wait: int, outcome: Outcome) -> None:
+        """Tell the code that a wait is over."""
+        if self.journal is not None:
+            self.journal.wake(wait, outcome)
+        elif self.process is not None:
+            self.process.wake(wait, outcome)
+        else:
+            self.woken[wait] = outcome
 
     def log_failure(self, error: Error) -> None:
         run = self.hand_out

@@ -3,21 +3,26 @@
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from runfold.definition import Task
+from runfold.errors import SuspendedError
+from runfold.journal import Entry, Journal, Outcome
 from runfold.worker.child import STOP_SECONDS
 from runfold.worker.children import ChildError, Children
 from runfold.worker.failures import describe
 from runfold.worker.handed import Attempt
 from runfold.worker.held import Held
-from runfold.worker.outcomes import Crashed, Failed, Outcome, Succeeded
+from runfold.worker.links import Link
+from runfold.worker.outcomes import Crashed, Ended, Failed, Frozen, Succeeded
 from runfold.worker.performing import perform
+from runfold.worker.redacting import redaction
 from runfold.worker.resolving import resolve, resolver_of
-from runfold.worker.wire import Error, HandOut, Hold, Kind, Report
+from runfold.worker.wire import ONGOING, Error, HandOut, Hold, Kind, Report, Waits, Woken
 
 if TYPE_CHECKING:
     from runfold.worker.spans import Spans
@@ -25,7 +30,14 @@ if TYPE_CHECKING:
 log = logging.getLogger("runfold.worker")
 
 RELEASED = "RELEASED"
-"""Why a worker that ends stops a run; all other reasons are the engine's."""
+"""Why a worker that ends stops a run; all other reasons but FROZEN are the engine's."""
+FROZEN = "FROZEN"
+"""Why a run is stopped that waits: its process is for others."""
+FREEZE_SECONDS = 10.0
+"""How long code that waits keeps its process."""
+
+Fetch = Callable[[str, int], Awaitable[list[Entry]]]
+"""The next entries of a run's journal behind an index."""
 
 
 def now_ms() -> int:
@@ -43,6 +55,8 @@ class Holding:
         *,
         clock: Callable[[], int] = now_ms,
         spans: "Spans | None" = None,
+        fetch: Fetch | None = None,
+        freeze_seconds: float = FREEZE_SECONDS,
     ) -> None:
         self.news = asyncio.Event()
         """There may be something to report, or room for another run."""
@@ -54,6 +68,10 @@ class Holding:
         self._capacity = capacity
         self._clock = clock
         self._spans = spans
+        self._fetch = fetch
+        self._freeze_seconds = freeze_seconds
+        self._blocked = 0
+        """How many runs hold no process though they are held: async ones that wait."""
         self._held: dict[Hold, Held] = {}
         self._unacknowledged: set[Hold] = set()
         self._outbox: list[Report] = []
@@ -62,7 +80,7 @@ class Holding:
     @property
     def room(self) -> int:
         """How many runs could be taken now."""
-        return 0 if self._is_closed else max(0, self._capacity - len(self._held))
+        return 0 if self._is_closed else max(0, self._capacity + self._blocked - len(self._held))
 
     @property
     def is_over(self) -> bool:
@@ -71,6 +89,16 @@ class Holding:
 
     def holds(self) -> list[Hold]:
         return [*self._held, *self._unacknowledged]
+
+    def waits(self) -> list[Waits]:
+        """For what the code of each run waits, as far as it was not told that it is over."""
+        return [(*held.key, waits) for held in self._held.values() if (waits := held.waits)]
+
+    def wake(self, woken: Woken) -> None:
+        """A wait is over."""
+        held = self._held.get((woken.run, woken.token))
+        if held is not None:
+            held.wake(woken.wait, Outcome(woken.done, woken.timed_out, woken.unknown))
 
     def take(self, hand_outs: Iterable[HandOut]) -> None:
         for hand_out in hand_outs:
@@ -104,9 +132,12 @@ class Holding:
 
     def acknowledge(self, reports: list[Report]) -> None:
         """The engine has committed these reports, or refused them for good."""
-        self._unacknowledged.difference_update(
-            (report.run, report.token) for report in reports if report.kind != "started"
-        )
+        for report in reports:
+            key = (report.run, report.token)
+            if report.kind not in ONGOING:
+                self._unacknowledged.discard(key)
+            elif report.entry is not None and (held := self._held.get(key)) and held.link:
+                held.link.commit(report.entry["index"])
 
     async def close(self, grace_seconds: float) -> None:
         """Take nothing more, give back what has not started, wait for the rest, at last give that back too."""
@@ -114,6 +145,8 @@ class Holding:
         for held in list(self._held.values()):
             if not held.is_started:
                 self._stop(held, RELEASED)
+            else:
+                self._freeze(held)
         self.news.set()
         await self._ended_within(grace_seconds)
         for held in self._held.values():
@@ -142,9 +175,21 @@ class Holding:
         else:
             held.job.cancel()
 
+    def _freeze(self, held: Held) -> None:
+        """Give up the process of code that only waits: the run goes on elsewhere, by its journal."""
+        if held.is_stopped or held.link is None or not held.link.waits:
+            return
+        if held.process is not None:
+            # Whether it still waits is known there.
+            held.process.freeze()
+        elif held.journal is not None and held.job is not None:
+            held.stopped = FROZEN
+            held.journal.close(SuspendedError("The run waits, and goes on elsewhere."))
+            held.job.cancel()
+
     async def _attend(self, held: Held) -> None:
         held.is_begun = True
-        outcome: Outcome | None = None
+        outcome: Ended | None = None
         try:
             if not held.is_stopped:
                 outcome = await self._attempt(held)
@@ -158,18 +203,48 @@ class Holding:
             outcome = Crashed(describe(error))
         self._conclude(held, outcome)
 
-    async def _attempt(self, held: Held) -> Outcome:
+    async def _attempt(self, held: Held) -> Ended:
         task = self._tasks[held.hand_out.task]
         if held.is_auth and resolver_of(task).is_async:
             return await resolve(task, self._start(held), held.cancellation)
+        link = held.link = Link(
+            partial(self._say, held),
+            partial(self._freeze, held),
+            self._freeze_seconds,
+            partial(self._note_blocked, held, is_async=task.body.is_async),
+        )
+        run = held.hand_out
+        if run.journal_size > len(run.journal):
+            await self._load_journal(held)
         if task.body.is_async and not held.is_auth:
-            return await perform(task, self._start(held), held.cancellation)
+            held.journal = Journal(run.id, run.attempt, held.hand_out.journal, link, partial(_describe, run))
+            for wait, outcome in held.woken.items():
+                held.journal.wake(wait, outcome)
+            return await perform(task, self._start(held), held.cancellation, held.journal)
         try:
             async with self._children.one() as process:
-                return await process.perform(self._start(held))
+                held.process = process
+                return await process.perform(self._start(held), link, held.woken)
         except (ChildError, OSError) as error:
             self._start(held)
             return Crashed(Error(type(error).__name__, str(error)))
+
+    async def _load_journal(self, held: Held) -> None:
+        assert self._fetch is not None, "a worker that speaks to an engine can ask it"
+        run, entries = held.hand_out, [*held.hand_out.journal]
+        while len(entries) < run.journal_size:
+            page = await self._fetch(run.id, entries[-1].index if entries else -1)
+            assert page, "there are as many entries as the hand-out says"
+            entries += page
+        held.hand_out = msgspec.structs.replace(run, journal=entries)
+
+    def _say(self, held: Held, kind: Kind, facts: dict[str, Any]) -> None:
+        self._report(held, kind, self._clock(), **facts)
+
+    def _note_blocked(self, held: Held, is_blocked: bool, *, is_async: bool) -> None:  # noqa: FBT001 (what is noted)
+        if is_async and held.key in self._held:
+            self._blocked += 1 if is_blocked else -1
+            self.news.set()
 
     def _start(self, held: Held) -> Attempt:
         at = self._clock()
@@ -182,16 +257,21 @@ class Holding:
         held.span = held.span or self._spans.begin(held.hand_out)
         return Attempt(held.hand_out, self.version, at, held.span.traceparent)
 
-    def _conclude(self, held: Held, outcome: Outcome | None) -> None:
+    def _conclude(self, held: Held, outcome: Ended | None) -> None:
         self.news.set()
         self._end_span(held, outcome)
+        if held.link is not None:
+            # Whoever is gone does not wait.
+            held.link.leave()
         if self._held.pop(held.key, None) is None or held.is_unwanted:
             return
         match outcome:
             case Succeeded(output=output):
                 self._report_end(held, "succeeded", output=output)
+            case Frozen():
+                self._report_end(held, "frozen")
             case _ if held.is_stopped:
-                self._report_end(held, "released")
+                self._report_end(held, "frozen" if held.stopped == FROZEN else "released")
             case Failed(error=error, retryable=retryable):
                 held.log_failure(error)
                 again: dict[str, Any] = {} if held.is_auth else {"retryable": retryable}
@@ -202,7 +282,7 @@ class Holding:
             case None:
                 raise AssertionError("only a stopped run has no outcome")
 
-    def _end_span(self, held: Held, outcome: Outcome | None) -> None:
+    def _end_span(self, held: Held, outcome: Ended | None) -> None:
         if held.span is not None:
             is_finished = isinstance(outcome, Succeeded) and not held.is_unwanted
             held.span.end(outcome, None if is_finished else held.stopped)
@@ -215,3 +295,7 @@ class Holding:
     def _report(self, held: Held, kind: Kind, at: int, **facts: Any) -> None:
         self._outbox.append(Report(held.hand_out.id, held.hand_out.token, kind, at, **facts))
         self.news.set()
+
+
+def _describe(run: HandOut, error: BaseException) -> Error:
+    return describe(error, redaction(run))

@@ -5,7 +5,14 @@ from typing import Any
 import msgspec
 
 from runfold.codec import encode_result
-from runfold.errors import AbortTaskRunError, InvalidPayloadError, InvalidResultError
+from runfold.errors import (
+    AbortTaskRunError,
+    InvalidPayloadError,
+    InvalidResultError,
+    JournalMismatchError,
+    StepFailedError,
+    SuspendedError,
+)
 from runfold.worker.failures import describe
 from runfold.worker.redacting import redaction
 from runfold.worker.wire import OUT_OF_MEMORY, Error, HandOut
@@ -28,7 +35,11 @@ class Crashed(msgspec.Struct, tag=True):
     error: Error
 
 
-Outcome = Succeeded | Failed | Crashed
+class Frozen(msgspec.Struct, tag=True):
+    """The code waits, and gave up its process meanwhile."""
+
+
+Ended = Succeeded | Failed | Crashed | Frozen
 
 
 def succeeded(result: Any) -> Succeeded | Failed:
@@ -43,13 +54,19 @@ def succeeded(result: Any) -> Succeeded | Failed:
     return Succeeded(output)
 
 
-def failed(error: BaseException, run: HandOut) -> Failed | Crashed:
+def failed(error: BaseException, run: HandOut) -> Failed | Crashed | Frozen:
     """What an exception out of the code of users means."""
+    if isinstance(error, SuspendedError):
+        return Frozen()
+    if isinstance(error, StepFailedError):
+        # What failed is the step's code, in whichever attempt that was.
+        told = error.error
+        return Failed(Error(told.name or "Error", told.message, told.stack_trace), retryable=True)
     told = describe(error, redaction(run))
     if isinstance(error, MemoryError):
         message = told.message or "The task asked for more memory than there is."
         return Crashed(msgspec.structs.replace(told, message=message, code=OUT_OF_MEMORY))
-    return Failed(told, retryable=not isinstance(error, AbortTaskRunError))
+    return Failed(told, retryable=not isinstance(error, AbortTaskRunError | JournalMismatchError))
 
 
 def refused(error: InvalidPayloadError | InvalidResultError) -> Failed:

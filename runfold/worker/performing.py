@@ -4,49 +4,51 @@ import asyncio
 from typing import Any
 
 from runfold import current
-from runfold.context import Cancellation
+from runfold.context import Cancellation, Context, SyncContext
 from runfold.definition import Task
 from runfold.errors import InvalidPayloadError
+from runfold.journal import Journal
 from runfold.worker.handed import Attempt, context_of
-from runfold.worker.outcomes import Outcome, failed, refused, succeeded
+from runfold.worker.outcomes import Ended, failed, refused, succeeded
 
 
 class StoppedError(BaseException):
     """Raised into the code of a synchronous task that is to stop; no `except Exception` holds it up."""
 
 
-async def perform(task: Task[Any, Any], attempt: Attempt, cancellation: Cancellation) -> Outcome:
+async def perform(task: Task[Any, Any], attempt: Attempt, cancellation: Cancellation, journal: Journal) -> Ended:
     """Await an asynchronous task; cancelling goes through to its code."""
     try:
-        arguments = _arguments(task, attempt, cancellation)
+        arguments = _arguments(task, attempt, cancellation, journal)
     except InvalidPayloadError as error:
         return refused(error)
     try:
-        with current.inside(attempt.run.id):
+        with current.inside(attempt.run.id, journal):
             result = await task.body.function(*arguments)
     except asyncio.CancelledError as error:
         if is_being_cancelled():
             raise
         return failed(error, attempt.run)  # something that the task awaited was cancelled, not the task
     except BaseException as error:  # noqa: BLE001 (also sys.exit() ends only the run)
-        return failed(error, attempt.run)
-    return succeeded(result)
+        return failed(journal.broken or error, attempt.run)
+    # Code that caught what broke its journal has gone on without one.
+    return failed(journal.broken, attempt.run) if journal.broken else succeeded(result)
 
 
-def perform_sync(task: Task[Any, Any], attempt: Attempt, cancellation: Cancellation) -> Outcome:
+def perform_sync(task: Task[Any, Any], attempt: Attempt, cancellation: Cancellation, journal: Journal) -> Ended:
     """Call a synchronous task, in the main thread of a child process; StoppedError goes through."""
     try:
-        arguments = _arguments(task, attempt, cancellation)
+        arguments = _arguments(task, attempt, cancellation, journal)
     except InvalidPayloadError as error:
         return refused(error)
     try:
-        with current.inside(attempt.run.id):
+        with current.inside(attempt.run.id, journal):
             result = task.body.function(*arguments)
     except StoppedError:
         raise
     except BaseException as error:  # noqa: BLE001 (also sys.exit() ends only the run)
-        return failed(error, attempt.run)
-    return succeeded(result)
+        return failed(journal.broken or error, attempt.run)
+    return failed(journal.broken, attempt.run) if journal.broken else succeeded(result)
 
 
 def is_being_cancelled() -> bool:
@@ -55,9 +57,11 @@ def is_being_cancelled() -> bool:
     return task is not None and task.cancelling() > 0
 
 
-def _arguments(task: Task[Any, Any], attempt: Attempt, cancellation: Cancellation) -> tuple[Any, ...]:
+def _arguments(task: Task[Any, Any], attempt: Attempt, cancellation: Cancellation, journal: Journal) -> tuple[Any, ...]:
     body = task.body
     if not body.takes_payload:
         return ()
     payload = body.types.payload(attempt.run.payload)
-    return (payload, context_of(attempt, cancellation)) if body.takes_context else (payload,)
+    if not body.takes_context:
+        return (payload,)
+    return payload, context_of(attempt, cancellation, journal, Context if body.is_async else SyncContext)

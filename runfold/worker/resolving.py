@@ -8,11 +8,11 @@ from runfold.definition import Task
 from runfold.errors import UnresolvedAuthError
 from runfold.resolver import Resolver
 from runfold.worker.handed import Attempt, context_of
-from runfold.worker.outcomes import Outcome, failed, succeeded
+from runfold.worker.outcomes import Ended, failed, succeeded
 from runfold.worker.performing import StoppedError, is_being_cancelled
 
 
-async def resolve(task: Task[Any, Any], attempt: Attempt, cancellation: Cancellation) -> Outcome:
+async def resolve(task: Task[Any, Any], attempt: Attempt, cancellation: Cancellation) -> Ended:
     """Await an asynchronous resolver; cancelling goes through to its code."""
     try:
         answer = await _call(task, attempt, cancellation)
@@ -25,7 +25,7 @@ async def resolve(task: Task[Any, Any], attempt: Attempt, cancellation: Cancella
         return failed(error, attempt.run)
 
 
-def resolve_sync(task: Task[Any, Any], attempt: Attempt, cancellation: Cancellation) -> Outcome:
+def resolve_sync(task: Task[Any, Any], attempt: Attempt, cancellation: Cancellation) -> Ended:
     """Call a synchronous resolver, in the main thread of a child process; StoppedError goes through."""
     try:
         return succeeded(_resolved(task, _call(task, attempt, cancellation)))

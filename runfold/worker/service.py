@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from runfold.definition import Task
 from runfold.worker.children import Children
 from runfold.worker.connection import Connection
-from runfold.worker.holding import Holding
+from runfold.worker.holding import FREEZE_SECONDS, Holding
 from runfold.worker.turns import Turns
 
 if TYPE_CHECKING:
@@ -31,13 +31,16 @@ class Worker:
         concurrency: int,
         spans: "Spans | None" = None,
         machines: Sequence[str] = (),
+        freeze_seconds: float = FREEZE_SECONDS,
     ) -> None:
         self._tasks = tasks
         self._connection = connection
         self._children = children
         self._concurrency = concurrency
         self._machines = machines
-        self._holding = Holding(tasks, children, concurrency, spans=spans)
+        self._holding = Holding(
+            tasks, children, concurrency, spans=spans, fetch=connection.journal, freeze_seconds=freeze_seconds
+        )
 
     async def run(self, stop: asyncio.Event, grace_seconds: float) -> bool:
         """Work until `stop` is set; whether all was reported by then. Raises ApiError, ChildError."""

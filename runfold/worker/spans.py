@@ -11,7 +11,7 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 
 import runfold
 from runfold.tracing import current_traceparent
-from runfold.worker.outcomes import Crashed, Failed, Succeeded
+from runfold.worker.outcomes import Crashed, Ended, Failed
 from runfold.worker.wire import Error, HandOut
 
 LAST_SPANS_SECONDS = 2.0
@@ -81,7 +81,7 @@ class AttemptSpan:
         self._span = span
         self.traceparent = traceparent
 
-    def end(self, outcome: Succeeded | Failed | Crashed | None, stopped: str | None) -> None:
+    def end(self, outcome: Ended | None, stopped: str | None) -> None:
         """Say how the attempt ended, or why it was stopped. Only failures set the status, as conventions want it."""
         error = STOPPED.get(stopped or "")
         if isinstance(outcome, Failed | Crashed) and not stopped:

@@ -81,6 +81,8 @@ class Turns:
             self._arrived.remove(self._received)
         self._holding.acknowledge(turn.reports)
         self._holding.take(answer.runs)
+        for woken in answer.woken:
+            self._holding.wake(woken)
         for cancel in answer.cancels:
             self._holding.forget(cancel.run, cancel.token, cancel.reason)
         for refused in answer.refused:
@@ -113,9 +115,10 @@ class Turns:
             want=want,
             wait_ms=wait_ms,
             holds=self._holding.holds() if says_holds else None,
+            waits=self._holding.waits() if says_holds else [],
             reports=reports,
             machines=self._machines,
         )
-        answer = asyncio.create_task(self._connection.turn(turn, self._holding.holds))
+        answer = asyncio.create_task(self._connection.turn(turn, self._holding.holds, self._holding.waits))
         answer.add_done_callback(lambda _: self._holding.news.set())
         return _UnderWay(turn, answer)

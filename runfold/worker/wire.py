@@ -4,8 +4,12 @@ from typing import Any, Literal
 
 import msgspec
 
+from runfold.journal import Entry
+
 Hold = tuple[str, int]
 """A run and the fencing token under which it was handed out."""
+Waits = tuple[str, int, tuple[int, ...]]
+"""A run, its token, and the waits of its code that are not over as far as the worker knows."""
 
 
 class Environment(msgspec.Struct, frozen=True):
@@ -36,7 +40,23 @@ class Error(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
     signal: str | None = None
 
 
-Kind = Literal["started", "succeeded", "failed", "crashed", "released", "authorized", "unauthorized"]
+Kind = Literal[
+    "started",
+    "succeeded",
+    "failed",
+    "crashed",
+    "released",
+    "frozen",
+    "authorized",
+    "unauthorized",
+    "step_succeeded",
+    "step_failed",
+    "triggered",
+    "waiting",
+    "blocked",
+]
+ONGOING = frozenset({"started", "step_succeeded", "step_failed", "triggered", "waiting", "blocked"})
+"""The kinds of reports after which the attempt is still open."""
 
 
 class Report(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
@@ -49,6 +69,15 @@ class Report(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     output: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
     error: Error | None = None
     retryable: bool | msgspec.UnsetType = msgspec.UNSET
+    entry: dict[str, Any] | None = None
+    """Where it stands in the journal of the run."""
+    runs: list[str] = []
+    batch: str | None = None
+    targets: tuple[str, ...] = ()
+    is_any: bool = msgspec.field(default=False, name="any")
+    until: int | None = None
+    for_ms: int | None = msgspec.field(default=None, name="for")
+    waits: tuple[int, ...] = ()
 
     def __repr__(self) -> str:
         """Without the output, which may be on whose behalf a run acts."""
@@ -65,6 +94,7 @@ class Turn(msgspec.Struct, rename="camel", omit_defaults=True):
     holds: list[Hold] | None = None
     reports: list[Report] = []
     machines: list[str] | None = None
+    waits: list[Waits] = []
 
 
 class HandOut(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True, gc=False):
@@ -97,6 +127,8 @@ class HandOut(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True, g
     depth: int = 0
     source: str | None = None
     replay_of: str | None = None
+    journal_size: int = 0
+    journal: list[Entry] = []
 
     def __repr__(self) -> str:
         """Without payload, auth and credentials, which are for the task's code only."""
@@ -119,8 +151,24 @@ class Refused(msgspec.Struct, frozen=True):
     error: str
 
 
+class Woken(msgspec.Struct, frozen=True, rename="camel"):
+    """A wait of a run that is over."""
+
+    run: str
+    token: int
+    wait: int
+    done: tuple[str, ...] = ()
+    timed_out: bool = False
+    unknown: tuple[str, ...] = ()
+
+
+class JournalPage(msgspec.Struct, frozen=True):
+    entries: list[Entry]
+
+
 class TurnAnswer(msgspec.Struct, frozen=True):
     sequence: int
     runs: list[HandOut] = []
     cancels: list[Cancel] = []
     refused: list[Refused] = []
+    woken: list[Woken] = []

@@ -13,7 +13,7 @@ import msgspec
 
 from runfold.worker import command
 from runfold.worker.connection import Connection
-from runfold.worker.wire import Hold, Turn, TurnAnswer
+from runfold.worker.wire import ONGOING, Hold, Turn, TurnAnswer, Waits
 from tests.crash.death import Death
 
 PLACES = ("report.unsent", "report.sent", "report.acknowledged", "runs.received")
@@ -34,12 +34,14 @@ def watched(journal: str, place: str, count: int) -> type[Connection]:
     file = os.open(journal, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
 
     class Watched(Connection):
-        async def turn(self, turn: Turn, holds: Callable[[], list[Hold]]) -> TurnAnswer:
-            ends = [report for report in turn.reports if report.kind != "started"]
+        async def turn(
+            self, turn: Turn, holds: Callable[[], list[Hold]], waits: Callable[[], list[Waits]] = list
+        ) -> TurnAnswer:
+            ends = [report for report in turn.reports if report.kind not in ONGOING]
             if ends:
                 death.reached("report.unsent")
                 death.entered("report.sent")
-            answer = await super().turn(turn, holds)
+            answer = await super().turn(turn, holds, waits)
             refused = {(each.run, each.token) for each in answer.refused}
             for report in ends:
                 if (report.run, report.token) not in refused:

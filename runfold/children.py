@@ -1,0 +1,53 @@
+"""The runs that the code of a run triggers: by its journal each is made once, however often the code is run again."""
+
+from types import TracebackType
+from typing import Any, Self
+
+from runfold import current
+from runfold.codec import encode
+from runfold.digests import digest_of
+from runfold.journal import Call, Entry
+
+
+class Children:
+    """One trigger. Outside of the code of a run it changes nothing; within a step, it is a part of the step."""
+
+    def __init__(self, name: str, asked: Any) -> None:
+        self._step = current.step.get()
+        self._journal = None if self._step else current.current_journal()
+        self._call: Call | None = None
+        if self._journal is not None:
+            self._call = self._journal.begin(name, "triggered", digest_of(encode(asked)))
+
+    @property
+    def known(self) -> Entry | None:
+        """The runs that this trigger made before."""
+        return self._call.known if self._call else None
+
+    def keyed(self, options: dict[str, Any], place: int = 0) -> dict[str, Any]:
+        """The options with an idempotency key, unless they have one: should the answer be lost, it finds the run."""
+        if "idempotencyKey" in options or "debounce" in options:
+            return options
+        if self._step is not None:
+            key = self._step.of_trigger()
+        elif self._journal is not None and self._call is not None:
+            key = f"{self._journal.key(self._call.name, self._call.number)}:{place}"
+        else:
+            return options
+        return {**options, "idempotencyKey": key, "idempotencyKeyOptions": {"onFailure": "return"}}
+
+    async def record(self, runs: list[str], batch: str | None = None) -> None:
+        """These were made."""
+        if self._journal is not None and self._call is not None:
+            await self._journal.record(self._call, "triggered", runs=runs, batch=batch)
+
+    async def __aenter__(self) -> Self:
+        if self._journal is not None:
+            self._journal.begin_work()
+        return self
+
+    async def __aexit__(
+        self, _type: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
+    ) -> None:
+        if self._journal is not None:
+            self._journal.end_work()

@@ -1,0 +1,128 @@
+"""How runs, batches and tokens came out."""
+
+from typing import Any, Generic, Protocol, TypeAlias
+from urllib.parse import quote
+
+import msgspec
+
+from runfold import transport
+from runfold.codec import PLAIN, Types
+from runfold.errors import NotFoundError, WaitTimeoutError
+from runfold.handles import BatchHandle, RunHandle, id_of, types_of
+from runfold.run import RunError, RunResult, read_result
+from runfold.typevars import PayloadT, ResultT
+
+
+class Token(Protocol):
+    """Whatever has the id of a waitpoint token."""
+
+    @property
+    def id(self) -> str:
+        """It begins with waitpoint_."""
+        ...
+
+
+Target: TypeAlias = str | RunHandle[Any, Any] | BatchHandle[Any, Any] | Token
+"""A run, a batch or a token, by id or by handle."""
+
+
+class TokenResult(msgspec.Struct, frozen=True, kw_only=True):
+    """What a token was completed with if it is `ok`, or that it timed out."""
+
+    id: str
+    ok: bool
+    output: Any = None
+    error: RunError | None = None
+
+    def unwrap(self) -> Any:
+        """The output; raises WaitTimeoutError when there is none because nobody completed the token in time."""
+        if self.ok:
+            return self.output
+        raise WaitTimeoutError(self.error.message if self.error else f"The token {self.id} timed out.")
+
+
+class BatchResult(msgspec.Struct, Generic[ResultT], frozen=True, kw_only=True):
+    """How the runs of a batch ended, in the order of its items; one that became no run is not among them."""
+
+    id: str
+    runs: tuple[RunResult[ResultT], ...]
+
+    @property
+    def ok(self) -> bool:
+        """Whether all of them completed."""
+        return all(run.ok for run in self.runs)
+
+    def unwrap(self) -> tuple[ResultT, ...]:
+        """The outputs; raises RunFailedError for the first run that did not complete."""
+        return tuple(run.unwrap() for run in self.runs)
+
+
+class _Results(msgspec.Struct):
+    items: list[msgspec.Raw]
+
+
+class _Named(msgspec.Struct):
+    id: str
+
+
+class _TokenWire(msgspec.Struct, rename="camel"):
+    output: str | None = None
+    output_type: str = "application/json"
+    output_is_error: bool = False
+
+
+async def of_run(run: str | RunHandle[Any, ResultT]) -> RunResult[ResultT] | None:
+    """How the run ended, None while it has not (or while there is no such run)."""
+    try:
+        content = await transport.default.call("GET", f"/api/v1/runs/{quote(id_of(run), safe='')}/result")
+    except NotFoundError:
+        return None
+    return read_result(content, types_of(run))
+
+
+async def of_batch(batch: str | BatchHandle[PayloadT, ResultT]) -> tuple[RunResult[ResultT], ...]:
+    """How the runs ended that have, in the order of the items; by handle, with outputs of the tasks' types."""
+    name = batch if isinstance(batch, str) else batch.batch_id
+    content = await transport.default.call("GET", f"/api/v1/batches/{quote(name, safe='')}/results")
+    types: dict[str, Types[Any, Any]] = {} if isinstance(batch, str) else {run.id: run.types for run in batch.runs}
+    items = msgspec.json.decode(content, type=_Results).items
+    return tuple(read_result(bytes(item), types.get(_id_of(item), PLAIN)) for item in items)
+
+
+async def of_token(token: str) -> TokenResult:
+    """What the token was completed with; one that is not over is not `ok`."""
+    content = await transport.default.call("GET", f"/api/v1/waitpoints/tokens/{quote(token, safe='')}")
+    wire = msgspec.json.decode(content, type=_TokenWire)
+    output = _output_of(wire)
+    if not wire.output_is_error:
+        return TokenResult(id=token, ok=True, output=output)
+    return TokenResult(id=token, ok=False, error=msgspec.convert(output, RunError))
+
+
+async def of_target(name: str, target: Target) -> Any:
+    """What came of something that is over."""
+    if name.startswith("waitpoint_"):
+        return await of_token(name)
+    if name.startswith("batch_"):
+        batch = target if isinstance(target, BatchHandle) else name
+        return BatchResult(id=name, runs=await of_batch(batch))
+    result = await of_run(target if isinstance(target, RunHandle) else name)
+    assert result is not None, "it is over, and stays so"
+    return result
+
+
+def name_of(target: Target) -> str:
+    """The id."""
+    if isinstance(target, str):
+        return target
+    return target.batch_id if isinstance(target, BatchHandle) else target.id
+
+
+def _output_of(wire: _TokenWire) -> Any:
+    if wire.output is None:
+        return None
+    return wire.output if wire.output_type.startswith("text/plain") else msgspec.json.decode(wire.output)
+
+
+def _id_of(item: msgspec.Raw) -> str:
+    return msgspec.json.decode(item, type=_Named).id

@@ -1,0 +1,95 @@
+"""The way from the journal of a run to the engine, in the worker's own process."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+from runfold.worker.frames import Block, Said
+from runfold.worker.wire import Kind, Report
+
+Say = Callable[[Kind, dict[str, Any]], None]
+
+
+class Link:
+    """Of one held run: `say` puts a report into the outbox, `freeze` gives up the process of code that waits."""
+
+    def __init__(
+        self, say: Say, freeze: Callable[[], None], freeze_seconds: float, note: Callable[[bool], None]
+    ) -> None:
+        self._say = say
+        self._freeze = freeze
+        self._note = note
+        """Told whenever the code is blocked, and when it is no longer."""
+        self._freeze_seconds = freeze_seconds
+        self._committed: dict[int, asyncio.Future[None]] = {}
+        self._timer: asyncio.TimerHandle | None = None
+        self.waits: tuple[int, ...] = ()
+        """On what the code is blocked."""
+
+    def report(self, kind: Kind, facts: dict[str, Any]) -> "asyncio.Future[None]":
+        """Say what happened; done when the engine has committed it."""
+        future = self._committed[facts["entry"]["index"]] = asyncio.get_running_loop().create_future()
+        self._say(kind, facts)
+        return future
+
+    def commit(self, index: int) -> None:
+        """The engine has it."""
+        future = self._committed.pop(index, None)
+        if future is not None and not future.done():
+            future.set_result(None)
+
+    def block(self, waits: tuple[int, ...]) -> None:
+        """Nothing goes on but these waits, for which a process is not kept for long; or something goes on again."""
+        if waits == self.waits:
+            return
+        if bool(waits) is not bool(self.waits):
+            self._note(bool(waits))
+        self.waits = waits
+        self.close()
+        if waits:
+            self._say("blocked", {"waits": waits})
+            self._timer = asyncio.get_running_loop().call_later(self._freeze_seconds, self._freeze)
+
+    def leave(self) -> None:
+        """The code is gone: it is blocked no more, and nobody is told."""
+        if self.waits:
+            self._note(False)
+        self.waits = ()
+        self.close()
+
+    def close(self) -> None:
+        """Do not freeze any more."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+
+class ChildLink:
+    """Of a child process, whose worker passes on what it says: `send` writes a message to the worker."""
+
+    def __init__(self, send: Callable[[Said | Block], None]) -> None:
+        self._send = send
+        self.begin()
+
+    def begin(self) -> None:
+        """Another attempt begins."""
+        self._committed: dict[int, asyncio.Future[None]] = {}
+        self._waits: tuple[int, ...] = ()
+
+    def report(self, kind: Kind, facts: dict[str, Any]) -> "asyncio.Future[None]":
+        """Say what happened; done when the engine has committed it."""
+        future = self._committed[facts["entry"]["index"]] = asyncio.get_running_loop().create_future()
+        self._send(Said(Report("", 0, kind, 0, **facts)))
+        return future
+
+    def commit(self, index: int) -> None:
+        """The engine has it."""
+        future = self._committed.pop(index, None)
+        if future is not None and not future.done():
+            future.set_result(None)
+
+    def block(self, waits: tuple[int, ...]) -> None:
+        """Nothing goes on but these waits, or something goes on again."""
+        if waits != self._waits:
+            self._waits = waits
+            self._send(Block(waits))
