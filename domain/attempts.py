@@ -12,7 +12,7 @@ from domain import events as e
 from domain import journal
 from domain.errors import NotAllowed
 from domain.events import JSON_TYPE, NOTHING, AttemptFailed, BlobRef, RunError, RunEvent, TaskSettings
-from domain.journal import Journaled
+from domain.journal import JOURNAL_REPORTS, Journaled
 from domain.retry import ONCE
 from domain.run import Run
 from domain.status import Status
@@ -52,6 +52,10 @@ class Report(Struct, frozen=True, gc=False):
 
 DIED = frozenset({e.PROCESS_DIED, e.OUT_OF_MEMORY})
 GONE = DIED | {e.WORKER_LOST}
+
+
+_CLOSE = {"frozen": {"frozen", "released", "crashed"}, "released": {"released", "frozen"}}
+"""The reports that have closed an attempt in the same way."""
 
 
 class Late(NotAllowed):
@@ -144,7 +148,7 @@ def _error_of(said: Report) -> RunError:
 
 def _report_again(run: Run, said: Report, worker: str) -> list[RunEvent]:
     closed_by = run.closed_by(said.token)
-    if closed_by in REPORTS and said.kind in {closed_by, "started"}:
+    if closed_by in REPORTS and (said.kind in _CLOSE.get(closed_by, {closed_by}) or _was_reported(run, said)):
         return []
     message = f"Attempt {said.token} of run {run.id} is not open"
     if closed_by is not None:
@@ -152,6 +156,13 @@ def _report_again(run: Run, said: Report, worker: str) -> list[RunEvent]:
     refused = e.LateResultRefused(said.token, said.kind, worker)
     recorded: list[RunEvent] = [] if said.token in run.refused else [refused]
     raise Late(f"{message}.", recorded)
+
+
+def _was_reported(run: Run, said: Report) -> bool:
+    """Whether a worker that closed its attempt itself only says again what came before that."""
+    if said.kind in JOURNAL_REPORTS and said.journaled is not None:
+        return said.journaled.entry is None or said.journaled.entry.index < run.journal
+    return said.kind == "started"
 
 
 def dequeue(run: Run, worker: str, version: str) -> list[RunEvent]:

@@ -3,6 +3,8 @@
 An entry is recorded once, in the order in which the worker numbers them. The same entry again changes nothing.
 """
 
+from collections.abc import Iterable
+
 from msgspec import Struct
 
 from domain import events as e
@@ -46,6 +48,15 @@ def is_known(run: Run, entry: Entry) -> bool:
 
 
 def wait(said: Journaled, entry: Entry, unknown: tuple[str, ...]) -> list[RunEvent]:
-    """Begin to wait. What is not there is not waited for: the code is told."""
+    """Begin to wait. What is not there is not waited for: the code is told. Raises NotAllowed for what never ends."""
+    if not said.targets and said.until is None:
+        raise NotAllowed("A wait has targets, or a time until which it lasts.")
     started = e.WaitStarted(entry, said.targets, said.is_any, said.until)
     return [started, e.WaitCompleted(entry.index, unknown=unknown)] if unknown else [started]
+
+
+def complete(run: Run, completed: Iterable[e.WaitCompleted]) -> list[RunEvent]:
+    """End these waits, those that are open still. A run that is in no process goes back into its queue for that."""
+    waits = {wait.index for wait in run.waits}
+    events: list[RunEvent] = [each for each in completed if each.wait in waits]
+    return [*events, e.RunEnqueued("resumed")] if events and run.status is Status.FROZEN else events

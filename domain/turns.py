@@ -199,6 +199,9 @@ class Turns:
             draft.add_blob(said.output_blob.key, turn.blobs[said.output_blob.key])
         for event in events:
             self._follow(event, after, said.token, draft, now)
+        if said.kind == "blocked" and said.journaled and not events:
+            # It goes on, and its worker may not have heard why.
+            self.waits.tell_of(after, said.journaled.waits)
         return None
 
     def _follow(self, event: RunEvent, run: Run, token: int, draft: Draft, now: int) -> None:

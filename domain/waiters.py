@@ -1,6 +1,6 @@
 """Which runs wait for what, read off their states."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from domain.run import Run
 
@@ -28,6 +28,10 @@ class Waiters:
     def of(self, target: str) -> list[str]:
         """The runs that wait for it."""
         return list(self._by_target.get(target, ()))
+
+    def targets(self) -> Collection[str]:
+        """All that somebody waits for."""
+        return self._by_target.keys()
 
     def touched(self) -> Iterator[tuple[str, str]]:
         """The runs of which a wait may be over, each once, and what says so."""

@@ -1,8 +1,9 @@
 """What becomes of waits: they end when what they wait for is over, or their time is, and the run goes on."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 
 from domain import events as e
+from domain import journal
 from domain.attempts import Report
 from domain.commands import Turn, Woken
 from domain.draft import Draft, Origin
@@ -63,8 +64,13 @@ class Waits:
         """The worker says for what its runs wait: it may not have heard what another engine told it."""
         for stream, token, indexes in turn.waits:
             run = self._memory.run(stream)
-            if run is not None and run.token == token and run.status is Status.EXECUTING:
-                self.tell(run, tuple(woken for woken in run.woken if woken.wait in indexes))
+            if run is not None and run.token == token:
+                self.tell_of(run, indexes)
+
+    def tell_of(self, run: Run, indexes: Collection[int]) -> None:
+        """Those of these waits that are over, if the run has a slot."""
+        if run.status is Status.EXECUTING:
+            self.tell(run, tuple(woken for woken in run.woken if woken.wait in indexes))
 
     def unknown(self, said: Report, environment: str, draft: Draft) -> tuple[str, ...]:
         """Those of the targets of a wait that do not exist."""
@@ -85,12 +91,7 @@ class Waits:
         return e.WaitCompleted(wait.index, over, is_timed_out=bool(wait.targets))
 
     def _complete(self, run: Run, completed: list[e.WaitCompleted], origin: Origin, draft: Draft) -> None:
-        if not completed:
-            return
-        events: list[e.RunEvent] = [*completed]
-        if run.status is Status.FROZEN:
-            events.append(e.RunEnqueued("resumed"))
-        after = draft.record(run.id, events, origin)
+        after = draft.record(run.id, journal.complete(run, completed), origin)
         # A run whose slot was freed hears of it when it has one again.
         if isinstance(after, Run) and after.status in {Status.DEQUEUED, Status.EXECUTING}:
             self.tell(after, tuple(completed))

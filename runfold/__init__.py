@@ -31,7 +31,7 @@ from runfold.errors import (
 from runfold.handles import BatchHandle, BatchItem, RunHandle
 from runfold.policies import Debounce, Queue, RateLimit, Retry
 from runfold.results import BatchResult, TokenResult
-from runfold.run import Attempt, Explanation, Run, RunError, RunResult
+from runfold.run import Attempt, Explanation, JournalEntry, Run, RunError, RunResult
 from runfold.steps import step, step_key
 from runfold.token import Token, TokenState
 
@@ -56,6 +56,7 @@ __all__ = [
     "Explanation",
     "InvalidPayloadError",
     "InvalidResultError",
+    "JournalEntry",
     "JournalMismatchError",
     "NotFoundError",
     "Queue",

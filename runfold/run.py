@@ -77,6 +77,40 @@ class Run(msgspec.Struct, Generic[PayloadT, ResultT], frozen=True, rename="camel
     taken_over: TakenOver | None = None
 
 
+class JournalEntry(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
+    """What the code of a run asked for, and what came of it: the `index`-th of all that it did."""
+
+    index: int
+    name: str
+    number: int = 1
+    """The so-many-th of that name."""
+    kind: str
+    """step, children or wait."""
+    status: str
+    """Of a step: COMPLETED or FAILED. Of children: TRIGGERED. Of a wait: WAITING, COMPLETED, TIMED_OUT or CLEARED."""
+    attempt: int
+    """The attempt that did it; later ones go on behind it."""
+    at: datetime
+    after: int | None = None
+    """The entry that the same branch of the code made before."""
+    forked: bool = False
+    """The branch began there."""
+    result: Any = None
+    error: RunError | None = None
+    runs: tuple[str, ...] = ()
+    """What was triggered, with `batch`."""
+    batch: str | None = None
+    targets: tuple[str, ...] = ()
+    """The runs, batches and tokens that are waited for: all, or `any` of them, at most `until` then."""
+    any: bool = False
+    until: datetime | None = None
+    ended_at: datetime | None = None
+    done: tuple[str, ...] = ()
+    """Those of the targets that were over when the wait ended."""
+    unknown: tuple[str, ...] = ()
+    """Those that there never were."""
+
+
 class RunResult(msgspec.Struct, Generic[ResultT], frozen=True, kw_only=True):
     """How a run ended: with an output if it is `ok`, with an error otherwise."""
 

@@ -8,6 +8,7 @@ import typer
 import runfold
 from app.cli import api, bulk, views
 from app.cli.filters import OfBatch, OfPeriod, OfQueue, OfStatus, OfTag, OfTask, OfVersion, filters_of
+from app.cli.journal import print_journal
 from app.cli.making import replay, trigger
 from app.cli.output import AsJson, print_json, print_text
 
@@ -53,8 +54,15 @@ def show(
     run: RunId,
     as_json: AsJson = False,  # noqa: FBT002
 ) -> None:
-    """Show a run with its attempts, payload and output."""
-    views.show(runfold.runs.retrieve(run), as_json=as_json)
+    """Show a run with its attempts, payload and output, and what its code did: steps, children and waits."""
+    shown, journal = runfold.runs.retrieve(run), runfold.runs.journal(run)
+    if as_json:
+        print_json(views.plain(shown) | ({"journal": journal} if journal else {}))
+        return
+    views.print_run(shown)
+    if journal:
+        print_text("")
+        print_journal(journal)
 
 
 cli.command()(trigger)

@@ -14,7 +14,7 @@ from runfold.run import TakenOver
 _FOR_MACHINES = frozenset({"token", "worker", "version", "payload_size", "payload_type", "output_type"})
 """Details of events that people rarely ask for; `--json` has them."""
 DETAIL_MAX = 120
-_MOMENTS = frozenset({"at", "until"})
+_MOMENTS = frozenset({"at", "until", "began_at", "timeout_at"})
 _LONG_ID = re.compile(r"([0-9a-f]{8})[0-9a-f]{24}")
 
 
@@ -68,7 +68,7 @@ def print_attempts(attempts: Sequence[Attempt]) -> None:
             moment(each.started_at),
             duration(each.started_at, each.finished_at),
             each.worker or "",
-            _error(each.error),
+            error_text(each.error),
         )
         for each in attempts
     )
@@ -80,7 +80,7 @@ def print_events(history: Iterable[Mapping[str, Any]]) -> None:
     rows = (
         (
             str(each["position"]),
-            _clock(datetime.fromisoformat(each["recordedAt"])),
+            clock(datetime.fromisoformat(each["recordedAt"])),
             each["type"],
             _LONG_ID.sub(r"\1…", each["actor"]),
             _LONG_ID.sub(r"\1…", each["cause"]),
@@ -89,6 +89,28 @@ def print_events(history: Iterable[Mapping[str, Any]]) -> None:
         for each in history
     )
     print_table(columns, rows)
+
+
+def error_text(error: RunError | None) -> str:
+    """On one line."""
+    if error is None:
+        return ""
+    return f"{error.name}: {error.message}" if error.name else error.message
+
+
+def short(text: str) -> str:
+    """As much of it as a table bears."""
+    return text if len(text) <= DETAIL_MAX else f"{text[:DETAIL_MAX]}…"
+
+
+def clock(value: datetime) -> str:
+    """The time of day where the reader is."""
+    return value.astimezone().strftime("%H:%M:%S.%f")[:-3]
+
+
+def json_text(value: Any) -> str:
+    """As compact as JSON is."""
+    return msgspec.json.encode(value).decode()
 
 
 def _fields(run: Run[Any, Any]) -> Iterable[tuple[str, str]]:
@@ -108,9 +130,9 @@ def _fields(run: Run[Any, Any]) -> Iterable[tuple[str, str]]:
     yield "idempotency key", run.idempotency_key or ""
     yield "replay of", run.replay_of or ""
     yield "taken over", _taken_over(run.taken_over)
-    yield "payload", "" if run.payload is None else _json(run.payload)
-    yield "output", "" if run.output is None else _json(run.output)
-    yield "error", _error(run.error)
+    yield "payload", "" if run.payload is None else json_text(run.payload)
+    yield "output", "" if run.output is None else json_text(run.output)
+    yield "error", error_text(run.error)
 
 
 def _taken_over(taken: TakenOver | None) -> str:
@@ -118,12 +140,6 @@ def _taken_over(taken: TakenOver | None) -> str:
         return ""
     edited = f", {len(taken.edited)} of them with another result" if taken.edited else ""
     return f"{taken.entries} entries of its journal{edited}"
-
-
-def _error(error: RunError | None) -> str:
-    if error is None:
-        return ""
-    return f"{error.name}: {error.message}" if error.name else error.message
 
 
 def _details(data: Mapping[str, Any]) -> str:
@@ -134,22 +150,10 @@ def _details(data: Mapping[str, Any]) -> str:
 def _detail(name: str, value: Any) -> str:
     match value:
         case str():
-            return _short(value)
+            return short(value)
         case int() if name in _MOMENTS:
-            return _clock(datetime.fromtimestamp(value / 1000, UTC))
+            return clock(datetime.fromtimestamp(value / 1000, UTC))
         case {"message": str(message), "name": str(kind)}:
-            return _short(f"{kind}: {message}")
+            return short(f"{kind}: {message}")
         case _:
-            return _short(_json(value))
-
-
-def _short(text: str) -> str:
-    return text if len(text) <= DETAIL_MAX else f"{text[:DETAIL_MAX]}…"
-
-
-def _clock(value: datetime) -> str:
-    return value.astimezone().strftime("%H:%M:%S.%f")[:-3]
-
-
-def _json(value: Any) -> str:
-    return msgspec.json.encode(value).decode()
+            return short(json_text(value))

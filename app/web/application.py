@@ -21,6 +21,7 @@ from app.web import (
     environments,
     errors,
     health,
+    journal,
     ledger,
     metrics,
     queues,
@@ -34,21 +35,8 @@ from app.web import (
 from app.web.caller import caller_of, service_of
 
 ROOMS = (
-    *(
-        health,
-        metrics,
-        triggering,
-        runs,
-        annotating,
-        batches,
-        bulk,
-        tokens,
-        queues,
-        deployments,
-        connections,
-        environments,
-    ),
-    *(ledger, registering, worker),
+    *(health, metrics, triggering, runs, journal, annotating, batches, bulk, tokens, queues, deployments, connections),
+    *(environments, ledger, registering, worker),
 )
 """The modules of routes, in the order in which the document shows them."""
 

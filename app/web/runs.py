@@ -1,9 +1,9 @@
 """Routes about runs that exist: list, retrieve, result, events, cancel, reschedule."""
 
 from collections.abc import Sequence
-from typing import Annotated, Any
+from typing import Any
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Request
 from fastapi.responses import Response
 from msgspec import Raw
 from msgspec.structs import replace
@@ -15,6 +15,7 @@ from app.web.beginning import shape_of
 from app.web.caller import Caller, CallerDep, ReaderDep, ServiceDep, history_of, origin_of, read_body
 from app.web.docs import LIST_PARAMETERS, VOCABULARY_PARAMETER, body_of
 from app.web.errors import Malformed
+from app.web.history import AsOf, history_until
 from app.web.listing import each_once, query_of
 from app.web.paging import page_of
 from app.web.triggering import json
@@ -29,10 +30,6 @@ from projections.run_list import RunRow
 
 router = APIRouter(tags=["runs"])
 BODY_MAX_BYTES = 65_536
-
-AsOf = Annotated[
-    str | None, Query(alias="asOf", description="A position of the ledger, or an ISO 8601 date: the run as it was.")
-]
 
 
 @router.get("/api/v1/runs", openapi_extra=LIST_PARAMETERS)
@@ -53,12 +50,7 @@ async def list_runs(request: Request, reader: ReaderDep, caller: CallerDep) -> R
 @router.get("/api/v3/runs/{run}", openapi_extra=VOCABULARY_PARAMETER)
 async def retrieve(run: str, reader: ReaderDep, caller: CallerDep, as_of: AsOf = None) -> Response:
     """A run with its attempts, payload and output: as it is, or as it was."""
-    history = await history_of(run, reader, caller)
-    if as_of is not None:
-        history = _until(history, as_of)
-        if not history:
-            raise NotFound(f"Run {run} did not exist yet.")
-    return json(await _whole(history, reader, caller))
+    return json(await _whole(await history_until(as_of, run, reader, caller), reader, caller))
 
 
 @router.get("/api/v1/runs/{run}/result")
@@ -145,16 +137,6 @@ async def result_of(history: Sequence[Recorded], reader: Reader) -> dict[str, An
         told = {"type": "BUILT_IN_ERROR", "name": error.name, "message": error.message}
         told["stackTrace"] = error.stack_trace or ""
     return {"ok": False, "id": row.id, "taskIdentifier": row.task, "error": told}
-
-
-def _until(history: Sequence[Recorded], as_of: str) -> Sequence[Recorded]:
-    if as_of.isascii() and as_of.isdigit() and len(as_of) <= 18:
-        return [each for each in history if each.position <= int(as_of)]
-    try:
-        moment = durations.parse_date(as_of)
-    except InvalidInput as error:
-        raise Malformed(f"asOf is a position of the ledger or an ISO 8601 date, not {as_of[:40]!r}.") from error
-    return [each for each in history if each.recorded_at <= moment]
 
 
 def _fold(history: Sequence[Recorded]) -> tuple[RunRow, list[AttemptRow]]:

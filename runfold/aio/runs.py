@@ -18,7 +18,7 @@ from runfold.handles import Ref, RunHandle, id_of, types_of
 from runfold.metadata import operations_of
 from runfold.options import ReplayOptions, delay_on_wire, replay_on_wire
 from runfold.pages import AsyncRunList
-from runfold.run import Explanation, Run, RunResult, read_run
+from runfold.run import Explanation, JournalEntry, Run, RunResult, read_run
 from runfold.triggering import NOTHING
 from runfold.typevars import PayloadT, ResultT
 
@@ -55,6 +55,18 @@ async def events(run: Ref) -> tuple[dict[str, Any], ...]:
     """Everything that happened to the run, in order."""
     content = await transport.default.call("GET", _path(run, "v1", "/events"))
     return msgspec.json.decode(content, type=dict[str, tuple[dict[str, Any], ...]])["events"]
+
+
+async def journal(run: Ref) -> tuple[JournalEntry, ...]:
+    """The run's steps with their results, the runs that it triggered, and its waits, in the order of its code."""
+    entries: tuple[JournalEntry, ...] = ()
+    after: int | None = -1
+    while after is not None:
+        content = await transport.default.call("GET", _path(run, "v1", "/journal"), query={"after": str(after)})
+        page = msgspec.json.decode(content, type=_JournalPage)
+        entries += page.entries
+        after = page.next
+    return entries
 
 
 async def cancel(run: Ref) -> None:
@@ -128,6 +140,11 @@ async def bulk_replay(
 def list(**filters: Unpack[RunFilters]) -> AsyncRunList:  # noqa: A001 (the API's word)
     """Runs, newest first, as far as the filters let them through."""
     return AsyncRunList(query_of(filters))
+
+
+class _JournalPage(msgspec.Struct):
+    entries: tuple[JournalEntry, ...]
+    next: int | None = None
 
 
 def _path(run: Ref, version: str, action: str = "") -> str:

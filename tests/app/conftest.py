@@ -22,7 +22,7 @@ ON_EVERY_DATABASE = frozenset(
             "test_reschedule",
             "test_result_and_events",
         ),
-        *("test_retrieve", "test_trigger_batch", "test_batches", "test_bulk", "test_worker_reports"),
+        *("test_retrieve", "test_journal", "test_trigger_batch", "test_batches", "test_bulk", "test_worker_reports"),
         *("test_connections", "test_deployments", "test_keepers"),
         *("test_gates", "test_families", "test_debounce", "test_tags", "test_metadata_api", "test_names"),
         *("test_explain", "test_explain_queue", "test_explain_waits", "test_machines", "test_waits"),

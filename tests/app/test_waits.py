@@ -15,7 +15,7 @@ MINUTE: dict[str, Any] = {"until": START_MS + 60_000}
 
 
 def _woken(handed: dict[str, Any], wait: int = 0, **more: Any) -> dict[str, Any]:
-    told = {"run": handed["id"], "token": handed["token"], "wait": wait}
+    told: dict[str, Any] = {"run": handed["id"], "token": handed["token"], "wait": wait}
     return told | {"done": [], "timedOut": False, "unknown": []} | more
 
 

@@ -8,8 +8,9 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from msgspec import Raw
+from msgspec.structs import replace
 
-from domain import annotations, attempts, lifecycle
+from domain import annotations, attempts, journal, lifecycle
 from domain import events as e
 from domain import run as runs
 from domain.attempts import HANDOUTS_MAX, Late, Report
@@ -17,15 +18,18 @@ from domain.environment import Environment
 from domain.errors import InvalidInput, NotAllowed
 from domain.events import RUN_EVENTS, AttemptFailed, Entry, Recorded, RunError, RunEvent, TaskSettings
 from domain.gates import Verdict
-from domain.lifecycle import DEBOUNCING, Deadline, Debounce, NewRun, deadline_of
+from domain.journal import JOURNAL_REPORTS, Journaled
+from domain.lifecycle import DEBOUNCING, WAIT, Deadline, Debounce, NewRun, deadline_of
+from domain.memory import Memory
 from domain.retry import Retry
 from domain.run import Run
+from domain.slots import slots_of
 from domain.status import FINAL, Status
 from domain.transitions import TRANSITIONS
 from tests.domain.stories import ENVIRONMENT, NOW, ONE_TASK, TRIGGERED, VERSION, gates, happened, new, recorded, told
 
 ERROR = RunError("It failed.")
-KINDS = ("started", "succeeded", "failed", "crashed", "released")
+KINDS = ("started", "succeeded", "failed", "crashed", "released", "frozen")
 CHANCES = st.floats(0, 1, exclude_max=True)
 POLICIES = (
     None,
@@ -82,6 +86,17 @@ EVENTS: tuple[RunEvent, ...] = (
     e.LateResultRefused(2, "failed", "worker_1"),
 )
 Told: TypeAlias = list[RunEvent]
+SHIFTS = (0, 0, 0, 0, -1, 1)
+"""How far the index of an entry is from the next one."""
+JOURNALED = st.builds(
+    Journaled,
+    runs=st.just(("run_2",)),
+    targets=st.sampled_from([(), ("run_2",), ("run_2", "batch_1"), ("run_2", "batch_1", "waitpoint_0")]),
+    is_any=st.booleans(),
+    until=st.sampled_from([None, 5, 50]),
+    waits=st.lists(st.integers(0, 3), max_size=2).map(tuple),
+)
+"""What code says; the time is from now on, and of three targets the last one is unknown."""
 
 
 class Decisions(RuleBasedStateMachine):
@@ -92,12 +107,15 @@ class Decisions(RuleBasedStateMachine):
         self.now = NOW
         self.history: list[Recorded] = []
         self.run = told(TRIGGERED)
+        self.memory = Memory()
+        self.memory.replace(ENVIRONMENT, KNOWN)
 
     @initialize(asked=st.sampled_from(NEW_RUNS + HELD_RUNS), environment=st.sampled_from([ONE_TASK, KNOWN]))
     def trigger(self, asked: NewRun, environment: Environment) -> None:
         events = lifecycle.trigger(asked, gates(environment, now=self.now), environment)
         self.history = recorded(events, at=self.now)
         self.run = told(*events, at=self.now)
+        self.memory.replace(self.run.id, self.run)
 
     @rule(milliseconds=st.integers(1, 30))
     def time_passes(self, milliseconds: int) -> None:
@@ -114,9 +132,38 @@ class Decisions(RuleBasedStateMachine):
 
         assert self._decide(decide, policy, chance) == []
 
-    @rule(policy=st.sampled_from(POLICIES), chance=CHANCES)
-    def the_worker_is_lost(self, policy: TaskSettings | None, chance: float) -> None:
-        self._decide(partial(attempts.lose, why="Gone."), policy, chance)
+    @rule(kind=st.sampled_from(sorted(JOURNAL_REPORTS)), shift=st.sampled_from(SHIFTS), journaled=JOURNALED)
+    def the_code_of_the_run_goes_on_and_the_same_report_again_is_no_news(
+        self, kind: str, shift: int, journaled: Journaled
+    ) -> None:
+        before, until = self.run, journaled.until and self.now + journaled.until
+        journaled = replace(journaled, entry=Entry(max(0, before.journal + shift), kind), until=until)
+        if kind == "blocked" and not shift:
+            journaled = replace(journaled, waits=tuple(wait.index for wait in before.waits))
+        report = Report("run_1", ([99, *self._tokens()])[-1], kind, self.now, journaled=journaled)
+        decide = partial(attempts.report, said=report, worker="worker_1", unknown=journaled.targets[2:])
+        self._decide(decide)
+
+        assert self._decide(decide) == []
+        assert self.run.journal <= before.journal + (shift == 0)
+
+    @precondition(lambda self: self.run.waits)
+    @rule(data=st.data(), over=st.booleans())
+    def waits_end_and_end_once(self, data: st.DataObject, *, over: bool) -> None:
+        ended = data.draw(st.lists(st.sampled_from(self.run.waits), min_size=1, unique=True))
+        completed = [e.WaitCompleted(each.index, each.targets if over else (), is_timed_out=not over) for each in ended]
+        assert self._decide(partial(journal.complete, completed=completed))
+
+        assert self._decide(partial(journal.complete, completed=completed)) == []
+
+    @precondition(lambda self: self.run.is_awake)
+    @rule()
+    def there_is_a_slot_for_a_run_that_is_awake(self) -> None:
+        self._record([e.RunResumed()])
+
+    @rule(policy=st.sampled_from(POLICIES), chance=CHANCES, is_development=st.booleans())
+    def the_worker_is_lost(self, policy: TaskSettings | None, chance: float, *, is_development: bool) -> None:
+        self._decide(partial(attempts.lose, why="Gone.", is_development=is_development), policy, chance)
 
     @precondition(lambda self: self.run.status is Status.QUEUED)
     @rule()
@@ -171,7 +218,9 @@ class Decisions(RuleBasedStateMachine):
         deadline = deadline_of(self.run)
         if deadline:
             self.now = max(self.now, deadline.at)
-            assert self._decide(partial(lifecycle.fire, deadline=deadline))
+            due = [e.WaitCompleted(wait.index) for wait in self.run.waits if wait.until and wait.until <= self.now]
+            fire = partial(lifecycle.fire, deadline=deadline)
+            assert self._decide(partial(journal.complete, completed=due) if deadline.kind == WAIT else fire)
 
     @rule()
     def the_attempt_takes_too_long(self) -> None:
@@ -183,13 +232,46 @@ class Decisions(RuleBasedStateMachine):
 
     @invariant()
     def a_run_has_a_token_exactly_while_an_attempt_is_open(self) -> None:
-        is_open = self.run.status in {Status.DEQUEUED, Status.EXECUTING}
+        is_open = self.run.status in {Status.DEQUEUED, Status.EXECUTING, Status.WAITING}
 
         assert [self.run.token is not None, self.run.worker is not None] == [is_open, is_open]
 
     @invariant()
+    def it_takes_a_slot_exactly_while_an_attempt_is_open_and_does_not_wait(self) -> None:
+        takes = self.run.status in {Status.DEQUEUED, Status.EXECUTING}
+
+        assert self.memory.ready.holders(slots_of(self.run)) == (["run_1"] if takes else [])
+
+    @invariant()
+    def each_wait_ends_once_and_what_is_waited_for_is_known_by_its_name(self) -> None:
+        events = self._events()
+        started = [event.entry.index for event in events if isinstance(event, e.WaitStarted)]
+        ended = [event.wait for event in events if isinstance(event, e.WaitCompleted)]
+        still = [wait.index for wait in self.run.waits]
+
+        assert len(ended) == len(set(ended)), "no wait ends twice"
+        assert set(ended) <= set(started)
+        assert set(still) <= set(started) - set(ended)
+        assert set(self.memory.waiters.targets()) == {target for wait in self.run.waits for target in wait.targets}
+        assert not (self.run.is_final and self.run.waits)
+
+    @invariant()
+    def entries_are_numbered_without_gaps(self) -> None:
+        entries = [entry.index for event in self._events() if isinstance(entry := getattr(event, "entry", None), Entry)]
+
+        assert entries == list(range(self.run.journal))
+
+    @invariant()
+    def a_run_that_waits_has_something_to_wait_for_or_was_woken(self) -> None:
+        status = self.run.status
+
+        assert status is not Status.WAITING or self.run.waits or self.run.woken
+        assert status is not Status.FROZEN or (self.run.waits and not self.run.is_awake)
+
+    @invariant()
     def something_is_due_exactly_where_time_moves_the_run(self) -> None:
         waits = self.run.status in {Status.DELAYED, Status.REATTEMPTING}
+        waits = waits or any(wait.until is not None for wait in self.run.waits)
         may_expire = self.run.status is Status.QUEUED and self.run.ttl_ms is not None and self.run.attempts == 0
 
         assert (deadline_of(self.run) is not None) == (waits or may_expire)
@@ -233,6 +315,7 @@ class Decisions(RuleBasedStateMachine):
     def _record(self, events: Told) -> None:
         self.history += recorded(events, at=self.now, behind=len(self.history))
         self.run = happened(self.run, *events, at=self.now)
+        self.memory.replace(self.run.id, self.run)
 
     def _events(self) -> Told:
         return [each.event for each in self.history if isinstance(each.event, RunEvent)]

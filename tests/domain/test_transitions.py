@@ -1,4 +1,4 @@
-"""The transition table is whole, and the statuses that no command leads to are exactly those that say so."""
+"""The transition table is whole, and decisions lead to every status."""
 
 import inspect
 from collections.abc import Iterator
@@ -7,7 +7,7 @@ from typing import get_type_hints
 
 import pytest
 
-from domain import attempts, lifecycle
+from domain import attempts, journal, lifecycle
 from domain import events as e
 from domain.attempts import HANDOUTS_MAX, Report
 from domain.environment import Environment
@@ -95,7 +95,7 @@ def test_decisions_lead_to_every_status() -> None:
 def test_the_exploration_knows_every_decision() -> None:
     decisions = {
         name
-        for module in (lifecycle, attempts)
+        for module in (lifecycle, attempts, journal)
         for name, function in inspect.getmembers(module, inspect.isfunction)
         if function.__module__ == module.__name__ and not name.startswith("_")
         if get_type_hints(function)["return"] == list[RunEvent]
@@ -104,6 +104,7 @@ def test_the_exploration_knows_every_decision() -> None:
     assert decisions == {
         *("trigger", "debounce", "cancel", "give_up", "reschedule", "fire"),
         *("report", "dequeue", "hand_back", "lose", "time_out", "react_to_failure"),
+        *("block", "wait", "complete"),
     }
 
 
@@ -139,8 +140,7 @@ def _decisions(run: Run) -> Iterator[list[RunEvent]]:
     with suppress(NotAllowed):
         yield lifecycle.reschedule(run, NOW + 2, NOW)
     if run.waits:
-        woken: list[RunEvent] = [e.WaitCompleted(run.waits[0].index)]
-        yield [*woken, e.RunEnqueued("resumed")] if run.status is Status.FROZEN else woken
+        yield journal.complete(run, [e.WaitCompleted(run.waits[0].index)])
     if run.is_awake:
         yield [e.RunResumed()]
     for said in (
@@ -159,8 +159,15 @@ def _journaled(run: Run) -> list[Report]:
     if run.journal > 2:
         return []
     entry, waits = Entry(run.journal, "one"), tuple(wait.index for wait in run.waits)
-    journaled = Journaled(entry, runs=("run_2",), targets=("run_2",), waits=waits)
-    return [Report("run_1", run.token or 0, kind, NOW, journaled=journaled) for kind in sorted(JOURNAL_REPORTS)]
+    ways = (
+        Journaled(entry, runs=("run_2",), targets=("run_2",), waits=waits),
+        # What has been told before, a gap, and a run whose worker has not heard of the end of a wait.
+        Journaled(Entry(0, "one"), waits=(*waits, 99)),
+        Journaled(Entry(run.journal + 1, "two"), targets=("run_2",)),
+    )
+    return [
+        Report("run_1", run.token or 0, kind, NOW, journaled=way) for kind in sorted(JOURNAL_REPORTS) for way in ways
+    ]
 
 
 def _passages(run: Run) -> Iterator[list[RunEvent]]:

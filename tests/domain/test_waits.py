@@ -412,3 +412,78 @@ def test_who_asks_why_a_run_waits_while_it_is_woken_is_told_that_it_goes_on() ->
     sentence = f"What its code waited for is over; it goes on in worker {WORKER} in a moment."
     assert told == Explanation("turn", sentence, {"worker": WORKER, "over": [1]})
     assert room.run().status is Status.EXECUTING
+
+
+@pytest.mark.parametrize(("kind", "again"), [("released", "released"), ("released", "frozen"), ("crashed", "crashed")])
+def test_a_waiting_run_that_is_given_up_is_frozen_and_to_say_so_again_is_no_news(kind: str, again: str) -> None:
+    room = Room()
+    room.trigger()
+    worker = Colleague(room)
+    hand = wait(worker, until=NOW + 5)
+    worker.turn(said(hand, kind))
+    length = len(room.log)
+
+    answer = worker.turn(started(hand), waits(hand, 0, until=NOW + 5), blocked(hand, 0), said(hand, again))
+
+    assert (answer.refused, len(room.log), room.run().status) == ((), length, Status.FROZEN)
+
+
+def test_a_run_that_only_says_that_it_is_frozen_goes_back_and_to_say_so_again_is_no_news() -> None:
+    room = Room()
+    room.trigger()
+    worker = Colleague(room)
+    hand = worker.start()
+    worker.turn(frozen(hand))
+    length = len(room.log)
+
+    answer = worker.turn(frozen(hand))
+
+    assert (answer.refused, len(room.log), room.events()[-1]) == ((), length, e.RunEnqueued("released"))
+
+
+def test_steps_that_are_told_again_with_the_end_are_no_news() -> None:
+    room = Room()
+    room.trigger()
+    worker = Colleague(room)
+    (hand,) = worker.take()
+    reports = started(hand), stepped(hand, 0), succeeded(hand)
+    worker.turn(*reports)
+    room.restart()
+    length = len(room.log)
+
+    answer = worker.turn(*reports)
+
+    assert (answer.refused, len(room.log)) == ((), length)
+
+
+def test_a_wait_that_ends_between_the_hand_out_and_the_start_is_told_by_whichever_engine_there_is() -> None:
+    room = Room()
+    room.trigger()
+    for token in ("waitpoint_1", "waitpoint_2"):
+        room.ask(c.CreateWaitpoint, waitpoint=token)
+    worker = Colleague(room)
+    (hand,) = worker.take()
+    worker.turn(started(hand), waits(hand, 0, "waitpoint_1"), waits(hand, 1, "waitpoint_2"), blocked(hand, 0, 1))
+    worker.turn(frozen(hand))
+    room.ask(c.CompleteWaitpoint, waitpoint="waitpoint_1")
+    (again,) = worker.take()
+    room.ask(c.CompleteWaitpoint, waitpoint="waitpoint_2")
+    room.restart()
+    worker.turn(started(again))
+    room.restart()
+
+    answer = worker.turn(blocked(again, 1), holds=(("run_1", again.token),))
+
+    assert answer.woken == (Woken("run_1", again.token, e.WaitCompleted(1, ("waitpoint_2",))),)
+
+
+def test_a_wait_that_would_never_end_is_refused() -> None:
+    room = Room()
+    room.trigger()
+    worker = Colleague(room)
+    (hand,) = worker.take()
+
+    answer = worker.turn(started(hand), waits(hand, 0))
+
+    refusal = RefusedReport("run_1", hand.token, "A wait has targets, or a time until which it lasts.")
+    assert answer.refused == (refusal,)

@@ -9,7 +9,18 @@ import httpx
 import pytest
 
 import runfold
-from runfold import Attempt, InvalidPayloadError, NotFoundError, Run, RunError, RunHandle, RunResult, runs, task
+from runfold import (
+    Attempt,
+    InvalidPayloadError,
+    JournalEntry,
+    NotFoundError,
+    Run,
+    RunError,
+    RunHandle,
+    RunResult,
+    runs,
+    task,
+)
 from tests.sdk.conftest import FakeApi
 
 CREATED = "2030-01-02T03:04:05.678Z"
@@ -230,6 +241,34 @@ def test_events_come_as_the_engine_tells_them(api: FakeApi) -> None:
 
     assert runs.events("run/1") == ({"type": "RunTriggered"}, {"type": "RunCanceled"})
     assert str(api.last.url) == "http://engine.test/api/v1/runs/run%2F1/events"
+
+
+def test_a_journal_is_read_page_by_page(api: FakeApi) -> None:
+    step = {"index": 0, "name": "charge", "number": 1, "kind": "step", "status": "COMPLETED", "attempt": 1, "result": 7}
+    wait = {"index": 1, "name": "wait", "number": 2, "kind": "wait", "status": "WAITING", "attempt": 2, "after": 0}
+    at = {"at": "2030-01-01T00:00:00.000Z"}
+    api.answer({"entries": [step | at], "next": 0}, {"entries": [wait | at | {"targets": ["run_2"], "any": True}]})
+
+    journal = runs.journal("run/1")
+
+    moment = datetime(2030, 1, 1, tzinfo=UTC)
+    assert journal == (
+        JournalEntry(index=0, name="charge", kind="step", status="COMPLETED", attempt=1, at=moment, result=7),
+        JournalEntry(
+            index=1,
+            name="wait",
+            number=2,
+            kind="wait",
+            status="WAITING",
+            attempt=2,
+            at=moment,
+            after=0,
+            targets=("run_2",),
+            any=True,
+        ),
+    )
+    path = "http://engine.test/api/v1/runs/run%2F1/journal"
+    assert [str(request.url) for request in api.requests] == [f"{path}?after=-1", f"{path}?after=0"]
 
 
 async def test_a_run_is_canceled_by_id_or_handle(api: FakeApi) -> None:

@@ -301,9 +301,10 @@ async def _journal(at: Recorder) -> None:
     waits = {"sequence": 3, "received": 2, "waits": [[handed["id"], handed["token"], [1]]]}
     await engine.advance(2_000)
     await at.show("POST", turn, "The time is over.", body | waits)
-    route = "/worker/v1/runs/{run}/journal"
-    await at.show("GET", route, run=handed["id"], query="?after=0")
-    await at.show("GET", route, run=UNKNOWN)
+    for kind in ("worker", "api"):
+        route = f"/{kind}/v1/runs/{{run}}/journal"
+        await at.show("GET", route, run=handed["id"], query="?after=0" if kind == "worker" else "")
+        await at.show("GET", route, run=UNKNOWN)
 
 
 async def _deployments(at: Recorder) -> None:

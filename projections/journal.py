@@ -1,0 +1,102 @@
+"""The journal of a run as people read it: one row for each entry, from the run's own events."""
+
+from collections.abc import Iterable
+from enum import StrEnum
+
+from msgspec import Raw, Struct
+from msgspec.structs import replace
+
+from domain import events as e
+from domain.events import NOTHING, BlobRef, Entry, Recorded, RunError
+from domain.status import FINAL
+from domain.transitions import TRANSITIONS
+
+
+class EntryKind(StrEnum):
+    """What the code of the run asked for."""
+
+    STEP = "step"
+    CHILDREN = "children"
+    WAIT = "wait"
+
+
+class EntryStatus(StrEnum):
+    """What came of it."""
+
+    COMPLETED = "COMPLETED"
+    """The step returned, or what was waited for is over."""
+    FAILED = "FAILED"
+    TRIGGERED = "TRIGGERED"
+    WAITING = "WAITING"
+    TIMED_OUT = "TIMED_OUT"
+    """The time of the wait was over before what it waited for."""
+    CLEARED = "CLEARED"
+    """The attempt failed, or the run ended, before the wait did."""
+
+
+class EntryRow(Struct, frozen=True, gc=False):
+    """One entry, which `attempt` made. Large results stay where they are."""
+
+    entry: Entry
+    attempt: int
+    at: int
+    kind: EntryKind
+    status: EntryStatus
+    result: Raw = NOTHING
+    result_blob: BlobRef | None = None
+    error: RunError | None = None
+    runs: tuple[str, ...] = ()
+    batch: str | None = None
+    started: e.WaitStarted | None = None
+    completed: e.WaitCompleted | None = None
+    ended_at: int | None = None
+
+
+def journal_of(history: Iterable[Recorded]) -> list[EntryRow]:
+    """All entries, in their order."""
+    rows: list[EntryRow] = []
+    waiting: dict[int, None] = {}
+    attempt = 0
+    for recorded in history:
+        match recorded.event:
+            case e.AttemptStarted(number=number):
+                attempt = number
+            case e.WaitStarted() as event:
+                rows.append(_row(event, attempt, recorded.occurred_at))
+                waiting[event.entry.index] = None
+            case e.StepSucceeded() | e.StepFailed() | e.ChildrenTriggered() as event:
+                rows.append(_row(event, attempt, recorded.occurred_at))
+            case e.WaitCompleted() as event:
+                del waiting[event.wait]
+                status = EntryStatus.TIMED_OUT if event.is_timed_out else EntryStatus.COMPLETED
+                rows[event.wait] = replace(
+                    rows[event.wait], status=status, completed=event, ended_at=recorded.occurred_at
+                )
+            case event if waiting and _clears(event):
+                for index in waiting:
+                    rows[index] = replace(rows[index], status=EntryStatus.CLEARED, ended_at=recorded.occurred_at)
+                waiting = {}
+            case _:
+                pass
+    return rows
+
+
+def _clears(event: e.Event) -> bool:
+    if isinstance(event, e.AttemptFailed):
+        return True
+    return isinstance(event, e.RunEvent) and TRANSITIONS[type(event)].target in FINAL
+
+
+def _row(
+    event: e.StepSucceeded | e.StepFailed | e.ChildrenTriggered | e.WaitStarted, attempt: int, at: int
+) -> EntryRow:
+    made = event.entry, attempt, at
+    match event:
+        case e.StepSucceeded(result=result, result_blob=blob):
+            return EntryRow(*made, EntryKind.STEP, EntryStatus.COMPLETED, result, blob)
+        case e.StepFailed(error=error):
+            return EntryRow(*made, EntryKind.STEP, EntryStatus.FAILED, error=error)
+        case e.ChildrenTriggered(runs=runs, batch=batch):
+            return EntryRow(*made, EntryKind.CHILDREN, EntryStatus.TRIGGERED, runs=runs, batch=batch)
+        case e.WaitStarted():
+            return EntryRow(*made, EntryKind.WAIT, EntryStatus.WAITING, started=event)
