@@ -71,6 +71,7 @@ def test_a_database_url_names_a_file_and_the_read_models_beside_it(
         ("RUNFOLD_PORT", "65536", "65535"),
         ("RUNFOLD_PORT", "-1", "0"),
         ("RUNFOLD_LEASE_MS", "499", "500"),
+        ("RUNFOLD_TEST_CLOCK", "perhaps", "boolean"),
         ("RUNFOLD_LOG_LEVEL", "loud", "'warning'"),
         ("RUNFOLD_LOG_FORMAT", "xml", "'json'"),
     ],
@@ -184,6 +185,7 @@ def test_the_reference_has_every_setting_with_its_default_and_no_other() -> None
         "api_url": by_host,
         "node_url": by_host,
         "log_format": "by itself",
+        "test_clock": "`false`",
     }
 
     assert told == {
