@@ -8,7 +8,7 @@ import msgspec
 from msgspec import Raw
 from msgspec.structs import replace
 
-from app.schemas import verdict_of
+from app.schemas import Judge, judge_of
 from app.web.bodies import KeyOptions, TriggerBody, TriggerOptions
 from domain import durations, keys
 from domain.environment import Environment
@@ -114,19 +114,20 @@ def all_judged(runs: list[NewRun], environment: Environment, blobs: dict[str, by
     """The runs, with what the schemas of their tasks say of their payloads, where there are any."""
     # Those that come together are most often of one task.
     kinds = {(new.task, new.lock) for new in runs}
-    found = [environment.settings(task, lock) for task, lock in kinds]
-    if all(settings is None or settings.payload_schema is None for settings in found):
-        return runs
-    return [judged(new, environment, blobs) for new in runs]
+    judges = {kind: judge for kind in kinds if (judge := judge_of(environment, *kind))}
+    return [_judged(new, judges.get((new.task, new.lock)), blobs) for new in runs] if judges else runs
 
 
 def judged(new: NewRun, environment: Environment, blobs: dict[str, bytes]) -> NewRun:
     """The run, with what the schema of its task says of its payload."""
-    settings = environment.settings(new.task, new.lock)
-    if settings is None or settings.payload_schema is None:
+    return _judged(new, judge_of(environment, new.task, new.lock), blobs)
+
+
+def _judged(new: NewRun, judge: Judge | None, blobs: dict[str, bytes]) -> NewRun:
+    if judge is None:
         return new
-    payload = blobs[new.payload_blob.key] if new.payload_blob else bytes(new.payload)
-    return with_overrides(new, verdict=verdict_of(environment, new.task, new.lock, payload, new.payload_type))
+    payload = blobs[new.payload_blob.key] if new.payload_blob else new.payload
+    return replace(new, verdict=judge.verdict(payload, new.payload_type))
 
 
 def with_overrides(new: NewRun, **changes: Any) -> NewRun:
