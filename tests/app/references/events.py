@@ -9,8 +9,10 @@ from domain.events import (
     EVENTS,
     RUN_EVENTS,
     BlobRef,
+    Edit,
     Event,
     ItemError,
+    Prefix,
     Queue,
     RateLimit,
     Recorded,
@@ -77,7 +79,18 @@ OTHERS = {
 }
 """To what the events happen that are not a run's."""
 
-PARTS: tuple[type[Struct], ...] = (RunError, BlobRef, ItemError, TaskSettings, Queue, RateLimit, Retry, OutOfMemory)
+PARTS: tuple[type[Struct], ...] = (
+    RunError,
+    BlobRef,
+    Prefix,
+    Edit,
+    ItemError,
+    TaskSettings,
+    Queue,
+    RateLimit,
+    Retry,
+    OutOfMemory,
+)
 WORDS: dict[type[inspect.Type], str] = {
     inspect.StrType: "string",
     inspect.IntType: "integer",
