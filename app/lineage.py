@@ -1,4 +1,4 @@
-"""The whole journal of a run, with the beginning that it took over from another run, which may have taken over in turn."""
+"""The whole journal of a run: what it took over from another one, which may have taken over in turn, and its own."""
 
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple, TypeAlias
@@ -25,7 +25,7 @@ class Line(NamedTuple):
 
 
 def journal_of(ledger: Ledger, history: Sequence[Recorded]) -> list[Line]:
-    """All entries in their order (this blocks). Raises LedgerCorrupt when a run is gone whose entries are taken over."""
+    """All entries in their order (this blocks). Raises LedgerCorrupt when a run is gone whose entries it took over."""
     parts = [history]
     while prefix := _prefix_of(parts[-1]):
         source = ledger.read_streams([prefix.run]).get(prefix.run, [])
@@ -42,7 +42,9 @@ def journal_of(ledger: Ledger, history: Sequence[Recorded]) -> list[Line]:
 def _taken(lines: Sequence[Line], prefix: Prefix) -> list[Line]:
     """What is taken over of these, with the results that are others."""
     if len(lines) < prefix.entries:
-        raise LedgerCorrupt(f"The journal of run {prefix.run} has {len(lines)} entries, and {prefix.entries} were read.")
+        raise LedgerCorrupt(
+            f"The journal of run {prefix.run} has {len(lines)} entries, and {prefix.entries} were read."
+        )
     taken = [line._replace(attempt=TAKEN_OVER) for line in lines[: prefix.entries]]
     if prefix.is_edited:
         # They are no longer told by what they were called with.

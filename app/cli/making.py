@@ -115,7 +115,9 @@ def _results(given: list[str]) -> dict[StepRef, Any]:
     for each in given:
         step, is_there, text = each.partition("=")
         if not is_there:
-            raise typer.BadParameter(f"--step-result is a step, = and JSON, as in charge='{{\"id\": 1}}', not {each!r}.")
+            raise typer.BadParameter(
+                f"--step-result is a step, = and JSON, as in charge='{{\"id\": 1}}', not {each!r}."
+            )
         results[step] = json_of(text, f"--step-result {step}")
     return results
 

@@ -21,7 +21,7 @@ from domain.errors import Deposed, InvalidInput, LedgerCorrupt
 from domain.events import NOTHING, BlobRef, Recorded, RunTriggered
 from domain.ports import START, CopyableLedger, Sealed
 from tests.adapters.ledgers import triggered
-from tests.app.transfers import BLOBS, EVENTS, LARGE, LEDGERS, erase, exported, fill, imported, whole
+from tests.app.transfers import BLOBS, EVENTS, FORKED, LARGE, LEDGERS, erase, exported, fill, imported, whole
 from tests.projections.histories import chances, history
 
 
@@ -55,6 +55,16 @@ def test_a_copy_has_the_same_events_values_and_hashes(source: CopyableLedger, ta
     assert target.blob("run_2/payload") == LARGE
     assert list(target.verify()) == []
     assert exported(target) == export
+
+
+def test_a_large_result_that_a_replay_was_given_comes_along(source: CopyableLedger, target: CopyableLedger) -> None:
+    fill(source, [*EVENTS, FORKED], {**BLOBS, "run_3/step/0": LARGE})
+
+    totals = imported(exported(source), target)
+
+    assert totals == Totals(events=5, blobs=2, missing_blobs=0)
+    assert target.read_after(4, limit=1) == [FORKED]
+    assert target.blob("run_3/step/0") == LARGE
 
 
 @settings(max_examples=20, deadline=None)

@@ -9,9 +9,11 @@ from domain.events import (
     EVENTS,
     RUN_EVENTS,
     BlobRef,
+    Edit,
     Entry,
     Event,
     ItemError,
+    Prefix,
     Queue,
     RateLimit,
     Recorded,
@@ -82,7 +84,7 @@ OTHERS = {
 """To what the events happen that are not a run's."""
 
 PARTS: tuple[type[Struct], ...] = (
-    *(Entry, RunError, BlobRef, ItemError, TaskSettings, Queue, RateLimit, Retry, OutOfMemory),
+    *(Entry, Prefix, Edit, RunError, BlobRef, ItemError, TaskSettings, Queue, RateLimit, Retry, OutOfMemory),
 )
 WORDS: dict[type[inspect.Type], str] = {
     inspect.StrType: "string",
