@@ -142,9 +142,15 @@ def _error_of(said: Report) -> RunError:
     return said.error or RunError(f"The worker reported that the attempt {said.kind} and did not say why.")
 
 
+_CLOSES_AS = {"frozen": {"frozen", "released"}, "released": {"frozen", "released"}, "crashed": {"crashed", "frozen"}}
+"""What a report may have closed its attempt as: that depends on what the run waited for."""
+
+
 def _report_again(run: Run, said: Report, worker: str) -> list[RunEvent]:
     closed_by = run.closed_by(said.token)
-    if closed_by in REPORTS and said.kind in {closed_by, "started"}:
+    if closed_by in REPORTS and (
+        closed_by in _CLOSES_AS.get(said.kind, {said.kind}) or said.kind == "started" or _is_journaled(run, said)
+    ):
         return []
     message = f"Attempt {said.token} of run {run.id} is not open"
     if closed_by is not None:
@@ -152,6 +158,13 @@ def _report_again(run: Run, said: Report, worker: str) -> list[RunEvent]:
     refused = e.LateResultRefused(said.token, said.kind, worker)
     recorded: list[RunEvent] = [] if said.token in run.refused else [refused]
     raise Late(f"{message}.", recorded)
+
+
+def _is_journaled(run: Run, said: Report) -> bool:
+    """Whether the report left the attempt open, and says nothing that the journal has not."""
+    if said.journaled is None:
+        return False
+    return said.journaled.entry is None or said.journaled.entry.index < run.journal
 
 
 def dequeue(run: Run, worker: str, version: str) -> list[RunEvent]:

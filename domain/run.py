@@ -251,7 +251,8 @@ def _wake(run: Run, event: e.WaitCompleted, _recorded: Recorded) -> dict[str, An
 
 
 def _hand_out(run: Run, event: e.RunDequeued, _recorded: Recorded) -> dict[str, Any]:
-    handed = {"handed_at": run.journal} if run.journal else {}
+    # What is over by now its worker reads in the journal. Of what ends before it starts it may not have heard.
+    handed = {"handed_at": run.journal, "woken": ()} if run.journal else {}
     return {
         "token": event.token,
         "worker": event.worker,
@@ -314,7 +315,6 @@ _CHANGES: dict[type[RunEvent], Callable[[Run, Any, Recorded], dict[str, Any]]] =
         "last_version": event.version,
         "started_at": recorded.recorded_at,
         "is_suspended": False,
-        "woken": (),
     },
     e.TagsAdded: lambda run, event, _recorded: {"tags": (*run.tags, *event.tags)},
     e.MetadataUpdated: lambda _run, event, _recorded: {"metadata": event.metadata},

@@ -193,6 +193,9 @@ class Turns:
             return RefusedReport(said.run, said.token, str(refusal))
         after = draft.record(run.id, events, origin)
         assert isinstance(after, Run), "a run stays a run"
+        if said.journaled is not None and said.journaled.waits:
+            # It says that nothing goes on but these. Of what is over it has not heard, or that is on its way.
+            self.waits.tell(after, said.journaled.waits)
         if events and said.output_blob:
             draft.add_blob(said.output_blob.key, turn.blobs[said.output_blob.key])
         for event in events:

@@ -56,8 +56,13 @@ class Waits:
         """The worker says for what its runs wait: it may not have heard what another engine told it."""
         for stream, token, indexes in turn.waits:
             run = self._memory.run(stream)
-            if run is not None and run.token == token and run.status is Status.EXECUTING:
-                self._tell(run, tuple(woken for woken in run.woken if woken.wait in indexes))
+            if run is not None and run.token == token:
+                self.tell(run, indexes)
+
+    def tell(self, run: Run, waits: tuple[int, ...]) -> None:
+        """Its worker believes that these are open."""
+        if run.status is Status.EXECUTING:
+            self._tell(run, tuple(woken for woken in run.woken if woken.wait in waits))
 
     def unknown(self, said: Report, environment: str, draft: Draft) -> tuple[str, ...]:
         """Those of the targets of a wait that do not exist."""
@@ -74,6 +79,9 @@ class Waits:
         return e.WaitCompleted(wait.index, over) if len(over) >= (1 if wait.is_any else len(wait.targets)) else None
 
     def _timed_out(self, wait: Wait) -> e.WaitCompleted:
+        # What came in the commit in which the time was over came in time.
+        if ended := self._ended(wait):
+            return ended
         over = tuple(target for target in wait.targets if self._memory.is_over(target))
         return e.WaitCompleted(wait.index, over, is_timed_out=bool(wait.targets))
 
