@@ -252,7 +252,7 @@ def _wake(run: Run, event: e.WaitCompleted, _recorded: Recorded) -> dict[str, An
 
 
 def _hand_out(run: Run, event: e.RunDequeued, _recorded: Recorded) -> dict[str, Any]:
-    # Who is handed the journal reads there which waits are over by now.
+    # What is over by now its worker reads in the journal. Of what ends before it starts it may not have heard.
     handed = {"handed_at": run.journal, "woken": ()} if run.journal else {}
     return {
         "token": event.token,

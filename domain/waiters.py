@@ -53,6 +53,7 @@ class Waiters:
             return
         for target in sorted(new - old):
             self._by_target.setdefault(target, {})[after.id] = None
-        if new - old:
-            # What it waits for may be over already.
+        open_before = {wait.index for wait in before.waits} if before else set[int]()
+        if any(wait.targets and wait.index not in open_before for wait in after.waits):
+            # What it waits for may be over already, also where another of its waits is for the same.
             self._touched.setdefault(after.id, after.id)

@@ -87,6 +87,9 @@ class Waits:
         return e.WaitCompleted(wait.index, over) if len(over) >= (1 if wait.is_any else len(wait.targets)) else None
 
     def _timed_out(self, wait: Wait) -> e.WaitCompleted:
+        # What came in the commit in which the time was over came in time.
+        if ended := self._ended(wait):
+            return ended
         over = tuple(target for target in wait.targets if self._memory.is_over(target))
         return e.WaitCompleted(wait.index, over, is_timed_out=bool(wait.targets))
 

@@ -182,6 +182,33 @@ def test_a_wait_with_a_time_ends_with_what_is_over_by_then() -> None:
     assert room.events()[-2] == e.WaitCompleted(0, ("waitpoint_2",), is_timed_out=True)
 
 
+def test_what_is_completed_in_the_commit_in_which_its_time_is_over_came_in_time() -> None:
+    room = Room()
+    room.trigger()
+    room.ask(c.CreateWaitpoint, waitpoint=TOKEN)
+    wait(Colleague(room), TOKEN, until=NOW + 9)
+
+    room.submit(c.CompleteWaitpoint, waitpoint=TOKEN)
+    room.pass_time(9)
+
+    assert room.events()[-2] == e.WaitCompleted(0, (TOKEN,))
+
+
+def test_two_branches_may_wait_for_the_same_that_is_over_though_one_waits_for_more() -> None:
+    room = Room()
+    room.trigger()
+    for token in ("waitpoint_1", "waitpoint_2"):
+        room.ask(c.CreateWaitpoint, waitpoint=token)
+    worker = Colleague(room)
+    hand = worker.start()
+    worker.turn(waits(hand, 0, "waitpoint_1", "waitpoint_2"))
+    room.ask(c.CompleteWaitpoint, waitpoint="waitpoint_1")
+
+    worker.turn(waits(hand, 1, "waitpoint_1"))
+
+    assert room.events()[-1] == e.WaitCompleted(1, ("waitpoint_1",))
+
+
 def test_what_is_not_there_is_not_waited_for() -> None:
     room = Room()
     room.trigger()
@@ -487,3 +514,42 @@ def test_a_wait_that_would_never_end_is_refused() -> None:
 
     refusal = RefusedReport("run_1", hand.token, "A wait has targets, or a time until which it lasts.")
     assert answer.refused == (refusal,)
+
+
+@pytest.mark.parametrize("kind", ["released", "frozen", "crashed"])
+def test_the_same_reports_again_write_nothing_though_they_closed_the_attempt(kind: str) -> None:
+    room = Room()
+    room.trigger()
+    worker = Colleague(room)
+    (hand,) = worker.take()
+    reports = started(hand), stepped(hand, 0), waits(hand, 1, until=NOW + 9), blocked(hand, 1), said(hand, kind)
+    worker.turn(*reports)
+    length = len(room.log)
+
+    again = worker.turn(*reports)
+
+    assert room.run().status is Status.FROZEN
+    assert (again.refused, len(room.log)) == ((), length)
+
+
+def test_what_ends_while_a_run_is_handed_out_is_told_until_its_worker_has_heard_it() -> None:
+    room = Room()
+    room.trigger()
+    for token in ("waitpoint_1", "waitpoint_2", "waitpoint_3"):
+        room.ask(c.CreateWaitpoint, waitpoint=token)
+    worker = Colleague(room)
+    hand = worker.start()
+    entries = [waits(hand, index, f"waitpoint_{index + 1}") for index in range(3)]
+    worker.turn(*entries, blocked(hand, 0, 1, 2), frozen(hand))
+    room.ask(c.CompleteWaitpoint, waitpoint="waitpoint_1")
+    other = room.hire()
+    (again,) = other.take()
+    room.ask(c.CompleteWaitpoint, waitpoint="waitpoint_2")
+    # This overtakes the answer with the run on its way, and says nothing to who has not got the run.
+    other.turn(patient=False)
+
+    answer = other.turn(started(again), blocked(again, 1, 2))
+    other.turn(frozen(again))
+
+    assert answer.woken == (Woken("run_1", again.token, e.WaitCompleted(1, ("waitpoint_2",))),)
+    assert room.events()[-2:] == [e.RunFrozen(), e.RunEnqueued("resumed")]

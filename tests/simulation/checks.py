@@ -22,7 +22,7 @@ class Checks:
 
     def __init__(self, holds: Holds, lease_ms: int) -> None:
         self.log = LogCheck()
-        self._leases = LeaseCheck(self.log.states, holds, lease_ms)
+        self.leases = LeaseCheck(self.log.states, holds, lease_ms)
         self._answers = AnswerCheck(self.log, lease_ms)
         self._memory = MemoryCheck(self.log)
         self._batches = 0
@@ -42,12 +42,12 @@ class Checks:
     def submitted(self, command: Command, now: int) -> None:
         """A command is in the inbox."""
         if isinstance(command, Turn):
-            self._leases.submitted(command, now)
+            self.leases.submitted(command, now)
             self._answers.submitted(command, now)
 
     def decided(self, engine: Engine, batch: Draft | None, now: Now) -> None:
         """The engine looked around, and perhaps made a batch."""
-        self._leases.decided(batch.records if batch else (), now.mono)
+        self.leases.decided(batch.records if batch else (), now.mono)
         if batch is None:
             self._memory.check_rest(engine, now.wall)
 
@@ -72,5 +72,5 @@ class Checks:
 
     def _begin_anew(self, memory: Memory, now: int) -> None:
         self._memory.check_all(memory)
-        self._leases.begin_anew(now)
+        self.leases.begin_anew(now)
         self._answers.begin_anew()

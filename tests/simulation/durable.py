@@ -6,7 +6,7 @@ run has come to what its code comes to without all that.
 
 from collections.abc import Callable, Sequence
 
-from domain.events import Queue, Recorded, TaskSettings
+from domain.events import Queue, Recorded, RunFrozen, TaskSettings
 from domain.retry import Retry
 from tests.simulation.checks import Checks
 from tests.simulation.durable_checks import DurableChecks
@@ -22,7 +22,7 @@ from tests.simulation.simulation import ENVIRONMENT, QUIET_MS, REOPEN_MS, REST_M
 from tests.simulation.workers import Code, Worker
 from tests.simulation.world import ModelLedger, World
 
-FAULTS_MS = 25_000
+FAULTS_MS = 20_000
 """How long clients ask and faults strike."""
 QUEUES = ("narrow", "task/plain", "task/steady")
 
@@ -71,20 +71,23 @@ class DurableSimulation:
         self._let_go_on()
         self._run_until(FAULTS_MS + REST_MS, lambda: self._is_over)
         rule(self._is_over, "not over: %s", self._unfinished())
-        self._run_until(self.world.mono + QUIET_MS)
+        self._run_until(self.world.mono + QUIET_MS, lambda: not any(worker.held for worker in self._workers))
         held = {worker.session: list(worker.held) for worker in self._workers if worker.held}
         rule(not held, "workers still hold %s", held)
+        alive = [worker.session for worker in self._workers if worker.has_processes]
+        rule(not alive, "all is over, and code goes on in %s", alive)
         self._run_until(self.world.mono + QUIET_MS, lambda: self._server.is_idle)
         self._check_memory()
         self._server.stop()
         self._durable.ended()
 
     def _begin(self) -> None:
-        for _ in range(self.world.draw(1, 4)):
+        for _ in range(self.world.draw(1, 3)):
             self._hire()
         left = max(0, FAULTS_MS - self.world.mono)
         for client in self._clients:
-            for _ in range(self.world.draw(4, 20)):
+            client.begin()
+            for _ in range(self.world.draw(2, 6)):
                 client.plan(self.world.draw(0, left))
         self.world.after(1_000, self._suffer)
 
@@ -121,13 +124,16 @@ class DurableSimulation:
     def _committed(self, batch: Sequence[Recorded]) -> None:
         self.world.tell_events(batch)
         self._checks.committed(batch)
-        for run in {recorded.stream for recorded in batch} & self._log.unfinished:
-            self._check_frozen(run)
+        for recorded in batch:
+            if isinstance(recorded.event, RunFrozen):
+                self._check_frozen(recorded)
 
-    def _check_frozen(self, run: str) -> None:
-        """Of a frozen run nothing goes on, but where nobody knows yet that it was lost."""
-        facts = self._log.runs[run]
-        state = self._log.states[run]
+    def _check_frozen(self, frozen: Recorded) -> None:
+        """A frozen run has no process, but where its worker was lost and does not know it yet."""
+        run, token = frozen.stream, max(self._log.runs[frozen.stream].closed)
+        if frozen.cause != "lease" and self._checks.leases.saw_handing(run, token):
+            alive = [worker.session for worker in self._workers if worker.has_process(run, token)]
+            rule(not alive, "%s is frozen, and goes on in %s", run, alive)
 
     def _run_until(self, mono: int, is_enough: Callable[[], bool] = lambda: False) -> None:
         while self.world.mono < mono and not is_enough():

@@ -35,6 +35,10 @@ class DurableClient(Client):
         self._open_tokens = open_tokens
         self._live_runs = live_runs
 
+    def begin(self) -> None:
+        """Trigger the first run."""
+        self._trigger([self._new_run()])
+
     def complete_everything(self) -> None:
         """Let nobody wait for a token any longer."""
         for token in self._open_tokens():
@@ -43,9 +47,9 @@ class DurableClient(Client):
     def _act(self) -> None:
         self.waiting -= 1
         chance = self._world.chance.random()
-        if chance < 0.35:
+        if chance < 0.25:
             self._trigger([self._new_run()])
-        elif chance < 0.42:
+        elif chance < 0.35:
             self._make_token()
         elif chance < 0.78:
             self._complete_some()

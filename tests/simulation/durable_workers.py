@@ -24,6 +24,7 @@ from tests.simulation.workers import PATIENCE_MS, Code, Worker
 from tests.simulation.world import World
 
 FOR_EVER = 2**53
+IDLE_MS = 4_000
 Attempt = tuple[str, int]
 
 
@@ -58,6 +59,7 @@ class DurableWorker(Worker):
         self._processes: dict[Attempt, Process] = {}
         self._early: dict[Attempt, dict[int, Outcome]] = {}
         """What was heard of waits while their journal was still being read."""
+        self.idle_ms_max = None if world.happens(0.25) else IDLE_MS
         super().__init__(world, network, environment, code, capacity)
 
     def crash(self) -> None:
@@ -71,6 +73,11 @@ class DurableWorker(Worker):
         """Whether code of that attempt may still go on here."""
         process = self._processes.get((run, token))
         return process is not None and process.is_alive
+
+    @property
+    def has_processes(self) -> bool:
+        """Whether code goes on here."""
+        return any(process.is_alive for process in self._processes.values())
 
     def later(self, delay: int, action: Callable[[], None]) -> None:
         """Do something later, if the worker lives."""

@@ -28,6 +28,10 @@ class LeaseCheck:
         self._handed: dict[tuple[str, int], int] = {}
         self._started: dict[str, int] = {}
 
+    def saw_handing(self, run: str, token: int) -> bool:
+        """Whether the present engine knows how the run came to its worker, so that it cannot be wrong about it."""
+        return self._handed.get((run, token), -1) >= self._anew
+
     def begin_anew(self, now: int) -> None:
         """The engine started, or could not commit."""
         self._anew = self._looked = now
@@ -66,6 +70,6 @@ class LeaseCheck:
         if recorded.cause == "lease":
             silent = now - max(self._heard.get(worker, 0), self._anew)
             rule(silent >= self._lease_ms, "%s: lost after %d ms of silence", run.id, silent)
-        elif self._handed[run.id, token] >= self._anew:
+        elif self.saw_handing(run.id, token):
             # An engine that began anew no longer knows which answers may still be on their way.
             rule((run.id, token) not in self._holds(worker), "%s: taken from %s, which holds it", run.id, worker)

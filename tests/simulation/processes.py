@@ -27,14 +27,15 @@ from tests.simulation.programs import Program
 from tests.simulation.rules import rule
 from tests.simulation.world import World
 
-IDLE_MS = 6_000
-"""How long a process is kept at most whose code does nothing but wait."""
 SLOWNESS_MS = (5, 50, 2_000)
 """How long the bodies of steps take at most."""
 
 
 class Host(Protocol):
     """The worker, as its processes know it."""
+
+    idle_ms_max: int | None
+    """How long a process is kept at most whose code does nothing but wait, None if it is never given up."""
 
     def later(self, delay: int, action: Callable[[], None]) -> None:
         """Do something later, if the worker lives."""
@@ -290,7 +291,8 @@ class Process:
         waits = () if self._busy else self.open_waits
         if waits and waits != self._blocked_on:
             self._host.report(self, "blocked", journaled=Journaled(waits=waits))
-            self._host.later(self._world.draw(1, IDLE_MS), partial(self._freeze, waits))
+            if self._host.idle_ms_max is not None:
+                self._host.later(self._world.draw(1, self._host.idle_ms_max), partial(self._freeze, waits))
         self._blocked_on = waits
 
     def _freeze(self, waits: tuple[int, ...]) -> None:

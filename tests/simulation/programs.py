@@ -10,6 +10,8 @@ UNKNOWN = "waitpoint_unknown"
 """A token that nobody ever makes."""
 DEPTH_MAX = 2
 """How many generations of children a run has at most."""
+FAMILY_MAX = 6
+"""How many programs are written for a run and all its children at most; a loop may trigger some several times."""
 
 
 class Step(Struct, frozen=True):
@@ -89,11 +91,17 @@ class Author:
         """Tokens that nobody's steps made."""
         self._world = world
         self._names = 0
+        self._left = 0
 
-    def write(self, depth: int = 0) -> str:
+    def write(self) -> str:
         """A program, and those of its children; returns its name."""
+        self._left = FAMILY_MAX
+        return self._write(0)
+
+    def _write(self, depth: int) -> str:
+        self._left -= 1
         name = self._name("program")
-        self.programs[name] = self._body(self._world.draw(1, 4), depth, [])
+        self.programs[name] = self._body(self._world.draw(2, 4), depth, [])
         return name
 
     def _body(self, length: int, depth: int, tokens: list[str], nesting: int = 0) -> tuple[Operation, ...]:
@@ -106,12 +114,13 @@ class Author:
             fails = draw(1, 2) if happens(0.15) else 0
             return (Step(self._name("step"), fails, is_caught=happens(0.5)),)
         if chance < 0.45:
-            return (Sleep(self._name("sleep"), draw(1, 8_000)),)
+            return (Sleep(self._name("sleep"), draw(1, 6_000)),)
         if chance < 0.68:
             made = self._make_tokens(tokens)
             return (*made, self._wait(depth, tokens, nesting))
         if chance < 0.82:
-            return (self._children(depth),) if depth < DEPTH_MAX else (Step(self._name("step")),)
+            may_trigger = depth < DEPTH_MAX and self._left > 0
+            return (self._children(depth),) if may_trigger else (Step(self._name("step")),)
         if chance < 0.86:
             return (Fail(self._name("failure"), draw(1, 2), is_retryable=happens(0.9)),)
         if nesting >= 2:
@@ -141,7 +150,7 @@ class Author:
 
     def _children(self, depth: int) -> Children:
         draw, happens = self._world.draw, self._world.happens
-        programs = tuple(self.write(depth + 1) for _ in range(draw(1, 3)))
+        programs = tuple(self._write(depth + 1) for _ in range(draw(1, min(3, self._left))))
         timeout = draw(1, 9_000) if happens(0.2) else None
         name = self._name("children")
         return Children(name, programs, happens(0.4), happens(0.9), happens(0.2), timeout)

@@ -1,10 +1,10 @@
-"""Run one seed again and say every step: python -m tests.simulation.replay SEED."""
+"""Run one seed again and say every step: python -m tests.simulation.replay [--durable] SEED."""
 
 import argparse
 import re
 import sys
 
-from tests.simulation.simulation import simulate
+from tests.simulation import durable, simulation
 
 LONG_ID = re.compile(r"_0{8,}")
 
@@ -13,9 +13,11 @@ def main() -> int:
     """Tell the story of one seed; the last line seals its whole log."""
     parser = argparse.ArgumentParser(prog="python -m tests.simulation.replay", description=__doc__)
     parser.add_argument("seed", type=int)
+    parser.add_argument("--durable", action="store_true", help="of the simulation of durable execution")
     parser.add_argument("--quiet", action="store_true", help="only the last line")
     arguments = parser.parse_args()
     tell = None if arguments.quiet else _say
+    simulate = durable.simulate if arguments.durable else simulation.simulate
     try:
         ledger = simulate(arguments.seed, tell).ledger
     except AssertionError as broken:

@@ -29,6 +29,8 @@ HOLDS: dict[type[RunEvent], str] = {
     e.RunHeldForConnections: "connections",
 }
 """What a run that is held waits for."""
+BY_WORKER = (e.StepSucceeded, e.StepFailed, e.ChildrenTriggered, e.WaitStarted, e.RunBlocked, e.AttemptResumed)
+"""What only the worker of the open attempt can say."""
 CODES = {e.WORKER_LOST: "lost", e.PROCESS_DIED: "crashed", e.OUT_OF_MEMORY: "crashed"}
 """What a failure with this code is called."""
 
@@ -88,6 +90,9 @@ class RunFacts:
         """Check the next event."""
         rule(not self.ended or isinstance(event, ANNOTATIONS), "%s: %s follows %s", self.run, event, self.ended)
         self.journal.follow(recorded, event, self.number)
+        if isinstance(event, BY_WORKER):
+            by = f"worker:{self.attempt.worker}" if self.attempt else None
+            rule(recorded.actor == by, "%s: %s by %s, but %s is open", self.run, event, recorded.actor, self.attempt)
         match event:
             case e.RunDequeued():
                 rule(self.attempt is None, "%s: %s while %s is open", self.run, event, self.attempt)
@@ -153,6 +158,9 @@ class RunFacts:
                 self._started, self._is_suspended = True, False
                 self.reported.add((event.token, "started"))
             case e.RunFrozen():
+                assert attempt is not None
+                by = {"timer", f"worker:{attempt.worker}"}
+                rule(recorded.actor in by, "%s: %s by %s, but %s is open", self.run, event, recorded.actor, attempt)
                 self._close("frozen")
                 self._is_frozen = True
             case _:

@@ -1,4 +1,4 @@
-"""Run many seeds in parallel processes: python -m tests.simulation.soak --seeds N [--start S]."""
+"""Run many seeds in parallel processes: python -m tests.simulation.soak --seeds N [--start S] [--durable]."""
 
 import argparse
 import os
@@ -6,7 +6,7 @@ import sys
 import time
 from multiprocessing import get_context
 
-from tests.simulation.simulation import simulate
+from tests.simulation import durable, simulation
 
 TELL_EACH_SECONDS = 5.0
 
@@ -16,13 +16,15 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.simulation.soak", description=__doc__)
     parser.add_argument("--seeds", type=int, default=1_000, metavar="N", help="how many")
     parser.add_argument("--start", type=int, default=0, metavar="S", help="the first one")
+    parser.add_argument("--durable", action="store_true", help="of the simulation of durable execution")
     parser.add_argument("--processes", type=int, default=os.cpu_count(), metavar="P")
     arguments = parser.parse_args()
     seeds = range(arguments.start, arguments.start + arguments.seeds)
+    attempt = _try_durable if arguments.durable else _try
     broken = events = 0
     began = told = time.monotonic()
     with get_context("spawn").Pool(arguments.processes) as pool:
-        for done, (log_length, error) in enumerate(pool.imap_unordered(_try, seeds, chunksize=8), start=1):
+        for done, (log_length, error) in enumerate(pool.imap_unordered(attempt, seeds, chunksize=8), start=1):
             events += log_length
             if error:
                 broken += 1
@@ -37,9 +39,16 @@ def main() -> int:
 
 def _try(seed: int) -> tuple[int, str | None]:
     try:
-        return len(simulate(seed).ledger.records), None
+        return len(simulation.simulate(seed).ledger.records), None
     except Exception as error:  # noqa: BLE001 - whatever it is, this seed is broken and the others go on
         return 0, f"seed {seed}: {type(error).__name__}: {error}\n  python -m tests.simulation.replay {seed}"
+
+
+def _try_durable(seed: int) -> tuple[int, str | None]:
+    try:
+        return len(durable.simulate(seed).ledger.records), None
+    except Exception as error:  # noqa: BLE001 - as above
+        return 0, f"seed {seed}: {type(error).__name__}: {error}\n  python -m tests.simulation.replay --durable {seed}"
 
 
 def _say(line: str) -> None:
