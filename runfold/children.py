@@ -1,9 +1,10 @@
 """The runs that the code of a run triggers: by its journal each is made once, however often the code is run again."""
 
+from contextlib import ExitStack
 from types import TracebackType
 from typing import Any, Self
 
-from runfold import current
+from runfold import current, transport
 from runfold.codec import encode
 from runfold.digests import digest_of
 from runfold.journal import Call, Entry
@@ -16,6 +17,7 @@ class Children:
         self._step = current.step.get()
         self._journal = None if self._step else current.current_journal()
         self._call: Call | None = None
+        self._within = ExitStack()
         if self._journal is not None:
             self._call = self._journal.begin(name, "triggered", digest_of(encode(asked)))
 
@@ -43,11 +45,11 @@ class Children:
 
     async def __aenter__(self) -> Self:
         if self._journal is not None:
-            self._journal.begin_work()
+            self._within.enter_context(self._journal.working())
+            self._within.enter_context(transport.insisting())
         return self
 
     async def __aexit__(
         self, _type: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
     ) -> None:
-        if self._journal is not None:
-            self._journal.end_work()
+        self._within.close()

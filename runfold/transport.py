@@ -5,7 +5,9 @@ import itertools
 import random
 import time
 import uuid
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Generator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import cache
 from ssl import SSLContext
 from weakref import WeakKeyDictionary
@@ -26,6 +28,19 @@ def connect() -> httpx.AsyncClient:
     # Idle connections are given up before the engine closes them, which would look like an outage.
     limits = httpx.Limits(keepalive_expiry=3.0)
     return httpx.AsyncClient(timeout=httpx.Timeout(30.0, connect=5.0), verify=_tls(), limits=limits)
+
+
+_insists: ContextVar[bool] = ContextVar("runfold_insists", default=False)
+
+
+@contextmanager
+def insisting() -> Generator[None]:
+    """In here calls are tried until the engine answers, as the worker of a run does, whose code this is."""
+    token = _insists.set(True)
+    try:
+        yield
+    finally:
+        _insists.reset(token)
 
 
 class Transport:
@@ -59,7 +74,7 @@ class Transport:
     ) -> bytes:
         """The body of the successful answer; raises ApiError or ApiConnectionError when the attempts are used up.
 
-        A body that is a stream is made anew for each attempt.
+        While it is `insisting` they never are. A body that is a stream is made anew for each attempt.
         """
         settings = self._settings()
         client = await self._client()
@@ -78,7 +93,7 @@ class Transport:
             try:
                 return await _send(client, request)
             except _PassingError as passing:
-                if attempt == ATTEMPTS_MAX:
+                if attempt >= ATTEMPTS_MAX and not _insists.get():
                     raise passing.error from None  # its sentence has the reason; httpx's own story is forty lines
                 wait = backoff(attempt, self._chance()) if passing.wait is None else passing.wait
             await self.sleep(wait)

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any, TypeVar
 
-from runfold import current
+from runfold import current, transport
 from runfold.codec import encode
 from runfold.digests import digest_of
 from runfold.durations import Duration, duration_ms
@@ -100,7 +100,7 @@ async def _waited(
 
 
 async def _read(name: str, target: Target) -> Any:
-    with current_journal().working():
+    with current_journal().working(), transport.insisting():
         return await of_target(name, target)
 
 

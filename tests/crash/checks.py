@@ -2,13 +2,10 @@
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import closing
 from pathlib import Path
 
 import msgspec
 
-from adapters.sqlite.ledger import SqliteLedger
-from adapters.sqlite.read_models import SqliteReadModels
 from app.triggered import value_of
 from app.verify import verify
 from domain.events import AttemptSucceeded, AuthResolved, AuthUnresolved, Recorded, RunTriggered
@@ -103,12 +100,6 @@ class Files:
         state = self.log.states[run]
         assert isinstance(state, Run)
         return state
-
-
-def check(ledger: Path, views: Path, requests: Sequence[Request], journal: Path) -> None:
-    """Open the files and check them."""
-    with closing(SqliteLedger(ledger, writes=False)) as opened, closing(SqliteReadModels(views)) as read_models:
-        Files(opened, read_models).check(requests, journal)
 
 
 def _result(job: Job) -> object:

@@ -1,11 +1,14 @@
 import os
 import random
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
+from tests.crash.databases import Database, postgres_in, sqlite_in
 from tests.crash.scenario import KEY, LEASE_MS, Scenario
+from tests.postgres import database_url, schema_of_its_own
 
 
 @pytest.fixture
@@ -16,6 +19,16 @@ def lease_ms() -> int:
 @pytest.fixture
 def key() -> str:
     return KEY
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def database(request: pytest.FixtureRequest) -> Iterator[Callable[[Path], Database]]:
+    """Makes one in a folder, or a schema."""
+    if request.param == "sqlite":
+        yield sqlite_in
+        return
+    with ExitStack() as stack:
+        yield lambda _: postgres_in(database_url(), stack.enter_context(schema_of_its_own()))
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 import os
 import signal
 import threading
+from pathlib import Path
 from typing import NoReturn
 
 NEVER = "never"
@@ -38,3 +39,16 @@ def die() -> NoReturn:
     """At once: nothing is flushed, closed or said."""
     os.kill(os.getpid(), signal.SIGKILL)
     raise AssertionError("SIGKILL cannot be survived")
+
+
+def children_of(process: int) -> list[int]:
+    """The processes that a process has started; only Linux tells."""
+    found: list[int] = []
+    for file in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            parent = int(file.read_text().rpartition(")")[2].split()[1])
+        except (FileNotFoundError, ProcessLookupError):
+            continue  # it has just ended
+        if parent == process:
+            found.append(int(file.parent.name))
+    return sorted(found)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
+from adapters.postgres.ledger import PostgresLedger
 from adapters.sqlite import ledger as ledger_module
 from adapters.sqlite import read_models as read_models_module
 from adapters.sqlite.ledger import SqliteLedger
@@ -21,12 +22,39 @@ from adapters.sqlite.read_models_store import Store
 from adapters.sqlite.recorder import Datastore
 from app import backends
 from app.cli import program
-from domain.events import AttemptSucceeded, Recorded, RunDequeued, WriterStarted
+from domain.events import (
+    AttemptResumed,
+    AttemptSucceeded,
+    ChildrenTriggered,
+    Event,
+    Recorded,
+    RunBlocked,
+    RunDequeued,
+    RunFrozen,
+    RunResumed,
+    StepSucceeded,
+    WaitCompleted,
+    WaitStarted,
+    WriterStarted,
+)
 from domain.ports import Head
 from tests.crash.death import Death
 
 MOMENTS = ("before", "inserted", "committing", "committed")
 """Before the transaction, in it when all is inserted, during COMMIT, behind it before anybody knows."""
+NAMES: dict[type[Event], str] = {
+    RunDequeued: "handouts",
+    AttemptSucceeded: "results",
+    StepSucceeded: "steps",
+    ChildrenTriggered: "children",
+    WaitStarted: "waits",
+    WaitCompleted: "wakes",
+    RunBlocked: "blocks",
+    RunResumed: "resumes",
+    RunFrozen: "freezes",
+    AttemptResumed: "returns",
+}
+"""What an append is called in which there is such an event."""
 FULL = "full"
 """While a file of this name is beside the ledger, no database there may grow."""
 PAGES_MAX = 2**32 - 2
@@ -85,6 +113,16 @@ class _Ledger(SqliteLedger):
             return super().append(batch, blobs, after=after)
 
 
+class _PostgresLedger(PostgresLedger):
+    """Its transaction is one statement, so there are but two moments."""
+
+    def append(self, batch: Sequence[Recorded], blobs: Mapping[str, bytes], *, after: Head) -> Head:
+        with _ledger_writes.of(*_names_of(batch, blobs)):
+            head = super().append(batch, blobs, after=after)
+            _ledger_writes.committed()
+            return head
+
+
 class _Store(Store):
     @contextmanager
     def writing(self) -> Generator[sqlite3.Cursor]:
@@ -114,8 +152,8 @@ def _names_of(batch: Sequence[Recorded], blobs: Mapping[str, bytes]) -> list[str
     events = {type(recorded.event) for recorded in batch}
     if WriterStarted in events:
         return ["claim"]
-    among = {"blobs": bool(blobs), "handouts": RunDequeued in events, "results": AttemptSucceeded in events}
-    return ["append", *(name for name, is_there in among.items() if is_there)]
+    among = ["blobs"] if blobs else []
+    return ["append", *among, *(NAMES[event] for event in events if event in NAMES)]
 
 
 def _limit(cursor: sqlite3.Cursor) -> None:
@@ -136,6 +174,7 @@ def run(environment: Mapping[str, str], log: Path, place: str, count: int) -> No
     replaced: list[tuple[Any, str, type]] = [
         (ledger_module, "Datastore", _Datastore),
         (backends, "SqliteLedger", _Ledger),
+        (backends, "PostgresLedger", _PostgresLedger),
         (read_models_module, "Store", _Store),
         (read_models_module, "SqliteRebuild", _Rebuild),
         (backends, "SqliteReadModels", _ReadModels),

@@ -5,26 +5,27 @@ import multiprocessing
 import os
 import signal
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from tests.crash.death import NEVER
+from tests.crash.death import NEVER, children_of
 from tests.crash.engine_process import run
+from tests.crash.journal_worker import run as run_worker
 
 ROOT = Path(__file__).parents[2]
 GONE_SECONDS = 20.0
 """A process that should have ended long before this never will."""
 
-# Engines are forked from a process that has imported everything and started nothing: it saves each of them a second.
-_engines = multiprocessing.get_context("forkserver")
-_engines.set_forkserver_preload([run.__module__])
+# They are forked from a process that has imported everything and started nothing: it saves each of them a second.
+_prepared = multiprocessing.get_context("forkserver")
+_prepared.set_forkserver_preload([run.__module__, run_worker.__module__])
 
 
-class EngineProcess:
-    """One life of an engine that dies at a place for the `count`-th time, or by a signal."""
+class Forked:
+    """One life of something that was prepared."""
 
-    def __init__(self, environment: Mapping[str, str], log: Path, place: str = NEVER, count: int = 1) -> None:
-        self._process = _engines.Process(target=run, args=(dict(environment), log, place, count), daemon=True)
+    def __init__(self, target: Callable[..., None], *arguments: object) -> None:
+        self._process = _prepared.Process(target=target, args=arguments, daemon=True)
         self._process.start()
         assert self._process.pid is not None, "it has started"
         self.pid = self._process.pid
@@ -38,8 +39,22 @@ class EngineProcess:
         """Wait for its end; the exit code, or the signal as a negative number."""
         await asyncio.to_thread(self._process.join, GONE_SECONDS)
         code = self._process.exitcode
-        assert code is not None, "the engine does not end"
+        assert code is not None, "the process does not end"
         return code
+
+
+class EngineProcess(Forked):
+    """One life of an engine that dies at a place for the `count`-th time, or by a signal."""
+
+    def __init__(self, environment: Mapping[str, str], log: Path, place: str = NEVER, count: int = 1) -> None:
+        super().__init__(run, dict(environment), log, place, count)
+
+
+class WorkerProcess(Forked):
+    """One life of a worker around whose journals somebody dies."""
+
+    def __init__(self, environment: Mapping[str, str], log: Path, *arguments: str) -> None:
+        super().__init__(run_worker, dict(environment), log, arguments)
 
 
 class Program:
@@ -71,16 +86,8 @@ class Program:
 
     @property
     def children(self) -> list[int]:
-        """The processes that it has started; only Linux tells."""
-        found: list[int] = []
-        for file in Path("/proc").glob("[0-9]*/stat"):
-            try:
-                parent = int(file.read_text().rpartition(")")[2].split()[1])
-            except (FileNotFoundError, ProcessLookupError):
-                continue  # it has just ended
-            if parent == self._process.pid:
-                found.append(int(file.parent.name))
-        return sorted(found)
+        """The processes that it has started."""
+        return children_of(self._process.pid)
 
     def signal(self, number: signal.Signals) -> None:
         """Send a signal to a process that has not ended."""

@@ -13,9 +13,9 @@ from typing import Any
 
 import httpx
 
-from adapters.sqlite.ledger import SqliteLedger
-from tests.crash.checks import check
+from tests.crash.checks import Files
 from tests.crash.clients import Clients
+from tests.crash.databases import Database, sqlite_in
 from tests.crash.death import NEVER
 from tests.crash.engine_process import FULL
 from tests.crash.processes import EngineProcess, Program
@@ -36,13 +36,17 @@ TASKS = "tests/crash/tasks.py"
 class Scenario:
     """What one test does to one ledger."""
 
-    def __init__(self, folder: Path, *, seed: int, lease_ms: int = LEASE_MS, key: str = KEY) -> None:
+    def __init__(
+        self, folder: Path, *, seed: int, lease_ms: int = LEASE_MS, key: str = KEY, database: Database | None = None
+    ) -> None:
         self.seed = seed
+        self.folder = folder
         self.ledger = folder / "ledger.db"
         self.views = folder / "ledger.views.db"
+        self.database = database or sqlite_in(folder)
         port = free_port()
         self.environment = {
-            "RUNFOLD_DATABASE_URL": f"sqlite:///{self.ledger}",
+            **self.database.environment,
             "RUNFOLD_SECRET_KEY": key,
             "RUNFOLD_HOST": "127.0.0.1",
             "RUNFOLD_PORT": str(port),
@@ -149,7 +153,8 @@ class Scenario:
         await self.all_done()
         await self.clients.ask_again()
         await self.stop()
-        check(self.ledger, self.views, self.clients.requests, self._journal)
+        with self.database.reading() as (ledger, read_models):
+            Files(ledger, read_models).check(self.clients.requests, self._journal)
 
     async def stop(self) -> None:
         """End the processes in order, once the read models have followed."""
@@ -176,7 +181,7 @@ class Scenario:
             return not log.unfinished
 
         # Opened when nothing is killed any more: a file that somebody has open needs no recovery.
-        with closing(SqliteLedger(self.ledger, writes=False)) as ledger:
+        with closing(self.database.open_ledger()) as ledger:
             await self.until(is_done, lambda: f"there are unfinished runs: {log.unfinished}")
 
     def _check_log(self) -> None:

@@ -88,8 +88,12 @@ class Stage:
         """Stop every worker."""
         await self._workers.aclose()
 
+    def way_in(self) -> httpx.AsyncBaseTransport:
+        """What brings requests to the engine."""
+        return transport_of(self.engine)
+
     def _http(self) -> httpx.AsyncClient:
-        return httpx.AsyncClient(transport=transport_of(self.engine))
+        return httpx.AsyncClient(transport=self.way_in())
 
 
 @asynccontextmanager

@@ -1,0 +1,62 @@
+"""Tasks with steps, children and waits, which leave a line in a file for everything that they really do."""
+
+import os
+import uuid
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from runfold import Context, Retry, step_key, task
+from runfold.aio import wait
+from tests.crash.moments import LEFT, OF_STEPS, OF_THE_REPORT, Moments
+
+EFFECTS = "effects.jsonl"
+WAIT_SECONDS = 0.2
+PATIENT = Retry(max_attempts=100, min_timeout_ms=20, max_timeout_ms=100, factor=1.0)
+
+
+class Effect(msgspec.Struct, frozen=True):
+    """What a body did, under the idempotency key of its step. No two are alike."""
+
+    run: str
+    step: str
+    key: str
+    id: str
+
+
+def affect(run: str, step: str, key: str) -> str:
+    """Do it."""
+    moments = Moments.of_environment()
+    moments.in_code("begun", step)
+    effect = Effect(run, step, key, uuid.uuid4().hex)
+    file = os.open(Path(os.environ["CRASH_FOLDER"]) / EFFECTS, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+    # One write for each line, which a killed process has either made or not.
+    os.write(file, msgspec.json.encode(effect) + b"\n")
+    os.close(file)
+    moments.in_code("done", step)
+    return effect.id
+
+
+def body(run: str, step: str) -> str:
+    return affect(run, step, step_key())
+
+
+@task(retry=PATIENT)
+async def child(payload: dict[str, Any], ctx: Context) -> str:
+    return affect(ctx.run.id, "child", payload["n"])
+
+
+@task(retry=PATIENT)
+async def order(payload: dict[str, Any], ctx: Context) -> list[str]:
+    """Everything that a journal knows, and somebody dies at every moment of it."""
+    done = [await ctx.step("first", body, ctx.run.id, "first")]
+    for moment in OF_STEPS:
+        done.append(await ctx.step(moment, body, ctx.run.id, moment))
+        Moments.of_environment().in_code(LEFT, moment)
+    for moment in OF_THE_REPORT:
+        result = await child.aio.trigger_and_wait({"n": f"{payload['n']} {moment}"})
+        done.append(result.unwrap())
+    for _ in OF_THE_REPORT:
+        await wait.for_(WAIT_SECONDS)
+    return [*done, await ctx.step("last", body, ctx.run.id, "last")]
