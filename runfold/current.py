@@ -29,9 +29,15 @@ step: "ContextVar[StepKey | None]" = ContextVar("runfold_current_step", default=
 class StepKey:
     """The idempotency key of a step, the same in each repeat; each run that its body triggers has one made of it."""
 
-    def __init__(self, key: str) -> None:
-        self.key = key
+    def __init__(self, journal: "Journal", name: str, number: int) -> None:
+        self._journal = journal
+        self._place = name, number
         self.triggers = 0
+
+    @property
+    def key(self) -> str:
+        """Told from the run and the place in its journal."""
+        return self._journal.key(*self._place)
 
     def of_trigger(self) -> str:
         """The key of the next run that the body triggers."""

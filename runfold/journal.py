@@ -108,6 +108,7 @@ class Journal:
         self._numbers: dict[str, int] = {}
         self._called: set[int] = set()
         self._busy = 0
+        self._is_blocked = False
         self._waits: dict[int, asyncio.Future[Outcome]] = {}
         self._outcomes: dict[int, Outcome] = {}
 
@@ -220,13 +221,17 @@ class Journal:
 
     def _look_soon(self, turns: int = SETTLING_TURNS) -> None:
         """Look when whoever waited for what is over, by way of other tasks, has gone on."""
+        if not self._waits and not self._is_blocked:
+            return
         if turns:
             asyncio.get_running_loop().call_soon(self._look_soon, turns - 1)
         else:
             self._look()
 
     def _look(self) -> None:
-        self._link.block(() if self._busy else tuple(self._waits))
+        waits = () if self._busy else tuple(self._waits)
+        self._is_blocked = bool(waits)
+        self._link.block(waits)
 
     def _take(self, entry: Entry) -> None:
         self._by_index[entry.index] = entry

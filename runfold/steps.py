@@ -4,8 +4,10 @@ import asyncio
 import inspect
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
-from functools import cache, update_wrapper
+from functools import update_wrapper
+from types import CodeType
 from typing import Any, Generic, Never, NoReturn, ParamSpec, TypeVar, cast, get_type_hints, overload
+from weakref import WeakKeyDictionary
 
 import msgspec
 
@@ -32,19 +34,30 @@ async def run_step(
     call = journal.begin(name, "step", arguments.digest())
     if call.known is not None:
         return _first(call, function)
-    with journal.working():
-        tries = _Tries(retry)
+    tries = _Tries(retry)
+    journal.begin_work()
+    try:
         while True:
+            failure: Exception | None = None
+            token = current.step.set(current.StepKey(journal, call.name, call.number))
             try:
-                with _inside(journal, call):
-                    result = function(*arguments.args, **arguments.kwargs)
-                    if inspect.isawaitable(result):
-                        result = await result
-                return await _succeed(journal, call, function, result)
+                result = function(*arguments.args, **arguments.kwargs)
+                if inspect.isawaitable(result):
+                    result = await result
             except Exception as error:
                 if isinstance(error, MemoryError) or error is journal.broken:
                     raise
-                await _again_or_fail(journal, call, tries, error)
+                failure = error
+            finally:
+                current.step.reset(token)
+            if failure is None:
+                try:
+                    return await _succeed(journal, call, function, result)
+                except InvalidResultError as error:
+                    failure = error
+            await _again_or_fail(journal, call, tries, failure)
+    finally:
+        journal.end_work()
 
 
 def run_step_sync(
@@ -157,14 +170,28 @@ def _read(function: Callable[..., Any], content: msgspec.Raw) -> Any:
         raise InvalidResultError(f"The result of {_name_of(function)} does not fit its annotation: {error}") from error
 
 
-@cache
+_codecs: WeakKeyDictionary[CodeType, Codec[Any]] = WeakKeyDictionary()
+_PLAIN: Codec[Any] = Codec(Any)
+
+
 def _codec_of(function: Callable[..., Any]) -> Codec[Any]:
+    """By its code: a function that is made anew in each run has the same one."""
     target = inspect.unwrap(function)
+    code = getattr(target, "__code__", None)
+    if code is None:
+        return _PLAIN
+    codec = _codecs.get(code)
+    if codec is None:
+        codec = _codecs[code] = _codec_by_hints(target)
+    return codec
+
+
+def _codec_by_hints(function: Callable[..., Any]) -> Codec[Any]:
     try:
-        result = get_type_hints(target, include_extras=True).get("return", Any)
+        result = get_type_hints(function, include_extras=True).get("return", Any)
     except (NameError, TypeError):
-        # Of what is no function, or names what is not there, nothing is known.
-        result = Any
+        # An annotation that names what is not there tells nothing.
+        return _PLAIN
     return Codec(Any if result in (NoReturn, Never) else result)
 
 
@@ -174,7 +201,7 @@ def _name_of(function: Any) -> str:
 
 @contextmanager
 def _inside(journal: Journal, call: Call) -> Generator[None]:
-    token = current.step.set(current.StepKey(journal.key(call.name, call.number)))
+    token = current.step.set(current.StepKey(journal, call.name, call.number))
     try:
         yield
     finally:

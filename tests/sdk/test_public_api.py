@@ -5,7 +5,7 @@ import tomllib
 from pathlib import Path
 
 import runfold
-from runfold import aio, batches, queues, runs, tasks
+from runfold import aio, batches, queues, runs, tasks, wait
 
 ROOT = Path(__file__).parents[2]
 
@@ -21,6 +21,7 @@ def test_the_names_of_the_package() -> None:
         "Batch",
         "BatchHandle",
         "BatchItem",
+        "BatchResult",
         "BulkAction",
         "BulkHandle",
         "ConfigurationError",
@@ -29,6 +30,7 @@ def test_the_names_of_the_package() -> None:
         "Explanation",
         "InvalidPayloadError",
         "InvalidResultError",
+        "JournalMismatchError",
         "NotFoundError",
         "Queue",
         "QueueState",
@@ -38,20 +40,28 @@ def test_the_names_of_the_package() -> None:
         "Retry",
         "Run",
         "RunError",
+        "RunFailedError",
         "RunHandle",
         "RunResult",
         "RunfoldError",
         "ServerError",
+        "StepFailedError",
+        "SyncContext",
         "Task",
+        "TokenResult",
         "UnprocessableError",
         "UnresolvedAuthError",
+        "WaitTimeoutError",
         "aio",
         "batches",
         "configure",
         "queues",
         "runs",
+        "step",
+        "step_key",
         "task",
         "tasks",
+        "wait",
     ]
     assert all(hasattr(runfold, name) for name in runfold.__all__)
 
@@ -69,6 +79,12 @@ def test_both_ways_to_call_have_the_same_names() -> None:
     assert all(
         callable(getattr(module, name)) for module in (tasks, aio.tasks) for name in ("trigger", "batch_trigger")
     )
+
+
+def test_waits_block_and_are_awaited_by_the_same_names() -> None:
+    names = {"for_", "until", "for_token", "for_run", "for_batch", "all", "any"}
+
+    assert all(callable(getattr(module, name)) for module in (wait, aio.wait) for name in names)
 
 
 def test_every_name_is_in_the_reference() -> None:
