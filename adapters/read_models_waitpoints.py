@@ -6,7 +6,7 @@ from msgspec import Struct, json
 
 from adapters.read_models_rows import Columns
 from domain.waitpoint import WaitpointStatus
-from projections.waitpoints import WaitpointRow
+from projections.waitpoints import WaitpointRow, WaitpointTagRow
 
 
 class _Detail(Struct, omit_defaults=True, gc=False):
@@ -44,6 +44,11 @@ def of_waitpoint(row: WaitpointRow) -> Columns:
         row.created_at,
         _encode(detail).decode(),
     )
+
+
+def of_waitpoint_tag(row: WaitpointTagRow) -> tuple[str, str, str, str]:
+    """The columns of waitpoint_tag_rows, in the order of the table and of its key."""
+    return row.environment, row.tag, row.status.value, row.waitpoint
 
 
 def to_waitpoint(columns: Columns) -> WaitpointRow:

@@ -92,6 +92,7 @@ class Changes(Struct):
     """Streams whose states are kept no longer."""
     waitpoints: list[WaitpointRow] = []
     waitpoint_tags: list[WaitpointTagRow] = []
+    waitpoint_untagged: list[WaitpointTagRow] = []
 
 
 class Counts(NamedTuple):
@@ -206,5 +207,6 @@ def _fold_waitpoint(stream: str, history: list[Recorded], loaded: Loaded, change
         row = waitpoints.project(row, recorded)
     assert row is not None, "a token with events has a row"
     changes.waitpoints.append(row)
-    if before is None:
-        changes.waitpoint_tags += [WaitpointTagRow(row.environment, tag, stream) for tag in row.tags]
+    changes.waitpoint_tags += waitpoints.tag_rows_of(row)
+    if before is not None:
+        changes.waitpoint_untagged += waitpoints.tag_rows_of(before)

@@ -33,10 +33,11 @@ class WaitpointRow(Struct, frozen=True, gc=False):
 
 
 class WaitpointTagRow(Struct, frozen=True, gc=False):
-    """A tag that a token has."""
+    """A tag that a token in this status has: whoever lists a tag mostly wants those that still wait."""
 
     environment: str
     tag: str
+    status: WaitpointStatus
     waitpoint: str
 
 
@@ -67,6 +68,11 @@ def project(row: WaitpointRow | None, recorded: Recorded) -> WaitpointRow | None
             )
         case _:
             return row
+
+
+def tag_rows_of(row: WaitpointRow) -> list[WaitpointTagRow]:
+    """The rows of its tags, as long as it is in this status."""
+    return [WaitpointTagRow(row.environment, tag, row.status, row.id) for tag in row.tags]
 
 
 def matches(row: WaitpointRow, wanted: WaitpointFilter) -> bool:

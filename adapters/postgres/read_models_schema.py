@@ -63,8 +63,9 @@ TABLES: tuple[LiteralString, ...] = (
     create table waitpoint_tag_rows (
         environment text collate "C" not null,
         tag bytea not null,
+        status text collate "C" not null,
         waitpoint text collate "C" not null,
-        primary key (environment, tag, waitpoint)
+        primary key (environment, tag, status, waitpoint)
     )
     """,
     # Without statistics the planner takes each of these for selective. So a list is read from the index of its part
@@ -84,7 +85,12 @@ TABLES: tuple[LiteralString, ...] = (
         alter column status set statistics 0,
         alter column key_digest set statistics 0
     """,
-    "alter table waitpoint_tag_rows alter column environment set statistics 0, alter column tag set statistics 0",
+    """
+    alter table waitpoint_tag_rows
+        alter column environment set statistics 0,
+        alter column tag set statistics 0,
+        alter column status set statistics 0
+    """,
 )
 
 # Each index costs every run, so there are as few as lists can do with: one per task and status also finds the runs of

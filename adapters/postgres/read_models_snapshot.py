@@ -10,11 +10,10 @@ from psycopg.rows import DictRow, tuple_row
 
 from adapters.postgres.database import plain
 from adapters.postgres.read_models_store import READ_TRACKED, head_and_shape
-from adapters.read_models_entries import attempt_entry, run_entry, state_entry, waitpoint_entry
+from adapters.read_models_entries import attempt_entry, run_entry, state_entry, waitpoint_entry, waitpoint_tag_entry
 from adapters.read_models_tables import LEDGER
 from projections.fold import TagRow
 from projections.ports import Entry
-from projections.waitpoints import WaitpointTagRow
 
 RUNS: LiteralString = """
 select id, environment, task, queue, status, version, batch, is_test, created_at, finished_at, detail
@@ -30,9 +29,9 @@ WAITPOINTS: LiteralString = """
 select id, environment, status, key_digest, created_at, detail from waitpoint_rows order by id
 """
 WAITPOINT_TAGS: LiteralString = """
-select waitpoint_tag_rows.environment, tag, waitpoint, detail
-from waitpoint_tag_rows left join waitpoint_rows on id = waitpoint
-order by waitpoint_tag_rows.environment, tag, waitpoint
+select tagged.environment, tag, tagged.status, waitpoint, detail
+from waitpoint_tag_rows as tagged left join waitpoint_rows on id = waitpoint
+order by tagged.environment, tag, tagged.status, waitpoint
 """
 ROWS_AT_A_TIME = 2_000
 
@@ -73,9 +72,8 @@ def _tag_entry(environment: str, tag: bytes, run: str, detail: str | None) -> En
     return Entry((environment, name, run), _position(detail), TagRow(environment, name, run))
 
 
-def _waitpoint_tag_entry(environment: str, tag: bytes, waitpoint: str, detail: str | None) -> Entry:
-    name = _name_of(tag)
-    return Entry((environment, name, waitpoint), _position(detail), WaitpointTagRow(environment, name, waitpoint))
+def _waitpoint_tag_entry(environment: str, tag: bytes, status: str, waitpoint: str, detail: str | None) -> Entry:
+    return waitpoint_tag_entry(environment, _name_of(tag), status, waitpoint, _position(detail))
 
 
 def _name_of(tag: bytes) -> str:

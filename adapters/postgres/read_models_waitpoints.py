@@ -17,12 +17,12 @@ where environment = %(environment)s and key_digest = %(key_digest)s and id > %(l
 """
 # `offset 0` lets the planner look for tokens one by one alone; it would else read all of them where it expects many.
 OF_TAGS: LiteralString = """
-select part.id from unnest(%(tags)s::bytea[]) as wanted (tag)
+select part.id from unnest(%(tags)s::bytea[]) as wanted (tag) cross join unnest(%(statuses)s::text[]) as of (status)
 cross join lateral (
-    select id from waitpoint_tag_rows cross join lateral (
+    select id from waitpoint_tag_rows as tagged cross join lateral (
         select id from waitpoint_rows where id = waitpoint {conditions} offset 0
-    ) as tagged
-    where waitpoint_tag_rows.environment = %(environment)s and waitpoint_tag_rows.tag = wanted.tag
+    ) as token
+    where tagged.environment = %(environment)s and tagged.tag = wanted.tag and tagged.status = of.status
     and waitpoint > %(low)s and waitpoint < %(high)s
     order by waitpoint {direction} limit %(limit)s
 ) as part
@@ -41,7 +41,8 @@ CONDITIONS: dict[str, LiteralString] = {
     "tags": """
     and exists (
         select from waitpoint_tag_rows as tagged
-        where tagged.environment = %(environment)s and tagged.tag = any(%(tags)s) and tagged.waitpoint = id
+        where tagged.environment = %(environment)s and tagged.tag = any(%(tags)s)
+        and tagged.status = waitpoint_rows.status and tagged.waitpoint = id
     )
     """,
     "created_from": "and created_at >= %(created_from)s",
@@ -66,7 +67,7 @@ def page(
     low, high = map(storable, bounds(wanted, after, before))
     asked = _parameters(wanted)
     part, holds = _part(wanted)
-    further: list[LiteralString] = [CONDITIONS[name] for name in CONDITIONS if name in asked and name != holds]
+    further: list[LiteralString] = [CONDITIONS[name] for name in CONDITIONS if name in asked and name not in holds]
     statement = PAGE.replace("{part}", part).replace("{conditions}", " ".join(further))
     statuses = [status.value for status in WaitpointStatus]
     parameters = {"statuses": statuses, "environment": environment, "low": low, "high": high, "limit": limit + 1}
@@ -75,11 +76,11 @@ def page(
     return tokens if newest_first else tokens[::-1], len(rows) > limit
 
 
-def _part(wanted: WaitpointFilter) -> tuple[LiteralString, str]:
-    """The statement that finds every token that the filter leaves, and the condition that holds for all it finds."""
+def _part(wanted: WaitpointFilter) -> tuple[LiteralString, frozenset[str]]:
+    """The statement that finds every token that the filter leaves, and the conditions that hold for all it finds."""
     if wanted.idempotency_key is not None:
-        return OF_KEY, "key_digest"
-    return (OF_TAGS, "tags") if wanted.tags else (OF_STATUSES, "statuses")
+        return OF_KEY, frozenset()
+    return (OF_TAGS, frozenset({"tags", "statuses"})) if wanted.tags else (OF_STATUSES, frozenset({"statuses"}))
 
 
 def _parameters(wanted: WaitpointFilter) -> dict[str, Any]:

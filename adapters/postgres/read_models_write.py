@@ -10,12 +10,13 @@ from adapters.postgres.arrays import Array, bigints, blobs, bools, texts
 from adapters.postgres.database import plain
 from adapters.read_models_rows import of_attempt, of_run, of_state, to_attempt, to_run, to_state
 from adapters.read_models_tables import At
-from adapters.read_models_waitpoints import of_waitpoint, to_waitpoint
+from adapters.read_models_waitpoints import of_waitpoint, of_waitpoint_tag, to_waitpoint
 from domain.errors import LedgerCorrupt
 from domain.events import Recorded
 from projections.attempts import OPEN
 from projections.fold import Changes, Loaded, Touched, fold, histories_of, touched
 from projections.known import Known
+from projections.waitpoints import WaitpointTagRow
 
 LOAD_RUNS: LiteralString = """
 select id, environment, task, queue, status, version, batch, is_test, created_at, finished_at, detail
@@ -72,8 +73,15 @@ select * from unnest(%b::text[], %b::text[], %b::text[], %b::bytea[], %b::bigint
 on conflict (id) do update set status = excluded.status, detail = excluded.detail
 """
 STORE_WAITPOINT_TAGS: LiteralString = """
-insert into waitpoint_tag_rows (environment, tag, waitpoint) select * from unnest(%b::text[], %b::bytea[], %b::text[])
+insert into waitpoint_tag_rows (environment, tag, status, waitpoint)
+select * from unnest(%b::text[], %b::bytea[], %b::text[], %b::text[])
 on conflict do nothing
+"""
+DROP_WAITPOINT_TAGS: LiteralString = """
+delete from waitpoint_tag_rows as tagged
+using unnest(%b::text[], %b::bytea[], %b::text[], %b::text[]) as old (environment, tag, status, waitpoint)
+where tagged.environment = old.environment and tagged.tag = old.tag and tagged.status = old.status
+and tagged.waitpoint = old.waitpoint
 """
 Column: TypeAlias = Callable[[Sequence[Any]], Array]
 RUN: Sequence[Column] = (*(texts,) * 7, bools, bigints, bigints, texts)
@@ -82,6 +90,7 @@ MOVE: Sequence[Column] = (texts, texts)
 ROW: Sequence[Column] = (texts, bigints, texts)
 TAG: Sequence[Column] = (texts, blobs, texts)
 WAITPOINT: Sequence[Column] = (texts, texts, texts, blobs, bigints, texts)
+WAITPOINT_TAG: Sequence[Column] = (texts, blobs, texts, texts)
 DROP_STATES: LiteralString = "delete from state_rows where stream = any(%b)"
 
 
@@ -118,8 +127,8 @@ def store(cursor: Cursor[TupleRow], changes: Changes, at: At) -> None:
         if changes.gone:
             cursor.execute(at(DROP_STATES), (texts(changes.gone),))
         _store(cursor, at(STORE_WAITPOINTS), WAITPOINT, map(of_waitpoint, changes.waitpoints))
-        token_tags = sorted((row.environment, row.tag.encode(), row.waitpoint) for row in changes.waitpoint_tags)
-        _store(cursor, at(STORE_WAITPOINT_TAGS), TAG, token_tags)
+        _store(cursor, at(STORE_WAITPOINT_TAGS), WAITPOINT_TAG, sorted(map(_tag_of, changes.waitpoint_tags)))
+        _store(cursor, at(DROP_WAITPOINT_TAGS), WAITPOINT_TAG, map(_tag_of, changes.waitpoint_untagged))
 
 
 def _store(
@@ -128,6 +137,11 @@ def _store(
     columns = list(zip(*rows, strict=True))
     if columns:
         cursor.execute(statement, [kind(column) for kind, column in zip(kinds, columns, strict=True)])
+
+
+def _tag_of(row: WaitpointTagRow) -> tuple[str, bytes, str, str]:
+    environment, tag, status, waitpoint = of_waitpoint_tag(row)
+    return environment, tag.encode(), status, waitpoint
 
 
 def _changed(changes: Changes) -> Iterable[tuple[object, ...]]:

@@ -58,8 +58,9 @@ TABLES: tuple[LiteralString, ...] = (
     create table if not exists waitpoint_tag_rows (
         environment text not null,
         tag text not null,
+        status text not null,
         waitpoint text not null,
-        primary key (environment, tag, waitpoint)
+        primary key (environment, tag, status, waitpoint)
     ) without rowid
     """,
 )

@@ -3,11 +3,10 @@
 import sqlite3
 from collections.abc import Callable, Iterator
 
-from adapters.read_models_entries import attempt_entry, run_entry, state_entry, waitpoint_entry
+from adapters.read_models_entries import attempt_entry, run_entry, state_entry, waitpoint_entry, waitpoint_tag_entry
 from adapters.sqlite.read_models_store import tracked
 from projections.fold import TagRow
 from projections.ports import Entry
-from projections.waitpoints import WaitpointTagRow
 
 RUNS = """
 select id, environment, task, queue, status, version, batch, is_test, created_at, finished_at, detail
@@ -22,9 +21,9 @@ select environment, tag, run, coalesce((
 STATES = "select stream, position, detail from state_rows order by stream"
 WAITPOINTS = "select id, environment, status, key_digest, created_at, detail from waitpoint_rows order by id"
 WAITPOINT_TAGS = """
-select environment, tag, waitpoint, coalesce((
+select environment, tag, status, waitpoint, coalesce((
     select json_extract(detail, '$.position') from waitpoint_rows where id = waitpoint and json_valid(detail)
-), 0) from waitpoint_tag_rows order by environment, tag, waitpoint
+), 0) from waitpoint_tag_rows order by environment, tag, status, waitpoint
 """
 
 
@@ -40,7 +39,7 @@ class SqliteSnapshot:
             "tags": lambda: self._entries(TAGS, _tag_entry),
             "checkpoint": lambda: self._entries(STATES, state_entry),
             "waitpoints": lambda: self._entries(WAITPOINTS, waitpoint_entry),
-            "waitpoint tags": lambda: self._entries(WAITPOINT_TAGS, _waitpoint_tag_entry),
+            "waitpoint tags": lambda: self._entries(WAITPOINT_TAGS, waitpoint_tag_entry),
         }
 
     def _entries(self, statement: str, entry_of: Callable[..., Entry]) -> Iterator[Entry]:
@@ -55,7 +54,3 @@ class SqliteSnapshot:
 
 def _tag_entry(environment: str, tag: str, run: str, position: int) -> Entry:
     return Entry((environment, tag, run), position, TagRow(environment, tag, run))
-
-
-def _waitpoint_tag_entry(environment: str, tag: str, waitpoint: str, position: int) -> Entry:
-    return Entry((environment, tag, waitpoint), position, WaitpointTagRow(environment, tag, waitpoint))

@@ -5,6 +5,7 @@ Ids sort by time, as those of runs do. Only further filters are looked up token 
 
 import sqlite3
 from collections.abc import Iterator
+from itertools import product
 from typing import Any
 
 from msgspec import json
@@ -19,8 +20,9 @@ select id from waitpoint_rows
 where environment = :environment and key_digest = :key_digest and id > :low and id < :high
 """
 OF_TAG = """
-select id from waitpoint_tag_rows cross join waitpoint_rows on id = waitpoint
-where waitpoint_tag_rows.environment = :environment and tag = :tag and waitpoint > :low and waitpoint < :high
+select id from waitpoint_tag_rows as tagged cross join waitpoint_rows on id = waitpoint
+where tagged.environment = :environment and tag = :tag and tagged.status = :status
+and waitpoint > :low and waitpoint < :high
 """
 OF_STATUS = """
 select id from waitpoint_rows
@@ -28,12 +30,12 @@ where environment = :environment and status = :status and id > :low and id < :hi
 """
 # The plus keeps SQLite from choosing another index than that of the part.
 CONDITIONS = {
-    "statuses": "and +status in (select value from json_each(:statuses))",
+    "statuses": "and +waitpoint_rows.status in (select value from json_each(:statuses))",
     "tags": """
     and exists (
         select 1 from waitpoint_tag_rows as tagged
         where tagged.environment = :environment and tagged.tag in (select value from json_each(:tags))
-        and tagged.waitpoint = id
+        and tagged.status = waitpoint_rows.status and tagged.waitpoint = id
     )
     """,
     "created_from": "and +created_at >= :created_from",
@@ -57,7 +59,7 @@ def page(
     parameters = asked | {"environment": environment, "low": low, "high": high, "limit": limit + 1}
     found: set[str] = set()
     for part, holds, values in _parts(wanted):
-        conditions = " ".join(CONDITIONS[name] for name in CONDITIONS if name in asked and name != holds)
+        conditions = " ".join(CONDITIONS[name] for name in CONDITIONS if name in asked and name not in holds)
         order = (TAG_ORDERS if part is OF_TAG else ORDERS)[newest]
         found.update(token for (token,) in cursor.execute(f"{part} {conditions} {order}", parameters | values))
     tokens = sorted(found, reverse=newest)[:limit]
@@ -65,15 +67,17 @@ def page(
     return sorted(rows, key=lambda row: row.id, reverse=True), len(found) > limit
 
 
-def _parts(wanted: WaitpointFilter) -> Iterator[tuple[str, str, dict[str, str]]]:
-    """The statements that together find every token that the filter leaves, and the condition that holds for all."""
+def _parts(wanted: WaitpointFilter) -> Iterator[tuple[str, frozenset[str], dict[str, str]]]:
+    """The statements that together find every token that the filter leaves, and the conditions that hold for all."""
+    statuses = wanted.statuses or tuple(WaitpointStatus)
     if wanted.idempotency_key is not None:
-        yield OF_KEY, "key_digest", {}
+        yield OF_KEY, frozenset(), {}
     elif wanted.tags:
-        yield from ((OF_TAG, "tags", {"tag": tag}) for tag in wanted.tags)
+        for tag, status in product(wanted.tags, statuses):
+            yield OF_TAG, frozenset({"tags", "statuses"}), {"tag": tag, "status": status.value}
     else:
-        statuses = wanted.statuses or tuple(WaitpointStatus)
-        yield from ((OF_STATUS, "statuses", {"status": status.value}) for status in statuses)
+        for status in statuses:
+            yield OF_STATUS, frozenset({"statuses"}), {"status": status.value}
 
 
 def _parameters(wanted: WaitpointFilter) -> dict[str, Any]:

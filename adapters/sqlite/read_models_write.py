@@ -8,7 +8,7 @@ from msgspec import json
 
 from adapters.read_models_rows import of_attempt, of_run, of_state, to_attempt, to_run, to_state
 from adapters.read_models_tables import At
-from adapters.read_models_waitpoints import of_waitpoint, to_waitpoint
+from adapters.read_models_waitpoints import of_waitpoint, of_waitpoint_tag, to_waitpoint
 from domain.errors import LedgerCorrupt
 from domain.events import Recorded
 from projections.attempts import OPEN
@@ -52,7 +52,12 @@ STORE_WAITPOINT = """
 insert into waitpoint_rows (id, environment, status, key_digest, created_at, detail) values (?, ?, ?, ?, ?, ?)
 on conflict (id) do update set status = excluded.status, detail = excluded.detail
 """
-STORE_WAITPOINT_TAG = "insert or ignore into waitpoint_tag_rows (environment, tag, waitpoint) values (?, ?, ?)"
+STORE_WAITPOINT_TAG = (
+    "insert or ignore into waitpoint_tag_rows (environment, tag, status, waitpoint) values (?, ?, ?, ?)"
+)
+DROP_WAITPOINT_TAG = """
+delete from waitpoint_tag_rows where environment = ? and tag = ? and status = ? and waitpoint = ?
+"""
 
 
 class Follow(NamedTuple):
@@ -85,8 +90,8 @@ def store(cursor: sqlite3.Cursor, changes: Changes, at: At) -> None:
     cursor.executemany(at(STORE_STATE), map(of_state, changes.states))
     cursor.executemany(at(DROP_STATE), [(stream,) for stream in changes.gone])
     cursor.executemany(at(STORE_WAITPOINT), map(of_waitpoint, changes.waitpoints))
-    tags = sorted((row.environment, row.tag, row.waitpoint) for row in changes.waitpoint_tags)
-    cursor.executemany(at(STORE_WAITPOINT_TAG), tags)
+    cursor.executemany(at(STORE_WAITPOINT_TAG), sorted(map(of_waitpoint_tag, changes.waitpoint_tags)))
+    cursor.executemany(at(DROP_WAITPOINT_TAG), map(of_waitpoint_tag, changes.waitpoint_untagged))
 
 
 def _changed(changes: Changes) -> Iterable[tuple[object, ...]]:

@@ -97,7 +97,7 @@ BY_STATUS = "waitpoint_rows_environment_status_id_idx environment status id id"
         ),
         (
             WaitpointFilter(tags=("red", "blue"), statuses=(WaitpointStatus.WAITING,)),
-            ["waitpoint_tag_rows_pkey environment tag waitpoint waitpoint", "waitpoint_rows_pkey id"],
+            ["waitpoint_tag_rows_pkey environment tag status waitpoint waitpoint", "waitpoint_rows_pkey id"],
         ),
     ],
 )
@@ -124,7 +124,7 @@ def test_lists_of_tokens_are_read_from_an_index_and_never_sorted(
         *scans,
         "waitpoint_rows_pkey id",
     ]
-    assert len(re.findall("Scan (?!on (wanted|unnest))", plan)) == len(read)
+    assert len(re.findall("Scan (?!on (wanted|of|unnest))", plan)) == len(read)
     # Only what was found by several parts is put in order.
     assert plan.count("Sort  (") == ("wanted" in plan or "unnest" in plan)
 

@@ -5,7 +5,9 @@ from random import Random
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
+from adapters.read_models_entries import Unreadable
 from app.rebuild import rebuild
 from app.verify import Difference, plain, verify
 from domain import events as e
@@ -91,7 +93,13 @@ def of_token(*events: Event) -> list[Recorded]:
 
 HISTORY = of_token(e.WaitpointCreated(5_000, ("red",), "ke\0y", 9_000, "5ec7e7"), e.WaitpointCompleted())
 ROWS = naively(HISTORY)
-TOKEN, RED = ("waitpoint_1",), ("env_a", "red", "waitpoint_1")
+
+
+def tag_key(tag: str, status: str = "COMPLETED") -> tuple[str, str, str, str]:
+    return "env_a", tag, status, "waitpoint_1"
+
+
+TOKEN, RED = ("waitpoint_1",), WaitpointTagRow("env_a", "red", WaitpointStatus.COMPLETED, "waitpoint_1")
 
 
 @pytest.mark.parametrize(
@@ -125,15 +133,22 @@ TOKEN, RED = ("waitpoint_1",), ("env_a", "red", "waitpoint_1")
         (
             "update waitpoint_tag_rows set tag = 'blue'",
             [
+                Difference("waitpoint tags", tag_key("blue"), "", plain(replace(RED, tag="blue")), None, 2),
+                Difference("waitpoint tags", tag_key("red"), "", None, plain(RED), 2),
+            ],
+        ),
+        (
+            "update waitpoint_tag_rows set status = 'DONE'",
+            [
+                Difference("waitpoint tags", tag_key("red"), "", None, plain(RED), 2),
                 Difference(
                     "waitpoint tags",
-                    ("env_a", "blue", "waitpoint_1"),
+                    tag_key("red", "DONE"),
                     "",
-                    plain(WaitpointTagRow("env_a", "blue", "waitpoint_1")),
+                    plain(Unreadable("'DONE' is not a valid WaitpointStatus")),
                     None,
                     2,
                 ),
-                Difference("waitpoint tags", RED, "", None, plain(WaitpointTagRow(*RED)), 2),
             ],
         ),
     ],

@@ -109,7 +109,7 @@ def test_each_part_of_a_filter_is_read_from_its_index_and_never_sorted(
         ),
         (
             WaitpointFilter(tags=("red", "blue"), statuses=(WaitpointStatus.WAITING,)),
-            "PRIMARY KEY (environment=? AND tag=? AND waitpoint>? AND waitpoint<?)",
+            "PRIMARY KEY (environment=? AND tag=? AND status=? AND waitpoint>? AND waitpoint<?)",
         ),
     ],
 )
@@ -129,7 +129,7 @@ def test_lists_of_tokens_are_read_from_an_index_and_never_sorted(
     is_of_tags = wanted.tags and wanted.idempotency_key is None
     assert len(plans) >= 2
     for plan in plans:
-        assert plan.startswith(f"SEARCH {'waitpoint_tag_rows' if is_of_tags else 'waitpoint_rows'} USING ")
+        assert plan.startswith(f"SEARCH {'tagged' if is_of_tags else 'waitpoint_rows'} USING ")
         assert index in plan
         assert "TEMP B-TREE" not in plan
         assert "SCAN waitpoint" not in plan

@@ -43,7 +43,8 @@ def naively(records: Iterable[Recorded]) -> Rows:
         token = waitpoints.project(rows.waitpoints.get(stream), recorded)
         if token is not None:
             rows.waitpoints[stream] = token
-            rows.waitpoint_tags |= {WaitpointTagRow(token.environment, tag, stream) for tag in token.tags}
+            rows.waitpoint_tags = {row for row in rows.waitpoint_tags if row.waitpoint != stream}
+            rows.waitpoint_tags |= {WaitpointTagRow(token.environment, tag, token.status, stream) for tag in token.tags}
         state = known[stream] = states.evolve(known.get(stream), recorded)
         rows.states.pop(stream, None)
         if states.is_kept(state):
@@ -71,6 +72,6 @@ def follow(rows: Rows, records: Sequence[Recorded]) -> None:
     rows.tags = (rows.tags | set(changes.tags)) - set(changes.untagged)
     rows.states |= {row.stream: row for row in changes.states}
     rows.waitpoints |= {row.id: row for row in changes.waitpoints}
-    rows.waitpoint_tags |= set(changes.waitpoint_tags)
+    rows.waitpoint_tags = (rows.waitpoint_tags | set(changes.waitpoint_tags)) - set(changes.waitpoint_untagged)
     for stream in changes.gone:
         rows.states.pop(stream, None)

@@ -33,6 +33,10 @@ def of_token(*events: Event) -> list[Recorded]:
     ]
 
 
+def tagged(status: WaitpointStatus) -> list[WaitpointTagRow]:
+    return [WaitpointTagRow("env_a", tag, status, "waitpoint_1") for tag in ("blue", "red")]
+
+
 def row_after(*events: Event) -> WaitpointRow | None:
     row: WaitpointRow | None = None
     for recorded in of_token(*events):
@@ -83,10 +87,7 @@ def test_a_token_within_one_batch_loads_nothing() -> None:
     assert touched(histories) == Touched([], [], [])
     row = row_after(CREATED, e.WaitpointCompleted())
     assert row is not None
-    assert fold(histories, Loaded()) == Changes(
-        waitpoints=[row],
-        waitpoint_tags=[WaitpointTagRow("env_a", tag, "waitpoint_1") for tag in ("blue", "red")],
-    )
+    assert fold(histories, Loaded()) == Changes(waitpoints=[row], waitpoint_tags=tagged(WaitpointStatus.COMPLETED))
 
 
 def test_a_token_that_goes_on_needs_its_row_and_not_its_state() -> None:
@@ -95,7 +96,12 @@ def test_a_token_that_goes_on_needs_its_row_and_not_its_state() -> None:
     changes = fold(histories, Loaded(waitpoints={"waitpoint_1": ROW}))
 
     assert touched(histories) == Touched([], [], ["waitpoint_1"])
-    assert changes == Changes(waitpoints=[naively(records).waitpoints["waitpoint_1"]], gone=["waitpoint_1"])
+    assert changes == Changes(
+        waitpoints=[naively(records).waitpoints["waitpoint_1"]],
+        waitpoint_tags=tagged(WaitpointStatus.COMPLETED),
+        waitpoint_untagged=tagged(WaitpointStatus.WAITING),
+        gone=["waitpoint_1"],
+    )
     with pytest.raises(LedgerCorrupt, match="There is no token waitpoint_1"):
         fold(histories, Loaded())
 
