@@ -1,49 +1,28 @@
 """Any decision and any event, in any order, is obeyed or refused; and the history tells the whole story."""
 
-from collections.abc import Callable
 from functools import partial
-from typing import TypeAlias
 
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from msgspec import Raw
-from msgspec.structs import replace
 
-from domain import annotations, attempts, journal, lifecycle
+from domain import annotations, attempts, lifecycle
 from domain import events as e
 from domain import run as runs
-from domain.attempts import HANDOUTS_MAX, Late, Report
+from domain.attempts import Report
 from domain.environment import Environment
 from domain.errors import InvalidInput, NotAllowed
-from domain.events import RUN_EVENTS, AttemptFailed, Entry, Recorded, RunError, RunEvent, TaskSettings
+from domain.events import RUN_EVENTS, Entry, Recorded, RunError, RunEvent
 from domain.gates import Verdict
-from domain.journal import JOURNAL_REPORTS, Journaled
-from domain.lifecycle import DEBOUNCING, WAIT, Deadline, Debounce, NewRun, deadline_of
-from domain.memory import Memory
-from domain.retry import Retry
+from domain.journal import Journaled
+from domain.lifecycle import DEBOUNCING, Deadline, Debounce, NewRun
 from domain.run import Run
-from domain.slots import slots_of
 from domain.status import FINAL, Status
 from domain.transitions import TRANSITIONS
-from tests.domain.stories import ENVIRONMENT, NOW, ONE_TASK, TRIGGERED, VERSION, gates, happened, new, recorded, told
+from tests.domain.run_machine import ERROR, KNOWN, RunMachine
+from tests.domain.stories import NOW, ONE_TASK, VERSION, gates, new, recorded
 
-ERROR = RunError("It failed.")
-KINDS = ("started", "succeeded", "failed", "crashed", "released", "frozen")
-CHANCES = st.floats(0, 1, exclude_max=True)
-POLICIES = (
-    None,
-    TaskSettings("send-email", retry=Retry(3)),
-    TaskSettings("send-email", retry=Retry(2), retry_on_crash=True),
-)
-TASKS = (
-    TaskSettings("send-email"),
-    TaskSettings("guarded", auth_resolver=True, connections=("mail",), ttl=40),
-    TaskSettings("checked", payload_schema={"type": "number"}, connections=("mail",)),
-)
-KNOWN = Environment(
-    ENVIRONMENT, "prod", "PRODUCTION", 2, versions={VERSION: {task.id: task for task in TASKS}}, promoted=(VERSION,)
-)
 HELD_RUNS = (new(task="guarded"), new(task="guarded", delay_until=NOW + 10), new(task="checked"), new(task="nobody's"))
 NEW_RUNS = (new(), new(ttl_ms=50), new(delay_until=NOW + 10), new(ttl_ms=50, delay_until=NOW + 10), new(max_attempts=2))
 EVENTS: tuple[RunEvent, ...] = (
@@ -85,243 +64,102 @@ EVENTS: tuple[RunEvent, ...] = (
     e.RunReplayed("run_2"),
     e.LateResultRefused(2, "failed", "worker_1"),
 )
-Told: TypeAlias = list[RunEvent]
-SHIFTS = (0, 0, 0, 0, -1, 1)
-"""How far the index of an entry is from the next one."""
-JOURNALED = st.builds(
-    Journaled,
-    runs=st.just(("run_2",)),
-    targets=st.sampled_from([(), ("run_2",), ("run_2", "batch_1"), ("run_2", "batch_1", "waitpoint_0")]),
-    is_any=st.booleans(),
-    until=st.sampled_from([None, 5, 50]),
-    waits=st.lists(st.integers(0, 3), max_size=2).map(tuple),
-)
-"""What code says; the time is from now on, and of three targets the last one is unknown."""
 
 
-class Decisions(RuleBasedStateMachine):
-    """The decisions of the domain in any order, as the engine takes them."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.now = NOW
-        self.history: list[Recorded] = []
-        self.run = told(TRIGGERED)
-        self.memory = Memory()
-        self.memory.replace(ENVIRONMENT, KNOWN)
+class Decisions(RunMachine):
+    """The decisions of the domain in any order, most of which end a run soon."""
 
     @initialize(asked=st.sampled_from(NEW_RUNS + HELD_RUNS), environment=st.sampled_from([ONE_TASK, KNOWN]))
     def trigger(self, asked: NewRun, environment: Environment) -> None:
-        events = lifecycle.trigger(asked, gates(environment, now=self.now), environment)
-        self.history = recorded(events, at=self.now)
-        self.run = told(*events, at=self.now)
-        self.memory.replace(self.run.id, self.run)
-
-    @rule(milliseconds=st.integers(1, 30))
-    def time_passes(self, milliseconds: int) -> None:
-        self.now += milliseconds
-
-    @rule(kind=st.sampled_from(KINDS), back=st.integers(0, 3), policy=st.sampled_from(POLICIES), chance=CHANCES)
-    def a_worker_reports_and_the_same_report_again_is_no_news(
-        self, kind: str, back: int, policy: TaskSettings | None, chance: float
-    ) -> None:
-        tokens = [99, *self._tokens()]
-        report = Report("run_1", tokens[max(0, len(tokens) - 1 - back)], kind, self.now)
-        decide = partial(attempts.report, said=report, worker="worker_1")
-        self._decide(decide, policy, chance)
-
-        assert self._decide(decide, policy, chance) == []
-
-    @rule(kind=st.sampled_from(sorted(JOURNAL_REPORTS)), shift=st.sampled_from(SHIFTS), journaled=JOURNALED)
-    def the_code_of_the_run_goes_on_and_the_same_report_again_is_no_news(
-        self, kind: str, shift: int, journaled: Journaled
-    ) -> None:
-        before, until = self.run, journaled.until and self.now + journaled.until
-        journaled = replace(journaled, entry=Entry(max(0, before.journal + shift), kind), until=until)
-        if kind == "blocked" and not shift:
-            journaled = replace(journaled, waits=tuple(wait.index for wait in before.waits))
-        report = Report("run_1", ([99, *self._tokens()])[-1], kind, self.now, journaled=journaled)
-        decide = partial(attempts.report, said=report, worker="worker_1", unknown=journaled.targets[2:])
-        self._decide(decide)
-
-        assert self._decide(decide) == []
-        assert self.run.journal <= before.journal + (shift == 0)
-
-    @precondition(lambda self: self.run.waits)
-    @rule(data=st.data(), over=st.booleans())
-    def waits_end_and_end_once(self, data: st.DataObject, *, over: bool) -> None:
-        ended = data.draw(st.lists(st.sampled_from(self.run.waits), min_size=1, unique=True))
-        completed = [e.WaitCompleted(each.index, each.targets if over else (), is_timed_out=not over) for each in ended]
-        assert self._decide(partial(journal.complete, completed=completed))
-
-        assert self._decide(partial(journal.complete, completed=completed)) == []
-
-    @precondition(lambda self: self.run.is_awake)
-    @rule()
-    def there_is_a_slot_for_a_run_that_is_awake(self) -> None:
-        self._record([e.RunResumed()])
-
-    @rule(policy=st.sampled_from(POLICIES), chance=CHANCES, is_development=st.booleans())
-    def the_worker_is_lost(self, policy: TaskSettings | None, chance: float, *, is_development: bool) -> None:
-        self._decide(partial(attempts.lose, why="Gone.", is_development=is_development), policy, chance)
-
-    @precondition(lambda self: self.run.status is Status.QUEUED)
-    @rule()
-    def the_run_is_handed_out(self) -> None:
-        self._decide(partial(attempts.dequeue, worker="worker_1", version="1"))
+        self.start(asked, environment)
 
     @rule(error=st.sampled_from([None, ERROR]), ready=st.sampled_from([(), ("mail",)]))
     def something_comes_for_which_a_held_run_may_wait(self, error: RunError | None, ready: tuple[str, ...]) -> None:
         known, status = gates(KNOWN, *ready, now=self.now), self.run.status
         verdict = Verdict(VERSION, error, self.run.version)
-        self._decide(partial(known.after_version, verdict=verdict))
+        self.decide(partial(known.after_version, verdict=verdict))
         if status is Status.PENDING:
-            self._decide(known.without_auth)
-            self._decide(partial(known.after_auth, sealed="sealed"))
+            self.decide(known.without_auth)
+            self.decide(partial(known.after_auth, sealed="sealed"))
         if status is Status.WAITING_ON_CONNECTIONS:
-            self._decide(known.after_connections)
+            self.decide(known.after_connections)
 
     @precondition(lambda self: self.run.status in DEBOUNCING)
     @rule(is_trailing=st.booleans(), max_delay=st.sampled_from([None, 20]))
     def a_further_trigger_puts_it_off(self, *, is_trailing: bool, max_delay: int | None) -> None:
         due = self.run.due_at or self.run.delay_until or 0
         asked = new("run_2", self.run.task, debounce=Debounce("key_1", 5, is_trailing, max_delay), tags=("b",))
-        self._decide(partial(lifecycle.debounce, new=asked, now=self.now))
+        self.decide(partial(lifecycle.debounce, new=asked, now=self.now))
 
         assert (self.run.due_at or self.run.delay_until or 0) >= due, "it never comes sooner for that"
 
     @rule(tags=st.lists(st.sampled_from("abcdefghijklm"), max_size=4))
     def the_run_gets_tags(self, tags: list[str]) -> None:
         try:
-            self._decide(partial(annotations.add_tags, tags=tuple(tags)))
+            self.decide(partial(annotations.add_tags, tags=tuple(tags)))
         except InvalidInput:
             assert len({*self.run.tags, *tags}) > annotations.TAGS_MAX
 
     @rule()
     def the_run_is_canceled(self) -> None:
-        self._decide(lifecycle.cancel)
+        self.decide(lifecycle.cancel)
+
+    @rule()
+    def the_worker_of_a_development_is_lost(self) -> None:
+        self.decide(partial(attempts.lose, why="Gone.", is_development=True))
 
     @rule()
     def the_run_is_given_up(self) -> None:
-        self._decide(partial(lifecycle.give_up, message="It cannot go on."))
+        self.decide(partial(lifecycle.give_up, message="It cannot go on."))
 
     @rule(wait=st.integers(-5, 20))
     def the_run_is_rescheduled(self, wait: int) -> None:
-        self._decide(partial(lifecycle.reschedule, until=self.now + wait, now=self.now))
+        self.decide(partial(lifecycle.reschedule, until=self.now + wait, now=self.now))
 
     @rule(deadline=st.builds(Deadline, st.integers(NOW, NOW + 99), st.sampled_from(["delay", "backoff", "ttl"])))
     def a_deadline_passes_that_may_be_anothers(self, deadline: Deadline) -> None:
-        self._decide(partial(lifecycle.fire, deadline=deadline))
-
-    @rule()
-    def the_deadline_of_the_run_passes(self) -> None:
-        deadline = deadline_of(self.run)
-        if deadline:
-            self.now = max(self.now, deadline.at)
-            due = [e.WaitCompleted(wait.index) for wait in self.run.waits if wait.until and wait.until <= self.now]
-            fire = partial(lifecycle.fire, deadline=deadline)
-            assert self._decide(partial(journal.complete, completed=due) if deadline.kind == WAIT else fire)
+        self.decide(partial(lifecycle.fire, deadline=deadline))
 
     @rule()
     def the_attempt_takes_too_long(self) -> None:
-        self._decide(partial(attempts.time_out, max_duration_ms=5))
+        self.decide(partial(attempts.time_out, max_duration_ms=5))
 
-    @invariant()
-    def the_history_tells_the_whole_story(self) -> None:
-        assert runs.fold(self.history) == self.run
 
-    @invariant()
-    def a_run_has_a_token_exactly_while_an_attempt_is_open(self) -> None:
-        is_open = self.run.status in {Status.DEQUEUED, Status.EXECUTING, Status.WAITING}
+class Journals(RunMachine):
+    """Runs that are begun, whose code takes steps and waits, and that are ended by nothing but their worker."""
 
-        assert [self.run.token is not None, self.run.worker is not None] == [is_open, is_open]
+    @initialize(max_attempts=st.sampled_from([2, 250, 250]))
+    def begin(self, max_attempts: int) -> None:
+        self.start(new(max_attempts=max_attempts), ONE_TASK)
+        self.record(attempts.dequeue(self.run, "worker_1", "1"))
 
-    @invariant()
-    def it_takes_a_slot_exactly_while_an_attempt_is_open_and_does_not_wait(self) -> None:
-        takes = self.run.status in {Status.DEQUEUED, Status.EXECUTING}
+    @precondition(lambda self: self.run.status is Status.QUEUED)
+    @rule()
+    def it_is_handed_out_again(self) -> None:
+        self.decide(partial(attempts.dequeue, worker="worker_1", version="1"))
 
-        assert self.memory.ready.holders(slots_of(self.run)) == (["run_1"] if takes else [])
+    @precondition(lambda self: self.run.status is Status.DEQUEUED)
+    @rule()
+    def it_starts(self) -> None:
+        report = Report("run_1", self.tokens()[-1], "started", self.now)
 
-    @invariant()
-    def each_wait_ends_once_and_what_is_waited_for_is_known_by_its_name(self) -> None:
-        events = self._events()
-        started = [event.entry.index for event in events if isinstance(event, e.WaitStarted)]
-        ended = [event.wait for event in events if isinstance(event, e.WaitCompleted)]
-        still = [wait.index for wait in self.run.waits]
+        assert self.decide(partial(attempts.report, said=report, worker="worker_1"))
 
-        assert len(ended) == len(set(ended)), "no wait ends twice"
-        assert set(ended) <= set(started)
-        assert set(still) <= set(started) - set(ended)
-        assert set(self.memory.waiters.targets()) == {target for wait in self.run.waits for target in wait.targets}
-        assert not (self.run.is_final and self.run.waits)
+    @precondition(lambda self: self.run.status is Status.EXECUTING)
+    @rule(until=st.sampled_from([None, 20]), others=st.sampled_from([("run_2",), ("run_2", "batch_1")]))
+    def its_code_waits(self, until: int | None, others: tuple[str, ...]) -> None:
+        said = Journaled(Entry(self.run.journal, "wait"), targets=others, until=until and self.now + until)
+        report = Report("run_1", self.tokens()[-1], "waiting", self.now, journaled=said)
 
-    @invariant()
-    def entries_are_numbered_without_gaps(self) -> None:
-        entries = [entry.index for event in self._events() if isinstance(entry := getattr(event, "entry", None), Entry)]
+        assert self.decide(partial(attempts.report, said=report, worker="worker_1"))
 
-        assert entries == list(range(self.run.journal))
+    @precondition(lambda self: self.run.status is Status.EXECUTING and self.run.waits)
+    @rule()
+    def nothing_goes_on_but_waits(self) -> None:
+        said = Journaled(waits=tuple(wait.index for wait in self.run.waits))
+        report = Report("run_1", self.tokens()[-1], "blocked", self.now, journaled=said)
 
-    @invariant()
-    def a_run_that_waits_has_something_to_wait_for_or_was_woken(self) -> None:
-        status = self.run.status
-
-        assert status is not Status.WAITING or self.run.waits or self.run.woken
-        assert status is not Status.FROZEN or (self.run.waits and not self.run.is_awake)
-
-    @invariant()
-    def something_is_due_exactly_where_time_moves_the_run(self) -> None:
-        waits = self.run.status in {Status.DELAYED, Status.REATTEMPTING}
-        waits = waits or any(wait.until is not None for wait in self.run.waits)
-        may_expire = self.run.status is Status.QUEUED and self.run.ttl_ms is not None and self.run.attempts == 0
-
-        assert (deadline_of(self.run) is not None) == (waits or may_expire)
-
-    @invariant()
-    def tokens_grow_and_attempts_are_numbered_without_gaps(self) -> None:
-        tokens = self._tokens()
-        numbers = [each.event.number for each in self.history if isinstance(each.event, e.AttemptStarted)]
-
-        assert tokens == sorted(set(tokens))
-        assert numbers == list(range(1, self.run.attempts + 1))
-
-    @invariant()
-    def nothing_is_tried_more_often_than_allowed(self) -> None:
-        assert self.run.failures <= min(self.run.attempts, self.run.max_attempts or 3)
-        assert self.run.handouts <= HANDOUTS_MAX
-
-    @invariant()
-    def there_is_one_end_and_only_annotations_follow(self) -> None:
-        kinds = [type(event) for event in self._events()]
-        ends = [n for n, kind in enumerate(kinds) if TRANSITIONS[kind].target in FINAL]
-
-        assert len(ends) == int(self.run.status in FINAL)
-        assert set(kinds[ends[0] + 1 :] if ends else ()) <= {e.LateResultRefused, e.TagsAdded}
-
-    def _decide(self, decide: Callable[[Run], Told], policy: TaskSettings | None = None, chance: float = 0.5) -> Told:
-        before = self.run
-        try:
-            events = decide(before)
-        except Late as late:
-            events = late.events
-        except NotAllowed:
-            return []
-        self._record(events)
-        for failed in events:
-            if isinstance(failed, AttemptFailed):
-                self._record(attempts.react_to_failure(self.run, failed, policy, now=self.now, chance=chance))
-        assert before.status not in FINAL or self.run.status is before.status, "a final status never changes"
-        return events
-
-    def _record(self, events: Told) -> None:
-        self.history += recorded(events, at=self.now, behind=len(self.history))
-        self.run = happened(self.run, *events, at=self.now)
-        self.memory.replace(self.run.id, self.run)
-
-    def _events(self) -> Told:
-        return [each.event for each in self.history if isinstance(each.event, RunEvent)]
-
-    def _tokens(self) -> list[int]:
-        return [event.token for event in self._events() if isinstance(event, e.RunDequeued)]
+        assert self.decide(partial(attempts.report, said=report, worker="worker_1")) == [e.RunBlocked()]
 
 
 class AnyEvents(RuleBasedStateMachine):
@@ -360,3 +198,5 @@ TestDecisions = Decisions.TestCase
 TestDecisions.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
 TestAnyEvents = AnyEvents.TestCase
 TestAnyEvents.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+TestJournals = Journals.TestCase
+TestJournals.settings = settings(max_examples=80, stateful_step_count=50, deadline=None)
