@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 import runfold
-from app.cli import api, bulk, views
+from app.cli import api, bulk, logs, views
 from app.cli.filters import OfBatch, OfPeriod, OfQueue, OfStatus, OfTag, OfTask, OfVersion, filters_of
 from app.cli.making import replay, trigger
 from app.cli.output import AsJson, print_json, print_text
@@ -53,12 +53,15 @@ def show(
     run: RunId,
     as_json: AsJson = False,  # noqa: FBT002
 ) -> None:
-    """Show a run with its attempts, payload and output."""
+    """Show a run with its attempts, payload, output and what it logged last."""
     views.show(runfold.runs.retrieve(run), as_json=as_json)
+    if not as_json:
+        logs.print_last(run)
 
 
 cli.command()(trigger)
 cli.command()(replay)
+cli.command()(logs.logs)
 
 
 @cli.command()

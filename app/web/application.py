@@ -21,6 +21,7 @@ from app.web import (
     errors,
     health,
     ledger,
+    logs,
     metrics,
     queues,
     registering,
@@ -31,7 +32,20 @@ from app.web import (
 from app.web.caller import caller_of, service_of
 
 ROOMS = (
-    *(health, metrics, triggering, runs, annotating, batches, bulk, queues, deployments, connections, environments),
+    *(
+        health,
+        metrics,
+        triggering,
+        runs,
+        annotating,
+        logs,
+        batches,
+        bulk,
+        queues,
+        deployments,
+        connections,
+        environments,
+    ),
     *(ledger, registering, worker),
 )
 """The modules of routes, in the order in which the document shows them."""
