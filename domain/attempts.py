@@ -9,10 +9,11 @@ from msgspec import Raw, Struct
 from msgspec.structs import replace
 
 from domain import events as e
-from domain import journal
+from domain import journal, logs
 from domain.errors import NotAllowed
-from domain.events import JSON_TYPE, NOTHING, AttemptFailed, BlobRef, RunError, RunEvent, TaskSettings
+from domain.events import JSON_TYPE, NOTHING, AttemptFailed, BlobRef, LogLine, RunError, RunEvent, TaskSettings
 from domain.journal import JOURNAL_REPORTS, Journaled
+from domain.logs import LOGGED
 from domain.retry import ONCE
 from domain.run import Run
 from domain.status import Status
@@ -32,7 +33,7 @@ REPORTS = frozenset({"succeeded", "failed", "crashed", "released", "frozen"})
 
 
 class Report(Struct, frozen=True, gc=False):
-    """What a worker says: it started, succeeded, failed, crashed, was released or frozen, or one of JOURNAL_REPORTS.
+    """What a worker says: started, succeeded, failed, crashed, released, frozen, logged, or one of JOURNAL_REPORTS.
 
     Of an auth resolver it says authorized, with what that answered `sealed`, or unauthorized.
     """
@@ -48,6 +49,9 @@ class Report(Struct, frozen=True, gc=False):
     retryable: bool = True
     sealed: str | None = None
     journaled: Journaled | None = None
+    lines: tuple[LogLine, ...] = ()
+    first: int = 0
+    """How many lines the worker reported before these, under the same token."""
 
 
 DIED = frozenset({e.PROCESS_DIED, e.OUT_OF_MEMORY})
@@ -79,6 +83,8 @@ def report(run: Run, said: Report, worker: str, unknown: tuple[str, ...] = ()) -
     begun = _begin(run, said.token) if run.status is Status.DEQUEUED else []
     if said.kind in {"released", "frozen"}:
         return begun + (_freeze(run) if run.waits or run.woken else hand_back("released"))
+    if said.kind == LOGGED:
+        return begun + logs.log(run, said.first, said.lines)
     if said.journaled is not None:
         return begun + _journal(run, said, said.journaled, unknown)
     if said.kind == "crashed" and _may_go_on(run) and _error_of(said).code != e.OUT_OF_MEMORY:
@@ -154,7 +160,8 @@ def _report_again(run: Run, said: Report, worker: str) -> list[RunEvent]:
     if closed_by is not None:
         message += f" any more: it was {closed_by}"
     refused = e.LateResultRefused(said.token, said.kind, worker)
-    recorded: list[RunEvent] = [] if said.token in run.refused else [refused]
+    # Lines that came too late are no result: what comes after them may be one.
+    recorded: list[RunEvent] = [] if said.token in run.refused or said.kind == LOGGED else [refused]
     raise Late(f"{message}.", recorded)
 
 
@@ -162,7 +169,7 @@ def _was_reported(run: Run, said: Report) -> bool:
     """Whether a worker that closed its attempt itself only says again what came before that."""
     if said.kind in JOURNAL_REPORTS and said.journaled is not None:
         return said.journaled.entry is None or said.journaled.entry.index < run.journal
-    return said.kind == "started"
+    return said.kind in {"started", LOGGED}
 
 
 def dequeue(run: Run, worker: str, version: str) -> list[RunEvent]:

@@ -356,6 +356,22 @@ class AttemptResumed(RunEvent, frozen=True, gc=False):
     began_at: int
 
 
+class LogLine(Struct, frozen=True, gc=False, omit_defaults=True):
+    """A line that the code of a run logged: `level` is debug, info, warning or error, `attributes` an object."""
+
+    at: int
+    level: str
+    message: str
+    attributes: Raw = NOTHING
+
+
+class RunLogged(RunEvent, frozen=True, gc=False, omit_defaults=True):
+    """The code of the run logged these lines. One that `is_full` is the last: it says that more were dropped."""
+
+    lines: tuple[LogLine, ...]
+    is_full: bool = False
+
+
 class TagsAdded(RunEvent, frozen=True, gc=False):
     """The run got further tags."""
 

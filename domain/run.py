@@ -12,6 +12,8 @@ from domain.events import NOTHING, Recorded, RunEvent
 from domain.status import FINAL, Status
 from domain.transitions import TRANSITIONS, target_of
 
+LOG_LINES_MAX = 1_000
+
 
 class Wait(Struct, frozen=True, gc=False, omit_defaults=True):
     """A wait that is not over, named by its index in the journal."""
@@ -91,6 +93,16 @@ class Run(Struct, frozen=True, gc=False, omit_defaults=True):
     """How many entries the journal had when the run was last handed to a worker."""
     stalls: int = 0
     """How often in a row the attempt was lost without a further entry."""
+    log_lines: int = 0
+    """How many lines of its log are kept."""
+    log_size: int = 0
+    log_heard: int = 0
+    """How many lines came under the token of the open attempt."""
+
+    @property
+    def is_log_full(self) -> bool:
+        """Whether no further lines are kept."""
+        return self.log_lines > LOG_LINES_MAX
 
     @property
     def is_awake(self) -> bool:
@@ -253,13 +265,30 @@ def _wake(run: Run, event: e.WaitCompleted, _recorded: Recorded) -> dict[str, An
 
 def _hand_out(run: Run, event: e.RunDequeued, _recorded: Recorded) -> dict[str, Any]:
     # What is over by now its worker reads in the journal. Of what ends before it starts it may not have heard.
-    handed = {"handed_at": run.journal, "woken": ()} if run.journal else {}
+    handed: dict[str, Any] = {"handed_at": run.journal, "woken": ()} if run.journal else {}
+    if run.log_heard:
+        handed["log_heard"] = 0
     return {
         "token": event.token,
         "worker": event.worker,
         "worker_version": event.version,
         "handouts": run.handouts + 1,
     } | handed
+
+
+def _log(run: Run, event: e.RunLogged, _recorded: Recorded) -> dict[str, Any]:
+    lines = len(event.lines)
+    return {
+        # The line that says that there were more is one too many: that is how a full log is known.
+        "log_lines": LOG_LINES_MAX + 1 if event.is_full else run.log_lines + lines,
+        "log_size": run.log_size + sum(map(size_of, event.lines)),
+        "log_heard": run.log_heard + lines,
+    }
+
+
+def size_of(line: e.LogLine) -> int:
+    """What a line counts for."""
+    return len(line.message.encode()) + len(bytes(line.attributes))
 
 
 _LOST = frozenset({"lost", "crashed"})
@@ -317,6 +346,7 @@ _CHANGES: dict[type[RunEvent], Callable[[Run, Any, Recorded], dict[str, Any]]] =
         "started_at": recorded.recorded_at,
         "is_suspended": False,
     },
+    e.RunLogged: _log,
     e.TagsAdded: lambda run, event, _recorded: {"tags": (*run.tags, *event.tags)},
     e.MetadataUpdated: lambda _run, event, _recorded: {"metadata": event.metadata},
     e.LateResultRefused: lambda run, event, _recorded: {"refused": (*run.refused, event.token)},

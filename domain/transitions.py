@@ -62,6 +62,7 @@ TRANSITIONS: dict[type[e.RunEvent], Transition] = {
     e.ChildrenTriggered: _from(S.EXECUTING, S.WAITING, to=None),
     e.WaitStarted: _from(S.EXECUTING, S.WAITING, to=None),
     e.WaitCompleted: _from(S.QUEUED, S.DEQUEUED, S.EXECUTING, S.WAITING, S.FROZEN, to=None),
+    e.RunLogged: _from(S.EXECUTING, S.WAITING, to=None),
     e.RunBlocked: _from(S.EXECUTING, to=S.WAITING),
     e.RunResumed: _from(S.WAITING, to=S.EXECUTING),
     e.RunFrozen: _from(S.EXECUTING, S.WAITING, to=S.FROZEN),

@@ -13,6 +13,8 @@ from typing import Any, TypeVar, cast, overload
 from runfold import current
 from runfold.errors import RunfoldError
 from runfold.journal import Journal
+from runfold.log import Line, RunLog
+from runfold.metadata import Metadata, SyncMetadata
 from runfold.policies import Retry
 from runfold.steps import Arguments, run_step, run_step_sync
 
@@ -165,6 +167,15 @@ class RunContext:
         names = {"run": self.run.id, "task": self.task.id, "attempt": self.attempt.number}
         return _RunLogger(logging.getLogger(f"runfold.task.{self.task.id}"), names)
 
+    @cached_property
+    def log(self) -> RunLog:
+        """Lines that are kept with the run: `ctx.log.info("Charged.", amount=5)`; `logger` is for the worker's own."""
+        return RunLog(self.logger, self._keep_line)
+
+    def _keep_line(self, line: Line) -> None:
+        if self.journal is not None:
+            self.journal.log(line)
+
     def _journal(self) -> Journal:
         if self.journal is None:
             raise RunfoldError("An auth resolver has no steps: it is asked before the run begins.")
@@ -173,6 +184,11 @@ class RunContext:
 
 class Context(RunContext):
     """Of a task that is async."""
+
+    @cached_property
+    def metadata(self) -> Metadata:
+        """Changes the metadata of the run, or that of its `.parent` or `.root`: `await ctx.metadata.set("at", 5)`."""
+        return Metadata(self.run.id, self.journal)
 
     @overload
     async def step(
@@ -198,6 +214,11 @@ class Context(RunContext):
 
 class SyncContext(RunContext):
     """Of a task that is not async: the same, without `await`."""
+
+    @cached_property
+    def metadata(self) -> SyncMetadata:
+        """Changes the metadata of the run, or that of its `.parent` or `.root`: `ctx.metadata.set("at", 5)`."""
+        return SyncMetadata(Metadata(self.run.id, self.journal))
 
     def step(self, name: str, function: Callable[..., T], *args: Any, retry: Retry | None = None, **kwargs: Any) -> T:
         """What `function` returns when it is called once; however often the code is run again, that is what it was.

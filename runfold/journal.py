@@ -14,6 +14,7 @@ import msgspec
 
 from runfold import current
 from runfold.errors import JournalMismatchError
+from runfold.log import Line
 from runfold.run import RunError
 
 TAKEN_OVER = 0
@@ -97,6 +98,8 @@ class Journal:
         self.attempt = attempt
         self.describe = describe
         """What is told of an error, without the secrets of the run."""
+        self.log: Callable[[Line], None] = _drop
+        """Keeps a line that the code logs."""
         self.broken: BaseException | None = None
         """Why the code can go on no more."""
         self._link = link
@@ -292,6 +295,10 @@ class Journal:
             return "First"
         before = self._by_index.get(index)
         return f"After {_named(before)}" if before else "After something new"
+
+
+def _drop(_line: Line) -> None:
+    """Where nobody keeps lines."""
 
 
 def _named(at: Entry | Call) -> str:

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 import runfold
-from app.cli import api, bulk, views
+from app.cli import api, bulk, logs, views
 from app.cli.filters import OfBatch, OfPeriod, OfQueue, OfStatus, OfTag, OfTask, OfVersion, filters_of
 from app.cli.journal import print_journal
 from app.cli.making import replay, trigger
@@ -54,7 +54,7 @@ def show(
     run: RunId,
     as_json: AsJson = False,  # noqa: FBT002
 ) -> None:
-    """Show a run with its attempts, payload and output, and what its code did: steps, children and waits."""
+    """Show a run with its attempts, payload and output, what its code did (steps, children, waits) and logged last."""
     shown, journal = runfold.runs.retrieve(run), runfold.runs.journal(run)
     if as_json:
         print_json(views.plain(shown) | ({"journal": journal} if journal else {}))
@@ -63,10 +63,12 @@ def show(
     if journal:
         print_text("")
         print_journal(journal)
+    logs.print_last(run)
 
 
 cli.command()(trigger)
 cli.command()(replay)
+cli.command()(logs.logs)
 
 
 @cli.command()

@@ -23,6 +23,7 @@ from app.web import (
     health,
     journal,
     ledger,
+    logs,
     metrics,
     queues,
     registering,
@@ -35,8 +36,8 @@ from app.web import (
 from app.web.caller import caller_of, service_of
 
 ROOMS = (
-    *(health, metrics, triggering, runs, journal, annotating, batches, bulk, tokens, queues, deployments, connections),
-    *(environments, ledger, registering, worker),
+    *(health, metrics, triggering, runs, journal, annotating, logs, batches, bulk, tokens, queues, deployments),
+    *(connections, environments, ledger, registering, worker),
 )
 """The modules of routes, in the order in which the document shows them."""
 

@@ -294,6 +294,15 @@ class EntryBody(Struct, rename="camel"):
         return Entry(self.index, self.name, self.number, self.after, self.forked, self.digest)
 
 
+class LineBody(Struct):
+    """A line that the code of a run logged."""
+
+    at: Moment
+    level: Literal["debug", "info", "warning", "error"]
+    message: str
+    attributes: Raw = msgspec.field(default_factory=_absent)
+
+
 class ReportBody(Struct, rename="camel"):
     """One report of a worker (docs/reference/worker-protocol.md)."""
 
@@ -313,6 +322,8 @@ class ReportBody(Struct, rename="camel"):
     until: Moment | None = None
     for_ms: Count | None = msgspec.field(default=None, name="for")
     waits: tuple[Count, ...] = ()
+    lines: tuple[LineBody, ...] = ()
+    first: Count = 0
 
 
 class TurnBody(Struct, rename="camel"):

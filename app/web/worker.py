@@ -16,12 +16,14 @@ from app.web import bodies, newruns
 from app.web.caller import Caller, CallerDep, ServiceDep, history_of, read_body
 from app.web.docs import body_of
 from app.web.hand_outs import RunBody, give_up, runs_of
+from app.web.logs import lines_of
 from domain import commands
 from domain.attempts import REPORTS, RESOLVER_REPORTS, Report
 from domain.commands import Cancel, RefusedReport, TurnAnswer, Woken
 from domain.errors import InvalidInput, KeyMissing, LedgerCorrupt, NotFound
 from domain.events import RunError
 from domain.journal import JOURNAL_REPORTS, Journaled
+from domain.logs import LOGGED
 
 router = APIRouter(tags=["workers"])
 WAIT_MS_MAX = 20_000
@@ -30,7 +32,7 @@ OUTPUT_MAX_BYTES = 10_485_760
 TURN_MAX_BYTES = 67_108_864
 SESSION = re.compile(r"worker_[0-9A-Za-z]{1,57}")
 TARGETS_MAX = 1_000
-KINDS = frozenset({"started", *REPORTS, *JOURNAL_REPORTS, *RESOLVER_REPORTS})
+KINDS = frozenset({"started", LOGGED, *REPORTS, *JOURNAL_REPORTS, *RESOLVER_REPORTS})
 
 
 class WokenBody(Struct, rename="camel"):
@@ -121,6 +123,10 @@ def _command_of(body: bodies.TurnBody, caller: Caller, service: Service) -> comm
             )
         if said.kind in RESOLVER_REPORTS:
             reports.append(_answer_of(said, caller.environment.id, service))
+            continue
+        if said.kind == LOGGED:
+            lines = lines_of(said.lines, service.clock.now().wall)
+            reports.append(Report(said.run, said.token, LOGGED, said.at, lines=lines, first=said.first))
             continue
         report, more = _report_of(said, service.clock.now().wall)
         reports.append(report)

@@ -15,6 +15,7 @@ from runfold.codec import encode, encode_payload
 from runfold.durations import Duration, duration_ms
 from runfold.filters import RunFilters, query_of
 from runfold.handles import Ref, RunHandle, id_of, types_of
+from runfold.log import Level, LogLine, LogLines
 from runfold.metadata import operations_of
 from runfold.options import ReplayOptions, delay_on_wire, replay_on_wire
 from runfold.pages import AsyncRunList
@@ -67,6 +68,14 @@ async def journal(run: Ref) -> tuple[JournalEntry, ...]:
         entries += page.entries
         after = page.next
     return entries
+
+
+async def logs(run: Ref, *, after: int | None = None, level: Level | None = None) -> tuple[LogLine, ...]:
+    """What the run's code logged by `ctx.log`: the lines behind the one of an index, those of a level or above."""
+    query = {"after": None if after is None else str(after), "level": level}
+    given = {name: value for name, value in query.items() if value is not None}
+    content = await transport.default.call("GET", _path(run, "v1", "/logs"), query=given)
+    return msgspec.json.decode(content, type=LogLines).lines
 
 
 async def cancel(run: Ref) -> None:

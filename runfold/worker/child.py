@@ -23,8 +23,10 @@ from runfold.context import Cancellation
 from runfold.definition import Task
 from runfold.errors import SuspendedError
 from runfold.journal import Journal
+from runfold.log import Line
 from runfold.worker.failures import describe
-from runfold.worker.frames import Commit, Freeze, Go, Ready, Stop, ToChild, ToWorker, Wake, frame, receive
+from runfold.worker.frames import Commit, Freeze, Go, Logged, Ready, Stop, ToChild, ToWorker, Wake, frame, receive
+from runfold.worker.gathering import without_secrets
 from runfold.worker.handed import Attempt
 from runfold.worker.links import ChildLink
 from runfold.worker.loading import load
@@ -95,6 +97,9 @@ class Child:
         with self._writing:
             self._connection.sendall(frame(message))
 
+    def _log(self, run: str, line: Line) -> None:
+        self._send(Logged(run, line))
+
     def on_signal(self, _signal: int, _frame: FrameType | None) -> None:
         if self._stopping:
             raise StoppedError("The worker stops this run.")
@@ -114,6 +119,7 @@ class Child:
                     self._cancellation = Cancellation()
                     self._link.begin()
                     self._journal = Journal(run.id, run.attempt, run.journal, self._link, partial(_describe, run))
+                    self._journal.log = without_secrets(run, partial(self._log, run.id))
                     self._attempts.put((attempt, self._cancellation))
                 case _:
                     background_loop().call_soon_threadsafe(self._tell, message)

@@ -19,6 +19,7 @@ from runfold.worker.frames import (
     Commit,
     Freeze,
     Go,
+    Logged,
     Ready,
     Said,
     Stop,
@@ -137,7 +138,7 @@ class Process:
             self._writer.write(frame(Go(attempt)))
             for wait, outcome in woken.items():
                 self.wake(wait, outcome)
-            ended = await self._hear(link)
+            ended = await self._hear(attempt.run.id, link)
         except asyncio.CancelledError:
             await self.end()
             raise
@@ -153,7 +154,7 @@ class Process:
         """Ask its code to end, if it does nothing but wait."""
         self._write(Freeze())
 
-    async def _hear(self, link: Link) -> Ended:
+    async def _hear(self, run: str, link: Link) -> Ended:
         """Pass on what the code says until it ends."""
         while True:
             message = await self.read()
@@ -164,6 +165,9 @@ class Process:
                     committed.add_done_callback(partial(self._commit, facts["entry"]["index"]))
                 case Block(waits=waits):
                     link.block(waits)
+                case Logged(run=of, line=line):
+                    if of == run:
+                        link.log(line)
                 case Ready():
                     raise AssertionError("a child is ready once")
                 case _:

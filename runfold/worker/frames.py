@@ -6,6 +6,7 @@ import struct
 import msgspec
 
 from runfold.journal import Outcome
+from runfold.log import Line
 from runfold.worker.handed import Attempt
 from runfold.worker.outcomes import Crashed, Failed, Frozen, Succeeded
 from runfold.worker.wire import Report
@@ -50,6 +51,13 @@ class Block(msgspec.Struct, tag=True):
     waits: tuple[int, ...]
 
 
+class Logged(msgspec.Struct, tag=True):
+    """The code logged a line: that of this run, as a thread which an attempt left behind may speak after its end."""
+
+    run: str
+    line: Line
+
+
 class Go(msgspec.Struct, tag=True):
     """Make this attempt."""
 
@@ -57,7 +65,7 @@ class Go(msgspec.Struct, tag=True):
 
 
 ToChild = Go | Stop | Commit | Wake | Freeze
-ToWorker = Ready | Said | Block | Succeeded | Failed | Crashed | Frozen
+ToWorker = Ready | Said | Block | Logged | Succeeded | Failed | Crashed | Frozen
 
 _encoder = msgspec.json.Encoder()
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from runfold.context import Cancellation
 from runfold.journal import Journal, Outcome
+from runfold.worker.gathering import Gathered
 from runfold.worker.links import Link
 from runfold.worker.wire import Error, HandOut, Hold, Kind
 
@@ -21,6 +22,7 @@ class Held:
 
     __slots__ = (
         "cancellation",
+        "gathered",
         "hand_out",
         "is_begun",
         "is_started",
@@ -49,6 +51,8 @@ class Held:
         """The engine wants no report of it."""
         self.span: AttemptSpan | None = None
         self.link: Link | None = None
+        self.gathered: Gathered | None = None
+        """What its code has logged."""
         self.journal: Journal | None = None
         """That of async code; other code has its own in its process."""
         self.process: Process | None = None

@@ -4,6 +4,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ from runfold.journal import Entry, Journal, Outcome
 from runfold.worker.child import STOP_SECONDS
 from runfold.worker.children import ChildError, Children
 from runfold.worker.failures import describe
+from runfold.worker.gathering import LINGER_SECONDS, Gathered, without_secrets
 from runfold.worker.handed import Attempt
 from runfold.worker.held import Held
 from runfold.worker.links import Link
@@ -76,6 +78,9 @@ class Holding:
         self._unacknowledged: set[Hold] = set()
         self._outbox: list[Report] = []
         self._is_closed = False
+        self._logging: dict[Hold, Held] = {}
+        """The runs with lines that no report has taken."""
+        self._linger: asyncio.TimerHandle | None = None
 
     @property
     def room(self) -> int:
@@ -117,13 +122,18 @@ class Holding:
         held = self._held.get(key)
         if held is not None:
             held.is_unwanted = True
+            self._stop_hearing(held)
             self._stop(held, reason)
 
     def take_reports(self, bytes_max: int) -> list[Report]:
         """What is to be reported now, in the order in which it happened."""
+        if self._logging and (self._outbox or self._linger is None):
+            for held in list(self._logging.values()):
+                self._report_lines(held)
         size = count = 0
         for report in self._outbox:
             size += 0 if report.output is msgspec.UNSET else memoryview(report.output).nbytes
+            size += sum(len(line.message) for line in report.lines)
             if size > bytes_max and count:
                 break
             count += 1
@@ -207,17 +217,20 @@ class Holding:
         task = self._tasks[held.hand_out.task]
         if held.is_auth and resolver_of(task).is_async:
             return await resolve(task, self._start(held), held.cancellation)
+        held.gathered = Gathered(partial(self._hear_lines, asyncio.get_running_loop(), held))
         link = held.link = Link(
             partial(self._say, held),
             partial(self._freeze, held),
             self._freeze_seconds,
             partial(self._note_blocked, held, is_async=task.body.is_async),
+            held.gathered.add,
         )
         run = held.hand_out
         if run.journal_size > len(run.journal):
             await self._load_journal(held)
         if task.body.is_async and not held.is_auth:
             held.journal = Journal(run.id, run.attempt, held.hand_out.journal, link, partial(_describe, run))
+            held.journal.log = without_secrets(run, held.gathered.add)
             for wait, outcome in held.woken.items():
                 held.journal.wake(wait, outcome)
             return await perform(task, self._start(held), held.cancellation, held.journal)
@@ -288,7 +301,38 @@ class Holding:
             held.span.end(outcome, None if is_finished else held.stopped)
             held.span = None
 
+    def _hear_lines(self, loop: asyncio.AbstractEventLoop, held: Held) -> None:
+        """In whichever thread the code logs, which may outlive the worker."""
+        with suppress(RuntimeError):
+            loop.call_soon_threadsafe(self._note_lines, held)
+
+    def _note_lines(self, held: Held) -> None:
+        if held.is_unwanted or held.key not in self._held:
+            return
+        self._logging[held.key] = held
+        if self._linger is None:
+            self._linger = asyncio.get_running_loop().call_later(LINGER_SECONDS, self._end_linger)
+
+    def _end_linger(self) -> None:
+        self._linger = None
+        self.news.set()
+
+    def _report_lines(self, held: Held) -> None:
+        """Put what its code has logged into the outbox."""
+        self._logging.pop(held.key, None)
+        first, lines = held.gathered.take() if held.gathered else (0, [])
+        if lines:
+            self._report(held, "logged", self._clock(), lines=lines, first=first)
+
+    def _stop_hearing(self, held: Held) -> None:
+        """Its lines are wanted no more."""
+        self._logging.pop(held.key, None)
+        if held.gathered is not None:
+            held.gathered.close()
+
     def _report_end(self, held: Held, kind: Kind, **facts: Any) -> None:
+        self._report_lines(held)
+        self._stop_hearing(held)
         self._unacknowledged.add(held.key)
         self._report(held, held.kind(kind), self._clock(), **facts)
 

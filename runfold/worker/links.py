@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
+from runfold.log import Line
 from runfold.worker.frames import Block, Said
 from runfold.worker.wire import Kind, Report
 
@@ -14,8 +15,15 @@ class Link:
     """Of one held run: `say` puts a report into the outbox, `freeze` gives up the process of code that waits."""
 
     def __init__(
-        self, say: Say, freeze: Callable[[], None], freeze_seconds: float, note: Callable[[bool], None]
+        self,
+        say: Say,
+        freeze: Callable[[], None],
+        freeze_seconds: float,
+        note: Callable[[bool], None],
+        log: Callable[[Line], None],
     ) -> None:
+        self.log = log
+        """Gathers a line for the engine."""
         self._say = say
         self._freeze = freeze
         self._note = note

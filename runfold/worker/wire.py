@@ -5,6 +5,7 @@ from typing import Any, Literal
 import msgspec
 
 from runfold.journal import Entry
+from runfold.log import Line
 
 Hold = tuple[str, int]
 """A run and the fencing token under which it was handed out."""
@@ -54,8 +55,9 @@ Kind = Literal[
     "triggered",
     "waiting",
     "blocked",
+    "logged",
 ]
-ONGOING = frozenset({"started", "step_succeeded", "step_failed", "triggered", "waiting", "blocked"})
+ONGOING = frozenset({"started", "step_succeeded", "step_failed", "triggered", "waiting", "blocked", "logged"})
 """The kinds of reports after which the attempt is still open."""
 
 
@@ -78,6 +80,9 @@ class Report(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     until: int | None = None
     for_ms: int | None = msgspec.field(default=None, name="for")
     waits: tuple[int, ...] = ()
+    lines: list[Line] = []
+    first: int = 0
+    """How many lines were reported before these."""
 
     def __repr__(self) -> str:
         """Without the output, which may be on whose behalf a run acts."""
