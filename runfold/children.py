@@ -6,7 +6,8 @@ from typing import Any, Self
 from runfold import current
 from runfold.codec import encode
 from runfold.digests import digest_of
-from runfold.journal import Call, Entry
+from runfold.entries import Call, Entry
+from runfold.errors import ApiConnectionError, ApiError, told_before
 
 
 class Children:
@@ -21,8 +22,11 @@ class Children:
 
     @property
     def known(self) -> Entry | None:
-        """The runs that this trigger made before."""
-        return self._call.known if self._call else None
+        """The runs that this trigger made before; raises what it raised then, if it made none."""
+        known = self._call.known if self._call else None
+        if known is not None and known.kind == "failed":
+            raise told_before(known.error.message if known.error else "")
+        return known
 
     def keyed(self, options: dict[str, Any], place: int = 0) -> dict[str, Any]:
         """The options with an idempotency key, unless they have one: should the answer be lost, it finds the run."""
@@ -30,8 +34,8 @@ class Children:
             return options
         if self._step is not None:
             key = self._step.of_trigger()
-        elif self._journal is not None and self._call is not None:
-            key = f"{self._journal.key(self._call.name, self._call.number)}:{place}"
+        elif self._call is not None:
+            key = f"{self._call.key}:{place}"
         else:
             return options
         return {**options, "idempotencyKey": key, "idempotencyKeyOptions": {"onFailure": "return"}}
@@ -47,7 +51,13 @@ class Children:
         return self
 
     async def __aexit__(
-        self, _type: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
+        self, _type: type[BaseException] | None, error: BaseException | None, _trace: TracebackType | None
     ) -> None:
-        if self._journal is not None:
+        if self._journal is None or self._call is None:
+            return
+        try:
+            if isinstance(error, ApiError | ApiConnectionError) and self._call.known is None:
+                # The code may go on without; it does so whenever it is run again.
+                await self._journal.record(self._call, "step_failed", error=self._journal.describe(error))
+        finally:
             self._journal.end_work()

@@ -4,7 +4,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from runfold.journal import Entry
+from runfold.entries import Entry
 
 Hold = tuple[str, int]
 """A run and the fencing token under which it was handed out."""
