@@ -1,12 +1,14 @@
 """A run whose journal outlives the processes that its code runs in: they are killed where a test says."""
 
 import asyncio
+import concurrent.futures
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 import msgspec
 
 from runfold import current
+from runfold.blocking import background_loop
 from runfold.codec import encode
 from runfold.entries import Entry, Outcome
 from runfold.journal import Journal
@@ -61,6 +63,14 @@ class Story:
             for task in left:
                 task.cancel()
             await asyncio.gather(*left, return_exceptions=True)
+
+    def play_blocking(self, code: "Callable[[Story], Any]", *, until: int | None = None) -> Any:
+        """The same for code that does not await: its journal lives on the loop in the background."""
+        self._room = until
+        self._killed = concurrent.futures.Future()  # type: ignore[assignment]
+        self.journal = Journal("run_1", self.attempt, self.entries, self, describe, loop=background_loop())
+        with current.inside("run_1", self.journal):
+            return code(self)
 
     async def _run(self, code: Code) -> Any:
         with current.inside("run_1", self.journal):
