@@ -3,8 +3,6 @@
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple, TypeAlias
 
-from msgspec.structs import replace
-
 from domain import events as e
 from domain.errors import LedgerCorrupt
 from domain.events import Prefix, Recorded
@@ -46,17 +44,10 @@ def _taken(lines: Sequence[Line], prefix: Prefix) -> list[Line]:
             f"The journal of run {prefix.run} has {len(lines)} entries, and {prefix.entries} were read."
         )
     taken = [line._replace(attempt=TAKEN_OVER) for line in lines[: prefix.entries]]
-    if prefix.is_edited:
-        # They are no longer told by what they were called with.
-        taken = [line._replace(event=_without_digest(line.event)) for line in taken]
     for edit in prefix.edits:
         entry = taken[edit.index].event.entry
         taken[edit.index] = Line(e.StepSucceeded(entry, edit.result, edit.result_blob), TAKEN_OVER)
     return taken
-
-
-def _without_digest(event: Journaled) -> Journaled:
-    return replace(event, entry=replace(event.entry, digest=None))
 
 
 def _own(history: Iterable[Recorded]) -> list[Line]:

@@ -62,16 +62,12 @@ class Edit(Struct, frozen=True, gc=False, omit_defaults=True):
 
 
 class Prefix(Struct, frozen=True, gc=False, omit_defaults=True):
-    """What a replay takes over: the first entries of the journal of a run, as that was at its `version`-th event.
-
-    One that `is_edited` has another payload, or edits: what its steps are called with may be other than it was.
-    """
+    """What a replay takes over: the first entries of the journal of a run, as that was at its `version`-th event."""
 
     run: str
     version: int
     entries: int
     edits: tuple[Edit, ...] = ()
-    is_edited: bool = False
 
 
 class RunTriggered(RunEvent, frozen=True, gc=False, omit_defaults=True):

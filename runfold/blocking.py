@@ -19,21 +19,29 @@ def blocking(function: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, T]:
 
     @wraps(function)
     def call(*args: P.args, **kwargs: P.kwargs) -> T:
-        caller = current.branch()
-        hides_journal = current.is_awaited()
+        caller = current.executor()
+        is_awaited = current.is_awaited()
+        journal = None if is_awaited else current.current_journal()
+        # A journal lives where the code of its run awaits, which may be in another thread.
+        loop = _background.loop() if journal is None else journal.loop
+        where = current.standing()
 
-        async def carry() -> tuple[T, current.Place | None]:
-            with current.on_behalf_of(caller, hides_journal=hides_journal):
-                return await function(*args, **kwargs), current.standing()
+        async def carry() -> T:
+            nonlocal where
+            with current.on_behalf_of(caller, hides_journal=is_awaited):
+                try:
+                    return await function(*args, **kwargs)
+                finally:
+                    where = current.standing()
 
-        future = asyncio.run_coroutine_threadsafe(carry(), _background.loop())
+        future = asyncio.run_coroutine_threadsafe(carry(), loop)
         try:
-            result, where = future.result()
+            return future.result()
         except BaseException:
             future.cancel()  # Ctrl-C while waiting: do not go on in the background
             raise
-        current.stand(where)
-        return result
+        finally:
+            current.stand(where)
 
     return call
 

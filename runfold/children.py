@@ -7,7 +7,8 @@ from typing import Any, Self
 from runfold import current, transport
 from runfold.codec import encode
 from runfold.digests import digest_of
-from runfold.journal import Call, Entry
+from runfold.entries import Call, Entry
+from runfold.errors import ApiConnectionError, ApiError, told_before
 
 
 class Children:
@@ -23,8 +24,11 @@ class Children:
 
     @property
     def known(self) -> Entry | None:
-        """The runs that this trigger made before."""
-        return self._call.known if self._call else None
+        """The runs that this trigger made before; raises what it raised then, if it made none."""
+        known = self._call.known if self._call else None
+        if known is not None and known.kind == "failed":
+            raise told_before(known.error.message if known.error else "")
+        return known
 
     def keyed(self, options: dict[str, Any], place: int = 0) -> dict[str, Any]:
         """The options with an idempotency key, unless they have one: should the answer be lost, it finds the run."""
@@ -32,8 +36,8 @@ class Children:
             return options
         if self._step is not None:
             key = self._step.of_trigger()
-        elif self._journal is not None and self._call is not None:
-            key = f"{self._journal.key(self._call.name, self._call.number)}:{place}"
+        elif self._call is not None:
+            key = f"{self._call.key}:{place}"
         else:
             return options
         return {**options, "idempotencyKey": key, "idempotencyKeyOptions": {"onFailure": "return"}}
@@ -50,6 +54,12 @@ class Children:
         return self
 
     async def __aexit__(
-        self, _type: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
+        self, _type: type[BaseException] | None, error: BaseException | None, _trace: TracebackType | None
     ) -> None:
-        self._within.close()
+        try:
+            is_new = self._call is not None and self._call.known is None
+            if isinstance(error, ApiError | ApiConnectionError) and is_new and self._journal and self._call:
+                # The code may go on without; it does so whenever it is run again.
+                await self._journal.record(self._call, "step_failed", error=self._journal.describe(error))
+        finally:
+            self._within.close()

@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Callable
-from typing import Any, Generic, TypeVar, cast
+from typing import Any, Generic, Literal, TypeVar, cast
 
 import msgspec
 
@@ -77,9 +77,9 @@ class Types(Generic[PayloadT, ResultT]):
         return _read(self._result, content, "result", InvalidResultError)
 
 
-def encode(value: Any) -> bytes:
-    """JSON in UTF-8."""
-    return msgspec.json.encode(value, enc_hook=_write_foreign)
+def encode(value: Any, *, order: Literal["deterministic"] | None = None) -> bytes:
+    """JSON in UTF-8; by `order` the same for sets and dicts that are equal."""
+    return msgspec.json.encode(value, enc_hook=_write_foreign, order=order)
 
 
 def encode_payload(value: Any) -> msgspec.Raw:

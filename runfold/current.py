@@ -8,13 +8,16 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
+    from runfold.branches import Branch
+    from runfold.entries import Call
     from runfold.journal import Journal
 
 
 class Place(NamedTuple):
-    """Where a branch of the code is: whose branch it is, and the entry of the journal that it made last."""
+    """Where in a run code is: who executes it, the branch, and the entry that it made last."""
 
-    owner: object
+    executor: object
+    branch: "Branch | None" = None
     entry: int | None = None
 
 
@@ -29,15 +32,14 @@ step: "ContextVar[StepKey | None]" = ContextVar("runfold_current_step", default=
 class StepKey:
     """The idempotency key of a step, the same in each repeat; each run that its body triggers has one made of it."""
 
-    def __init__(self, journal: "Journal", name: str, number: int) -> None:
-        self._journal = journal
-        self._place = name, number
+    def __init__(self, call: "Call") -> None:
+        self._call = call
         self.triggers = 0
 
     @property
     def key(self) -> str:
-        """Told from the run and the place in its journal."""
-        return self._journal.key(*self._place)
+        """Told from the run and the place in its code."""
+        return self._call.key
 
     def of_trigger(self) -> str:
         """The key of the next run that the body triggers."""
@@ -58,7 +60,7 @@ def current_journal() -> "Journal | None":
 @contextmanager
 def inside(run: str, journal: "Journal | None" = None) -> Generator[None]:
     """The code of this run runs here."""
-    tokens = _run.set(run), _journal.set(journal), _place.set(Place(branch()))
+    tokens = _run.set(run), _journal.set(journal), _place.set(Place(executor(), journal.main if journal else None))
     try:
         yield
     finally:
@@ -67,24 +69,13 @@ def inside(run: str, journal: "Journal | None" = None) -> Generator[None]:
         _run.reset(tokens[0])
 
 
-def place() -> tuple[int | None, bool]:
-    """The entry that the code made before, and whether this is the beginning of another branch."""
-    here = _place.get()
-    return (None, True) if here is None else (here.entry, here.owner is not branch())
-
-
-def move(index: int) -> None:
-    """The branch made this entry."""
-    _place.set(Place(branch(), index))
-
-
 def standing() -> Place | None:
-    """Where the code is, for `stand`."""
+    """Where the code is, as far as is known; its executor is another where a branch begins."""
     return _place.get()
 
 
 def stand(where: Place | None) -> None:
-    """The code is where others, whom it called, have come to."""
+    """The code has come to this place."""
     _place.set(where)
 
 
@@ -106,19 +97,19 @@ def on_behalf_of(caller: object, *, hides_journal: bool) -> Generator[None]:
 
 def is_awaited() -> bool:
     """Whether this is called on an event loop, which must not be held up."""
-    return _running_task() is not None
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
 
 
-def branch() -> object:
+def executor() -> object:
     """Whatever executes one thing after the other: an asyncio task, or a thread."""
     caller = _caller.get()
     if caller is not None:
         return caller
-    return _running_task() or threading.current_thread()
-
-
-def _running_task() -> object:
     try:
-        return asyncio.current_task()
+        return asyncio.current_task() or threading.current_thread()
     except RuntimeError:
-        return None
+        return threading.current_thread()

@@ -138,6 +138,15 @@ def api_error(status: int, content: bytes) -> ApiError:
     return kind(status, _sentence(body), body)
 
 
+def told_before(message: str) -> ApiError | ApiConnectionError:
+    """The error whose sentence this was, when it was first raised."""
+    status, separator, sentence = message.partition(": ")
+    if not separator or not status.isdecimal():
+        return ApiConnectionError(message)
+    number = int(status)
+    return (ServerError if number >= 500 else _BY_STATUS.get(number, ApiError))(number, sentence)
+
+
 def _sentence(body: Any) -> str:
     match body:
         # Where `error` is a word that other clients look for, the sentence stands beside it.

@@ -1,74 +1,19 @@
-"""The journal of a run, as its code meets it: what was done before is not done again, and is found in its order.
-
-An entry is known by its name and its number among those of that name. It also tells which entry its branch of the code
-made before, so that code that does other things than those that are journaled is noticed instead of being believed.
-"""
+"""The journal of a run, as its code meets it: what was done before is not done again."""
 
 import asyncio
-import hashlib
-from collections.abc import Callable, Generator, Iterable
+import random
+from collections.abc import Awaitable, Callable, Generator, Iterable
 from contextlib import contextmanager
 from typing import Any, Protocol
 
-import msgspec
-
-from runfold import current
-from runfold.errors import JournalMismatchError
+from runfold.branches import Branch
+from runfold.entries import Call, Entry, Outcome
+from runfold.errors import JournalMismatchError, RunfoldError
 from runfold.log import Line
-from runfold.run import RunError
+from runfold.matching import Matching
 
-TAKEN_OVER = 0
-"""The attempt of what another run did, whose journal this one begins with."""
 SETTLING_TURNS = 5
 """So many turns of the event loop are given to code that goes on."""
-
-
-class Outcome(msgspec.Struct, frozen=True, rename="camel"):
-    """How a wait ended."""
-
-    done: tuple[str, ...] = ()
-    timed_out: bool = False
-    unknown: tuple[str, ...] = ()
-
-
-class Entry(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
-    """One entry. `kind` is succeeded or failed (of a step), triggered or waiting; `attempt` made it."""
-
-    index: int
-    name: str
-    kind: str
-    attempt: int
-    number: int = 1
-    after: int | None = None
-    forked: bool = False
-    digest: str | None = None
-    result: msgspec.Raw = msgspec.Raw(b"null")
-    error: RunError | None = None
-    runs: tuple[str, ...] = ()
-    batch: str | None = None
-    completed: Outcome | None = None
-
-
-class Call(msgspec.Struct, frozen=True):
-    """Something that the code asks for, and the entry that it has in the journal already."""
-
-    name: str
-    number: int
-    after: int | None
-    forked: bool
-    digest: str | None
-    known: Entry | None
-
-    def place(self, index: int) -> dict[str, Any]:
-        """Where it stands in the journal, as the worker protocol has it."""
-        return {
-            "index": index,
-            "name": self.name,
-            "number": self.number,
-            "after": self.after,
-            "forked": self.forked,
-            "digest": self.digest,
-        }
 
 
 class Link(Protocol):
@@ -93,6 +38,10 @@ class Journal:
         entries: Iterable[Entry],
         link: Link,
         describe: Callable[[BaseException], Any],
+        *,
+        loop: asyncio.AbstractEventLoop | None = None,
+        sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
+        chance: Callable[[], float] = random.random,
     ) -> None:
         self.run = run
         self.attempt = attempt
@@ -100,53 +49,44 @@ class Journal:
         """What is told of an error, without the secrets of the run."""
         self.log: Callable[[Line], None] = _drop
         """Keeps a line that the code logs."""
+        self.loop = loop or asyncio.get_running_loop()
+        self.sleep = sleep
+        self.chance = chance
         self.broken: BaseException | None = None
-        """Why the code can go on no more."""
+        """Why the code can go on no more, and how its attempt ends."""
+        self._matching = Matching(run, attempt, entries)
         self._link = link
-        self._entries: dict[tuple[str, int], Entry] = {}
-        self._by_index: dict[int, Entry] = {}
-        self._next: dict[int | None, Entry] = {}
-        """What the same branch did after an entry in this attempt."""
-        for entry in entries:
-            self._take(entry)
-        self._size = len(self._by_index)
-        self._numbers: dict[str, int] = {}
-        self._called: set[int] = set()
+        self._stopped: BaseException | None = None
         self._busy = 0
         self._is_blocked = False
         self._waits: dict[int, asyncio.Future[Outcome]] = {}
         self._outcomes: dict[int, Outcome] = {}
 
-    def key(self, name: str, number: int) -> str:
-        """The idempotency key of what stands there, the same however often it is tried."""
-        return hashlib.sha256(f"{self.run}\0{name}\0{number}".encode()).hexdigest()
+    @property
+    def main(self) -> Branch:
+        """The branch in which the code begins."""
+        return self._matching.main
 
     def begin(self, name: str, kind: str, digest: str | None = None) -> Call:
         """Ask for something. Raises JournalMismatchError when the journal tells of something else."""
         self.check()
-        number = self._numbers[name] = self._numbers.get(name, 0) + 1
-        after, forked = current.place()
-        known = self._entries.get((name, number))
-        call = Call(name, number, after, forked, digest, known)
+        if asyncio.get_running_loop() is not self.loop:
+            raise RunfoldError(f"{name!r} is awaited on another event loop than that of its task, which cannot work.")
         try:
-            self._compare(call, kind)
+            return self._matching.match(name, kind, digest)
         except JournalMismatchError as error:
             self.broken = error
             raise
-        if known is None or not self._counts(known):
-            return msgspec.structs.replace(call, known=None)
-        self._called.add(known.index)
-        current.move(known.index)
-        return call
 
-    async def record(self, call: Call, kind: str, **facts: Any) -> int:
-        """Put it into the journal, and wait until it is committed; returns its index."""
-        index, self._size = self._size, self._size + 1
-        self._called.add(index)
+    def note(self, call: Call, kind: str, **facts: Any) -> "asyncio.Future[None]":
+        """Put it into the journal; done when it is committed."""
+        index = self._matching.add(call)
+        return self._link.report(kind, {"entry": call.place(index), **facts})
+
+    async def record(self, call: Call, kind: str, **facts: Any) -> None:
+        """Put it into the journal, and wait until it is committed."""
         with self.working():
-            await self._link.report(kind, {"entry": call.place(index), **facts})
-        current.move(index)
-        return index
+            await self.note(call, kind, **facts)
 
     async def wait(self, call: Call, what: dict[str, Any]) -> Outcome:
         """Wait for what the report of a wait names."""
@@ -156,15 +96,12 @@ class Journal:
             # Others that begin at the same time make their first step.
             await asyncio.sleep(0)
             self.check()
-            index, self._size = self._size, self._size + 1
-            self._called.add(index)
-            said = self._link.report("waiting", {"entry": call.place(index), **what})
+            index, said = self._matching.size, self.note(call, "waiting", **what)
         else:
             index, said = call.known.index, None
-        current.move(index)
         if index in self._outcomes:
             return self._outcomes[index]
-        ended: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+        ended: asyncio.Future[Outcome] = self.loop.create_future()
         self._waits[index] = ended
         self._look()
         try:
@@ -183,13 +120,30 @@ class Journal:
             waiting.set_result(outcome)
 
     def close(self, why: BaseException) -> None:
-        """Nothing more is asked for: the code is told why whenever it tries."""
+        """Nothing more is asked for: the code is told why whenever it tries, and its attempt ends by that."""
         self.broken = self.broken or why
+
+    def stop(self, why: BaseException) -> None:
+        """Nothing more is asked for, however the attempt ends: what code does that is to stop, it may not do again."""
+        self._stopped = self._stopped or why
+
+    def end(self) -> None:
+        """The attempt is over: what it has left behind waits for nothing."""
+        self.stop(asyncio.CancelledError("The run has ended."))
+        for waiting in self._waits.values():
+            waiting.cancel()
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether nothing more is asked for."""
+        return (self.broken or self._stopped) is not None
 
     def check(self) -> None:
         """Raise what keeps the code from going on."""
         if self.broken is not None:
             raise self.broken
+        if self._stopped is not None:
+            raise self._stopped
 
     @property
     def open_waits(self) -> tuple[int, ...]:
@@ -198,7 +152,7 @@ class Journal:
 
     def suspend(self, why: BaseException) -> bool:
         """Raise this wherever the code waits, if it does nothing else; whether it was raised."""
-        if self._busy or not self._waits:
+        if self._busy or not self._waits or self.is_closed:
             return False
         self.close(why)
         for waiting in self._waits.values():
@@ -209,6 +163,8 @@ class Journal:
     def begin_work(self) -> None:
         """Something goes on that is no wait."""
         self._busy += 1
+        if self._is_blocked:
+            self._look()
 
     def end_work(self) -> None:
         """It is over."""
@@ -229,77 +185,15 @@ class Journal:
         if not self._waits and not self._is_blocked:
             return
         if turns:
-            asyncio.get_running_loop().call_soon(self._look_soon, turns - 1)
+            self.loop.call_soon(self._look_soon, turns - 1)
         else:
             self._look()
 
     def _look(self) -> None:
-        waits = () if self._busy else tuple(self._waits)
+        waits = () if self._busy or self.is_closed else tuple(self._waits)
         self._is_blocked = bool(waits)
         self._link.block(waits)
-
-    def _take(self, entry: Entry) -> None:
-        self._by_index[entry.index] = entry
-        self._entries[entry.name, entry.number] = entry
-        if entry.attempt == self.attempt and not entry.forked:
-            self._next[entry.after] = entry
-
-    def _counts(self, known: Entry) -> bool:
-        """Whether what it came to holds: a retry tries again what failed, and waits anew."""
-        if known.attempt == self.attempt:
-            return True
-        return known.kind in {"succeeded", "triggered"} or known.completed is not None
-
-    def _compare(self, call: Call, kind: str) -> None:
-        known = call.known
-        if known is None:
-            expected = None if call.forked else self._next.get(call.after)
-            if expected is not None and expected.index not in self._called:
-                raise JournalMismatchError(
-                    f"{self._after(call.after)} came {_named(expected)}, and now {_named(call)}."
-                )
-            return
-        was = "step" if known.kind in {"succeeded", "failed"} else known.kind
-        if was != kind:
-            raise JournalMismatchError(f"{_named(call)} is of the kind {kind} now, and was of the kind {was}.")
-        is_one_of_several = known.number > 1 or (known.name, 2) in self._entries
-        # What was taken over from another run by one with another payload has no digest.
-        may_differ = known.attempt == TAKEN_OVER and known.digest is None
-        if is_one_of_several and call.digest != known.digest and not may_differ:
-            raise JournalMismatchError(
-                f"{_named(call)} has other arguments now. Give each a name of its own if their order may change."
-            )
-        if known.attempt == self.attempt and (known.after, known.forked) != (call.after, call.forked):
-            raise JournalMismatchError(f"{_named(call)} came {self._place(known)}, and comes {self._place(call)} now.")
-        if self._counts(known) and not self._may_come(known):
-            raise JournalMismatchError(
-                f"{_named(call)} came {self._place(known)}, which has not been called in this attempt."
-            )
-
-    def _may_come(self, known: Entry) -> bool:
-        """Whether what came before it has come, or lies behind something that failed then and may not fail now."""
-        if known.after is None or known.after in self._called:
-            return True
-        before = self._by_index.get(known.after)
-        while before is not None:
-            if not self._counts(before):
-                return True
-            before = self._by_index.get(before.after) if before.after is not None else None
-        return False
-
-    def _place(self, at: Entry | Call) -> str:
-        return "first" if at.after is None else self._after(at.after).lower()
-
-    def _after(self, index: int | None) -> str:
-        if index is None:
-            return "First"
-        before = self._by_index.get(index)
-        return f"After {_named(before)}" if before else "After something new"
 
 
 def _drop(_line: Line) -> None:
     """Where nobody keeps lines."""
-
-
-def _named(at: Entry | Call) -> str:
-    return f'"{at.name}"' if at.number == 1 else f'"{at.name}" number {at.number}'

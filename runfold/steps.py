@@ -5,56 +5,59 @@ import inspect
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from functools import update_wrapper
-from types import CodeType
-from typing import Any, Generic, Never, NoReturn, ParamSpec, TypeVar, cast, get_type_hints, overload
-from weakref import WeakKeyDictionary
+from typing import Any, Generic, ParamSpec, TypeVar, cast, overload
 
 import msgspec
 
 from runfold import current
 from runfold.blocking import blocking
-from runfold.codec import Codec, encode_result
+from runfold.codec import encode, encode_result
 from runfold.digests import digest_of
+from runfold.entries import Call, Entry
 from runfold.errors import AbortTaskRunError, InvalidResultError, RunfoldError, StepFailedError
-from runfold.journal import Call, Journal
+from runfold.journal import Journal
 from runfold.policies import Retry
+from runfold.returns import codec_of
 from runfold.run import RunError
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
 RESULT_MAX_BYTES = 10_485_760
+NAME_MAX = 256
 _ONCE = Retry(max_attempts=1)
+_FAILURES = (Exception, SystemExit, KeyboardInterrupt, asyncio.CancelledError)
+"""What a step may fail of; anything else ends the code that calls it."""
+_CANCELED = RunError(name="StepCanceled", message="The code canceled the step before it was done.")
 
 
 async def run_step(
     journal: Journal, name: str, function: Callable[..., Any], arguments: "Arguments", retry: Retry | None = None
 ) -> Any:
     """What the step returned when it was first done; it is done now if it was not."""
-    call = journal.begin(name, "step", arguments.digest())
+    call = journal.begin(_valid(name), "step", arguments.digest())
     if call.known is not None:
-        return _first(call, function)
-    tries = _Tries(retry)
+        if _is_canceled(call.known):
+            await journal.loop.create_future()  # until the code cancels it, as it did before
+        return _first(call.known, function)
+    tries = Tries(retry, journal.chance)
     journal.begin_work()
     try:
         while True:
-            failure: Exception | None = None
-            token = current.step.set(current.StepKey(journal, call.name, call.number))
+            failure: BaseException | None = None
+            token = current.step.set(current.StepKey(call))
             try:
                 result = function(*arguments.args, **arguments.kwargs)
                 if inspect.isawaitable(result):
                     result = await result
-            except Exception as error:
-                if isinstance(error, MemoryError) or error is journal.broken:
-                    raise
+                content, value = _written(call, function, result)
+            except _FAILURES as error:
                 failure = error
             finally:
                 current.step.reset(token)
             if failure is None:
-                try:
-                    return await _succeed(journal, call, function, result)
-                except InvalidResultError as error:
-                    failure = error
+                await journal.record(call, "step_succeeded", output=content)
+                return value
             await _again_or_fail(journal, call, tries, failure)
     finally:
         journal.end_work()
@@ -66,7 +69,7 @@ def run_step_sync(
     """The same for code that cannot await: the body runs in the thread of the caller."""
 
     async def begin() -> Call:
-        call = journal.begin(name, "step", arguments.digest())
+        call = journal.begin(_valid(name), "step", arguments.digest())
         if call.known is None:
             journal.begin_work()
         return call
@@ -76,18 +79,20 @@ def run_step_sync(
 
     call = blocking(begin)()
     if call.known is not None:
-        return _first(call, function)
+        return _first(call.known, function)
+    tries = Tries(retry, journal.chance)
     try:
-        tries = _Tries(retry)
         while True:
             try:
-                with _inside(journal, call):
-                    result = function(*arguments.args, **arguments.kwargs)
-                return blocking(_succeed)(journal, call, function, result)
-            except Exception as error:
-                if isinstance(error, MemoryError) or error is journal.broken:
-                    raise
-                blocking(_again_or_fail)(journal, call, tries, error)
+                with _inside(call):
+                    result = _not_awaited(function, function(*arguments.args, **arguments.kwargs))
+                content, value = _written(call, function, result)
+            except _FAILURES as error:
+                failure = error
+            else:
+                blocking(journal.record)(call, "step_succeeded", output=content)
+                return value
+            blocking(_again_or_fail)(journal, call, tries, failure)
     finally:
         blocking(end)()
 
@@ -102,97 +107,108 @@ class Arguments:
     def digest(self) -> str | None:
         """Tells them from others, None where they cannot be written."""
         try:
-            return digest_of(encode_result([self.args, self.kwargs]))
-        except InvalidResultError:
+            # Sets have no order of their own, and another one in each process.
+            return digest_of(encode([self.args, self.kwargs], order="deterministic"))
+        except Exception:  # noqa: BLE001 (types of users may run any code of theirs here)
             return None
 
 
-class _Tries:
+class Tries:
     """How often a step was tried, and how long to wait before the next time."""
 
-    def __init__(self, retry: Retry | None) -> None:
-        self._retry = retry or _ONCE
+    def __init__(self, retry: Retry | None, chance: Callable[[], float]) -> None:
+        self._policy = retry or _ONCE
+        self._chance = chance
         self._failures = 0
 
-    def seconds(self, error: Exception) -> float | None:
-        """None when it is not tried again."""
+    def seconds(self, error: BaseException) -> float | None:
+        """As the engine counts them between attempts; None when it is not tried again."""
         self._failures += 1
-        retry = self._retry
-        if isinstance(error, AbortTaskRunError | InvalidResultError) or self._failures >= retry.max_attempts:
+        policy = self._policy
+        if isinstance(error, AbortTaskRunError | InvalidResultError) or self._failures >= policy.max_attempts:
             return None
-        return min(retry.max_timeout_ms, retry.min_timeout_ms * retry.factor ** (self._failures - 1)) / 1000
+        jitter = 1 + self._chance() if policy.randomize else 1.0
+        try:
+            wait = jitter * policy.min_timeout_ms * policy.factor ** (self._failures - 1)
+        except OverflowError:
+            wait = policy.max_timeout_ms
+        return min(policy.max_timeout_ms, wait) / 1000
 
 
-async def _again_or_fail(journal: Journal, call: Call, tries: _Tries, error: Exception) -> None:
+async def _again_or_fail(journal: Journal, call: Call, tries: Tries, error: BaseException) -> None:
     """Wait for the next try. Raises StepFailedError, once that is in the journal, when there is none."""
+    if isinstance(error, MemoryError):
+        # There is none to go on with: the attempt ends, whatever the code does about it.
+        journal.close(error)
+    if journal.is_closed:
+        raise error
+    if isinstance(error, asyncio.CancelledError) and _is_being_cancelled():
+        # Told, so that the code finds it cancelled again and does then what it did now; nobody can wait for it here.
+        journal.note(call, "step_failed", error=_CANCELED)
+        raise error
     seconds = tries.seconds(error)
     if seconds is not None:
-        await asyncio.sleep(seconds)
+        try:
+            await journal.sleep(seconds)
+        except asyncio.CancelledError as cancelled:
+            await _again_or_fail(journal, call, tries, cancelled)
         journal.check()
         return
     told = journal.describe(error)
-    await journal.record(call, "step_failed", error=told)
     if isinstance(error, AbortTaskRunError):
-        raise error
-    raise StepFailedError(call.name, _as_error(told)) from error
+        told = msgspec.structs.replace(told, name=AbortTaskRunError.__name__)
+    await journal.record(call, "step_failed", error=told)
+    raise _failure(call.name, RunError(message=told.message, name=told.name, stack_trace=told.stack_trace)) from error
 
 
-async def _succeed(journal: Journal, call: Call, function: Callable[..., Any], result: Any) -> Any:
+def _failure(step: str, error: RunError) -> RunfoldError:
+    """What is raised where a step has failed, now as ever after."""
+    is_abort = error.name == AbortTaskRunError.__name__
+    return AbortTaskRunError(error.message) if is_abort else StepFailedError(step, error)
+
+
+def _is_being_cancelled() -> bool:
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
+
+
+def _written(call: Call, function: Callable[..., Any], result: Any) -> tuple[msgspec.Raw, Any]:
+    """The result as it is kept, and as a resumed run reads it: it makes no difference which of the two goes on."""
     content = encode_result(result)
     size = memoryview(content).nbytes
     if size > RESULT_MAX_BYTES:
         raise InvalidResultError(f'The result of "{call.name}" has {size} bytes of JSON; at most {RESULT_MAX_BYTES}.')
-    value = _read(function, content)
-    await journal.record(call, "step_succeeded", output=content)
-    # As a resumed run would have it, so that it makes no difference which of the two goes on.
-    return value
+    return content, _read(function, content)
 
 
-def _first(call: Call, function: Callable[..., Any]) -> Any:
-    known = call.known
-    assert known is not None, "asked for only then"
+def _first(known: Entry, function: Callable[..., Any]) -> Any:
     if known.kind == "succeeded":
         return _read(function, known.result)
-    error = known.error or RunError(message="It is not known why.")
-    if error.name == AbortTaskRunError.__name__:
-        raise AbortTaskRunError(error.message)
-    raise StepFailedError(call.name, error)
+    raise _failure(known.name, known.error or RunError(message="It is not known why."))
 
 
-def _as_error(told: Any) -> RunError:
-    return RunError(message=told.message, name=told.name, stack_trace=told.stack_trace)
+def _is_canceled(known: Entry) -> bool:
+    return known.kind == "failed" and known.error is not None and known.error.name == _CANCELED.name
+
+
+def _not_awaited(function: Callable[..., Any], result: Any) -> Any:
+    if not inspect.iscoroutine(result):
+        return result
+    result.close()
+    raise RunfoldError(f"{_name_of(function)} is async, and so must be the task that makes a step of it.")
+
+
+def _valid(name: str) -> str:
+    if not 0 < len(name) <= NAME_MAX:
+        raise ValueError(f"The name of a step has 1 to {NAME_MAX} characters, not {len(name)}.")
+    return name
 
 
 def _read(function: Callable[..., Any], content: msgspec.Raw) -> Any:
     try:
-        return _codec_of(function).decode(content)
+        return codec_of(function).decode(content)
     except Exception as error:  # types of users may run any code of theirs here
         raise InvalidResultError(f"The result of {_name_of(function)} does not fit its annotation: {error}") from error
-
-
-_codecs: WeakKeyDictionary[CodeType, Codec[Any]] = WeakKeyDictionary()
-_PLAIN: Codec[Any] = Codec(Any)
-
-
-def _codec_of(function: Callable[..., Any]) -> Codec[Any]:
-    """By its code: a function that is made anew in each run has the same one."""
-    target = inspect.unwrap(function)
-    code = getattr(target, "__code__", None)
-    if code is None:
-        return _PLAIN
-    codec = _codecs.get(code)
-    if codec is None:
-        codec = _codecs[code] = _codec_by_hints(target)
-    return codec
-
-
-def _codec_by_hints(function: Callable[..., Any]) -> Codec[Any]:
-    try:
-        result = get_type_hints(function, include_extras=True).get("return", Any)
-    except (NameError, TypeError):
-        # An annotation that names what is not there tells nothing.
-        return _PLAIN
-    return Codec(Any if result in (NoReturn, Never) else result)
 
 
 def _name_of(function: Any) -> str:
@@ -200,8 +216,8 @@ def _name_of(function: Any) -> str:
 
 
 @contextmanager
-def _inside(journal: Journal, call: Call) -> Generator[None]:
-    token = current.step.set(current.StepKey(journal, call.name, call.number))
+def _inside(call: Call) -> Generator[None]:
+    token = current.step.set(current.StepKey(call))
     try:
         yield
     finally:

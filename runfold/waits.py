@@ -7,9 +7,10 @@ from runfold import current, transport
 from runfold.codec import encode
 from runfold.digests import digest_of
 from runfold.durations import Duration, duration_ms
+from runfold.entries import Outcome
 from runfold.errors import NotFoundError, RunfoldError, WaitTimeoutError
 from runfold.handles import BatchHandle, RunHandle
-from runfold.journal import Journal, Outcome
+from runfold.journal import Journal
 from runfold.results import BatchResult, Target, TokenResult, name_of, of_target
 from runfold.run import RunError, RunResult
 from runfold.token import TokenRef

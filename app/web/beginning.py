@@ -23,13 +23,8 @@ async def beginning_at(
     new: NewRun,
     history: Sequence[Recorded],
     reader: Reader,
-    *,
-    is_other: bool,
 ) -> tuple[NewRun, dict[str, bytes]]:
-    """The run, to begin at this step with these results of steps, and the large ones. Raises InvalidInput.
-
-    `is_other` says that its payload is another one.
-    """
+    """The run, to begin at this step with these results of steps, and the large ones. Raises InvalidInput."""
     run = history[0].stream
     lines = await reader.read(journal_of, reader.ledger, history)
     journal = [Known(line.event.entry, _is_step(line.event)) for line in lines]
@@ -41,8 +36,7 @@ async def beginning_at(
         inline, ref, more = newruns.stored(results[name], key, RESULT_MAX_BYTES, f"result of {name[:60]!r}")
         edits.append(Edit(index, inline, ref))
         blobs |= more
-    is_edited = is_other or bool(edits)
-    taken = Prefix(run, history[-1].version, begun.entries, tuple(edits), is_edited)
+    taken = Prefix(run, history[-1].version, begun.entries, tuple(edits))
     return (replace(new, prefix=taken) if begun.entries else new), blobs
 
 

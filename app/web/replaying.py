@@ -49,8 +49,7 @@ async def replayed(
     new = newruns.with_overrides(new, replay_of=first.stream, source=SOURCE)
     if asked.from_step is None:
         return new, blobs
-    is_other = asked.payload is not NOTHING
-    new, more = await beginning_at(asked.from_step, asked.step_results or {}, new, history, reader, is_other=is_other)
+    new, more = await beginning_at(asked.from_step, asked.step_results or {}, new, history, reader)
     return new, blobs | more
 
 

@@ -10,11 +10,13 @@ from typing import Any
 from runfold.blocking import background_loop
 from runfold.context import Cancellation
 from runfold.definition import Task
+from runfold.entries import Outcome
 from runfold.errors import SuspendedError
-from runfold.journal import Journal, Outcome
+from runfold.journal import Journal
 from runfold.worker.children import Children, Process
 from runfold.worker.failures import describe
-from runfold.worker.frames import Commit, Freeze, ToChild, ToWorker, Wake
+from runfold.worker.frames import Commit, Freeze, Logged, ToChild, ToWorker, Wake
+from runfold.worker.gathering import without_secrets
 from runfold.worker.handed import Attempt
 from runfold.worker.links import ChildLink, Link
 from runfold.worker.outcomes import Ended
@@ -43,7 +45,7 @@ class _Thread(Process):
         self._tasks = tasks
         self._loop = asyncio.get_running_loop()
         self._said: asyncio.Queue[ToWorker] = asyncio.Queue()
-        self._link = ChildLink(self._say)
+        self._link = ChildLink(lambda _, message: self._say(message))
         self._cancellation = Cancellation()
         self._journal: Journal | None = None
 
@@ -51,14 +53,20 @@ class _Thread(Process):
         """Make one attempt. Cancelling does not end its code, and lets nobody hear of it any more."""
         run = attempt.run
         self._journal = journal = Journal(
-            run.id, run.attempt, run.journal, self._link, lambda error: describe(error, redaction(run))
+            run.id,
+            run.attempt,
+            run.journal,
+            self._link,
+            lambda error: describe(error, redaction(run)),
+            loop=background_loop(),
         )
+        journal.log = without_secrets(run, lambda line: self._say(Logged(run.id, line)))
         name = f"runfold task {run.task}"
         threading.Thread(target=self._make, args=(attempt, journal), name=name, daemon=True).start()
         for wait, outcome in woken.items():
             self.wake(wait, outcome)
         try:
-            return await self._hear(link)
+            return await self._hear(run.id, link)
         except asyncio.CancelledError:
             self._cancellation.set()
             self._in_background(partial(journal.suspend, StoppedError("The worker stops this run.")))

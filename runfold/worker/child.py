@@ -63,7 +63,8 @@ class Child:
     def __init__(self, connection: socket.socket) -> None:
         self._connection = connection
         self._writing = threading.Lock()
-        self._link = ChildLink(self._send)
+        self._link: ChildLink | None = None
+        """Of the attempt that is under way."""
         self._journal: Journal | None = None
         self._attempts: SimpleQueue[tuple[Attempt, Cancellation]] = SimpleQueue()
         self._cancellation = Cancellation()
@@ -81,7 +82,7 @@ class Child:
                 attempt, cancellation = self._attempts.get()
                 with nullcontext() if spans is None else spans.inside(attempt.traceparent):
                     ended = self._make(tasks[attempt.run.task], attempt, cancellation)
-                self._send(ended)
+                self._finish(ended)
         finally:
             if spans is not None:
                 spans.close()
@@ -100,6 +101,21 @@ class Child:
     def _log(self, run: str, line: Line) -> None:
         self._send(Logged(run, line))
 
+    def _say(self, link: ChildLink, message: ToWorker) -> None:
+        """What comes of code that has outlived its attempt belongs to no other one."""
+        with self._writing:
+            if link is self._link:
+                self._connection.sendall(frame(message))
+
+    def _finish(self, ended: Ended) -> None:
+        with self._writing:
+            link, self._link = self._link, None
+            self._connection.sendall(frame(ended))
+        journal, self._journal = self._journal, None
+        if link is not None and journal is not None:
+            background_loop().call_soon_threadsafe(link.leave)
+            background_loop().call_soon_threadsafe(journal.end)
+
     def on_signal(self, _signal: int, _frame: FrameType | None) -> None:
         if self._stopping:
             raise StoppedError("The worker stops this run.")
@@ -115,11 +131,10 @@ class Child:
                 case Stop():
                     self._stop()
                 case Go(attempt=attempt):
-                    run = attempt.run
                     self._cancellation = Cancellation()
-                    self._link.begin()
-                    self._journal = Journal(run.id, run.attempt, run.journal, self._link, partial(_describe, run))
-                    self._journal.log = without_secrets(run, partial(self._log, run.id))
+                    self._link = ChildLink(self._say)
+                    self._journal = _journal_of(attempt.run, self._link)
+                    self._journal.log = without_secrets(attempt.run, partial(self._log, attempt.run.id))
                     self._attempts.put((attempt, self._cancellation))
                 case _:
                     background_loop().call_soon_threadsafe(self._tell, message)
@@ -127,10 +142,11 @@ class Child:
     def _tell(self, message: Commit | Wake | Freeze) -> None:
         match message:
             case Commit(index=index):
-                self._link.commit(index)
+                if self._link is not None:
+                    self._link.commit(index)
             case Wake(wait=wait, outcome=outcome):
-                assert self._journal is not None, "something waits only in an attempt"
-                self._journal.wake(wait, outcome)
+                if self._journal is not None:
+                    self._journal.wake(wait, outcome)
             case Freeze():
                 if self._journal is not None:
                     self._journal.suspend(SuspendedError("The run waits, and goes on elsewhere."))
@@ -139,11 +155,18 @@ class Child:
         """End the attempt: by the task itself if it watches for it, by an exception otherwise, by force at last."""
         self._stopping = True
         self._cancellation.set()
+        if self._journal is not None:
+            # What the code does when it is told to stop, it does not do when it goes on elsewhere.
+            self._journal.stop(StoppedError("The worker stops this run."))
         if not self._cancellation.is_watched:
             # A real signal, so that sleeping and waiting end as well.
             signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGTERM)
         time.sleep(STOP_SECONDS)
         os._exit(1)
+
+
+def _journal_of(run: HandOut, link: ChildLink) -> Journal:
+    return Journal(run.id, run.attempt, run.journal, link, partial(_describe, run), loop=background_loop())
 
 
 def _describe(run: HandOut, error: BaseException) -> Error:

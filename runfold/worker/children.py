@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from runfold.journal import Outcome
+from runfold.entries import Outcome
 from runfold.worker import child
 from runfold.worker.frames import (
     LENGTH,

@@ -12,8 +12,8 @@ import httpx
 import msgspec
 
 from runfold.config import Settings
+from runfold.entries import Entry
 from runfold.errors import NotFoundError, api_error
-from runfold.journal import Entry
 from runfold.transport import backoff, connect, is_passing, reason, retry_after
 from runfold.worker.wire import Hold, JournalPage, Registered, Turn, TurnAnswer, Waits
 

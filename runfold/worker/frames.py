@@ -5,7 +5,7 @@ import struct
 
 import msgspec
 
-from runfold.journal import Outcome
+from runfold.entries import Outcome
 from runfold.log import Line
 from runfold.worker.handed import Attempt
 from runfold.worker.outcomes import Crashed, Failed, Frozen, Succeeded

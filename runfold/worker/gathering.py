@@ -66,7 +66,7 @@ def _redacted(value: Any, redact: Callable[[str], str]) -> Any:
             fields = cast("dict[str, Any]", value)
             return {redact(name): _redacted(each, redact) for name, each in fields.items()}
         case list():
-            return [_redacted(each, redact) for each in cast("list[Any]", value)]
+            return [_redacted(each, redact) for each in value]
         case None | bool():
             return value
         case _:

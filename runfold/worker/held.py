@@ -5,7 +5,8 @@ import logging
 from typing import TYPE_CHECKING
 
 from runfold.context import Cancellation
-from runfold.journal import Journal, Outcome
+from runfold.entries import Outcome
+from runfold.journal import Journal
 from runfold.worker.gathering import Gathered
 from runfold.worker.links import Link
 from runfold.worker.wire import Error, HandOut, Hold, Kind

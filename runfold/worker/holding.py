@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from runfold.definition import Task
+from runfold.entries import Entry, Outcome
 from runfold.errors import SuspendedError
-from runfold.journal import Entry, Journal, Outcome
+from runfold.journal import Journal
 from runfold.worker.child import STOP_SECONDS
 from runfold.worker.children import ChildError, Children
 from runfold.worker.failures import describe
@@ -123,6 +124,8 @@ class Holding:
         if held is not None:
             held.is_unwanted = True
             self._stop_hearing(held)
+            if held.link is not None:
+                held.link.leave()
             self._stop(held, reason)
 
     def take_reports(self, bytes_max: int) -> list[Report]:
@@ -155,8 +158,8 @@ class Holding:
         for held in list(self._held.values()):
             if not held.is_started:
                 self._stop(held, RELEASED)
-            else:
-                self._freeze(held)
+            elif held.link is not None:
+                held.link.hurry()
         self.news.set()
         await self._ended_within(grace_seconds)
         for held in self._held.values():
@@ -164,6 +167,7 @@ class Holding:
         await self._ended_within(2 * STOP_SECONDS)
         self.has_runaways = bool(self._held)
         for held in self._held.values():
+            self._leave(held)
             self._end_span(held, None)
             self._report_end(held, "released")
         self._held.clear()
@@ -178,6 +182,9 @@ class Holding:
             return
         held.stopped = reason
         held.cancellation.set()
+        if held.journal is not None:
+            # What the code does when it is told to stop, it does not do when it goes on elsewhere.
+            held.journal.stop(asyncio.CancelledError(f"The run is to stop: {reason}."))
         if not held.is_begun or held.job is None:
             return
         if held.cancellation.is_watched:
@@ -192,9 +199,12 @@ class Holding:
         if held.process is not None:
             # Whether it still waits is known there.
             held.process.freeze()
-        elif held.journal is not None and held.job is not None:
+        elif (
+            held.journal is not None
+            and held.job is not None
+            and held.journal.suspend(SuspendedError("The run waits, and goes on elsewhere."))
+        ):
             held.stopped = FROZEN
-            held.journal.close(SuspendedError("The run waits, and goes on elsewhere."))
             held.job.cancel()
 
     async def _attend(self, held: Held) -> None:
@@ -273,9 +283,7 @@ class Holding:
     def _conclude(self, held: Held, outcome: Ended | None) -> None:
         self.news.set()
         self._end_span(held, outcome)
-        if held.link is not None:
-            # Whoever is gone does not wait.
-            held.link.leave()
+        self._leave(held)
         if self._held.pop(held.key, None) is None or held.is_unwanted:
             return
         match outcome:
@@ -294,6 +302,13 @@ class Holding:
                 self._report_end(held, "crashed", error=error)
             case None:
                 raise AssertionError("only a stopped run has no outcome")
+
+    def _leave(self, held: Held) -> None:
+        """Whatever its code has left behind says nothing more, and waits for nothing."""
+        if held.link is not None:
+            held.link.leave()
+        if held.journal is not None:
+            held.journal.end()
 
     def _end_span(self, held: Held, outcome: Ended | None) -> None:
         if held.span is not None:

@@ -31,12 +31,17 @@ class Link:
         self._freeze_seconds = freeze_seconds
         self._committed: dict[int, asyncio.Future[None]] = {}
         self._timer: asyncio.TimerHandle | None = None
+        self._is_over = False
         self.waits: tuple[int, ...] = ()
         """On what the code is blocked."""
 
     def report(self, kind: Kind, facts: dict[str, Any]) -> "asyncio.Future[None]":
         """Say what happened; done when the engine has committed it."""
-        future = self._committed[facts["entry"]["index"]] = asyncio.get_running_loop().create_future()
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        if self._is_over:
+            future.cancel()
+            return future
+        self._committed[facts["entry"]["index"]] = future
         self._say(kind, facts)
         return future
 
@@ -48,46 +53,57 @@ class Link:
 
     def block(self, waits: tuple[int, ...]) -> None:
         """Nothing goes on but these waits, for which a process is not kept for long; or something goes on again."""
-        if waits == self.waits:
+        if waits == self.waits or self._is_over:
             return
         if bool(waits) is not bool(self.waits):
             self._note(bool(waits))
         self.waits = waits
-        self.close()
+        self._be_patient()
         if waits:
             self._say("blocked", {"waits": waits})
             self._timer = asyncio.get_running_loop().call_later(self._freeze_seconds, self._freeze)
 
+    def hurry(self) -> None:
+        """Freeze as soon as the code is blocked, which it may be already."""
+        self._freeze_seconds = 0
+        if self.waits:
+            self._be_patient()
+            self._freeze()
+
     def leave(self) -> None:
-        """The code is gone: it is blocked no more, and nobody is told."""
+        """The code is gone, or nobody wants to hear of it: nothing more is said, and nothing will be committed."""
         if self.waits:
             self._note(False)
+        self._is_over = True
         self.waits = ()
-        self.close()
+        self._be_patient()
+        for future in self._committed.values():
+            future.cancel()
+        self._committed.clear()
 
-    def close(self) -> None:
-        """Do not freeze any more."""
+    def _be_patient(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
 
 
 class ChildLink:
-    """Of a child process, whose worker passes on what it says: `send` writes a message to the worker."""
+    """Of one attempt in a child process: `send` writes a message to the worker, which passes it on."""
 
-    def __init__(self, send: Callable[[Said | Block], None]) -> None:
+    def __init__(self, send: "Callable[[ChildLink, Said | Block], None]") -> None:
         self._send = send
-        self.begin()
-
-    def begin(self) -> None:
-        """Another attempt begins."""
+        self._is_over = False
         self._committed: dict[int, asyncio.Future[None]] = {}
         self._waits: tuple[int, ...] = ()
 
     def report(self, kind: Kind, facts: dict[str, Any]) -> "asyncio.Future[None]":
         """Say what happened; done when the engine has committed it."""
-        future = self._committed[facts["entry"]["index"]] = asyncio.get_running_loop().create_future()
-        self._send(Said(Report("", 0, kind, 0, **facts)))
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        if self._is_over:
+            future.cancel()
+            return future
+        self._committed[facts["entry"]["index"]] = future
+        self._send(self, Said(Report("", 0, kind, 0, **facts)))
         return future
 
     def commit(self, index: int) -> None:
@@ -100,4 +116,11 @@ class ChildLink:
         """Nothing goes on but these waits, or something goes on again."""
         if waits != self._waits:
             self._waits = waits
-            self._send(Block(waits))
+            self._send(self, Block(waits))
+
+    def leave(self) -> None:
+        """The attempt is over: nothing more is said, and nothing will be committed."""
+        self._is_over = True
+        for future in self._committed.values():
+            future.cancel()
+        self._committed.clear()

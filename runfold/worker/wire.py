@@ -4,7 +4,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from runfold.journal import Entry
+from runfold.entries import Entry
 from runfold.log import Line
 
 Hold = tuple[str, int]

@@ -34,7 +34,7 @@ EVENTS = [
 ]
 BLOBS = {"run_2/payload": LARGE}
 EDIT = e.Edit(0, result_blob=BlobRef("run_3/step/0", hashlib.sha256(LARGE).hexdigest(), len(LARGE)))
-FORKED = recorded(5, "run_3", 1, structs.replace(TRIGGERED, prefix=e.Prefix("run_1", 3, 1, (EDIT,), is_edited=True)))
+FORKED = recorded(5, "run_3", 1, structs.replace(TRIGGERED, prefix=e.Prefix("run_1", 3, 1, (EDIT,))))
 """A replay that took over a step, with another result, a large one."""
 
 

@@ -59,7 +59,7 @@ EVENTS: tuple[RunEvent, ...] = (
     e.RunResumed(),
     e.RunFrozen(),
     e.AttemptResumed(1, 2, "worker_1", "1", NOW),
-    e.RunLogged((e.LogLine(NOW, "info", "hello"),), 0, 20),
+    e.RunLogged((e.LogLine(NOW, "info", "hello"),)),
     e.TagsAdded(("a",)),
     e.MetadataUpdated(Raw(b"{}")),
     e.RunReplayed("run_2"),

@@ -1,0 +1,74 @@
+"""What stands in the journal of a run, and what its code asks for."""
+
+import hashlib
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from runfold.run import RunError
+
+if TYPE_CHECKING:
+    from runfold.branches import Branch
+
+
+class Outcome(msgspec.Struct, frozen=True, rename="camel"):
+    """How a wait ended."""
+
+    done: tuple[str, ...] = ()
+    timed_out: bool = False
+    unknown: tuple[str, ...] = ()
+
+
+class Entry(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
+    """One entry. `kind` is succeeded or failed (of a step), triggered or waiting; `attempt` made it."""
+
+    index: int
+    name: str
+    kind: str
+    attempt: int
+    number: int = 1
+    after: int | None = None
+    forked: bool = False
+    digest: str | None = None
+    result: msgspec.Raw = msgspec.Raw(b"null")
+    error: RunError | None = None
+    runs: tuple[str, ...] = ()
+    batch: str | None = None
+    completed: Outcome | None = None
+
+
+class Call(msgspec.Struct, frozen=True):
+    """Something that the code asks for, and the entry that it has in the journal already."""
+
+    name: str
+    number: int
+    after: int | None
+    forked: bool
+    digest: str | None
+    branch: "Branch"
+    known: Entry | None
+    is_loose: bool = False
+    """It was asked for in a thread of which is not known where in the code it began."""
+
+    def place(self, index: int) -> dict[str, Any]:
+        """Where it stands in the journal, as the worker protocol has it."""
+        return {
+            "index": index,
+            "name": self.name,
+            "number": self.number,
+            "after": self.after,
+            "forked": self.forked,
+            "digest": self.digest,
+        }
+
+    @property
+    def key(self) -> str:
+        """Its idempotency key, the same however often it is tried."""
+        if self.forked:
+            return self.branch.key
+        return hashlib.sha256(f"{self.branch.key}\0{self.name}\0{self.number}".encode()).hexdigest()
+
+
+def named(at: Entry | Call) -> str:
+    """For people."""
+    return f'"{at.name}"' if at.number == 1 else f'"{at.name}" number {at.number}'

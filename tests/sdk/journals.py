@@ -1,0 +1,143 @@
+"""A run whose journal outlives the processes that its code runs in: they are killed where a test says."""
+
+import asyncio
+import concurrent.futures
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import msgspec
+
+from runfold import current
+from runfold.blocking import background_loop
+from runfold.codec import encode
+from runfold.entries import Entry, Outcome
+from runfold.journal import Journal
+from runfold.run import RunError
+from runfold.steps import Arguments, run_step
+from runfold.worker.failures import describe
+
+Code = Callable[["Story"], Awaitable[Any]]
+KINDS = {"step_succeeded": "succeeded", "step_failed": "failed", "triggered": "triggered", "waiting": "waiting"}
+
+
+class Killed(BaseException):
+    """The process died."""
+
+
+class Story:
+    """One run; it is a link as well, which remembers what the code reports."""
+
+    def __init__(self, *entries: Entry, attempt: int = 1) -> None:
+        self.entries = list(entries)
+        self.attempt = attempt
+        self.ran: list[Any] = []
+        """The bodies of steps that have run, by what they were called with."""
+        self.keys: dict[Any, set[str]] = {}
+        self.blocked: list[tuple[int, ...]] = []
+        self.wakes = True
+        """Whether waits are over as soon as the engine hears of them."""
+        self.slept: list[float] = []
+        self.journal: Journal
+        self._room: int | None = None
+        self._is_killed_when_blocked = False
+        self._killed: asyncio.Future[None]
+
+    async def play(self, code: Code, *, until: int | None = None, is_killed_when_blocked: bool = False) -> Any:
+        """Run the code in a new process, which is killed when the journal has so many entries, or when all waits."""
+        self._room = until
+        self._is_killed_when_blocked = is_killed_when_blocked
+        self._killed = asyncio.get_running_loop().create_future()
+        self.journal = Journal(
+            "run_1", self.attempt, self.entries, self, describe, sleep=self._sleep, chance=lambda: 0.0
+        )
+        others = asyncio.all_tasks()
+        main = asyncio.create_task(self._run(code))
+        try:
+            await asyncio.wait({main, self._killed}, return_when=asyncio.FIRST_COMPLETED)
+            if not main.done():
+                raise Killed
+            return main.result()
+        finally:
+            self.journal.end()
+            left = asyncio.all_tasks() - others
+            for task in left:
+                task.cancel()
+            await asyncio.gather(*left, return_exceptions=True)
+
+    def play_blocking(self, code: "Callable[[Story], Any]", *, until: int | None = None) -> Any:
+        """The same for code that does not await: its journal lives on the loop in the background."""
+        self._room = until
+        self._killed = concurrent.futures.Future()  # type: ignore[assignment]
+        self.journal = Journal("run_1", self.attempt, self.entries, self, describe, loop=background_loop())
+        with current.inside("run_1", self.journal):
+            return code(self)
+
+    async def _run(self, code: Code) -> Any:
+        with current.inside("run_1", self.journal):
+            return await code(self)
+
+    async def step(self, name: str, argument: Any = None, *, fails: bool = False, turns: int = 0) -> Any:
+        """A step whose result tells how many bodies had run before."""
+
+        async def body(argument: Any) -> Any:
+            self.ran.append(argument or name)
+            key = current.step.get()
+            assert key is not None
+            self.keys.setdefault(argument or name, set()).add(key.key)
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            if fails:
+                raise ValueError(f"{name} failed")
+            return [argument or name, len(self.ran)]
+
+        return await run_step(self.journal, name, body, Arguments((argument,), {}))
+
+    def fail(self) -> None:
+        """The attempt has failed, and another begins."""
+        self.attempt += 1
+
+    def report(self, kind: str, facts: dict[str, Any]) -> "asyncio.Future[None]":
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        if self._room is not None and len(self.entries) >= self._room:
+            self._kill()
+            return done
+        self.entries.append(_entry(kind, facts, self.attempt))
+        asyncio.get_running_loop().call_soon(self._commit, done)
+        if kind == "waiting" and self.wakes:
+            self.wake(facts["entry"]["index"], Outcome(tuple(facts["targets"])))
+        return done
+
+    def _commit(self, done: "asyncio.Future[None]") -> None:
+        if not done.done():
+            done.set_result(None)
+
+    def block(self, waits: tuple[int, ...]) -> None:
+        self.blocked.append(waits)
+        if waits and self._is_killed_when_blocked:
+            self._kill()
+
+    def _kill(self) -> None:
+        if not self._killed.done():
+            self._killed.set_result(None)
+
+    def wake(self, index: int, outcome: Outcome) -> None:
+        """A wait is over, and whoever waits is told."""
+        self.entries[index] = msgspec.structs.replace(self.entries[index], completed=outcome)
+        asyncio.get_running_loop().call_soon(self.journal.wake, index, outcome)
+
+    async def _sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+
+
+def _entry(kind: str, facts: dict[str, Any], attempt: int) -> Entry:
+    """As the engine hands it out."""
+    error = facts.get("error")
+    return Entry(
+        kind=KINDS[kind],
+        attempt=attempt,
+        result=facts.get("output", msgspec.Raw(encode(None))),
+        error=None if error is None else RunError(message=error.message, name=error.name),
+        runs=tuple(facts.get("runs", ())),
+        batch=facts.get("batch"),
+        **facts["entry"],
+    )

@@ -1,0 +1,228 @@
+"""Whatever a program does side by side, and wherever its process dies, it goes on as if nothing had happened."""
+
+import asyncio
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import count
+from typing import Any
+
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from runfold import JournalMismatchError, StepFailedError
+from runfold.aio import wait
+from tests.sdk.journals import Code, Killed, Story
+
+
+@dataclass(frozen=True)
+class Step:
+    """`label` is its argument, and tells its result from all others."""
+
+    name: str
+    label: str = ""
+    fails_in: int = 0
+    """The attempt in which it fails; what its handler does instead is `label` with an exclamation mark."""
+
+
+@dataclass(frozen=True)
+class Wait:
+    label: str = ""
+
+
+@dataclass(frozen=True)
+class Side:
+    """Branches side by side, each of which begins with a step."""
+
+    branches: "tuple[tuple[Node, ...], ...]"
+    kind: str
+
+
+Node = Step | Wait | Side
+NEW = Step("new", "new")
+
+LEAVES = st.builds(Step, st.sampled_from("ab"), fails_in=st.sampled_from([0, 0, 0, 1])) | st.builds(Wait)
+NODES: st.SearchStrategy[Node] = st.recursive(
+    LEAVES,
+    lambda inner: st.builds(
+        Side,
+        st.lists(
+            st.tuples(st.builds(Step, st.sampled_from("ab")), st.lists(inner, max_size=3)).map(
+                lambda pair: (pair[0], *pair[1])
+            ),
+            min_size=1,
+            max_size=3,
+        ).map(tuple),
+        st.sampled_from(["gather", "group", "early"]),
+    ),
+    max_leaves=8,
+)
+PROGRAMS = st.lists(NODES, min_size=1, max_size=5).map(lambda nodes: labelled(nodes, count(1)))
+TURNS = st.lists(st.integers(0, 4), min_size=1, max_size=8)
+
+
+def labelled(nodes: Sequence[Node], numbers: Iterator[int]) -> tuple[Node, ...]:
+    def label(node: Node) -> Node:
+        if isinstance(node, Side):
+            return replace(node, branches=tuple(labelled(branch, numbers) for branch in node.branches))
+        return replace(node, label=f"{next(numbers)}s")
+
+    return tuple(map(label, nodes))
+
+
+def code_of(program: Sequence[Node], turns: Sequence[int]) -> Code:
+    """The code of a program; its steps take so many turns, over and over."""
+    pace = [*turns]
+
+    async def code(story: Story) -> dict[str, Any]:
+        results: dict[str, Any] = {}
+        ticks = count()
+
+        async def run(nodes: Sequence[Node]) -> None:
+            for node in nodes:
+                await one(node)
+
+        async def one(node: Node) -> None:
+            match node:
+                case Step(name, label, fails_in):
+                    fails = fails_in == story.attempt
+                    try:
+                        result = await story.step(name, label, fails=fails, turns=pace[next(ticks) % len(pace)])
+                        results[label] = result[0]
+                    except StepFailedError:
+                        results[label] = (await story.step("handle", label + "!"))[0]
+                case Wait(label):
+                    await wait.for_(label)
+                    results[label] = label
+                case Side(branches, "gather"):
+                    await asyncio.gather(*map(run, branches))
+                case Side(branches, "group"):
+                    async with asyncio.TaskGroup() as group:
+                        for branch in branches:
+                            group.create_task(run(branch))
+                case Side(branches):
+                    tasks = [asyncio.create_task(run(branch)) for branch in branches]
+                    await story.step("meanwhile", f"before {label_of(branches)}")
+                    await asyncio.wait(tasks)
+                    for task in tasks:
+                        task.result()
+
+        await run(program)
+        return results
+
+    return code
+
+
+def label_of(nodes: Any) -> str:
+    first = nodes[0]
+    return label_of(first) if isinstance(first, tuple) else str(first.label)
+
+
+def without_failures(program: Sequence[Node]) -> tuple[Node, ...]:
+    def mend(node: Node) -> Node:
+        if isinstance(node, Side):
+            return replace(node, branches=tuple(map(without_failures, node.branches)))
+        return replace(node, fails_in=0) if isinstance(node, Step) else node
+
+    return tuple(map(mend, program))
+
+
+async def live(story: Story, program: Sequence[Node], lives: Sequence[tuple[int, Sequence[int], bool]]) -> None:
+    """Die at each of these places, and begin another attempt at some."""
+    for entries, turns, is_retried in lives:
+        try:
+            await story.play(code_of(program, turns), until=len(story.entries) + entries)
+        except Killed:
+            if is_retried:
+                story.fail()
+
+
+LIVES = st.lists(st.tuples(st.integers(0, 5), TURNS, st.just(value=False)), max_size=3)
+ATTEMPTS = st.lists(st.tuples(st.integers(0, 5), TURNS, st.booleans()), max_size=4)
+
+
+@settings(max_examples=150, deadline=None)
+@given(PROGRAMS, LIVES, TURNS, TURNS)
+def test_every_replay_has_the_same_results_and_does_nothing_again(
+    program: tuple[Node, ...], lives: list[Any], turns: list[int], others: list[int]
+) -> None:
+    async def story_of() -> None:
+        story = Story()
+        await live(story, program, lives)
+
+        results = await story.play(code_of(program, turns))
+        ran, length = [*story.ran], len(story.entries)
+        again = await story.play(code_of(program, others))
+
+        assert again == results
+        assert (story.ran, len(story.entries)) == (ran, length), "all was there"
+        assert {entry.index for entry in story.entries} == set(range(length))
+        assert all(len(keys) == 1 for keys in story.keys.values()), "the key is the same in each repeat"
+        assert len(set.union(set(), *story.keys.values())) == len(story.keys), "and of one step only"
+
+    asyncio.run(story_of())
+
+
+@settings(max_examples=150, deadline=None)
+@given(PROGRAMS, ATTEMPTS, TURNS)
+def test_over_all_attempts_and_processes_no_step_runs_again_once_its_success_is_committed(
+    program: tuple[Node, ...], lives: list[Any], turns: list[int]
+) -> None:
+    async def story_of() -> None:
+        story = Story()
+        after: dict[str, int] = {}
+        for each in lives:
+            await live(story, program, [each])
+            succeeded = {bytes(entry.result) for entry in story.entries if entry.kind == "succeeded"}
+            for label in (
+                label for label in story.keys if any(f'"{label}"'.encode() in result for result in succeeded)
+            ):
+                after.setdefault(label, story.ran.count(label))
+
+        results = await story.play(code_of(program, turns))
+
+        assert {label: story.ran.count(label) for label in after} == after
+        assert all(result in (label, label + "!") for label, result in results.items()), "each has what is its own"
+
+    asyncio.run(story_of())
+
+
+@st.composite
+def changes(draw: st.DrawFn) -> tuple[tuple[Node, ...], tuple[Node, ...], bool]:
+    """A program, another that differs in one place of its main line, and whether that is followed by a step or wait."""
+    before, after = draw(st.lists(NODES, max_size=3)), draw(st.lists(NODES, max_size=3))
+    program = without_failures(labelled([*before, draw(LEAVES), *after], count(1)))
+    at = len(before)
+    kinds: dict[str, tuple[Node, ...]] = {
+        "inserted": (*program[:at], NEW, *program[at:]),
+        "removed": (*program[:at], *program[at + 1 :]),
+        "replaced": (*program[:at], NEW, *program[at + 1 :]),
+        "swapped": (*program[:at], *reversed(program[at : at + 2]), *program[at + 2 :]),
+    }
+    changed = kinds[draw(st.sampled_from(sorted(kinds)))]
+    assume(changed != program)
+    is_followed = at + 1 < len(program) and isinstance(program[at + 1], Step | Wait)
+    return program, changed, is_followed or NEW in changed
+
+
+@settings(max_examples=150, deadline=None)
+@given(changes(), TURNS, TURNS)
+def test_changed_code_is_noticed_or_every_result_is_still_its_own(
+    change: tuple[tuple[Node, ...], tuple[Node, ...], bool], turns: list[int], others: list[int]
+) -> None:
+    program, changed, is_noticed = change
+
+    async def story_of() -> None:
+        story = Story()
+        await story.play(code_of(program, turns))
+        ran = [*story.ran]
+        try:
+            results = await story.play(code_of(changed, others))
+        except JournalMismatchError:
+            assert story.ran == ran, "nothing was done"
+            return
+
+        assert not is_noticed, "what comes in that place is known, so that it is missed there"
+        assert all(result == label for label, result in results.items()), "nothing has what another came to"
+        assert story.ran == ran, "and what is known is not done again"
+
+    asyncio.run(story_of())
