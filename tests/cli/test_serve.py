@@ -58,7 +58,8 @@ def test_a_wrong_setting_stops_the_start(
 
 def test_no_clock_is_moved_under_a_ledger_that_holds_events(installation: Installation, tmp_path: Path) -> None:
     with installation.start("serve", cwd=tmp_path, RUNFOLD_PORT="0") as engine:
-        engine.line(), engine.line()
+        engine.line()
+        engine.line()
 
     done = installation.run("serve", cwd=tmp_path, code=2, RUNFOLD_PORT="0", RUNFOLD_TEST_CLOCK="1")
 
