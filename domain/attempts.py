@@ -144,7 +144,8 @@ def _error_of(said: Report) -> RunError:
 
 def _report_again(run: Run, said: Report, worker: str) -> list[RunEvent]:
     closed_by = run.closed_by(said.token)
-    if closed_by in REPORTS and said.kind in {closed_by, "started"}:
+    if closed_by in REPORTS and (said.kind in {closed_by, "started"} or _was_journaled(run, said)):
+        # The whole turn comes again when its answer was lost.
         return []
     message = f"Attempt {said.token} of run {run.id} is not open"
     if closed_by is not None:
@@ -152,6 +153,12 @@ def _report_again(run: Run, said: Report, worker: str) -> list[RunEvent]:
     refused = e.LateResultRefused(said.token, said.kind, worker)
     recorded: list[RunEvent] = [] if said.token in run.refused else [refused]
     raise Late(f"{message}.", recorded)
+
+
+def _was_journaled(run: Run, said: Report) -> bool:
+    """Whether the report was taken before the one that closed its attempt: a worker's reports keep their order."""
+    journaled = said.journaled
+    return journaled is not None and (journaled.entry is None or journaled.entry.index < run.journal)
 
 
 def dequeue(run: Run, worker: str, version: str) -> list[RunEvent]:
