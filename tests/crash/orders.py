@@ -12,7 +12,10 @@ from runfold.aio import wait
 from tests.crash.moments import LEFT, OF_STEPS, OF_THE_REPORT, Moments
 
 EFFECTS = "effects.jsonl"
+ENOUGH = "enough"
+"""A file of this name ends what would go on for ever."""
 WAIT_SECONDS = 0.2
+KEPT_SECONDS, FREEZE_SECONDS, FROZEN_SECONDS = 0.02, 0.1, 0.3
 PATIENT = Retry(max_attempts=100, min_timeout_ms=20, max_timeout_ms=100, factor=1.0)
 
 
@@ -60,3 +63,27 @@ async def order(payload: dict[str, Any], ctx: Context) -> list[str]:
     for _ in OF_THE_REPORT:
         await wait.for_(WAIT_SECONDS)
     return [*done, await ctx.step("last", body, ctx.run.id, "last")]
+
+
+@task(retry=PATIENT)
+async def endure(payload: dict[str, Any], ctx: Context) -> int:
+    """Everything that a journal knows, until it is enough: of its two waits the first one keeps the process."""
+    rounds = 0
+    while await ctx.step(f"more {rounds}", _unless_enough, ctx.run.id, f"more {rounds}"):
+        (await child.aio.trigger_and_wait({"n": f"{payload['n']} {rounds}"})).unwrap()
+        await wait.for_(KEPT_SECONDS)
+        await wait.for_(FROZEN_SECONDS)
+        rounds += 1
+    return rounds
+
+
+@task(retry=PATIENT)
+async def nap(payload: dict[str, Any], ctx: Context) -> list[str]:
+    before = await ctx.step("before", body, ctx.run.id, "before")
+    await wait.for_(payload["seconds"])
+    return [before, await ctx.step("after", body, ctx.run.id, "after")]
+
+
+def _unless_enough(run: str, step: str) -> str | None:
+    effect = body(run, step)
+    return None if (Path(os.environ["CRASH_FOLDER"]) / ENOUGH).exists() else effect

@@ -16,8 +16,6 @@ from tests.crash.told import Told
 
 DEATHS = {"order": len(OF_STEPS) + 2 * len(OF_THE_REPORT), "plain_order": len(OF_STEPS) + 2}
 ONCE = dict.fromkeys(("first", *OF_STEPS, "last"), 1)
-
-
 Open = Callable[[str, str], Orders]
 
 
@@ -29,7 +27,7 @@ async def scenarios(tmp_path: Path, database: Callable[[Path], Database]) -> Asy
         def open_one(task: str, victim: str) -> Orders:
             folder = tmp_path / f"{task} {victim}"
             folder.mkdir()
-            orders = Orders(folder, database(folder), task, victim)
+            orders = Orders(folder, database(folder), task, victim=victim)
             stack.push_async_callback(orders.close)
             return orders
 
@@ -46,10 +44,12 @@ async def test_a_run_goes_on_in_its_attempt_and_repeats_only_what_was_not_report
 
 async def worker_dies(orders: Orders) -> None:
     """With all that is in it, once at each moment."""
+    orders.start_engine()
     run = await orders.ask()
     for _ in range(DEATHS[orders.task]):
         assert await orders.start_life().ended() == -signal.SIGKILL
 
+    orders.start_life()
     told = await orders.finish_run(run)
 
     check(told, run, DEATHS[orders.task])
@@ -60,8 +60,10 @@ async def worker_dies(orders: Orders) -> None:
 
 async def child_processes_die(orders: Orders) -> None:
     """The worker stays, and reports what they have told it."""
+    orders.start_engine()
     run = await orders.ask()
 
+    orders.start_life()
     told = await orders.finish_run(run)
 
     check(told, run, DEATHS[orders.task])

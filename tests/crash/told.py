@@ -67,7 +67,7 @@ class Told:
         assert state is not None
         assert (state.status, state.attempts, state.failures) == (Status.COMPLETED, 1, 0)
         results, ids = self.results(run), {effect.id for effect in self.effects}
-        assert set(results.values()) <= ids
+        assert set(results.values()) <= {*ids, None}
         keys = {(effect.step, effect.key) for effect in self.effects if effect.run == run}
         assert len(keys) == len({step for step, _ in keys}) == len({key for _, key in keys}) == len(results)
         started = [event.entry.index for event in self.of(run, e.WaitStarted)]

@@ -412,6 +412,23 @@ def test_the_time_that_a_run_waits_does_not_count_as_time_that_it_took() -> None
     assert (still, room.run().status) == (Status.EXECUTING, Status.TIMED_OUT)
 
 
+@pytest.mark.parametrize("end", ["frozen", "succeeded"])
+def test_a_turn_that_comes_again_with_its_end_is_answered_as_before(end: str) -> None:
+    room = Room()
+    room.trigger()
+    worker = Colleague(room)
+    (hand,) = worker.take()
+    reports = [started(hand), stepped(hand, 0), waits(hand, 1, until=NOW + 5), blocked(hand, 1), said(hand, end)]
+    first = worker.turn(*reports)
+    length = len(room.log)
+    room.restart()
+
+    again = worker.turn(*reports, sequence=worker.sequence)
+
+    assert (first.refused, again.refused) == ((), ())
+    assert len(room.log) == length
+
+
 def test_a_late_entry_of_another_attempt_is_refused_and_recorded_once() -> None:
     room = Room()
     room.trigger()

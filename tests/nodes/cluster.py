@@ -152,7 +152,7 @@ class Cluster:
         with closing(PostgresLedger(*self._database)) as ledger:
             await self._all_done(ledger)
             await self.clients.ask_again()
-            await self._followed()
+            await self.followed()
             for worker in self.workers:
                 if worker.is_running:
                     worker.signal(signal.SIGTERM)
@@ -176,7 +176,7 @@ class Cluster:
                 await node.kill()
             print(node.name, *node.said()[-TAIL_LINES:], sep="\n")  # noqa: T201 (pytest shows it when the test fails)
 
-    async def _followed(self) -> None:
+    async def followed(self) -> None:
         """Wait until the read models are at the head: a follower may wait for a dead one's transaction to end."""
         deadline = time.monotonic() + DONE_SECONDS
         while True:
