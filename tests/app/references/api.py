@@ -129,7 +129,7 @@ NOTES = {
     ("GET", "/metrics"): "[Metrics](metrics.md) has them all.",
     ("POST", "/worker/v1/register"): "[Worker protocol](worker-protocol.md) has every field.",
     ("POST", "/worker/v1/turn"): "[Worker protocol](worker-protocol.md) has every field.",
-    ("GET", "/worker/v1/runs/{run}/journal"): "[Worker protocol](worker-protocol.md) has every field. Ask"
+    ("GET", "/worker/v1/runs/{run}/journal"): "[Worker protocol](worker-protocol.md#the-journal) has every field. Ask"
     " again with the last index, until there are no entries any more.",
 }  # fmt: skip
 
