@@ -14,6 +14,7 @@ LINES_MAX = 1_000
 BYTES_MAX = 262_144
 MESSAGE_MAX = 8_192
 ATTRIBUTES_MAX_BYTES = 8_192
+DROPPED = f"What follows was dropped: {LINES_MAX} lines and {BYTES_MAX} bytes of a run are kept."
 
 Level: TypeAlias = Literal["debug", "info", "warning", "error"]
 LEVELS: dict[Level, int] = {
@@ -61,6 +62,7 @@ class RunLog:
         self._keep = keep
         self._lines = 0
         self._size = 0
+        self._is_full = False
 
     def debug(self, message: str, /, **attributes: Any) -> None:
         """Keep a line for whoever looks into it closely."""
@@ -79,23 +81,23 @@ class RunLog:
         self._log("error", message, attributes)
 
     def _log(self, level: Level, message: str, attributes: dict[str, Any]) -> None:
-        text = str(message)
-        names = "".join(f" {name}={value!r}" for name, value in attributes.items())
+        text = message if type(message) is str else _told(message)
+        names = "".join(f" {name}={_told(value)}" for name, value in attributes.items())
         self._local.log(LEVELS[level], "%s%s", text, names, stacklevel=3)
-        if self._lines > LINES_MAX or self._size > BYTES_MAX:
+        if self._is_full:
             return
         plain, size = _plain(attributes)
         line = Line(time.time_ns() // 1_000_000, level, _valid(text), plain)
-        # One more than is kept goes out, so that the engine can tell that there were more.
         self._lines += 1
         self._size += size + len(line.message[:MESSAGE_MAX].encode())
-        self._keep(line)
+        self._is_full = self._lines > LINES_MAX or self._size > BYTES_MAX
+        self._keep(Line(line.at, "warning", DROPPED) if self._is_full else line)
 
 
 def _plain(attributes: dict[str, Any]) -> tuple[dict[str, Any], int]:
     """The attributes as JSON has them, and the bytes that they take; what has no JSON is told as Python tells it."""
     plain = {_valid(name): _json_of(value) for name, value in attributes.items()}
-    content = encode(plain)
+    content = encode(plain) if plain else b""
     if len(content) <= ATTRIBUTES_MAX_BYTES:
         return plain, len(content)
     told = {"dropped": f"{len(content)} bytes of attributes; at most {ATTRIBUTES_MAX_BYTES} are kept"}

@@ -30,8 +30,7 @@ async def logs(run: str, reader: ReaderDep, caller: CallerDep, after: After = -1
     history = await history_of(run, reader, caller)
     at_least = LEVELS.index(level)
     shown = [line for line in _lines(history) if line["index"] > after and LEVELS.index(line["level"]) >= at_least]
-    is_full = any(isinstance(each.event, RunLogged) and each.event.is_full for each in history)
-    return json({"lines": shown, "isFull": is_full})
+    return json({"lines": shown})
 
 
 def lines_of(said: Iterable[bodies.LineBody], now: int) -> tuple[LogLine, ...]:

@@ -32,7 +32,6 @@ async def test_lines_are_told_in_order_with_the_attempt_that_logged_them(engine:
             {"index": 0, "at": START, "level": "info", "message": "a", "attempt": 1, "attributes": {"n": 1}},
             {"index": 1, "at": START, "level": "error", "message": "b", "attempt": 1},
         ],
-        "isFull": False,
     }
     assert (await engine.events(run))[-2:] == ["RunLogged", "AttemptSucceeded"]
     assert await ledger_mistakes(engine) == []
@@ -69,7 +68,7 @@ async def test_what_cannot_be_asked_for_is_refused(engine: Engine, query: str) -
 async def test_a_run_without_lines_has_none_and_one_that_is_not_there_no_answer(engine: Engine) -> None:
     run = await engine.trigger()
 
-    assert await engine.get(f"/api/v1/runs/{run}/logs") == {"lines": [], "isFull": False}
+    assert await engine.get(f"/api/v1/runs/{run}/logs") == {"lines": []}
     assert await engine.refused("GET", "/api/v1/runs/run_1/logs", 404) == "Run run_1 not found."
 
 
@@ -115,4 +114,3 @@ async def test_a_full_log_says_so(engine: Engine) -> None:
         "999",
         "What follows was dropped: 1000 lines and 262144 bytes of a run are kept.",
     ]
-    assert told["isFull"]
