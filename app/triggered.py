@@ -90,4 +90,4 @@ def value_of(ledger: Ledger, inline: Raw, ref: BlobRef | None) -> Raw:
 
 def _size_of(recorded: Recorded) -> int:
     assert isinstance(recorded.event, RunTriggered)
-    return len(bytes(recorded.event.payload)) + _OVERHEAD_BYTES
+    return len(recorded.event.payload) + _OVERHEAD_BYTES

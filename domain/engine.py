@@ -76,8 +76,8 @@ class Engine:
         self._releases = Releases(self.memory)
         self._handlers = Handlers(self.memory, self._turns, self._releases)
         self._turns.listen_anew(now.mono)
-        self._urgent: deque[tuple[Ticket, Command]] = deque()
-        self._bulk: deque[tuple[Ticket, TriggerRuns]] = deque()
+        self._urgent: deque[tuple[Ticket, Command, int]] = deque()
+        self._bulk: deque[tuple[Ticket, TriggerRuns, int]] = deque()
         self._inbox_bytes = 0
         self._tickets = 0
         self._loaded: dict[str, State | None] = {}
@@ -94,16 +94,16 @@ class Engine:
         self._inbox_bytes += size
         # Reports, claims and cancels go before bulk triggers, or a flood of new runs would keep old ones from ending.
         if isinstance(command, TriggerRuns):
-            self._bulk.append((self._tickets, command))
+            self._bulk.append((self._tickets, command, size))
         else:
-            self._urgent.append((self._tickets, command))
+            self._urgent.append((self._tickets, command, size))
         return self._tickets
 
     def missing(self) -> set[str]:
         """The streams that waiting commands ask about and that are not in memory."""
         missing: set[str] = set()
         for inbox in (self._urgent, self._bulk):
-            for _, command in inbox:
+            for _, command, _ in inbox:
                 missing.update(self._unknown(command))
                 if len(missing) >= LOAD_MAX:
                     return missing
@@ -219,14 +219,13 @@ class Engine:
                 return
 
     def _decide(
-        self, inbox: deque[tuple[Ticket, Command]] | deque[tuple[Ticket, TriggerRuns]], draft: Draft, now: Now
+        self, inbox: deque[tuple[Ticket, Command, int]] | deque[tuple[Ticket, TriggerRuns, int]], draft: Draft, now: Now
     ) -> None:
         while inbox and len(draft.records) < BATCH_MAX_EVENTS and draft.size < BATCH_MAX_BYTES:
-            ticket, command = inbox[0]
+            ticket, command, size = inbox[0]
             if any(True for _ in self._unknown(command)):
                 return
             inbox.popleft()
-            size = _size_of(command)
             self._inbox_bytes -= size
             draft.size += size
             try:
@@ -273,5 +272,5 @@ def _size_of(command: Command) -> int:
     if isinstance(command, TriggerRuns):
         return size + sum(min(new.payload_size, 32_768) + 200 for new in command.runs)
     if isinstance(command, Turn):
-        return size + sum(len(bytes(said.output)) + 200 for said in command.reports)
+        return size + sum(len(said.output) + 200 for said in command.reports)
     return size

@@ -145,7 +145,10 @@ class EnvironmentLine:
 
 def kind_of(run: Run) -> Kind:
     """Who may execute it."""
-    return Kind(run.task, run.lock, run.last_version, run.machine, run.worker if run.is_awake else None)
+    # Past the constructor of a named tuple, which takes five times as long: this is asked three times of every run.
+    return tuple.__new__(  # pyright: ignore[reportUnknownMemberType] (tuple has no element type here)
+        Kind, (run.task, run.lock, run.last_version, run.machine, run.worker if run.woken and run.is_awake else None)
+    )
 
 
 def entry_of(run: Run | None) -> Place | None:

@@ -176,6 +176,8 @@ def deadline_of(run: Run) -> Deadline | None:
     """The time at which the run moves on by itself: its delay, back-off or TTL, or the first end of a wait."""
     if run.waits:
         return min((Deadline(wait.until, WAIT) for wait in run.waits if wait.until is not None), default=None)
+    if run.due_at is None and run.expires_at is None:
+        return None
     if run.status is Status.DELAYED and run.due_at is not None:
         return Deadline(run.due_at, "delay")
     if run.status is Status.REATTEMPTING and run.due_at is not None:

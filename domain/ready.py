@@ -14,6 +14,7 @@ from domain.limits import Limits
 from domain.rota import Round, Rounds
 from domain.run import Run
 from domain.slots import Slots, TakenSlots, slots_of, takes_slot
+from domain.status import Status
 
 __all__ = ["Kind", "ReadyRuns", "Slots", "Waiting", "slots_of"]
 
@@ -40,12 +41,13 @@ class ReadyRuns:
 
     def replace(self, before: Run | None, after: Run | None) -> None:
         """Take note that a run changed (None: it is not kept before, or no longer)."""
-        was, now = entry_of(before), entry_of(after)
-        if was != now or (before and after and now and kind_of(before) != kind_of(after)):
-            if before and was:
-                self._take_out(before)
-            if after and now:
-                self._put_in(after)
+        was = before if before is not None and _is_in_line(before) else None
+        now = after if after is not None and _is_in_line(after) else None
+        if was is not now and not (was and now and entry_of(was) == entry_of(now) and kind_of(was) == kind_of(now)):
+            if was:
+                self._take_out(was)
+            if now:
+                self._put_in(now)
         held, holds = before is not None and takes_slot(before), after is not None and takes_slot(after)
         if held == holds:
             return
@@ -254,3 +256,7 @@ class ReadyRuns:
 
     def _is_ready(self, entry: tuple[int, str]) -> bool:
         return entry_of(self._runs(entry[1])) == entry
+
+
+def _is_in_line(run: Run) -> bool:
+    return run.status is Status.QUEUED or (run.status is Status.WAITING and run.is_awake)

@@ -217,15 +217,15 @@ def _suspend(run: Run, recorded: Recorded, reason: str) -> dict[str, Any]:
 
 
 def _end(closed_by: str) -> Callable[[Run, Any, Recorded], dict[str, Any]]:
-    return lambda run, _event, recorded: (
-        {
-            "due_at": None,
-            "expires_at": None,
-            "ended_at": recorded.recorded_at,
-        }
-        | ({"waits": (), "woken": ()} if run.waits or run.woken else {})
-        | _close(run, closed_by)
-    )
+    def end(run: Run, _event: RunEvent, recorded: Recorded) -> dict[str, Any]:
+        changes = _close(run, closed_by)
+        changes["ended_at"] = recorded.recorded_at
+        changes["due_at"] = changes["expires_at"] = None
+        if run.waits or run.woken:
+            changes["waits"] = changes["woken"] = ()
+        return changes
+
+    return end
 
 
 def _held(_run: Run, _event: RunEvent, _recorded: Recorded) -> dict[str, Any]:

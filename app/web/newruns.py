@@ -13,7 +13,7 @@ from app.web.bodies import KeyOptions, TriggerBody, TriggerOptions
 from domain import durations, keys
 from domain.environment import Environment
 from domain.errors import InvalidInput
-from domain.events import JSON_TYPE, NOTHING, BlobRef
+from domain.events import API, JSON_TYPE, NOTHING, BlobRef
 from domain.lifecycle import Debounce, NewRun
 from domain.nesting import NESTING_MAX, is_too_deep
 
@@ -34,12 +34,24 @@ PRIORITY_MAX = 10**9
 
 
 def new_run(
-    run: str, task: str, body: TriggerBody, environment: str, now: int, traceparent: str | None = None
+    run: str,
+    task: str,
+    body: TriggerBody,
+    environment: str,
+    now: int,
+    traceparent: str | None = None,
+    batch: str | None = None,
+    source: str = API,
 ) -> tuple[NewRun, dict[str, bytes]]:
     """The run that a trigger asks for, and the large values to keep beside it."""
-    options = body.options or TriggerOptions()
-    _refuse_unknown(options)
     payload, blob, blobs = stored(body.payload, f"{run}/payload", PAYLOAD_MAX_BYTES, "payload")
+    options = body.options
+    if options is None:
+        # What nobody asks for costs nothing: names for all that there could be would double the time.
+        name, size = named(task, "task id"), len(body.payload)
+        new = NewRun(run, name, payload, blob, JSON_TYPE, size, batch=batch, traceparent=traceparent, source=source)
+        return new, blobs
+    _refuse_unknown(options)
     key = options.idempotency_key
     user_key = (options.idempotency_key_options and options.idempotency_key_options.text()) or key
     for given in (key, user_key):
@@ -52,7 +64,7 @@ def new_run(
         payload=payload,
         payload_blob=blob,
         payload_type=options.payload_type or JSON_TYPE,
-        payload_size=len(bytes(body.payload)),
+        payload_size=len(body.payload),
         queue=named(options.queue.name, "queue name") if options.queue else None,
         tags=tags_of([] if options.tags is None else options.tags),
         metadata=_metadata(options.metadata),
@@ -65,10 +77,12 @@ def new_run(
         max_attempts=_attempts(options.max_attempts),
         max_duration_ms=_duration(options.max_duration),
         is_test=bool(options.test),
+        batch=batch,
         key=keys.stream_of(environment, "run", task, key) if key is not None else None,
         key_until=now + (KEY_TTL_MS if ttl is None else durations.parse_key_ttl(ttl)),
         idempotency_key=user_key,
         traceparent=traceparent,
+        source=source,
         lock=named(options.lock_to_version, "version") if options.lock_to_version else None,
         machine=known_machine(options.machine) if options.machine is not None else None,
         parent=options.parent_run_id or None,
@@ -80,16 +94,17 @@ def new_run(
 
 def stored(value: Raw, key: str, max_bytes: int, what: str) -> tuple[Raw, BlobRef | None, dict[str, bytes]]:
     """A value as the event holds it: inline, or beside the ledger under `key` when it is large."""
-    text = bytes(value)
-    if len(text) > max_bytes:
-        raise InvalidInput(f"The {what} has {len(text)} bytes; at most {max_bytes} are taken.")
-    if not text:
+    size = len(value)
+    if size > max_bytes:
+        raise InvalidInput(f"The {what} has {size} bytes; at most {max_bytes} are taken.")
+    if not size:
         # Only NOTHING itself is left out of the event's JSON.
         return NOTHING, None, {}
-    _readable(text, what)
-    if len(text) <= INLINE_MAX_BYTES:
+    _readable(value, what)
+    if size <= INLINE_MAX_BYTES:
         return value, None, {}
-    return NOTHING, BlobRef(key, hashlib.sha256(text).hexdigest(), len(text)), {key: text}
+    text = bytes(value)
+    return NOTHING, BlobRef(key, hashlib.sha256(text).hexdigest(), size), {key: text}
 
 
 def tags_of(tags: str | list[str], what: str = "run") -> tuple[str, ...]:

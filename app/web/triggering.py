@@ -3,7 +3,6 @@
 import msgspec
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
-from msgspec.structs import replace
 
 from app.service import Service
 from app.web import bodies, newruns
@@ -37,8 +36,8 @@ async def trigger(task: str, request: Request, service: ServiceDep, caller: Call
     _take_headers(request, body)
     now = service.clock.now().wall
     environment, traceparent = caller.environment.id, traceparent_of(request)
-    new, blobs = newruns.new_run(service.ids.new("run", now), task, body, environment, now, traceparent)
-    new = newruns.with_overrides(new, source=_source_of(request))
+    run, source = service.ids.new("run", now), _source_of(request)
+    new, blobs = newruns.new_run(run, task, body, environment, now, traceparent, source=source)
     accepted = await submit_runs(service, caller, f"trigger {task}", [new], blobs, None, now)
     response = json({"id": accepted[0].run, "isCached": accepted[0].cached})
     _tell_differing(response, accepted)
@@ -58,12 +57,14 @@ async def trigger_batch(task: str, request: Request, service: ServiceDep, caller
     blobs: dict[str, bytes] = {}
     source = _source_of(request)
     for index, item in enumerate(body.items):
+        run = service.ids.new("run", now)
         try:
-            new, more = newruns.new_run(service.ids.new("run", now), task, item, environment, now, traceparent)
+            new, more = newruns.new_run(run, task, item, environment, now, traceparent, batch, source)
         except InvalidInput as error:
             raise InvalidInput(f"Item {index}: {error}") from error
-        runs.append(replace(new, batch=batch, source=source))
-        blobs |= more
+        runs.append(new)
+        if more:
+            blobs |= more
     scope = f"batch {task}"
     accepted = await submit_runs(service, caller, scope, runs, blobs, batch, now)
     if not {each.id for each in runs} & {each.run for each in accepted if not each.cached}:
