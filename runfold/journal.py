@@ -59,6 +59,7 @@ class Journal:
         self._stopped: BaseException | None = None
         self._busy = 0
         self._is_blocked = False
+        self._turns = 0
         self._waits: dict[int, asyncio.Future[Outcome]] = {}
         self._outcomes: dict[int, Outcome] = {}
 
@@ -96,14 +97,16 @@ class Journal:
             # Others that begin at the same time make their first step.
             await asyncio.sleep(0)
             self.check()
+            # Before it is said, so that what is waited for and that nothing else goes on are told together.
+            self._look_in(1)
             index, said = self._matching.size, self.note(call, "waiting", **what)
         else:
             index, said = call.known.index, None
+            self._look_in(1)
         if index in self._outcomes:
             return self._outcomes[index]
         ended: asyncio.Future[Outcome] = self.loop.create_future()
         self._waits[index] = ended
-        self._look()
         try:
             if said is not None:
                 await said
@@ -180,12 +183,22 @@ class Journal:
         finally:
             self.end_work()
 
-    def _look_soon(self, turns: int = SETTLING_TURNS) -> None:
+    def _look_soon(self) -> None:
         """Look when whoever waited for what is over, by way of other tasks, has gone on."""
-        if not self._waits and not self._is_blocked:
-            return
-        if turns:
-            self.loop.call_soon(self._look_soon, turns - 1)
+        if self._waits or self._is_blocked:
+            self._look_in(SETTLING_TURNS)
+
+    def _look_in(self, turns: int) -> None:
+        """Look once after so many turns of the event loop, however many ask for it."""
+        is_pending = self._turns > 0
+        self._turns = turns
+        if not is_pending:
+            self.loop.call_soon(self._pass_turn)
+
+    def _pass_turn(self) -> None:
+        self._turns -= 1
+        if self._turns:
+            self.loop.call_soon(self._pass_turn)
         else:
             self._look()
 
