@@ -30,8 +30,8 @@ class Core:
         self._keeps_records = keeps_records
         self._sequence = 0
         self._answer = TurnAnswer(0)
-        self.do(CreateEnvironment(slug="prod", type="PRODUCTION", **self._origin("start")))
-        self.do(RegisterVersion(digest="0", tasks=tasks or (NOTHING,), day="20270115", **self._origin("register")))
+        self.do(CreateEnvironment(slug="prod", type="PRODUCTION", **self.origin("start")))
+        self.do(RegisterVersion(digest="0", tasks=tasks or (NOTHING,), day="20270115", **self.origin("register")))
 
     def trigger(self, runs: Iterable[str]) -> None:
         """One batch of new runs."""
@@ -39,12 +39,17 @@ class Core:
 
     def accept(self, new: list[NewRun]) -> None:
         """One batch of new runs, whatever they are."""
-        self.do(TriggerRuns(runs=new, **self._origin("POST /api/v1/tasks/nothing/batch")))
+        self.do(TriggerRuns(runs=new, **self.origin("POST /api/v1/tasks/nothing/batch")))
 
     @property
     def handed(self) -> list[str]:
         """The runs that the worker got with its last turn."""
-        return [run.run for run in self._answer.runs]
+        return [run for run, _ in self.handed_out]
+
+    @property
+    def handed_out(self) -> list[tuple[str, int]]:
+        """The same, each with its token."""
+        return [(run.run, run.token) for run in self._answer.runs]
 
     def turn(self, want: int) -> int:
         """The worker reports that all it has was done, and takes more; returns how many it got."""
@@ -57,7 +62,7 @@ class Core:
             want=want,
             patient=False,
             reports=tuple(self._reports()),
-            **self._origin(f"turn:{self._sequence}"),
+            **self.origin(f"turn:{self._sequence}"),
         )
         self._answer = self.do(turn)
         return len(self._answer.runs)
@@ -76,11 +81,12 @@ class Core:
         return answer
 
     def _reports(self) -> Iterator[Report]:
-        for run in self._answer.runs:
-            yield Report(run.run, run.token, "started", NOW.wall)
-            yield Report(run.run, run.token, "succeeded", NOW.wall, OUTPUT)
+        for run, token in self.handed_out:
+            yield Report(run, token, "started", NOW.wall)
+            yield Report(run, token, "succeeded", NOW.wall, OUTPUT)
 
-    def _origin(self, cause: str) -> dict[str, Any]:
+    def origin(self, cause: str) -> dict[str, Any]:
+        """What every command tells of where it comes from."""
         return {"environment": "env_1", "actor": f"worker:{SESSION}", "cause": cause, "at": NOW.wall}
 
 

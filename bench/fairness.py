@@ -72,9 +72,9 @@ def _from_many_queues(runs: int, turns: int) -> tuple[float, list[float]]:
     tasks = [TaskSettings(TASK, queue=Queue("queue-0"))]
     tasks += [TaskSettings(f"{TASK}-{number}", queue=Queue(f"queue-{number}")) for number in range(1, QUEUES)]
     core = Core(*tasks, keeps_records=False)
-    before = _resident()
+    before = resident()
     _fill(core, (_new(number, task=tasks[number % QUEUES].id) for number in range(runs)))
-    memory = _resident() - before
+    memory = resident() - before
     took: list[float] = []
     for _ in range(turns):
         begun = time.perf_counter()
@@ -103,7 +103,7 @@ def _batches(new: Iterable[NewRun]) -> Iterator[list[NewRun]]:
         yield batch
 
 
-def _resident() -> float:
+def resident() -> float:
     """The memory that this process has now, in MB."""
     for line in Path("/proc/self/status").read_text("ascii").splitlines():
         if line.startswith("VmRSS:"):

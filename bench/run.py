@@ -17,7 +17,20 @@ from typing import NoReturn, Protocol
 
 from msgspec import Struct
 
-from bench import beside, fairness, floors, latency, listing, machine, rebuilding, report, stages, starting, throughput
+from bench import (
+    beside,
+    fairness,
+    floors,
+    frozen,
+    latency,
+    listing,
+    machine,
+    rebuilding,
+    report,
+    stages,
+    starting,
+    throughput,
+)
 from bench.figures import BenchError, Chapter, TimeIsUp
 from bench.postgres import floors as postgres_floors
 from bench.postgres import latency as postgres_latency
@@ -52,6 +65,7 @@ SCENARIOS = {
     "rebuild": Scenario(rebuilding.measure, 600),
     "start": Scenario(starting.measure, 300),
     "fairness": Scenario(fairness.measure, 900),
+    "frozen": Scenario(frozen.measure, 300),
     "stages": Scenario(stages.measure, 600),
     "postgres/floors": Scenario(postgres_floors.measure, 300),
     "postgres/throughput": Scenario(postgres_throughput.measure, 900),
