@@ -12,9 +12,9 @@ from pathlib import Path
 from runfold import AbortTaskRunError, Context, Queue, Retry, task
 from runfold.current import current_run
 from runfold.tracing import current_traceparent
-from tests.sdk import auth_jobs
+from tests.sdk import auth_jobs, waiting_jobs
 
-__all__ = ["auth_jobs"]  # the processes of a worker load this module, and so those tasks as well
+__all__ = ["auth_jobs", "waiting_jobs"]  # the processes of a worker load this module, and so those tasks as well
 
 
 @dataclass
