@@ -99,6 +99,7 @@ def working(engine: FakeEngine) -> WORKERS:
         machines: Sequence[str] = (),
         promote: bool | None = None,
         kills: OutOfMemoryKills | None = None,
+        freeze_seconds: float = 10.0,
     ) -> AsyncGenerator[RunningWorker]:
         slept: list[float] = []
 
@@ -114,7 +115,9 @@ def working(engine: FakeEngine) -> WORKERS:
             clock=lambda: sum(slept),
         )
         children = Children(jobs.__name__, processes, kills)
-        worker = Worker({task.id: task for task in tasks}, connection, children, concurrency, spans, machines)
+        worker = Worker(
+            {task.id: task for task in tasks}, connection, children, concurrency, spans, machines, freeze_seconds
+        )
         stop = asyncio.Event()
         running = RunningWorker(stop, asyncio.create_task(worker.run(stop, grace_seconds)), slept)
         try:

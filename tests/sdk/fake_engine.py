@@ -67,6 +67,9 @@ class FakeEngine:
         self._key = key
         self._ready: deque[Json] = deque()
         self._cancels: list[Json] = []
+        self._woken: list[Json] = []
+        self.journals: dict[str, list[Json]] = {}
+        """What is there of the journals of runs, for workers that ask; a page has two entries."""
         self._answers: dict[tuple[str, int], Json] = {}
         self._handed_out = 0
         self._changed = asyncio.Condition()
@@ -95,13 +98,23 @@ class FakeEngine:
         self._cancels.append({"run": run, "token": int(run.removeprefix("run_")), "reason": reason})
         await self._wake()
 
+    async def wake(self, run: str, wait: int = 0, **facts: Any) -> None:
+        """Tell that a wait of the run is over."""
+        self._woken.append({"run": run, "token": int(run.removeprefix("run_")), "wait": wait, **facts})
+        await self._wake()
+
     async def report(self, run: str, *kinds: str) -> Json:
         """The first report of the run that is of one of these kinds, once it is there."""
         return await self._first(self.reports, lambda each: each["run"] == run and each["kind"] in kinds)
 
     async def end(self, run: str) -> Json:
         """How the run ended."""
-        return await self.report(run, "succeeded", "failed", "crashed", "released", "authorized", "unauthorized")
+        ends = ("succeeded", "failed", "crashed", "released", "frozen", "authorized", "unauthorized")
+        return await self.report(run, *ends)
+
+    def journal(self, run: str) -> list[Json]:
+        """What was reported of the run, as another worker is handed it."""
+        return [_entry(each) for each in self.reports if each["run"] == run and "entry" in each]
 
     async def turn(self, wanted: Callable[[Json], bool]) -> Json:
         """The first turn of this kind, once it has arrived."""
@@ -120,6 +133,10 @@ class FakeEngine:
     async def _answer(self, request: Request) -> Response:
         if request.headers["authorization"] != f"Bearer {self._key}":
             return JSONResponse({"error": "This key opens no environment."}, 401)
+        if request.method == "GET":
+            _, _, _, _, run, _ = request.url.path.split("/")
+            after = int(request.query_params["after"])
+            return JSONResponse({"entries": self.journals[run][after + 1 : after + 3]})
         body = await request.json()
         if request.url.path == "/worker/v1/register":
             self.registrations.append(body)
@@ -157,14 +174,15 @@ class FakeEngine:
             "sequence": turn["sequence"],
             "runs": self._hand_out(turn),
             "cancels": self._cancels,
+            "woken": self._woken,
             "refused": [{"run": each["run"], "token": each["token"], "error": "Closed."} for each in refused],
         }
-        self._cancels = []
+        self._cancels, self._woken = [], []
         return self._answers[key]
 
     def _has_news(self, turn: Json) -> bool:
         is_last = turn["sequence"] == self.turns[-1]["sequence"]
-        return (not is_last and not self.lets_turns_wait) or bool(self._cancels) or bool(self._ready and turn["want"])
+        return (not is_last and not self.lets_turns_wait) or bool(self._cancels or self._woken) or bool(self._ready and turn["want"])
 
     def _hand_out(self, turn: Json) -> Sequence[Json]:
         if turn["sequence"] != self.turns[-1]["sequence"]:
@@ -179,3 +197,9 @@ class FakeEngine:
     async def _wake(self) -> None:
         async with self._changed:
             self._changed.notify_all()
+
+
+def _entry(report: Json) -> Json:
+    kinds = {"step_succeeded": "succeeded", "step_failed": "failed"}
+    known = {"kind": kinds.get(report["kind"], report["kind"]), "attempt": 1, "result": report.get("output")}
+    return {**report["entry"], **known, "error": report.get("error"), "runs": report.get("runs", [])}

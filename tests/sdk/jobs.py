@@ -12,9 +12,10 @@ from pathlib import Path
 from runfold import AbortTaskRunError, Context, Queue, Retry, task
 from runfold.current import current_run
 from runfold.tracing import current_traceparent
-from tests.sdk import auth_jobs, log_jobs
+from tests.sdk import auth_jobs, log_jobs, waiting_jobs
 
-__all__ = ["auth_jobs", "log_jobs"]  # the processes of a worker load this module, and so those tasks as well
+# The processes of a worker load this module, and so those tasks as well.
+__all__ = ["auth_jobs", "log_jobs", "waiting_jobs"]
 
 
 @dataclass
