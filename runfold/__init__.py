@@ -29,6 +29,7 @@ from runfold.errors import (
     WaitTimeoutError,
 )
 from runfold.handles import BatchHandle, BatchItem, RunHandle
+from runfold.log import LogLine
 from runfold.policies import Debounce, Queue, RateLimit, Retry
 from runfold.results import BatchResult, TokenResult
 from runfold.run import Attempt, Explanation, Run, RunError, RunResult
@@ -56,6 +57,7 @@ __all__ = [
     "InvalidPayloadError",
     "InvalidResultError",
     "JournalMismatchError",
+    "LogLine",
     "NotFoundError",
     "Queue",
     "QueueState",

@@ -31,6 +31,7 @@ def test_the_names_of_the_package() -> None:
         "InvalidPayloadError",
         "InvalidResultError",
         "JournalMismatchError",
+        "LogLine",
         "NotFoundError",
         "Queue",
         "QueueState",
@@ -68,7 +69,7 @@ def test_the_names_of_the_package() -> None:
 
 def test_both_ways_to_call_have_the_same_names() -> None:
     of_runs = {"cancel", "events", "list", "poll", "replay", "reschedule", "result", "retrieve", "explain"} | {
-        *("add_tags", "update_metadata", "bulk_cancel", "bulk_replay")
+        *("add_tags", "update_metadata", "bulk_cancel", "bulk_replay", "logs")
     }
     of_batches = {"trigger", "retrieve", "results"}
     of_queues = {"list", "retrieve", "pause", "resume", "override", "reset_override"}
