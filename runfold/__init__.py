@@ -29,6 +29,7 @@ from runfold.errors import (
     WaitTimeoutError,
 )
 from runfold.handles import BatchHandle, BatchItem, RunHandle
+from runfold.log import LogLine
 from runfold.policies import Debounce, Queue, RateLimit, Retry
 from runfold.results import BatchResult, TokenResult
 from runfold.run import Attempt, Explanation, JournalEntry, Run, RunError, RunResult
@@ -58,6 +59,7 @@ __all__ = [
     "InvalidResultError",
     "JournalEntry",
     "JournalMismatchError",
+    "LogLine",
     "NotFoundError",
     "Queue",
     "QueueState",

@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Callable
-from typing import Any, cast
+from typing import Any
 
 from runfold.log import MESSAGE_MAX, Line
 from runfold.worker.redacting import REDACTED, redaction
@@ -59,16 +59,14 @@ def without_secrets(run: HandOut, keep: Callable[[Line], None]) -> Callable[[Lin
 
 
 def _redacted(value: Any, redact: Callable[[str], str]) -> Any:
-    match value:
-        case str():
-            return redact(value)
-        case dict():
-            fields = cast("dict[str, Any]", value)
-            return {redact(name): _redacted(each, redact) for name, each in fields.items()}
-        case list():
-            return [_redacted(each, redact) for each in value]
-        case None | bool():
-            return value
-        case _:
-            # A number may be a secret that is kept as a text.
-            return value if redact(str(value)) == str(value) else REDACTED
+    inner: Any = value
+    if isinstance(value, str):
+        return redact(value)
+    if isinstance(value, dict):
+        return {redact(name): _redacted(each, redact) for name, each in inner.items()}
+    if isinstance(value, list):
+        return [_redacted(each, redact) for each in inner]
+    if value is None or isinstance(value, bool):
+        return value
+    # A number may be a secret that is kept as a text.
+    return value if redact(str(value)) == str(value) else REDACTED

@@ -33,6 +33,7 @@ def test_the_names_of_the_package() -> None:
         "InvalidResultError",
         "JournalEntry",
         "JournalMismatchError",
+        "LogLine",
         "NotFoundError",
         "Queue",
         "QueueState",
@@ -72,7 +73,7 @@ def test_the_names_of_the_package() -> None:
 
 def test_both_ways_to_call_have_the_same_names() -> None:
     of_runs = {"cancel", "events", "list", "poll", "replay", "reschedule", "result", "retrieve", "explain"} | {
-        *("add_tags", "update_metadata", "bulk_cancel", "bulk_replay", "journal")
+        *("add_tags", "update_metadata", "bulk_cancel", "bulk_replay", "journal", "logs")
     }
     of_batches = {"trigger", "retrieve", "results"}
     of_tokens = {"create_token", "complete_token", "retrieve_token", "list_tokens"}

@@ -13,6 +13,7 @@ from domain.events import (
     Entry,
     Event,
     ItemError,
+    LogLine,
     Prefix,
     Queue,
     RateLimit,
@@ -84,7 +85,7 @@ OTHERS = {
 """To what the events happen that are not a run's."""
 
 PARTS: tuple[type[Struct], ...] = (
-    *(Entry, Prefix, Edit, RunError, BlobRef, ItemError, TaskSettings, Queue, RateLimit, Retry, OutOfMemory),
+    *(Entry, Prefix, Edit, LogLine, RunError, BlobRef, ItemError, TaskSettings, Queue, RateLimit, Retry, OutOfMemory),
 )
 WORDS: dict[type[inspect.Type], str] = {
     inspect.StrType: "string",

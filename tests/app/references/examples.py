@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from adapters.ids import Uuid7Ids
 from adapters.secrets import Vault
 from domain.commands import StartBulk
-from tests.app.harness import ADMIN_KEY, MASTER_KEY, Engine, running_engine
+from tests.app.harness import ADMIN_KEY, MASTER_KEY, Engine, report, running_engine
 
 Json = Any
 TASK = {
@@ -194,6 +194,22 @@ async def _events(at: Recorder) -> None:
     await at.show("GET", route, run=UNKNOWN)
 
 
+async def _logs(at: Recorder) -> None:
+    route, engine = "/api/v1/runs/{run}/logs", at.engine
+    version = (await engine.post("/worker/v1/register", {"tasks": [TASK]}))["version"]
+    await engine.trigger("send-email", {"to": "may"})
+    hand = await engine.take(version)
+    lines: list[Json] = [
+        {"at": engine.clock.wall, "level": "info", "message": "Connected.", "attributes": {"host": "mx1.example"}},
+        {"at": engine.clock.wall, "level": "warning", "message": "The mailbox is nearly full."},
+    ]
+    await engine.turn(version, report(hand, "logged", lines=lines), report(hand, "succeeded"), want=0)
+    await at.show("GET", route, run=hand["id"])
+    await at.show("GET", route, "", query="?after=0&level=warning", run=hand["id"])
+    await at.show("GET", route, query="?level=loud", run=hand["id"])
+    await at.show("GET", route, run=UNKNOWN)
+
+
 async def _change(at: Recorder) -> None:
     engine = at.engine
     run = await engine.trigger("send-email", {"to": "kim"}, delay="1h")
@@ -368,5 +384,5 @@ def _excerpt(metrics: str) -> str:
 PARTS: tuple[Callable[[Recorder], Awaitable[None]], ...] = (
     *(_trigger, _batch, _batches, _bulk_actions, _list, _retrieve, _result, _events, _change, _explain, _annotate),
     *(_keys, _queues, _ledger, _worker),
-    *(_deployments, _connections, _environments, _tokens, _journal, _health),
+    *(_deployments, _connections, _environments, _tokens, _journal, _logs, _health),
 )
