@@ -35,7 +35,8 @@ class Waits:
         """End the waits whose time has come."""
         origin = Origin(run.environment, "timer", deadline.kind, deadline.at)
         due = [wait for wait in run.waits if wait.until is not None and wait.until <= deadline.at]
-        self._complete(run, [self._timed_out(wait) for wait in due], origin, draft)
+        # What it waits for may have come in time, and the engine late.
+        self._complete(run, [self._ended(wait) or self._timed_out(wait) for wait in due], origin, draft)
 
     def resume(self, draft: Draft, room: int) -> Iterator[Run]:
         """Let the runs go on whose process was kept, as far as there are slots."""

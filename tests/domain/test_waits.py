@@ -487,3 +487,14 @@ def test_a_wait_that_would_never_end_is_refused() -> None:
 
     refusal = RefusedReport("run_1", hand.token, "A wait has targets, or a time until which it lasts.")
     assert answer.refused == (refusal,)
+
+
+def test_what_came_in_time_ends_the_wait_though_the_engine_is_late() -> None:
+    room = Room()
+    room.trigger()
+    room.ask(c.CreateWaitpoint, waitpoint=TOKEN, timeout_at=NOW + 5)
+    wait(Colleague(room), TOKEN, until=NOW + 9)
+
+    room.pass_time(1_000)
+
+    assert room.events()[-2] == e.WaitCompleted(0, (TOKEN,))
