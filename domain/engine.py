@@ -212,9 +212,9 @@ class Engine:
         for state, deadline in self.memory.due(now.wall):
             if isinstance(state, Run) and deadline.kind == WAIT:
                 self._turns.waits.fire(state, deadline, draft)
-                continue
-            origin = Origin(state.environment, "timer", deadline.kind, deadline.at)
-            draft.record(state.id, _fired(state, deadline), origin)
+            else:
+                origin = Origin(state.environment, "timer", deadline.kind, deadline.at)
+                draft.record(state.id, _fired(state, deadline), origin)
             if len(draft.records) >= BATCH_MAX_EVENTS:
                 return
 

@@ -42,18 +42,17 @@ class Waiters:
     def _note_waits(self, before: Run | None, after: Run | None) -> None:
         old = {target for wait in before.waits for target in wait.targets} if before else set[str]()
         new = {target for wait in after.waits for target in wait.targets} if after else set[str]()
-        for run, targets in ((before, old - new),):
-            for target in sorted(targets):
-                assert run is not None, "whoever waited was there"
-                waiting = self._by_target[target]
-                del waiting[run.id]
-                if not waiting:
-                    del self._by_target[target]
+        for target in sorted(old - new):
+            assert before is not None, "whoever waited was there"
+            waiting = self._by_target[target]
+            del waiting[before.id]
+            if not waiting:
+                del self._by_target[target]
         if after is None:
             return
         for target in sorted(new - old):
             self._by_target.setdefault(target, {})[after.id] = None
-        open_before = {wait.index for wait in before.waits} if before else set[int]()
-        if any(wait.targets and wait.index not in open_before for wait in after.waits):
+        known = {wait.index for wait in before.waits} if before else set[int]()
+        if any(wait.targets and wait.index not in known for wait in after.waits):
             # What it waits for may be over already, also where another of its waits is for the same.
             self._touched.setdefault(after.id, after.id)

@@ -35,7 +35,8 @@ class Waits:
         """End the waits whose time has come."""
         origin = Origin(run.environment, "timer", deadline.kind, deadline.at)
         due = [wait for wait in run.waits if wait.until is not None and wait.until <= deadline.at]
-        self._complete(run, [self._timed_out(wait) for wait in due], origin, draft)
+        # What it waits for may have come in time, and the engine late.
+        self._complete(run, [self._ended(wait) or self._timed_out(wait) for wait in due], origin, draft)
 
     def resume(self, draft: Draft, room: int) -> Iterator[Run]:
         """Let the runs go on whose process was kept, as far as there are slots."""
@@ -87,9 +88,6 @@ class Waits:
         return e.WaitCompleted(wait.index, over) if len(over) >= (1 if wait.is_any else len(wait.targets)) else None
 
     def _timed_out(self, wait: Wait) -> e.WaitCompleted:
-        # What came in the commit in which the time was over came in time.
-        if ended := self._ended(wait):
-            return ended
         over = tuple(target for target in wait.targets if self._memory.is_over(target))
         return e.WaitCompleted(wait.index, over, is_timed_out=bool(wait.targets))
 

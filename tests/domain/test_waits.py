@@ -119,6 +119,21 @@ def test_a_token_may_be_completed_before_anybody_waits_for_it() -> None:
     assert room.run().status is Status.EXECUTING
 
 
+def test_a_wait_for_what_is_over_ends_also_where_another_wait_of_the_run_is_for_the_same() -> None:
+    room = Room()
+    room.trigger()
+    for token in ("waitpoint_1", "waitpoint_2"):
+        room.ask(c.CreateWaitpoint, waitpoint=token)
+    room.ask(c.CompleteWaitpoint, waitpoint="waitpoint_1")
+    worker = Colleague(room)
+    (hand,) = worker.take()
+    worker.turn(started(hand), waits(hand, 0, "waitpoint_1", "waitpoint_2"))
+
+    answer = worker.turn(waits(hand, 1, "waitpoint_1"))
+
+    assert answer.woken == (Woken("run_1", hand.token, e.WaitCompleted(1, ("waitpoint_1",))),)
+
+
 def test_a_token_times_out_and_the_code_is_told_that_it_is_over() -> None:
     room = Room()
     room.trigger()
@@ -570,3 +585,14 @@ def test_what_ends_while_a_run_is_handed_out_is_told_until_its_worker_has_heard_
 
     assert answer.woken == (Woken("run_1", again.token, e.WaitCompleted(1, ("waitpoint_2",))),)
     assert room.events()[-2:] == [e.RunFrozen(), e.RunEnqueued("resumed")]
+
+
+def test_what_came_in_time_ends_the_wait_though_the_engine_is_late() -> None:
+    room = Room()
+    room.trigger()
+    room.ask(c.CreateWaitpoint, waitpoint=TOKEN, timeout_at=NOW + 5)
+    wait(Colleague(room), TOKEN, until=NOW + 9)
+
+    room.pass_time(1_000)
+
+    assert room.events()[-2] == e.WaitCompleted(0, (TOKEN,))

@@ -182,7 +182,11 @@ class FakeEngine:
 
     def _has_news(self, turn: Json) -> bool:
         is_last = turn["sequence"] == self.turns[-1]["sequence"]
-        return (not is_last and not self.lets_turns_wait) or bool(self._cancels or self._woken) or bool(self._ready and turn["want"])
+        return (
+            (not is_last and not self.lets_turns_wait)
+            or bool(self._cancels or self._woken)
+            or bool(self._ready and turn["want"])
+        )
 
     def _hand_out(self, turn: Json) -> Sequence[Json]:
         if turn["sequence"] != self.turns[-1]["sequence"]:

@@ -11,7 +11,7 @@ import msgspec
 import pydantic
 import pytest
 
-from runfold import AbortTaskRunError, Context, InvalidResultError, Retry, RunfoldError, StepFailedError, step, step_key
+from runfold import AbortTaskRunError, Context, Retry, RunfoldError, StepFailedError, step, step_key
 from runfold import steps as module
 from runfold.context import Cancellation
 from runfold.steps import Arguments, Tries, run_step
