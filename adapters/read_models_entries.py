@@ -6,8 +6,11 @@ from typing import Any
 from msgspec import Struct
 
 from adapters.read_models_rows import to_attempt, to_run, to_state
+from adapters.read_models_waitpoints import to_waitpoint
+from domain.waitpoint import WaitpointStatus
 from projections.fold import StateRow
 from projections.ports import Entry
+from projections.waitpoints import WaitpointTagRow
 
 
 class Unreadable(Struct, frozen=True):
@@ -26,6 +29,19 @@ def attempt_entry(run: str, number: int, detail: str) -> Entry:
     """Of the columns of attempt_rows."""
     row = _read(lambda: to_attempt(detail))
     return Entry((run, number), getattr(row, "position", 0), row)
+
+
+def waitpoint_entry(*columns: Any) -> Entry:
+    """Of the columns of waitpoint_rows."""
+    row = _read(lambda: to_waitpoint(columns))
+    return Entry((columns[0],), getattr(row, "position", 0), row)
+
+
+def waitpoint_tag_entry(environment: str, tag: str, status: str, waitpoint: str, position: int) -> Entry:
+    """Of the columns of waitpoint_tag_rows, and when the token last changed."""
+    key = (environment, tag, status, waitpoint)
+    row = _read(lambda: WaitpointTagRow(environment, tag, WaitpointStatus(status), waitpoint))
+    return Entry(key, position, row)
 
 
 def state_entry(stream: str, position: int, detail: str) -> Entry:

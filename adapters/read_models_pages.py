@@ -1,21 +1,23 @@
-"""What lists of runs have in common on every database: between which ids a page can be."""
+"""What lists have in common on every database: between which ids a page can be."""
 
 from projections.filters import RunFilter
+from projections.waitpoints import WAITPOINT, WaitpointFilter
 
 PAIRS_MAX = 2_000
 """Above so many pairs of a task and a status, reading all runs from the newest on finds a page sooner."""
 CLOCKS_APART_MS = 60_000
-"""How far the time in a run's id may be from the time at which it was created."""
+"""How far the time in an id may be from the time at which it was created."""
 _ID_TIME_MAX = 2**48 - 1
 
 
-def bounds(wanted: RunFilter, after: str | None, before: str | None) -> tuple[str, str]:
-    """Ids between which, ends excluded, all runs of the page must be."""
+def bounds(wanted: RunFilter | WaitpointFilter, after: str | None, before: str | None) -> tuple[str, str]:
+    """Ids between which, ends excluded, all runs or tokens of the page must be."""
+    kind = "run" if isinstance(wanted, RunFilter) else WAITPOINT
     lows, highs = ["" if before is None else before], ["~" if after is None else after]
     if wanted.created_from is not None:
-        lows.append(_id_at(wanted.created_from - CLOCKS_APART_MS))
+        lows.append(_id_at(kind, wanted.created_from - CLOCKS_APART_MS))
     if wanted.created_to is not None:
-        highs.append(_id_at(wanted.created_to + CLOCKS_APART_MS + 1))
+        highs.append(_id_at(kind, wanted.created_to + CLOCKS_APART_MS + 1))
     return max(lows), min(highs)
 
 
@@ -24,5 +26,5 @@ def own_tasks(wanted: RunFilter) -> list[str]:
     return [queue.removeprefix("task/") for queue in wanted.queues if queue.startswith("task/")]
 
 
-def _id_at(moment: int) -> str:
-    return f"run_{min(max(moment, 0), _ID_TIME_MAX):012x}"
+def _id_at(kind: str, moment: int) -> str:
+    return f"{kind}_{min(max(moment, 0), _ID_TIME_MAX):012x}"

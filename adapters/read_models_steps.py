@@ -25,4 +25,11 @@ def added(records: Sequence[Recorded], changes: Changes) -> Counter[str]:
     """How many rows more there must be in each table, counted from the events."""
     rows = count(records)
     tags = len(changes.tags) - len(changes.untagged)
-    return Counter(run_rows=rows.runs, attempt_rows=rows.attempts, tag_rows=tags, state_rows=rows.states)
+    return Counter(
+        run_rows=rows.runs,
+        attempt_rows=rows.attempts,
+        tag_rows=tags,
+        state_rows=rows.states,
+        waitpoint_rows=rows.waitpoints,
+        waitpoint_tag_rows=len(changes.waitpoint_tags) - len(changes.waitpoint_untagged),
+    )

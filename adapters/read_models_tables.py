@@ -9,6 +9,7 @@ from projections import checkpoint
 from projections.attempts import AttemptRow
 from projections.fold import FOLD
 from projections.run_list import RunRow
+from projections.waitpoints import WaitpointRow
 
 At: TypeAlias = Callable[[LiteralString], LiteralString]
 """Which of the two sets of tables a statement means."""
@@ -20,6 +21,8 @@ COUNTS: dict[LiteralString, LiteralString] = {
     "attempt_rows": "select count(*) from attempt_rows",
     "tag_rows": "select count(*) from tag_rows",
     "state_rows": "select count(*) from state_rows",
+    "waitpoint_rows": "select count(*) from waitpoint_rows",
+    "waitpoint_tag_rows": "select count(*) from waitpoint_tag_rows",
 }
 TABLE_NAMES = tuple(COUNTS)
 
@@ -36,5 +39,5 @@ def following(statement: LiteralString) -> LiteralString:
 
 def shape_of(statements: Iterable[str]) -> str:
     """What rows must have been written as: the tables made by these statements, the structs in them, and the fold."""
-    rows = checkpoint.shape_of([RunRow, AttemptRow, *(KINDS[kind] for kind in sorted(KINDS))])
+    rows = checkpoint.shape_of([RunRow, AttemptRow, WaitpointRow, *(KINDS[kind] for kind in sorted(KINDS))])
     return hashlib.sha256("\n".join([str(FOLD), rows, *statements]).encode()).hexdigest()

@@ -76,7 +76,8 @@ async def _serve(settings: Settings) -> None:
     try:
         await node.start()
         async with new_client() as client:
-            application = Forwarding(create_application(lambda: node.reader, settings.admin_key), node, client)
+            routes = create_application(lambda: node.reader, settings.admin_key, settings.api_url)
+            application = Forwarding(routes, node, client)
             config = uvicorn.Config(
                 application,
                 log_config=None,

@@ -304,10 +304,12 @@ class Turn(Command, frozen=True, kw_only=True):
 class CreateWaitpoint(Command, frozen=True, kw_only=True):
     """Make a token, or find the one that its idempotency key stands for. Answer: CreatedWaitpoint.
 
-    `key` is the stream of the idempotency key, which stands for the token until `key_until`.
+    `key` is the stream of the idempotency key, which stands for the token until `key_until`. `secret` completes the
+    token without a key.
     """
 
     waitpoint: str
+    secret: str = ""
     timeout_at: int | None = None
     tags: tuple[str, ...] = ()
     idempotency_key: str | None = None

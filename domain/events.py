@@ -555,12 +555,16 @@ class BatchAborted(Event, frozen=True, gc=False):
 
 
 class WaitpointCreated(Event, frozen=True, gc=False, omit_defaults=True):
-    """A token was made, which runs may wait for until somebody completes it, or its time is over."""
+    """A token was made, which runs may wait for until somebody completes it, or its time is over.
+
+    Whoever knows the `secret` may complete it without a key.
+    """
 
     timeout_at: int | None = None
     tags: tuple[str, ...] = ()
     idempotency_key: str | None = None
     key_until: int | None = None
+    secret: str = ""
 
 
 class WaitpointCompleted(Event, frozen=True, gc=False, omit_defaults=True):

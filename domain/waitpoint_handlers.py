@@ -28,7 +28,7 @@ class WaitpointHandlers:
         if known is not None:
             return c.CreatedWaitpoint(known, cached=True)
         until = command.key_until if command.key else None
-        created = e.WaitpointCreated(command.timeout_at, command.tags, command.idempotency_key, until)
+        created = e.WaitpointCreated(command.timeout_at, command.tags, command.idempotency_key, until, command.secret)
         draft.record(command.waitpoint, [created], Origin.of(command))
         if command.key:
             draft.record(command.key, [e.KeyClaimed(command.waitpoint, command.key_until)], Origin.of(command))

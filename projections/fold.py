@@ -18,14 +18,16 @@ from domain.events import (
     RunEvent,
     RunTriggered,
     WaitpointCompleted,
+    WaitpointCreated,
     WaitpointTimedOut,
 )
 from domain.states import WRITER, State, kind_of
 from domain.status import FINAL
 from domain.transitions import TRANSITIONS
-from projections import attempts, checkpoint, run_list
+from projections import attempts, checkpoint, run_list, waitpoints
 from projections.attempts import AttemptRow
 from projections.run_list import RunRow
+from projections.waitpoints import WAITPOINT, WaitpointRow, WaitpointTagRow
 
 FOLD = 1
 """Goes up when a fold gives other rows of the same fields, so that stored rows are known to be of the one before."""
@@ -33,7 +35,7 @@ FOLD = 1
 Histories: TypeAlias = dict[str, list[Recorded]]
 """The events of a batch, by their stream."""
 
-KEPT_KINDS = frozenset({"run", "env", "batch", "bulk", "waitpoint", "queue", "conn", WRITER})
+KEPT_KINDS = frozenset({"run", "env", "batch", "bulk", WAITPOINT, "queue", "conn", WRITER})
 """The kinds of aggregates of which the checkpoint keeps some."""
 _ENDINGS = frozenset(event for event, transition in TRANSITIONS.items() if transition.target in FINAL)
 _OTHER_ENDINGS = frozenset(
@@ -63,6 +65,7 @@ class Touched(NamedTuple):
 
     runs: list[str]
     states: list[str]
+    waitpoints: list[str]
 
 
 class Loaded(Struct):
@@ -71,6 +74,7 @@ class Loaded(Struct):
     runs: dict[str, RunRow] = {}
     attempts: dict[str, AttemptRow] = {}
     states: dict[str, State] = {}
+    waitpoints: dict[str, WaitpointRow] = {}
 
 
 class Changes(Struct):
@@ -86,6 +90,9 @@ class Changes(Struct):
     states: list[StateRow] = []
     gone: list[str] = []
     """Streams whose states are kept no longer."""
+    waitpoints: list[WaitpointRow] = []
+    waitpoint_tags: list[WaitpointTagRow] = []
+    waitpoint_untagged: list[WaitpointTagRow] = []
 
 
 class Counts(NamedTuple):
@@ -94,6 +101,7 @@ class Counts(NamedTuple):
     runs: int
     attempts: int
     states: int
+    waitpoints: int
 
 
 def histories_of(records: Sequence[Recorded]) -> Histories:
@@ -108,17 +116,21 @@ def touched(histories: Histories) -> Touched:
     """What must be loaded: nothing for what begins in this batch, and no state of a run that ends in it."""
     runs: list[str] = []
     states: list[str] = []
+    tokens: list[str] = []
     for stream, history in histories.items():
         if history[0].version == 1:
             continue
         if not isinstance(history[0].event, RunEvent):
-            if kind_of(stream) in KEPT_KINDS and type(history[-1].event) not in _OTHER_ENDINGS:
+            kind = kind_of(stream)
+            if kind == WAITPOINT:
+                tokens.append(stream)
+            if kind in KEPT_KINDS and type(history[-1].event) not in _OTHER_ENDINGS:
                 states.append(stream)
             continue
         runs.append(stream)
         if not any(type(recorded.event) in _ENDINGS for recorded in history):
             states.append(stream)
-    return Touched(runs, states)
+    return Touched(runs, states, tokens)
 
 
 def fold(histories: Histories, loaded: Loaded) -> Changes:
@@ -126,23 +138,18 @@ def fold(histories: Histories, loaded: Loaded) -> Changes:
     changes = Changes()
     for stream, history in histories.items():
         if isinstance(history[0].event, RunEvent):
-            if _fold_run(stream, history, loaded, changes).status in FINAL:
-                # Its state is not kept, so it need not be known. What began in this batch was never stored.
-                if history[0].version > 1:
-                    changes.gone.append(stream)
-                continue
-        elif kind_of(stream) not in KEPT_KINDS:
+            is_over = _fold_run(stream, history, loaded, changes).status in FINAL
+        elif (kind := kind_of(stream)) in KEPT_KINDS:
+            if kind == WAITPOINT:
+                _fold_waitpoint(stream, history, loaded, changes)
+            is_over = type(history[-1].event) in _OTHER_ENDINGS
+        else:
             continue
-        elif type(history[-1].event) in _OTHER_ENDINGS:
-            if history[0].version > 1:
-                changes.gone.append(stream)
-            continue
-        state = loaded.states.get(stream)
-        for recorded in history:
-            state = checkpoint.project(state, recorded)
-        if state is None:
-            raise LedgerCorrupt(f"The checkpoint knows nothing of {stream}, which is kept and has further events.")
-        changes.states.append(StateRow(stream, history[-1].position, state))
+        if not is_over:
+            changes.states.append(_fold_state(stream, history, loaded))
+        elif history[0].version > 1:
+            # Its state is not kept, so it need not be known. What began in this batch was never stored.
+            changes.gone.append(stream)
     return changes
 
 
@@ -155,7 +162,16 @@ def count(records: Sequence[Recorded]) -> Counts:
     )
     unfinished = kinds[RunTriggered] - sum(kinds[ending] for ending in _ENDINGS)
     others -= sum(kinds[ending] for ending in _OTHER_ENDINGS)
-    return Counts(kinds[RunTriggered], kinds[AttemptStarted], unfinished + others)
+    return Counts(kinds[RunTriggered], kinds[AttemptStarted], unfinished + others, kinds[WaitpointCreated])
+
+
+def _fold_state(stream: str, history: list[Recorded], loaded: Loaded) -> StateRow:
+    state = loaded.states.get(stream)
+    for recorded in history:
+        state = checkpoint.project(state, recorded)
+    if state is None:
+        raise LedgerCorrupt(f"The checkpoint knows nothing of {stream}, which is kept and has further events.")
+    return StateRow(stream, history[-1].position, state)
 
 
 def _fold_run(stream: str, history: list[Recorded], loaded: Loaded, changes: Changes) -> RunRow:
@@ -183,3 +199,14 @@ def _fold_run(stream: str, history: list[Recorded], loaded: Loaded, changes: Cha
             changes.tags += [TagRow(row.environment, tag, stream) for tag in row.tags if tag not in before.tags]
             changes.untagged += [TagRow(row.environment, tag, stream) for tag in before.tags if tag not in row.tags]
     return row
+
+
+def _fold_waitpoint(stream: str, history: list[Recorded], loaded: Loaded, changes: Changes) -> None:
+    before = row = loaded.waitpoints.get(stream)
+    for recorded in history:
+        row = waitpoints.project(row, recorded)
+    assert row is not None, "a token with events has a row"
+    changes.waitpoints.append(row)
+    changes.waitpoint_tags += waitpoints.tag_rows_of(row)
+    if before is not None:
+        changes.waitpoint_untagged += waitpoints.tag_rows_of(before)

@@ -38,6 +38,8 @@ class Known:
         return known, Touched(
             [run for run in touched.runs if run not in runs],
             [stream for stream in touched.states if stream not in states],
+            # A token changes once as a rule, so that it is not worth remembering.
+            touched.waitpoints,
         )
 
     def learn(self, loaded: Loaded, changes: Changes, head: Head, tables: int) -> None:

@@ -14,6 +14,7 @@ from projections.attempts import AttemptRow
 from projections.filters import RunFilter
 from projections.queues import QueueRow
 from projections.run_list import RunRow
+from projections.waitpoints import WaitpointFilter, WaitpointRow
 
 Key: TypeAlias = tuple[str | int, ...]
 
@@ -97,6 +98,18 @@ class ReadModels(Protocol):
         before: str | None = None,
     ) -> tuple[list[RunRow], bool]:
         """A page of at most `limit` runs, newest first, and whether there are more beyond it."""
+        ...
+
+    def list_waitpoints(
+        self,
+        environment: str,
+        wanted: WaitpointFilter,
+        limit: int,
+        *,
+        after: str | None = None,
+        before: str | None = None,
+    ) -> tuple[list[WaitpointRow], bool]:
+        """A page of at most `limit` tokens, newest first, and whether there are more beyond it."""
         ...
 
     def attempts_of(self, runs: Collection[str]) -> dict[str, list[AttemptRow]]:

@@ -33,6 +33,7 @@ from runfold.policies import Debounce, Queue, RateLimit, Retry
 from runfold.results import BatchResult, TokenResult
 from runfold.run import Attempt, Explanation, Run, RunError, RunResult
 from runfold.steps import step, step_key
+from runfold.token import Token, TokenState
 
 __version__ = "0.1.0"
 
@@ -73,7 +74,9 @@ __all__ = [
     "StepFailedError",
     "SyncContext",
     "Task",
+    "Token",
     "TokenResult",
+    "TokenState",
     "UnprocessableError",
     "UnresolvedAuthError",
     "WaitTimeoutError",

@@ -32,13 +32,13 @@ def query_of(filters: RunFilters) -> dict[str, str]:
     return {wire: convert(value) for name, (wire, convert) in _WIRE.items() if (value := given.get(name)) is not None}
 
 
-def check_names(filters: RunFilters, known: Iterable[str]) -> None:
+def check_names(filters: Mapping[str, Any], known: Iterable[str]) -> None:
     names = [*known]
     if unknown := filters.keys() - names:
         raise TypeError(f"No filter is called {', '.join(sorted(unknown))}; there are: {', '.join(names)}.")
 
 
-def _any_of(values: str | Sequence[str]) -> str:
+def any_of(values: str | Sequence[str]) -> str:
     chosen = [values] if isinstance(values, str) else list(values)
     with_comma = [value for value in chosen if "," in value]
     if with_comma:
@@ -65,11 +65,11 @@ def _truth(value: bool) -> str:  # noqa: FBT001 (the value itself, not a switch)
 
 
 _WIRE: dict[str, tuple[str, Callable[[Any], str]]] = {
-    "status": ("filter[status]", _any_of),
-    "task": ("filter[taskIdentifier]", _any_of),
-    "tag": ("filter[tag]", _any_of),
-    "queue": ("filter[queue]", _any_of),
-    "version": ("filter[version]", _any_of),
+    "status": ("filter[status]", any_of),
+    "task": ("filter[taskIdentifier]", any_of),
+    "tag": ("filter[tag]", any_of),
+    "queue": ("filter[queue]", any_of),
+    "version": ("filter[version]", any_of),
     "batch": ("filter[batch]", str),
     "created_from": ("filter[createdAt][from]", epoch_ms_text),
     "created_to": ("filter[createdAt][to]", epoch_ms_text),

@@ -1,13 +1,17 @@
-"""Lists of runs, a page at a time: asked for by awaiting, and the same without."""
+"""Lists, a page at a time: asked for by awaiting, and the same without."""
 
 from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any, ClassVar, Generic, Self, TypeVar
 
 import msgspec
 
 from runfold import transport
 from runfold.blocking import blocking
 from runfold.run import Run
+from runfold.token import TokenState
+
+T = TypeVar("T")
 
 
 class _Pagination(msgspec.Struct):
@@ -15,17 +19,28 @@ class _Pagination(msgspec.Struct):
     previous: str | None = None
 
 
-class _Answer(msgspec.Struct):
-    data: tuple[Run, ...]
+class _Answer(msgspec.Struct, Generic[T]):
+    data: tuple[T, ...]
     pagination: _Pagination = msgspec.field(default_factory=_Pagination)
 
 
 @dataclass(frozen=True)
-class AsyncRunPage:
-    runs: tuple[Run, ...]
+class AsyncPage(Generic[T]):
+    """One page; a subclass says where such pages are, and of what."""
+
+    path: ClassVar[str]
+    item: ClassVar[Any]
+    items: tuple[T, ...]
     query: Mapping[str, str]
     after: str | None
     before: str | None
+
+    @classmethod
+    async def fetch(cls, query: Mapping[str, str], cursor: Mapping[str, str]) -> Self:
+        """The page at a cursor, without one the first."""
+        content = await transport.default.call("GET", cls.path, query={**query, **cursor})
+        answer: _Answer[T] = msgspec.json.decode(content, type=_Answer[cls.item])  # type: ignore[name-defined]
+        return cls(answer.data, query, answer.pagination.next, answer.pagination.previous)
 
     @property
     def has_next_page(self) -> bool:
@@ -35,13 +50,31 @@ class AsyncRunPage:
     def has_previous_page(self) -> bool:
         return self.before is not None
 
-    async def next_page(self) -> "AsyncRunPage | None":
+    async def next_page(self) -> Self | None:
         """None behind the last page."""
-        return None if self.after is None else await _fetch(self.query, {"page[after]": self.after})
+        return None if self.after is None else await self.fetch(self.query, {"page[after]": self.after})
 
-    async def previous_page(self) -> "AsyncRunPage | None":
+    async def previous_page(self) -> Self | None:
         """None before the first page."""
-        return None if self.before is None else await _fetch(self.query, {"page[before]": self.before})
+        return None if self.before is None else await self.fetch(self.query, {"page[before]": self.before})
+
+
+class AsyncRunPage(AsyncPage[Run]):
+    path = "/api/v1/runs"
+    item = Run
+
+    @property
+    def runs(self) -> tuple[Run, ...]:
+        return self.items
+
+
+class AsyncTokenPage(AsyncPage[TokenState]):
+    path = "/api/v1/waitpoints/tokens"
+    item = TokenState
+
+    @property
+    def tokens(self) -> tuple[TokenState, ...]:
+        return self.items
 
 
 class AsyncRunList:
@@ -51,40 +84,66 @@ class AsyncRunList:
         self._query = query
 
     async def page(self) -> AsyncRunPage:
-        return await _fetch(self._query, {})
+        return await AsyncRunPage.fetch(self._query, {})
 
     async def __aiter__(self) -> AsyncIterator[Run]:
-        page: AsyncRunPage | None = await self.page()
-        while page is not None:
-            for run in page.runs:
-                yield run
-            page = await page.next_page()
+        async for run in _from(await self.page()):
+            yield run
 
 
-async def _fetch(query: Mapping[str, str], cursor: Mapping[str, str]) -> AsyncRunPage:
-    content = await transport.default.call("GET", "/api/v1/runs", query={**query, **cursor})
-    answer = msgspec.json.decode(content, type=_Answer)
-    return AsyncRunPage(answer.data, query, answer.pagination.next, answer.pagination.previous)
+class AsyncTokenList:
+    """`async for` goes over all tokens of all pages; `page` asks for the first page."""
+
+    def __init__(self, query: Mapping[str, str]) -> None:
+        self._query = query
+
+    async def page(self) -> AsyncTokenPage:
+        return await AsyncTokenPage.fetch(self._query, {})
+
+    async def __aiter__(self) -> AsyncIterator[TokenState]:
+        async for token in _from(await self.page()):
+            yield token
 
 
-class RunPage:
-    """One page of a list."""
+async def _from(page: AsyncPage[T] | None) -> AsyncIterator[T]:
+    while page is not None:
+        for item in page.items:
+            yield item
+        page = await page.next_page()
 
-    def __init__(self, page: AsyncRunPage) -> None:
+
+P = TypeVar("P", bound=AsyncPage[Any])
+
+
+class _Page(Generic[P]):
+    """One page of a list, for callers that cannot await."""
+
+    def __init__(self, page: P) -> None:
         self._page = page
-        self.runs = page.runs
         self.has_next_page = page.has_next_page
         self.has_previous_page = page.has_previous_page
 
-    def next_page(self) -> "RunPage | None":
+    def next_page(self) -> Self | None:
         """None behind the last page."""
         page = blocking(self._page.next_page)()
-        return None if page is None else RunPage(page)
+        return None if page is None else type(self)(page)
 
-    def previous_page(self) -> "RunPage | None":
+    def previous_page(self) -> Self | None:
         """None before the first page."""
         page = blocking(self._page.previous_page)()
-        return None if page is None else RunPage(page)
+        return None if page is None else type(self)(page)
+
+
+class RunPage(_Page[AsyncRunPage]):
+    @property
+    def runs(self) -> tuple[Run, ...]:
+        return self._page.runs
+
+
+class TokenPage(_Page[AsyncTokenPage]):
+    @property
+    def tokens(self) -> tuple[TokenState, ...]:
+        return self._page.tokens
 
 
 class RunList:
@@ -100,4 +159,20 @@ class RunList:
         page: RunPage | None = self.page()
         while page is not None:
             yield from page.runs
+            page = page.next_page()
+
+
+class TokenList:
+    """Iteration goes over all tokens of all pages; `page` asks for the first page."""
+
+    def __init__(self, tokens: AsyncTokenList) -> None:
+        self._list = tokens
+
+    def page(self) -> TokenPage:
+        return TokenPage(blocking(self._list.page)())
+
+    def __iter__(self) -> Iterator[TokenState]:
+        page: TokenPage | None = self.page()
+        while page is not None:
+            yield from page.tokens
             page = page.next_page()

@@ -45,7 +45,7 @@ def texts(column: Sequence[str | None]) -> Texts:
     return Texts(_array(_TEXT, len(column), _parts(item if item is None else item.encode() for item in column)))
 
 
-def blobs(column: Sequence[bytes]) -> Blobs:
+def blobs(column: Sequence[bytes | None]) -> Blobs:
     """A column of bytes."""
     return Blobs(_array(_BYTEA, len(column), _parts(column)))
 

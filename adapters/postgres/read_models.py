@@ -4,6 +4,7 @@ from collections.abc import Collection, Generator, Sequence
 from contextlib import contextmanager
 from typing import LiteralString
 
+from adapters.postgres import read_models_waitpoints
 from adapters.postgres.database import SCHEMA, plain
 from adapters.postgres.line import ANSWER_SECONDS
 from adapters.postgres.read_models_list import page
@@ -31,6 +32,7 @@ from projections.filters import RunFilter
 from projections.known import Known
 from projections.queues import QueueRow, add_up
 from projections.run_list import RunRow
+from projections.waitpoints import WaitpointFilter, WaitpointRow
 
 RUN: LiteralString = """
 select id, environment, task, queue, status, version, batch, is_test, created_at, finished_at, detail
@@ -121,6 +123,21 @@ class PostgresReadModels:
         `after` is the last run of the page before, `before` the first one of the page behind.
         """
         return page(self._store, environment, wanted, limit, after, before)
+
+    def list_waitpoints(
+        self,
+        environment: str,
+        wanted: WaitpointFilter,
+        limit: int,
+        *,
+        after: str | None = None,
+        before: str | None = None,
+    ) -> tuple[list[WaitpointRow], bool]:
+        """A page of at most `limit` tokens, newest first, and whether there are more beyond it.
+
+        `after` is the last token of the page before, `before` the first one of the page behind.
+        """
+        return read_models_waitpoints.page(self._store, environment, wanted, limit, after, before)
 
     def attempts_of(self, runs: Collection[str]) -> dict[str, list[AttemptRow]]:
         """The attempts of each of these runs, in order."""

@@ -49,6 +49,25 @@ TABLES: tuple[LiteralString, ...] = (
         detail text not null
     ) with (fillfactor = 70)
     """,
+    """
+    create table waitpoint_rows (
+        id text collate "C" primary key,
+        environment text collate "C" not null,
+        status text collate "C" not null,
+        key_digest bytea,
+        created_at bigint not null,
+        detail text not null
+    ) with (fillfactor = 85)
+    """,
+    """
+    create table waitpoint_tag_rows (
+        environment text collate "C" not null,
+        tag bytea not null,
+        status text collate "C" not null,
+        waitpoint text collate "C" not null,
+        primary key (environment, tag, status, waitpoint)
+    )
+    """,
     # Without statistics the planner takes each of these for selective. So a list is read from the index of its part
     # whatever most runs are like: when nearly all are COMPLETED, it would else look for the few FAILED ones among all.
     """
@@ -60,10 +79,23 @@ TABLES: tuple[LiteralString, ...] = (
         alter column batch set statistics 0
     """,
     "alter table tag_rows alter column environment set statistics 0, alter column tag set statistics 0",
+    """
+    alter table waitpoint_rows
+        alter column environment set statistics 0,
+        alter column status set statistics 0,
+        alter column key_digest set statistics 0
+    """,
+    """
+    alter table waitpoint_tag_rows
+        alter column environment set statistics 0,
+        alter column tag set statistics 0,
+        alter column status set statistics 0
+    """,
 )
 
 # Each index costs every run, so there are as few as lists can do with: one per task and status also finds the runs of
 # a status, task by task; most runs are in the queue of their task, have no batch, and are finished soon.
+# Tokens have three statuses, so that the newest of all are those of each.
 # Their names are left to the database: those of the tables that are read are still in use while others are made.
 INDEXES: tuple[LiteralString, ...] = (
     "create index on run_rows (environment, id)",
@@ -71,6 +103,8 @@ INDEXES: tuple[LiteralString, ...] = (
     "create index on run_rows (environment, queue, id) where queue <> 'task/' || task",
     "create index on run_rows (batch, id) where batch is not null",
     "create index on run_rows (environment, queue, status) where finished_at is null",
+    "create index on waitpoint_rows (environment, status, id)",
+    "create index on waitpoint_rows (environment, key_digest, id) where key_digest is not null",
 )
 
 # The library's tracking table, with the rolling hash of the ledger at that event and the shape of the rows.

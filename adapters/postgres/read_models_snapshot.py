@@ -10,7 +10,7 @@ from psycopg.rows import DictRow, tuple_row
 
 from adapters.postgres.database import plain
 from adapters.postgres.read_models_store import READ_TRACKED, head_and_shape
-from adapters.read_models_entries import attempt_entry, run_entry, state_entry
+from adapters.read_models_entries import attempt_entry, run_entry, state_entry, waitpoint_entry, waitpoint_tag_entry
 from adapters.read_models_tables import LEDGER
 from projections.fold import TagRow
 from projections.ports import Entry
@@ -25,11 +25,19 @@ select tag_rows.environment, tag, run, detail from tag_rows left join run_rows o
 order by tag_rows.environment, tag, run
 """
 STATES: LiteralString = "select stream, position, detail from state_rows order by stream"
+WAITPOINTS: LiteralString = """
+select id, environment, status, key_digest, created_at, detail from waitpoint_rows order by id
+"""
+WAITPOINT_TAGS: LiteralString = """
+select tagged.environment, tag, tagged.status, waitpoint, detail
+from waitpoint_tag_rows as tagged left join waitpoint_rows on id = waitpoint
+order by tagged.environment, tag, tagged.status, waitpoint
+"""
 ROWS_AT_A_TIME = 2_000
 
 
 class _Detail(Struct):
-    """What is needed of a run's row to say when its tags last changed."""
+    """What is needed of the row of a run or a token to say when its tags last changed."""
 
     position: int
 
@@ -46,6 +54,8 @@ class PostgresSnapshot:
             "attempts": lambda: self._entries(ATTEMPTS, attempt_entry),
             "tags": lambda: self._entries(TAGS, _tag_entry),
             "checkpoint": lambda: self._entries(STATES, state_entry),
+            "waitpoints": lambda: self._entries(WAITPOINTS, waitpoint_entry),
+            "waitpoint tags": lambda: self._entries(WAITPOINT_TAGS, _waitpoint_tag_entry),
         }
         self._names = count()
 
@@ -58,8 +68,16 @@ class PostgresSnapshot:
 
 
 def _tag_entry(environment: str, tag: bytes, run: str, detail: str | None) -> Entry:
-    name = tag.decode(errors="backslashreplace")  # someone may have put other bytes there
+    name = _name_of(tag)
     return Entry((environment, name, run), _position(detail), TagRow(environment, name, run))
+
+
+def _waitpoint_tag_entry(environment: str, tag: bytes, status: str, waitpoint: str, detail: str | None) -> Entry:
+    return waitpoint_tag_entry(environment, _name_of(tag), status, waitpoint, _position(detail))
+
+
+def _name_of(tag: bytes) -> str:
+    return tag.decode(errors="backslashreplace")  # someone may have put other bytes there
 
 
 def _position(detail: Any) -> int:

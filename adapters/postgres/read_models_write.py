@@ -10,11 +10,13 @@ from adapters.postgres.arrays import Array, bigints, blobs, bools, texts
 from adapters.postgres.database import plain
 from adapters.read_models_rows import of_attempt, of_run, of_state, to_attempt, to_run, to_state
 from adapters.read_models_tables import At
+from adapters.read_models_waitpoints import of_waitpoint, of_waitpoint_tag, to_waitpoint
 from domain.errors import LedgerCorrupt
 from domain.events import Recorded
 from projections.attempts import OPEN
 from projections.fold import Changes, Loaded, Touched, fold, histories_of, touched
 from projections.known import Known
+from projections.waitpoints import WaitpointTagRow
 
 LOAD_RUNS: LiteralString = """
 select id, environment, task, queue, status, version, batch, is_test, created_at, finished_at, detail
@@ -27,6 +29,9 @@ select last.detail from run_rows cross join lateral (
 where id = any(%b) and status = any(%b)
 """
 LOAD_STATES: LiteralString = "select stream, detail from state_rows where stream = any(%b)"
+LOAD_WAITPOINTS: LiteralString = """
+select id, environment, status, key_digest, created_at, detail from waitpoint_rows where id = any(%b)
+"""
 
 # Each statement stores all rows of a batch, given as one array for each column.
 ADD_RUNS: LiteralString = """
@@ -62,12 +67,30 @@ STORE_STATES: LiteralString = """
 insert into state_rows (stream, position, detail) select * from unnest(%b::text[], %b::bigint[], %b::text[])
 on conflict (stream) do update set position = excluded.position, detail = excluded.detail
 """
+STORE_WAITPOINTS: LiteralString = """
+insert into waitpoint_rows (id, environment, status, key_digest, created_at, detail)
+select * from unnest(%b::text[], %b::text[], %b::text[], %b::bytea[], %b::bigint[], %b::text[])
+on conflict (id) do update set status = excluded.status, detail = excluded.detail
+"""
+STORE_WAITPOINT_TAGS: LiteralString = """
+insert into waitpoint_tag_rows (environment, tag, status, waitpoint)
+select * from unnest(%b::text[], %b::bytea[], %b::text[], %b::text[])
+on conflict do nothing
+"""
+DROP_WAITPOINT_TAGS: LiteralString = """
+delete from waitpoint_tag_rows as tagged
+using unnest(%b::text[], %b::bytea[], %b::text[], %b::text[]) as old (environment, tag, status, waitpoint)
+where tagged.environment = old.environment and tagged.tag = old.tag and tagged.status = old.status
+and tagged.waitpoint = old.waitpoint
+"""
 Column: TypeAlias = Callable[[Sequence[Any]], Array]
 RUN: Sequence[Column] = (*(texts,) * 7, bools, bigints, bigints, texts)
 CHANGE: Sequence[Column] = (texts, texts, texts, bigints, texts)
 MOVE: Sequence[Column] = (texts, texts)
 ROW: Sequence[Column] = (texts, bigints, texts)
 TAG: Sequence[Column] = (texts, blobs, texts)
+WAITPOINT: Sequence[Column] = (texts, texts, texts, blobs, bigints, texts)
+WAITPOINT_TAG: Sequence[Column] = (texts, blobs, texts, texts)
 DROP_STATES: LiteralString = "delete from state_rows where stream = any(%b)"
 
 
@@ -103,6 +126,9 @@ def store(cursor: Cursor[TupleRow], changes: Changes, at: At) -> None:
         _store(cursor, at(STORE_STATES), ROW, map(of_state, changes.states))
         if changes.gone:
             cursor.execute(at(DROP_STATES), (texts(changes.gone),))
+        _store(cursor, at(STORE_WAITPOINTS), WAITPOINT, map(of_waitpoint, changes.waitpoints))
+        _store(cursor, at(STORE_WAITPOINT_TAGS), WAITPOINT_TAG, sorted(map(_tag_of, changes.waitpoint_tags)))
+        _store(cursor, at(DROP_WAITPOINT_TAGS), WAITPOINT_TAG, map(_tag_of, changes.waitpoint_untagged))
 
 
 def _store(
@@ -113,6 +139,11 @@ def _store(
         cursor.execute(statement, [kind(column) for kind, column in zip(kinds, columns, strict=True)])
 
 
+def _tag_of(row: WaitpointTagRow) -> tuple[str, bytes, str, str]:
+    environment, tag, status, waitpoint = of_waitpoint_tag(row)
+    return environment, tag.encode(), status, waitpoint
+
+
 def _changed(changes: Changes) -> Iterable[tuple[object, ...]]:
     for row in changes.changed:
         columns = of_run(row)
@@ -120,7 +151,10 @@ def _changed(changes: Changes) -> Iterable[tuple[object, ...]]:
 
 
 def _load(cursor: Cursor[TupleRow], missing: Touched, at: At, loaded: Loaded) -> None:
-    runs, states = missing
+    runs, states, waitpoints = missing
+    if waitpoints:
+        tokens = map(to_waitpoint, cursor.execute(at(LOAD_WAITPOINTS), (waitpoints,)).fetchall())
+        loaded.waitpoints |= {token.id: token for token in tokens}
     if not runs and not states:
         return
     # All are asked for before the first is answered, each with a cursor of its own.

@@ -9,6 +9,7 @@ from msgspec import json
 from adapters.read_models_rows import to_attempt, to_state
 from adapters.read_models_steps import unfollowed
 from adapters.read_models_tables import LEDGER, current
+from adapters.sqlite import read_models_waitpoints
 from adapters.sqlite.read_models_list import page, runs_by_id
 from adapters.sqlite.read_models_rebuild import SqliteRebuild
 from adapters.sqlite.read_models_snapshot import SqliteSnapshot
@@ -23,6 +24,7 @@ from projections.filters import RunFilter
 from projections.known import Known
 from projections.queues import QueueRow, add_up
 from projections.run_list import RunRow
+from projections.waitpoints import WaitpointFilter, WaitpointRow
 
 MEMORY = ":memory:"
 ATTEMPTS = "select detail from attempt_rows where run in (select value from json_each(?)) order by run, number"
@@ -98,6 +100,22 @@ class SqliteReadModels:
         """
         with self._store.reading() as cursor:
             return page(cursor, environment, wanted, limit, after, before)
+
+    def list_waitpoints(
+        self,
+        environment: str,
+        wanted: WaitpointFilter,
+        limit: int,
+        *,
+        after: str | None = None,
+        before: str | None = None,
+    ) -> tuple[list[WaitpointRow], bool]:
+        """A page of at most `limit` tokens, newest first, and whether there are more beyond it.
+
+        `after` is the last token of the page before, `before` the first one of the page behind.
+        """
+        with self._store.reading() as cursor:
+            return read_models_waitpoints.page(cursor, environment, wanted, limit, after, before)
 
     def attempts_of(self, runs: Collection[str]) -> dict[str, list[AttemptRow]]:
         """The attempts of each of these runs, in order."""

@@ -44,10 +44,30 @@ TABLES: tuple[LiteralString, ...] = (
         detail text not null
     ) without rowid
     """,
+    """
+    create table if not exists waitpoint_rows (
+        id text primary key,
+        environment text not null,
+        status text not null,
+        key_digest blob,
+        created_at integer not null,
+        detail text not null
+    )
+    """,
+    """
+    create table if not exists waitpoint_tag_rows (
+        environment text not null,
+        tag text not null,
+        status text not null,
+        waitpoint text not null,
+        primary key (environment, tag, status, waitpoint)
+    ) without rowid
+    """,
 )
 
 # Each index costs every run, so there are as few as lists can do with: one per task and status also finds the runs of
 # a status, task by task; most runs are in the queue of their task, have no batch, and are finished soon.
+# Tokens have three statuses, so that the newest of all are those of each.
 # An index keeps its name when its table is renamed, so names end with the number of the rebuild that made them.
 INDEXES: tuple[LiteralString, ...] = (
     "create index if not exists runs_newest_{rebuild} on run_rows (environment, id)",
@@ -60,6 +80,11 @@ INDEXES: tuple[LiteralString, ...] = (
     """
     create index if not exists unfinished_runs_{rebuild} on run_rows (environment, queue, status, finished_at)
     where finished_at is null
+    """,
+    "create index if not exists waitpoints_of_status_{rebuild} on waitpoint_rows (environment, status, id)",
+    """
+    create index if not exists waitpoints_of_key_{rebuild} on waitpoint_rows (environment, key_digest, id)
+    where key_digest is not null
     """,
 )
 

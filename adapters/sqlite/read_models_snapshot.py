@@ -3,7 +3,7 @@
 import sqlite3
 from collections.abc import Callable, Iterator
 
-from adapters.read_models_entries import attempt_entry, run_entry, state_entry
+from adapters.read_models_entries import attempt_entry, run_entry, state_entry, waitpoint_entry, waitpoint_tag_entry
 from adapters.sqlite.read_models_store import tracked
 from projections.fold import TagRow
 from projections.ports import Entry
@@ -19,6 +19,12 @@ select environment, tag, run, coalesce((
 ), 0) from tag_rows order by environment, tag, run
 """
 STATES = "select stream, position, detail from state_rows order by stream"
+WAITPOINTS = "select id, environment, status, key_digest, created_at, detail from waitpoint_rows order by id"
+WAITPOINT_TAGS = """
+select environment, tag, status, waitpoint, coalesce((
+    select json_extract(detail, '$.position') from waitpoint_rows where id = waitpoint and json_valid(detail)
+), 0) from waitpoint_tag_rows order by environment, tag, status, waitpoint
+"""
 
 
 class SqliteSnapshot:
@@ -32,6 +38,8 @@ class SqliteSnapshot:
             "attempts": lambda: self._entries(ATTEMPTS, attempt_entry),
             "tags": lambda: self._entries(TAGS, _tag_entry),
             "checkpoint": lambda: self._entries(STATES, state_entry),
+            "waitpoints": lambda: self._entries(WAITPOINTS, waitpoint_entry),
+            "waitpoint tags": lambda: self._entries(WAITPOINT_TAGS, waitpoint_tag_entry),
         }
 
     def _entries(self, statement: str, entry_of: Callable[..., Entry]) -> Iterator[Entry]:

@@ -8,6 +8,7 @@ from msgspec import json
 
 from adapters.read_models_rows import of_attempt, of_run, of_state, to_attempt, to_run, to_state
 from adapters.read_models_tables import At
+from adapters.read_models_waitpoints import of_waitpoint, of_waitpoint_tag, to_waitpoint
 from domain.errors import LedgerCorrupt
 from domain.events import Recorded
 from projections.attempts import OPEN
@@ -24,6 +25,10 @@ select detail from attempt_rows where (run, number) in (
 )
 """
 LOAD_STATES = "select stream, detail from state_rows where stream in (select value from json_each(?))"
+LOAD_WAITPOINTS = """
+select id, environment, status, key_digest, created_at, detail
+from waitpoint_rows where id in (select value from json_each(?))
+"""
 
 ADD_RUN = """
 insert into run_rows (id, environment, task, queue, status, version, batch, is_test, created_at, finished_at, detail)
@@ -43,6 +48,16 @@ insert into state_rows (stream, position, detail) values (?, ?, ?)
 on conflict (stream) do update set position = excluded.position, detail = excluded.detail
 """
 DROP_STATE = "delete from state_rows where stream = ?"
+STORE_WAITPOINT = """
+insert into waitpoint_rows (id, environment, status, key_digest, created_at, detail) values (?, ?, ?, ?, ?, ?)
+on conflict (id) do update set status = excluded.status, detail = excluded.detail
+"""
+STORE_WAITPOINT_TAG = (
+    "insert or ignore into waitpoint_tag_rows (environment, tag, status, waitpoint) values (?, ?, ?, ?)"
+)
+DROP_WAITPOINT_TAG = """
+delete from waitpoint_tag_rows where environment = ? and tag = ? and status = ? and waitpoint = ?
+"""
 
 
 class Follow(NamedTuple):
@@ -74,6 +89,9 @@ def store(cursor: sqlite3.Cursor, changes: Changes, at: At) -> None:
     cursor.executemany(at(DROP_TAG), [(row.environment, row.tag, row.run) for row in changes.untagged])
     cursor.executemany(at(STORE_STATE), map(of_state, changes.states))
     cursor.executemany(at(DROP_STATE), [(stream,) for stream in changes.gone])
+    cursor.executemany(at(STORE_WAITPOINT), map(of_waitpoint, changes.waitpoints))
+    cursor.executemany(at(STORE_WAITPOINT_TAG), sorted(map(of_waitpoint_tag, changes.waitpoint_tags)))
+    cursor.executemany(at(DROP_WAITPOINT_TAG), map(of_waitpoint_tag, changes.waitpoint_untagged))
 
 
 def _changed(changes: Changes) -> Iterable[tuple[object, ...]]:
@@ -83,7 +101,7 @@ def _changed(changes: Changes) -> Iterable[tuple[object, ...]]:
 
 
 def _load(cursor: sqlite3.Cursor, missing: Touched, at: At, loaded: Loaded) -> None:
-    runs, states = missing
+    runs, states, waitpoints = missing
     if runs:
         rows = list(map(to_run, cursor.execute(at(LOAD_RUNS), (_list(runs),))))
         loaded.runs |= {row.id: row for row in rows}
@@ -94,6 +112,9 @@ def _load(cursor: sqlite3.Cursor, missing: Touched, at: At, loaded: Loaded) -> N
     if states:
         found = cursor.execute(at(LOAD_STATES), (_list(states),))
         loaded.states |= {stream: to_state(stream, detail) for stream, detail in found}
+    if waitpoints:
+        tokens = map(to_waitpoint, cursor.execute(at(LOAD_WAITPOINTS), (_list(waitpoints),)))
+        loaded.waitpoints |= {token.id: token for token in tokens}
 
 
 def _list(values: object) -> str:

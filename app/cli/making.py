@@ -41,7 +41,7 @@ def trigger(
     check_durations(delay=delay, ttl=ttl)
     handle = runfold.tasks.trigger(
         task,
-        NOTHING if payload is None else _json(payload, "PAYLOAD"),
+        NOTHING if payload is None else json_of(payload, "PAYLOAD"),
         tags=tag,
         delay=delay,
         ttl=ttl,
@@ -71,7 +71,7 @@ def replay(
     check_durations(delay=delay, ttl=ttl)
     handle = runfold.runs.replay(
         run,
-        NOTHING if payload is None else _json(payload, "--payload"),
+        NOTHING if payload is None else json_of(payload, "--payload"),
         tags=tag,
         delay=delay,
         ttl=ttl,
@@ -95,7 +95,8 @@ def _tell(handle: runfold.RunHandle[Any, Any], made: dict[str, Any], *, wait: bo
         print_text(handle.id)
 
 
-def _json(text: str, what: str) -> Any:
+def json_of(text: str, what: str) -> Any:
+    """JSON from the command line as it is to be sent."""
     try:
         return msgspec.Raw(msgspec.json.format(text.encode(), indent=-1))
     except ValueError as error:

@@ -11,7 +11,19 @@ import typer
 
 import runfold
 from app import logs, settings
-from app.cli import batches, connections, database, deployments, environments, keys, ledger, projections, queues, runs
+from app.cli import (
+    batches,
+    connections,
+    database,
+    deployments,
+    environments,
+    keys,
+    ledger,
+    projections,
+    queues,
+    runs,
+    tokens,
+)
 from app.cli.deploy import deploy
 from app.cli.dev import dev
 from app.cli.explain import explain
@@ -32,6 +44,7 @@ cli.command(context_settings={"ignore_unknown_options": True, "help_option_names
 cli.add_typer(runs.cli, name="runs")
 cli.command()(explain)
 cli.add_typer(batches.cli, name="batches")
+cli.add_typer(tokens.cli, name="tokens")
 cli.add_typer(queues.cli, name="queues")
 cli.add_typer(deployments.cli, name="deployments")
 cli.add_typer(connections.cli, name="connections")

@@ -25,13 +25,27 @@ from app.web import (
     queues,
     registering,
     runs,
+    tokens,
     triggering,
     worker,
 )
 from app.web.caller import caller_of, service_of
 
 ROOMS = (
-    *(health, metrics, triggering, runs, annotating, batches, bulk, queues, deployments, connections, environments),
+    *(
+        health,
+        metrics,
+        triggering,
+        runs,
+        annotating,
+        batches,
+        bulk,
+        tokens,
+        queues,
+        deployments,
+        connections,
+        environments,
+    ),
     *(ledger, registering, worker),
 )
 """The modules of routes, in the order in which the document shows them."""
@@ -45,10 +59,13 @@ HOT: dict[str, Endpoint] = {
 """What is called for every run: FastAPI's way to these takes longer than all that is done there."""
 
 
-def create_application(reader_now: Callable[[], Reader], admin_key: str | None = None) -> FastAPI:
+def create_application(
+    reader_now: Callable[[], Reader], admin_key: str | None = None, public_url: str | None = None
+) -> FastAPI:
     """All routes, answered by what `reader_now` gives: an engine, or a standby, which can only be read.
 
-    `admin_key` opens all environments to whoever makes them and their keys; without one nobody does.
+    `admin_key` opens all environments to whoever makes them and their keys; without one nobody does. `public_url` is
+    where others find the API, without one where the client of a request did.
     """
     application = FastAPI(
         title="Runfold",
@@ -60,6 +77,7 @@ def create_application(reader_now: Callable[[], Reader], admin_key: str | None =
     )
     application.state.reader_now = reader_now
     application.state.admin_sha256 = digest_of(admin_key) if admin_key else None
+    application.state.public_url = public_url
     application.state.metrics = Metrics()
     errors.install(application)
     # They come first and are the same functions; those that FastAPI has of them stay for the document of the API.

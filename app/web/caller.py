@@ -16,6 +16,8 @@ from domain.events import Recorded
 from domain.vocabulary import FULL, V4, Vocabulary, vocabulary_called
 
 V4_API = "2025-07-16"
+FORWARDED = "x-runfold-forwarded"
+"""Says that a node sent the request on, and where the client had found that node."""
 
 
 class Caller(NamedTuple):
@@ -118,6 +120,15 @@ def origin_of(service: Service, caller: Caller) -> dict[str, Any]:
     """What every command of a request says of where it comes from."""
     at = service.clock.now().wall
     return {"environment": caller.environment.id, "actor": caller.actor, "cause": caller.cause, "at": at}
+
+
+def public_url_of(request: Request) -> str:
+    """Where others find this API: as set, or where the client found it, also if another node sent the request on."""
+    public_url: str | None = request.app.state.public_url
+    found_at = public_url or request.headers.get(FORWARDED, "")
+    if not found_at.startswith(("http://", "https://")):
+        found_at = str(request.base_url)
+    return found_at.rstrip("/")
 
 
 async def read_body(request: Request, max_bytes: int) -> bytes:

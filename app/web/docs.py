@@ -14,6 +14,8 @@ _NAMES: dict[str, type[Any]] = {
     "CreateBatchRequest": bodies.CreateBatchBody,
     "BatchItem": bodies.BatchItem,
     "BulkRequest": bodies.BulkBody,
+    "CreateTokenRequest": bodies.CreateTokenBody,
+    "CompleteTokenRequest": bodies.CompleteTokenBody,
     "ReplayRequest": bodies.ReplayBody,
     "RescheduleRequest": bodies.RescheduleBody,
     "ResetKeyRequest": bodies.ResetKeyBody,
@@ -29,8 +31,10 @@ _NAMES: dict[str, type[Any]] = {
     "TurnRequest": bodies.TurnBody,
 }
 
-OPEN_PATHS = frozenset({"/livez", "/readyz", "/metrics"})
-"""Whoever asks how an engine is need not have a key."""
+TOKENS_PATH = "/api/v1/waitpoints/tokens"
+CALLBACK_PATH = f"{TOKENS_PATH}/{{token}}/callback/{{secret}}"
+OPEN_PATHS = frozenset({"/livez", "/readyz", "/metrics", CALLBACK_PATH})
+"""Whoever asks how an engine is need not have a key, and the URL of a callback is one itself."""
 _ERROR = {
     "type": "object",
     "required": ["error", "type", "title", "status", "detail"],
@@ -48,6 +52,9 @@ _ERROR = {
 def body_of(name: str, *, required: bool = True) -> dict[str, Any]:
     """The request body of a route, described by the very struct that reads it."""
     return {"requestBody": {"required": required, "content": _json_of(_NAMES[name].__name__)}}
+
+
+ANY_BODY: dict[str, Any] = {"requestBody": {"required": False, "content": {"application/json": {"schema": {}}}}}
 
 
 def lines_of(name: str) -> dict[str, Any]:
@@ -103,6 +110,10 @@ _PAGE = [
     _parameter("page[after]", "The `next` cursor of a page."),
     _parameter("page[before]", "The `previous` cursor of a page; it wins over page[after]."),
 ]
+_DATES = [
+    _parameter("filter[createdAt][from]", "Milliseconds since 1970, or an ISO 8601 date."),
+    _parameter("filter[createdAt][to]", "Milliseconds since 1970, or an ISO 8601 date."),
+]
 LIST_PARAMETERS = {
     "parameters": [
         *VOCABULARY_PARAMETER["parameters"],
@@ -113,9 +124,18 @@ LIST_PARAMETERS = {
         _parameter("filter[queue]", "Queues, joined by commas; a task's own queue is `task/` and its id."),
         _parameter("filter[batch]", "The id of a batch."),
         _parameter("filter[isTest]", "true or false."),
-        _parameter("filter[createdAt][from]", "Milliseconds since 1970, or an ISO 8601 date."),
-        _parameter("filter[createdAt][to]", "Milliseconds since 1970, or an ISO 8601 date."),
+        *_DATES,
         _parameter("filter[createdAt][period]", "A duration such as 1h: runs created within it."),
+        *_PAGE,
+    ]
+}
+TOKEN_LIST_PARAMETERS = {
+    "parameters": [
+        _parameter("filter[status]", "Statuses, joined by commas: WAITING, COMPLETED, TIMED_OUT."),
+        _parameter("filter[idempotencyKey]", "The idempotency key that a token was made with."),
+        _parameter("filter[tags]", "Tags, joined by commas: tokens with any of them."),
+        *_DATES,
+        _parameter("filter[createdAt][period]", "A duration such as 1h: tokens created within it."),
         *_PAGE,
     ]
 }

@@ -27,6 +27,10 @@ class Forbidden(errors.Refused):
     """The key is valid, and does not open this."""
 
 
+class LengthRequired(errors.Refused):
+    """The request does not say how long its body is."""
+
+
 class WrongMediaType(errors.Refused):
     """The body is not of the media type that the route takes."""
 
@@ -39,6 +43,7 @@ STATUS: dict[type[errors.RunfoldError], int] = {
     errors.NotFound: 404,
     errors.QueueNotFound: 404,
     errors.UnknownVersion: 404,
+    LengthRequired: 411,
     errors.TooLarge: 413,
     WrongMediaType: 415,
     errors.InvalidInput: 422,
@@ -58,6 +63,7 @@ TITLES = {
     403: "Forbidden",
     404: "Not found",
     405: "Method not allowed",
+    411: "Length required",
     413: "Request body too large",
     415: "Unsupported media type",
     422: "Unprocessable",

@@ -10,7 +10,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.node import Node
-from app.web.caller import read_body
+from app.web.caller import FORWARDED, read_body
 from app.web.errors import answer
 from app.web.worker import TURN_MAX_BYTES
 from domain.errors import TooLarge
@@ -20,8 +20,8 @@ log = structlog.get_logger(__name__)
 READS = frozenset({"GET", "HEAD", "OPTIONS"})
 ASKS_WRITER = re.compile(r"/api/v1/(queues|concurrency)(/.*)?|/api/v1/runs/[^/]+/explain")
 """What only the writer can tell, too."""
-FORWARDED = b"x-runfold-forwarded"
-"""Says that a node sent the request on: it goes no further, or two nodes could send it to and fro."""
+IS_FORWARDED = FORWARDED.encode()
+"""What a node sent on goes no further, or two nodes could send it to and fro."""
 # Headers that speak of one connection, not of the request or the answer.
 HOP_BY_HOP = frozenset(
     {b"connection", b"keep-alive", b"transfer-encoding", b"te", b"trailer", b"upgrade", b"proxy-connection", b"host"}
@@ -62,7 +62,7 @@ class Forwarding:
             await self._application(scope, receive, send)
             return
         writer = self._node.writer
-        if writer is None or any(name == FORWARDED for name, _ in scope["headers"]):
+        if writer is None or any(name == IS_FORWARDED for name, _ in scope["headers"]):
             await answer(503, "No node writes at present: ask again in a moment.")(scope, receive, send)
             return
         try:
@@ -79,7 +79,7 @@ class Forwarding:
         request = self._client.build_request(
             scope["method"],
             f"{writer}{scope['raw_path'].decode('ascii')}{query}",
-            headers=[*_kept(scope["headers"]), (FORWARDED, b"1")],
+            headers=[*_kept(scope["headers"]), (IS_FORWARDED, str(Request(scope).base_url).encode())],
             content=body,
         )
         asking = asyncio.create_task(self._client.send(request))

@@ -1,9 +1,11 @@
-"""The query of a list of runs: filters, page, cursors."""
+"""The query of a list: filters, page, cursors."""
 
 import base64
 import binascii
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any, Generic, NamedTuple, TypeVar
+
+from starlette.datastructures import QueryParams
 
 from app.web.errors import Malformed
 from domain import durations
@@ -12,31 +14,44 @@ from domain.status import Status
 from domain.vocabulary import Vocabulary
 from projections.filters import RunFilter
 
+F = TypeVar("F")
 PAGE_MAX = 100
 PAGE_DEFAULT = 25
 _FILTERS = frozenset({"status", "taskIdentifier", "version", "tag", "queue", "batch", "isTest"})
-_DATES = frozenset({"filter[createdAt][from]", "filter[createdAt][to]", "filter[createdAt][period]"})
-_PAGES = frozenset({"page[size]", "page[after]", "page[before]"})
-KNOWN = frozenset(f"filter[{name}]" for name in _FILTERS) | _DATES | _PAGES | {"vocabulary"}
+DATES = frozenset({"filter[createdAt][from]", "filter[createdAt][to]", "filter[createdAt][period]"})
+PAGES = frozenset({"page[size]", "page[after]", "page[before]"})
+KNOWN = frozenset(f"filter[{name}]" for name in _FILTERS) | DATES | PAGES | {"vocabulary"}
 """`vocabulary` is read where the caller is: it is no part of the query."""
 
 
-class Query(NamedTuple):
-    """What to list: `after` and `before` are run ids, `before` wins (the official client sends both)."""
+class Query(NamedTuple, Generic[F]):
+    """What to list: `after` and `before` are ids, `before` wins (the official client sends both)."""
 
-    filter: RunFilter
+    filter: F
     size: int
     after: str | None
     before: str | None
 
 
-def query_of(parameters: Mapping[str, str], now: int, vocabulary: Vocabulary) -> Query:
-    """The query of a request. Raises Malformed for a filter, status or page that there is none of."""
+def each_once(parameters: QueryParams) -> QueryParams:
+    """The parameters of a list. Raises Malformed when one is there twice, as one of the two would be passed over."""
+    if len(parameters.multi_items()) != len(parameters):
+        raise Malformed("A parameter is there twice; several values of one filter are joined by commas.")
+    return parameters
+
+
+def refuse_unknown(parameters: Mapping[str, str], known: frozenset[str]) -> None:
+    """Raises Malformed for a parameter that a list does not have."""
     for name in parameters:
-        if name not in KNOWN:
+        if name not in known:
             raise Malformed(
-                f"There is no filter or page parameter {name[:60]!r}; there are {', '.join(sorted(KNOWN))}."
+                f"There is no filter or page parameter {name[:60]!r}; there are {', '.join(sorted(known))}."
             )
+
+
+def query_of(parameters: Mapping[str, str], now: int, vocabulary: Vocabulary) -> Query[RunFilter]:
+    """The query of a request. Raises Malformed for a filter, status or page that there is none of."""
+    refuse_unknown(parameters, KNOWN)
     try:
         return _query(parameters, now, vocabulary)
     except InvalidInput as error:
@@ -48,20 +63,17 @@ def cursor_of(stream: str) -> str:
     return base64.urlsafe_b64encode(stream.encode()).decode().rstrip("=")
 
 
-def _query(parameters: Mapping[str, str], now: int, vocabulary: Vocabulary) -> Query:
+def _query(parameters: Mapping[str, str], now: int, vocabulary: Vocabulary) -> Query[RunFilter]:
     statuses: set[Status] = set()
-    for name in _many(parameters, "status"):
+    for name in many(parameters, "status"):
         statuses |= vocabulary.named(name)
-    created_from, created_to = (_date(parameters, name) for name in ("from", "to"))
-    period = parameters.get("filter[createdAt][period]")
-    if period is not None:
-        created_from = max(created_from or 0, now - durations.parse_duration(period))
+    created_from, created_to = created_between(parameters, now)
     run_filter = RunFilter(
         statuses=tuple(sorted(statuses)),
-        tasks=tuple(_many(parameters, "taskIdentifier")),
-        versions=tuple(_many(parameters, "version")),
-        tags=tuple(_many(parameters, "tag")),
-        queues=tuple(_many(parameters, "queue")),
+        tasks=tuple(many(parameters, "taskIdentifier")),
+        versions=tuple(many(parameters, "version")),
+        tags=tuple(many(parameters, "tag")),
+        queues=tuple(many(parameters, "queue")),
         batch=parameters.get("filter[batch]") or None,
         is_test=_bool(parameters, "filter[isTest]"),
         created_from=created_from,
@@ -100,7 +112,17 @@ def _text_of(name: str, value: Any) -> str:
             raise Malformed(f"The filter {name[:60]!r} has a string or a list of strings.")
 
 
-def _many(parameters: Mapping[str, str], name: str) -> list[str]:
+def created_between(parameters: Mapping[str, str], now: int) -> tuple[int | None, int | None]:
+    """The first and the last moment at which what is listed may have been created. Raises InvalidInput."""
+    created_from, created_to = (_date(parameters, name) for name in ("from", "to"))
+    period = parameters.get("filter[createdAt][period]")
+    if period is not None:
+        created_from = max(created_from or 0, now - durations.parse_duration(period))
+    return created_from, created_to
+
+
+def many(parameters: Mapping[str, str], name: str) -> list[str]:
+    """The values of a filter, which commas separate."""
     return [value for value in parameters.get(f"filter[{name}]", "").split(",") if value]
 
 

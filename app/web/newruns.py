@@ -92,14 +92,14 @@ def stored(value: Raw, key: str, max_bytes: int, what: str) -> tuple[Raw, BlobRe
     return NOTHING, BlobRef(key, hashlib.sha256(text).hexdigest(), len(text)), {key: text}
 
 
-def tags_of(tags: str | list[str]) -> tuple[str, ...]:
+def tags_of(tags: str | list[str], what: str = "run") -> tuple[str, ...]:
     """The tags, each once, in their order. Raises InvalidInput when there are too many or one is too long."""
     given = [tags] if isinstance(tags, str) else tags
     if any(not 0 < len(tag) <= TAG_MAX for tag in given):
         raise InvalidInput(f"A tag has 1 to {TAG_MAX} characters.")
     unique = tuple(dict.fromkeys(given))
     if len(unique) > TAGS_MAX:
-        raise InvalidInput(f"A run has at most {TAGS_MAX} tags; these are {len(unique)}.")
+        raise InvalidInput(f"A {what} has at most {TAGS_MAX} tags; these are {len(unique)}.")
     return unique
 
 

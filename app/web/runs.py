@@ -14,7 +14,8 @@ from app.web import bodies, shapes
 from app.web.caller import Caller, CallerDep, ReaderDep, ServiceDep, history_of, origin_of, read_body
 from app.web.docs import LIST_PARAMETERS, VOCABULARY_PARAMETER, body_of
 from app.web.errors import Malformed
-from app.web.listing import cursor_of, query_of
+from app.web.listing import each_once, query_of
+from app.web.paging import page_of
 from app.web.triggering import json
 from domain import commands, durations, keys
 from domain.errors import InvalidInput, NotFound
@@ -26,8 +27,6 @@ from projections.attempts import AttemptRow
 from projections.run_list import RunRow
 
 router = APIRouter(tags=["runs"])
-LIST_WAIT_SECONDS = 1.0
-LAG_HEADER = "x-runfold-lag"
 BODY_MAX_BYTES = 65_536
 
 AsOf = Annotated[
@@ -38,33 +37,15 @@ AsOf = Annotated[
 @router.get("/api/v1/runs", openapi_extra=LIST_PARAMETERS)
 async def list_runs(request: Request, reader: ReaderDep, caller: CallerDep) -> Response:
     """The runs of the environment, newest first, the caller's own writes included."""
-    parameters = request.query_params
-    if len(parameters.multi_items()) != len(parameters):
-        raise Malformed("A parameter is there twice; several values of one filter are joined by commas.")
-    query = query_of(parameters, reader.clock.now().wall, caller.vocabulary)
-    head = await reader.head()
-    position = await reader.followed(head, LIST_WAIT_SECONDS)
-    rows, has_more = await reader.read(
-        lambda: reader.read_models.list_runs(
-            caller.environment.id,
-            query.filter,
-            query.size,
-            after=None if query.before else query.after,
-            before=query.before,
-        )
+    query = query_of(each_once(request.query_params), reader.clock.now().wall, caller.vocabulary)
+    return await page_of(
+        reader,
+        query,
+        lambda after, before: reader.read_models.list_runs(
+            caller.environment.id, query.filter, query.size, after=after, before=before
+        ),
+        lambda row: shapes.run_item(row, caller.environment, caller.vocabulary),
     )
-    # Backwards, there is always a page behind (the one that was left), and `has_more` speaks of what is newer.
-    has_older, has_newer = (bool(rows), has_more) if query.before else (has_more, bool(rows and query.after))
-    pagination: dict[str, str] = {}
-    if has_older:
-        pagination["next"] = cursor_of(rows[-1].id)
-    if has_newer:
-        pagination["previous"] = cursor_of(rows[0].id)
-    data = [shapes.run_item(row, caller.environment, caller.vocabulary) for row in rows]
-    response = json({"data": data, "pagination": pagination})
-    if position < head:
-        response.headers[LAG_HEADER] = str(head - position)
-    return response
 
 
 @router.get("/api/v1/runs/{run}", openapi_extra=VOCABULARY_PARAMETER)

@@ -5,16 +5,20 @@ from typing import Any
 
 import msgspec
 
+from app.web.docs import CALLBACK_PATH
 from domain.durations import iso
 from domain.environment import Environment
-from domain.events import Recorded, RunError
+from domain.events import JSON_TYPE, Recorded, RunError
 from domain.limits import Gate
 from domain.vocabulary import Vocabulary
 from projections.attempts import AttemptRow
 from projections.run_list import RunRow
+from projections.waitpoints import WaitpointRow
 
 TASK_QUEUE = "task/"
 """What the name of a task's own queue begins with."""
+TIMEOUT_CODE = "TRIGGER_WAITPOINT_TIMEOUT"
+"""The word that Trigger.dev's clients know."""
 
 
 def run_item(row: RunRow, environment: Environment, vocabulary: Vocabulary) -> dict[str, Any]:
@@ -98,6 +102,35 @@ def queue_item(stream: str, name: str, gate: Gate, *, running: int, queued: int)
             "overriddenBy": state.overridden_by if state else None,
         },
     }
+
+
+def token_item(row: WaitpointRow, public_url: str) -> dict[str, Any]:
+    """A token in a list."""
+    return {
+        "id": row.id,
+        "url": callback_url(row.id, row.secret, public_url),
+        "status": row.status.value,
+        "tags": list(row.tags),
+        "createdAt": iso(row.created_at),
+        **_present(
+            completedAt=_iso(row.completed_at),
+            timeoutAt=_iso(row.timeout_at),
+            idempotencyKey=row.idempotency_key,
+            idempotencyKeyExpiresAt=_iso(row.key_until) if row.idempotency_key is not None else None,
+        ),
+    }
+
+
+def timed_out_output(row: WaitpointRow) -> dict[str, Any]:
+    """What those who waited for a token that nobody completed in time are given."""
+    message = f"Waitpoint timed out at {iso(row.timeout_at or row.created_at)}"
+    output = msgspec.json.encode({"code": TIMEOUT_CODE, "message": message}).decode()
+    return {"output": output, "outputType": JSON_TYPE, "outputIsError": True}
+
+
+def callback_url(token: str, secret: str, public_url: str) -> str:
+    """What completes a token when somebody posts to it."""
+    return public_url + CALLBACK_PATH.format(token=token, secret=secret)
 
 
 def event_items(history: Iterable[Recorded]) -> list[dict[str, Any]]:

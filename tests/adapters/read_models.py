@@ -14,6 +14,7 @@ import psycopg
 from psycopg import sql
 
 from adapters.postgres.read_models import PostgresReadModels
+from adapters.read_models_tables import TABLE_NAMES
 from adapters.sqlite.ledger import SqliteLedger
 from adapters.sqlite.read_models import MEMORY, SqliteReadModels
 from domain.events import Recorded
@@ -22,6 +23,7 @@ from projections.attempts import AttemptRow
 from projections.fold import StateRow, TagRow
 from projections.ports import ReadModels
 from projections.run_list import RunRow
+from projections.waitpoints import WaitpointRow, WaitpointTagRow
 from tests.adapters.ledgers import closing_all
 from tests.postgres import database_url, schema_of_its_own
 from tests.projections.model import Rows
@@ -75,7 +77,7 @@ def emptied() -> Generator[Opener]:
         read_models = opener()
 
         def empty() -> Tables:
-            for table in ("run_rows", "attempt_rows", "tag_rows", "state_rows"):
+            for table in TABLE_NAMES:
                 tamper(read_models, f"delete from {table}")
             tamper(read_models, "update tracked set notification_id = ?, digest = ?", *START)
             return read_models
@@ -136,6 +138,10 @@ def dump(read_models: ReadModels) -> Rows:
                         rows.tags.add(entry.row)
                     case StateRow(stream=stream):
                         rows.states[stream] = entry.row
+                    case WaitpointRow(id=waitpoint):
+                        rows.waitpoints[waitpoint] = entry.row
+                    case WaitpointTagRow():
+                        rows.waitpoint_tags.add(entry.row)
                     case _:
                         raise AssertionError(f"No projection writes {entry.row}.")
     return rows

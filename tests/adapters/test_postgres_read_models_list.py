@@ -1,4 +1,4 @@
-"""From which indexes PostgreSQL reads the lists of runs."""
+"""From which indexes PostgreSQL reads the lists of runs and of tokens."""
 
 # pyright: reportPrivateUsage=false
 
@@ -12,9 +12,11 @@ import pytest
 
 from adapters.postgres.read_models import UNFINISHED, PostgresReadModels
 from domain.status import Status
+from domain.waitpoint import WaitpointStatus
 from projections.filters import RunFilter
+from projections.waitpoints import WaitpointFilter
 from tests.adapters.read_models import apply, in_postgres, tamper
-from tests.projections.histories import history
+from tests.projections.histories import history, history_of_tokens
 
 
 @pytest.fixture
@@ -79,6 +81,52 @@ def test_each_part_of_a_filter_is_read_from_its_index_and_never_sorted(
     assert len(re.findall("Scan (?!on (pair|unnest))", plan)) == len(read)
     # Only what was found by several parts is put in order.
     assert plan.count("Sort  (") == ("pair" in plan or "unnest" in plan)
+
+
+BY_STATUS = "waitpoint_rows_environment_status_id_idx environment status id id"
+
+
+@pytest.mark.parametrize(
+    ("wanted", "scans"),
+    [
+        (WaitpointFilter(created_from=1), [BY_STATUS]),
+        (WaitpointFilter(statuses=(WaitpointStatus.TIMED_OUT,)), [BY_STATUS]),
+        (
+            WaitpointFilter(idempotency_key="once", statuses=(WaitpointStatus.WAITING,)),
+            ["waitpoint_rows_environment_key_digest_id_idx environment key_digest id id"],
+        ),
+        (
+            WaitpointFilter(tags=("red", "blue"), statuses=(WaitpointStatus.WAITING,)),
+            ["waitpoint_tag_rows_pkey environment tag status waitpoint waitpoint", "waitpoint_rows_pkey id"],
+        ),
+    ],
+)
+@pytest.mark.parametrize("before", [None, "waitpoint_"])
+def test_lists_of_tokens_are_read_from_an_index_and_never_sorted(
+    read_models: PostgresReadModels,
+    monkeypatch: pytest.MonkeyPatch,
+    wanted: WaitpointFilter,
+    scans: list[str],
+    before: str | None,
+) -> None:
+    apply(read_models, history_of_tokens(Random(1), 200))
+    tamper(read_models, "update waitpoint_rows set environment = 'env_a', status = 'COMPLETED'")
+    tamper(read_models, "analyze waitpoint_rows")
+    listed = Mock(side_effect=read_models._store.listed)
+    monkeypatch.setattr(read_models._store, "listed", listed)
+    read_models.list_waitpoints("env_a", wanted, 5, before=before)
+    question: tuple[LiteralString, Mapping[str, object]] = listed.call_args.args
+    statement, parameters = question
+    plan = "\n".join(line for (line,) in read_models._store.listed(f"explain {statement}", parameters))
+
+    read = re.findall(r"Index (?:Only )?Scan (?:Backward )?using (\S+) on .*\n +Index Cond: (.*)", plan)
+    assert [" ".join([index, *re.findall(r"\((\w+) [=<>]", condition)]) for index, condition in read] == [
+        *scans,
+        "waitpoint_rows_pkey id",
+    ]
+    assert len(re.findall("Scan (?!on (wanted|of|unnest))", plan)) == len(read)
+    # Only what was found by several parts is put in order.
+    assert plan.count("Sort  (") == ("wanted" in plan or "unnest" in plan)
 
 
 def test_counts_of_queues_are_read_from_unfinished_runs_alone(read_models: PostgresReadModels) -> None:

@@ -34,7 +34,14 @@ def test_sound_rows_hold_at_the_position_where_they_are(read_models: Tables) -> 
 
     assert report.holds
     assert report.position == 2
-    assert report.rows == {"runs": 1, "attempts": 0, "tags": 1, "checkpoint": 1}
+    assert report.rows == {
+        "runs": 1,
+        "attempts": 0,
+        "tags": 1,
+        "checkpoint": 1,
+        "waitpoints": 0,
+        "waitpoint tags": 0,
+    }
 
 
 RUN, ATTEMPT, RED = ("run_1",), ("run_1", 1), ("env_a", "red", "run_1")

@@ -10,14 +10,16 @@ import pytest
 from eventsourcing.persistence import TrackingRecorder as LibraryRecorder
 from eventsourcing.tests.persistence import TrackingRecorderTestCase
 
-from adapters.sqlite import read_models_list
+from adapters.sqlite import read_models_list, read_models_waitpoints
 from adapters.sqlite.read_models import MEMORY, UNFINISHED, SqliteReadModels
 from adapters.sqlite.read_models_store import Store, TrackingRecorder
 from domain.errors import Unavailable
 from domain.status import Status
+from domain.waitpoint import WaitpointStatus
 from projections.filters import RunFilter
+from projections.waitpoints import WaitpointFilter
 from tests.adapters.read_models import apply
-from tests.projections.histories import history
+from tests.projections.histories import history, history_of_tokens
 
 
 @pytest.fixture
@@ -91,6 +93,46 @@ def test_each_part_of_a_filter_is_read_from_its_index_and_never_sorted(
         assert plan.startswith(f"SEARCH {'tag_rows' if wanted.tags else 'run_rows'} USING ")
         assert index in plan
         assert "TEMP B-TREE" not in plan
+
+
+@pytest.mark.parametrize(
+    ("wanted", "index"),
+    [
+        (WaitpointFilter(created_from=1), "waitpoints_of_status_0 (environment=? AND status=? AND id>? AND id<?)"),
+        (
+            WaitpointFilter(statuses=(WaitpointStatus.TIMED_OUT,)),
+            "waitpoints_of_status_0 (environment=? AND status=? AND id>? AND id<?)",
+        ),
+        (
+            WaitpointFilter(idempotency_key="once", statuses=(WaitpointStatus.WAITING,), tags=("red",)),
+            "waitpoints_of_key_0 (environment=? AND key_digest=? AND id>? AND id<?)",
+        ),
+        (
+            WaitpointFilter(tags=("red", "blue"), statuses=(WaitpointStatus.WAITING,)),
+            "PRIMARY KEY (environment=? AND tag=? AND status=? AND waitpoint>? AND waitpoint<?)",
+        ),
+    ],
+)
+def test_lists_of_tokens_are_read_from_an_index_and_never_sorted(
+    in_memory: SqliteReadModels, wanted: WaitpointFilter, index: str
+) -> None:
+    apply(in_memory, history_of_tokens(Random(1), 200))
+    statements: list[str] = []
+    with in_memory._store.writing() as cursor:
+        for bound in ("waitpoint_", None):
+            cursor.connection.set_trace_callback(statements.append)
+            read_models_waitpoints.page(cursor, "env_a", wanted, 5, None, bound)
+            cursor.connection.set_trace_callback(None)
+        lists = [statement for statement in statements if "order by" in statement]
+        plans = ["; ".join(step for *_, step in cursor.execute(f"explain query plan {each}")) for each in lists]
+
+    is_of_tags = wanted.tags and wanted.idempotency_key is None
+    assert len(plans) >= 2
+    for plan in plans:
+        assert plan.startswith(f"SEARCH {'tagged' if is_of_tags else 'waitpoint_rows'} USING ")
+        assert index in plan
+        assert "TEMP B-TREE" not in plan
+        assert "SCAN waitpoint" not in plan
 
 
 def test_counts_of_queues_are_read_from_unfinished_runs_alone(in_memory: SqliteReadModels) -> None:

@@ -25,7 +25,7 @@ ON_EVERY_DATABASE = frozenset(
         *("test_retrieve", "test_trigger_batch", "test_batches", "test_bulk", "test_worker_reports"),
         *("test_connections", "test_deployments", "test_keepers"),
         *("test_gates", "test_families", "test_debounce", "test_tags", "test_metadata_api", "test_names"),
-        *("test_explain", "test_explain_queue", "test_machines"),
+        *("test_explain", "test_explain_queue", "test_machines", "test_tokens", "test_token_lists"),
     }
 )
 """The modules whose answers rest on what is stored; the others ask nothing of the database that these do not."""

@@ -34,6 +34,7 @@ def test_each_error_has_the_status_that_tells_what_to_do() -> None:
         "NotFound": 404,
         "QueueNotFound": 404,
         "UnknownVersion": 404,
+        "LengthRequired": 411,
         "TooLarge": 413,
         "WrongMediaType": 415,
         "InvalidInput": 422,

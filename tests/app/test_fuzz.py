@@ -11,7 +11,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from msgspec import inspect
 
-from app.web import bodies
+from app.web import bodies, token_listing
 from app.web.listing import KNOWN
 from tests.app.harness import ADMIN_KEY, Engine, ledger_mistakes, running_engine, sentence_of
 
@@ -94,6 +94,8 @@ REQUESTS: dict[str, st.SearchStrategy[Any]] = {
     "/api/v1/tasks/greet/batch": _like(bodies.BatchBody),
     "/api/v1/runs/{run}/replay": _like(bodies.ReplayBody),
     "/api/v1/runs/{run}/reschedule": _like(bodies.RescheduleBody),
+    "/api/v1/waitpoints/tokens": _like(bodies.CreateTokenBody),
+    "/api/v1/waitpoints/tokens/{token}/complete": _like(bodies.CompleteTokenBody),
     "/api/v1/idempotencyKeys/k/reset": _like(bodies.ResetKeyBody),
     "/api/v1/connections/github": _like(bodies.CredentialsBody),
     "/api/v1/environments": _like(bodies.CreateEnvironmentBody, slug=st.sampled_from(["a", "b", "dev", "A"]) | TEXT),
@@ -104,8 +106,10 @@ BODIES = st.one_of(*(st.tuples(st.just(path), _mostly(body)) for path, body in R
 PUT = frozenset({"/api/v1/connections/github"})
 AS_ADMIN = {"/api/v1/environments": {"authorization": f"Bearer {ADMIN_KEY}"}}
 FILTERS = st.dictionaries(st.sampled_from(sorted(KNOWN)) | TEXT, WORDS | TEXT, max_size=3)
+OF_TOKENS = st.dictionaries(st.sampled_from(sorted(token_listing.KNOWN)) | TEXT, WORDS | TEXT, max_size=3)
 QUERIES = st.one_of(
     st.tuples(st.just("/api/v1/runs"), FILTERS),
+    st.tuples(st.just("/api/v1/waitpoints/tokens"), OF_TOKENS),
     st.tuples(st.just("/api/v3/runs/{run}"), st.fixed_dictionaries({"asOf": WORDS | TEXT | NUMBERS})),
     st.tuples(
         st.just("/api/v1/deployments"),
@@ -122,6 +126,10 @@ QUERIES = st.one_of(
 )  # fmt: skip
 
 
+Names = dict[str, str]
+"""What paths and bodies name: a run and a token that there are."""
+
+
 def _is_obeyed_or_refused(response: httpx.Response) -> None:
     assert response.status_code in {200, 400, 404, 422}, response.text
     if response.status_code == 200:
@@ -131,12 +139,12 @@ def _is_obeyed_or_refused(response: httpx.Response) -> None:
         assert sentence_of(response, *more)
 
 
-def _send(runner: asyncio.Runner, engine: Engine, path: str, run: str, sent: bytes) -> httpx.Response:
+def _send(runner: asyncio.Runner, engine: Engine, path: str, names: Names, sent: bytes) -> httpx.Response:
     method, headers = "PUT" if path in PUT else "POST", AS_ADMIN.get(path, {})
-    return runner.run(engine.client.request(method, path.format(run=run), content=sent, headers=headers))
+    return runner.run(engine.client.request(method, path.format(**names), content=sent, headers=headers))
 
 
-def _with_an_engine(check: Callable[[asyncio.Runner, Engine, str], None]) -> None:
+def _with_an_engine(check: Callable[[asyncio.Runner, Engine, Names], None]) -> None:
     with asyncio.Runner() as runner:
         context = running_engine()
         engine = runner.run(context.__aenter__())
@@ -144,7 +152,8 @@ def _with_an_engine(check: Callable[[asyncio.Runner, Engine, str], None]) -> Non
             version = runner.run(engine.register())
             run = runner.run(engine.trigger())
             runner.run(engine.turn(version))
-            check(runner, engine, run)
+            token = runner.run(engine.post("/api/v1/waitpoints/tokens", {}))["id"]
+            check(runner, engine, {"run": run, "token": token})
             assert runner.run(engine.get("/readyz"))["status"] == "ok"
             assert runner.run(engine.listed())
             assert runner.run(ledger_mistakes(engine)) == []
@@ -153,15 +162,15 @@ def _with_an_engine(check: Callable[[asyncio.Runner, Engine, str], None]) -> Non
 
 
 def test_any_body_is_obeyed_or_refused() -> None:
-    def on_engine(runner: asyncio.Runner, engine: Engine, run: str) -> None:
+    def on_engine(runner: asyncio.Runner, engine: Engine, names: Names) -> None:
         @settings(max_examples=250, deadline=None)
         @given(BODIES)
         @example(("/api/v1/tasks/greet/trigger", {"options": {"ttl": 10**4_000}}))
         @example(("/worker/v1/turn", {"session": "worker_1", "version": "20270115.1", "sequence": 10**4_000}))
         def check(request: tuple[str, Any]) -> None:
             path, body = request
-            sent = json.dumps(body).replace("Infinity", "1e999").replace("{run}", run).encode()
-            _is_obeyed_or_refused(_send(runner, engine, path, run, sent))
+            sent = json.dumps(body).replace("Infinity", "1e999").replace("{run}", names["run"]).encode()
+            _is_obeyed_or_refused(_send(runner, engine, path, names, sent))
 
         check()
 
@@ -169,12 +178,12 @@ def test_any_body_is_obeyed_or_refused() -> None:
 
 
 def test_any_query_is_obeyed_or_refused() -> None:
-    def on_engine(runner: asyncio.Runner, engine: Engine, run: str) -> None:
+    def on_engine(runner: asyncio.Runner, engine: Engine, names: Names) -> None:
         @settings(max_examples=150, deadline=None)
         @given(QUERIES)
         def check(request: tuple[str, dict[str, Any]]) -> None:
             path, query = request
-            _is_obeyed_or_refused(runner.run(engine.client.get(path.format(run=run), params=query)))
+            _is_obeyed_or_refused(runner.run(engine.client.get(path.format(**names), params=query)))
 
         check()
 
@@ -182,13 +191,13 @@ def test_any_query_is_obeyed_or_refused() -> None:
 
 
 def test_any_bytes_are_obeyed_or_refused() -> None:
-    def on_engine(runner: asyncio.Runner, engine: Engine, run: str) -> None:
+    def on_engine(runner: asyncio.Runner, engine: Engine, names: Names) -> None:
         @settings(max_examples=100, deadline=None)
         @given(st.sampled_from(sorted(REQUESTS)), st.binary(max_size=40), st.integers(0, 60))
         def check(path: str, noise: bytes, at: int) -> None:
             valid = b'{"payload": {"name": "Ada"}, "items": [{}], "delay": "1h", "tasks": [{"id": "a"}]}'
             sent = valid[:at] + noise + valid[at + len(noise) :]
-            _is_obeyed_or_refused(_send(runner, engine, path, run, sent))
+            _is_obeyed_or_refused(_send(runner, engine, path, names, sent))
 
         check()
 

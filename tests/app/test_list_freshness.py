@@ -7,7 +7,7 @@ import pytest
 
 from adapters.sqlite.read_models import SqliteReadModels
 from app import follower
-from app.web import runs
+from app.web import paging
 from domain.errors import Unavailable
 from tests.app.harness import Engine, running_engine, sentence_of
 
@@ -31,7 +31,7 @@ class StuckReadModels(SqliteReadModels):
 
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(runs, "LIST_WAIT_SECONDS", 0.05)
+    monkeypatch.setattr(paging, "LIST_WAIT_SECONDS", 0.05)
     monkeypatch.setattr(follower, "AGAIN_SECONDS", 0.01)
 
 
@@ -59,7 +59,7 @@ async def test_a_list_that_is_up_to_date_has_no_lag(engine: Engine) -> None:
 
     response = await engine.client.get("/api/v1/runs")
 
-    assert runs.LAG_HEADER not in response.headers
+    assert paging.LAG_HEADER not in response.headers
 
 
 @pytest.mark.usefixtures("impatient")
@@ -79,7 +79,7 @@ async def test_a_list_says_its_lag_when_the_read_models_are_stuck_and_catches_up
         ready = await engine.client.get("/readyz")
 
         assert [run["id"] for run in stuck.json()["data"]] == [seen]
-        assert stuck.headers[runs.LAG_HEADER] == "2"
+        assert stuck.headers[paging.LAG_HEADER] == "2"
         assert retrieved["id"] == unseen[0], "one run is read from the ledger, always as it is"
         assert "The read models do not follow: Unavailable: " in sentence_of(not_ready, *READY)
         assert [run["id"] for run in caught_up] == [unseen[1], unseen[0], seen]
@@ -108,5 +108,5 @@ async def _until_there_is_no_lag(engine: Engine) -> Any:
     async with asyncio.timeout(5):
         while True:
             response = await engine.client.get("/api/v1/runs")
-            if runs.LAG_HEADER not in response.headers:
+            if paging.LAG_HEADER not in response.headers:
                 return response.json()["data"]

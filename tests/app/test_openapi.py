@@ -60,7 +60,11 @@ async def test_every_route_with_a_body_describes_it(document: Any) -> None:
         if any("requestBody" in each for each in operations.values())
     }
 
-    assert with_body == BODIES.keys() | {"/api/v1/runs/{run}/replay", "/api/v3/batches/{batch}/items"}
+    assert with_body == BODIES.keys() | {
+        "/api/v1/runs/{run}/replay",
+        "/api/v3/batches/{batch}/items",
+        "/api/v1/waitpoints/tokens/{token}/callback/{secret}",
+    }
 
 
 async def test_every_route_but_the_open_ones_asks_for_the_key(document: Any) -> None:
@@ -71,9 +75,12 @@ async def test_every_route_but_the_open_ones_asks_for_the_key(document: Any) -> 
             assert ("security" not in operation) is needs_key(path)
 
 
-async def test_the_filters_that_are_described_are_those_that_are_taken(engine: Engine, document: Any) -> None:
-    described = [each["name"] for each in document["paths"]["/api/v1/runs"]["get"]["parameters"]]
-    refusal = await engine.refused("GET", "/api/v1/runs?nothing=1", 400)
+@pytest.mark.parametrize("path", ["/api/v1/runs", "/api/v1/waitpoints/tokens"])
+async def test_the_filters_that_are_described_are_those_that_are_taken(
+    engine: Engine, document: Any, path: str
+) -> None:
+    described = [each["name"] for each in document["paths"][path]["get"]["parameters"]]
+    refusal = await engine.refused("GET", f"{path}?nothing=1", 400)
 
     taken = refusal.partition("there are ")[2].rstrip(".").split(", ")
 

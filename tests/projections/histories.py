@@ -110,7 +110,7 @@ class Historian:
             (f"batch_{number}", e.BatchCreated(1, self.now + 5)),
             (f"bulk_{number}", e.BulkStarted("CANCEL", runs=("run_1",))),
             *self._further(),
-            (f"waitpoint_{number}", e.WaitpointCreated(self.now + 5, ("red",))),
+            (stream_id("waitpoint", self.now, number), self._token()),
             (WRITER, e.WriterStarted(number)),
             ("queue_1", self.chance.choice(_OF_A_QUEUE)),
         )
@@ -118,6 +118,25 @@ class Historian:
         if stream in self.states and isinstance(event, e.ConnectionSaved) and self.chance.random() < 0.5:
             event = e.ConnectionRemoved("mail")
         self.record(stream, event, environment)
+
+    def go_on_with_tokens(self) -> None:
+        """Let one more thing happen to a token."""
+        self.now += self.chance.choice((0, 0, 1, 700))
+        waiting = [each for each in self.states.values() if isinstance(each, Waitpoint) and not each.is_over]
+        if waiting and self.chance.random() < 0.4:
+            token = self.chance.choice(waiting)
+            self.record(token.id, self.chance.choice(_further_of(token)), token.environment)
+        else:
+            stream = stream_id("waitpoint", self.now, len(self.records))
+            self.record(stream, self._token(), self.chance.choice(ENVIRONMENTS))
+
+    def _token(self) -> e.WaitpointCreated:
+        chance = self.chance
+        return e.WaitpointCreated(
+            chance.choice((None, self.now + 5)),
+            tuple(chance.sample(TAGS, chance.randrange(3))),
+            *chance.choice(((None, None, "5ec7e7"), ("once", self.now + 700, ""), ("two\0", self.now + 900, "5ec7e7"))),
+        )
 
     def _further(self) -> list[tuple[str, Event]]:
         """What may follow in the batches and bulk actions that are not over."""
@@ -146,9 +165,22 @@ def history(chance: Random, length: int) -> list[Recorded]:
     return historian.records
 
 
+def history_of_tokens(chance: Random, length: int) -> list[Recorded]:
+    """A ledger of so many events that happened to tokens."""
+    historian = Historian(chance)
+    for _ in range(length):
+        historian.go_on_with_tokens()
+    return historian.records
+
+
 def run_id(now: int, number: int) -> str:
     """An id that sorts by time."""
-    return f"run_{now:012x}7{number:019x}"
+    return stream_id("run", now, number)
+
+
+def stream_id(kind: str, now: int, number: int) -> str:
+    """An id of such an aggregate that sorts by time."""
+    return f"{kind}_{now:012x}7{number:019x}"
 
 
 def of_run(*events: RunEvent, stream: str = "run_1", environment: str = "env_a", step_ms: int = 10) -> list[Recorded]:

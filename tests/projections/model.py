@@ -7,10 +7,11 @@ from msgspec import Struct
 from domain import states
 from domain.events import Recorded
 from domain.states import State
-from projections import attempts, run_list
+from projections import attempts, run_list, waitpoints
 from projections.attempts import OPEN, AttemptRow
 from projections.fold import Loaded, StateRow, TagRow, fold, histories_of, touched
 from projections.run_list import RunRow
+from projections.waitpoints import WaitpointRow, WaitpointTagRow
 
 
 class Rows(Struct):
@@ -20,6 +21,8 @@ class Rows(Struct):
     attempts: dict[tuple[str, int], AttemptRow] = {}
     tags: set[TagRow] = set()
     states: dict[str, StateRow] = {}
+    waitpoints: dict[str, WaitpointRow] = {}
+    waitpoint_tags: set[WaitpointTagRow] = set()
 
 
 def naively(records: Iterable[Recorded]) -> Rows:
@@ -37,6 +40,11 @@ def naively(records: Iterable[Recorded]) -> Rows:
         attempt = last[stream] = attempts.project(last.get(stream), recorded)
         if attempt is not None:
             rows.attempts[stream, attempt.number] = attempt
+        token = waitpoints.project(rows.waitpoints.get(stream), recorded)
+        if token is not None:
+            rows.waitpoints[stream] = token
+            rows.waitpoint_tags = {row for row in rows.waitpoint_tags if row.waitpoint != stream}
+            rows.waitpoint_tags |= {WaitpointTagRow(token.environment, tag, token.status, stream) for tag in token.tags}
         state = known[stream] = states.evolve(known.get(stream), recorded)
         rows.states.pop(stream, None)
         if states.is_kept(state):
@@ -47,10 +55,11 @@ def naively(records: Iterable[Recorded]) -> Rows:
 def follow(rows: Rows, records: Sequence[Recorded]) -> None:
     """Fold one batch into the rows, loading no more than what it touches."""
     histories = histories_of(records)
-    runs, continued = touched(histories)
+    runs, continued, tokens = touched(histories)
     loaded = Loaded(
         runs={run: rows.runs[run] for run in runs if run in rows.runs},
         states={stream: rows.states[stream].state for stream in continued if stream in rows.states},
+        waitpoints={token: rows.waitpoints[token] for token in tokens if token in rows.waitpoints},
     )
     for run in loaded.runs.values():
         if run.status in OPEN:
@@ -62,5 +71,7 @@ def follow(rows: Rows, records: Sequence[Recorded]) -> None:
     rows.attempts |= {(row.run, row.number): row for row in changes.attempts}
     rows.tags = (rows.tags | set(changes.tags)) - set(changes.untagged)
     rows.states |= {row.stream: row for row in changes.states}
+    rows.waitpoints |= {row.id: row for row in changes.waitpoints}
+    rows.waitpoint_tags = (rows.waitpoint_tags | set(changes.waitpoint_tags)) - set(changes.waitpoint_untagged)
     for stream in changes.gone:
         rows.states.pop(stream, None)

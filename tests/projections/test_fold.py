@@ -38,13 +38,14 @@ def test_the_number_of_rows_can_be_told_without_a_fold(chance: Random, length: i
     assert sum(each.runs for each in counts) == len(rows.runs)
     assert sum(each.attempts for each in counts) == len(rows.attempts)
     assert sum(each.states for each in counts) == len(rows.states)
+    assert sum(each.waitpoints for each in counts) == len(rows.waitpoints)
 
 
 def test_a_run_within_one_batch_loads_nothing_and_never_meets_the_checkpoint() -> None:
     histories = histories_of(of_run(TRIGGERED, *STARTED, SUCCEEDED))
     changes = fold(histories, Loaded())
 
-    assert touched(histories) == Touched([], [])
+    assert touched(histories) == Touched([], [], [])
     assert (len(changes.added), len(changes.attempts), len(changes.tags)) == (1, 1, 1)
     assert (changes.changed, changes.states, changes.gone) == ([], [], [])
 
@@ -55,7 +56,7 @@ def test_a_run_that_ends_in_a_batch_needs_its_row_and_not_its_state() -> None:
     histories = histories_of(records[3:])
     changes = fold(histories, Loaded(runs=rows.runs, attempts={"run_1": rows.attempts["run_1", 1]}))
 
-    assert touched(histories) == Touched(["run_1"], [])
+    assert touched(histories) == Touched(["run_1"], [], [])
     assert changes == Changes(
         changed=[naively(records).runs["run_1"]],
         attempts=[naively(records).attempts["run_1", 1]],
@@ -66,7 +67,7 @@ def test_a_run_that_ends_in_a_batch_needs_its_row_and_not_its_state() -> None:
 def test_a_run_that_goes_on_needs_both() -> None:
     records = of_run(TRIGGERED, *STARTED)
 
-    assert touched(histories_of(records[1:])) == Touched(["run_1"], ["run_1"])
+    assert touched(histories_of(records[1:])) == Touched(["run_1"], ["run_1"], [])
 
 
 def test_rows_that_were_lost_are_noticed() -> None:

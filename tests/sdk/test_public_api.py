@@ -5,7 +5,8 @@ import tomllib
 from pathlib import Path
 
 import runfold
-from runfold import aio, batches, queues, runs, tasks, wait
+from runfold import aio, batches, queues, runs, tasks, tokens, wait
+from runfold.aio import tokens as aio_tokens
 
 ROOT = Path(__file__).parents[2]
 
@@ -48,7 +49,9 @@ def test_the_names_of_the_package() -> None:
         "StepFailedError",
         "SyncContext",
         "Task",
+        "Token",
         "TokenResult",
+        "TokenState",
         "UnprocessableError",
         "UnresolvedAuthError",
         "WaitTimeoutError",
@@ -71,11 +74,13 @@ def test_both_ways_to_call_have_the_same_names() -> None:
         *("add_tags", "update_metadata", "bulk_cancel", "bulk_replay")
     }
     of_batches = {"trigger", "retrieve", "results"}
+    of_tokens = {"create_token", "complete_token", "retrieve_token", "list_tokens"}
     of_queues = {"list", "retrieve", "pause", "resume", "override", "reset_override"}
 
     assert all(callable(getattr(module, name)) for module in (runs, aio.runs) for name in of_runs)
     assert all(callable(getattr(module, name)) for module in (batches, aio.batches) for name in of_batches)
     assert all(callable(getattr(module, name)) for module in (queues, aio.queues) for name in of_queues)
+    assert all(callable(getattr(module, name)) for module in (tokens, aio_tokens) for name in of_tokens)
     assert all(
         callable(getattr(module, name)) for module in (tasks, aio.tasks) for name in ("trigger", "batch_trigger")
     )

@@ -15,8 +15,9 @@ from tests.app.references.markdown import block, code, page, pretty, table
 from tests.app.routes import routes_of
 
 INTRODUCTION = """Every request carries the header `Authorization: Bearer <secret key>`, but for `/livez`, `/readyz`,
-`/metrics`, `/docs` and `/openapi.json`. A key opens one environment, and nothing of another one can be seen or changed
-with it. The admin key (`RUNFOLD_ADMIN_KEY`) opens `/api/v1/environments` and nothing else.
+`/metrics`, `/docs`, `/openapi.json` and the URLs that complete waitpoint tokens. A key opens one environment, and
+nothing of another one can be seen or changed with it. The admin key (`RUNFOLD_ADMIN_KEY`) opens `/api/v1/environments`
+and nothing else.
 
 - Bodies and answers are JSON (`content-type` is not looked at). Fields that nobody knows are ignored.
 - What there is none of is left out of an answer, never `null`. In the options of a trigger `null` is the same as
@@ -25,8 +26,8 @@ with it. The admin key (`RUNFOLD_ADMIN_KEY`) opens `/api/v1/environments` and no
   hr, m, s), ten years at most.
 - An answer of 200 means that what it says is committed: it survives any crash.
 - A request that is refused wrote nothing, and says why: see [errors](errors.md).
-- Send `x-trigger-request-idempotency-key: <uuid>` with a trigger, a batch or a replay, and the same request sent
-  again within an hour gets the same answer and does nothing.
+- Send `x-trigger-request-idempotency-key: <uuid>` with a trigger, a batch, a replay or a new token, and the same
+  request sent again within an hour gets the same answer and does nothing.
 - With `x-trigger-api-version: 2025-07-16` statuses have the names of Trigger.dev v4, and with `?vocabulary=` those of
   any of four systems: see [statuses](statuses.md#vocabularies).
 - `/docs` shows all this to try out, `/openapi.json` to machines."""
@@ -39,6 +40,7 @@ TITLES = {
     "environments": "Environments and keys",
     "batches": "Batches",
     "bulk actions": "Bulk actions",
+    "waitpoint tokens": "Waitpoint tokens",
     "ledger": "The ledger",
     "workers": "Workers",
     "health": "Health",
@@ -82,6 +84,20 @@ NOTES = {
     " batches that are made by one request are shown as well.",
     ("POST", "/api/v1/bulk-actions"): "`action` is `cancel` or `replay`; either `runIds` names at most 1,000 runs, or"
     " `filter` has the filters of the list of runs by their plain names, and `from`, `to` and `period`.",
+    ("POST", "/api/v1/waitpoints/tokens"): "The body may be empty. `timeout` is a duration or a date; without one the"
+    " token waits for ever. As long as `idempotencyKey` (1 to 2,048 characters) stands for a token, that token is the"
+    " answer, whatever became of it: for 30 days, or as `idempotencyKeyTTL` says (like `60s`, `5m`, `24h` or `7d`)."
+    " `tags` is one tag, or a list of at most ten; each has 1 to 128 characters. `url` begins with `RUNFOLD_API_URL` if"
+    " the engine was given that, else with the address at which the engine was asked.",
+    ("GET", "/api/v1/waitpoints/tokens/{token}"): "`status` is WAITING, COMPLETED or TIMED_OUT. The output of a token"
+    " that timed out is the error that those who waited are given.",
+    ("POST", "/api/v1/waitpoints/tokens/{token}/complete"): "`data` has at most 3,145,728 bytes, and may be left out."
+    " `outputType` is a media type that is kept with it; `application/json` if left out.",
+    ("POST", "/api/v1/waitpoints/tokens/{token}/callback/{secret}"): "This is the `url` of the token. The body has at"
+    " most 3,145,728 bytes, whatever its media type, and the header `Content-Length` must be there. Whoever has the URL"
+    " can complete this token and nothing else.",
+    ("GET", "/api/v1/waitpoints/tokens"): "Values of one filter are joined by commas and mean any of them; different"
+    " filters must all hold. An idempotency key is one value, commas and all. For `x-runfold-lag` see runs.",
     ("GET", "/api/v1/runs"): "Values of one filter are joined by commas and mean any of them; different filters must"
     " all hold. `next` and `previous` are there only where there is such a page. If the read models lag more than a"
     " second behind the client's own writes, the header `x-runfold-lag` says by how many events.",

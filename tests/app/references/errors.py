@@ -21,6 +21,7 @@ WHAT_TO_DO = {
     403: "Use the admin key of the engine (`RUNFOLD_ADMIN_KEY`), or a key of the environment that is named.",
     404: "Look at the path, the id and the key: what is named does not exist in this environment.",
     405: "Use a method that the header `Allow` names.",
+    411: "Send the header `Content-Length`: a body of unknown length is not read.",
     413: "Send less: large values belong into a store, and the payload says where.",
     415: "Send the body as the media type that the sentence names.",
     422: "Mend the request: its shape is right, and what it says cannot be.",

@@ -120,6 +120,28 @@ async def _bulk_actions(at: Recorder) -> None:
     await at.show("POST", f"{route}/{{bulk}}/abort", bulk=await _begun(at))
 
 
+async def _tokens(at: Recorder) -> None:
+    route = "/api/v1/waitpoints/tokens"
+    one = f"{route}/{{token}}"
+    body = {"timeout": "24h", "idempotencyKey": "approve order 7", "tags": ["order", "approval"]}
+    made = await at.show("POST", route, "", body)
+    await at.show("POST", route, "The same key again: the token that there is.", body)
+    await at.show("POST", route, "", {"timeout": "soon"})
+    await at.show("POST", route, "", {"tags": list("abcdefghijk")})
+    await at.show("POST", f"{one}/complete", "", {"data": {"approved": True}}, token=made["id"])
+    await at.show("POST", f"{one}/complete", "", {"data": 1}, token="waitpoint_0123")
+    await at.show("GET", one, token=made["id"])
+    late = await at.engine.post(route, {"timeout": "0s"})
+    await at.show("GET", one, "Nobody completed this one in time.", token=late["id"])
+    await at.show("GET", one, token="waitpoint_0123")
+    called = (await at.engine.post(route, {}))["url"].rpartition("/callback/")
+    given = {"token": called[0].rpartition("/")[2], "secret": called[2]}
+    await at.show("POST", f"{one}/callback/{{secret}}", "", {"payment": "succeeded"}, **given)
+    await at.show("POST", f"{one}/callback/{{secret}}", "", {}, **given | {"secret": "5ec7e7"})
+    await at.show("GET", route, query="?filter[status]=COMPLETED&filter[tags]=order")
+    await at.show("GET", route, query="?filter[status]=DONE")
+
+
 async def _begun(at: Recorder) -> str:
     """A bulk action that nobody carries on yet."""
     service, environment = at.engine.service, at.engine.service.environments()[0].id
@@ -322,5 +344,5 @@ def _excerpt(metrics: str) -> str:
 PARTS: tuple[Callable[[Recorder], Awaitable[None]], ...] = (
     *(_trigger, _batch, _batches, _bulk_actions, _list, _retrieve, _result, _events, _change, _explain, _annotate),
     *(_keys, _queues, _ledger, _worker),
-    *(_deployments, _connections, _environments, _health),
+    *(_deployments, _connections, _environments, _tokens, _health),
 )

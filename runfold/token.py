@@ -1,0 +1,70 @@
+"""A waitpoint token as the engine tells of it."""
+
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from runfold.run import RunError
+
+
+class Token(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
+    """A token that runs can wait for. Whoever has the `url` completes it by a POST, without a key."""
+
+    id: str
+    url: str
+    is_cached: bool = False
+    """The idempotency key was known: this is the token that was made then."""
+
+
+class TokenState(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
+    """A token at one moment. Lists leave out `output` and `error`."""
+
+    id: str
+    url: str
+    status: str
+    """WAITING, COMPLETED or TIMED_OUT."""
+    tags: tuple[str, ...] = ()
+    created_at: datetime
+    completed_at: datetime | None = None
+    """When somebody completed it, or its time was over."""
+    timeout_at: datetime | None = None
+    idempotency_key: str | None = None
+    idempotency_key_expires_at: datetime | None = None
+    output: Any = None
+    """What it was completed with."""
+    output_type: str = "application/json"
+    error: RunError | None = None
+    """That it timed out."""
+
+
+TokenRef = str | Token | TokenState
+"""A token, by id or by what calls answer."""
+
+
+class _Outcome(msgspec.Struct, rename="camel"):
+    """The output travels as JSON text inside the JSON, an error as well."""
+
+    output: str | None = None
+    output_is_error: bool = False
+
+
+class _TimedOut(msgspec.Struct):
+    code: str | None = None
+    message: str = ""
+
+
+def id_of(token: TokenRef) -> str:
+    return token if isinstance(token, str) else token.id
+
+
+def read_token(content: bytes) -> TokenState:
+    """The token with its output as JSON has it."""
+    token = msgspec.json.decode(content, type=TokenState)
+    outcome = msgspec.json.decode(content, type=_Outcome)
+    if outcome.output is None:
+        return token
+    if outcome.output_is_error:
+        told = msgspec.json.decode(outcome.output, type=_TimedOut)
+        return msgspec.structs.replace(token, output=None, error=RunError(message=told.message, name=told.code))
+    return msgspec.structs.replace(token, output=msgspec.json.decode(outcome.output))
