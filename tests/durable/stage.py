@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 import httpx
 
-from domain.events import Event
+from domain.events import Event, Recorded
 from domain.status import Status
 from runfold import Task
 from runfold.aio import runs
@@ -65,6 +65,23 @@ class Stage:
     async def until(self, run: str, kind: type[Event], times: int = 1) -> list[Event]:
         """Wait until so many events of a kind have happened to it; returns all that have."""
         return await _until(lambda: self.events(run), lambda events: kinds(events).count(kind) >= times)
+
+    async def happened(self, run: str, kind: type[Event]) -> None:
+        """Wait until such an event has happened to it, without asking all the while, which takes longer and longer."""
+        there = asyncio.Event()
+
+        def note(records: Sequence[Recorded]) -> None:
+            if any(each.stream == run and isinstance(each.event, kind) for each in records):
+                there.set()
+
+        self.engine.service.loop.feed.listen(note)
+        if kind not in kinds(await self.events(run)):
+            await there.wait()
+
+    async def records(self) -> list[Recorded]:
+        """All that has happened."""
+        ledger, head = self.engine.service.ledger, self.engine.head
+        return await self.engine.service.read(lambda: ledger.read_after(0, limit=head))
 
     async def status(self, run: str) -> Status:
         """As the read models have it, once they have followed."""

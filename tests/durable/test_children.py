@@ -239,8 +239,7 @@ async def test_a_retry_of_a_parent_starts_no_second_child(stage: Stage, how: str
 
     output = await stage.output(run)
     assert output == await _children_of(stage, run)
-    triggered = await stage.engine.service.read(lambda: stage.engine.service.ledger.read_after(0, limit=10_000))
-    assert {each.stream for each in triggered if isinstance(each.event, e.RunTriggered)} == {run, *output}
+    assert {each.stream for each in await stage.records() if isinstance(each.event, e.RunTriggered)} == {run, *output}
 
 
 def _told(result: RunResult[Any]) -> list[Any]:
