@@ -43,7 +43,7 @@ TokenRef = str | Token | TokenState
 
 
 class _Outcome(msgspec.Struct, rename="camel"):
-    """The output travels as JSON text inside the JSON, an error as well."""
+    """The output travels as JSON text inside the JSON, unless it is plain text; an error as well."""
 
     output: str | None = None
     output_is_error: bool = False
@@ -67,4 +67,5 @@ def read_token(content: bytes) -> TokenState:
     if outcome.output_is_error:
         told = msgspec.json.decode(outcome.output, type=_TimedOut)
         return msgspec.structs.replace(token, output=None, error=RunError(message=told.message, name=told.code))
-    return msgspec.structs.replace(token, output=msgspec.json.decode(outcome.output))
+    is_text = token.output_type.startswith("text/plain")
+    return msgspec.structs.replace(token, output=outcome.output if is_text else msgspec.json.decode(outcome.output))

@@ -30,6 +30,8 @@ from projections.waitpoints import WAITPOINT, WaitpointRow
 router = APIRouter(tags=["waitpoint tokens"])
 BODY_MAX_BYTES = 131_072
 SECRET_BYTES = 16
+PLAIN_TEXT = "text/plain"
+"""The media type of which a text is shown as it is, and not as JSON."""
 CALLBACK = "callback"
 """The actor of what a callback does: nobody knows who calls."""
 
@@ -64,7 +66,7 @@ async def list_tokens(request: Request, reader: ReaderDep, caller: CallerDep) ->
 
 @router.get(f"{TOKENS_PATH}/{{token}}")
 async def retrieve(token: str, request: Request, reader: ReaderDep, caller: CallerDep) -> Response:
-    """A token as it is, with what completed it: JSON as text under `output`."""
+    """A token as it is, with what completed it: JSON as text under `output`, plain text if that is its type."""
     history = await _history_of(token, reader, caller)
     return json(shapes.token_item(_row_of(history), public_url_of(request)) | await _output_of(history, reader))
 
@@ -171,4 +173,7 @@ async def _output_of(history: Sequence[Recorded], reader: Reader) -> dict[str, A
     output = await reader.read(value_of, reader.ledger, last.output, last.output_blob)
     if output is NOTHING:
         return {"outputIsError": False}
-    return {"output": bytes(output).decode(), "outputType": last.output_type, "outputIsError": False}
+    text = bytes(output).decode()
+    if last.output_type.startswith(PLAIN_TEXT) and text.startswith('"'):
+        text = msgspec.json.decode(text, type=str)
+    return {"output": text, "outputType": last.output_type, "outputIsError": False}

@@ -112,6 +112,16 @@ async def test_an_output_keeps_its_type_and_may_be_large(engine: Engine) -> None
     assert len(str(await engine.get("/api/v1/ledger/events"))) < 40_000
 
 
+@pytest.mark.parametrize(("data", "output"), [('hi "you"', 'hi "you"'), ("", ""), (5, "5"), ({"a": 1}, '{"a":1}')])
+async def test_plain_text_is_shown_as_it_is(engine: Engine, data: Any, output: str) -> None:
+    token = (await create(engine))["id"]
+    await complete(engine, token, data=data, outputType="text/plain; charset=utf-8")
+
+    found = await retrieve(engine, token)
+
+    assert (found["output"], found["outputType"]) == (output, "text/plain; charset=utf-8")
+
+
 @pytest.mark.parametrize(
     ("content", "output"),
     [

@@ -90,7 +90,9 @@ TIMED_OUT = '{"code":"TRIGGER_WAITPOINT_TIMEOUT","message":"Waitpoint timed out 
     [
         ({}, None, None),
         ({"status": "COMPLETED", "outputIsError": False}, None, None),
-        ({"output": '{"approved":true}', "outputType": "application/json"}, {"approved": True}, None),
+        ({"output": '{"approved":true}'}, {"approved": True}, None),
+        ({"output": '{"json":1}', "outputType": "application/super+json"}, {"json": 1}, None),
+        ({"output": '"said"', "outputType": "text/plain"}, '"said"', None),
         (
             {"status": "TIMED_OUT", "output": TIMED_OUT, "outputIsError": True},
             None,
@@ -118,6 +120,7 @@ def test_a_token_is_read_with_its_output(
         idempotency_key="k",
         idempotency_key_expires_at=NEW_YEAR,
         output=output,
+        output_type=more.get("outputType", "application/json"),
         error=error,
     )
 
