@@ -73,7 +73,7 @@ async def test_what_an_attempt_did_behind_what_it_kept_is_noticed_in_another_pla
         await story.play(steps("a", "c"))
 
 
-OTHER = ' has other arguments now. Give each a name of its own if they may change, or their order may.'
+OTHER = " has other arguments now. Give each a name of its own if they may change, or their order may."
 
 
 async def test_other_arguments_of_one_of_several_are_noticed() -> None:

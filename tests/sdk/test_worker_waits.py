@@ -138,9 +138,7 @@ async def test_each_turn_that_waits_tells_what_is_waited_for_so_that_it_can_be_t
     assert "waits" not in engine.turns[-1]
 
 
-async def test_waking_what_is_not_there_or_does_not_wait_changes_nothing(
-    engine: FakeEngine, working: WORKERS
-) -> None:
+async def test_waking_what_is_not_there_or_does_not_wait_changes_nothing(engine: FakeEngine, working: WORKERS) -> None:
     async with working(wait_once, jobs.greet):
         await engine.wake("run_99", 0)
         run = await engine.give("wait_once", 7)
@@ -244,9 +242,7 @@ async def test_steps_of_code_that_is_to_stop_are_not_done_in_a_process_either(
     assert engine.kinds(run) == ["started", "released"]
 
 
-async def test_a_canceled_run_that_is_still_at_work_tells_nothing_more(
-    engine: FakeEngine, working: WORKERS
-) -> None:
+async def test_a_canceled_run_that_is_still_at_work_tells_nothing_more(engine: FakeEngine, working: WORKERS) -> None:
     gate, ended = asyncio.Event(), asyncio.Event()
 
     @task
@@ -304,8 +300,8 @@ async def test_a_step_beside_a_wait_is_not_cut_off_by_freezing(engine: FakeEngin
     gate = asyncio.Event()
 
     @task
-    async def both(payload: None, ctx: Context) -> list[Any]:
-        async def late() -> Any:
+    async def both(payload: None, ctx: Context) -> tuple[None, str]:
+        async def late() -> str:
             await gate.wait()
             return await ctx.step("long", asyncio.sleep, 0.05, "done")
 
