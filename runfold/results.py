@@ -88,7 +88,8 @@ async def of_target(name: str, target: Target) -> Any:
     if name.startswith("batch_"):
         batch = target if isinstance(target, BatchHandle) else name
         return BatchResult(id=name, runs=await of_batch(batch))
-    result = await of_run(target if isinstance(target, RunHandle) else name)
+    handle: str | RunHandle[Any, Any] = target if isinstance(target, RunHandle) else name
+    result = await of_run(handle)
     assert result is not None, "it is over, and stays so"
     return result
 

@@ -45,19 +45,21 @@ async def run_step(
     try:
         while True:
             failure: BaseException | None = None
+            written: tuple[msgspec.Raw, Any] | None = None
             token = current.step.set(current.StepKey(call))
             try:
                 result = function(*arguments.args, **arguments.kwargs)
                 if inspect.isawaitable(result):
                     result = await result
-                content, value = _written(call, function, result)
+                written = _written(call, function, result)
             except _FAILURES as error:
                 failure = error
             finally:
                 current.step.reset(token)
-            if failure is None:
-                await journal.record(call, "step_succeeded", output=content)
-                return value
+            if written is not None:
+                await journal.record(call, "step_succeeded", output=written[0])
+                return written[1]
+            assert failure is not None, "it came to one or the other"
             await _again_or_fail(journal, call, tries, failure)
     finally:
         journal.end_work()
@@ -235,6 +237,8 @@ def step_key() -> str:
 class Step(Generic[P, R]):
     """Made by `@step`. Called in the code of a run it is done once; elsewhere it is the plain function."""
 
+    __name__: str
+
     def __init__(self, function: Callable[P, R], name: str | None = None, retry: Retry | None = None) -> None:
         self._function = function
         self._name = name or _name_of(function)
@@ -263,6 +267,8 @@ def step(function: Callable[P, R], /) -> Step[P, R]: ...
 def step(*, name: str | None = None, retry: Retry | None = None) -> Callable[[Callable[P, R]], Step[P, R]]: ...
 def step(function: Any = None, /, *, name: str | None = None, retry: Retry | None = None) -> Any:
     """Make a function a step: `@step` or `@step(name="charge", retry=Retry(max_attempts=5))`."""
-    if function is None:
-        return lambda decorated: Step(decorated, name, retry)
-    return Step(function)
+
+    def make(function: Callable[P, R]) -> Step[P, R]:
+        return Step(function, name, retry)
+
+    return make if function is None else make(function)

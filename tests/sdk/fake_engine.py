@@ -134,9 +134,8 @@ class FakeEngine:
         if request.headers["authorization"] != f"Bearer {self._key}":
             return JSONResponse({"error": "This key opens no environment."}, 401)
         if request.method == "GET":
-            _, _, _, _, run, _ = request.url.path.split("/")
-            after = int(request.query_params["after"])
-            return JSONResponse({"entries": self.journals[run][after + 1 : after + 3]})
+            run, start = request.url.path.split("/")[4], int(request.query_params["after"]) + 1
+            return JSONResponse({"entries": self.journals[run][start : start + 2]})
         body = await request.json()
         if request.url.path == "/worker/v1/register":
             self.registrations.append(body)

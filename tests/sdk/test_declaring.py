@@ -225,7 +225,7 @@ class Note:
     ("function", "sentence"),
     [
         (first_is_context, "The first parameter of first_is_context is its payload; the context comes second"),
-        (second_is_not, "The second parameter of second_is_not is its Context, not <class 'int'>"),
+        (second_is_not, "The second parameter of second_is_not is its SyncContext, not <class 'int'>"),
         (unreadable, "A type of unreadable cannot be read from JSON"),
     ],
 )

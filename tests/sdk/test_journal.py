@@ -179,7 +179,7 @@ async def test_parallel_branches_may_use_the_same_names() -> None:
         ("z", "z stored"),
     ]
     assert {len(keys) for keys in story.keys.values()} == {1}
-    assert len(set.union(*story.keys.values())) == 6
+    assert len({key for keys in story.keys.values() for key in keys}) == 6
 
 
 async def test_branches_that_begin_alike_are_told_apart_by_their_order() -> None:

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import count
+from itertools import count, cycle
 from typing import Any
 
 from hypothesis import assume, given, settings
@@ -71,45 +71,54 @@ def labelled(nodes: Sequence[Node], numbers: Iterator[int]) -> tuple[Node, ...]:
 
 def code_of(program: Sequence[Node], turns: Sequence[int]) -> Code:
     """The code of a program; its steps take so many turns, over and over."""
-    pace = [*turns]
 
-    async def code(story: Story) -> dict[str, Any]:
-        results: dict[str, Any] = {}
-        ticks = count()
-
-        async def run(nodes: Sequence[Node]) -> None:
-            for node in nodes:
-                await one(node)
-
-        async def one(node: Node) -> None:
-            match node:
-                case Step(name, label, fails_in):
-                    fails = fails_in == story.attempt
-                    try:
-                        result = await story.step(name, label, fails=fails, turns=pace[next(ticks) % len(pace)])
-                        results[label] = result[0]
-                    except StepFailedError:
-                        results[label] = (await story.step("handle", label + "!"))[0]
-                case Wait(label):
-                    await wait.for_(label)
-                    results[label] = label
-                case Side(branches, "gather"):
-                    await asyncio.gather(*map(run, branches))
-                case Side(branches, "group"):
-                    async with asyncio.TaskGroup() as group:
-                        for branch in branches:
-                            group.create_task(run(branch))
-                case Side(branches):
-                    tasks = [asyncio.create_task(run(branch)) for branch in branches]
-                    await story.step("meanwhile", f"before {label_of(branches)}")
-                    await asyncio.wait(tasks)
-                    for task in tasks:
-                        task.result()
-
-        await run(program)
-        return results
+    async def code(story: Story) -> dict[str, str]:
+        running = Running(story, [*turns])
+        await running.all(program)
+        return running.results
 
     return code
+
+
+class Running:
+    """A program under way; what each of its nodes came to, by label."""
+
+    def __init__(self, story: Story, turns: list[int]) -> None:
+        self.results: dict[str, str] = {}
+        self._story = story
+        self._turns = cycle(turns)
+
+    async def all(self, nodes: Sequence[Node]) -> None:
+        for node in nodes:
+            match node:
+                case Step():
+                    self.results[node.label] = await self._step(node)
+                case Wait(label):
+                    await wait.for_(label)
+                    self.results[label] = label
+                case Side():
+                    await self._side(node)
+
+    async def _step(self, step: Step) -> str:
+        fails = step.fails_in == self._story.attempt
+        try:
+            result = await self._story.step(step.name, step.label, fails=fails, turns=next(self._turns))
+        except StepFailedError:
+            result = await self._story.step("handle", step.label + "!")
+        return str(result[0])
+
+    async def _side(self, side: Side) -> None:
+        match side.kind:
+            case "gather":
+                await asyncio.gather(*map(self.all, side.branches))
+            case "group":
+                async with asyncio.TaskGroup() as group:
+                    for branch in side.branches:
+                        group.create_task(self.all(branch))
+            case _:
+                tasks = [asyncio.create_task(self.all(branch)) for branch in side.branches]
+                await self._story.step("meanwhile", f"before {label_of(side.branches)}")
+                await asyncio.gather(*tasks)
 
 
 def label_of(nodes: Any) -> str:
@@ -140,7 +149,7 @@ LIVES = st.lists(st.tuples(st.integers(0, 5), TURNS, st.just(value=False)), max_
 ATTEMPTS = st.lists(st.tuples(st.integers(0, 5), TURNS, st.booleans()), max_size=4)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(PROGRAMS, LIVES, TURNS, TURNS)
 def test_every_replay_has_the_same_results_and_does_nothing_again(
     program: tuple[Node, ...], lives: list[Any], turns: list[int], others: list[int]
@@ -157,12 +166,12 @@ def test_every_replay_has_the_same_results_and_does_nothing_again(
         assert (story.ran, len(story.entries)) == (ran, length), "all was there"
         assert {entry.index for entry in story.entries} == set(range(length))
         assert all(len(keys) == 1 for keys in story.keys.values()), "the key is the same in each repeat"
-        assert len(set.union(set(), *story.keys.values())) == len(story.keys), "and of one step only"
+        assert len({key for keys in story.keys.values() for key in keys}) == len(story.keys), "and of one step only"
 
     asyncio.run(story_of())
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(PROGRAMS, ATTEMPTS, TURNS)
 def test_over_all_attempts_and_processes_no_step_runs_again_once_its_success_is_committed(
     program: tuple[Node, ...], lives: list[Any], turns: list[int]
@@ -204,7 +213,7 @@ def changes(draw: st.DrawFn) -> tuple[tuple[Node, ...], tuple[Node, ...], bool]:
     return program, changed, is_followed or NEW in changed
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(changes(), TURNS, TURNS)
 def test_changed_code_is_noticed_or_every_result_is_still_its_own(
     change: tuple[tuple[Node, ...], tuple[Node, ...], bool], turns: list[int], others: list[int]

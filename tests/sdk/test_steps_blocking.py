@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from runfold import RunfoldError, StepFailedError, SyncContext, aio, step, step_key, wait
+from runfold import Retry, RunfoldError, StepFailedError, SyncContext, aio, step, step_key, wait
 from runfold.context import Cancellation
 from runfold.worker.handed import Attempt, context_of
 from tests.sdk.journals import Story
@@ -71,8 +71,6 @@ def test_steps_are_tried_again() -> None:
 
     story = Story()
 
-    from runfold import Retry
-
     def code(story: Story) -> Any:
         return context(story).step("flaky", flaky, retry=Retry(min_timeout_ms=0))
 
@@ -91,7 +89,7 @@ def test_an_async_function_needs_an_async_task() -> None:
 
     def code(story: Story) -> Any:
         with pytest.raises(StepFailedError, match="fetch is async, and so must be the task"):
-            context(story).step("fetch", fetch)
+            context(story).step("fetch", fetch)  # type: ignore[unused-coroutine]  # pyright: ignore[reportUnusedCoroutine]
 
     Story().play_blocking(code)
 

@@ -155,9 +155,10 @@ async def test_a_batch_gives_its_results_in_order(answers: Answers) -> None:
     items = [{"id": "run_2", "ok": True, "output": "2"}, {"id": "run_3", "ok": False, "error": {"message": "no"}}]
     answers["GET /api/v1/batches/batch_1/results"] = (200, {"items": items})
 
-    result = await until_woken(Story(), lambda _: aio.wait.for_batch(BatchHandle("batch_1", ())), Outcome(("batch_1",)))
+    batch: BatchHandle[Any, int] = BatchHandle("batch_1", ())
 
-    assert isinstance(result, BatchResult)
+    result: BatchResult[int] = await until_woken(Story(), lambda _: aio.wait.for_batch(batch), Outcome(("batch_1",)))
+
     assert [(run.id, run.ok, run.output) for run in result.runs] == [("run_2", True, 2), ("run_3", False, None)]
 
 

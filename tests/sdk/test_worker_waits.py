@@ -300,8 +300,8 @@ async def test_a_step_beside_a_wait_is_not_cut_off_by_freezing(engine: FakeEngin
     gate = asyncio.Event()
 
     @task
-    async def both(payload: None, ctx: Context) -> list[Any]:
-        async def late() -> Any:
+    async def both(payload: None, ctx: Context) -> tuple[None, str]:
+        async def late() -> str:
             await gate.wait()
             return await ctx.step("long", asyncio.sleep, 0.05, "done")
 
@@ -358,6 +358,7 @@ async def test_what_a_thread_leaves_behind_is_in_the_journal_of_no_other_run(
 
 async def test_what_a_task_leaves_behind_waits_for_nothing(engine: FakeEngine, working: WORKERS) -> None:
     left: list[asyncio.Task[Any]] = []
+    gate = asyncio.Event()
 
     @task
     async def forgetful(payload: None, ctx: Context) -> None:
@@ -366,12 +367,13 @@ async def test_what_a_task_leaves_behind_waits_for_nothing(engine: FakeEngine, w
         await ctx.step("a", str)
 
     async def _late(ctx: Context) -> None:
-        await asyncio.sleep(0.01)
+        await gate.wait()
         await ctx.step("late", str)
 
     async with working(forgetful):
         run = await engine.give("forgetful")
         await engine.end(run)
+        gate.set()
         await asyncio.wait(left, timeout=5)
 
     assert [each.cancelled() for each in left] == [True, True]
