@@ -56,6 +56,7 @@ EVENTS: tuple[RunEvent, ...] = (
     e.WaitStarted(Entry(0, "wait"), ("waitpoint_1",)),
     e.WaitCompleted(0, ("waitpoint_1",)),
     e.RunBlocked(),
+    e.RunLogged((e.LogLine(NOW, "info", "Begun."),)),
     e.RunResumed(),
     e.RunFrozen(),
     e.AttemptResumed(1, 2, "worker_1", "1", NOW),

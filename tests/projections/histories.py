@@ -33,7 +33,16 @@ unhurried = settings(deadline=None, max_examples=60)
 
 _JOURNALED = frozenset({e.StepSucceeded, e.StepFailed, e.ChildrenTriggered, e.WaitStarted})
 _NEEDS_ATTEMPT = frozenset(
-    {e.AttemptSucceeded, e.AttemptFailed, e.RunTimedOut, e.RunBlocked, e.RunResumed, e.RunFrozen, *_JOURNALED}
+    {
+        e.AttemptSucceeded,
+        e.AttemptFailed,
+        e.RunTimedOut,
+        e.RunBlocked,
+        e.RunResumed,
+        e.RunFrozen,
+        e.RunLogged,
+        *_JOURNALED,
+    }
 )
 _FOLLOWS_ATTEMPT = frozenset({e.RetryScheduled, e.RunFailed})
 
@@ -269,6 +278,10 @@ _EVENTS: dict[type[RunEvent], Callable[[Run, Random], RunEvent]] = {
     e.RunFrozen: lambda _run, _chance: e.RunFrozen(),
     e.AttemptResumed: lambda run, _chance: e.AttemptResumed(
         run.attempts, run.token or 0, run.worker or "", run.worker_version or "", run.began_at
+    ),
+    e.RunLogged: lambda run, chance: e.RunLogged(
+        (e.LogLine(run.recorded_at, "info", "Begun.", chance.choice((e.NOTHING, Raw(b'{"n":1}')))),),
+        chance.random() < 0.1,
     ),
     e.TagsAdded: lambda _run, chance: e.TagsAdded((chance.choice(TAGS),)),
     e.MetadataUpdated: lambda _run, chance: e.MetadataUpdated(chance.choice((Raw(b"null"), Raw(b"[1,  2]")))),
