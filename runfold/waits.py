@@ -8,7 +8,7 @@ from runfold.codec import encode
 from runfold.digests import digest_of
 from runfold.durations import Duration, duration_ms
 from runfold.entries import Outcome
-from runfold.errors import NotFoundError, RunfoldError, WaitTimeoutError
+from runfold.errors import JournalMismatchError, NotFoundError, RunfoldError, WaitTimeoutError
 from runfold.handles import BatchHandle, RunHandle
 from runfold.journal import Journal
 from runfold.results import BatchResult, Target, TokenResult, name_of, of_target
@@ -81,9 +81,19 @@ async def _waited_for(name: str, targets: list[str], within: Duration | None, *,
     outcome = await _waited(
         name, [targets, milliseconds], tuple(dict.fromkeys(targets)), milliseconds=milliseconds, is_any=is_any
     )
+    if strange := {*outcome.done, *outcome.unknown} - {*targets}:
+        raise _mismatch(name, strange, targets)
     if outcome.unknown:
         raise NotFoundError(404, f"{', '.join(outcome.unknown)} not found, so there is nothing to wait for.")
     return outcome
+
+
+def _mismatch(name: str, before: set[str], now: list[str]) -> JournalMismatchError:
+    """The code waits for something else than it did: with the results of that it must not go on."""
+    journal = current_journal()
+    error = JournalMismatchError(f'"{name}" waited for {", ".join(sorted(before))}, and now for {", ".join(now)}.')
+    journal.close(error)
+    return error
 
 
 async def _waited(

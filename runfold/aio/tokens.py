@@ -7,8 +7,9 @@ from urllib.parse import quote
 
 import msgspec
 
-from runfold import transport
+from runfold import current, transport
 from runfold.codec import encode, encode_payload
+from runfold.digests import digest_of
 from runfold.durations import Duration
 from runfold.filters import any_of, check_names, epoch_ms_text, seconds_text
 from runfold.options import delay_on_wire
@@ -40,15 +41,29 @@ async def create_token(
     idempotency_key_ttl: Duration | None = None,
     tags: str | Sequence[str] | None = None,
 ) -> Token:
-    """Make a token; without `timeout` it waits for ever. A second call with the same key answers with the first one."""
+    """Make a token; without `timeout` it waits for ever. A second call with the same key answers with the first one.
+
+    In the code of a run it is a step: the code gets the same token however often it is run again.
+    """
     given = {
         "timeout": None if timeout is None else delay_on_wire(timeout),
         "idempotencyKey": idempotency_key,
         "idempotencyKeyTTL": None if idempotency_key_ttl is None else seconds_text(idempotency_key_ttl),
         "tags": tags,
     }
-    body = encode({name: value for name, value in given.items() if value is not None})
-    return msgspec.json.decode(await transport.default.call("POST", PATH, body=body), type=Token)
+    asked = {name: value for name, value in given.items() if value is not None}
+    step, journal = current.step.get(), current.current_journal()
+    if step is not None:
+        return await _create({"idempotencyKey": step.of_trigger(), **asked})
+    if journal is None:
+        return await _create(asked)
+    call = journal.begin("create token", "step", digest_of(encode(asked)))
+    if call.known is not None:
+        return msgspec.json.decode(call.known.result, type=Token)
+    with journal.working(), transport.insisting():
+        made = await _create({"idempotencyKey": call.key, **asked})
+        await journal.record(call, "step_succeeded", output=msgspec.Raw(encode(made)))
+    return made
 
 
 async def complete_token(token: TokenRef, data: Any = NOTHING) -> None:
@@ -68,6 +83,10 @@ def list_tokens(**filters: Unpack[TokenFilters]) -> AsyncTokenList:
     given: Mapping[str, Any] = filters
     query = {wire: convert(value) for name, (wire, convert) in _WIRE.items() if (value := given.get(name)) is not None}
     return AsyncTokenList(query)
+
+
+async def _create(asked: dict[str, Any]) -> Token:
+    return msgspec.json.decode(await transport.default.call("POST", PATH, body=encode(asked)), type=Token)
 
 
 def _path(token: TokenRef) -> str:

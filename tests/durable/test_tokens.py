@@ -3,12 +3,15 @@
 import asyncio
 from typing import Any
 
+import pytest
+
 from domain import events as e
-from runfold import Context, Retry, Task, task
-from runfold.aio import runs, tokens, wait
+from runfold import Context, Retry, task
+from runfold.aio import tokens, wait
 from tests.durable.stage import Stage, kinds
 
 SECOND = 1_000
+AT_ONCE = Retry(max_attempts=2, min_timeout_ms=0)
 
 
 @task
@@ -86,25 +89,51 @@ async def test_several_tokens_that_are_completed_at_the_same_instant_end_one_wai
     assert kinds(await stage.events(run)).count(e.WaitCompleted) == 5
 
 
-async def test_a_run_that_made_its_token_itself_goes_on_with_that_one(stage: Stage) -> None:
+@pytest.mark.parametrize("where", ["in the code", "in a step"])
+async def test_a_run_that_made_its_token_itself_goes_on_with_that_one(stage: Stage, where: str) -> None:
     asked: list[str] = []
 
-    @task(retry=Retry(max_attempts=1))
+    async def ask() -> str:
+        asked.append((await tokens.create_token()).id)
+        if len(asked) == 1 and where == "in a step":
+            raise ValueError("the step is tried again, and finds the token")
+        return asked[-1]
+
+    @task
     async def order(_payload: None, ctx: Context) -> list[Any]:
-        token = await tokens.create_token()
-        await ctx.step("ask", asked.append, token.id)
+        if where == "in a step":
+            token = await ctx.step("ask", ask, retry=AT_ONCE)
+        else:
+            token = await ask()
         result = await wait.for_token(token)
         return [result.id, result.ok, result.output]
 
     await stage.worker(order, freeze_seconds=0.0)
     run = (await order.aio.trigger(None)).id
     await stage.until(run, e.RunFrozen)
+    (token,) = [each.stream for each in await stage.records() if isinstance(each.event, e.WaitpointCreated)]
 
-    await tokens.complete_token(asked[0], "yes")
+    await tokens.complete_token(token, "yes")
 
-    assert await stage.output(run) == [asked[0], True, "yes"]
-    assert len((await _made(stage))) == 1
+    assert await stage.output(run) == [token, True, "yes"]
+    assert asked == [token, token]
+    assert [each.stream for each in await stage.records() if isinstance(each.event, e.WaitpointCreated)] == [token]
 
 
-async def _made(stage: Stage) -> list[str]:
-    return [each.stream for each in await stage.records() if isinstance(each.event, e.WaitpointCreated)]
+async def test_code_that_waits_for_another_token_than_before_fails_instead_of_going_on(stage: Stage) -> None:
+    made = [(await tokens.create_token()).id for _ in range(2)]
+    left = [*made]
+
+    @task
+    async def forgetful(_payload: None) -> Any:
+        return (await wait.for_token(left.pop(0))).unwrap()
+
+    await stage.worker(forgetful, freeze_seconds=0.0)
+    run = (await forgetful.aio.trigger(None)).id
+    await stage.until(run, e.RunFrozen)
+    await tokens.complete_token(made[0], "yes")
+
+    error = (await stage.result(run)).error
+    assert error is not None
+    assert error.name == "JournalMismatchError"
+    assert error.message == f'"wait.token" waited for {made[0]}, and now for {made[1]}.'
