@@ -88,8 +88,7 @@ async def of_target(name: str, target: Target) -> Any:
     if name.startswith("batch_"):
         batch = target if isinstance(target, BatchHandle) else name
         return BatchResult(id=name, runs=await of_batch(batch))
-    handle: str | RunHandle[Any, Any] = target if isinstance(target, RunHandle) else name
-    result = await of_run(handle)
+    result = await of_run(target if isinstance(target, RunHandle) else name)
     assert result is not None, "it is over, and stays so"
     return result
 
