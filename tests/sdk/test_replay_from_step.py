@@ -7,8 +7,8 @@ import msgspec
 import pytest
 
 from runfold import runs
+from runfold.entries import Entry
 from runfold.errors import JournalMismatchError
-from runfold.journal import Entry, Journal
 from tests.sdk.conftest import FakeApi
 
 

@@ -17,6 +17,7 @@ from runfold import (
     RunfoldError,
     RunHandle,
     StepFailedError,
+    Token,
     TokenResult,
     UnprocessableError,
     WaitTimeoutError,
@@ -76,10 +77,7 @@ async def until_woken(story: Story, code: Code, outcome: Outcome) -> Any:
 
 
 NOON = datetime(2030, 1, 1, 12, tzinfo=UTC)
-
-
-class Approval:
-    id = "waitpoint_1"
+APPROVAL = Token(id="waitpoint_1", url="http://127.0.0.1/approve")
 
 
 TARGETS: dict[str, tuple[Callable[[], Awaitable[Any]], dict[str, Any]]] = {
@@ -93,7 +91,7 @@ TARGETS: dict[str, tuple[Callable[[], Awaitable[Any]], dict[str, Any]]] = {
         {"targets": ("waitpoint_1",), "for_ms": None, "until": None, "is_any": False},
     ),
     "token object": (
-        lambda: aio.wait.for_token(Approval(), timeout="1d"),
+        lambda: aio.wait.for_token(APPROVAL, timeout="1d"),
         {"targets": ("waitpoint_1",), "for_ms": 86_400_000, "until": None, "is_any": False},
     ),
     "run": (
@@ -109,7 +107,7 @@ TARGETS: dict[str, tuple[Callable[[], Awaitable[Any]], dict[str, Any]]] = {
         {"targets": ("run_2", "batch_1"), "for_ms": 5_000, "until": None, "is_any": False},
     ),
     "any": (
-        lambda: aio.wait.any(Approval(), "run_2"),
+        lambda: aio.wait.any(APPROVAL, "run_2"),
         {"targets": ("waitpoint_1", "run_2"), "for_ms": None, "until": None, "is_any": True},
     ),
 }
