@@ -14,6 +14,7 @@ from tests.crash.moments import LEFT, OF_STEPS, OF_THE_REPORT, Moments
 EFFECTS = "effects.jsonl"
 ENOUGH = "enough"
 """A file of this name ends what would go on for ever."""
+PROGRESS = "progress"
 WAIT_SECONDS = 0.2
 KEPT_SECONDS, FREEZE_SECONDS, FROZEN_SECONDS = 0.02, 0.1, 0.3
 PATIENT = Retry(max_attempts=100, min_timeout_ms=20, max_timeout_ms=100, factor=1.0)
@@ -87,3 +88,14 @@ async def nap(payload: dict[str, Any], ctx: Context) -> list[str]:
 def _unless_enough(run: str, step: str) -> str | None:
     effect = body(run, step)
     return None if (Path(os.environ["CRASH_FOLDER"]) / ENOUGH).exists() else effect
+
+
+@task(retry=PATIENT)
+async def walk(payload: dict[str, Any], ctx: Context) -> int:
+    """Steps without effects, and a file that says how many there were."""
+    progress = Path(os.environ["CRASH_FOLDER"]) / PROGRESS
+    for number in range(1, payload["steps"] + 1):
+        await ctx.step("step", str, number)
+        if number % 100 == 0:
+            progress.write_text(str(number))
+    return payload["steps"]
