@@ -45,7 +45,7 @@ class Body:
         except NameError as error:
             raise TypeError(f"An annotation of {self._name} cannot be looked up: {error}") from error
         payload, context = [*(hints.get(each.name, Any) for each in self._parameters), Any, Any][:2]
-        if isinstance(payload, type) and issubclass(payload, RunContext):
+        if payload in (RunContext, Context, SyncContext):
             raise TypeError(f"The first parameter of {self._name} is its payload; the context comes second.")
         wanted = Context if self.is_async else SyncContext
         if context not in (Context, SyncContext, Any, Context | None, SyncContext | None) or (

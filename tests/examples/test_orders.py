@@ -3,7 +3,7 @@
 import json
 import re
 import signal
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -61,7 +61,7 @@ class Shop:
 
 
 @contextmanager
-def in_shop(installation: Installation, folder: Path) -> Iterator[Shop]:
+def in_shop(installation: Installation, folder: Path) -> Generator[Shop]:
     with ExitStack() as stack:
         yield Shop(installation, folder, stack)
 
