@@ -98,4 +98,5 @@ async def walk(payload: dict[str, Any], ctx: Context) -> int:
         await ctx.step("step", str, number)
         if number % 100 == 0:
             progress.write_text(str(number))
-    return payload["steps"]
+    steps: int = payload["steps"]
+    return steps
