@@ -193,9 +193,6 @@ class Turns:
             return RefusedReport(said.run, said.token, str(refusal))
         after = draft.record(run.id, events, origin)
         assert isinstance(after, Run), "a run stays a run"
-        if said.journaled is not None and said.journaled.waits:
-            # It says that nothing goes on but these. Of what is over it has not heard, or that is on its way.
-            self.waits.tell(after, said.journaled.waits)
         if events and said.output_blob:
             draft.add_blob(said.output_blob.key, turn.blobs[said.output_blob.key])
         for event in events:
@@ -205,6 +202,7 @@ class Turns:
                 self._limit(after, now)
             elif isinstance(event, RunBlocked):
                 self._stopwatch.stop(run.id, said.token)
+        self.waits.hear(after, said)
         return None
 
     def _retry_or_end(self, run: Run, failed: AttemptFailed, draft: Draft) -> None:

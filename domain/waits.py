@@ -57,10 +57,14 @@ class Waits:
         for stream, token, indexes in turn.waits:
             run = self._memory.run(stream)
             if run is not None and run.token == token:
-                self.tell(run, indexes)
+                self._remind(run, indexes)
 
-    def tell(self, run: Run, waits: tuple[int, ...]) -> None:
-        """Its worker believes that these are open."""
+    def hear(self, run: Run, said: Report) -> None:
+        """Of a run that goes on its worker says that it is blocked: it has not heard what is over."""
+        if said.journaled is not None and said.journaled.waits:
+            self._remind(run, said.journaled.waits)
+
+    def _remind(self, run: Run, waits: tuple[int, ...]) -> None:
         if run.status is Status.EXECUTING:
             self._tell(run, tuple(woken for woken in run.woken if woken.wait in waits))
 

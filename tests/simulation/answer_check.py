@@ -18,7 +18,6 @@ from tests.simulation.log_check import LogCheck
 from tests.simulation.rules import rule
 from tests.simulation.run_facts import RunFacts
 
-
 CLOSED_BY = {
     "frozen": {"frozen", "released"},
     "released": {"frozen", "released"},
@@ -62,6 +61,17 @@ class AnswerCheck:
             rule(not isinstance(answer, Refused) or bool(str(answer)), "%s is refused without a reason", command)
             return
         match command:
+            case Turn():
+                self._check_turn(command, answer)
+            case c.CreateWaitpoint() | c.CompleteWaitpoint():
+                self._check_token(command, answer)
+            case c.PauseQueue() | c.ResumeQueue() | c.OverrideQueueLimit() | c.ResetQueueLimit():
+                self._check_control(command)
+            case _:
+                self._check_runs(command, answer)
+
+    def _check_runs(self, command: c.Command, answer: Answer) -> None:
+        match command:
             case c.AddItems(batch=batch, indexes=indexes):
                 taken = self._log.batches.known(batch or "")
                 rule(taken >= set(indexes), "the items %s of %s are said to be taken", indexes, batch)
@@ -74,16 +84,14 @@ class AnswerCheck:
                 rule(until in self._facts(run).dues, "%s is said to be due at %d", run, until)
             case c.AddTags() | c.UpdateMetadata() | c.ExplainRun():
                 self._check_annotation(command, answer)
-            case c.PauseQueue() | c.ResumeQueue() | c.OverrideQueueLimit() | c.ResetQueueLimit():
-                self._check_control(command)
-            case c.CreateWaitpoint():
-                rule(answer.waitpoint in self._log.tokens, "%s is said to be made", answer)
-            case c.CompleteWaitpoint(waitpoint=token):
-                rule(bool(self._log.tokens.get(token)), "%s is said to be completed", token)
-            case Turn():
-                self._check_turn(command, answer)
             case _:
                 pass
+
+    def _check_token(self, command: c.CreateWaitpoint | c.CompleteWaitpoint, answer: Answer) -> None:
+        if isinstance(command, c.CreateWaitpoint):
+            rule(answer.waitpoint in self._log.tokens, "%s is said to be made", answer)
+        else:
+            rule(bool(self._log.tokens.get(command.waitpoint)), "%s is said to be completed", command.waitpoint)
 
     def _check_annotation(self, command: c.AddTags | c.UpdateMetadata | c.ExplainRun, answer: Answer) -> None:
         run = self._run(command.run)

@@ -29,7 +29,7 @@ class Client:
         self._tasks = tasks
         self._queues = queues
         self._known: list[str] = []
-        self.waiting = 0
+        self.waiting: int = 0
         """How many requests are planned, or have no answer yet."""
 
     def create_environment(self, then: Callable[[], None]) -> None:

@@ -108,28 +108,37 @@ class Script:
         so_far = before
         for each in operations:
             match each:
-                case Step():
-                    so_far = yield from self._step(each, so_far)
-                case MakeToken(name=name, timeout_ms=timeout):
-                    ask = StepAsk(name, self._number(name), makes_token=True, timeout_ms=timeout)
-                    tokens[name] = yield ask
-                case Sleep(name=name, for_ms=for_ms):
-                    outcome = yield WaitAsk(name, self._number(name), timeout_ms=for_ms)
-                    so_far = fold(so_far, name, outcome)
-                case WaitForTokens():
-                    so_far = yield from self._wait(each, tokens, so_far)
-                case Children():
-                    so_far = yield from self._trigger(each, so_far)
                 case Parallel(branches=branches):
                     code = tuple(self._perform(branch, dict(tokens), so_far) for branch in branches)
                     so_far = fold(so_far, (yield Fork(code)))
                 case Loop(times=times, body=body):
                     for _ in range(times):
                         so_far = yield from self._perform(body, dict(tokens), so_far)
-                case Fail(name=name, until=until, is_retryable=is_retryable):
-                    if self._attempt <= until:
-                        raise AttemptFails(name, is_retryable=is_retryable)
+                case _:
+                    so_far = yield from self._ask(each, tokens, so_far)
         return so_far
+
+    def _ask(
+        self,
+        operation: Step | MakeToken | Sleep | WaitForTokens | Children | Fail,
+        tokens: dict[str, str],
+        before: int,
+    ) -> Code:
+        match operation:
+            case Step():
+                return (yield from self._step(operation, before))
+            case MakeToken(name=name, timeout_ms=timeout):
+                tokens[name] = yield StepAsk(name, self._number(name), makes_token=True, timeout_ms=timeout)
+            case Sleep(name=name, for_ms=for_ms):
+                return fold(before, name, (yield WaitAsk(name, self._number(name), timeout_ms=for_ms)))
+            case WaitForTokens():
+                return (yield from self._wait(operation, tokens, before))
+            case Children():
+                return (yield from self._trigger(operation, before))
+            case Fail(name=name, until=until, is_retryable=is_retryable):
+                if self._attempt <= until:
+                    raise AttemptFails(name, is_retryable=is_retryable)
+        return before
 
     def _step(self, step: Step, before: int) -> Code:
         ask = StepAsk(step.name, self._number(step.name), fails=self._attempt <= step.fails_until)

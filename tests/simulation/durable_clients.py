@@ -8,8 +8,8 @@ from msgspec import Raw, json
 from domain import commands as c
 from domain.commands import CreatedWaitpoint
 from domain.draft import Answer
+from tests.simulation.calling_workers import FOR_EVER, task_of
 from tests.simulation.clients import Client
-from tests.simulation.durable_workers import FOR_EVER, task_of
 from tests.simulation.network import Network
 from tests.simulation.programs import Author
 from tests.simulation.world import World

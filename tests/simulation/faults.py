@@ -48,7 +48,12 @@ MOST = {
     Fault.WORKER_PAUSE: 0.4,
     Fault.CLOCK_STEP: 0.06,
 }
-MOST_OF_CODE = MOST | {Fault.CODE_DIES: 0.12}
+MOST_OF_CODE = MOST | {
+    Fault.REQUEST_TWICE: 0.3,
+    Fault.CRASH_AFTER: 0.06,
+    Fault.ENGINE_CRASH: 0.12,
+    Fault.CODE_DIES: 0.12,
+}
 """Where workers execute code step by step."""
 OF_A_COMMIT = (
     Fault.COMMIT_REFUSED,

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any, Protocol
+from typing import Any
 
 from msgspec import Raw, Struct, json
 
@@ -23,59 +23,13 @@ from tests.simulation.code import (
     TriggerAsk,
     WaitAsk,
 )
+from tests.simulation.hosts import Host, Witness
 from tests.simulation.programs import Program
 from tests.simulation.rules import rule
 from tests.simulation.world import World
 
 SLOWNESS_MS = (5, 50, 2_000)
 """How long the bodies of steps take at most."""
-
-
-class Host(Protocol):
-    """The worker, as its processes know it."""
-
-    idle_ms_max: int | None
-    """How long a process is kept at most whose code does nothing but wait, None if it is never given up."""
-
-    def later(self, delay: int, action: Callable[[], None]) -> None:
-        """Do something later, if the worker lives."""
-        ...
-
-    def report(self, process: "Process", kind: str, **more: Any) -> None:
-        """Say what happened."""
-        ...
-
-    def send(self) -> None:
-        """Let what was reported go on its way, as far as it can."""
-        ...
-
-    def make_token(self, process: "Process", ask: StepAsk, done: Callable[[str], None]) -> None:
-        """Ask for a token until there is one, the same in each repeat."""
-        ...
-
-    def trigger(self, process: "Process", ask: TriggerAsk, done: Callable[[tuple[str, ...], str | None], None]) -> None:
-        """Ask for children until there are these runs, perhaps in a batch, the same in each repeat."""
-        ...
-
-    def read(self, streams: Sequence[str], done: Callable[[Any], None]) -> None:
-        """Ask what became of runs and batches."""
-        ...
-
-    def is_struck_down(self, process: "Process") -> bool:
-        """Whether the process, or all of the worker, dies here and now."""
-        ...
-
-
-class Witness(Protocol):
-    """Sees what code does. Each method raises Violation."""
-
-    def body_begins(self, run: HandOut, ask: StepAsk | TriggerAsk) -> None:
-        """The body of a step is executed, or children are triggered."""
-        ...
-
-    def code_goes_on(self, run: HandOut, wait: int, outcome: Outcome) -> None:
-        """The code hears that a wait is over."""
-        ...
 
 
 class Branch(Struct):
@@ -90,7 +44,9 @@ class Branch(Struct):
 class Process:
     """Executes code. It is told what is committed and which waits are over, and that it is to die."""
 
-    def __init__(self, run: HandOut, journal: Sequence[JournalEntry], host: Host, witness: Witness, world: World) -> None:
+    def __init__(
+        self, run: HandOut, journal: Sequence[JournalEntry], host: Host, witness: Witness, world: World
+    ) -> None:
         self.run = run
         self.is_alive = True
         self._host = host

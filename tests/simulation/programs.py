@@ -110,22 +110,22 @@ class Author:
     def _operations(self, depth: int, tokens: list[str], nesting: int) -> tuple[Operation, ...]:
         draw, happens = self._world.draw, self._world.happens
         chance = self._world.chance.random()
-        if chance < 0.35:
+        if chance < 0.28:
             fails = draw(1, 2) if happens(0.15) else 0
             return (Step(self._name("step"), fails, is_caught=happens(0.5)),)
-        if chance < 0.45:
+        if chance < 0.36:
             return (Sleep(self._name("sleep"), draw(1, 6_000)),)
-        if chance < 0.68:
+        if chance < 0.60:
             made = self._make_tokens(tokens)
             return (*made, self._wait(depth, tokens, nesting))
-        if chance < 0.82:
+        if chance < 0.74:
             may_trigger = depth < DEPTH_MAX and self._left > 0
             return (self._children(depth),) if may_trigger else (Step(self._name("step")),)
-        if chance < 0.86:
+        if chance < 0.78:
             return (Fail(self._name("failure"), draw(1, 2), is_retryable=happens(0.9)),)
         if nesting >= 2:
             return (Step(self._name("step")),)
-        if chance < 0.91:
+        if chance < 0.83:
             return (Loop(draw(2, 3), self._body(draw(1, 2), depth + 1, list(tokens), nesting + 1)),)
         branches = [self._body(draw(1, 2), depth, list(tokens), nesting + 1) for _ in range(draw(2, 3))]
         return (Parallel(tuple(branches)),)

@@ -89,10 +89,7 @@ class RunFacts:
     def follow(self, recorded: Recorded, event: RunEvent, environment: Environment) -> None:
         """Check the next event."""
         rule(not self.ended or isinstance(event, ANNOTATIONS), "%s: %s follows %s", self.run, event, self.ended)
-        self.journal.follow(recorded, event, self.number)
-        if isinstance(event, BY_WORKER):
-            by = f"worker:{self.attempt.worker}" if self.attempt else None
-            rule(recorded.actor == by, "%s: %s by %s, but %s is open", self.run, event, recorded.actor, self.attempt)
+        self._follow_journal(recorded, event)
         match event:
             case e.RunDequeued():
                 rule(self.attempt is None, "%s: %s while %s is open", self.run, event, self.attempt)
@@ -115,13 +112,18 @@ class RunFacts:
                 rule(not self.number and not self.attempt, "%s: expired after its start", self.run)
             case e.LateResultRefused():
                 self._follow_refusal(event)
-            case e.RunBlocked() | e.RunResumed() | e.RunFrozen() | e.AttemptResumed():
-                self._follow_wait(recorded, event)
             case _:
+                self._follow_wait(recorded, event)
                 self._follow_gate(event)
         if type(event) in ENDS:
             self.ended = event
             self._close(ENDS[type(event)])
+
+    def _follow_journal(self, recorded: Recorded, event: RunEvent) -> None:
+        self.journal.follow(recorded, event, self.number)
+        if isinstance(event, BY_WORKER):
+            by = f"worker:{self.attempt.worker}" if self.attempt else None
+            rule(recorded.actor == by, "%s: %s by %s, but %s is open", self.run, event, recorded.actor, self.attempt)
 
     def _follow_report(
         self, recorded: Recorded, event: e.AttemptStarted | e.AttemptSucceeded | e.AttemptFailed
@@ -145,9 +147,9 @@ class RunFacts:
             self._close(CODES.get(event.error.code or "", "failed"))
             self._is_suspended = False
 
-    def _follow_wait(
-        self, recorded: Recorded, event: e.RunBlocked | e.RunResumed | e.RunFrozen | e.AttemptResumed
-    ) -> None:
+    def _follow_wait(self, recorded: Recorded, event: RunEvent) -> None:
+        if not isinstance(event, e.RunBlocked | e.RunResumed | e.RunFrozen | e.AttemptResumed):
+            return
         attempt, is_resumed = self.attempt, isinstance(event, e.AttemptResumed)
         rule(attempt is not None, "%s: %s, but no attempt is open", self.run, event)
         rule(self._started != is_resumed, "%s: %s out of turn", self.run, event)

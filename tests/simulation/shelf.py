@@ -1,6 +1,7 @@
 """What the engine's process reads from the ledger for workers: the journals of runs, and what became of them."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from msgspec import json
@@ -18,10 +19,10 @@ PAGE_MAX = 3
 
 
 class Letter(TurnAnswer, frozen=True):
-    """The answer to a turn, with what a worker has to know of the runs: their programs, and how their journals begin."""
+    """The answer to a turn, with the programs of its runs and the beginnings of their journals."""
 
-    programs: dict[str, str] = {}
-    journals: dict[str, Sequence[JournalEntry]] = {}
+    programs: Mapping[str, str] = MappingProxyType({})
+    journals: Mapping[str, Sequence[JournalEntry]] = MappingProxyType({})
 
 
 class ReadJournal(Command, frozen=True, kw_only=True):
