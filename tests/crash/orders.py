@@ -94,8 +94,9 @@ def _unless_enough(run: str, step: str) -> str | None:
 async def walk(payload: dict[str, Any], ctx: Context) -> int:
     """Steps without effects, and a file that says how many there were."""
     progress = Path(os.environ["CRASH_FOLDER"]) / PROGRESS
-    for number in range(1, payload["steps"] + 1):
+    steps: int = payload["steps"]
+    for number in range(1, steps + 1):
         await ctx.step("step", str, number)
         if number % 100 == 0:
             progress.write_text(str(number))
-    return payload["steps"]
+    return steps
