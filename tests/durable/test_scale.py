@@ -11,7 +11,7 @@ from itertools import pairwise
 import pytest
 
 from domain import events as e
-from domain.events import Recorded
+from domain.events import Event, Recorded
 from runfold import Context, Queue, task
 from runfold.aio import wait
 from tests.durable.stage import Stage, kinds
@@ -108,7 +108,7 @@ async def test_a_run_many_levels_deep_needs_one_slot(stage: Stage) -> None:
 
 def slots_taken(records: list[Recorded]) -> int:
     """How many runs executed at once, at most."""
-    changes: dict[type[e.Event], int] = {e.RunDequeued: 1, e.RunResumed: 1, e.RunBlocked: -1, e.AttemptSucceeded: -1}
+    changes: dict[type[Event], int] = {e.RunDequeued: 1, e.RunResumed: 1, e.RunBlocked: -1, e.AttemptSucceeded: -1}
     taken = most = 0
     for recorded in records:
         taken += changes.get(type(recorded.event), 0)
