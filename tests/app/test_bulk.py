@@ -30,8 +30,11 @@ async def started(engine: Engine, action: str, **more: Any) -> str:
 async def ended(engine: Engine, bulk: str) -> Any:
     """The bulk action once it is no longer pending."""
     async with asyncio.timeout(SOON_SECONDS):
+        # The head is that before the question: what is committed while it is answered is news.
+        head = engine.head
         while (told := await engine.get(f"{BULK}/{bulk}"))["status"] == "PENDING":
-            await engine.service.loop.feed.grown(engine.head)
+            await engine.service.loop.feed.grown(head)
+            head = engine.head
     return told
 
 
