@@ -18,7 +18,7 @@ from domain.errors import TooLarge
 log = structlog.get_logger(__name__)
 
 READS = frozenset({"GET", "HEAD", "OPTIONS"})
-ASKS_WRITER = re.compile(r"/api/v1/(queues|concurrency)(/.*)?|/api/v1/runs/[^/]+/explain")
+ASKS_WRITER = re.compile(r"/api/v1/(queues|concurrency)(/.*)?|/api/v1/runs/[^/]+/explain|/worker/v1/runs/[^/]+/journal")
 """What only the writer can tell, too."""
 IS_FORWARDED = FORWARDED.encode()
 """What a node sent on goes no further, or two nodes could send it to and fro."""
