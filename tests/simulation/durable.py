@@ -87,7 +87,7 @@ class DurableSimulation:
         left = max(0, FAULTS_MS - self.world.mono)
         for client in self._clients:
             client.begin()
-            for _ in range(self.world.draw(2, 6)):
+            for _ in range(self.world.draw(2, 5)):
                 client.plan(self.world.draw(0, left))
         self.world.after(1_000, self._suffer)
 
