@@ -87,7 +87,7 @@ class DurableSimulation:
         left = max(0, FAULTS_MS - self.world.mono)
         for client in self._clients:
             client.begin()
-            for _ in range(self.world.draw(2, 6)):
+            for _ in range(self.world.draw(2, 5)):
                 client.plan(self.world.draw(0, left))
         self.world.after(1_000, self._suffer)
 
@@ -100,8 +100,14 @@ class DurableSimulation:
 
     @property
     def _is_over(self) -> bool:
-        is_quiet = self._server.is_idle and not any(client.waiting for client in self._clients)
-        return is_quiet and not self._log.unfinished and not self._log.batches.open and not self._open_tokens()
+        # Asked at every step: what is most often false comes first.
+        return (
+            not self._log.unfinished
+            and not self._log.batches.open
+            and not self._open_tokens()
+            and self._server.is_idle
+            and not any(client.waiting for client in self._clients)
+        )
 
     def _unfinished(self) -> list[str]:
         runs = [f"{run} ({self._log.states[run]})" for run in sorted(self._log.unfinished)]

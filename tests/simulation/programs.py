@@ -10,7 +10,7 @@ UNKNOWN = "waitpoint_unknown"
 """A token that nobody ever makes."""
 DEPTH_MAX = 2
 """How many generations of children a run has at most."""
-FAMILY_MAX = 6
+FAMILY_MAX = 4
 """How many programs are written for a run and all its children at most; a loop may trigger some several times."""
 
 
