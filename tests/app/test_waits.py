@@ -15,8 +15,8 @@ MINUTE: dict[str, Any] = {"until": START_MS + 60_000}
 
 
 def _woken(handed: dict[str, Any], wait: int = 0, **more: Any) -> dict[str, Any]:
-    told: dict[str, Any] = {"run": handed["id"], "token": handed["token"], "wait": wait}
-    return told | {"done": [], "timedOut": False, "unknown": []} | more
+    nothing: dict[str, Any] = {"done": [], "timedOut": False, "unknown": []}
+    return {"run": handed["id"], "token": handed["token"], "wait": wait} | nothing | more
 
 
 @shows(Status.WAITING)
