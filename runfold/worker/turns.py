@@ -79,15 +79,16 @@ class Turns:
         while self._received + 1 in self._arrived:
             self._received += 1
             self._arrived.remove(self._received)
+        for refused in answer.refused:
+            log.warning("the engine refused a report: %s", refused.error, extra={"run": refused.run})
+            # Before anything is acknowledged: no code may go on behind an entry that is not committed.
+            self._holding.forget(refused.run, refused.token, "REFUSED")
         self._holding.acknowledge(turn.reports)
         self._holding.take(answer.runs)
         for woken in answer.woken:
             self._holding.wake(woken)
         for cancel in answer.cancels:
             self._holding.forget(cancel.run, cancel.token, cancel.reason)
-        for refused in answer.refused:
-            log.warning("the engine refused a report: %s", refused.error, extra={"run": refused.run})
-            self._holding.forget(refused.run, refused.token, "REFUSED")
 
     def _speak(self) -> None:
         holding = self._holding

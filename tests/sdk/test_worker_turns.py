@@ -8,7 +8,7 @@ import httpx
 import pytest
 from starlette.responses import Response
 
-from runfold import AuthenticationError, task
+from runfold import AuthenticationError, Context, task
 from tests.sdk import jobs
 from tests.sdk.conftest import WORKERS
 from tests.sdk.fake_engine import FakeEngine, lost, unavailable
@@ -134,6 +134,29 @@ async def test_room_is_told_once_while_the_answer_to_the_turn_that_waits_is_late
         await engine.give("tidy")
 
     assert turns[waiting["sequence"] - 1 :] == [(waiting["sequence"], 1), (waiting["sequence"] + 1, 1)]
+
+
+async def test_code_does_not_go_on_behind_a_step_that_is_refused(engine: FakeEngine, working: WORKERS) -> None:
+    after: list[str] = []
+    stopped = asyncio.Event()
+
+    @task
+    async def pay(_payload: None, ctx: Context) -> None:
+        engine.refused.add((ctx.run.id, "step_succeeded"))
+        # Who looks for itself whether to stop is not ended at once.
+        assert not ctx.cancelled.is_set()
+        try:
+            await ctx.step("charge", str, 7)
+            after.append("ship")
+        finally:
+            stopped.set()
+
+    async with working(pay):
+        run = await engine.give("pay")
+        await stopped.wait()
+
+    assert after == []
+    assert engine.kinds(run) == ["started"]
 
 
 async def test_answers_are_confirmed_and_sequences_have_no_gaps(engine: FakeEngine, working: WORKERS) -> None:
