@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 
+from msgspec.structs import replace
+
 from app.reader import Reader
 from app.triggered import asked_of, value_of
 from app.web import bodies, newruns
@@ -41,8 +43,9 @@ async def replayed(
         lock_to_version=asked.version,
     )
     body = bodies.TriggerBody(payload, options)
-    new, blobs = newruns.new_run(reader.ids.new("run", now), old.task, body, first.environment, now, traceparent)
-    return newruns.with_overrides(new, replay_of=first.stream, source=SOURCE), blobs
+    run = reader.ids.new("run", now)
+    new, blobs = newruns.new_run(run, old.task, body, first.environment, now, traceparent, source=SOURCE)
+    return replace(new, replay_of=first.stream), blobs
 
 
 def _tags_of(history: Sequence[Recorded]) -> tuple[str, ...]:

@@ -84,8 +84,7 @@ def _command_of(body: bodies.TurnBody, caller: Caller, service: Service) -> comm
             continue
         report, more = _report_of(said)
         reports.append(report)
-        if more:
-            blobs |= more
+        blobs |= more
     return commands.Turn(
         environment=caller.environment.id,
         actor=f"worker:{body.session}",
@@ -104,12 +103,7 @@ def _command_of(body: bodies.TurnBody, caller: Caller, service: Service) -> comm
     )
 
 
-def _report_of(said: bodies.ReportBody) -> tuple[Report, dict[str, bytes] | None]:
-    if said.error is None and not said.output:
-        report = Report(
-            said.run, said.token, said.kind, said.at, output_type=said.output_type, retryable=said.retryable
-        )
-        return report, None
+def _report_of(said: bodies.ReportBody) -> tuple[Report, dict[str, bytes]]:
     error = said.error.as_error() if said.error else None
     try:
         output, ref, blobs = newruns.stored(said.output, f"{said.run}/output/{said.token}", OUTPUT_MAX_BYTES, "output")
