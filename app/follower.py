@@ -80,7 +80,7 @@ class Follower(Following):
                 except Exception as error:
                     # The engine goes on without its read models; /readyz is red until they follow again.
                     log.exception("the read models do not follow", position=self.position)
-                    await self._is_at(self.position, f"{type(error).__name__}: {error}")
+                    await self._come_to(self.position, f"{type(error).__name__}: {error}")
                     await asyncio.sleep(AGAIN_SECONDS)
         finally:
             self._thread.shutdown()
@@ -91,7 +91,7 @@ class Follower(Following):
             await self._look()
             if self.position >= self._feed.head.position:
                 # What failed was done all the same, here or by somebody else, and nothing more may ever come.
-                await self._is_at(self.position)
+                await self._come_to(self.position)
         while self._feed.head.position <= self.position:
             try:
                 async with asyncio.timeout(LOOK_SECONDS):
@@ -116,9 +116,9 @@ class Follower(Following):
         self._wanted.clear()
         loop = asyncio.get_running_loop()
         commit = self._feed.after(self.position, BATCH_EVENTS_MAX)
-        await self._is_at(await loop.run_in_executor(self._thread, self._apply, commit, self.position))
+        await self._come_to(await loop.run_in_executor(self._thread, self._apply, commit, self.position))
 
-    async def _is_at(self, position: int, stopped: str | None = None) -> None:
+    async def _come_to(self, position: int, stopped: str | None = None) -> None:
         self.position, self.stopped = position, stopped
         async with self._moved:
             self._moved.notify_all()

@@ -145,10 +145,9 @@ class EnvironmentLine:
 
 def kind_of(run: Run) -> Kind:
     """Who may execute it."""
-    # Past the constructor of a named tuple, which takes five times as long: this is asked three times of every run.
-    return tuple.__new__(  # pyright: ignore[reportUnknownMemberType] (tuple has no element type here)
-        Kind, (run.task, run.lock, run.last_version, run.machine, run.worker if run.woken and run.is_awake else None)
-    )
+    waits_in = run.worker if run.woken and run.is_awake else None
+    # This is asked three times of every run, and a call by the fields takes half as long again.
+    return Kind._make((run.task, run.lock, run.last_version, run.machine, waits_in))
 
 
 def entry_of(run: Run | None) -> Place | None:

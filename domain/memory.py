@@ -225,8 +225,7 @@ class Memory:
     def _note(self, before: Run | None, after: Run | None) -> None:
         self.ready.replace(before, after)
         self.waiters.note_run(before, after)
-        if before is None or after is None or before.ended_at != after.ended_at:
-            self.members.note_run(before, after)
+        self.members.note_run(before, after)
         deadline = deadline_of(after) if after else None
         if after and deadline and (before is None or deadline_of(before) != deadline):
             self._arm(after.id, deadline)

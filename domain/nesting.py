@@ -12,7 +12,6 @@ def is_too_deep(text: bytes) -> bool:
     # Every level takes two brackets, so that there is nothing to count in most values.
     if len(text) < 2 * NESTING_MAX:
         return False
-    text = bytes(text)
     return text.count(b"[") + text.count(b"{") > NESTING_MAX and _levels_of(text) > NESTING_MAX
 
 

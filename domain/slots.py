@@ -65,5 +65,5 @@ def takes_slot(run: Run) -> bool:
 
 def slots_of(run: Run) -> Slots:
     """The slots among which an attempt of this run takes one."""
-    # Past the constructor of a named tuple, which takes five times as long: this is asked twice of every run.
-    return tuple.__new__(Slots, (run.environment, run.queue, run.concurrency_key))  # pyright: ignore[reportUnknownMemberType] (tuple has no element type here)
+    # This is asked twice of every run, and a call by the fields takes half as long again.
+    return Slots._make((run.environment, run.queue, run.concurrency_key))

@@ -94,7 +94,7 @@ async def runs_of(answer: TurnAnswer, caller: Caller, service: Service) -> list[
 def _run_body(
     hand_out: HandOut, recorded: Recorded, event: RunTriggered, payload: Raw, environment: dict[str, str]
 ) -> RunBody:
-    # By place, in the order of the fields: this is done for every run, and 27 names double its time.
+    # By place, in the order of the fields: this is done for every run, and so many names take five times as long.
     return RunBody(
         hand_out.run,
         hand_out.token,

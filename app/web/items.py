@@ -102,5 +102,4 @@ def new_run(
     body = bodies.TriggerBody(item.payload, options)
     now = service.clock.now().wall
     run = service.ids.new("run", now)
-    new, blobs = newruns.new_run(run, item.task, body, caller.environment.id, now, traceparent)
-    return newruns.with_overrides(new, batch=batch), blobs
+    return newruns.new_run(run, item.task, body, caller.environment.id, now, traceparent, batch)

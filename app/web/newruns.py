@@ -47,7 +47,7 @@ def new_run(
     payload, blob, blobs = stored(body.payload, f"{run}/payload", PAYLOAD_MAX_BYTES, "payload")
     options = body.options
     if options is None:
-        # What nobody asks for costs nothing: names for all that there could be would double the time.
+        # The same as with options of which none is said, in a fraction of the time.
         name, size = named(task, "task id"), len(body.payload)
         new = NewRun(run, name, payload, blob, JSON_TYPE, size, batch=batch, traceparent=traceparent, source=source)
         return new, blobs
@@ -94,17 +94,16 @@ def new_run(
 
 def stored(value: Raw, key: str, max_bytes: int, what: str) -> tuple[Raw, BlobRef | None, dict[str, bytes]]:
     """A value as the event holds it: inline, or beside the ledger under `key` when it is large."""
-    size = len(value)
-    if size > max_bytes:
-        raise InvalidInput(f"The {what} has {size} bytes; at most {max_bytes} are taken.")
-    if not size:
+    text = bytes(value)
+    if len(text) > max_bytes:
+        raise InvalidInput(f"The {what} has {len(text)} bytes; at most {max_bytes} are taken.")
+    if not text:
         # Only NOTHING itself is left out of the event's JSON.
         return NOTHING, None, {}
-    _readable(value, what)
-    if size <= INLINE_MAX_BYTES:
+    _readable(text, what)
+    if len(text) <= INLINE_MAX_BYTES:
         return value, None, {}
-    text = bytes(value)
-    return NOTHING, BlobRef(key, hashlib.sha256(text).hexdigest(), size), {key: text}
+    return NOTHING, BlobRef(key, hashlib.sha256(text).hexdigest(), len(text)), {key: text}
 
 
 def tags_of(tags: str | list[str], what: str = "run") -> tuple[str, ...]:
@@ -143,11 +142,6 @@ def _judged(new: NewRun, judge: Judge | None, blobs: dict[str, bytes]) -> NewRun
         return new
     payload = blobs[new.payload_blob.key] if new.payload_blob else new.payload
     return replace(new, verdict=judge.verdict(payload, new.payload_type))
-
-
-def with_overrides(new: NewRun, **changes: Any) -> NewRun:
-    """The same run with what is not None changed."""
-    return replace(new, **{name: value for name, value in changes.items() if value is not None})
 
 
 def _readable(text: bytes, what: str) -> Any:

@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 
+from msgspec.structs import replace
+
 from app.reader import Reader
 from app.triggered import asked_of, value_of
 from app.web import bodies, newruns
@@ -45,8 +47,9 @@ async def replayed(
         lock_to_version=asked.version,
     )
     body = bodies.TriggerBody(payload, options)
-    new, blobs = newruns.new_run(reader.ids.new("run", now), old.task, body, first.environment, now, traceparent)
-    new = newruns.with_overrides(new, replay_of=first.stream, source=SOURCE)
+    run = reader.ids.new("run", now)
+    new, blobs = newruns.new_run(run, old.task, body, first.environment, now, traceparent, source=SOURCE)
+    new = replace(new, replay_of=first.stream)
     if asked.from_step is None:
         return new, blobs
     new, more = await beginning_at(asked.from_step, asked.step_results or {}, new, history, reader)

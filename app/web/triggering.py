@@ -63,8 +63,7 @@ async def trigger_batch(task: str, request: Request, service: ServiceDep, caller
         except InvalidInput as error:
             raise InvalidInput(f"Item {index}: {error}") from error
         runs.append(new)
-        if more:
-            blobs |= more
+        blobs |= more
     scope = f"batch {task}"
     accepted = await submit_runs(service, caller, scope, runs, blobs, batch, now)
     if not {each.id for each in runs} & {each.run for each in accepted if not each.cached}:

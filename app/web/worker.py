@@ -130,8 +130,7 @@ def _command_of(body: bodies.TurnBody, caller: Caller, service: Service) -> comm
             continue
         report, more = _report_of(said, service.clock.now().wall)
         reports.append(report)
-        if more:
-            blobs |= more
+        blobs |= more
     return commands.Turn(
         environment=caller.environment.id,
         actor=f"worker:{body.session}",
@@ -151,12 +150,7 @@ def _command_of(body: bodies.TurnBody, caller: Caller, service: Service) -> comm
     )
 
 
-def _report_of(said: bodies.ReportBody, now: int) -> tuple[Report, dict[str, bytes] | None]:
-    if said.error is None and said.entry is None and not said.output and said.kind not in JOURNAL_REPORTS:
-        report = Report(
-            said.run, said.token, said.kind, said.at, output_type=said.output_type, retryable=said.retryable
-        )
-        return report, None
+def _report_of(said: bodies.ReportBody, now: int) -> tuple[Report, dict[str, bytes]]:
     error = said.error.as_error() if said.error else None
     journaled = _journaled(said, now) if said.kind in JOURNAL_REPORTS else None
     place = f"step/{said.entry.index}" if said.entry else f"output/{said.token}"

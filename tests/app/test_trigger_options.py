@@ -4,8 +4,10 @@ from typing import Any
 
 import msgspec
 import pytest
+from msgspec import structs
 
-from app.web.bodies import TriggerOptions
+from app.web.bodies import TriggerBody, TriggerOptions
+from app.web.newruns import new_run
 from tests.app.harness import RETRY, START_MS, Engine
 from tests.shown import shows_option
 
@@ -14,6 +16,16 @@ SHOWN = (
     *("queue", "concurrencyKey", "ttl", "idempotencyKey", "maxAttempts"),
     *("maxDuration", "metadata", "priority", "tags", "isTest"),
 )
+
+
+def test_a_trigger_without_options_asks_for_the_same_as_one_whose_options_say_nothing() -> None:
+    without, silent = (
+        new_run("run_1", "greet", TriggerBody(msgspec.Raw(b"1"), options), "env_1", START_MS, "00-1", "batch_1", "schedule")
+        for options in (None, TriggerOptions())
+    )
+
+    # Until when a key stands for the run says nothing where there is no key.
+    assert (structs.replace(silent[0], key_until=0), silent[1]) == without
 
 
 @shows_option("queue", "maxDuration", "metadata", "payloadType", "tags", "test")
