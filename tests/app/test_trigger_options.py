@@ -20,7 +20,9 @@ SHOWN = (
 
 def test_a_trigger_without_options_asks_for_the_same_as_one_whose_options_say_nothing() -> None:
     without, silent = (
-        new_run("run_1", "greet", TriggerBody(msgspec.Raw(b"1"), options), "env_1", START_MS, "00-1", "batch_1", "schedule")
+        new_run(
+            "run_1", "greet", TriggerBody(msgspec.Raw(b"1"), options), "env_1", START_MS, "00-1", "batch_1", "schedule"
+        )
         for options in (None, TriggerOptions())
     )
 
