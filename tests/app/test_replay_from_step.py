@@ -92,8 +92,8 @@ async def test_another_payload_and_other_results_are_worked_with_whatever_the_st
 
     assert hand["payload"] == {"amount": 2}
     assert hand["journal"] == [
-        {"index": 0, "name": "charge", "kind": "succeeded", "attempt": 0, "result": {"id": 7}},
-        {"index": 1, "name": "pack", "kind": "succeeded", "attempt": 0, "result": None},
+        {"index": 0, "name": "charge", "kind": "succeeded", "attempt": 0, "digest": "d", "result": {"id": 7}},
+        {"index": 1, "name": "pack", "kind": "succeeded", "attempt": 0, "digest": "d", "result": None},
     ]
     assert (await engine.retrieve(hand["id"]))["takenOver"] == {"runId": run, "entries": 2, "edited": [0, 1]}
 

@@ -63,7 +63,14 @@ def run_ended(answers: Answers, run: str, output: Any = None, **error: str) -> N
 
 
 def token_ended(answers: Answers, token: str, output: Any, *, is_error: bool = False) -> None:
-    body = {"id": token, "output": json.dumps(output), "outputIsError": is_error}
+    body = {
+        "id": token,
+        "url": f"http://engine.test/{token}",
+        "status": "TIMED_OUT" if is_error else "COMPLETED",
+        "createdAt": "2026-11-22T12:00:00Z",
+        "output": json.dumps(output),
+        "outputIsError": is_error,
+    }
     answers[f"GET /api/v1/waitpoints/tokens/{token}"] = (200, body)
 
 
@@ -162,13 +169,13 @@ async def test_a_batch_gives_its_results_in_order(answers: Answers) -> None:
 
 @pytest.mark.parametrize("is_error", [False, True])
 async def test_a_token_gives_what_it_was_completed_with(answers: Answers, *, is_error: bool) -> None:
-    said = {"message": "Nobody came.", "name": "TokenTimeout"}
+    said = {"message": "Nobody came.", "code": "TOKEN_TIMED_OUT"}
     token_ended(answers, "waitpoint_1", said, is_error=is_error)
 
     result = await until_woken(Story(), lambda _: aio.wait.for_token("waitpoint_1"), Outcome(("waitpoint_1",)))
 
     assert result == (
-        TokenResult(id="waitpoint_1", ok=False, error=RunError(message="Nobody came.", name="TokenTimeout"))
+        TokenResult(id="waitpoint_1", ok=False, error=RunError(message="Nobody came.", name="TOKEN_TIMED_OUT"))
         if is_error
         else TokenResult(id="waitpoint_1", ok=True, output=said)
     )
