@@ -15,7 +15,7 @@ from tests.crash.orders import PROGRESS
 from tests.crash.processes import Forked
 
 SCALE = int(os.environ.get("RUNFOLD_SCALE", "1"))
-STEPS = 1_000 if SCALE == 1 else 2_000 * SCALE
+STEPS = 600 if SCALE == 1 else 2_000 * SCALE
 TENTHS = 10
 BYTES_MAX = 3_000
 """What either may have more in memory for a step; a recent event in the ring of the engine takes a third of that."""

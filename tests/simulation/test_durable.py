@@ -1,4 +1,4 @@
-"""What goes on by its journal comes to the same whatever fails: hundreds of seeds, and bugs that they find."""
+"""What goes on by its journal comes to the same whatever fails: many seeds, and bugs that they find."""
 
 import os
 import re
@@ -182,7 +182,7 @@ def broken_rules() -> Iterator[str]:
             yield str(broken)
 
 
-@pytest.mark.parametrize("fifty", range(6))
+@pytest.mark.parametrize("fifty", range(3))
 def test_fifty_seeds_come_to_what_their_code_comes_to(fifty: int) -> None:
     for seed in range(50 * fifty, 50 * fifty + 50):
         simulate(seed)
