@@ -6,7 +6,7 @@ from functools import cache
 from typing import TypeVar
 
 from bench.contestants import Contestant, PeerProgram
-from bench.environments import PEERS, Missing
+from bench.environments import PEERS, Missing, Peer
 from bench.figures import BenchError, Chapter, Figure, TimeIsUp
 
 REPEATS = 3
@@ -17,11 +17,11 @@ Found = TypeVar("Found")
 class Contest:
     """The peers that can be measured here, and a sentence for each one that cannot, or that fails."""
 
-    def __init__(self, *, quick: bool) -> None:
+    def __init__(self, *, quick: bool, among: Callable[[Peer], object] = bool) -> None:
         self.part = QUICK_PART if quick else 1
         self.repeats = 1 if quick else REPEATS
         found, missing = _peers()
-        self.peers = list(found)
+        self.peers = [each for each in found if among(each.peer)]
         self._said = list(missing)
 
     def in_turn(self, ours: Sequence[Contestant], measure: Callable[[Contestant], Found]) -> dict[str, list[Found]]:

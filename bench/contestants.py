@@ -18,7 +18,7 @@ from bench import databases, latency, throughput
 from bench.clients import WARM_UP_RUNS
 from bench.environments import PEERS, Missing, python_of
 from bench.figures import BenchError
-from bench.peers.names import NOTHING, TWICE
+from bench.peers.names import NOTHING, STEPS, TWICE
 from bench.peers.names import WARM_UP_RUNS as PEERS_WARM_UP_RUNS
 from bench.processes import READY_SECONDS, engine, started
 from bench.throughput import Load
@@ -27,7 +27,7 @@ ROOT = Path(__file__).parents[1]
 ANSWER_SECONDS = 180
 """So long may a peer take for one thing that it was asked."""
 BATCH = 500
-RUNS, RETRIED = 20_000, 2_000
+RUNS, RETRIED, STEPPED = 20_000, 2_000, 5_000
 
 
 class Done(Struct, frozen=True):
@@ -51,6 +51,10 @@ class Contestant(Protocol):
         """Runs that fail twice, and are tried again at once."""
         ...
 
+    def steps(self, where: Path, part: int) -> Done:
+        """Runs of five steps, whose results are kept one by one."""
+        ...
+
     def enqueue(self, where: Path, part: int) -> float:
         """Runs a second, made while nobody does them."""
         ...
@@ -72,6 +76,9 @@ class Runfold:
 
     def retry(self, where: Path, part: int) -> Done:
         return self._done(where, Load(RETRIED // part, BATCH, self._concurrency, task=TWICE))
+
+    def steps(self, where: Path, part: int) -> Done:
+        return self._done(where, Load(STEPPED // part, BATCH, self._concurrency, task=STEPS))
 
     def enqueue(self, where: Path, part: int) -> float:
         with databases.fresh() as url, _folder_in(where) as folder, engine(folder, database=url) as running:
@@ -109,6 +116,9 @@ class PeerProgram:
 
     def retry(self, where: Path, part: int) -> Done:
         return self._done(where, TWICE, self.peer.retried // part, 1)
+
+    def steps(self, where: Path, part: int) -> Done:
+        return self._done(where, STEPS, self.peer.steps // part, 1)
 
     def enqueue(self, where: Path, part: int) -> float:
         runs = self.peer.runs // part

@@ -31,6 +31,8 @@ class Peer(Struct, frozen=True):
     python_min: tuple[int, int] = (3, 11)
     in_redis: bool = False
     lists: bool = False
+    steps: int = 0
+    """Runs of journaled steps. 0: it has no such steps."""
 
 
 # The one place with versions of peers.
@@ -40,7 +42,10 @@ PEERS = {
     "procrastinate": Peer(
         "Procrastinate 3.10.0", ("procrastinate==3.10.0", "psycopg[binary,pool]==3.3.9"), 3_000, 300, lists=True
     ),
-    "dbos": Peer("DBOS 3.4.0", ("dbos==3.4.0", "psycopg[binary]==3.3.9"), 3_000, 300, lists=True),
+    "dbos": Peer("DBOS 3.4.0", ("dbos==3.4.0", "psycopg[binary]==3.3.9"), 3_000, 300, lists=True, steps=300),
+    "absurd": Peer(
+        "absurd 0.5.1", ("absurd-sdk==0.5.1", "absurdctl==0.5.1", "psycopg[binary]==3.3.9"), 3_000, 300, steps=600
+    ),
     "celery": Peer(
         "Celery 5.7.0", ("celery[redis]==5.7.0", "redis==8.1.0", "packaging==26.3"), 3_000, 300, in_redis=True
     ),

@@ -27,6 +27,7 @@ from bench import (
     machine,
     rebuilding,
     report,
+    resuming,
     stages,
     starting,
     throughput,
@@ -66,6 +67,7 @@ SCENARIOS = {
     "start": Scenario(starting.measure, 300),
     "fairness": Scenario(fairness.measure, 900),
     "frozen": Scenario(frozen.measure, 300),
+    "resuming": Scenario(resuming.measure, 300),
     "stages": Scenario(stages.measure, 600),
     "postgres/floors": Scenario(postgres_floors.measure, 300),
     "postgres/throughput": Scenario(postgres_throughput.measure, 900),
@@ -74,6 +76,7 @@ SCENARIOS = {
     "postgres/takeover": Scenario(postgres_takeover.measure, 1_200),
     "peers/throughput": Scenario(beside.throughput, 2_400),
     "peers/retries": Scenario(beside.retries, 900),
+    "peers/steps": Scenario(beside.steps, 900),
     "peers/latency": Scenario(beside.to_start, 1_200),
     "peers/lists": Scenario(beside.lists, 900),
 }

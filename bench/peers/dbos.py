@@ -6,7 +6,7 @@ import sys
 from typing import Any
 
 from bench.peers import program
-from bench.peers.names import CONCURRENCY, NOTE, NOTHING, PAGE, TWICE
+from bench.peers.names import CONCURRENCY, NOTE, NOTHING, PAGE, STEPS, STEPS_PER_RUN, TWICE
 
 dbos = program.library("dbos")
 sqlalchemy = program.library("sqlalchemy")
@@ -91,7 +91,7 @@ async def _launch() -> None:
         "run_admin_server": False,
     }
     dbos.DBOS(config=config)
-    for name, body in ((NOTHING, nothing), (NOTE, note), (TWICE, twice), ("fail", fail)):
+    for name, body in ((NOTHING, nothing), (NOTE, note), (TWICE, twice), (STEPS, steps), ("fail", fail)):
         dbos.DBOS.workflow(name=name)(body)
     dbos.DBOS.launch()
     await dbos.DBOS.register_queue_async(QUEUE, worker_concurrency=CONCURRENCY, polling_interval_sec=POLL_SECONDS)
@@ -113,6 +113,12 @@ async def twice(number: int) -> None:
     await attempt(number)
 
 
+async def steps(number: int) -> int:
+    for _ in range(STEPS_PER_RUN):
+        await one()
+    return number
+
+
 async def fail(_number: int) -> None:
     raise program.NotYetError
 
@@ -122,6 +128,11 @@ async def _attempt(number: int) -> None:
         raise program.NotYetError
 
 
+async def _one() -> int:
+    return 1
+
+
+one = dbos.DBOS.step(name="one")(_one)
 attempt = dbos.DBOS.step(name="attempt", retries_allowed=True, interval_seconds=0.0001, max_attempts=5)(_attempt)
 
 
