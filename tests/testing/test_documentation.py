@@ -36,7 +36,7 @@ SHOP = {
 }
 """What the examples speak of."""
 IMPORTS = """
-from runfold.testing import finished
+from runfold.testing import finished, follow_journal
 from shop import orders
 from shop.letters import send_letter
 from shop.orders import order
