@@ -171,7 +171,7 @@ class Engine:
 
     def at_work(self, now: Now) -> set[str] | None:
         """What goes on and is not committed, handed out, ended or judged yet; None while a batch is in flight."""
-        if self._draft is not None or not self.is_idle:
+        if self._draft is not None or not self.is_idle or self.memory.waiters.is_touched:
             return None
         return {*rest.at_work(self.memory, self._turns, now.mono), *self.unjudged(), *self.memory.bulks}
 

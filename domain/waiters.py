@@ -33,6 +33,11 @@ class Waiters:
         """All that somebody waits for."""
         return self._by_target.keys()
 
+    @property
+    def is_touched(self) -> bool:
+        """Whether a wait of any run may be over."""
+        return bool(self._touched)
+
     def touched(self) -> Iterator[tuple[str, str]]:
         """The runs of which a wait may be over, each once, and what says so."""
         while self._touched:

@@ -14,6 +14,10 @@ from domain.sessions import Session
 from domain.status import Status
 
 
+SETTLED_MAX = 1_000
+"""How many events a batch has for what is over at once, over and above its others: neither may starve the other."""
+
+
 class Waits:
     """Ends the waits of runs, and tells the workers that hold these."""
 
@@ -22,7 +26,8 @@ class Waits:
         self._sessions = sessions
 
     def settle(self, draft: Draft) -> None:
-        """End the waits whose targets are over."""
+        """End the waits whose targets are over: for thousands of runs that wait for one thing, in several batches."""
+        events_max = len(draft.records) + SETTLED_MAX
         for stream, cause in self._memory.waiters.touched():
             run = self._memory.run(stream)
             if run is not None and not run.is_final:
@@ -30,6 +35,8 @@ class Waits:
                 self._complete(
                     run, completed, Origin(run.environment, "engine", f"over:{cause}", draft.recorded_at), draft
                 )
+            if len(draft.records) >= events_max:
+                return
 
     def fire(self, run: Run, deadline: Deadline, draft: Draft) -> None:
         """End the waits whose time has come."""

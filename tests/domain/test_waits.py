@@ -10,6 +10,7 @@ from domain.events import Entry, Queue, TaskSettings
 from domain.explanation import Explanation
 from domain.run import Wait
 from domain.status import Status
+from domain.waits import SETTLED_MAX
 from tests.domain.stories import LEASE_MS, NOW, VERSION, WAITS, WORKER, Colleague, Room, new, said, started, succeeded
 from tests.domain.waitstories import blocked, frozen, pass_slowly, stepped, wait, waits
 
@@ -117,6 +118,29 @@ def test_a_token_may_be_completed_before_anybody_waits_for_it() -> None:
 
     assert answer.woken == (Woken("run_1", hand.token, e.WaitCompleted(0, (TOKEN,))),)
     assert room.run().status is Status.EXECUTING
+
+
+def test_thousands_that_wait_for_one_thing_go_on_in_several_batches() -> None:
+    count = 3 * SETTLED_MAX
+    room = Room()
+    room.ask(c.CreateWaitpoint, waitpoint=TOKEN)
+    for start in range(0, count, 500):
+        room.trigger(*(new(f"run_{number}") for number in range(start, start + 500)))
+    worker = Colleague(room)
+    while handed := worker.take(500):
+        worker.turn(*(report for hand in handed for report in (started(hand), waits(hand, 0, TOKEN), blocked(hand, 0))))
+    room.news()
+
+    room.submit(c.CompleteWaitpoint, waitpoint=TOKEN)
+    sizes = [1]
+    while sizes[-1]:
+        room.commit()
+        sizes.append(len(room.news()))
+
+    runs = [room.engine.memory.run(f"run_{number}") for number in range(count)]
+    assert {run and (run.waits, run.status) for run in runs} == {((), Status.EXECUTING)}
+    # What ends waits has a share of a batch twice, and what goes on has one.
+    assert sizes[1:] == [3 * SETTLED_MAX + 1, 2 * SETTLED_MAX, SETTLED_MAX, 0]
 
 
 def test_a_wait_for_what_is_over_ends_also_where_another_wait_of_the_run_is_for_the_same() -> None:
