@@ -13,7 +13,6 @@ from domain.run import Run, Wait
 from domain.sessions import Session
 from domain.status import Status
 
-
 SETTLED_MAX = 1_000
 """How many events a batch has for what is over at once, over and above its others: neither may starve the other."""
 
