@@ -109,9 +109,10 @@ class Child:
 
     def _finish(self, ended: Ended) -> None:
         with self._writing:
+            # Before the worker hears of the end, as the next attempt may come before this thread goes on.
             link, self._link = self._link, None
+            journal, self._journal = self._journal, None
             self._connection.sendall(frame(ended))
-        journal, self._journal = self._journal, None
         if link is not None and journal is not None:
             background_loop().call_soon_threadsafe(link.leave)
             background_loop().call_soon_threadsafe(journal.end)
