@@ -7,12 +7,16 @@ from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import Annotated
 
+import msgspec
 import typer
 from rich.console import Console
 from rich.progress import Progress
 
+from adapters.clock import SystemClock
+from adapters.signing import make_keys, private_key
 from app import settings
 from app.backends import Database, beside_an_engine, open_database, open_lease
+from app.checkpoints import make_checkpoint
 from app.rebuild import rebuild
 from app.settings import Settings
 from app.transfer import header_of, restore, write_export
@@ -59,6 +63,30 @@ def import_ledger(
                 head = restore(export, database.ledger, reached)
             typer.echo(f"The ledger has {_told(export.totals)} of the file, up to event {head.position}.")
             _make_read_models(database, head)
+
+
+@cli.command("signing-key")
+def signing_key(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A new one; the public key is written to FILE.pub.")],
+) -> None:
+    """Make a key to sign checkpoints with. Keep it off the database; give the public key to whoever is to check."""
+    typer.echo(f"The key is in {file}, the public one in {make_keys(file)}.")
+
+
+@cli.command("checkpoint")
+def checkpoint(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="To be kept where nobody who can write events can.")],
+    key: Annotated[Path, typer.Option(help="The private key, as `signing-key` makes it.")],
+) -> None:
+    """Verify the ledger as it is now, and sign its head; a running engine goes on."""
+    signer = private_key(key)
+    with beside_an_engine(settings.load()) as database:
+        head = database.ledger.head()
+        with _progress("Verifying", head.position) as noticed:
+            made = make_checkpoint(database.ledger, signer, SystemClock().now().wall, noticed)
+    with _written(str(file)) as target:
+        target.write(msgspec.json.format(msgspec.json.encode(made), indent=1) + b"\n")
+    typer.echo(f"The ledger is as it was appended, up to event {made.checkpoint.position}, which {file} says signed.")
 
 
 def _make_read_models(database: Database, head: Head) -> None:

@@ -34,6 +34,28 @@ def schema(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
         yield schema
 
 
+def test_a_run_is_proved_beside_an_engine_and_checked_without_one(
+    command: CommandLine, project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = command.json("runs", "trigger", "refuse", "7", "--wait", code=1)["id"]
+    key, checkpoint, proof = (str(tmp_path / name) for name in ("signing.pem", "checkpoint.json", "proof.json"))
+    command.run("ledger", "signing-key", key)
+    signed = command.run("ledger", "checkpoint", checkpoint, "--key", key)
+    told = command.run("prove", run, "--checkpoint", checkpoint)
+    Path(proof).write_text(told)
+    monkeypatch.setenv("RUNFOLD_DATABASE_URL", "sqlite:///nowhere.db")
+
+    checked = command.run("prove", "--check", proof, "--key", f"{key}.pub")
+    Path(proof).write_text(told.replace("RunHeldForVersion", "RunEnqueued"))
+    changed = command.ask("prove", "--check", proof, "--key", f"{key}.pub", code=1)
+    nothing = command.ask("prove", run, "--key", f"{key}.pub", code=2)
+
+    assert signed.startswith("The ledger is as it was appended, up to event ")
+    assert f"events of {run}, as they stood in the log" in " ".join(checked.split())
+    assert "is not as it was when the checkpoint was signed." in " ".join(changed.stderr.split())
+    assert "Name a run and a --checkpoint" in " ".join(nothing.stderr.split())
+
+
 def test_a_history_moves_to_postgresql_and_back(
     command: CommandLine, export: Path, schema: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

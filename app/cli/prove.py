@@ -1,0 +1,58 @@
+"""`runfold prove`: what happened to a run, told so that nobody has to believe it."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+import typer
+
+from adapters.signing import public_key
+from app import settings
+from app.backends import beside_an_engine
+from app.checkpoints import read_checkpoint
+from app.cli.output import print_table, print_text
+from app.proofs import Proof, check_proof
+from app.proofs import prove as make_proof
+from domain.errors import InvalidInput
+
+
+def prove(
+    run: Annotated[str | None, typer.Argument(metavar="[RUN]", help="The run whose events are to be proved.")] = None,
+    checkpoint: Annotated[
+        Path | None, typer.Option(help="What `runfold ledger checkpoint` wrote: the proof ends there.")
+    ] = None,
+    check: Annotated[
+        Path | None, typer.Option(help="Check this proof instead. No engine and no database is asked.")
+    ] = None,
+    key: Annotated[Path | None, typer.Option(help="To check: the public key of whoever signed.")] = None,
+) -> None:
+    """Print a proof of a run's events as JSON; or check one, with `--check` and `--key`, wherever you are."""
+    if check is not None:
+        if key is None or run is not None or checkpoint is not None:
+            raise typer.BadParameter("--check takes --key with a public key, and nothing else.")
+        _tell(check_proof(_read(check), public_key(key)))
+        return
+    if run is None or checkpoint is None or key is not None:
+        raise typer.BadParameter("Name a run and a --checkpoint, or a proof to --check.")
+    file = read_checkpoint(_read(checkpoint))
+    with beside_an_engine(settings.load()) as database:
+        proof = make_proof(run, database.ledger, file)
+    sys.stdout.write(msgspec.json.format(msgspec.json.encode(proof), indent=1).decode() + "\n")
+
+
+def _tell(proof: Proof) -> None:
+    rows = [(str(event.position), event.topic, event.state) for event in proof.events]
+    print_table(("position", "event", "as it is stored"), rows)
+    signed = proof.checkpoint
+    print_text(
+        f"These are the first {len(rows)} events of {proof.stream}, as they stood in the log up to event"
+        f" {signed.position}, which was signed at {signed.signed_at} with the key {signed.key}."
+    )
+
+
+def _read(file: Path) -> bytes:
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        raise InvalidInput(f"The file {file} cannot be read: {error.strerror}.") from error
