@@ -5,6 +5,7 @@ from typing import Any
 
 from msgspec import Struct
 
+from adapters.read_models_executions import to_execution
 from adapters.read_models_rows import to_attempt, to_run, to_state
 from adapters.read_models_waitpoints import to_waitpoint
 from domain.waitpoint import WaitpointStatus
@@ -47,6 +48,12 @@ def waitpoint_tag_entry(environment: str, tag: str, status: str, waitpoint: str,
 def state_entry(stream: str, position: int, detail: str) -> Entry:
     """Of the columns of state_rows."""
     return Entry((stream,), position, _read(lambda: StateRow(stream, position, to_state(stream, detail))))
+
+
+def execution_entry(*columns: Any) -> Entry:
+    """Of the columns of execution_rows, and when the run last changed."""
+    *row, position = columns
+    return Entry((row[0],), position, _read(lambda: to_execution(tuple(row))))
 
 
 def _read(row_of: Callable[[], Struct]) -> Struct:

@@ -11,6 +11,7 @@ from domain.commands import (
     CompleteWaitpoint,
     CreateBatch,
     CreateWaitpoint,
+    JobCommand,
     StartBulk,
     TriggerRuns,
     UpdateMetadata,
@@ -36,7 +37,7 @@ def asked_by(command: Command) -> Iterator[str]:
         case StartBulk():
             if command.request:
                 yield command.request
-        case AbortBulk(bulk=stream) | CompleteWaitpoint(waitpoint=stream):
+        case AbortBulk(bulk=stream) | CompleteWaitpoint(waitpoint=stream) | JobCommand(job=stream):
             yield stream
         case _:
             named: str | None = getattr(command, "run", None) or getattr(command, "key", None)

@@ -3,7 +3,7 @@
 from msgspec import Raw, Struct
 
 from domain.attempts import Report
-from domain.events import JSON_TYPE, NOTHING, ApiKeyCreated, BlobRef, ItemError, TaskSettings, WaitCompleted
+from domain.events import JSON_TYPE, NOTHING, ApiKeyCreated, BlobRef, ItemError, JobSpec, TaskSettings, WaitCompleted
 from domain.gates import Verdict
 from domain.lifecycle import NewRun
 from domain.metadata import Operation
@@ -248,6 +248,57 @@ class SaveConnection(Command, frozen=True, kw_only=True):
 
 class RemoveConnection(Command, frozen=True, kw_only=True):
     """Forget the credentials of a connection. Answer: None."""
+
+    name: str
+
+
+class CreateJob(TriggerRuns, frozen=True, kw_only=True):
+    """Save a job, and start the `runs` of one that runs at once. Answer: the Job."""
+
+    job: str
+    spec: JobSpec
+    state: str
+    token: str | None = None
+
+
+class JobCommand(Command, frozen=True, kw_only=True):
+    """A command about a job. Answer: the Job as it is then."""
+
+    job: str
+
+
+class ChangeJob(JobCommand, frozen=True, kw_only=True):
+    """Let a job do something else, or at other times."""
+
+    spec: JobSpec
+
+
+class PauseJob(JobCommand, frozen=True, kw_only=True):
+    """Let a job start no more by itself."""
+
+
+class ResumeJob(JobCommand, frozen=True, kw_only=True):
+    """Let a job start by itself (again)."""
+
+
+class DeleteJob(JobCommand, frozen=True, kw_only=True):
+    """Take a job away; its executions stay."""
+
+
+class SaveSecret(Command, frozen=True, kw_only=True):
+    """Give a secret this sealed value; if `replaces` is given, only in its place.
+
+    Answer: the Secret, None if another value than that to replace is there.
+    """
+
+    name: str
+    sealed: str
+    key_name: str
+    replaces: str | None = None
+
+
+class RemoveSecret(Command, frozen=True, kw_only=True):
+    """Forget the value of a secret. Answer: None."""
 
     name: str
 

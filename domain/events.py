@@ -70,12 +70,20 @@ class Prefix(Struct, frozen=True, gc=False, omit_defaults=True):
     edits: tuple[Edit, ...] = ()
 
 
+class JobRef(Struct, frozen=True, gc=False):
+    """Whose execution a run is, what the job was called then, and the time for which it was planned."""
+
+    id: str
+    name: str
+    scheduled_for: int
+
+
 class RunTriggered(RunEvent, frozen=True, gc=False, omit_defaults=True):
     """A run was accepted. Limits that are None come from the task's version when an attempt needs them.
 
     `traceparent` is the span in which the caller asked for it, as W3C's Trace Context writes it. `source` is what
-    started it: api, manual, schedule or replay. `delay_until` is for a run that an earlier gate holds. `prefix` is
-    what its journal begins with, if that is not empty.
+    started it: api, manual, schedule, webhook or replay. `delay_until` is for a run that an earlier gate holds.
+    `prefix` is what its journal begins with, if that is not empty. A run of a `job` is an execution of it.
     """
 
     task: str
@@ -104,6 +112,7 @@ class RunTriggered(RunEvent, frozen=True, gc=False, omit_defaults=True):
     depth: int = 0
     delay_until: int | None = None
     prefix: Prefix | None = None
+    job: JobRef | None = None
 
 
 class RunHeldForVersion(RunEvent, frozen=True, gc=False, omit_defaults=True):
@@ -205,12 +214,18 @@ class AttemptSucceeded(RunEvent, frozen=True, gc=False, omit_defaults=True):
 
 
 class AttemptFailed(RunEvent, frozen=True, gc=False, omit_defaults=True):
-    """The attempt ended without a result. What follows is the retry process manager's to say."""
+    """The attempt ended without a result. What follows is the retry process manager's to say.
+
+    `output` is what it found all the same. `retry_in_ms` is after how long it asks for another attempt.
+    """
 
     number: int
     token: int
     error: RunError
     retryable: bool = True
+    output: Raw = NOTHING
+    output_blob: BlobRef | None = None
+    retry_in_ms: int | None = None
 
 
 class RetryScheduled(RunEvent, frozen=True, gc=False, omit_defaults=True):
@@ -534,6 +549,75 @@ class ConnectionRemoved(Event, frozen=True, gc=False):
     name: str
 
 
+class JobTiming(Struct, frozen=True, gc=False, omit_defaults=True):
+    """When a job runs: by a cron expression in a time zone, every so many minutes, or once at a moment."""
+
+    cron: str | None = None
+    every_n_minutes: int | None = None
+    run_at: int | None = None
+    timezone: str = "UTC"
+
+
+class JobSpec(Struct, frozen=True, gc=False, omit_defaults=True):
+    """What a job does and when: `kind` is recurring, cron, scheduled, one_time or webhook_trigger.
+
+    `request` and `retry` are an HttpRequest and a RetryPolicy. `trigger_sha256` is that of the secret that whoever
+    triggers it by its URL has to know.
+    """
+
+    name: str
+    kind: str
+    request: Raw
+    retry: Raw
+    timing: JobTiming | None = None
+    trigger_sha256: str | None = None
+
+
+class JobCreated(Event, frozen=True, gc=False, omit_defaults=True):
+    """An HTTP job was saved, active or as a draft. Whoever knows the `token` may trigger one that waits for that."""
+
+    spec: JobSpec
+    state: str
+    token: str | None = None
+
+
+class JobChanged(Event, frozen=True, gc=False):
+    """The job does something else from now on, or at other times."""
+
+    spec: JobSpec
+
+
+class JobPaused(Event, frozen=True, gc=False):
+    """The job no longer starts by itself."""
+
+
+class JobResumed(Event, frozen=True, gc=False):
+    """The job starts by itself (again)."""
+
+
+class JobCompleted(Event, frozen=True, gc=False):
+    """The one execution of the job was started: none follows by itself."""
+
+
+class JobDeleted(Event, frozen=True, gc=False):
+    """The job is no longer there; its executions are."""
+
+
+class SecretSaved(Event, frozen=True, gc=False):
+    """A secret for requests has a value, sealed with the key of this name; it is its `revision`-th."""
+
+    name: str
+    sealed: str
+    key: str
+    revision: int
+
+
+class SecretRemoved(Event, frozen=True, gc=False):
+    """The secret has no value any more."""
+
+    name: str
+
+
 class BatchTriggered(Event, frozen=True, gc=False):
     """Several runs were accepted together; those that a key already stood for are among them.
 
@@ -663,6 +747,14 @@ EVENTS: tuple[type[Event], ...] = (
     QueueStartsCounted,
     ConnectionSaved,
     ConnectionRemoved,
+    JobCreated,
+    JobChanged,
+    JobPaused,
+    JobResumed,
+    JobCompleted,
+    JobDeleted,
+    SecretSaved,
+    SecretRemoved,
     BatchTriggered,
     BatchCreated,
     BatchItemsAccepted,

@@ -16,6 +16,7 @@ from domain.environment_handlers import EnvironmentHandlers
 from domain.errors import NotFound
 from domain.explain import Explainer
 from domain.explanation import Explanation
+from domain.job_handlers import JobHandlers
 from domain.keys import Key
 from domain.memory import Memory
 from domain.queue_handlers import QueueHandlers
@@ -55,6 +56,7 @@ class Handlers:
             **QueueHandlers(memory).methods,
             **WaitpointHandlers().methods,
             **EnvironmentHandlers(memory).methods,
+            **JobHandlers(memory).methods,
         }
 
     def handle(self, ticket: Ticket, command: Command, draft: Draft, now: int) -> None:

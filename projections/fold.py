@@ -14,6 +14,7 @@ from domain.events import (
     BatchCompleted,
     BulkAborted,
     BulkCompleted,
+    JobDeleted,
     Recorded,
     RunEvent,
     RunTriggered,
@@ -24,8 +25,9 @@ from domain.events import (
 from domain.states import WRITER, State, kind_of
 from domain.status import FINAL
 from domain.transitions import TRANSITIONS
-from projections import attempts, checkpoint, run_list, waitpoints
+from projections import attempts, checkpoint, executions, run_list, waitpoints
 from projections.attempts import AttemptRow
+from projections.executions import ExecutionRow
 from projections.run_list import RunRow
 from projections.waitpoints import WAITPOINT, WaitpointRow, WaitpointTagRow
 
@@ -35,11 +37,11 @@ FOLD = 1
 Histories: TypeAlias = dict[str, list[Recorded]]
 """The events of a batch, by their stream."""
 
-KEPT_KINDS = frozenset({"run", "env", "batch", "bulk", WAITPOINT, "queue", "conn", WRITER})
+KEPT_KINDS = frozenset({"run", "env", "batch", "bulk", WAITPOINT, "queue", "conn", "job", "secret", WRITER})
 """The kinds of aggregates of which the checkpoint keeps some."""
 _ENDINGS = frozenset(event for event, transition in TRANSITIONS.items() if transition.target in FINAL)
 _OTHER_ENDINGS = frozenset(
-    {BatchCompleted, BatchAborted, BulkCompleted, BulkAborted, WaitpointCompleted, WaitpointTimedOut}
+    {BatchCompleted, BatchAborted, BulkCompleted, BulkAborted, WaitpointCompleted, WaitpointTimedOut, JobDeleted}
 )
 """With which a state of another kind ceases to be kept; nothing follows them."""
 
@@ -93,6 +95,7 @@ class Changes(Struct):
     waitpoints: list[WaitpointRow] = []
     waitpoint_tags: list[WaitpointTagRow] = []
     waitpoint_untagged: list[WaitpointTagRow] = []
+    executions: list[ExecutionRow] = []
 
 
 class Counts(NamedTuple):
@@ -102,6 +105,7 @@ class Counts(NamedTuple):
     attempts: int
     states: int
     waitpoints: int
+    executions: int
 
 
 def histories_of(records: Sequence[Recorded]) -> Histories:
@@ -162,7 +166,8 @@ def count(records: Sequence[Recorded]) -> Counts:
     )
     unfinished = kinds[RunTriggered] - sum(kinds[ending] for ending in _ENDINGS)
     others -= sum(kinds[ending] for ending in _OTHER_ENDINGS)
-    return Counts(kinds[RunTriggered], kinds[AttemptStarted], unfinished + others, kinds[WaitpointCreated])
+    of_jobs = sum(isinstance(event := each.event, RunTriggered) and event.job is not None for each in records)
+    return Counts(kinds[RunTriggered], kinds[AttemptStarted], unfinished + others, kinds[WaitpointCreated], of_jobs)
 
 
 def _fold_state(stream: str, history: list[Recorded], loaded: Loaded) -> StateRow:
@@ -187,6 +192,10 @@ def _fold_run(stream: str, history: list[Recorded], loaded: Loaded, changes: Cha
                 rows[after.number] = last = after
     assert row is not None, "a run with events has a row"
     changes.attempts += rows.values()
+    if row.job is not None:
+        execution = executions.row_of(row)
+        if execution is not None and (before is None or executions.row_of(before) != execution):
+            changes.executions.append(execution)
     if before is None:
         changes.added.append(row)
         if row.tags:

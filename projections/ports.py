@@ -11,6 +11,7 @@ from domain.ports import Head
 from domain.states import State
 from domain.status import Status
 from projections.attempts import AttemptRow
+from projections.executions import ExecutionFilter, Order, Place
 from projections.filters import RunFilter
 from projections.queues import QueueRow
 from projections.run_list import RunRow
@@ -110,6 +111,19 @@ class ReadModels(Protocol):
         before: str | None = None,
     ) -> tuple[list[WaitpointRow], bool]:
         """A page of at most `limit` tokens, newest first, and whether there are more beyond it."""
+        ...
+
+    def list_executions(
+        self,
+        environment: str,
+        wanted: ExecutionFilter,
+        order: Order,
+        limit: int,
+        *,
+        offset: int = 0,
+        after: Place | None = None,
+    ) -> tuple[list[RunRow], bool]:
+        """The runs of at most `limit` executions in this order, past `offset` of them, and whether there are more."""
         ...
 
     def attempts_of(self, runs: Collection[str]) -> dict[str, list[AttemptRow]]:

@@ -4,7 +4,7 @@ from collections.abc import Collection, Generator, Sequence
 from contextlib import contextmanager
 from typing import LiteralString
 
-from adapters.postgres import read_models_waitpoints
+from adapters.postgres import read_models_executions, read_models_waitpoints
 from adapters.postgres.database import SCHEMA, plain
 from adapters.postgres.line import ANSWER_SECONDS
 from adapters.postgres.read_models_list import page
@@ -28,6 +28,7 @@ from domain.ports import Head
 from domain.states import State
 from domain.status import Status
 from projections.attempts import AttemptRow
+from projections.executions import ExecutionFilter, Order, Place
 from projections.filters import RunFilter
 from projections.known import Known
 from projections.queues import QueueRow, add_up
@@ -138,6 +139,19 @@ class PostgresReadModels:
         `after` is the last token of the page before, `before` the first one of the page behind.
         """
         return read_models_waitpoints.page(self._store, environment, wanted, limit, after, before)
+
+    def list_executions(
+        self,
+        environment: str,
+        wanted: ExecutionFilter,
+        order: Order,
+        limit: int,
+        *,
+        offset: int = 0,
+        after: Place | None = None,
+    ) -> tuple[list[RunRow], bool]:
+        """The runs of at most `limit` executions in this order, past `offset` of them, and whether there are more."""
+        return read_models_executions.page(self._store, environment, wanted, order, limit, offset, after)
 
     def attempts_of(self, runs: Collection[str]) -> dict[str, list[AttemptRow]]:
         """The attempts of each of these runs, in order."""

@@ -9,7 +9,7 @@ from msgspec import json
 from adapters.read_models_rows import to_attempt, to_state
 from adapters.read_models_steps import unfollowed
 from adapters.read_models_tables import LEDGER, current
-from adapters.sqlite import read_models_waitpoints
+from adapters.sqlite import read_models_executions, read_models_waitpoints
 from adapters.sqlite.read_models_list import page, runs_by_id
 from adapters.sqlite.read_models_rebuild import SqliteRebuild
 from adapters.sqlite.read_models_snapshot import SqliteSnapshot
@@ -20,6 +20,7 @@ from domain.ports import Head
 from domain.states import State
 from domain.status import Status
 from projections.attempts import AttemptRow
+from projections.executions import ExecutionFilter, Order, Place
 from projections.filters import RunFilter
 from projections.known import Known
 from projections.queues import QueueRow, add_up
@@ -116,6 +117,20 @@ class SqliteReadModels:
         """
         with self._store.reading() as cursor:
             return read_models_waitpoints.page(cursor, environment, wanted, limit, after, before)
+
+    def list_executions(
+        self,
+        environment: str,
+        wanted: ExecutionFilter,
+        order: Order,
+        limit: int,
+        *,
+        offset: int = 0,
+        after: Place | None = None,
+    ) -> tuple[list[RunRow], bool]:
+        """The runs of at most `limit` executions in this order, past `offset` of them, and whether there are more."""
+        with self._store.reading() as cursor:
+            return read_models_executions.page(cursor, environment, wanted, order, limit, offset, after)
 
     def attempts_of(self, runs: Collection[str]) -> dict[str, list[AttemptRow]]:
         """The attempts of each of these runs, in order."""

@@ -3,7 +3,14 @@
 import sqlite3
 from collections.abc import Callable, Iterator
 
-from adapters.read_models_entries import attempt_entry, run_entry, state_entry, waitpoint_entry, waitpoint_tag_entry
+from adapters.read_models_entries import (
+    attempt_entry,
+    execution_entry,
+    run_entry,
+    state_entry,
+    waitpoint_entry,
+    waitpoint_tag_entry,
+)
 from adapters.sqlite.read_models_store import tracked
 from projections.fold import TagRow
 from projections.ports import Entry
@@ -25,6 +32,12 @@ select environment, tag, status, waitpoint, coalesce((
     select json_extract(detail, '$.position') from waitpoint_rows where id = waitpoint and json_valid(detail)
 ), 0) from waitpoint_tag_rows order by environment, tag, status, waitpoint
 """
+EXECUTIONS = """
+select id, environment, job, status, scheduled_for, coalesce((
+    select json_extract(detail, '$.position') from run_rows
+    where run_rows.id = execution_rows.id and json_valid(detail)
+), 0) from execution_rows order by id
+"""
 
 
 class SqliteSnapshot:
@@ -40,6 +53,7 @@ class SqliteSnapshot:
             "checkpoint": lambda: self._entries(STATES, state_entry),
             "waitpoints": lambda: self._entries(WAITPOINTS, waitpoint_entry),
             "waitpoint tags": lambda: self._entries(WAITPOINT_TAGS, waitpoint_tag_entry),
+            "executions": lambda: self._entries(EXECUTIONS, execution_entry),
         }
 
     def _entries(self, statement: str, entry_of: Callable[..., Entry]) -> Iterator[Entry]:

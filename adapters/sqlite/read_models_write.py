@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from msgspec import json
 
+from adapters.read_models_executions import of_execution
 from adapters.read_models_rows import of_attempt, of_run, of_state, to_attempt, to_run, to_state
 from adapters.read_models_tables import At
 from adapters.read_models_waitpoints import of_waitpoint, of_waitpoint_tag, to_waitpoint
@@ -58,6 +59,10 @@ STORE_WAITPOINT_TAG = (
 DROP_WAITPOINT_TAG = """
 delete from waitpoint_tag_rows where environment = ? and tag = ? and status = ? and waitpoint = ?
 """
+STORE_EXECUTION = """
+insert into execution_rows (id, environment, job, status, scheduled_for) values (?, ?, ?, ?, ?)
+on conflict (id) do update set status = excluded.status
+"""
 
 
 class Follow(NamedTuple):
@@ -92,6 +97,7 @@ def store(cursor: sqlite3.Cursor, changes: Changes, at: At) -> None:
     cursor.executemany(at(STORE_WAITPOINT), map(of_waitpoint, changes.waitpoints))
     cursor.executemany(at(STORE_WAITPOINT_TAG), sorted(map(of_waitpoint_tag, changes.waitpoint_tags)))
     cursor.executemany(at(DROP_WAITPOINT_TAG), map(of_waitpoint_tag, changes.waitpoint_untagged))
+    cursor.executemany(at(STORE_EXECUTION), map(of_execution, changes.executions))
 
 
 def _changed(changes: Changes) -> Iterable[tuple[object, ...]]:
