@@ -20,7 +20,9 @@ from app.web import (
     docs,
     environments,
     errors,
+    executions,
     health,
+    jobs,
     journal,
     ledger,
     logs,
@@ -28,6 +30,7 @@ from app.web import (
     queues,
     registering,
     runs,
+    secrets,
     testing,
     tokens,
     triggering,
@@ -37,7 +40,7 @@ from app.web.caller import caller_of, service_of
 
 ROOMS = (
     *(health, metrics, triggering, runs, journal, annotating, logs, batches, bulk, tokens, queues, deployments),
-    *(connections, environments, ledger, registering, worker),
+    *(jobs, executions, secrets, connections, environments, ledger, registering, worker),
 )
 """The modules of routes, in the order in which the document shows them."""
 

@@ -247,6 +247,71 @@ class CredentialsBody(Struct):
     credentials: Raw
 
 
+class TimingBody(Struct):
+    """When a job runs. `run_at` is an ISO 8601 date."""
+
+    cron: str | None = None
+    every_n_minutes: int | None = None
+    run_at: str | None = None
+    timezone: str | None = None
+
+
+class RequestBody(Struct):
+    """What a job sends."""
+
+    url: str
+    method: str = "GET"
+    headers: dict[str, str] | None = None
+    body: Raw = msgspec.field(default_factory=_absent)
+    timeout_seconds: int = 30
+    success_statuses: tuple[int, ...] | None = None
+    max_redirects: int = 0
+
+
+class RetryBody(Struct):
+    """When a job tries again; what is left out is as the document says."""
+
+    max_attempts: int | None = None
+    retry_on_statuses: tuple[int, ...] | None = None
+    backoff_ms: int | None = None
+    backoff_factor: float | None = None
+    backoff_max_ms: int | None = None
+
+
+class CreateJobBody(Struct):
+    """A new job."""
+
+    name: str
+    kind: Literal["recurring", "cron", "scheduled", "one_time", "webhook_trigger"]
+    request: RequestBody
+    schedule: TimingBody | None = None
+    retry_policy: RetryBody | None = None
+    state: Literal["active", "draft"] = "active"
+    webhook_secret: str | None = None
+
+
+class ChangeJobBody(Struct):
+    """What is to be otherwise about a job; what is left out stays."""
+
+    name: str | None = None
+    request: RequestBody | None = None
+    schedule: TimingBody | None = None
+    retry_policy: RetryBody | None = None
+    webhook_secret: str | None = None
+
+
+class SecretBody(Struct):
+    """The value of a secret."""
+
+    value: str
+
+
+class NewSecretBody(SecretBody):
+    """A secret with its name."""
+
+    name: str = ""
+
+
 class CreateEnvironmentBody(Struct, rename="camel"):
     """A new environment."""
 

@@ -26,6 +26,10 @@ _NAMES: dict[str, type[Any]] = {
     "ResetQueueRequest": bodies.ResetQueueBody,
     "ConcurrencyRequest": bodies.ConcurrencyBody,
     "CredentialsRequest": bodies.CredentialsBody,
+    "CreateJobRequest": bodies.CreateJobBody,
+    "ChangeJobRequest": bodies.ChangeJobBody,
+    "SecretRequest": bodies.SecretBody,
+    "NewSecretRequest": bodies.NewSecretBody,
     "CreateEnvironmentRequest": bodies.CreateEnvironmentBody,
     "RegisterRequest": bodies.RegisterBody,
     "TurnRequest": bodies.TurnBody,
@@ -33,7 +37,8 @@ _NAMES: dict[str, type[Any]] = {
 
 TOKENS_PATH = "/api/v1/waitpoints/tokens"
 CALLBACK_PATH = f"{TOKENS_PATH}/{{token}}/callback/{{secret}}"
-OPEN_PATHS = frozenset({"/livez", "/readyz", "/metrics", CALLBACK_PATH})
+TRIGGER_PATH = "/v1/triggers/{token}"
+OPEN_PATHS = frozenset({"/livez", "/readyz", "/metrics", CALLBACK_PATH, TRIGGER_PATH})
 """Whoever asks how an engine is need not have a key, and the URL of a callback is one itself."""
 _ERROR = {
     "type": "object",
@@ -140,3 +145,15 @@ TOKEN_LIST_PARAMETERS = {
     ]
 }
 PAGE_PARAMETERS = {"parameters": _PAGE}
+_EXECUTIONS = [
+    _parameter("status", "queued, running, succeeded or failed."),
+    _parameter("from", "The earliest scheduled time: an ISO 8601 date."),
+    _parameter("to", "The latest scheduled time: an ISO 8601 date."),
+    _parameter("sort", "scheduled_for (if left out) or created_at."),
+    _parameter("order", "asc or desc (if left out)."),
+    _parameter("limit", "1 to 100; 50 if left out."),
+    _parameter("offset", "How many to skip."),
+    _parameter("cursor", "The `next_cursor` of a page of the same order, which finds the next one however far it is."),
+]
+EXECUTION_PARAMETERS = {"parameters": [*_EXECUTIONS, _parameter("job_name", "A part of the job's name, in any case.")]}
+JOB_EXECUTION_PARAMETERS = {"parameters": _EXECUTIONS}

@@ -8,7 +8,7 @@ from app.web import bodies, newruns
 from app.web.beginning import beginning_at
 from domain import run as runs
 from domain.errors import InvalidInput
-from domain.events import NOTHING, Recorded
+from domain.events import NOTHING, JobRef, Recorded
 from domain.gates import default_queue
 from domain.lifecycle import NewRun
 
@@ -34,7 +34,7 @@ async def replayed(
         ttl=asked.ttl,
         idempotency_key=asked.idempotency_key,
         idempotency_key_ttl=asked.idempotency_key_ttl,
-        max_attempts=asked.max_attempts,
+        max_attempts=asked.max_attempts or (old.max_attempts if old.job else None),
         max_duration=asked.max_duration,
         metadata=asked.metadata if asked.metadata is not NOTHING else old.metadata,
         payload_type=asked.payload_type or (old.payload_type if asked.payload is NOTHING else None),
@@ -46,11 +46,16 @@ async def replayed(
     )
     body = bodies.TriggerBody(payload, options)
     new, blobs = newruns.new_run(reader.ids.new("run", now), old.task, body, first.environment, now, traceparent)
-    new = newruns.with_overrides(new, replay_of=first.stream, source=SOURCE)
+    new = newruns.with_overrides(new, replay_of=first.stream, source=SOURCE, job=_again(old.job, now))
     if asked.from_step is None:
         return new, blobs
     new, more = await beginning_at(asked.from_step, asked.step_results or {}, new, history, reader)
     return new, blobs | more
+
+
+def _again(job: JobRef | None, now: int) -> JobRef | None:
+    """The same job; a replay of an execution is planned for now."""
+    return None if job is None else JobRef(job.id, job.name, now)
 
 
 def _tags_of(history: Sequence[Recorded]) -> tuple[str, ...]:
