@@ -7,10 +7,12 @@ from domain.commands import (
     AbortBulk,
     AddItems,
     AdvanceBulk,
+    BackfillTicks,
     Command,
     CompleteWaitpoint,
     CreateBatch,
     CreateWaitpoint,
+    SaveSchedule,
     StartBulk,
     TriggerRuns,
     UpdateMetadata,
@@ -36,6 +38,8 @@ def asked_by(command: Command) -> Iterator[str]:
         case StartBulk():
             if command.request:
                 yield command.request
+        case BackfillTicks(keys=streams):
+            yield from streams
         case AbortBulk(bulk=stream) | CompleteWaitpoint(waitpoint=stream):
             yield stream
         case _:
@@ -47,7 +51,7 @@ def asked_by(command: Command) -> Iterator[str]:
 def leads_to(command: Command, state: State | None) -> tuple[str, ...]:
     """The streams that such a stream names in turn."""
     match command, state:
-        case ((TriggerRuns() | CreateBatch() | CreateWaitpoint()), Key(target=str(target))):
+        case ((TriggerRuns() | CreateBatch() | CreateWaitpoint() | SaveSchedule()), Key(target=str(target))):
             return (target,)
         case AddItems(), Batch(parent=str(parent)):
             return (parent,)

@@ -5,7 +5,7 @@ from typing import Any, TypeAlias
 
 from msgspec import Struct
 
-from domain import batch, bulk, connection, environment, keys, queue, run, waitpoint
+from domain import batch, bulk, connection, environment, keys, queue, run, schedule, waitpoint
 from domain.batch import Batch
 from domain.bulk import Bulk, BulkStatus
 from domain.connection import Connection
@@ -15,6 +15,7 @@ from domain.events import Recorded, RunEvent, WriterStarted
 from domain.keys import Key
 from domain.queue import QueueState
 from domain.run import Run
+from domain.schedule import SCHED, Schedule
 from domain.status import FINAL
 from domain.waitpoint import Waitpoint
 
@@ -27,7 +28,7 @@ class Writer(Struct, frozen=True, gc=False):
     epoch: int
 
 
-State: TypeAlias = Run | Key | Batch | Bulk | Waitpoint | Environment | Connection | QueueState | Writer
+State: TypeAlias = Run | Key | Batch | Bulk | Waitpoint | Schedule | Environment | Connection | QueueState | Writer
 WRITER = "writer"
 
 
@@ -43,6 +44,7 @@ _KINDS: dict[str, tuple[type[State], Callable[[Any, Recorded], State]]] = {
     "batch": (Batch, batch.evolve),
     "bulk": (Bulk, bulk.evolve),
     "waitpoint": (Waitpoint, waitpoint.evolve),
+    SCHED: (Schedule, schedule.evolve),
     "env": (Environment, environment.evolve),
     "conn": (Connection, connection.evolve),
     "queue": (QueueState, queue.evolve),
@@ -85,4 +87,6 @@ def is_kept(state: State) -> bool:
         return not state.is_over
     if isinstance(state, Bulk):
         return state.status is BulkStatus.PENDING
+    if isinstance(state, Schedule):
+        return not state.is_deleted
     return isinstance(state, Environment | Connection | QueueState | Writer)
