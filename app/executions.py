@@ -11,7 +11,7 @@ from domain.builtin import HTTP_TASK
 from domain.calls import ErrorClass, Found, HttpCaller, failed, judge, may_help, retry_after_ms
 from domain.durations import iso
 from domain.errors import InvalidInput, KeyMissing, SealBroken
-from domain.events import JobRef, JobSpec
+from domain.events import JobRef
 from domain.redaction import Redaction
 from domain.requests import HttpRequest, RetryPolicy, variables_of
 
@@ -42,14 +42,9 @@ class Made(Struct, frozen=True):
     retry_in_ms: int | None
 
 
-def payload_of(spec: JobSpec) -> tuple[Raw, RetryPolicy]:
-    """The payload of an execution of a job, and the policy in it."""
-    request, retry = (
-        msgspec.json.decode(spec.request, type=HttpRequest),
-        msgspec.json.decode(spec.retry, type=RetryPolicy),
-    )
-    asked = Asked(request, retry)
-    return Raw(msgspec.json.encode(asked)), asked.retry
+def asked_of(payload: Raw) -> Asked:
+    """What an execution with this payload, or a job whose executions have it, is to do."""
+    return msgspec.json.decode(payload, type=Asked)
 
 
 def headers_of(attempt: Attempt) -> tuple[tuple[str, str], ...]:
@@ -70,7 +65,7 @@ async def make(
     chance: Callable[[], float],
 ) -> Made:
     """Make one attempt. What it returns, and so what is kept of it, holds none of the secrets that it sends."""
-    asked = msgspec.json.decode(attempt.payload, type=Asked)
+    asked = asked_of(attempt.payload)
     used: set[str] = set()
 
     def opened(name: str) -> str:

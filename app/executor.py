@@ -83,9 +83,13 @@ class Executor:
         for desk in self._desks.values():
             desk.look()
         await self._ended_within(grace)
+        self.give_back()
+        await self._ended_within(AGAIN_SECONDS)
+
+    def give_back(self) -> None:
+        """Stop what still goes on: those attempts are made again."""
         for desk in self._desks.values():
             desk.give_back()
-        await self._ended_within(AGAIN_SECONDS)
 
     async def _ended_within(self, seconds: float) -> None:
         with suppress(TimeoutError):

@@ -6,20 +6,23 @@ from typing import Any
 
 import msgspec
 from msgspec import Raw
+from msgspec.structs import replace
 
-from app.executions import payload_of
+from app.executions import Asked, asked_of
 from app.reader import Reader
 from app.requests import check_policy, check_request
 from app.service import Service
 from app.web import bodies
-from app.web.newruns import named, stored
+from app.web.newruns import INLINE_MAX_BYTES, named, stored
 from domain import commands, durations, states
 from domain.builtin import HTTP_TASK
+from domain.calendar import UTC_ZONE
 from domain.errors import InvalidInput, NotFound
 from domain.events import NOTHING, JobRef, JobSpec, JobTiming
-from domain.job import JOB, Job, JobKind, JobState
+from domain.job import JOB, Job, JobKind, JobState, schedule_of
 from domain.lifecycle import NewRun
 from domain.requests import HttpRequest, RetryPolicy
+from domain.schedule import Schedule
 
 EVERY_MAX_MINUTES = 1_440
 PAYLOAD_MAX_BYTES = 1_048_576
@@ -45,46 +48,52 @@ async def job_of(reader: Reader, environment: str, job: str) -> Job:
 
 def spec_of(body: bodies.CreateJobBody, now: int) -> JobSpec:
     """What a new job is to do. Raises InvalidInput."""
-    secret = body.webhook_secret
-    if secret is not None and body.kind != JobKind.WEBHOOK_TRIGGER:
-        raise InvalidInput("webhook_secret is for jobs of the kind webhook_trigger.")
+    kind, secret = JobKind(body.kind), body.webhook_secret
+    if secret is not None:
+        _check_kind(kind)
+    asked = Asked(_request_of(body.request), _policy_of(body.retry_policy or bodies.RetryBody(), RetryPolicy()))
+    timing = _timing_of(kind, body.schedule, now)
     return JobSpec(
         named(body.name, "job name"),
-        body.kind,
-        _request_of(body.request),
-        _retry_of(body.retry_policy or bodies.RetryBody(), RetryPolicy()),
-        _timing_of(JobKind(body.kind), body.schedule, now),
+        kind.value,
+        _payload_of(asked, timing),
+        asked.retry.max_attempts,
+        timing,
         None if secret is None else _digest_of(secret),
     )
 
 
 def changed(spec: JobSpec, body: bodies.ChangeJobBody, now: int) -> JobSpec:
     """What a job is to do from now on. Raises InvalidInput."""
-    if body.webhook_secret is not None and spec.kind != JobKind.WEBHOOK_TRIGGER:
-        raise InvalidInput("webhook_secret is for jobs of the kind webhook_trigger.")
-    retry = msgspec.json.decode(spec.retry, type=RetryPolicy)
+    kind, secret, asked = JobKind(spec.kind), body.webhook_secret, asked_of(spec.payload)
+    if secret is not None:
+        _check_kind(kind)
+    if body.request is not None:
+        asked = replace(asked, request=_request_of(body.request))
+    if body.retry_policy is not None:
+        asked = replace(asked, retry=_policy_of(body.retry_policy, asked.retry))
+    timing = spec.timing if body.schedule is None else _timing_of(kind, body.schedule, now)
     return JobSpec(
         spec.name if body.name is None else named(body.name, "job name"),
         spec.kind,
-        spec.request if body.request is None else _request_of(body.request),
-        spec.retry if body.retry_policy is None else _retry_of(body.retry_policy, retry),
-        spec.timing if body.schedule is None else _timing_of(JobKind(spec.kind), body.schedule, now),
-        spec.trigger_sha256 if body.webhook_secret is None else _digest_of(body.webhook_secret),
+        _payload_of(asked, timing),
+        asked.retry.max_attempts,
+        timing,
+        spec.trigger_sha256 if secret is None else _digest_of(secret),
     )
 
 
 def execution_of(service: Service, job: str, spec: JobSpec, source: str, now: int) -> tuple[NewRun, dict[str, bytes]]:
     """The run that is one execution of a job, planned for now, and the large values to keep beside it."""
-    payload, retry = payload_of(spec)
     run = service.ids.new("run", now)
-    inline, blob, blobs = stored(payload, f"{run}/payload", PAYLOAD_MAX_BYTES, "payload")
+    inline, blob, blobs = stored(spec.payload, f"{run}/payload", PAYLOAD_MAX_BYTES, "payload")
     new = NewRun(
         id=run,
         task=HTTP_TASK,
         payload=inline,
         payload_blob=blob,
-        payload_size=len(payload),
-        max_attempts=retry.max_attempts,
+        payload_size=len(spec.payload),
+        max_attempts=spec.max_attempts,
         source=source,
         job=JobRef(job, spec.name, now),
     )
@@ -94,13 +103,8 @@ def execution_of(service: Service, job: str, spec: JobSpec, source: str, now: in
 async def create(service: Service, body: bodies.CreateJobBody, origin: dict[str, Any]) -> Job:
     """Save a job, and start one that runs at once. Raises InvalidInput."""
     now = origin["at"]
-    spec = spec_of(body, now)
-    job = service.ids.new(JOB, now)
-    runs: list[NewRun] = []
-    blobs: dict[str, bytes] = {}
-    if spec.kind == JobKind.ONE_TIME and body.state == JobState.ACTIVE:
-        new, blobs = execution_of(service, job, spec, MANUAL, now)
-        runs = [new]
+    spec, job = spec_of(body, now), service.ids.new(JOB, now)
+    runs, blobs = _at_once(service, job, spec, now) if body.state == JobState.ACTIVE else ([], {})
     token = None
     if spec.kind == JobKind.WEBHOOK_TRIGGER:
         # With the id of the job in it, so that it is found without an index of tokens.
@@ -108,6 +112,13 @@ async def create(service: Service, body: bodies.CreateJobBody, origin: dict[str,
     command = commands.CreateJob(job=job, spec=spec, state=body.state, token=token, runs=runs, blobs=blobs, **origin)
     created: Job = await service.loop.submit(command)
     return created
+
+
+async def resume(service: Service, job: Job, origin: dict[str, Any]) -> Job:
+    """Let a job start by itself (again)."""
+    runs, blobs = _at_once(service, job.id, job.spec, origin["at"])
+    resumed: Job = await service.loop.submit(commands.ResumeJob(job=job.id, runs=runs, blobs=blobs, **origin))
+    return resumed
 
 
 async def run_now(service: Service, job: Job, source: str, origin: dict[str, Any]) -> str:
@@ -119,23 +130,44 @@ async def run_now(service: Service, job: Job, source: str, origin: dict[str, Any
     return accepted[0].run
 
 
+async def schedules_of(reader: Reader, jobs: Iterable[Job]) -> dict[str, Schedule]:
+    """The schedules of those of the jobs that have one, by the job."""
+    streams = {schedule_of(job.id): job.id for job in jobs if job.spec.timing is not None}
+    histories = await reader.read(reader.ledger.read_streams, list(streams)) if streams else {}
+    found = {streams[stream]: states.fold(history) for stream, history in histories.items()}
+    return {job: state for job, state in found.items() if isinstance(state, Schedule)}
+
+
 def matching(jobs: Iterable[Job], part: str) -> list[str]:
     """The jobs whose names have this part, in any case."""
     wanted = part.casefold()
     return [job.id for job in jobs if wanted in job.spec.name.casefold()]
 
 
-def request_of(spec: JobSpec) -> HttpRequest:
-    """What a job sends."""
-    return msgspec.json.decode(spec.request, type=HttpRequest)
+def _at_once(service: Service, job: str, spec: JobSpec, now: int) -> tuple[list[NewRun], dict[str, bytes]]:
+    if spec.kind != JobKind.ONE_TIME:
+        return [], {}
+    new, blobs = execution_of(service, job, spec, MANUAL, now)
+    return [new], blobs
 
 
-def policy_of(spec: JobSpec) -> RetryPolicy:
-    """When a job tries again."""
-    return msgspec.json.decode(spec.retry, type=RetryPolicy)
+def _check_kind(kind: JobKind) -> None:
+    if kind is not JobKind.WEBHOOK_TRIGGER:
+        raise InvalidInput("webhook_secret is for jobs of the kind webhook_trigger.")
 
 
-def _request_of(body: bodies.RequestBody) -> Raw:
+def _payload_of(asked: Asked, timing: JobTiming | None) -> Raw:
+    payload = Raw(msgspec.json.encode(asked))
+    # The runs of a schedule carry what they are given in their own events.
+    if timing is not None and len(payload) > INLINE_MAX_BYTES:
+        raise InvalidInput(
+            f"The request of a job that runs at times has {len(payload)} bytes with its headers and body;"
+            f" at most {INLINE_MAX_BYTES} are taken."
+        )
+    return payload
+
+
+def _request_of(body: bodies.RequestBody) -> HttpRequest:
     defaults = HttpRequest(body.url)
     request = HttpRequest(
         body.url,
@@ -147,14 +179,14 @@ def _request_of(body: bodies.RequestBody) -> Raw:
         body.max_redirects,
     )
     check_request(request)
-    return Raw(msgspec.json.encode(request))
+    return request
 
 
-def _retry_of(body: bodies.RetryBody, before: RetryPolicy) -> Raw:
+def _policy_of(body: bodies.RetryBody, before: RetryPolicy) -> RetryPolicy:
     given = {name: value for name, value in msgspec.structs.asdict(body).items() if value is not None}
-    policy = msgspec.structs.replace(before, **given)
+    policy = replace(before, **given)
     check_policy(policy)
-    return Raw(msgspec.json.encode(policy))
+    return policy
 
 
 def _timing_of(kind: JobKind, body: bodies.TimingBody | None, now: int) -> JobTiming | None:
@@ -176,7 +208,9 @@ def _timing_of(kind: JobKind, body: bodies.TimingBody | None, now: int) -> JobTi
     run_at = None if asked.run_at is None else durations.parse_date(asked.run_at)
     if run_at is not None and run_at <= now:
         raise InvalidInput("schedule.run_at has passed: name a time to come, or use the kind one_time.")
-    return JobTiming(asked.cron, asked.every_n_minutes, run_at, asked.timezone or "UTC")
+    if asked.timezone is not None and asked.cron is None:
+        raise InvalidInput("schedule.timezone is for cron expressions: other times need none.")
+    return JobTiming(asked.cron, asked.every_n_minutes, run_at, asked.timezone or UTC_ZONE, asked.overlap)
 
 
 def _digest_of(secret: str) -> str:

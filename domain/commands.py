@@ -3,7 +3,18 @@
 from msgspec import Raw, Struct
 
 from domain.attempts import Report
-from domain.events import JSON_TYPE, NOTHING, ApiKeyCreated, BlobRef, ItemError, JobSpec, TaskSettings, WaitCompleted
+from domain.calendar import Tick
+from domain.events import (
+    JSON_TYPE,
+    NOTHING,
+    ApiKeyCreated,
+    BlobRef,
+    ItemError,
+    JobSpec,
+    Plan,
+    TaskSettings,
+    WaitCompleted,
+)
 from domain.gates import Verdict
 from domain.lifecycle import NewRun
 from domain.metadata import Operation
@@ -277,8 +288,10 @@ class PauseJob(JobCommand, frozen=True, kw_only=True):
     """Let a job start no more by itself."""
 
 
-class ResumeJob(JobCommand, frozen=True, kw_only=True):
-    """Let a job start by itself (again)."""
+class ResumeJob(TriggerRuns, frozen=True, kw_only=True):
+    """Let a job start by itself (again), and start the `runs` of a draft that runs at once. Answer: the Job."""
+
+    job: str
 
 
 class DeleteJob(JobCommand, frozen=True, kw_only=True):
@@ -383,6 +396,55 @@ class CompleteWaitpoint(Command, frozen=True, kw_only=True):
     output_blob: BlobRef | None = None
     output_type: str = JSON_TYPE
     blobs: dict[str, bytes] = {}
+
+
+class SaveSchedule(Command, frozen=True, kw_only=True):
+    """Make a schedule, or let the one that its deduplication key stands for follow this plan. Answer: its id.
+
+    `key` is the stream of the deduplication key. An interval that begins with the schedule has its creation as anchor.
+    """
+
+    schedule: str
+    plan: Plan
+    deduplication_key: str | None = None
+    key: str | None = None
+
+
+class ChangeSchedule(Command, frozen=True, kw_only=True):
+    """Let a schedule follow another plan. Answer: None."""
+
+    schedule: str
+    plan: Plan
+
+
+class ActivateSchedule(Command, frozen=True, kw_only=True):
+    """Let a schedule go on. Answer: None."""
+
+    schedule: str
+
+
+class DeactivateSchedule(Command, frozen=True, kw_only=True):
+    """Let a schedule pause. Answer: None."""
+
+    schedule: str
+
+
+class DeleteSchedule(Command, frozen=True, kw_only=True):
+    """Let there be no such schedule any more. Answer: None."""
+
+    schedule: str
+    key: str | None = None
+
+
+class BackfillTicks(Command, frozen=True, kw_only=True):
+    """Make the runs of these ticks of a schedule, each unless it has one. Answer: list[Accepted], in the same order.
+
+    `keys` are the streams of the keys that the runs claim.
+    """
+
+    schedule: str
+    ticks: tuple[Tick, ...]
+    keys: tuple[str, ...]
 
 
 class EndTurn(Command, frozen=True, kw_only=True):

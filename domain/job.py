@@ -6,8 +6,12 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from domain import events as e
+from domain.builtin import HTTP_TASK
+from domain.calendar import Cron
 from domain.errors import LedgerCorrupt, NotAllowed
-from domain.events import Event, JobSpec, Recorded
+from domain.events import Event, JobSpec, Plan, Recorded, Target
+from domain.schedule import SCHED
+from domain.timing import At, Every, Timetable, Timing
 
 JOB = "job"
 """The kind of aggregate."""
@@ -44,6 +48,27 @@ class Job(Struct, frozen=True, gc=False, omit_defaults=True):
     created_at: int
     updated_at: int
     token: str | None = None
+
+
+def schedule_of(job: str) -> str:
+    """The stream of the schedule of a job that runs at times."""
+    return f"{SCHED}_{job.partition('_')[2]}"
+
+
+def plan_of(job: str, spec: JobSpec) -> Plan | None:
+    """What the schedule of a job is to do; None for one that has none."""
+    timing = spec.timing
+    if timing is None:
+        return None
+    if timing.cron is not None:
+        times: Timing = Cron(timing.cron, timing.timezone)
+    elif timing.every_n_minutes is not None:
+        times = Every(timing.every_n_minutes, None)
+    else:
+        assert timing.run_at is not None, "a job that runs at times says which"
+        times = At(timing.run_at)
+    target = Target(HTTP_TASK, spec.payload, max_attempts=spec.max_attempts, job=job, job_name=spec.name)
+    return Plan(target, Timetable(times), timing.overlap)
 
 
 def change(job: Job, spec: JobSpec) -> list[Event]:

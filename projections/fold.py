@@ -18,10 +18,12 @@ from domain.events import (
     Recorded,
     RunEvent,
     RunTriggered,
+    ScheduleDeleted,
     WaitpointCompleted,
     WaitpointCreated,
     WaitpointTimedOut,
 )
+from domain.schedule import SCHED
 from domain.states import WRITER, State, kind_of
 from domain.status import FINAL
 from domain.transitions import TRANSITIONS
@@ -37,11 +39,14 @@ FOLD = 1
 Histories: TypeAlias = dict[str, list[Recorded]]
 """The events of a batch, by their stream."""
 
-KEPT_KINDS = frozenset({"run", "env", "batch", "bulk", WAITPOINT, "queue", "conn", "job", "secret", WRITER})
+KEPT_KINDS = frozenset({"run", "env", "batch", "bulk", WAITPOINT, SCHED, "queue", "conn", "job", "secret", WRITER})
 """The kinds of aggregates of which the checkpoint keeps some."""
 _ENDINGS = frozenset(event for event, transition in TRANSITIONS.items() if transition.target in FINAL)
 _OTHER_ENDINGS = frozenset(
-    {BatchCompleted, BatchAborted, BulkCompleted, BulkAborted, WaitpointCompleted, WaitpointTimedOut, JobDeleted}
+    {
+        *(BatchCompleted, BatchAborted, BulkCompleted, BulkAborted, WaitpointCompleted, WaitpointTimedOut),
+        *(ScheduleDeleted, JobDeleted),
+    }
 )
 """With which a state of another kind ceases to be kept; nothing follows them."""
 

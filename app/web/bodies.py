@@ -254,6 +254,8 @@ class TimingBody(Struct):
     every_n_minutes: int | None = None
     run_at: str | None = None
     timezone: str | None = None
+    overlap: Literal["allow", "skip", "buffer_one", "cancel_other"] = "allow"
+    """What becomes of an execution that is due while the one before goes on."""
 
 
 class RequestBody(Struct):

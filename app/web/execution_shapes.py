@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from app.executions import Asked
+from app import executions
 from app.triggered import asked_of, value_of
 from domain import events as e
 from domain.calls import ErrorClass, Found, Timings, failed
@@ -42,7 +42,7 @@ def request_item(ledger: Ledger, history: Sequence[Recorded]) -> dict[str, Any]:
     """What the execution sends, its variables and secrets not filled in. This reads from the ledger, and blocks."""
     triggered = asked_of(history)
     payload = value_of(ledger, triggered.payload, triggered.payload_blob)
-    request = msgspec.json.decode(payload, type=Asked).request
+    request = executions.asked_of(payload).request
     return {
         "url": request.url,
         "method": request.method,

@@ -2,17 +2,20 @@
 
 from typing import Any
 
-from app.jobs import policy_of, request_of
+from app.executions import asked_of
 from app.web.docs import TRIGGER_PATH
+from domain import schedule as schedules
 from domain.durations import iso
 from domain.events import NOTHING, JobTiming
 from domain.job import Job, JobKind
+from domain.schedule import Schedule
 
 
-def job_item(job: Job, public_url: str) -> dict[str, Any]:
-    """A job, without the secret of its webhook."""
-    spec = job.spec
-    request, policy = request_of(spec), policy_of(spec)
+def job_item(job: Job, schedule: Schedule | None, public_url: str) -> dict[str, Any]:
+    """A job, without the secret of its webhook. `schedule` is what starts one that runs at times."""
+    spec, asked = job.spec, asked_of(job.spec.payload)
+    request, policy = asked.request, asked.retry
+    following = schedule and schedules.deadline_of(schedule)
     item: dict[str, Any] = {
         "id": job.id,
         "name": spec.name,
@@ -35,6 +38,7 @@ def job_item(job: Job, public_url: str) -> dict[str, Any]:
             "backoff_factor": policy.backoff_factor,
             "backoff_max_ms": policy.backoff_max_ms,
         },
+        "next_run_at": iso(following.at) if following else None,
         "created_at": iso(job.created_at),
         "updated_at": iso(job.updated_at),
     }
@@ -46,8 +50,9 @@ def job_item(job: Job, public_url: str) -> dict[str, Any]:
 
 
 def _timing_item(timing: JobTiming) -> dict[str, Any]:
+    item: dict[str, Any] = {"overlap": timing.overlap}
     if timing.run_at is not None:
-        return {"run_at": iso(timing.run_at)}
+        return {"run_at": iso(timing.run_at)} | item
     if timing.every_n_minutes is not None:
-        return {"every_n_minutes": timing.every_n_minutes}
-    return {"cron": timing.cron, "timezone": timing.timezone}
+        return {"every_n_minutes": timing.every_n_minutes} | item
+    return {"cron": timing.cron, "timezone": timing.timezone} | item

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
 
 from app import jobs
+from app.reader import Reader
 from app.web import bodies
 from app.web.caller import CallerDep, ReaderDep, ServiceDep, origin_of, public_url_of, read_body
 from app.web.docs import TRIGGER_PATH, body_of
@@ -33,7 +34,7 @@ async def create(request: Request, service: ServiceDep, caller: CallerDep) -> Re
     """Save a job. One of the kind one_time runs at once."""
     body = bodies.decode(await read_body(request, BODY_MAX_BYTES), bodies.CreateJobBody)
     created = await jobs.create(service, body, origin_of(service, caller))
-    return _answer(created, request, CREATED)
+    return await _answer(created, service, request, CREATED)
 
 
 @router.get("/v1/jobs")
@@ -52,13 +53,14 @@ async def list_jobs(
         there = [job for job in there if job.state is wanted]
     page = there[offset : offset + limit]
     url = public_url_of(request)
-    return json({"data": [job_item(job, url) for job in page], "total": len(there)})
+    schedules = await jobs.schedules_of(reader, page)
+    return json({"data": [job_item(job, schedules.get(job.id), url) for job in page], "total": len(there)})
 
 
 @router.get("/v1/jobs/{job}")
 async def retrieve(job: str, request: Request, reader: ReaderDep, caller: CallerDep) -> Response:
     """A job."""
-    return _answer(await jobs.job_of(reader, caller.environment.id, job), request)
+    return await _answer(await jobs.job_of(reader, caller.environment.id, job), reader, request)
 
 
 @router.patch("/v1/jobs/{job}", openapi_extra=body_of("ChangeJobRequest"))
@@ -68,7 +70,8 @@ async def change(job: str, request: Request, service: ServiceDep, caller: Caller
     found = await jobs.job_of(service, caller.environment.id, job)
     origin = origin_of(service, caller)
     spec = jobs.changed(found.spec, body, origin["at"])
-    return _answer(await service.loop.submit(commands.ChangeJob(job=job, spec=spec, **origin)), request)
+    after = await service.loop.submit(commands.ChangeJob(job=job, spec=spec, **origin))
+    return await _answer(after, service, request)
 
 
 @router.delete("/v1/jobs/{job}")
@@ -81,13 +84,15 @@ async def delete(job: str, service: ServiceDep, caller: CallerDep) -> Response:
 @router.post("/v1/jobs/{job}/pause")
 async def pause(job: str, request: Request, service: ServiceDep, caller: CallerDep) -> Response:
     """Let a job start no more by itself."""
-    return _answer(await service.loop.submit(commands.PauseJob(job=job, **origin_of(service, caller))), request)
+    after = await service.loop.submit(commands.PauseJob(job=job, **origin_of(service, caller)))
+    return await _answer(after, service, request)
 
 
 @router.post("/v1/jobs/{job}/resume")
 async def resume(job: str, request: Request, service: ServiceDep, caller: CallerDep) -> Response:
     """Let a job start by itself again, from now on; so a draft is activated."""
-    return _answer(await service.loop.submit(commands.ResumeJob(job=job, **origin_of(service, caller))), request)
+    found = await jobs.job_of(service, caller.environment.id, job)
+    return await _answer(await jobs.resume(service, found, origin_of(service, caller)), service, request)
 
 
 @router.post("/v1/jobs/{job}/run-now")
@@ -130,8 +135,9 @@ def _state(name: str) -> JobState:
     return JobState(name)
 
 
-def _answer(job: Job, request: Request, status: int = 200) -> Response:
-    response = json(job_item(job, public_url_of(request)))
+async def _answer(job: Job, reader: Reader, request: Request, status: int = 200) -> Response:
+    schedules = await jobs.schedules_of(reader, [job])
+    response = json(job_item(job, schedules.get(job.id), public_url_of(request)))
     response.status_code = status
     return response
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from app.executor import Executor
 from domain.requests import RetryPolicy
 from tests.app.calling import EXECUTIONS, JOBS, ended, execute, executed, save, start, status_of
 from tests.app.harness import START, START_MS, Engine, until
@@ -432,9 +433,8 @@ async def test_what_a_stopped_engine_had_in_flight_is_made_again(engine: Engine,
     execution = await start(engine, await save(engine, target.url("/gate")))
     await target.came(1)
     executor = engine.service.executor
-    assert executor is not None
-    for desk in executor._desks.values():  # type: ignore[attr-defined]  # pyright: ignore
-        desk.give_back()
+    assert isinstance(executor, Executor)
+    executor.give_back()
     target.release.set()
 
     found = await ended(engine, execution)

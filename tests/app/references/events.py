@@ -5,6 +5,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct, inspect
 
+from domain.calendar import Cron, Tick
 from domain.events import (
     EVENTS,
     RUN_EVENTS,
@@ -14,14 +15,19 @@ from domain.events import (
     Event,
     ItemError,
     LogLine,
+    Plan,
     Prefix,
     Queue,
     RateLimit,
     Recorded,
     RunError,
+    Scheduled,
+    Target,
+    TaskSchedule,
     TaskSettings,
 )
 from domain.retry import OutOfMemory, Retry
+from domain.timing import At, Every, Timetable
 from domain.transitions import TRANSITIONS
 from tests.app.references.markdown import code, page, sentence, table
 from tests.app.references.statuses import sources_of, target_of
@@ -80,12 +86,24 @@ OTHERS = {
     "BulkAdvanced": "a bulk action",
     "BulkCompleted": "a bulk action",
     "BulkAborted": "a bulk action",
+    "ScheduleCreated": "a schedule",
+    "ScheduleChanged": "a schedule",
+    "ScheduleActivated": "a schedule",
+    "ScheduleDeactivated": "a schedule",
+    "ScheduleDeleted": "a schedule",
+    "TicksFired": "a schedule",
+    "TicksSkipped": "a schedule",
+    "TickBuffered": "a schedule",
+    "BufferedTickFired": "a schedule",
+    "BufferedTickDropped": "a schedule",
+    "TicksBackfilled": "a schedule",
     "WriterStarted": "the writer of the ledger (of no environment, so no feed shows it)",
 }
 """To what the events happen that are not a run's."""
 
 PARTS: tuple[type[Struct], ...] = (
     *(Entry, Prefix, Edit, LogLine, RunError, BlobRef, ItemError, TaskSettings, Queue, RateLimit, Retry, OutOfMemory),
+    *(TaskSchedule, Scheduled, Plan, Target, Timetable, Cron, Every, At, Tick),
 )
 WORDS: dict[type[inspect.Type], str] = {
     inspect.StrType: "string",
@@ -95,6 +113,7 @@ WORDS: dict[type[inspect.Type], str] = {
     inspect.RawType: "any JSON",
     inspect.DictType: "object",
     inspect.NoneType: "null",
+    inspect.LiteralType: "string",
 }
 
 
