@@ -43,8 +43,8 @@ async def list_jobs(
     reader: ReaderDep,
     caller: CallerDep,
     state: Annotated[str | None, Query(description="active, paused, draft or completed.")] = None,
-    limit: Annotated[int, Query(ge=1, le=PAGE_MAX)] = PAGE_DEFAULT,
-    offset: Annotated[int, Query(ge=0, le=2**31)] = 0,
+    limit: Annotated[int, Query(ge=1, le=PAGE_MAX, description="1 to 100; 50 if left out.")] = PAGE_DEFAULT,
+    offset: Annotated[int, Query(ge=0, le=2**31, description="How many to skip.")] = 0,
 ) -> Response:
     """The jobs of the environment, newest first."""
     there = [job for job in await jobs.jobs_of(reader, caller.environment.id) if job.state is not JobState.DELETED]

@@ -27,13 +27,23 @@ BODIES: dict[str, Any] = {
     "/api/v1/concurrency": {"concurrencyLimit": 7},
     "/api/v1/runs/{run}/metadata": {"metadata": {}},
     "/api/v1/connections/{name}": {"credentials": {}},
+    "/v1/jobs": {"name": "ping", "kind": "one_time", "request": {"url": "https://example.com"}},
+    "/v1/jobs/{job}": {"name": "pong"},
+    "/v1/secrets": {"name": "api-token", "value": "x"},
+    "/v1/secrets/{name}": {"value": "x"},
     "/api/v1/environments": {"slug": "prod", "type": "PRODUCTION"},
     "/worker/v1/register": {"tasks": [{"id": "greet"}]},
     "/worker/v1/turn": {"session": "worker_1", "version": "20270115.1", "sequence": 1},
 }
 """A body for the routes that need one."""
-PUT = frozenset({"/api/v1/concurrency", "/api/v1/connections/{name}", "/api/v1/runs/{run}/metadata"})
-"""The routes that take their body with PUT; the others do with POST."""
+METHODS = {
+    "/api/v1/concurrency": "PUT",
+    "/api/v1/connections/{name}": "PUT",
+    "/api/v1/runs/{run}/metadata": "PUT",
+    "/v1/secrets/{name}": "PUT",
+    "/v1/jobs/{job}": "PATCH",
+}
+"""With what routes take their body; the others do with POST."""
 
 
 def routes_of(application: FastAPI) -> list[tuple[str, str]]:
@@ -64,7 +74,7 @@ def _walk(routes: Sequence[BaseRoute]) -> Iterator[APIRoute]:
 
 def method_of(path: str) -> str:
     """The method with which a route takes a body."""
-    return "PUT" if path in PUT else "POST"
+    return METHODS.get(path, "POST")
 
 
 def needs_key(path: str) -> bool:
@@ -86,4 +96,6 @@ def path_for(path: str, run: str = "run_1") -> str:
         name="github",
         slug="dev",
         deployment="20270115.1",
+        job="job_1",
+        execution="run_1",
     )

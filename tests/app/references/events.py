@@ -14,6 +14,9 @@ from domain.events import (
     Entry,
     Event,
     ItemError,
+    JobRef,
+    JobSpec,
+    JobTiming,
     LogLine,
     Plan,
     Prefix,
@@ -70,6 +73,14 @@ OTHERS = {
     "QueueStartsCounted": "a queue",
     "ConnectionSaved": "a connection",
     "ConnectionRemoved": "a connection",
+    "JobCreated": "an HTTP job",
+    "JobChanged": "an HTTP job",
+    "JobPaused": "an HTTP job",
+    "JobResumed": "an HTTP job",
+    "JobCompleted": "an HTTP job",
+    "JobDeleted": "an HTTP job",
+    "SecretSaved": "a secret of HTTP jobs",
+    "SecretRemoved": "a secret of HTTP jobs",
     "KeyClaimed": "an idempotency key, or the key of a single request",
     "KeyFreed": "an idempotency key",
     "BatchTriggered": "a batch",
@@ -102,6 +113,7 @@ OTHERS = {
 """To what the events happen that are not a run's."""
 
 PARTS: tuple[type[Struct], ...] = (
+    *(JobRef, JobSpec, JobTiming),
     *(Entry, Prefix, Edit, LogLine, RunError, BlobRef, ItemError, TaskSettings, Queue, RateLimit, Retry, OutOfMemory),
     *(TaskSchedule, Scheduled, Plan, Target, Timetable, Cron, Every, At, Tick),
 )
