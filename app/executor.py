@@ -183,7 +183,8 @@ class Desk:
         try:
             # Heard of three times within its lease, as any worker would be.
             seconds = self._executor.service.lease_ms / 3_000
-            await asyncio.wait({asked, news}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+            waited: set[asyncio.Future[Any]] = {asked, news}
+            await asyncio.wait(waited, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
         finally:
             news.cancel()
 

@@ -104,7 +104,7 @@ async def create(service: Service, body: bodies.CreateJobBody, origin: dict[str,
     """Save a job, and start one that runs at once. Raises InvalidInput."""
     now = origin["at"]
     spec, job = spec_of(body, now), service.ids.new(JOB, now)
-    runs, blobs = _at_once(service, job, spec, now) if body.state == JobState.ACTIVE else ([], {})
+    runs, blobs = _at_once(service, job, spec, now) if JobState(body.state) is JobState.ACTIVE else ([], {})
     token = None
     if spec.kind == JobKind.WEBHOOK_TRIGGER:
         # With the id of the job in it, so that it is found without an index of tokens.

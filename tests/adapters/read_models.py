@@ -20,6 +20,7 @@ from adapters.sqlite.read_models import MEMORY, SqliteReadModels
 from domain.events import Recorded
 from domain.ports import START, Head, Ledger
 from projections.attempts import AttemptRow
+from projections.executions import ExecutionRow
 from projections.fold import StateRow, TagRow
 from projections.ports import ReadModels
 from projections.run_list import RunRow
@@ -142,6 +143,8 @@ def dump(read_models: ReadModels) -> Rows:
                         rows.waitpoints[waitpoint] = entry.row
                     case WaitpointTagRow():
                         rows.waitpoint_tags.add(entry.row)
+                    case ExecutionRow(id=run):
+                        rows.executions[run] = entry.row
                     case _:
                         raise AssertionError(f"No projection writes {entry.row}.")
     return rows

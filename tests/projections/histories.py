@@ -12,6 +12,7 @@ from domain import states
 from domain.batch import Batch
 from domain.bulk import Bulk
 from domain.events import Entry, Event, Recorded, RunError, RunEvent, TaskSettings
+from domain.job import Job
 from domain.run import Run
 from domain.states import WRITER, State
 from domain.status import FINAL, Status
@@ -23,6 +24,7 @@ TASKS = ("greet", "mail")
 TAGS = ("blue", "green", "red")
 VERSIONS = ("20260101.1", "20260102.1")
 BATCHES = ("batch_1", "batch_2")
+JOBS = ("job_1", "job_2", "job_3")
 MOMENT = 1_700_000_000_000
 
 chances = st.integers(0, 2**32 - 1).map(Random)
@@ -99,6 +101,9 @@ class Historian:
             is_test=chance.random() < 0.3,
             batch=chance.choice((None, None, *BATCHES)),
             idempotency_key=chance.choice((None, "once")),
+            job=chance.choice(
+                (None, None, e.JobRef(chance.choice(JOBS), "Ping", self.now - chance.choice((0, 0, 500))))
+            ),
         )
         self.record(run_id(self.now, len(self.records)), event, chance.choice(ENVIRONMENTS))
 
@@ -115,6 +120,8 @@ class Historian:
             (f"conn_{environment}", e.ConnectionSaved("mail", f"1.aa.{number}", "aa")),
             (f"conn_{environment}", e.ConnectionSaved("mail", f"1.bb.{number}", "bb")),
             ("key_1", e.KeyClaimed("run_1", self.now + 5)),
+            (f"job_{number}", e.JobCreated(_SPEC, "active")),
+            ("secret_1", e.SecretSaved("token", f"1.aa.{number}", "aa", number)),
             (f"batch_{number}", e.BatchTriggered(("run_1",))),
             (f"batch_{number}", e.BatchCreated(1, self.now + 5)),
             (f"bulk_{number}", e.BulkStarted("CANCEL", runs=("run_1",))),
@@ -149,15 +156,20 @@ class Historian:
 
     def _further(self) -> list[tuple[str, Event]]:
         """What may follow in the batches and bulk actions that are not over."""
-        kinds = Batch | Bulk | Waitpoint
+        kinds = Batch | Bulk | Waitpoint | Job
         alive = [state for state in self.states.values() if isinstance(state, kinds) and states.is_kept(state)]
         return [(state.id, self.chance.choice(_further_of(state))) for state in alive[-2:]]
+
+
+_SPEC = e.JobSpec("Ping", "one_time", Raw(b"{}"), 3)
 
 
 def _further_of(state: State) -> list[Event]:
     match state:
         case Batch() if state.takes_items:
             return [e.BatchItemsAccepted({0: "run_1"}), e.BatchSealed(), e.BatchExpired()]
+        case Job():
+            return [e.JobPaused(), e.JobChanged(_SPEC), e.JobDeleted()]
         case Waitpoint():
             return [e.WaitpointCompleted(Raw(b"1")), e.WaitpointTimedOut()]
         case Batch():

@@ -15,13 +15,13 @@ from tests.app.references.markdown import block, code, page, pretty, table
 from tests.app.routes import routes_of
 
 INTRODUCTION = """Every request carries the header `Authorization: Bearer <secret key>`, but for `/livez`, `/readyz`,
-`/metrics`, `/docs`, `/openapi.json`, the URLs that complete waitpoint tokens and those that trigger jobs. A key opens one environment, and
-nothing of another one can be seen or changed with it. The admin key (`RUNFOLD_ADMIN_KEY`) opens `/api/v1/environments`
+`/metrics`, `/docs`, `/openapi.json`, the URLs that complete waitpoint tokens and those that trigger jobs. A key opens
+one environment, and nothing of another one can be seen or changed with it. The admin key (`RUNFOLD_ADMIN_KEY`) opens `/api/v1/environments`
 and nothing else.
 
 - Bodies and answers are JSON (`content-type` is not looked at). Fields that nobody knows are ignored.
-- What there is none of is left out of an answer, never `null` (below `/v1/` it is `null`). In the options of a trigger `null` is the same as
-  absent; as a payload or an output it is a value.
+- What there is none of is left out of an answer, never `null` (below `/v1/` it is `null`). In the options of a trigger
+  `null` is the same as absent; as a payload or an output it is a value.
 - Dates are ISO 8601 in UTC with milliseconds. Durations are written like `30s`, `10m` or `1h30m` (units w, d, h or
   hr, m, s), ten years at most.
 - An answer of 200 means that what it says is committed: it survives any crash.
@@ -30,8 +30,8 @@ and nothing else.
   request sent again within an hour gets the same answer and does nothing.
 - With `x-trigger-api-version: 2025-07-16` statuses have the names of Trigger.dev v4, and with `?vocabulary=` those of
   any of four systems: see [statuses](statuses.md#vocabularies).
-- Below `/v1/`, an error is `{"error": {"code", "message", "details"}}`, and names are in snake_case; those of attempts are
-  in camelCase. It is the API of TrigRun's executions document.
+- Below `/v1/`, an error is `{"error": {"code", "message", "details"}}`, and names are in snake_case; those of attempts
+  are in camelCase. It is the API of TrigRun's executions document.
 - `/docs` shows all this to try out, `/openapi.json` to machines."""
 
 TITLES = {
@@ -129,11 +129,11 @@ NOTES = {
     " `organization` are told to tasks, `default` if left out. `concurrencyLimit` is 0 to 100,000.",
     ("PUT", "/api/v1/connections/{name}"): "A name has 1 to 128 printable characters; credentials have at most"
     " 65,536 bytes.",
-    ("POST", "/v1/jobs"): "[Call an HTTP endpoint on a schedule](../how-to/call-an-http-endpoint-on-a-schedule.md) has all"
-    " kinds and fields. Answers 201.",
+    ("POST", "/v1/jobs"): "[Call an HTTP endpoint on a schedule](../how-to/call-an-http-endpoint-on-a-schedule.md) has"
+    " all kinds and fields. Answers 201.",
     ("GET", "/v1/executions"): "`status` is the word of the executions document, `run_status` the exact one.",
-    ("GET", "/v1/executions/{execution}"): "An attempt that is under way is not among `attempts`. `errorClass` is one of"
-    " those [listed here](../how-to/call-an-http-endpoint-on-a-schedule.md#find-out-what-went-wrong).",
+    ("GET", "/v1/executions/{execution}"): "An attempt that is under way is not among `attempts`. `errorClass` is one"
+    " of those [listed here](../how-to/call-an-http-endpoint-on-a-schedule.md#find-out-what-went-wrong).",
     ("PUT", "/v1/secrets/{name}"): "A name has 1 to 128 letters, digits, dots, dashes and underscores; a value at most"
     " 65,536 bytes. [Keep secrets for requests](../how-to/keep-secrets-for-requests.md) says how they are used.",
     ("POST", "/v1/triggers/{token}"): "No key is needed. The answer is the same whether there is such a job or not. A"
