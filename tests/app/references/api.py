@@ -16,8 +16,8 @@ from tests.app.routes import routes_of
 
 INTRODUCTION = """Every request carries the header `Authorization: Bearer <secret key>`, but for `/livez`, `/readyz`,
 `/metrics`, `/docs`, `/openapi.json`, the URLs that complete waitpoint tokens and those that trigger jobs. A key opens
-one environment, and nothing of another one can be seen or changed with it. The admin key (`RUNFOLD_ADMIN_KEY`) opens `/api/v1/environments`
-and nothing else.
+one environment, and nothing of another one can be seen or changed with it. The admin key (`RUNFOLD_ADMIN_KEY`) opens
+`/api/v1/environments` and nothing else.
 
 - Bodies and answers are JSON (`content-type` is not looked at). Fields that nobody knows are ignored.
 - What there is none of is left out of an answer, never `null` (below `/v1/` it is `null`). In the options of a trigger
