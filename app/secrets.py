@@ -42,9 +42,33 @@ async def save(service: Service, name: str, value: str, origin: dict[str, Any]) 
     return secret
 
 
+async def rotate(service: Service, origin: dict[str, Any]) -> tuple[int, int]:
+    """Seal with the first key what is sealed with others; returns how many that were, and how many it had sealed.
+
+    Raises KeyMissing, SealBroken when one of them cannot be opened; then all stay as they are.
+    """
+    found = await secrets_of(service, origin["environment"])
+    first = service.vault.first_key().name if found else ""
+    others = [each for each in found if each.key != first]
+    opened = [_open(service, each) for each in others]
+    rotated = 0
+    for before, plain in zip(others, opened, strict=True):
+        sealed = service.vault.seal(plain, before.environment, _PURPOSE, before.name)
+        # What was saved meanwhile has the first key, and must not be replaced by what was there before.
+        command = commands.SaveSecret(
+            name=before.name, sealed=sealed, key_name=key_name_of(sealed), replaces=before.sealed, **origin
+        )
+        rotated += await service.loop.submit(command) is not None
+    return rotated, len(found) - rotated
+
+
 def value_of(service: Service, environment: str, name: str) -> str:
     """The value of a secret, as it is now. Raises SecretMissing, KeyMissing, SealBroken."""
     state = service.loop.engine.memory.states.get(stream_of(environment, name))
     if not isinstance(state, Secret) or state.sealed is None:
         raise SecretMissing(f"There is no secret {name} in this environment: save it with PUT /v1/secrets/{name}.")
-    return service.vault.open(state.sealed, environment, _PURPOSE, name).decode()
+    return _open(service, state).decode()
+
+
+def _open(service: Service, secret: Secret) -> bytes:
+    return service.vault.open(secret.sealed or "", secret.environment, _PURPOSE, secret.name)

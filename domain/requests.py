@@ -92,10 +92,10 @@ def _filled_leaves(value: Any, variables: dict[str, str], secret_of: Callable[[s
         case str():
             return filled(value, variables, secret_of)
         case list():
-            items: list[Any] = value
+            items: list[Any] = value  # pyright: ignore[reportUnknownVariableType]  # any JSON
             return [_filled_leaves(each, variables, secret_of) for each in items]
         case dict():
-            fields: dict[str, Any] = value
+            fields: dict[str, Any] = value  # pyright: ignore[reportUnknownVariableType]  # any JSON
             return {name: _filled_leaves(each, variables, secret_of) for name, each in fields.items()}
         case _:
             return value

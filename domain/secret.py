@@ -37,7 +37,9 @@ def save(secret: Secret | None, name: str, sealed: str, key: str, replaces: str 
     """Give it this value, in one step; none if another one is there than that which it `replaces`."""
     if replaces is not None and (secret is None or secret.sealed != replaces):
         return []
-    return [e.SecretSaved(name, sealed, key, secret.revision + 1 if secret else 1)]
+    before = secret.revision if secret else 0
+    # The same value, sealed with another key, is no other value.
+    return [e.SecretSaved(name, sealed, key, before if replaces is not None else before + 1)]
 
 
 def remove(secret: Secret) -> list[Event]:

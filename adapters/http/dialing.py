@@ -50,7 +50,7 @@ class Dialer(httpcore.AsyncNetworkBackend):
         self._resolve = resolve
         self._policy = policy
         self._looked_up = looked_up
-        self._network = httpcore.AnyIOBackend()
+        self._network: httpcore.AsyncNetworkBackend = httpcore.AnyIOBackend()
 
     async def connect_tcp(
         self,

@@ -46,7 +46,8 @@ def page(
     """The runs of a page of executions, behind `after` if it is given, and whether there are more."""
     jobs = wanted.jobs
     part = ALL if jobs is None else OF_EACH_JOB if len(jobs) <= JOBS_MAX else OF_JOBS
-    further: LiteralString = " ".join(conditions(wanted, order, after))
+    all_that_holds: list[LiteralString] = list(conditions(wanted, order, after))
+    further = " ".join(all_that_holds)
     for name, place in NAMES.items():
         further = further.replace("{" + name + "}", place)
     by = ORDERS[order]

@@ -1,5 +1,7 @@
 """Lists of executions on every database: the same pages as plain Python finds, and no list that reads all rows."""
 
+# pyright: reportPrivateUsage=false
+
 from collections.abc import Sequence
 from random import Random
 

@@ -123,7 +123,7 @@ async def test_timeouts_and_connection_errors_are_tried_again_whatever_the_statu
 ) -> None:
     async with a_target() as gone:
         nowhere = gone.url()
-    policy = {"retry_on_statuses": [], "max_attempts": 2}
+    policy: dict[str, Any] = {"retry_on_statuses": [], "max_attempts": 2}
     refused = await ended(calling, await start(calling, await save(calling, nowhere, retry_policy=policy)))
     reset = await executed(calling, target, "/reset", retry_policy=policy)
     silent = await executed(calling, target, "/hang", retry_policy=policy, request={"timeout_seconds": 1})

@@ -8,6 +8,9 @@ from urllib.parse import quote
 
 import pytest
 
+from adapters.secrets import MasterKey, Vault
+from app.connections import check_keys
+from domain.errors import KeyMissing
 from tests.app.calling import ended, execute, executed, save, start
 from tests.app.harness import MASTER_KEY, START, Engine, environment
 from tests.targets import Target, a_target
@@ -194,3 +197,34 @@ async def test_another_environment_has_secrets_of_its_own(calling: Engine, targe
     assert [each["errorClass"] for each in found["attempts"]] == ["secret_missing"]
     assert theirs["status"] == "succeeded"
     assert await calling.get(SECRETS) == {"data": []}
+
+
+async def test_secrets_are_sealed_anew_with_the_first_key(calling: Engine, target: Target) -> None:
+    await calling.put(f"{SECRETS}/api-token", {"value": VALUE})
+    other = MasterKey(bytes(32))
+    vault = calling.service.vault
+    calling.service.vault = Vault([other, MASTER_KEY], vault.randbytes)
+
+    told = await calling.post("/api/v1/connections/rotate")
+
+    assert told == {"rotated": 1, "unchanged": 0}
+    found = await calling.get(f"{SECRETS}/api-token")
+    assert (found["key_name"], found["version"]) == (other.name, 1)
+    calling.service.vault = Vault([other], vault.randbytes)
+    check_keys(calling.service)
+    assert (await executed(calling, target, request={"headers": AUTHORIZED}))["status"] == "succeeded"
+    assert target.asked[0].headers["authorization"] == f"Bearer {VALUE}"
+
+
+async def test_an_engine_without_the_key_of_a_secret_says_so_when_it_starts_and_at_each_attempt(
+    calling: Engine, target: Target
+) -> None:
+    await calling.put(f"{SECRETS}/api-token", {"value": VALUE})
+    calling.service.vault = Vault([MasterKey(bytes(32))], calling.service.vault.randbytes)
+
+    with pytest.raises(KeyMissing, match=f"Secret api-token is encrypted with key {MASTER_KEY.name}, which is not"):
+        check_keys(calling.service)
+    found = await executed(calling, target, request={"headers": AUTHORIZED})
+
+    assert [each["errorClass"] for each in found["attempts"]] == ["secret_missing"]
+    assert target.asked == []
