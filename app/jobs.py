@@ -15,14 +15,16 @@ from app.service import Service
 from app.web import bodies
 from app.web.newruns import INLINE_MAX_BYTES, named, stored
 from domain import commands, durations, states
+from domain import schedule as schedules
 from domain.builtin import HTTP_TASK
-from domain.calendar import UTC_ZONE
+from domain.calendar import UTC_ZONE, Calendar, Tick
 from domain.errors import InvalidInput, NotFound
-from domain.events import NOTHING, JobRef, JobSpec, JobTiming
-from domain.job import JOB, Job, JobKind, JobState, schedule_of
+from domain.events import NOTHING, JobRef, JobSpec, JobTiming, ScheduleCreated
+from domain.job import JOB, Job, JobKind, JobState, plan_of, schedule_of
 from domain.lifecycle import NewRun
 from domain.requests import HttpRequest, RetryPolicy
 from domain.schedule import Schedule
+from domain.timing import tick_after
 
 EVERY_MAX_MINUTES = 1_440
 PAYLOAD_MAX_BYTES = 1_048_576
@@ -100,6 +102,13 @@ def execution_of(service: Service, job: str, spec: JobSpec, source: str, now: in
     return new, blobs
 
 
+def check(body: bodies.CreateJobBody, now: int, calendar: Calendar) -> None:
+    """See to it that the job could be saved. Raises InvalidInput."""
+    plan = plan_of("", spec_of(body, now))
+    if plan is not None:
+        schedules.create("", schedules.IMPERATIVE, plan, now, calendar)
+
+
 async def create(service: Service, body: bodies.CreateJobBody, origin: dict[str, Any]) -> Job:
     """Save a job, and start one that runs at once. Raises InvalidInput."""
     now = origin["at"]
@@ -112,6 +121,21 @@ async def create(service: Service, body: bodies.CreateJobBody, origin: dict[str,
     command = commands.CreateJob(job=job, spec=spec, state=body.state, token=token, runs=runs, blobs=blobs, **origin)
     created: Job = await service.loop.submit(command)
     return created
+
+
+def upcoming(body: bodies.PreviewBody, now: int, calendar: Calendar) -> list[Tick]:
+    """The next times at which a job with such a schedule would run. Raises InvalidInput."""
+    timing = _timing_of(JobKind(body.kind), body.schedule, now)
+    plan = plan_of("", JobSpec("preview", body.kind, NOTHING, 1, timing))
+    assert plan is not None, "these kinds have times"
+    (created,) = schedules.create("", schedules.IMPERATIVE, plan, now, calendar)
+    assert isinstance(created, ScheduleCreated), "a schedule begins so"
+    found: list[Tick] = []
+    tick = created.next
+    while tick is not None and len(found) < body.count:
+        found.append(tick)
+        tick = tick_after(created.plan.timetable, tick.at, "", calendar)
+    return found
 
 
 async def resume(service: Service, job: Job, origin: dict[str, Any]) -> Job:

@@ -302,6 +302,23 @@ class ChangeJobBody(Struct):
     webhook_secret: str | None = None
 
 
+class PreviewBody(Struct):
+    """When a job would run."""
+
+    kind: Literal["recurring", "cron", "scheduled"]
+    schedule: TimingBody
+    count: Annotated[int, Meta(ge=1, le=100)] = 10
+
+
+class ImportBody(Struct):
+    """A crontab. `dry_run` tells what would become of its lines, and saves nothing."""
+
+    crontab: str
+    timezone: str = "UTC"
+    state: Literal["active", "draft"] = "active"
+    dry_run: bool = False
+
+
 class SecretBody(Struct):
     """The value of a secret."""
 
@@ -406,6 +423,11 @@ class TurnBody(Struct, rename="camel"):
     machines: list[str] | None = None
     waits: tuple[tuple[str, Count, tuple[Count, ...]], ...] = ()
     reports: list[ReportBody] = []
+
+
+def text_as_json(text: str) -> Raw:
+    """A text as a JSON string."""
+    return Raw(msgspec.json.encode(text))
 
 
 def decode(body: bytes, shape: type[T]) -> T:

@@ -28,6 +28,8 @@ _NAMES: dict[str, type[Any]] = {
     "CredentialsRequest": bodies.CredentialsBody,
     "CreateJobRequest": bodies.CreateJobBody,
     "ChangeJobRequest": bodies.ChangeJobBody,
+    "PreviewRequest": bodies.PreviewBody,
+    "ImportRequest": bodies.ImportBody,
     "SecretRequest": bodies.SecretBody,
     "NewSecretRequest": bodies.NewSecretBody,
     "CreateEnvironmentRequest": bodies.CreateEnvironmentBody,

@@ -7,7 +7,8 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
 
-from app import jobs
+from adapters.calendar import CronCalendar
+from app import crontab, jobs
 from app.reader import Reader
 from app.web import bodies
 from app.web.caller import CallerDep, ReaderDep, ServiceDep, origin_of, public_url_of, read_body
@@ -16,6 +17,8 @@ from app.web.errors import Malformed, Unauthorized
 from app.web.job_shapes import job_item
 from app.web.triggering import json
 from domain import commands
+from domain.durations import iso
+from domain.errors import InvalidInput
 from domain.job import JOB, Job, JobState
 
 router = APIRouter(tags=["jobs"])
@@ -35,6 +38,40 @@ async def create(request: Request, service: ServiceDep, caller: CallerDep) -> Re
     body = bodies.decode(await read_body(request, BODY_MAX_BYTES), bodies.CreateJobBody)
     created = await jobs.create(service, body, origin_of(service, caller))
     return await _answer(created, service, request, CREATED)
+
+
+@router.post("/v1/jobs/preview", openapi_extra=body_of("PreviewRequest"))
+async def preview(request: Request, reader: ReaderDep, _caller: CallerDep) -> Response:
+    """The next times at which a job would run, and what the clocks show there; nothing is saved."""
+    body = bodies.decode(await read_body(request, BODY_MAX_BYTES), bodies.PreviewBody)
+    ticks = jobs.upcoming(body, reader.clock.now().wall, CronCalendar())
+    runs = [{"at": iso(tick.at), "local": tick.local, "timezone": tick.zone, "rule": tick.rule} for tick in ticks]
+    return json({"runs": runs})
+
+
+@router.post("/v1/jobs/import", openapi_extra=body_of("ImportRequest"))
+async def import_crontab(request: Request, service: ServiceDep, caller: CallerDep) -> Response:
+    """Save a job for each line of a crontab that calls a URL, and say why the others become none."""
+    body = bodies.decode(await read_body(request, BODY_MAX_BYTES), bodies.ImportBody)
+    saved: list[dict[str, Any]] = []
+    skipped: list[dict[str, Any]] = []
+    for line in crontab.lines_of(body.crontab, body.timezone):
+        place = {"line": line.number, "text": line.text}
+        if line.job is None:
+            skipped.append(place | {"reason": line.reason})
+            continue
+        line.job.state = body.state
+        origin = origin_of(service, caller)
+        try:
+            if body.dry_run:
+                jobs.check(line.job, origin["at"], CronCalendar())
+                saved.append(place | {"name": line.job.name})
+            else:
+                job = await jobs.create(service, line.job, origin)
+                saved.append(place | {"id": job.id, "name": job.spec.name})
+        except InvalidInput as error:
+            skipped.append(place | {"reason": str(error)})
+    return json({"jobs": saved, "skipped": skipped})
 
 
 @router.get("/v1/jobs")

@@ -29,6 +29,8 @@ BODIES: dict[str, Any] = {
     "/api/v1/connections/{name}": {"credentials": {}},
     "/v1/jobs": {"name": "ping", "kind": "one_time", "request": {"url": "https://example.com"}},
     "/v1/jobs/{job}": {"name": "pong"},
+    "/v1/jobs/preview": {"kind": "cron", "schedule": {"cron": "0 9 * * 1-5"}},
+    "/v1/jobs/import": {"crontab": "@daily curl https://example.com"},
     "/v1/secrets": {"name": "api-token", "value": "x"},
     "/v1/secrets/{name}": {"value": "x"},
     "/api/v1/environments": {"slug": "prod", "type": "PRODUCTION"},

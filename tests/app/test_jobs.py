@@ -340,3 +340,82 @@ async def test_a_large_body_is_sent_whole(engine: Engine, target: Target) -> Non
 
     assert target.asked[0].body == b"x" * 200_000
     await until(lambda: target.asked[0].headers["content-type"] == "text/x")
+
+
+async def test_the_next_times_are_told_before_anything_is_saved(engine: Engine) -> None:
+    before = engine.head
+    asked = {"kind": "cron", "schedule": {"cron": "30 2 28 3 *", "timezone": "Europe/Berlin"}, "count": 1}
+
+    (gap,) = (await engine.post(f"{JOBS}/preview", asked))["runs"]
+    every = await engine.post(f"{JOBS}/preview", {"kind": "recurring", "schedule": {"every_n_minutes": 5}, "count": 2})
+    once = await engine.post(f"{JOBS}/preview", {"kind": "scheduled", "schedule": {"run_at": "2027-02-01T00:00:00Z"}})
+
+    assert (gap["at"], gap["timezone"], gap["rule"]) == ("2027-03-28T01:00:00.000Z", "Europe/Berlin", "gap")
+    assert [each["at"] for each in every["runs"]] == ["2027-01-15T08:05:00.000Z", "2027-01-15T08:10:00.000Z"]
+    assert [each["at"] for each in once["runs"]] == ["2027-02-01T00:00:00.000Z"]
+    assert engine.head == before
+
+
+CRONTAB = """\
+MAILTO=me@example.com
+CRON_TZ=Europe/Berlin
+
+# Renew the cache
+*/5 * * * * curl -fsSL -m 10 https://example.com/cache > /dev/null 2>&1
+@daily /usr/bin/curl -X PUT -H 'X-A: b c' -H "Authorization: secret://t" --data '{"a": 1}' --retry 4 example.com/x
+0 3 * * 1 wget -qO- --header='X-A: b' --timeout=20 https://example.com/w
+15 4 * * * https://example.com/bare
+0 4 * * * /usr/bin/backup --all
+0 5 * * * curl https://example.com | mail me
+0 6 * * * curl -k https://example.com
+0 7 * * * curl https://a.example https://b.example
+0 25 * * * curl https://example.com
+@reboot curl https://example.com
+0 9 * * * curl "https://example.com
+61
+"""
+
+
+async def test_a_crontab_becomes_jobs_where_its_lines_call_urls(engine: Engine) -> None:
+    told = await engine.post(f"{JOBS}/import", {"crontab": CRONTAB})
+
+    found = [await engine.get(f"{JOBS}/{each['id']}") for each in told["jobs"]]
+    renew, put, wget, bare = found
+    assert (renew["name"], renew["schedule"]["cron"], renew["schedule"]["timezone"]) == (
+        "Renew the cache",
+        "*/5 * * * *",
+        "Europe/Berlin",
+    )
+    assert (renew["request"]["url"], renew["request"]["timeout_seconds"], renew["request"]["max_redirects"]) == (
+        "https://example.com/cache",
+        10,
+        10,
+    )
+    assert (put["request"]["method"], put["request"]["url"], put["request"]["body"]) == (
+        "PUT",
+        "http://example.com/x",
+        '{"a": 1}',
+    )
+    assert put["request"]["headers"]["Authorization"] == "secret://t"
+    assert (put["schedule"]["cron"], put["retry_policy"]["max_attempts"]) == ("0 0 * * *", 5)
+    assert (wget["request"]["headers"], wget["request"]["timeout_seconds"]) == ({"X-A": "b"}, 20)
+    assert bare["request"]["url"] == "https://example.com/bare"
+    reasons = {each["line"]: each["reason"] for each in told["skipped"]}
+    assert reasons.keys() == {9, 10, 11, 12, 13, 14, 15, 16}
+    assert reasons[9] == "it runs backup, and jobs call URLs: curl and wget are understood"
+    assert reasons[10] == "it runs several commands, and a job makes one call"
+    assert reasons[11] == "curl is told -k, which a job cannot do"
+    assert reasons[12] == "it calls 2 URLs, and a job calls one"
+    assert "25" in reasons[13]
+    assert reasons[14] == "there is no time called @reboot here"
+    assert reasons[15].startswith("its quotes do not match")
+    assert reasons[16] == "it has no five fields and a command behind them"
+
+
+async def test_what_an_import_would_do_is_told_before_it_is_done(engine: Engine) -> None:
+    before = engine.head
+
+    told = await engine.post(f"{JOBS}/import", {"crontab": CRONTAB, "dry_run": True})
+
+    assert ([each["line"] for each in told["jobs"]], len(told["skipped"])) == ([5, 6, 7, 8], 8)
+    assert engine.head == before

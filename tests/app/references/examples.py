@@ -361,6 +361,11 @@ async def _jobs(at: Recorder) -> None:
     job = (await at.show("POST", route, "", body))["id"]
     await at.show("POST", route, "", body | {"schedule": {"cron": "0 9 30 2 *"}})
     await at.show("POST", route, "", body | {"request": {"url": "https://me:hush@example.com"}})
+    timing: Json = {"kind": "cron", "schedule": {"cron": "30 2 * * *", "timezone": "Europe/Berlin"}, "count": 2}
+    await at.show("POST", f"{route}/preview", "", timing)
+    await at.show("POST", f"{route}/preview", "", timing | {"schedule": {"cron": "30 2 * *"}})
+    lines = "# Renew the cache\n*/5 * * * * curl -fsS -X POST https://example.com/cache\n0 3 * * * /usr/bin/backup\n"
+    await at.show("POST", f"{route}/import", "", {"crontab": lines, "dry_run": True})
     await at.show("GET", route, query="?state=active")
     await at.show("GET", one, job=job)
     await at.show("GET", one, job="job_0123")
