@@ -14,6 +14,7 @@ from domain.errors import InvalidInput, KeyMissing, SealBroken
 from domain.events import JobRef
 from domain.redaction import Redaction
 from domain.requests import HttpRequest, RetryPolicy, variables_of
+from domain.signing import signed
 
 HEADER = "X-Cron-Service-"
 
@@ -76,6 +77,10 @@ async def make(
     variables = variables_of(attempt.execution, attempt.created_at)
     try:
         call = call_of(asked.request, variables, opened, headers_of(attempt))
+        if asked.request.sign_with:
+            keys = list(map(opened, asked.request.sign_with))
+            signature = signed(attempt.execution, now(), call.body or b"", keys)
+            call = replace(call, headers=call.headers + signature)
     except SecretMissing as missing:
         found = failed(ErrorClass.SECRET_MISSING, str(missing))
     except (KeyMissing, SealBroken) as error:

@@ -201,6 +201,7 @@ def _request_of(body: bodies.RequestBody) -> HttpRequest:
         body.timeout_seconds,
         defaults.success_statuses if body.success_statuses is None else body.success_statuses,
         body.max_redirects,
+        body.sign_with,
     )
     check_request(request)
     return request

@@ -8,7 +8,15 @@ from adapters.http.targets import check_headers, target_of
 from domain.calls import Call
 from domain.errors import InvalidInput
 from domain.events import NOTHING
-from domain.requests import HttpRequest, RetryPolicy, filled, filled_body, secrets_in, variables_of
+from domain.requests import (
+    HttpRequest,
+    RetryPolicy,
+    filled,
+    filled_body,
+    is_secret_name,
+    secrets_in,
+    variables_of,
+)
 
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 TIMEOUT_MAX_SECONDS = 300
@@ -18,6 +26,7 @@ ATTEMPTS_MAX = 100
 STATUSES_MAX = 100
 BACKOFF_MAX_MS = 7 * 86_400_000
 FACTOR_MAX = 10
+SIGNATURES_MAX = 3
 USER_AGENT = "Runfold"
 _SAMPLE = variables_of("run_0", 0)
 
@@ -42,6 +51,8 @@ def check_request(request: HttpRequest) -> None:
         raise InvalidInput(f"request.body has {size} bytes; at most {BODY_MAX_BYTES} are taken.")
     if request.method == "GET" and bytes(request.body) not in {b"", b"null"}:
         raise InvalidInput("A GET has no body: leave request.body out, or use another method.")
+    if len(request.sign_with) > SIGNATURES_MAX or not all(map(is_secret_name, request.sign_with)):
+        raise InvalidInput(f"request.sign_with is a list of at most {SIGNATURES_MAX} names of secrets.")
     # Whether secrets can be sent is seen when they are there.
     call_of(request, _SAMPLE, lambda name: f"secret://{name}")
 

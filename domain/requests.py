@@ -20,7 +20,7 @@ class HttpRequest(Struct, frozen=True, gc=False, omit_defaults=True):
     """What is sent. A `body` that is a JSON string is sent as that text, any other JSON as JSON.
 
     Variables ({{timestamp}}, {{uuid}}, {{execution_id}}) may stand in the URL, in values of headers and in the body,
-    secrets (secret://name) in values of headers and in the body.
+    secrets (secret://name) in values of headers and in the body. Requests are signed with the secrets of these names.
     """
 
     url: str
@@ -30,6 +30,7 @@ class HttpRequest(Struct, frozen=True, gc=False, omit_defaults=True):
     timeout_seconds: int = 30
     success_statuses: tuple[int, ...] = SUCCESS_STATUSES
     max_redirects: int = 0
+    sign_with: tuple[str, ...] = ()
 
 
 class RetryPolicy(Struct, frozen=True, gc=False, omit_defaults=True):
@@ -67,6 +68,11 @@ def filled(text: str, variables: dict[str, str], secret_of: Callable[[str], str]
     """The text with its variables and secrets. What a secret holds is not looked into; `secret_of` may raise."""
     rendered = _VARIABLE.sub(lambda found: variables[found[1]], text)
     return _SECRET.sub(lambda found: secret_of(found[1]), rendered)
+
+
+def is_secret_name(name: str) -> bool:
+    """Whether a secret can be called so."""
+    return secrets_in(f"secret://{name}") == [name]
 
 
 def secrets_in(text: str) -> list[str]:

@@ -268,6 +268,7 @@ class RequestBody(Struct):
     timeout_seconds: int = 30
     success_statuses: tuple[int, ...] | None = None
     max_redirects: int = 0
+    sign_with: tuple[str, ...] = ()
 
 
 class RetryBody(Struct):

@@ -7,10 +7,11 @@ import msgspec
 
 from app import executions
 from app.triggered import asked_of, value_of
+from app.web.job_shapes import request_item
 from domain import events as e
 from domain.calls import ErrorClass, Found, Timings, failed
 from domain.durations import iso
-from domain.events import NOTHING, Event, Recorded
+from domain.events import Event, Recorded
 from domain.ports import Ledger
 from domain.vocabulary import EXECUTIONS
 from projections.run_list import RunRow
@@ -38,20 +39,10 @@ def execution_item(row: RunRow) -> dict[str, Any]:
     }
 
 
-def request_item(ledger: Ledger, history: Sequence[Recorded]) -> dict[str, Any]:
+def request_of(ledger: Ledger, history: Sequence[Recorded]) -> dict[str, Any]:
     """What the execution sends, its variables and secrets not filled in. This reads from the ledger, and blocks."""
     triggered = asked_of(history)
-    payload = value_of(ledger, triggered.payload, triggered.payload_blob)
-    request = executions.asked_of(payload).request
-    return {
-        "url": request.url,
-        "method": request.method,
-        "headers": request.headers,
-        "body": None if request.body is NOTHING else request.body,
-        "timeout_seconds": request.timeout_seconds,
-        "success_statuses": request.success_statuses,
-        "max_redirects": request.max_redirects,
-    }
+    return request_item(executions.asked_of(value_of(ledger, triggered.payload, triggered.payload_blob)).request)
 
 
 def attempts_of(ledger: Ledger, history: Sequence[Recorded]) -> list[dict[str, Any]]:

@@ -8,13 +8,14 @@ from domain import schedule as schedules
 from domain.durations import iso
 from domain.events import NOTHING, JobTiming
 from domain.job import Job, JobKind
+from domain.requests import HttpRequest
 from domain.schedule import Schedule
 
 
 def job_item(job: Job, schedule: Schedule | None, public_url: str) -> dict[str, Any]:
     """A job, without the secret of its webhook. `schedule` is what starts one that runs at times."""
     spec, asked = job.spec, asked_of(job.spec.payload)
-    request, policy = asked.request, asked.retry
+    policy = asked.retry
     following = schedule and schedules.deadline_of(schedule)
     item: dict[str, Any] = {
         "id": job.id,
@@ -22,15 +23,7 @@ def job_item(job: Job, schedule: Schedule | None, public_url: str) -> dict[str, 
         "kind": spec.kind,
         "state": job.state.value,
         "schedule": None if spec.timing is None else _timing_item(spec.timing),
-        "request": {
-            "url": request.url,
-            "method": request.method,
-            "headers": request.headers,
-            "body": None if request.body is NOTHING else request.body,
-            "timeout_seconds": request.timeout_seconds,
-            "success_statuses": request.success_statuses,
-            "max_redirects": request.max_redirects,
-        },
+        "request": request_item(asked.request),
         "retry_policy": {
             "max_attempts": policy.max_attempts,
             "retry_on_statuses": policy.retry_on_statuses,
@@ -47,6 +40,20 @@ def job_item(job: Job, schedule: Schedule | None, public_url: str) -> dict[str, 
         item["webhook_url"] = public_url + TRIGGER_PATH.format(token=job.token)
         item["webhook_secret_configured"] = spec.trigger_sha256 is not None
     return item
+
+
+def request_item(request: HttpRequest) -> dict[str, Any]:
+    """What is sent, its variables and secrets not filled in."""
+    return {
+        "url": request.url,
+        "method": request.method,
+        "headers": request.headers,
+        "body": None if request.body is NOTHING else request.body,
+        "timeout_seconds": request.timeout_seconds,
+        "success_statuses": request.success_statuses,
+        "max_redirects": request.max_redirects,
+        "sign_with": request.sign_with,
+    }
 
 
 def _timing_item(timing: JobTiming) -> dict[str, Any]:

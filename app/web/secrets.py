@@ -13,7 +13,7 @@ from app.web.triggering import json
 from domain import commands
 from domain.durations import iso
 from domain.errors import InvalidInput, NotAllowed, NotFound
-from domain.requests import secrets_in
+from domain.requests import is_secret_name
 from domain.secret import Secret
 
 router = APIRouter(tags=["secrets"])
@@ -62,7 +62,7 @@ async def remove(name: str, service: ServiceDep, caller: CallerDep) -> Response:
 
 
 def _named(name: str) -> str:
-    if secrets_in(f"secret://{name}") != [name]:
+    if not is_secret_name(name):
         raise InvalidInput("The name of a secret has 1 to 128 letters, digits, dots, dashes and underscores.")
     return name
 

@@ -58,6 +58,7 @@ async def test_a_job_is_shown_as_it_was_saved_with_what_the_document_says_by_its
             "timeout_seconds": 30,
             "success_statuses": [200, 201, 202, 204],
             "max_redirects": 0,
+            "sign_with": [],
         },
         "retry_policy": {
             "max_attempts": 3,
@@ -273,6 +274,7 @@ async def test_the_schedule_of_a_job_is_changed_through_the_job_alone(engine: En
         ({"request": {"url": URL, "success_statuses": []}}, "request.success_statuses is a list of 1 to 100"),
         ({"request": {"url": URL, "success_statuses": [600]}}, "request.success_statuses is a list of 1 to 100"),
         ({"request": {"url": URL, "max_redirects": 11}}, "request.max_redirects is 0 to 10"),
+        ({"request": {"url": URL, "sign_with": ["a b"]}}, "request.sign_with is a list of at most 3 names"),
         ({"retry_policy": {"max_attempts": 0}}, "retry_policy.max_attempts is 1 to 100"),
         ({"retry_policy": {"backoff_ms": -1}}, "0 <= backoff_ms <= backoff_max_ms"),
         ({"retry_policy": {"backoff_factor": 0.5}}, "retry_policy.backoff_factor is 1 to 10"),

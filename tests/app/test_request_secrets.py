@@ -3,16 +3,18 @@
 import base64
 import json
 from collections.abc import AsyncIterator
-from typing import Any
+from datetime import datetime, tzinfo
+from typing import Any, Self
 from urllib.parse import quote
 
 import pytest
+from standardwebhooks import Webhook, WebhookVerificationError, webhooks
 
 from adapters.secrets import MasterKey, Vault
 from app.connections import check_keys
 from domain.errors import KeyMissing
 from tests.app.calling import ended, execute, executed, save, start
-from tests.app.harness import MASTER_KEY, START, Engine, environment
+from tests.app.harness import MASTER_KEY, START, START_MS, Engine, environment
 from tests.targets import Target, a_target
 
 SECRETS = "/v1/secrets"
@@ -227,4 +229,44 @@ async def test_an_engine_without_the_key_of_a_secret_says_so_when_it_starts_and_
     found = await executed(calling, target, request={"headers": AUTHORIZED})
 
     assert [each["errorClass"] for each in found["attempts"]] == ["secret_missing"]
+    assert target.asked == []
+
+
+class SameTime(datetime):
+    """The clock of who verifies, which looks at how old a message is."""
+
+    @classmethod
+    def now(cls, tz: tzinfo | None = None) -> Self:
+        return cls.fromtimestamp(START_MS / 1_000, tz)
+
+
+async def test_a_target_can_verify_who_calls_with_any_of_the_secrets(
+    calling: Engine, target: Target, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keys = ["whsec_" + base64.b64encode(bytes([byte]) * 32).decode() for byte in (1, 2, 3)]
+    for number, key in enumerate(keys[:2]):
+        await calling.put(f"{SECRETS}/signing-{number}", {"value": key})
+    monkeypatch.setattr(webhooks, "datetime", SameTime)
+    request = {"method": "POST", "body": {"a": "ä"}, "sign_with": ["signing-0", "signing-1"]}
+
+    found = await executed(calling, target, "/status/500", request=request)
+
+    assert {asked.headers["webhook-id"] for asked in target.asked} == {found["id"]}
+    for asked in target.asked:
+        assert Webhook(keys[0]).verify(asked.body, asked.headers) == {"a": "ä"}
+        assert Webhook(keys[1]).verify(asked.body, asked.headers) == {"a": "ä"}
+        with pytest.raises(WebhookVerificationError):
+            Webhook(keys[2]).verify(asked.body, asked.headers)
+
+
+@pytest.mark.parametrize("value", ["hush hush", "whsec_hush", "whsec_" + base64.b64encode(bytes(23)).decode()])
+async def test_nothing_is_sent_that_cannot_be_signed(calling: Engine, target: Target, value: str) -> None:
+    await calling.put(f"{SECRETS}/signing", {"value": value})
+
+    found = await executed(calling, target, request={"sign_with": ["signing"]})
+    missing = await executed(calling, target, request={"sign_with": ["signing-2"]})
+
+    assert [each["errorClass"] for each in found["attempts"]] == ["invalid_request"]
+    assert [each["errorClass"] for each in missing["attempts"]] == ["secret_missing"]
+    assert value not in str(found)
     assert target.asked == []
