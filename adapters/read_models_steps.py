@@ -31,5 +31,6 @@ def added(records: Sequence[Recorded], changes: Changes) -> Counter[str]:
         tag_rows=tags,
         state_rows=rows.states,
         waitpoint_rows=rows.waitpoints,
+        schedule_rows=rows.schedules,
         waitpoint_tag_rows=len(changes.waitpoint_tags) - len(changes.waitpoint_untagged),
     )

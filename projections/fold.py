@@ -17,18 +17,20 @@ from domain.events import (
     Recorded,
     RunEvent,
     RunTriggered,
+    ScheduleCreated,
     ScheduleDeleted,
     WaitpointCompleted,
     WaitpointCreated,
     WaitpointTimedOut,
 )
-from domain.schedule import SCHED
+from domain.schedule import SCHED, Schedule
 from domain.states import WRITER, State, kind_of
 from domain.status import FINAL
 from domain.transitions import TRANSITIONS
-from projections import attempts, checkpoint, run_list, waitpoints
+from projections import attempts, checkpoint, run_list, schedules, waitpoints
 from projections.attempts import AttemptRow
 from projections.run_list import RunRow
+from projections.schedules import ScheduleRow
 from projections.waitpoints import WAITPOINT, WaitpointRow, WaitpointTagRow
 
 FOLD = 1
@@ -95,6 +97,8 @@ class Changes(Struct):
     waitpoints: list[WaitpointRow] = []
     waitpoint_tags: list[WaitpointTagRow] = []
     waitpoint_untagged: list[WaitpointTagRow] = []
+    schedules: list[ScheduleRow] = []
+    schedules_gone: list[str] = []
 
 
 class Counts(NamedTuple):
@@ -104,6 +108,7 @@ class Counts(NamedTuple):
     attempts: int
     states: int
     waitpoints: int
+    schedules: int
 
 
 def histories_of(records: Sequence[Recorded]) -> Histories:
@@ -148,10 +153,15 @@ def fold(histories: Histories, loaded: Loaded) -> Changes:
         else:
             continue
         if not is_over:
-            changes.states.append(_fold_state(stream, history, loaded))
+            row = _fold_state(stream, history, loaded)
+            changes.states.append(row)
+            if isinstance(row.state, Schedule):
+                changes.schedules.append(schedules.row_of(row.state, row.position))
         elif history[0].version > 1:
             # Its state is not kept, so it need not be known. What began in this batch was never stored.
             changes.gone.append(stream)
+            if kind_of(stream) == SCHED:
+                changes.schedules_gone.append(stream)
     return changes
 
 
@@ -164,7 +174,8 @@ def count(records: Sequence[Recorded]) -> Counts:
     )
     unfinished = kinds[RunTriggered] - sum(kinds[ending] for ending in _ENDINGS)
     others -= sum(kinds[ending] for ending in _OTHER_ENDINGS)
-    return Counts(kinds[RunTriggered], kinds[AttemptStarted], unfinished + others, kinds[WaitpointCreated])
+    planned = kinds[ScheduleCreated] - kinds[ScheduleDeleted]
+    return Counts(kinds[RunTriggered], kinds[AttemptStarted], unfinished + others, kinds[WaitpointCreated], planned)
 
 
 def _fold_state(stream: str, history: list[Recorded], loaded: Loaded) -> StateRow:

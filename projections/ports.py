@@ -14,6 +14,7 @@ from projections.attempts import AttemptRow
 from projections.filters import RunFilter
 from projections.queues import QueueRow
 from projections.run_list import RunRow
+from projections.schedules import ScheduleRow
 from projections.waitpoints import WaitpointFilter, WaitpointRow
 
 Key: TypeAlias = tuple[str | int, ...]
@@ -110,6 +111,10 @@ class ReadModels(Protocol):
         before: str | None = None,
     ) -> tuple[list[WaitpointRow], bool]:
         """A page of at most `limit` tokens, newest first, and whether there are more beyond it."""
+        ...
+
+    def list_schedules(self, environment: str, *, offset: int, limit: int) -> tuple[list[ScheduleRow], int]:
+        """A page of schedules, the newest first, behind the first `offset`, and how many there are in all."""
         ...
 
     def attempts_of(self, runs: Collection[str]) -> dict[str, list[AttemptRow]]:

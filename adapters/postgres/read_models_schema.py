@@ -68,6 +68,14 @@ TABLES: tuple[LiteralString, ...] = (
         primary key (environment, tag, status, waitpoint)
     )
     """,
+    """
+    create table schedule_rows (
+        id text collate "C" primary key,
+        environment text collate "C" not null,
+        created_at bigint not null,
+        detail text not null
+    ) with (fillfactor = 70)
+    """,
     # Without statistics the planner takes each of these for selective. So a list is read from the index of its part
     # whatever most runs are like: when nearly all are COMPLETED, it would else look for the few FAILED ones among all.
     """
@@ -105,6 +113,7 @@ INDEXES: tuple[LiteralString, ...] = (
     "create index on run_rows (environment, queue, status) where finished_at is null",
     "create index on waitpoint_rows (environment, status, id)",
     "create index on waitpoint_rows (environment, key_digest, id) where key_digest is not null",
+    "create index on schedule_rows (environment, created_at, id)",
 )
 
 # The library's tracking table, with the rolling hash of the ledger at that event and the shape of the rows.

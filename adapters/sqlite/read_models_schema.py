@@ -63,6 +63,14 @@ TABLES: tuple[LiteralString, ...] = (
         primary key (environment, tag, status, waitpoint)
     ) without rowid
     """,
+    """
+    create table if not exists schedule_rows (
+        id text primary key,
+        environment text not null,
+        created_at integer not null,
+        detail text not null
+    )
+    """,
 )
 
 # Each index costs every run, so there are as few as lists can do with: one per task and status also finds the runs of
@@ -86,6 +94,7 @@ INDEXES: tuple[LiteralString, ...] = (
     create index if not exists waitpoints_of_key_{rebuild} on waitpoint_rows (environment, key_digest, id)
     where key_digest is not null
     """,
+    "create index if not exists schedules_newest_{rebuild} on schedule_rows (environment, created_at, id)",
 )
 
 # The library's tracking table, with the rolling hash of the ledger at that event and the shape of the rows.

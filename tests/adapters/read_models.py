@@ -23,6 +23,7 @@ from projections.attempts import AttemptRow
 from projections.fold import StateRow, TagRow
 from projections.ports import ReadModels
 from projections.run_list import RunRow
+from projections.schedules import ScheduleRow
 from projections.waitpoints import WaitpointRow, WaitpointTagRow
 from tests.adapters.ledgers import closing_all
 from tests.postgres import database_url, schema_of_its_own
@@ -140,6 +141,8 @@ def dump(read_models: ReadModels) -> Rows:
                         rows.states[stream] = entry.row
                     case WaitpointRow(id=waitpoint):
                         rows.waitpoints[waitpoint] = entry.row
+                    case ScheduleRow(id=schedule):
+                        rows.schedules[schedule] = entry.row
                     case WaitpointTagRow():
                         rows.waitpoint_tags.add(entry.row)
                     case _:
