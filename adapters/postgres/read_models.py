@@ -42,6 +42,7 @@ from run_rows where id = %s
 """
 ATTEMPTS: LiteralString = "select detail from attempt_rows where run = any(%s) order by run, number"
 STATES: LiteralString = "select stream, detail from state_rows order by stream"
+SCHEDULE: LiteralString = "select id, environment, created_at, detail from schedule_rows where id = %s"
 SCHEDULES: LiteralString = """
 select id, environment, created_at, detail from schedule_rows where environment = %s
 order by created_at desc, id desc limit %s offset %s
@@ -151,6 +152,11 @@ class PostgresReadModels:
         ((count,),) = self._store.rows(COUNT_SCHEDULES, (environment,))
         rows = self._store.rows(SCHEDULES, (environment, limit, offset))
         return list(map(to_schedule, rows)), count
+
+    def get_schedule(self, schedule: str) -> ScheduleRow | None:
+        """One schedule, None if there is none (any more)."""
+        rows = self._store.rows(SCHEDULE, (storable(schedule),))
+        return to_schedule(rows[0]) if rows else None
 
     def attempts_of(self, runs: Collection[str]) -> dict[str, list[AttemptRow]]:
         """The attempts of each of these runs, in order."""

@@ -31,6 +31,7 @@ from projections.waitpoints import WaitpointFilter, WaitpointRow
 MEMORY = ":memory:"
 ATTEMPTS = "select detail from attempt_rows where run in (select value from json_each(?)) order by run, number"
 STATES = "select stream, detail from state_rows order by stream"
+SCHEDULE = "select id, environment, created_at, detail from schedule_rows where id = ?"
 SCHEDULES = """
 select id, environment, created_at, detail from schedule_rows where environment = ?
 order by created_at desc, id desc limit ? offset ?
@@ -130,6 +131,12 @@ class SqliteReadModels:
             (count,) = cursor.execute(COUNT_SCHEDULES, (environment,)).fetchone()
             rows = cursor.execute(SCHEDULES, (environment, limit, offset)).fetchall()
         return list(map(to_schedule, rows)), count
+
+    def get_schedule(self, schedule: str) -> ScheduleRow | None:
+        """One schedule, None if there is none (any more)."""
+        with self._store.reading() as cursor:
+            row = cursor.execute(SCHEDULE, (schedule,)).fetchone()
+        return to_schedule(row) if row else None
 
     def attempts_of(self, runs: Collection[str]) -> dict[str, list[AttemptRow]]:
         """The attempts of each of these runs, in order."""

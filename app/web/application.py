@@ -28,6 +28,7 @@ from app.web import (
     queues,
     registering,
     runs,
+    schedules,
     testing,
     tokens,
     triggering,
@@ -36,8 +37,8 @@ from app.web import (
 from app.web.caller import caller_of, service_of
 
 ROOMS = (
-    *(health, metrics, triggering, runs, journal, annotating, logs, batches, bulk, tokens, queues, deployments),
-    *(connections, environments, ledger, registering, worker),
+    *(health, metrics, triggering, runs, journal, annotating, logs, batches, bulk, tokens, queues, schedules),
+    *(deployments, connections, environments, ledger, registering, worker),
 )
 """The modules of routes, in the order in which the document shows them."""
 

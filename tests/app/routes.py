@@ -26,13 +26,23 @@ BODIES: dict[str, Any] = {
     "/api/v1/queues/{queue}/concurrency/reset": {"type": "task"},
     "/api/v1/concurrency": {"concurrencyLimit": 7},
     "/api/v1/runs/{run}/metadata": {"metadata": {}},
+    "/api/v1/schedules": {"task": "greet", "every": 5},
+    "/api/v1/schedules/{schedule}": {"task": "greet", "every": 5},
+    "/api/v1/schedules/{schedule}/backfill": {"from": "2027-01-15", "to": "2027-01-16"},
     "/api/v1/connections/{name}": {"credentials": {}},
     "/api/v1/environments": {"slug": "prod", "type": "PRODUCTION"},
     "/worker/v1/register": {"tasks": [{"id": "greet"}]},
     "/worker/v1/turn": {"session": "worker_1", "version": "20270115.1", "sequence": 1},
 }
 """A body for the routes that need one."""
-PUT = frozenset({"/api/v1/concurrency", "/api/v1/connections/{name}", "/api/v1/runs/{run}/metadata"})
+PUT = frozenset(
+    {
+        "/api/v1/concurrency",
+        "/api/v1/connections/{name}",
+        "/api/v1/runs/{run}/metadata",
+        "/api/v1/schedules/{schedule}",
+    }
+)
 """The routes that take their body with PUT; the others do with POST."""
 
 
@@ -84,6 +94,7 @@ def path_for(path: str, run: str = "run_1") -> str:
         token="waitpoint_1",
         secret="5ec7e7",
         name="github",
+        schedule="sched_1",
         slug="dev",
         deployment="20270115.1",
     )

@@ -309,7 +309,7 @@ def test_a_deduplication_key_stands_for_one_schedule_until_that_is_deleted() -> 
     room = Room()
 
     def save(stream: str, minutes: int) -> Any:
-        more = {"deduplication_key": "mine", "key": "key_1"}
+        more = {"deduplication_key": "mine", "key": "key_1", "key_until": 2**53}
         return room.ask(c.SaveSchedule, schedule=stream, plan=plan(Every(minutes)), **more)
 
     made = [save("sched_1", 10), save("sched_2", 10), save("sched_3", 20)]
