@@ -117,6 +117,10 @@ class ReadModels(Protocol):
         """A page of schedules, the newest first, behind the first `offset`, and how many there are in all."""
         ...
 
+    def get_schedule(self, schedule: str) -> ScheduleRow | None:
+        """One schedule, None if there is none (any more)."""
+        ...
+
     def attempts_of(self, runs: Collection[str]) -> dict[str, list[AttemptRow]]:
         """The attempts of each of these runs, in order."""
         ...

@@ -44,6 +44,8 @@ def test_a_row_has_all_that_the_events_told(read_models: ReadModels) -> None:
         [ScheduleRow("sched_1", "env_a", 1_000, 2, schedule)],
         1,
     )
+    assert read_models.get_schedule("sched_1") == ScheduleRow("sched_1", "env_a", 1_000, 2, schedule)
+    assert read_models.get_schedule("sched_\0") is None
 
 
 def test_pages_go_from_the_newest_to_the_oldest(read_models: ReadModels) -> None:
