@@ -276,7 +276,8 @@ def test_a_pause_reaches_what_waits_and_what_is_due_and_not_fired() -> None:
     room.ask(c.DeactivateSchedule, schedule=SCHEDULE)
 
     assert told(room) == [e.BufferedTickDropped(tick(NOW + 2 * HOUR), "PAUSED"), e.ScheduleDeactivated()]
-    assert len(runs_of(room)) == 1
+    room.ask(c.CancelRun, run=runs_of(room)[0].id)
+    assert (len(runs_of(room)), state_of(room).buffered) == (1, None)
 
 
 def test_another_plan_is_another_revision_and_nothing_of_the_former_is_fired_any_more() -> None:
