@@ -7,6 +7,7 @@ from msgspec import Struct
 
 from adapters.read_models_executions import to_execution
 from adapters.read_models_rows import to_attempt, to_run, to_state
+from adapters.read_models_schedules import to_schedule
 from adapters.read_models_waitpoints import to_waitpoint
 from domain.waitpoint import WaitpointStatus
 from projections.fold import StateRow
@@ -43,6 +44,12 @@ def waitpoint_tag_entry(environment: str, tag: str, status: str, waitpoint: str,
     key = (environment, tag, status, waitpoint)
     row = _read(lambda: WaitpointTagRow(environment, tag, WaitpointStatus(status), waitpoint))
     return Entry(key, position, row)
+
+
+def schedule_entry(*columns: Any) -> Entry:
+    """Of the columns of schedule_rows."""
+    row = _read(lambda: to_schedule(columns))
+    return Entry((columns[0],), getattr(row, "position", 0), row)
 
 
 def state_entry(stream: str, position: int, detail: str) -> Entry:

@@ -401,13 +401,14 @@ class CompleteWaitpoint(Command, frozen=True, kw_only=True):
 class SaveSchedule(Command, frozen=True, kw_only=True):
     """Make a schedule, or let the one that its deduplication key stands for follow this plan. Answer: its id.
 
-    `key` is the stream of the deduplication key. An interval that begins with the schedule has its creation as anchor.
+    `key` is the stream of the deduplication key, or of the request's own, which stands for it until `key_until`.
     """
 
     schedule: str
     plan: Plan
     deduplication_key: str | None = None
     key: str | None = None
+    key_until: int = 0
 
 
 class ChangeSchedule(Command, frozen=True, kw_only=True):

@@ -13,7 +13,6 @@ from domain.keys import Key
 from domain.memory import Memory
 from domain.schedule import DECLARATIVE, IMPERATIVE, Schedule
 from domain.scheduling import Schedules
-from domain.triggering import FOR_EVER
 
 
 class ScheduleHandlers:
@@ -33,7 +32,8 @@ class ScheduleHandlers:
 
     def _save(self, command: c.SaveSchedule, draft: Draft) -> str:
         key = draft.state(command.key) if command.key else None
-        known = draft.state(key.target) if isinstance(key, Key) and key.target else None
+        target = key.stands_for(draft.recorded_at) if isinstance(key, Key) else None
+        known = draft.state(target) if target else None
         now, calendar, origin = draft.recorded_at, self._ticking.calendar, Origin.of(command)
         if isinstance(known, Schedule) and not known.is_deleted:
             draft.record(known.id, schedules.change(known, command.plan, now, calendar), origin)
@@ -42,7 +42,7 @@ class ScheduleHandlers:
         created = schedules.create(stream, IMPERATIVE, command.plan, now, calendar, command.deduplication_key)
         draft.record(stream, created, origin)
         if command.key:
-            draft.record(command.key, [e.KeyClaimed(stream, FOR_EVER)], origin)
+            draft.record(command.key, [e.KeyClaimed(stream, command.key_until)], origin)
         return stream
 
     def _change(self, command: c.ChangeSchedule, draft: Draft) -> None:

@@ -67,6 +67,9 @@ def tick_after(timetable: Timetable, moment: int, salt: str, calendar: Calendar)
 def check(timetable: Timetable, now: int, calendar: Calendar) -> None:
     """Raises InvalidInput, with what to write instead, unless the timetable plans something behind `now`."""
     timing, start, end = timetable.timing, timetable.start, timetable.end
+    for each in (start, end, timing.at if isinstance(timing, At) else None):
+        if each is not None and not 0 <= each < MOMENT_MAX:
+            raise InvalidInput("The moments of a schedule are after 1970 and before the year 9999.")
     match timing:
         case Cron():
             calendar.check(timing)
@@ -76,9 +79,6 @@ def check(timetable: Timetable, now: int, calendar: Calendar) -> None:
             raise InvalidInput(f"A schedule for one moment needs one that is to come; {local_text(at)} UTC has passed.")
         case _:
             pass
-    for each in (start, end, timing.at if isinstance(timing, At) else None):
-        if each is not None and not 0 <= each < MOMENT_MAX:
-            raise InvalidInput("The moments of a schedule are after 1970 and before the year 9999.")
     if start is not None and end is not None and end < start:
         raise InvalidInput(f"The schedule ends ({local_text(end)} UTC) before it starts ({local_text(start)} UTC).")
     if not 0 <= timetable.jitter_ms <= JITTER_MAX_MS:

@@ -18,19 +18,21 @@ from domain.events import (
     Recorded,
     RunEvent,
     RunTriggered,
+    ScheduleCreated,
     ScheduleDeleted,
     WaitpointCompleted,
     WaitpointCreated,
     WaitpointTimedOut,
 )
-from domain.schedule import SCHED
+from domain.schedule import SCHED, Schedule
 from domain.states import WRITER, State, kind_of
 from domain.status import FINAL
 from domain.transitions import TRANSITIONS
-from projections import attempts, checkpoint, executions, run_list, waitpoints
+from projections import attempts, checkpoint, executions, run_list, schedules, waitpoints
 from projections.attempts import AttemptRow
 from projections.executions import ExecutionRow
 from projections.run_list import RunRow
+from projections.schedules import ScheduleRow
 from projections.waitpoints import WAITPOINT, WaitpointRow, WaitpointTagRow
 
 FOLD = 1
@@ -101,6 +103,8 @@ class Changes(Struct):
     waitpoint_tags: list[WaitpointTagRow] = []
     waitpoint_untagged: list[WaitpointTagRow] = []
     executions: list[ExecutionRow] = []
+    schedules: list[ScheduleRow] = []
+    schedules_gone: list[str] = []
 
 
 class Counts(NamedTuple):
@@ -111,6 +115,7 @@ class Counts(NamedTuple):
     states: int
     waitpoints: int
     executions: int
+    schedules: int
 
 
 def histories_of(records: Sequence[Recorded]) -> Histories:
@@ -155,10 +160,15 @@ def fold(histories: Histories, loaded: Loaded) -> Changes:
         else:
             continue
         if not is_over:
-            changes.states.append(_fold_state(stream, history, loaded))
+            row = _fold_state(stream, history, loaded)
+            changes.states.append(row)
+            if isinstance(row.state, Schedule):
+                changes.schedules.append(schedules.row_of(row.state, row.position))
         elif history[0].version > 1:
             # Its state is not kept, so it need not be known. What began in this batch was never stored.
             changes.gone.append(stream)
+            if kind_of(stream) == SCHED:
+                changes.schedules_gone.append(stream)
     return changes
 
 
@@ -172,7 +182,9 @@ def count(records: Sequence[Recorded]) -> Counts:
     unfinished = kinds[RunTriggered] - sum(kinds[ending] for ending in _ENDINGS)
     others -= sum(kinds[ending] for ending in _OTHER_ENDINGS)
     of_jobs = sum(isinstance(event := each.event, RunTriggered) and event.job is not None for each in records)
-    return Counts(kinds[RunTriggered], kinds[AttemptStarted], unfinished + others, kinds[WaitpointCreated], of_jobs)
+    planned = kinds[ScheduleCreated] - kinds[ScheduleDeleted]
+    runs, tokens = kinds[RunTriggered], kinds[WaitpointCreated]
+    return Counts(runs, kinds[AttemptStarted], unfinished + others, tokens, of_jobs, planned)
 
 
 def _fold_state(stream: str, history: list[Recorded], loaded: Loaded) -> StateRow:

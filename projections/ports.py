@@ -15,6 +15,7 @@ from projections.executions import ExecutionFilter, Order, Place
 from projections.filters import RunFilter
 from projections.queues import QueueRow
 from projections.run_list import RunRow
+from projections.schedules import ScheduleRow
 from projections.waitpoints import WaitpointFilter, WaitpointRow
 
 Key: TypeAlias = tuple[str | int, ...]
@@ -124,6 +125,14 @@ class ReadModels(Protocol):
         after: Place | None = None,
     ) -> tuple[list[RunRow], bool]:
         """The runs of at most `limit` executions in this order, past `offset` of them, and whether there are more."""
+        ...
+
+    def list_schedules(self, environment: str, *, offset: int, limit: int) -> tuple[list[ScheduleRow], int]:
+        """A page of schedules, the newest first, behind the first `offset`, and how many there are in all."""
+        ...
+
+    def get_schedule(self, schedule: str) -> ScheduleRow | None:
+        """One schedule, None if there is none (any more)."""
         ...
 
     def attempts_of(self, runs: Collection[str]) -> dict[str, list[AttemptRow]]:

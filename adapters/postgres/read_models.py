@@ -21,6 +21,7 @@ from adapters.postgres.read_models_store import (
 )
 from adapters.postgres.read_models_write import project, store
 from adapters.read_models_rows import to_attempt, to_run, to_state
+from adapters.read_models_schedules import to_schedule
 from adapters.read_models_steps import unfollowed
 from adapters.read_models_tables import LEDGER, current
 from domain.events import Recorded
@@ -33,6 +34,7 @@ from projections.filters import RunFilter
 from projections.known import Known
 from projections.queues import QueueRow, add_up
 from projections.run_list import RunRow
+from projections.schedules import ScheduleRow
 from projections.waitpoints import WaitpointFilter, WaitpointRow
 
 RUN: LiteralString = """
@@ -41,6 +43,12 @@ from run_rows where id = %s
 """
 ATTEMPTS: LiteralString = "select detail from attempt_rows where run = any(%s) order by run, number"
 STATES: LiteralString = "select stream, detail from state_rows order by stream"
+SCHEDULE: LiteralString = "select id, environment, created_at, detail from schedule_rows where id = %s"
+SCHEDULES: LiteralString = """
+select id, environment, created_at, detail from schedule_rows where environment = %s
+order by created_at desc, id desc limit %s offset %s
+"""
+COUNT_SCHEDULES: LiteralString = "select count(*) from schedule_rows where environment = %s"
 UNFINISHED: LiteralString = """
 select environment, queue, status, count(*) from run_rows
 where environment = %s and finished_at is null group by environment, queue, status
@@ -152,6 +160,17 @@ class PostgresReadModels:
     ) -> tuple[list[RunRow], bool]:
         """The runs of at most `limit` executions in this order, past `offset` of them, and whether there are more."""
         return read_models_executions.page(self._store, environment, wanted, order, limit, offset, after)
+
+    def list_schedules(self, environment: str, *, offset: int, limit: int) -> tuple[list[ScheduleRow], int]:
+        """A page of schedules, the newest first, behind the first `offset`, and how many there are in all."""
+        ((count,),) = self._store.rows(COUNT_SCHEDULES, (environment,))
+        rows = self._store.rows(SCHEDULES, (environment, limit, offset))
+        return list(map(to_schedule, rows)), count
+
+    def get_schedule(self, schedule: str) -> ScheduleRow | None:
+        """One schedule, None if there is none (any more)."""
+        rows = self._store.rows(SCHEDULE, (storable(schedule),))
+        return to_schedule(rows[0]) if rows else None
 
     def attempts_of(self, runs: Collection[str]) -> dict[str, list[AttemptRow]]:
         """The attempts of each of these runs, in order."""

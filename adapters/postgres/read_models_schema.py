@@ -77,6 +77,14 @@ TABLES: tuple[LiteralString, ...] = (
         scheduled_for bigint not null
     ) with (fillfactor = 85)
     """,
+    """
+    create table schedule_rows (
+        id text collate "C" primary key,
+        environment text collate "C" not null,
+        created_at bigint not null,
+        detail text not null
+    ) with (fillfactor = 70)
+    """,
     # Without statistics the planner takes each of these for selective. So a list is read from the index of its part
     # whatever most runs are like: when nearly all are COMPLETED, it would else look for the few FAILED ones among all.
     """
@@ -129,6 +137,7 @@ INDEXES: tuple[LiteralString, ...] = (
     "create index on execution_rows (environment, job, id)",
     "create index on execution_rows (environment, job, status, scheduled_for, id)",
     "create index on execution_rows (environment, job, status, id)",
+    "create index on schedule_rows (environment, created_at, id)",
 )
 
 # The library's tracking table, with the rolling hash of the ledger at that event and the shape of the rows.

@@ -14,6 +14,7 @@ from adapters.read_models_entries import (
     attempt_entry,
     execution_entry,
     run_entry,
+    schedule_entry,
     state_entry,
     waitpoint_entry,
     waitpoint_tag_entry,
@@ -35,6 +36,7 @@ STATES: LiteralString = "select stream, position, detail from state_rows order b
 WAITPOINTS: LiteralString = """
 select id, environment, status, key_digest, created_at, detail from waitpoint_rows order by id
 """
+SCHEDULES: LiteralString = "select id, environment, created_at, detail from schedule_rows order by id"
 WAITPOINT_TAGS: LiteralString = """
 select tagged.environment, tag, tagged.status, waitpoint, detail
 from waitpoint_tag_rows as tagged left join waitpoint_rows on id = waitpoint
@@ -66,6 +68,7 @@ class PostgresSnapshot:
             "tags": lambda: self._entries(TAGS, _tag_entry),
             "checkpoint": lambda: self._entries(STATES, state_entry),
             "waitpoints": lambda: self._entries(WAITPOINTS, waitpoint_entry),
+            "schedules": lambda: self._entries(SCHEDULES, schedule_entry),
             "waitpoint tags": lambda: self._entries(WAITPOINT_TAGS, _waitpoint_tag_entry),
             "executions": lambda: self._entries(EXECUTIONS, _execution_entry),
         }

@@ -72,6 +72,14 @@ TABLES: tuple[LiteralString, ...] = (
         scheduled_for integer not null
     ) without rowid
     """,
+    """
+    create table if not exists schedule_rows (
+        id text primary key,
+        environment text not null,
+        created_at integer not null,
+        detail text not null
+    )
+    """,
 )
 
 # Each index costs every run, so there are as few as lists can do with: one per task and status also finds the runs of
@@ -116,6 +124,7 @@ INDEXES: tuple[LiteralString, ...] = (
     on execution_rows (environment, job, status, scheduled_for, id)
     """,
     "create index if not exists executions_of_job_in_status_{rebuild} on execution_rows (environment, job, status, id)",
+    "create index if not exists schedules_newest_{rebuild} on schedule_rows (environment, created_at, id)",
 )
 
 # The library's tracking table, with the rolling hash of the ledger at that event and the shape of the rows.

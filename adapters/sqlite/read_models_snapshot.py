@@ -7,6 +7,7 @@ from adapters.read_models_entries import (
     attempt_entry,
     execution_entry,
     run_entry,
+    schedule_entry,
     state_entry,
     waitpoint_entry,
     waitpoint_tag_entry,
@@ -27,6 +28,7 @@ select environment, tag, run, coalesce((
 """
 STATES = "select stream, position, detail from state_rows order by stream"
 WAITPOINTS = "select id, environment, status, key_digest, created_at, detail from waitpoint_rows order by id"
+SCHEDULES = "select id, environment, created_at, detail from schedule_rows order by id"
 WAITPOINT_TAGS = """
 select environment, tag, status, waitpoint, coalesce((
     select json_extract(detail, '$.position') from waitpoint_rows where id = waitpoint and json_valid(detail)
@@ -52,6 +54,7 @@ class SqliteSnapshot:
             "tags": lambda: self._entries(TAGS, _tag_entry),
             "checkpoint": lambda: self._entries(STATES, state_entry),
             "waitpoints": lambda: self._entries(WAITPOINTS, waitpoint_entry),
+            "schedules": lambda: self._entries(SCHEDULES, schedule_entry),
             "waitpoint tags": lambda: self._entries(WAITPOINT_TAGS, waitpoint_tag_entry),
             "executions": lambda: self._entries(EXECUTIONS, execution_entry),
         }

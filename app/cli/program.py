@@ -22,6 +22,7 @@ from app.cli import (
     projections,
     queues,
     runs,
+    schedules,
     tokens,
 )
 from app.cli.deploy import deploy
@@ -46,6 +47,7 @@ cli.command()(explain)
 cli.add_typer(batches.cli, name="batches")
 cli.add_typer(tokens.cli, name="tokens")
 cli.add_typer(queues.cli, name="queues")
+cli.add_typer(schedules.cli, name="schedules")
 cli.add_typer(deployments.cli, name="deployments")
 cli.add_typer(connections.cli, name="connections")
 cli.add_typer(environments.cli, name="environments")

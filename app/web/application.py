@@ -30,6 +30,7 @@ from app.web import (
     queues,
     registering,
     runs,
+    schedules,
     secrets,
     testing,
     tokens,
@@ -39,8 +40,8 @@ from app.web import (
 from app.web.caller import caller_of, service_of
 
 ROOMS = (
-    *(health, metrics, triggering, runs, journal, annotating, logs, batches, bulk, tokens, queues, deployments),
-    *(jobs, executions, secrets, connections, environments, ledger, registering, worker),
+    *(health, metrics, triggering, runs, journal, annotating, logs, batches, bulk, tokens, queues, schedules),
+    *(deployments, jobs, executions, secrets, connections, environments, ledger, registering, worker),
 )
 """The modules of routes, in the order in which the document shows them."""
 

@@ -18,6 +18,8 @@ _NAMES: dict[str, type[Any]] = {
     "CompleteTokenRequest": bodies.CompleteTokenBody,
     "ReplayRequest": bodies.ReplayBody,
     "RescheduleRequest": bodies.RescheduleBody,
+    "ScheduleRequest": bodies.ScheduleBody,
+    "BackfillRequest": bodies.BackfillBody,
     "ResetKeyRequest": bodies.ResetKeyBody,
     "TagsRequest": bodies.TagsBody,
     "MetadataRequest": bodies.MetadataBody,
@@ -40,7 +42,8 @@ _NAMES: dict[str, type[Any]] = {
 TOKENS_PATH = "/api/v1/waitpoints/tokens"
 CALLBACK_PATH = f"{TOKENS_PATH}/{{token}}/callback/{{secret}}"
 TRIGGER_PATH = "/v1/triggers/{token}"
-OPEN_PATHS = frozenset({"/livez", "/readyz", "/metrics", CALLBACK_PATH, TRIGGER_PATH})
+TIMEZONES_PATH = "/api/v1/timezones"
+OPEN_PATHS = frozenset({"/livez", "/readyz", "/metrics", CALLBACK_PATH, TRIGGER_PATH, TIMEZONES_PATH})
 """Whoever asks how an engine is need not have a key, and the URL of a callback is one itself."""
 _ERROR = {
     "type": "object",
@@ -111,6 +114,19 @@ QUEUE_LIST_PARAMETERS = {
         _parameter("perPage", "How many queues a page has: 1 to 100; 25 if left out."),
     ]
 }
+SCHEDULE_LIST_PARAMETERS = {
+    "parameters": [
+        _parameter("page", "The number of the page, counted from 1."),
+        _parameter("perPage", "How many schedules a page has: 1 to 100; 25 if left out."),
+    ]
+}
+TICK_PARAMETERS = {
+    "parameters": [
+        _parameter("from", "Milliseconds or an ISO 8601 date; a day before `to` if left out."),
+        _parameter("to", "Milliseconds or an ISO 8601 date; now if left out."),
+    ]
+}
+TIMEZONE_PARAMETERS = {"parameters": [_parameter("excludeUtc", "true leaves UTC out.")]}
 QUEUE_PARAMETERS = {"parameters": [_parameter("type", "How the path names it: id (if left out), task or custom.")]}
 _PAGE = [
     _parameter("page[size]", "1 to 100; 25 if left out."),

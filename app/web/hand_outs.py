@@ -20,6 +20,13 @@ from domain.events import API, NOTHING, JobRef, Recorded, RunTriggered
 log = structlog.get_logger(__name__)
 
 
+class TickBody(Struct):
+    """For which tick of which schedule a run is: its moment in milliseconds."""
+
+    id: str
+    timestamp: int
+
+
 class RunBody(Struct, rename="camel", omit_defaults=True):
     """A run as a worker is given it."""
 
@@ -52,6 +59,7 @@ class RunBody(Struct, rename="camel", omit_defaults=True):
     depth: int = 0
     source: str = API
     replay_of: str | None = None
+    schedule: TickBody | None = None
     journal_size: int = 0
     """How many entries the run's journal has; those that are not here can be asked for."""
     journal: list[JournalEntry] = []
@@ -128,6 +136,7 @@ def _run_body(
         event.depth,
         event.source,
         event.replay_of,
+        None if event.schedule is None else TickBody(event.schedule.schedule, event.schedule.at),
     )
 
 

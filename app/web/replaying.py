@@ -34,7 +34,8 @@ async def replayed(
         ttl=asked.ttl,
         idempotency_key=asked.idempotency_key,
         idempotency_key_ttl=asked.idempotency_key_ttl,
-        max_attempts=asked.max_attempts or (old.max_attempts if old.job else None),
+        # Those of an execution are its job's, and no task's of a user.
+        max_attempts=old.max_attempts if asked.max_attempts is None and old.job else asked.max_attempts,
         max_duration=asked.max_duration,
         metadata=asked.metadata if asked.metadata is not NOTHING else old.metadata,
         payload_type=asked.payload_type or (old.payload_type if asked.payload is NOTHING else None),

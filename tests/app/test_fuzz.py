@@ -89,6 +89,13 @@ TURN = _like(
         max_size=3,
     ),
 )
+TIMINGS: dict[str, st.SearchStrategy[Any]] = {
+    "cron": st.lists(st.sampled_from(["*", "*/5", "0", "L", "5-7", "1#2", "JAN", "30"]), min_size=4, max_size=6).map(
+        " ".join
+    ),
+    "every": st.integers(-1, 1_500),
+    "at": WORDS | st.just("2030-01-01T00:00:00Z"),
+}
 REQUESTS: dict[str, st.SearchStrategy[Any]] = {
     "/api/v1/tasks/greet/trigger": _like(bodies.TriggerBody),
     "/api/v1/tasks/greet/batch": _like(bodies.BatchBody),
@@ -97,6 +104,11 @@ REQUESTS: dict[str, st.SearchStrategy[Any]] = {
     "/api/v1/waitpoints/tokens": _like(bodies.CreateTokenBody),
     "/api/v1/waitpoints/tokens/{token}/complete": _like(bodies.CompleteTokenBody),
     "/api/v1/idempotencyKeys/k/reset": _like(bodies.ResetKeyBody),
+    "/api/v1/schedules": st.one_of(
+        _like(bodies.ScheduleBody),
+        *(_like(bodies.ScheduleBody, **{kind: given}) for kind, given in TIMINGS.items()),
+    ),
+    "/api/v1/schedules/{schedule}/backfill": _like(bodies.BackfillBody),
     "/api/v1/connections/github": _like(bodies.CredentialsBody),
     "/api/v1/environments": _like(bodies.CreateEnvironmentBody, slug=st.sampled_from(["a", "b", "dev", "A"]) | TEXT),
     "/worker/v1/register": _like(bodies.RegisterBody),
@@ -120,6 +132,10 @@ QUERIES = st.one_of(
         ),
     ),
     st.tuples(
+        st.just("/api/v1/schedules/{schedule}/ticks"),
+        st.dictionaries(st.sampled_from(["from", "to"]), NUMBERS | WORDS | TEXT, max_size=2),
+    ),
+    st.tuples(
         st.just("/api/v1/ledger/events"),
         st.dictionaries(st.sampled_from(["after", "limit"]), NUMBERS | WORDS, max_size=2),
     ),
@@ -127,7 +143,7 @@ QUERIES = st.one_of(
 
 
 Names = dict[str, str]
-"""What paths and bodies name: a run and a token that there are."""
+"""What paths and bodies name: a run, a token and a schedule that there are."""
 
 
 def _is_obeyed_or_refused(response: httpx.Response) -> None:
@@ -153,7 +169,8 @@ def _with_an_engine(check: Callable[[asyncio.Runner, Engine, Names], None]) -> N
             run = runner.run(engine.trigger())
             runner.run(engine.turn(version))
             token = runner.run(engine.post("/api/v1/waitpoints/tokens", {}))["id"]
-            check(runner, engine, {"run": run, "token": token})
+            schedule = runner.run(engine.post("/api/v1/schedules", {"task": "greet", "every": 5}))["id"]
+            check(runner, engine, {"run": run, "token": token, "schedule": schedule})
             assert runner.run(engine.get("/readyz"))["status"] == "ok"
             assert runner.run(engine.listed())
             assert runner.run(ledger_mistakes(engine)) == []

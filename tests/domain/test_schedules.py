@@ -276,7 +276,8 @@ def test_a_pause_reaches_what_waits_and_what_is_due_and_not_fired() -> None:
     room.ask(c.DeactivateSchedule, schedule=SCHEDULE)
 
     assert told(room) == [e.BufferedTickDropped(tick(NOW + 2 * HOUR), "PAUSED"), e.ScheduleDeactivated()]
-    assert len(runs_of(room)) == 1
+    room.ask(c.CancelRun, run=runs_of(room)[0].id)
+    assert (len(runs_of(room)), state_of(room).buffered) == (1, None)
 
 
 def test_another_plan_is_another_revision_and_nothing_of_the_former_is_fired_any_more() -> None:
@@ -309,7 +310,7 @@ def test_a_deduplication_key_stands_for_one_schedule_until_that_is_deleted() -> 
     room = Room()
 
     def save(stream: str, minutes: int) -> Any:
-        more = {"deduplication_key": "mine", "key": "key_1"}
+        more = {"deduplication_key": "mine", "key": "key_1", "key_until": 2**53}
         return room.ask(c.SaveSchedule, schedule=stream, plan=plan(Every(minutes)), **more)
 
     made = [save("sched_1", 10), save("sched_2", 10), save("sched_3", 20)]

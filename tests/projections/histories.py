@@ -11,11 +11,14 @@ from domain import events as e
 from domain import states
 from domain.batch import Batch
 from domain.bulk import Bulk
+from domain.calendar import Tick
 from domain.events import Entry, Event, Recorded, RunError, RunEvent, TaskSettings
 from domain.job import Job
 from domain.run import Run
+from domain.schedule import Schedule
 from domain.states import WRITER, State
 from domain.status import FINAL, Status
+from domain.timing import Every, Timetable, local_text
 from domain.transitions import TRANSITIONS
 from domain.waitpoint import Waitpoint
 
@@ -127,6 +130,7 @@ class Historian:
             (f"bulk_{number}", e.BulkStarted("CANCEL", runs=("run_1",))),
             *self._further(),
             (stream_id("waitpoint", self.now, number), self._token()),
+            (stream_id("sched", self.now, number), e.ScheduleCreated("IMPERATIVE", _PLAN, _tick(self.now), "mine")),
             (WRITER, e.WriterStarted(number)),
             ("queue_1", self.chance.choice(_OF_A_QUEUE)),
         )
@@ -156,7 +160,7 @@ class Historian:
 
     def _further(self) -> list[tuple[str, Event]]:
         """What may follow in the batches and bulk actions that are not over."""
-        kinds = Batch | Bulk | Waitpoint | Job
+        kinds = Batch | Bulk | Waitpoint | Schedule | Job
         alive = [state for state in self.states.values() if isinstance(state, kinds) and states.is_kept(state)]
         return [(state.id, self.chance.choice(_further_of(state))) for state in alive[-2:]]
 
@@ -174,6 +178,15 @@ def _further_of(state: State) -> list[Event]:
             return [e.WaitpointCompleted(Raw(b"1")), e.WaitpointTimedOut()]
         case Batch():
             return [e.BatchCompleted(), e.BatchAborted()]
+        case Schedule(next=following):
+            tick = following or _tick(state.updated_at)
+            return [
+                e.TicksFired(tick, ("run_1",), _tick(tick.at)),
+                e.TicksSkipped(tick, "PAUSED", None, count=2),
+                e.ScheduleChanged(state.revision + 1, _PLAN, _tick(tick.at)),
+                e.ScheduleDeactivated(),
+                e.ScheduleDeleted(),
+            ]
         case _:
             return [e.BulkAdvanced("1", 1, 0), e.BulkCompleted(), e.BulkAborted()]
 
@@ -242,6 +255,12 @@ def _possible(run: Run) -> list[type[RunEvent]]:
     return kinds
 
 
+def _tick(behind: int) -> Tick:
+    at = behind + 60_000
+    return Tick(at, local_text(at))
+
+
+_PLAN = e.Plan(e.Target("greet", Raw(b"1"), tags=("red",)), Timetable(Every(1)), external_id="user_1")
 _OF_A_QUEUE: tuple[Event, ...] = (
     e.QueuePaused("urgent"),
     e.QueueResumed("urgent"),

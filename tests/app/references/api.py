@@ -15,9 +15,9 @@ from tests.app.references.markdown import block, code, page, pretty, table
 from tests.app.routes import routes_of
 
 INTRODUCTION = """Every request carries the header `Authorization: Bearer <secret key>`, but for `/livez`, `/readyz`,
-`/metrics`, `/docs`, `/openapi.json`, the URLs that complete waitpoint tokens and those that trigger jobs. A key opens
-one environment, and nothing of another one can be seen or changed with it. The admin key (`RUNFOLD_ADMIN_KEY`) opens
-`/api/v1/environments` and nothing else.
+`/metrics`, `/docs`, `/openapi.json`, `/api/v1/timezones`, the URLs that complete waitpoint tokens and those that
+trigger jobs. A key opens one environment, and nothing of another one can be seen or changed with it. The admin key
+(`RUNFOLD_ADMIN_KEY`) opens `/api/v1/environments` and nothing else.
 
 - Bodies and answers are JSON (`content-type` is not looked at). Fields that nobody knows are ignored.
 - What there is none of is left out of an answer, never `null` (below `/v1/` it is `null`). In the options of a trigger
@@ -40,6 +40,7 @@ TITLES = {
     "executions": "Executions of HTTP jobs",
     "secrets": "Secrets of HTTP jobs",
     "queues": "Queues",
+    "schedules": "Schedules",
     "deployments": "Deployments",
     "connections": "Connections",
     "environments": "Environments and keys",
@@ -123,6 +124,15 @@ NOTES = {
     " limit that counts, for each concurrency key apart; `running` and `queued` are those of all keys together.",
     ("POST", "/api/v1/queues/{queue}/concurrency/override"): "`concurrencyLimit` is 0 to 100,000, and not more than"
     " the limit of the environment.",
+    ("POST", "/api/v1/schedules"): "One of `cron`, `every` and `at` is the timing. The same `deduplicationKey` again is"
+    " an update. [Schedules](schedules.md#fields) has every field; what Trigger.dev's clients do not know is ours.",
+    ("PUT", "/api/v1/schedules/{schedule}"): "What is left out has its default again; the deduplication key stays. What"
+    " was planned and is not fired yet is planned no more.",
+    ("GET", "/api/v1/schedules/{schedule}/ticks"): "[What becomes of a tick](schedules.md#what-becomes-of-a-tick) has"
+    " every `fate`; a tick without one is due just now, or waits. At most 10,000 ticks are told.",
+    ("POST", "/api/v1/schedules/{schedule}/backfill"): "At most 1,000 runs are made at once. They are those of ticks"
+    " that the schedule has planned; what was before its creation was never planned.",
+    ("GET", "/api/v1/schedules"): "Pages are told by number. For `x-runfold-lag` see runs.",
     ("GET", "/api/v1/deployments"): "A deployment is a version of the tasks, as a worker or `runfold deploy`"
     " registered it. `deployedAt` is when that was, `promotedAt` when it last became the current one.",
     ("POST", "/api/v1/environments"): "`type` is DEVELOPMENT, STAGING, PRODUCTION or PREVIEW; `project` and"

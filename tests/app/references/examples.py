@@ -447,8 +447,42 @@ def _excerpt(metrics: str) -> str:
     return "\n".join(lines[:5])
 
 
+async def _schedules(at: Recorder) -> None:
+    route = "/api/v1/schedules"
+    body = {
+        "task": "send-email",
+        "cron": "0 9 * * 1-5",
+        "timezone": "Europe/Berlin",
+        "deduplicationKey": "reports-of-ada",
+        "externalId": "ada",
+        "overlap": "skip",
+    }
+    made = await at.show("POST", route, "", body)
+    every = {"task": "send-email", "every": 30, "jitter": "10s", "payload": {"to": "ada"}, "options": {"tags": ["due"]}}
+    often = await at.show("POST", route, "Every half an hour, with a payload of its own.", every)
+    await at.show("POST", route, "", {"task": "send-email", "cron": "30 2 30 2 *"})
+    await at.show("POST", route, "", {"task": "send-email", "cron": "0 9 * * *", "timezone": "Mars"})
+    await at.show("GET", route, query="?page=1&perPage=10")
+    of_one = "/api/v1/schedules/{schedule}"
+    await at.show("GET", of_one, schedule=made["id"])
+    await at.show("GET", of_one, schedule="sched_00000000000000000000000000000000")
+    await at.show("PUT", of_one, "", body | {"cron": "0 8 * * 1-5"}, schedule=made["id"])
+    await at.show("POST", f"{of_one}/deactivate", schedule=often["id"])
+    await at.engine.advance(3_600_000)
+    await at.show("POST", f"{of_one}/activate", schedule=often["id"])
+    await at.show("GET", f"{of_one}/ticks", schedule=often["id"])
+    span = {"from": "2027-01-15T00:00:00Z", "to": "2027-01-16T00:00:00Z"}
+    await at.show("POST", f"{of_one}/backfill", "", span, schedule=often["id"])
+    for schedule in (made["id"], often["id"]):
+        await at.engine.delete(f"{route}/{schedule}")
+    third = await at.engine.post(route, {"task": "send-email", "every": 60})
+    await at.show("DELETE", of_one, schedule=third["id"])
+    zones = await at.show("GET", "/api/v1/timezones", query="?excludeUtc=true")
+    zones["timezones"][3:] = ["…"]
+
+
 PARTS: tuple[Callable[[Recorder], Awaitable[None]], ...] = (
     *(_trigger, _batch, _batches, _bulk_actions, _list, _retrieve, _result, _events, _change, _explain, _annotate),
     *(_keys, _queues, _ledger, _worker),
-    *(_deployments, _connections, _jobs, _secrets, _environments, _tokens, _journal, _logs, _health),
+    *(_deployments, _connections, _jobs, _secrets, _environments, _tokens, _journal, _logs, _schedules, _health),
 )
