@@ -82,8 +82,10 @@ class _Said:
             self.headers.setdefault("Content-Type", "application/x-www-form-urlencoded")
         url = self.urls[0] if "://" in self.urls[0] else f"http://{self.urls[0]}"
         method = self.method or ("GET" if body is None else "POST")
-        raw = {} if body is None else {"body": bodies.text_as_json(body)}
-        return bodies.RequestBody(url, method, self.headers, **raw, **self.fields)
+        request = bodies.RequestBody(url, method, self.headers, **self.fields)
+        if body is not None:
+            request.body = bodies.text_as_json(body)
+        return request
 
 
 def _options(said: _Said, program: str) -> tuple[dict[str, Callable[[str], None]], dict[str, Callable[[], None]]]:

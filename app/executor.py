@@ -136,6 +136,10 @@ class Desk:
                 except (Unavailable, LedgerError) as error:
                     log.warning("the executor has to wait", error=str(error))
                     await asyncio.sleep(AGAIN_SECONDS)
+                except Exception as error:
+                    # Executions must not wait for ever for a turn that went wrong once.
+                    log.exception("a turn of the executor failed", error=str(error))
+                    await asyncio.sleep(AGAIN_SECONDS)
             self.ended.set()
         finally:
             for run, token in list(self._held):

@@ -148,7 +148,8 @@ def dump(read_models: ReadModels) -> Rows:
                     case WaitpointTagRow():
                         rows.waitpoint_tags.add(entry.row)
                     case row:
-                        _PLACES[type(row)](rows)[entry.key if len(entry.key) > 1 else entry.key[0]] = row
+                        first, *more = entry.key
+                        _PLACES[type(row)](rows)[entry.key if more else first] = row
     return rows
 
 
