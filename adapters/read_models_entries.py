@@ -5,7 +5,9 @@ from typing import Any
 
 from msgspec import Struct
 
+from adapters.read_models_executions import to_execution
 from adapters.read_models_rows import to_attempt, to_run, to_state
+from adapters.read_models_schedules import to_schedule
 from adapters.read_models_waitpoints import to_waitpoint
 from domain.waitpoint import WaitpointStatus
 from projections.fold import StateRow
@@ -44,9 +46,21 @@ def waitpoint_tag_entry(environment: str, tag: str, status: str, waitpoint: str,
     return Entry(key, position, row)
 
 
+def schedule_entry(*columns: Any) -> Entry:
+    """Of the columns of schedule_rows."""
+    row = _read(lambda: to_schedule(columns))
+    return Entry((columns[0],), getattr(row, "position", 0), row)
+
+
 def state_entry(stream: str, position: int, detail: str) -> Entry:
     """Of the columns of state_rows."""
     return Entry((stream,), position, _read(lambda: StateRow(stream, position, to_state(stream, detail))))
+
+
+def execution_entry(*columns: Any) -> Entry:
+    """Of the columns of execution_rows, and when the run last changed."""
+    *row, position = columns
+    return Entry((row[0],), position, _read(lambda: to_execution(tuple(row))))
 
 
 def _read(row_of: Callable[[], Struct]) -> Struct:

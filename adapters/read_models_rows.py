@@ -4,7 +4,7 @@ from typing import Any, TypeAlias
 
 from msgspec import Raw, Struct, json
 
-from domain.events import API, NOTHING, RunError
+from domain.events import API, NOTHING, JobRef, RunError
 from domain.states import KINDS, State, kind_of
 from domain.status import Status
 from projections.attempts import AttemptRow
@@ -46,6 +46,7 @@ class _RunDetail(Struct, omit_defaults=True, gc=False):
     root: str | None = None
     depth: int = 0
     replays: tuple[str, ...] = ()
+    job: JobRef | None = None
 
 
 _encode = json.Encoder().encode
@@ -86,6 +87,7 @@ def of_run(row: RunRow) -> Columns:
         row.root,
         row.depth,
         row.replays,
+        row.job,
     )
     return (
         row.id,
@@ -146,6 +148,7 @@ def to_run(columns: Columns) -> RunRow:
         root=detail.root,
         depth=detail.depth,
         replays=detail.replays,
+        job=detail.job,
     )
 
 

@@ -7,8 +7,10 @@ from typing import LiteralString, TypeAlias
 from domain.states import KINDS
 from projections import checkpoint
 from projections.attempts import AttemptRow
+from projections.executions import ExecutionRow
 from projections.fold import FOLD
 from projections.run_list import RunRow
+from projections.schedules import ScheduleRow
 from projections.waitpoints import WaitpointRow
 
 At: TypeAlias = Callable[[LiteralString], LiteralString]
@@ -23,6 +25,8 @@ COUNTS: dict[LiteralString, LiteralString] = {
     "state_rows": "select count(*) from state_rows",
     "waitpoint_rows": "select count(*) from waitpoint_rows",
     "waitpoint_tag_rows": "select count(*) from waitpoint_tag_rows",
+    "execution_rows": "select count(*) from execution_rows",
+    "schedule_rows": "select count(*) from schedule_rows",
 }
 TABLE_NAMES = tuple(COUNTS)
 
@@ -39,5 +43,7 @@ def following(statement: LiteralString) -> LiteralString:
 
 def shape_of(statements: Iterable[str]) -> str:
     """What rows must have been written as: the tables made by these statements, the structs in them, and the fold."""
-    rows = checkpoint.shape_of([RunRow, AttemptRow, WaitpointRow, *(KINDS[kind] for kind in sorted(KINDS))])
+    rows = checkpoint.shape_of(
+        [RunRow, AttemptRow, WaitpointRow, ExecutionRow, ScheduleRow, *(KINDS[kind] for kind in sorted(KINDS))]
+    )
     return hashlib.sha256("\n".join([str(FOLD), rows, *statements]).encode()).hexdigest()

@@ -12,6 +12,7 @@ from domain import commands, states
 from domain.connection import Connection, stream_of
 from domain.errors import InvalidInput, KeyMissing, NotFound
 from domain.run import Run
+from domain.secret import Secret
 
 SECRET_MAX_BYTES = 65_536
 _CONNECTION = "connection"
@@ -83,6 +84,8 @@ def check_keys(service: Service) -> None:
     for state in service.loop.engine.memory.states.values():
         if isinstance(state, Connection) and state.key is not None:
             needed.setdefault(state.key, f"Connection {state.name} is")
+        elif isinstance(state, Secret) and state.key is not None:
+            needed.setdefault(state.key, f"Secret {state.name} is")
         elif isinstance(state, Run) and state.auth is not None:
             needed.setdefault(key_name_of(state.auth), f"What the auth resolver said of run {state.id} is")
     for name, what in needed.items():

@@ -11,10 +11,12 @@ import structlog
 import uvicorn
 
 from adapters.clock import MovableClock, SystemClock
+from adapters.http.calling import SafeHttpCaller
 from adapters.ids import Uuid7Ids
 from app.backends import Database, open_database, open_lease, open_vault
 from app.connections import check_keys
 from app.environments import new_key
+from app.executor import Executor
 from app.node import Node
 from app.service import Service
 from app.settings import Settings, WrongSetting, address_of
@@ -64,6 +66,9 @@ async def _serve(settings: Settings) -> None:
     async def greet(service: Service) -> None:
         check_keys(service)
         await service.ensure_environment(_secret_key(settings, service))
+        if settings.http_executor:
+            caller = SafeHttpCaller(settings.address_policy)
+            service.execute(Executor(service, caller, settings.http_concurrency, chance))
         # A frozen heap is not walked by every collection: the states of unfinished runs live long.
         gc.collect()
         gc.freeze()

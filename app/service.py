@@ -4,7 +4,7 @@ import asyncio
 import os
 import random
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import structlog
 
@@ -34,6 +34,18 @@ ENGINE = "engine"
 """The actor of what the engine does by itself."""
 
 
+class Executing(Protocol):
+    """An executor of this process."""
+
+    async def run(self) -> None:
+        """Execute what there is until cancelled."""
+        ...
+
+    async def stop(self) -> None:
+        """Take nothing new, and give back what does not end soon."""
+        ...
+
+
 class Service(Reader):
     """One engine, the writer of one database. Made by `start_service`."""
 
@@ -57,6 +69,8 @@ class Service(Reader):
         self.checks = Checks(loop, ledger, clock)
         self.bulk_actions = BulkActions(self, loop)
         self._tasks: list[asyncio.Task[None]] = []
+        self.executor: Executing | None = None
+        """What executes the tasks that the engine brings along, if anything does."""
         self.failure: Exception | None = None
         """Why the engine ended by itself."""
 
@@ -68,8 +82,15 @@ class Service(Reader):
         self._tasks.append(asyncio.create_task(self.checks.run(), name="payload checks"))
         self._tasks.append(asyncio.create_task(self.bulk_actions.run(), name="bulk actions"))
 
+    def execute(self, executor: Executing) -> None:
+        """Let the tasks that the engine brings along be executed in this process, until the engine ends."""
+        self.executor = executor
+        self._tasks.append(asyncio.create_task(executor.run(), name="executor"))
+
     async def end_engine(self) -> None:
         """Take nothing new, commit what was accepted, and answer whoever still waits."""
+        if self.executor:
+            await self.executor.stop()
         self.loop.stop()
         await self._tasks[0]
 

@@ -9,6 +9,7 @@ from psycopg.conninfo import conninfo_to_dict
 from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from adapters.http.addresses import AddressPolicy, parsed_networks, parsed_ports
 from adapters.secrets import MasterKey
 from domain.errors import InvalidInput
 
@@ -45,6 +46,10 @@ class Settings(BaseSettings):
     lease_ms: int = Field(default=30_000, ge=500)
     test_clock: bool = False
     follower: Literal["thread", "process"] = "thread"
+    http_executor: bool = True
+    http_concurrency: int = Field(default=20, ge=1, le=1_000)
+    http_allowed_networks: str = ""
+    http_ports: str = "80,443"
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["console", "json"] | None = None
 
@@ -94,6 +99,24 @@ class Settings(BaseSettings):
             raise ValueError("an address starts with http:// or https://")
         return url
 
+    @field_validator("http_allowed_networks")
+    @classmethod
+    def _are_networks(cls, networks: str) -> str:
+        try:
+            parsed_networks(networks)
+        except InvalidInput as error:
+            raise ValueError(str(error)) from None
+        return networks
+
+    @field_validator("http_ports")
+    @classmethod
+    def _are_ports(cls, ports: str) -> str:
+        try:
+            parsed_ports(ports)
+        except InvalidInput as error:
+            raise ValueError(str(error)) from None
+        return ports
+
     @field_validator("log_level", "log_format", mode="before")
     @classmethod
     def _in_any_case(cls, word: Any) -> Any:
@@ -134,6 +157,11 @@ class Settings(BaseSettings):
     def encryption_keys(self) -> list[MasterKey]:
         """The keys to encrypt with: the first one seals, each opens."""
         return parsed_keys(self.encryption_key)
+
+    @property
+    def address_policy(self) -> AddressPolicy:
+        """What HTTP jobs may call."""
+        return AddressPolicy(parsed_networks(self.http_allowed_networks), parsed_ports(self.http_ports))
 
     @property
     def address(self) -> str:

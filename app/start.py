@@ -2,7 +2,9 @@
 
 from collections.abc import Callable, Iterable, Sequence
 
+from adapters.calendar import CronCalendar
 from domain import states
+from domain.calendar import Calendar
 from domain.engine import Engine
 from domain.errors import Deposed, LedgerCorrupt
 from domain.events import Recorded, WriterStarted
@@ -67,6 +69,7 @@ def start_engine(
     *,
     lease_ms: int,
     chance: Callable[[], float],
+    calendar: Calendar | None = None,
 ) -> tuple[Engine, Head]:
     """An engine with the states of a checkpoint (at a position of this ledger) and all that came behind it."""
     now = clock.now()
@@ -92,6 +95,12 @@ def start_engine(
                 live.pop(stream, None)
                 ended.add(stream)
     engine = Engine(
-        live.values(), head=head.position, now=clock.now(), recorded_at=recorded_at, lease_ms=lease_ms, chance=chance
+        live.values(),
+        head=head.position,
+        now=clock.now(),
+        recorded_at=recorded_at,
+        lease_ms=lease_ms,
+        chance=chance,
+        calendar=calendar or CronCalendar(),
     )
     return engine, head

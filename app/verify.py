@@ -100,7 +100,9 @@ def verify(ledger: Ledger, read_models: ReadModels) -> Report:
 
 def plain(value: object) -> object:
     """A part of a row as JSON gives it back."""
-    return json.decode(json.encode(value))
+    text = json.encode(value)
+    # The value that is absent is no JSON.
+    return json.decode(text) if text else None
 
 
 def _compare(ledger: Ledger, stored: Snapshot, found: _Comparison) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 from msgspec import Raw
 
+from adapters.calendar import CronCalendar
 from domain.attempts import Report
 from domain.commands import Command, CreateEnvironment, RegisterVersion, TriggerRuns, Turn, TurnAnswer
 from domain.draft import Draft
@@ -25,7 +26,9 @@ class Core:
     """An engine with one worker, driven the way the loop drives it."""
 
     def __init__(self, *tasks: TaskSettings, keeps_records: bool = True) -> None:
-        self.engine = Engine([], head=0, now=NOW, lease_ms=30_000, chance=random.Random(1).random)
+        self.engine = Engine(
+            [], head=0, now=NOW, lease_ms=30_000, chance=random.Random(1).random, calendar=CronCalendar()
+        )
         self.records: list[Sequence[Recorded]] = []
         self._keeps_records = keeps_records
         self._sequence = 0

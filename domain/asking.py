@@ -7,10 +7,13 @@ from domain.commands import (
     AbortBulk,
     AddItems,
     AdvanceBulk,
+    BackfillTicks,
     Command,
     CompleteWaitpoint,
     CreateBatch,
     CreateWaitpoint,
+    ResumeJob,
+    SaveSchedule,
     StartBulk,
     TriggerRuns,
     UpdateMetadata,
@@ -36,18 +39,18 @@ def asked_by(command: Command) -> Iterator[str]:
         case StartBulk():
             if command.request:
                 yield command.request
+        case BackfillTicks(keys=streams):
+            yield from streams
         case AbortBulk(bulk=stream) | CompleteWaitpoint(waitpoint=stream):
             yield stream
         case _:
-            named: str | None = getattr(command, "run", None) or getattr(command, "key", None)
-            if named:
-                yield named
+            yield from (named for each in ("run", "job", "key") if (named := getattr(command, each, None)))
 
 
 def leads_to(command: Command, state: State | None) -> tuple[str, ...]:
     """The streams that such a stream names in turn."""
     match command, state:
-        case ((TriggerRuns() | CreateBatch() | CreateWaitpoint()), Key(target=str(target))):
+        case ((TriggerRuns() | CreateBatch() | CreateWaitpoint() | SaveSchedule()), Key(target=str(target))):
             return (target,)
         case AddItems(), Batch(parent=str(parent)):
             return (parent,)
@@ -58,6 +61,8 @@ def leads_to(command: Command, state: State | None) -> tuple[str, ...]:
 
 
 def _asked_by_trigger(command: TriggerRuns) -> Iterator[str]:
+    if isinstance(command, ResumeJob):
+        yield command.job
     for new in command.runs:
         if new.key:
             yield new.key

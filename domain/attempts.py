@@ -52,6 +52,8 @@ class Report(Struct, frozen=True, gc=False):
     lines: tuple[LogLine, ...] = ()
     first: int = 0
     """How many lines the worker reported before these, under the same token."""
+    retry_in_ms: int | None = None
+    """After how long a failed attempt asks for another one, which its task's policy else says."""
 
 
 DIED = frozenset({e.PROCESS_DIED, e.OUT_OF_MEMORY})
@@ -139,7 +141,9 @@ def _end(number: int, said: Report) -> list[RunEvent]:
         case "succeeded":
             return [e.AttemptSucceeded(number, said.token, said.output, said.output_blob, said.output_type)]
         case "failed":
-            return [AttemptFailed(number, said.token, replace(_error_of(said), code=None), said.retryable)]
+            error = replace(_error_of(said), code=None)
+            found = said.output, said.output_blob, said.retry_in_ms
+            return [AttemptFailed(number, said.token, error, said.retryable, *found)]
         case "crashed":
             error = _error_of(said)
             code = e.OUT_OF_MEMORY if error.code == e.OUT_OF_MEMORY else e.PROCESS_DIED
@@ -224,4 +228,5 @@ def react_to_failure(
         machine = retry.out_of_memory.machine
     elif failed.error.code in DIED and not (settings and settings.retry_on_crash):
         return end
-    return [e.RetryScheduled(now + retry.delay_after(run.failures, chance), machine)]
+    delay = retry.delay_after(run.failures, chance) if failed.retry_in_ms is None else failed.retry_in_ms
+    return [e.RetryScheduled(now + delay, machine)]

@@ -3,7 +3,18 @@
 from msgspec import Raw, Struct
 
 from domain.attempts import Report
-from domain.events import JSON_TYPE, NOTHING, ApiKeyCreated, BlobRef, ItemError, TaskSettings, WaitCompleted
+from domain.calendar import Tick
+from domain.events import (
+    JSON_TYPE,
+    NOTHING,
+    ApiKeyCreated,
+    BlobRef,
+    ItemError,
+    JobSpec,
+    Plan,
+    TaskSettings,
+    WaitCompleted,
+)
 from domain.gates import Verdict
 from domain.lifecycle import NewRun
 from domain.metadata import Operation
@@ -252,6 +263,59 @@ class RemoveConnection(Command, frozen=True, kw_only=True):
     name: str
 
 
+class CreateJob(TriggerRuns, frozen=True, kw_only=True):
+    """Save a job, and start the `runs` of one that runs at once. Answer: the Job."""
+
+    job: str
+    spec: JobSpec
+    state: str
+    token: str | None = None
+
+
+class JobCommand(Command, frozen=True, kw_only=True):
+    """A command about a job. Answer: the Job as it is then."""
+
+    job: str
+
+
+class ChangeJob(JobCommand, frozen=True, kw_only=True):
+    """Let a job do something else, or at other times."""
+
+    spec: JobSpec
+
+
+class PauseJob(JobCommand, frozen=True, kw_only=True):
+    """Let a job start no more by itself."""
+
+
+class ResumeJob(TriggerRuns, frozen=True, kw_only=True):
+    """Let a job start by itself (again), and start the `runs` of a draft that runs at once. Answer: the Job."""
+
+    job: str
+
+
+class DeleteJob(JobCommand, frozen=True, kw_only=True):
+    """Take a job away; its executions stay."""
+
+
+class SaveSecret(Command, frozen=True, kw_only=True):
+    """Give a secret this sealed value; if `replaces` is given, only in its place.
+
+    Answer: the Secret, None if another value than that to replace is there.
+    """
+
+    name: str
+    sealed: str
+    key_name: str
+    replaces: str | None = None
+
+
+class RemoveSecret(Command, frozen=True, kw_only=True):
+    """Forget the value of a secret. Answer: None."""
+
+    name: str
+
+
 class QueueCommand(Command, frozen=True, kw_only=True):
     """A command about a queue, told by its whole name."""
 
@@ -332,6 +396,56 @@ class CompleteWaitpoint(Command, frozen=True, kw_only=True):
     output_blob: BlobRef | None = None
     output_type: str = JSON_TYPE
     blobs: dict[str, bytes] = {}
+
+
+class SaveSchedule(Command, frozen=True, kw_only=True):
+    """Make a schedule, or let the one that its deduplication key stands for follow this plan. Answer: its id.
+
+    `key` is the stream of the deduplication key, or of the request's own, which stands for it until `key_until`.
+    """
+
+    schedule: str
+    plan: Plan
+    deduplication_key: str | None = None
+    key: str | None = None
+    key_until: int = 0
+
+
+class ChangeSchedule(Command, frozen=True, kw_only=True):
+    """Let a schedule follow another plan. Answer: None."""
+
+    schedule: str
+    plan: Plan
+
+
+class ActivateSchedule(Command, frozen=True, kw_only=True):
+    """Let a schedule go on. Answer: None."""
+
+    schedule: str
+
+
+class DeactivateSchedule(Command, frozen=True, kw_only=True):
+    """Let a schedule pause. Answer: None."""
+
+    schedule: str
+
+
+class DeleteSchedule(Command, frozen=True, kw_only=True):
+    """Let there be no such schedule any more. Answer: None."""
+
+    schedule: str
+    key: str | None = None
+
+
+class BackfillTicks(Command, frozen=True, kw_only=True):
+    """Make the runs of these ticks of a schedule, each unless it has one. Answer: list[Accepted], in the same order.
+
+    `keys` are the streams of the keys that the runs claim.
+    """
+
+    schedule: str
+    ticks: tuple[Tick, ...]
+    keys: tuple[str, ...]
 
 
 class EndTurn(Command, frozen=True, kw_only=True):

@@ -18,7 +18,7 @@ def suits(machine: str | None, machines: tuple[str, ...] | None) -> bool:
 
 def eligible(session: Session, environment: Environment, is_served: IsServed) -> Callable[[Kind], bool]:
     """Whether the worker may execute runs of a kind."""
-    tasks, version, machines = environment.versions[session.version], session.version, session.machines
+    tasks, version, machines = environment.tasks_of(session.version) or {}, session.version, session.machines
 
     def may_take(kind: Kind) -> bool:
         if kind.worker is not None or kind.task not in tasks or not suits(kind.machine, machines):

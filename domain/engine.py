@@ -18,6 +18,8 @@ from domain import batching, lifecycle, rest
 from domain import waitpoint as waitpoints
 from domain.asking import asked_by, leads_to
 from domain.batch import Batch
+from domain.calendar import Calendar
+from domain.canceling import Cancels
 from domain.commands import Command, JudgePayloads, TriggerRuns, Turn
 from domain.draft import Answer, Draft, Origin, Ticket
 from domain.errors import Busy, Refused, RunfoldError
@@ -27,6 +29,8 @@ from domain.lifecycle import WAIT, Deadline
 from domain.memory import Memory
 from domain.releasing import Releases
 from domain.run import Run
+from domain.schedule import Schedule
+from domain.scheduling import Schedules
 from domain.sessions import Session
 from domain.states import State, evolve
 from domain.turns import Turns
@@ -39,6 +43,8 @@ BATCH_MAX_BYTES = 4_000_000
 HAND_OUTS_MAX = 1_000
 """How many runs a batch hands out, over and above its other events: a flood of new runs must not starve the workers."""
 LOAD_MAX = 2_000
+TICKS_MAX = 2_000
+"""How many ticks of schedules a batch looks at: finding the next one takes longer than writing an event."""
 
 
 def deaf_after(lease_ms: int) -> int:
@@ -64,6 +70,7 @@ class Engine:
         now: Now,
         lease_ms: int,
         chance: Callable[[], float],
+        calendar: Calendar,
         recorded_at: int = 0,
     ) -> None:
         self.memory = Memory()
@@ -74,7 +81,9 @@ class Engine:
         """Whoever drives the engine asks for batches more often than that."""
         self._turns = Turns(self.memory, lease_ms, chance)
         self._releases = Releases(self.memory)
-        self._handlers = Handlers(self.memory, self._turns, self._releases)
+        cancels = Cancels(self.memory, self._turns)
+        self._schedules = Schedules(self.memory, calendar, cancels)
+        self._handlers = Handlers(self.memory, self._turns, self._releases, cancels, self._schedules)
         self._turns.listen_anew(now.mono)
         self._urgent: deque[tuple[Ticket, Command, int]] = deque()
         self._bulk: deque[tuple[Ticket, TriggerRuns, int]] = deque()
@@ -204,18 +213,22 @@ class Engine:
         return draft
 
     def _settle(self, draft: Draft) -> None:
-        """End the batches, then the waits, that are over by now."""
+        """End the batches, then the waits, that are over by now; fire the ticks that waited for the end of a run."""
+        self._schedules.settle(draft)
         batching.end_batches(draft, self.memory)
         self._turns.waits.settle(draft)
 
     def _fire(self, draft: Draft, now: Now) -> None:
+        ticks = 0
         for state, deadline in self.memory.due(now.wall):
             if isinstance(state, Run) and deadline.kind == WAIT:
                 self._turns.waits.fire(state, deadline, draft)
+            elif isinstance(state, Schedule):
+                ticks += self._schedules.fire(state, deadline, draft)
             else:
                 origin = Origin(state.environment, "timer", deadline.kind, deadline.at)
                 draft.record(state.id, _fired(state, deadline), origin)
-            if len(draft.records) >= BATCH_MAX_EVENTS:
+            if len(draft.records) >= BATCH_MAX_EVENTS or ticks >= TICKS_MAX:
                 return
 
     def _decide(

@@ -6,6 +6,7 @@ from typing import Any
 from msgspec import Struct
 from msgspec.structs import replace
 
+from domain import builtin
 from domain import events as e
 from domain.errors import InvalidInput, LedgerCorrupt, NotAllowed, NotFound
 from domain.events import Event, Queue, Recorded, TaskSettings
@@ -43,12 +44,18 @@ class Environment(Struct, frozen=True, omit_defaults=True):
 
     def home(self, task: str) -> str | None:
         """The version that a task belongs to: the one promoted last of those that have it."""
+        if task in builtin.TASKS:
+            return builtin.VERSION
         return next((version for version in reversed(self.promoted) if task in self.versions[version]), None)
 
     def settings(self, task: str, version: str | None = None) -> TaskSettings | None:
         """What a version (the task's home when none is named) says of a task."""
         version = version or self.home(task)
-        return self.versions.get(version, {}).get(task) if version else None
+        return (self.tasks_of(version) or {}).get(task) if version else None
+
+    def tasks_of(self, version: str) -> dict[str, TaskSettings] | None:
+        """The tasks of a version, None if there is no such version."""
+        return builtin.TASKS if version == builtin.VERSION else self.versions.get(version)
 
     def at_home(self) -> Iterator[TaskSettings]:
         """Every task as its home has it, those of the current version first."""

@@ -13,13 +13,15 @@ from domain.draft import Draft, Origin
 from domain.environment import Environment
 from domain.errors import NotFound
 from domain.memory import Memory
+from domain.scheduling import Schedules
 
 
 class EnvironmentHandlers:
     """One method for each command; what it returns is the answer, what it raises refuses the command."""
 
-    def __init__(self, memory: Memory) -> None:
+    def __init__(self, memory: Memory, schedules: Schedules) -> None:
         self._memory = memory
+        self._schedules = schedules
         self.methods: dict[type[Command], Callable[[Any, Draft], object]] = {
             c.CreateEnvironment: self._create,
             c.AddKey: self._add_key,
@@ -48,14 +50,21 @@ class EnvironmentHandlers:
     def _register_version(self, command: c.RegisterVersion, draft: Draft) -> c.Registered:
         environment = self._environment(command)
         events = environments.register(environment, command.digest, command.tasks, command.day, promote=command.promote)
+        # Whatever is refused is refused before anything is written.
+        self._schedules.check_declared(command.tasks, draft.recorded_at)
         after = draft.record(command.environment, events, Origin.of(command))
         assert isinstance(after, Environment)
+        if events:
+            self._schedules.declare(after, draft, Origin.of(command))
         version = after.digests[command.digest]
         return c.Registered(version, version == after.current)
 
     def _promote_version(self, command: c.PromoteVersion, draft: Draft) -> None:
         events = environments.promote_version(self._environment(command), command.version)
-        draft.record(command.environment, events, Origin.of(command))
+        after = draft.record(command.environment, events, Origin.of(command))
+        assert isinstance(after, Environment)
+        if events:
+            self._schedules.declare(after, draft, Origin.of(command))
 
     def _save_connection(self, command: c.SaveConnection, draft: Draft) -> Connection | None:
         environment = self._environment(command)

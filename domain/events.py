@@ -3,11 +3,13 @@
 Events are never edited. A changed shape gets a new class and an upcaster in the codec.
 """
 
-from typing import Any
+from typing import Any, Literal
 
 from msgspec import Raw, Struct
 
+from domain.calendar import UTC_ZONE, Tick
 from domain.retry import Retry
+from domain.timing import Timetable
 
 NOTHING = Raw()
 """The value that is absent: left out of the JSON, and so unlike `null`."""
@@ -15,6 +17,8 @@ NOTHING = Raw()
 
 API = "api"
 """The source of a run that a program triggered; one object too."""
+SCHEDULE = "schedule"
+"""The source of a run that a schedule triggered."""
 JSON_TYPE = "application/json"
 """The type of a payload or output of which nothing is said. One object: msgspec leaves defaults out by identity."""
 
@@ -70,12 +74,29 @@ class Prefix(Struct, frozen=True, gc=False, omit_defaults=True):
     edits: tuple[Edit, ...] = ()
 
 
+class JobRef(Struct, frozen=True, gc=False):
+    """Whose execution a run is, what the job was called then, and the time for which it was planned."""
+
+    id: str
+    name: str
+    scheduled_for: int
+
+
+class Scheduled(Struct, frozen=True, gc=False):
+    """For which tick of a schedule a run is: `at` is the moment that was planned, in that revision of the schedule."""
+
+    schedule: str
+    revision: int
+    at: int
+
+
 class RunTriggered(RunEvent, frozen=True, gc=False, omit_defaults=True):
     """A run was accepted. Limits that are None come from the task's version when an attempt needs them.
 
     `traceparent` is the span in which the caller asked for it, as W3C's Trace Context writes it. `source` is what
-    started it: api, manual, schedule or replay. `delay_until` is for a run that an earlier gate holds. `prefix` is
-    what its journal begins with, if that is not empty.
+    started it: api, manual, schedule, webhook or replay. `delay_until` is for a run that an earlier gate holds.
+    `prefix` is what its journal begins with, if that is not empty. `schedule` is the tick that a run is for. A run of
+    a `job` is an execution of it.
     """
 
     task: str
@@ -104,6 +125,8 @@ class RunTriggered(RunEvent, frozen=True, gc=False, omit_defaults=True):
     depth: int = 0
     delay_until: int | None = None
     prefix: Prefix | None = None
+    schedule: Scheduled | None = None
+    job: JobRef | None = None
 
 
 class RunHeldForVersion(RunEvent, frozen=True, gc=False, omit_defaults=True):
@@ -205,12 +228,18 @@ class AttemptSucceeded(RunEvent, frozen=True, gc=False, omit_defaults=True):
 
 
 class AttemptFailed(RunEvent, frozen=True, gc=False, omit_defaults=True):
-    """The attempt ended without a result. What follows is the retry process manager's to say."""
+    """The attempt ended without a result. What follows is the retry process manager's to say.
+
+    `output` is what it found all the same. `retry_in_ms` is after how long it asks for another attempt.
+    """
 
     number: int
     token: int
     error: RunError
     retryable: bool = True
+    output: Raw = NOTHING
+    output_blob: BlobRef | None = None
+    retry_in_ms: int | None = None
 
 
 class RetryScheduled(RunEvent, frozen=True, gc=False, omit_defaults=True):
@@ -409,6 +438,21 @@ class Queue(Struct, frozen=True, gc=False, rename="camel", omit_defaults=True):
     rate_limit: RateLimit | None = None
 
 
+class TaskSchedule(Struct, frozen=True, gc=False, rename="camel", omit_defaults=True):
+    """When a task is to run by itself, as its code says: by `cron`, or `every` so many minutes. Durations are in ms."""
+
+    cron: str | None = None
+    timezone: str = UTC_ZONE
+    every: int | None = None
+    dst_gap: Literal["run_after", "skip"] = "run_after"
+    dst_fold: Literal["first", "both"] = "first"
+    jitter: int = 0
+    overlap: Literal["allow", "skip", "buffer_one", "cancel_other"] = "allow"
+    catch_up: Literal["latest", "all", "none"] = "latest"
+    catch_up_window: int | None = None
+    catch_up_max: int = 100
+
+
 class TaskSettings(Struct, frozen=True, gc=False, rename="camel", omit_defaults=True):
     """What a worker says about one of its tasks. `ttl` and `max_duration` are milliseconds."""
 
@@ -425,6 +469,8 @@ class TaskSettings(Struct, frozen=True, gc=False, rename="camel", omit_defaults=
     """Whether the worker has to say first for whom a run acts."""
     connections: tuple[str, ...] = ()
     """The names of the connections that a run needs."""
+    schedule: TaskSchedule | None = None
+    """When it is to run by itself."""
 
 
 class EnvironmentCreated(Event, frozen=True, gc=False, omit_defaults=True):
@@ -534,6 +580,76 @@ class ConnectionRemoved(Event, frozen=True, gc=False):
     name: str
 
 
+class JobTiming(Struct, frozen=True, gc=False, omit_defaults=True):
+    """When a job runs: by a cron expression in a time zone, every so many minutes, or once at a moment."""
+
+    cron: str | None = None
+    every_n_minutes: int | None = None
+    run_at: int | None = None
+    timezone: str = UTC_ZONE
+    overlap: Literal["allow", "skip", "buffer_one", "cancel_other"] = "allow"
+
+
+class JobSpec(Struct, frozen=True, gc=False, omit_defaults=True):
+    """What a job does and when: `kind` is recurring, cron, scheduled, one_time or webhook_trigger.
+
+    `payload` is what its executions are given: the request, and when it is tried again. `trigger_sha256` is that of the
+    secret that whoever triggers it by its URL has to know.
+    """
+
+    name: str
+    kind: str
+    payload: Raw
+    max_attempts: int
+    timing: JobTiming | None = None
+    trigger_sha256: str | None = None
+
+
+class JobCreated(Event, frozen=True, gc=False, omit_defaults=True):
+    """An HTTP job was saved, active or as a draft. Whoever knows the `token` may trigger one that waits for that."""
+
+    spec: JobSpec
+    state: str
+    token: str | None = None
+
+
+class JobChanged(Event, frozen=True, gc=False):
+    """The job does something else from now on, or at other times."""
+
+    spec: JobSpec
+
+
+class JobPaused(Event, frozen=True, gc=False):
+    """The job no longer starts by itself."""
+
+
+class JobResumed(Event, frozen=True, gc=False):
+    """The job starts by itself (again)."""
+
+
+class JobCompleted(Event, frozen=True, gc=False):
+    """The one execution of the job was started: none follows by itself."""
+
+
+class JobDeleted(Event, frozen=True, gc=False):
+    """The job is no longer there; its executions are."""
+
+
+class SecretSaved(Event, frozen=True, gc=False):
+    """A secret for requests has a value, sealed with the key of this name; it is its `revision`-th."""
+
+    name: str
+    sealed: str
+    key: str
+    revision: int
+
+
+class SecretRemoved(Event, frozen=True, gc=False):
+    """The secret has no value any more."""
+
+    name: str
+
+
 class BatchTriggered(Event, frozen=True, gc=False):
     """Several runs were accepted together; those that a key already stood for are among them.
 
@@ -639,6 +755,127 @@ class BulkAborted(Event, frozen=True, gc=False):
     """Someone stopped the bulk action; what it did remains."""
 
 
+class Target(Struct, frozen=True, gc=False, omit_defaults=True):
+    """What a schedule triggers. Without a payload its runs are given what there is to say of the tick."""
+
+    task: str
+    payload: Raw = NOTHING
+    payload_type: str = JSON_TYPE
+    queue: str | None = None
+    tags: tuple[str, ...] = ()
+    metadata: Raw = NOTHING
+    priority: int = 0
+    concurrency_key: str | None = None
+    ttl_ms: int | None = None
+    max_attempts: int | None = None
+    max_duration_ms: int | None = None
+    is_test: bool = False
+    machine: str | None = None
+    job: str | None = None
+    """The HTTP job whose executions its runs are."""
+    job_name: str = ""
+
+
+class Plan(Struct, frozen=True, gc=False, omit_defaults=True):
+    """All of a schedule that can be changed: what it triggers and when, and what becomes of a tick that is in the way.
+
+    `overlap` is allow, skip, buffer_one or cancel_other, `catch_up` latest, all or none. A tick that is later than the
+    window is skipped; without one that is the time to the next tick, at most an hour.
+    """
+
+    target: Target
+    timetable: Timetable
+    overlap: str = "allow"
+    catch_up: str = "latest"
+    catch_up_window_ms: int | None = None
+    catch_up_max: int = 100
+    external_id: str | None = None
+
+
+class ScheduleCreated(Event, frozen=True, gc=False, omit_defaults=True):
+    """A schedule was made, by the API (IMPERATIVE) or the code of its task (DECLARATIVE). `next` is its first tick."""
+
+    type: str
+    plan: Plan
+    next: Tick | None = None
+    deduplication_key: str | None = None
+
+
+class ScheduleChanged(Event, frozen=True, gc=False, omit_defaults=True):
+    """The schedule has another plan: no tick of the former one that has not come to anything comes to something now."""
+
+    revision: int
+    plan: Plan
+    next: Tick | None = None
+
+
+class ScheduleActivated(Event, frozen=True, gc=False):
+    """The schedule goes on: what was due while it was paused is skipped."""
+
+
+class ScheduleDeactivated(Event, frozen=True, gc=False):
+    """The schedule pauses."""
+
+
+class ScheduleDeleted(Event, frozen=True, gc=False):
+    """There is no such schedule any more."""
+
+
+class TicksFired(Event, frozen=True, gc=False, omit_defaults=True):
+    """These consecutive ticks have become these runs, in the same commit. `last` is absent where there is one tick.
+
+    `fate` is FIRED, LATE, or CAUGHT_UP where a later one was due as well. `late_ms` is how late the first one is.
+    """
+
+    first: Tick
+    runs: tuple[str, ...]
+    next: Tick | None = None
+    last: Tick | None = None
+    fate: str = "FIRED"
+    late_ms: int = 0
+
+
+class TicksSkipped(Event, frozen=True, gc=False, omit_defaults=True):
+    """These consecutive ticks became no runs. `last` is absent where there is one tick.
+
+    `reason` is PAUSED, WINDOW (too late), CATCH_UP (others were fired in their place) or OVERLAP (a run still went on).
+    """
+
+    first: Tick
+    reason: str
+    next: Tick | None = None
+    last: Tick | None = None
+    count: int = 1
+
+
+class TickBuffered(Event, frozen=True, gc=False, omit_defaults=True):
+    """The tick waits for the end of the run before it."""
+
+    tick: Tick
+    next: Tick | None = None
+
+
+class BufferedTickFired(Event, frozen=True, gc=False):
+    """The tick that waited has become this run, in the same commit."""
+
+    tick: Tick
+    run: str
+    late_ms: int
+
+
+class BufferedTickDropped(Event, frozen=True, gc=False):
+    """The tick that waited becomes no run: the schedule was PAUSED, CHANGED or DELETED meanwhile."""
+
+    tick: Tick
+    reason: str
+
+
+class TicksBackfilled(Event, frozen=True, gc=False):
+    """Someone asked for the runs of ticks that had none: the moment of each, and its run, in the same commit."""
+
+    runs: dict[int, str]
+
+
 class WriterStarted(Event, frozen=True, gc=False):
     """A writer claimed the head of the ledger; what former writers had in flight can never land behind this."""
 
@@ -663,6 +900,14 @@ EVENTS: tuple[type[Event], ...] = (
     QueueStartsCounted,
     ConnectionSaved,
     ConnectionRemoved,
+    JobCreated,
+    JobChanged,
+    JobPaused,
+    JobResumed,
+    JobCompleted,
+    JobDeleted,
+    SecretSaved,
+    SecretRemoved,
     BatchTriggered,
     BatchCreated,
     BatchItemsAccepted,
@@ -677,6 +922,17 @@ EVENTS: tuple[type[Event], ...] = (
     BulkAdvanced,
     BulkCompleted,
     BulkAborted,
+    ScheduleCreated,
+    ScheduleChanged,
+    ScheduleActivated,
+    ScheduleDeactivated,
+    ScheduleDeleted,
+    TicksFired,
+    TicksSkipped,
+    TickBuffered,
+    BufferedTickFired,
+    BufferedTickDropped,
+    TicksBackfilled,
     WriterStarted,
 )
 

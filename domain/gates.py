@@ -91,7 +91,7 @@ class Gates:
 
     def without_version(self, run: Run) -> list[RunEvent]:
         """The end of a run locked to a version that came without its task, for versions never change. Else nothing."""
-        came = self._environment.versions.get(run.lock) if run.lock else None
+        came = self._environment.tasks_of(run.lock) if run.lock else None
         if run.status is not Status.PENDING_VERSION or came is None or run.task in came:
             return []
         return [e.RunSystemFailed(RunError(f"Version {run.lock} came without the task {run.task}.", "NoSuchTask"))]

@@ -16,11 +16,14 @@ from domain.environment_handlers import EnvironmentHandlers
 from domain.errors import NotFound
 from domain.explain import Explainer
 from domain.explanation import Explanation
+from domain.job_handlers import JobHandlers
 from domain.keys import Key
 from domain.memory import Memory
 from domain.queue_handlers import QueueHandlers
 from domain.releasing import Releases
 from domain.run import Run
+from domain.schedule_handlers import ScheduleHandlers
+from domain.scheduling import Schedules
 from domain.status import Status
 from domain.triggering import trigger_runs
 from domain.turns import Turns
@@ -30,11 +33,13 @@ from domain.waitpoint_handlers import WaitpointHandlers
 class Handlers:
     """One method for each command; what it returns is the answer, what it raises refuses the command."""
 
-    def __init__(self, memory: Memory, turns: Turns, releases: Releases) -> None:
+    def __init__(
+        self, memory: Memory, turns: Turns, releases: Releases, cancels: Cancels, schedules: Schedules
+    ) -> None:
         self._memory = memory
         self._turns = turns
         self._releases = releases
-        self._cancels = Cancels(memory, turns)
+        self._cancels = cancels
         self._methods: dict[type[Command], Callable[[Any, Draft], object]] = {
             c.TriggerRuns: self._trigger_runs,
             c.CancelRun: self._cancel_run,
@@ -54,7 +59,9 @@ class Handlers:
             c.EndTurn: self._end_turn,
             **QueueHandlers(memory).methods,
             **WaitpointHandlers().methods,
-            **EnvironmentHandlers(memory).methods,
+            **EnvironmentHandlers(memory, schedules).methods,
+            **ScheduleHandlers(memory, schedules).methods,
+            **JobHandlers(memory, schedules).methods,
         }
 
     def handle(self, ticket: Ticket, command: Command, draft: Draft, now: int) -> None:

@@ -10,7 +10,7 @@ from msgspec import Raw, Struct
 from domain import events as e
 from domain.environment import Environment
 from domain.errors import NotAllowed
-from domain.events import API, JSON_TYPE, NOTHING, BlobRef, Prefix, RunError, RunEvent
+from domain.events import API, JSON_TYPE, NOTHING, BlobRef, JobRef, Prefix, RunError, RunEvent, Scheduled
 from domain.gates import Gates, Verdict, default_queue, ttl_of
 from domain.run import Run
 from domain.status import FINAL, Status
@@ -73,6 +73,8 @@ class NewRun(Struct, frozen=True, gc=False, omit_defaults=True):
     keeps_failed: bool = False
     debounce: Debounce | None = None
     prefix: Prefix | None = None
+    schedule: Scheduled | None = None
+    job: JobRef | None = None
 
 
 def trigger(new: NewRun, gates: Gates, environment: Environment, parent: Run | None = None) -> list[RunEvent]:
@@ -109,6 +111,8 @@ def trigger(new: NewRun, gates: Gates, environment: Environment, parent: Run | N
         # A run that only its delay holds says so in an event of its own.
         None if held is None or isinstance(held, e.RunDelayed) else new.delay_until,
         new.prefix,
+        new.schedule,
+        new.job,
     )
     events: list[RunEvent] = [triggered] if held is None else [triggered, held]
     if parent and parent.status is Status.CANCELED and not isinstance(held, e.PayloadRejected):

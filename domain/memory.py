@@ -10,6 +10,7 @@ from typing import Any
 
 from domain import batch as batches
 from domain import connection as connections
+from domain import schedule as schedules
 from domain import waitpoint as waitpoints
 from domain.batch import Batch
 from domain.bulk import Bulk, BulkStatus
@@ -23,6 +24,8 @@ from domain.members import Members
 from domain.queue import QueueState
 from domain.ready import ReadyRuns
 from domain.run import Run
+from domain.schedule import Schedule
+from domain.scheduled import ScheduledRuns
 from domain.states import State
 from domain.status import Status
 from domain.waiters import Waiters
@@ -44,6 +47,7 @@ class Memory:
         """The bulk actions that are to be carried on, in the order in which they began."""
         self.held = HeldRuns()
         self.waiters = Waiters()
+        self.schedules = ScheduledRuns()
         self._timers: list[tuple[int, str, str]] = []
         self._environments: dict[str, Environment] = {}
         self._queues: dict[str, dict[str, QueueState]] = {}
@@ -53,6 +57,7 @@ class Memory:
             Environment: self._note_environment,
             Batch: self._note_batch,
             Waitpoint: self._note_waitpoint,
+            Schedule: self._note_schedule,
             Bulk: self._note_bulk,
             Connection: self._note_connection,
             QueueState: self._note_queue,
@@ -133,12 +138,12 @@ class Memory:
             case _:
                 return True
 
-    def due(self, now: int) -> Iterator[tuple[Run | Batch | Waitpoint, Deadline]]:
+    def due(self, now: int) -> Iterator[tuple[Run | Batch | Waitpoint | Schedule, Deadline]]:
         """The deadlines that have passed, earliest first, each once."""
         while self._timers and self._timers[0][0] <= now:
             at, stream, kind = heappop(self._timers)
             state = self.states.get(stream)
-            if isinstance(state, Run | Batch | Waitpoint) and self._is_armed(at, stream, kind):
+            if isinstance(state, Run | Batch | Waitpoint | Schedule) and self._is_armed(at, stream, kind):
                 yield state, Deadline(at, kind)
 
     def next_due(self) -> int | None:
@@ -160,6 +165,8 @@ class Memory:
             return batches.deadline_of(state) == (at, kind)
         if isinstance(state, Waitpoint):
             return waitpoints.deadline_of(state) == (at, kind)
+        if isinstance(state, Schedule):
+            return schedules.deadline_of(state) == (at, kind)
         return isinstance(state, Run) and deadline_of(state) == (at, kind)
 
     def _note_environment(self, stream: str, _before: Environment | None, after: Environment | None) -> None:
@@ -216,6 +223,12 @@ class Memory:
         if deadline and (before is None or waitpoints.deadline_of(before) != deadline):
             self._arm(stream, deadline)
 
+    def _note_schedule(self, stream: str, before: Schedule | None, after: Schedule | None) -> None:
+        self.schedules.note_schedule(before, after)
+        deadline = schedules.deadline_of(after) if after else None
+        if deadline and (before is None or schedules.deadline_of(before) != deadline):
+            self._arm(stream, deadline)
+
     def _note_bulk(self, stream: str, _before: Bulk | None, after: Bulk | None) -> None:
         if after and after.status is BulkStatus.PENDING:
             self.bulks.setdefault(stream)
@@ -226,6 +239,7 @@ class Memory:
         self.ready.replace(before, after)
         self.waiters.note_run(before, after)
         self.members.note_run(before, after)
+        self.schedules.note_run(before, after)
         deadline = deadline_of(after) if after else None
         if after and deadline and (before is None or deadline_of(before) != deadline):
             self._arm(after.id, deadline)

@@ -25,7 +25,7 @@ class Resolvers:
 
     def ask(self, session: Session, environment: Environment, want: int) -> None:
         """Hand the worker runs whose resolver nobody was asked to run, until it has as many as it wants."""
-        tasks = environment.versions[session.version]
+        tasks = environment.tasks_of(session.version) or {}
         for (task, lock), streams in self._memory.held.groups(environment.id, Status.PENDING).items():
             if session.version != (lock or environment.home(task)) or not tasks[task].auth_resolver:
                 continue

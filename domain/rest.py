@@ -44,6 +44,6 @@ def _takeable(session: Session, memory: Memory, turns: Turns) -> Iterator[str]:
     for state in memory.states.values():
         if isinstance(state, Run) and state.environment == session.environment:
             is_ready = state.status is Status.QUEUED and may_take(kind_of(state))
-            is_unasked = state.status is Status.PENDING and state.task in environment.versions[session.version]
+            is_unasked = state.status is Status.PENDING and state.task in (environment.tasks_of(session.version) or ())
             if is_ready or is_unasked:
                 yield state.id

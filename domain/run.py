@@ -62,6 +62,8 @@ class Run(Struct, frozen=True, gc=False, omit_defaults=True):
     """What the auth resolver said, sealed."""
     tags: tuple[str, ...] = ()
     metadata: Raw = NOTHING
+    schedule: str | None = None
+    """The schedule for a tick of which it is."""
     ended_at: int | None = None
     attempts: int = 0
     """How many attempts have started."""
@@ -176,6 +178,7 @@ def _triggered(event: e.RunTriggered, recorded: Recorded) -> Run:
         None,
         event.tags,
         event.metadata,
+        None if event.schedule is None else event.schedule.schedule,
     )
     return run if event.prefix is None else replace(run, journal=event.prefix.entries)
 

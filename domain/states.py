@@ -5,16 +5,19 @@ from typing import Any, TypeAlias
 
 from msgspec import Struct
 
-from domain import batch, bulk, connection, environment, keys, queue, run, waitpoint
+from domain import batch, bulk, connection, environment, job, keys, queue, run, schedule, secret, waitpoint
 from domain.batch import Batch
 from domain.bulk import Bulk, BulkStatus
 from domain.connection import Connection
 from domain.environment import Environment
 from domain.errors import LedgerCorrupt
 from domain.events import Recorded, RunEvent, WriterStarted
+from domain.job import Job, JobState
 from domain.keys import Key
 from domain.queue import QueueState
 from domain.run import Run
+from domain.schedule import SCHED, Schedule
+from domain.secret import Secret
 from domain.status import FINAL
 from domain.waitpoint import Waitpoint
 
@@ -27,7 +30,9 @@ class Writer(Struct, frozen=True, gc=False):
     epoch: int
 
 
-State: TypeAlias = Run | Key | Batch | Bulk | Waitpoint | Environment | Connection | QueueState | Writer
+State: TypeAlias = (
+    Run | Key | Batch | Bulk | Waitpoint | Schedule | Environment | Connection | QueueState | Job | Secret | Writer
+)
 WRITER = "writer"
 
 
@@ -43,9 +48,12 @@ _KINDS: dict[str, tuple[type[State], Callable[[Any, Recorded], State]]] = {
     "batch": (Batch, batch.evolve),
     "bulk": (Bulk, bulk.evolve),
     "waitpoint": (Waitpoint, waitpoint.evolve),
+    SCHED: (Schedule, schedule.evolve),
     "env": (Environment, environment.evolve),
     "conn": (Connection, connection.evolve),
     "queue": (QueueState, queue.evolve),
+    "job": (Job, job.evolve),
+    "secret": (Secret, secret.evolve),
     WRITER: (Writer, _evolve_writer),
 }
 KINDS: dict[str, type[State]] = {kind: state for kind, (state, _) in _KINDS.items()}
@@ -85,4 +93,8 @@ def is_kept(state: State) -> bool:
         return not state.is_over
     if isinstance(state, Bulk):
         return state.status is BulkStatus.PENDING
-    return isinstance(state, Environment | Connection | QueueState | Writer)
+    if isinstance(state, Schedule):
+        return not state.is_deleted
+    if isinstance(state, Job):
+        return state.state is not JobState.DELETED
+    return isinstance(state, Environment | Connection | QueueState | Secret | Writer)

@@ -1,7 +1,7 @@
 """How the engine takes a trigger: keys, debounce, parents, replays and batches."""
 
+from domain import builtin, keys, lifecycle
 from domain import events as e
-from domain import keys, lifecycle
 from domain.batch import Batch
 from domain.commands import Accepted, TriggerRuns
 from domain.draft import Draft, Origin
@@ -45,6 +45,10 @@ def trigger_runs(command: TriggerRuns, environment: Environment, draft: Draft, m
 
 def check(new: NewRun, environment: Environment, draft: Draft) -> None:
     """Raises InvalidInput for a run that can never be: without its parent, or of a version without its task."""
+    if new.job is None and builtin.is_reserved(new.task):
+        raise InvalidInput(
+            f"Tasks whose ids begin with {builtin.PREFIX} are Runfold's own: to call a URL, save a job (POST /v1/jobs)."
+        )
     if new.parent is not None:
         parent = draft.state(new.parent)
         if not isinstance(parent, Run) or parent.environment != environment.id:
@@ -53,7 +57,8 @@ def check(new: NewRun, environment: Environment, draft: Draft) -> None:
     if isinstance(key, Key) and key.stands_for(draft.recorded_at):
         # The answer may be a run that was made before that version came.
         return
-    if new.lock in environment.versions and new.task not in environment.versions[new.lock]:
+    locked = environment.tasks_of(new.lock) if new.lock else None
+    if locked is not None and new.task not in locked:
         # A version never changes: the run would wait for ever.
         raise InvalidInput(f"Version {new.lock} has no task {new.task}.")
 

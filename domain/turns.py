@@ -5,6 +5,7 @@ from collections.abc import Callable, Collection
 from domain import attempts
 from domain import queue as queues
 from domain.attempts import RESOLVER_REPORTS, RESOLVER_TOKEN, Late, Report
+from domain.builtin import is_reserved
 from domain.commands import Cancel, EndTurn, HandOut, RefusedReport, Turn, TurnAnswer
 from domain.draft import Draft, Origin, Ticket
 from domain.eligibility import eligible, suits
@@ -48,7 +49,7 @@ class Turns:
     def take(self, turn: Turn, ticket: Ticket, draft: Draft, now: int) -> None:
         """Take a turn; it is answered by `answer`, or waits. `now` is on the monotonic clock."""
         environment = self._memory.environment(turn.environment)
-        if environment is None or turn.version not in environment.versions:
+        if environment is None or environment.tasks_of(turn.version) is None:
             raise UnknownVersion(f"Version {turn.version} was never registered here: register the tasks again.")
         session = self._sessions.get(turn.session)
         if session is None:
@@ -232,7 +233,8 @@ class Turns:
         origin.environment = run.environment
         environment = self._memory.environment(run.environment)
         assert environment is not None, "a run has an environment"
-        events = attempts.lose(run, why, is_development=environment.type == DEVELOPMENT)
+        is_interrupted = environment.type == DEVELOPMENT and not is_reserved(run.task)
+        events = attempts.lose(run, why, is_development=is_interrupted)
         after = draft.record(stream, events, origin)
         for event in events:
             if isinstance(event, AttemptFailed) and isinstance(after, Run):
@@ -258,7 +260,7 @@ class Turns:
     def _fill(self, session: Session, draft: Draft, room: int) -> int:
         environment = self._memory.environment(session.environment)
         assert environment is not None, "a session that waits named a version of its environment"
-        tasks = environment.versions[session.version]
+        tasks = environment.tasks_of(session.version) or {}
         want, size = min(session.want, room), 0
         origin = Origin(environment.id, "engine", f"worker:{session.id}", draft.recorded_at)
         self._resolvers.ask(session, environment, want)

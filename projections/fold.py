@@ -14,19 +14,25 @@ from domain.events import (
     BatchCompleted,
     BulkAborted,
     BulkCompleted,
+    JobDeleted,
     Recorded,
     RunEvent,
     RunTriggered,
+    ScheduleCreated,
+    ScheduleDeleted,
     WaitpointCompleted,
     WaitpointCreated,
     WaitpointTimedOut,
 )
+from domain.schedule import SCHED, Schedule
 from domain.states import WRITER, State, kind_of
 from domain.status import FINAL
 from domain.transitions import TRANSITIONS
-from projections import attempts, checkpoint, run_list, waitpoints
+from projections import attempts, checkpoint, executions, run_list, schedules, waitpoints
 from projections.attempts import AttemptRow
+from projections.executions import ExecutionRow
 from projections.run_list import RunRow
+from projections.schedules import ScheduleRow
 from projections.waitpoints import WAITPOINT, WaitpointRow, WaitpointTagRow
 
 FOLD = 1
@@ -35,11 +41,14 @@ FOLD = 1
 Histories: TypeAlias = dict[str, list[Recorded]]
 """The events of a batch, by their stream."""
 
-KEPT_KINDS = frozenset({"run", "env", "batch", "bulk", WAITPOINT, "queue", "conn", WRITER})
+KEPT_KINDS = frozenset({"run", "env", "batch", "bulk", WAITPOINT, SCHED, "queue", "conn", "job", "secret", WRITER})
 """The kinds of aggregates of which the checkpoint keeps some."""
 _ENDINGS = frozenset(event for event, transition in TRANSITIONS.items() if transition.target in FINAL)
 _OTHER_ENDINGS = frozenset(
-    {BatchCompleted, BatchAborted, BulkCompleted, BulkAborted, WaitpointCompleted, WaitpointTimedOut}
+    {
+        *(BatchCompleted, BatchAborted, BulkCompleted, BulkAborted, WaitpointCompleted, WaitpointTimedOut),
+        *(ScheduleDeleted, JobDeleted),
+    }
 )
 """With which a state of another kind ceases to be kept; nothing follows them."""
 
@@ -93,6 +102,9 @@ class Changes(Struct):
     waitpoints: list[WaitpointRow] = []
     waitpoint_tags: list[WaitpointTagRow] = []
     waitpoint_untagged: list[WaitpointTagRow] = []
+    executions: list[ExecutionRow] = []
+    schedules: list[ScheduleRow] = []
+    schedules_gone: list[str] = []
 
 
 class Counts(NamedTuple):
@@ -102,6 +114,8 @@ class Counts(NamedTuple):
     attempts: int
     states: int
     waitpoints: int
+    executions: int
+    schedules: int
 
 
 def histories_of(records: Sequence[Recorded]) -> Histories:
@@ -146,10 +160,15 @@ def fold(histories: Histories, loaded: Loaded) -> Changes:
         else:
             continue
         if not is_over:
-            changes.states.append(_fold_state(stream, history, loaded))
+            row = _fold_state(stream, history, loaded)
+            changes.states.append(row)
+            if isinstance(row.state, Schedule):
+                changes.schedules.append(schedules.row_of(row.state, row.position))
         elif history[0].version > 1:
             # Its state is not kept, so it need not be known. What began in this batch was never stored.
             changes.gone.append(stream)
+            if kind_of(stream) == SCHED:
+                changes.schedules_gone.append(stream)
     return changes
 
 
@@ -162,7 +181,10 @@ def count(records: Sequence[Recorded]) -> Counts:
     )
     unfinished = kinds[RunTriggered] - sum(kinds[ending] for ending in _ENDINGS)
     others -= sum(kinds[ending] for ending in _OTHER_ENDINGS)
-    return Counts(kinds[RunTriggered], kinds[AttemptStarted], unfinished + others, kinds[WaitpointCreated])
+    of_jobs = sum(isinstance(event := each.event, RunTriggered) and event.job is not None for each in records)
+    planned = kinds[ScheduleCreated] - kinds[ScheduleDeleted]
+    runs, tokens = kinds[RunTriggered], kinds[WaitpointCreated]
+    return Counts(runs, kinds[AttemptStarted], unfinished + others, tokens, of_jobs, planned)
 
 
 def _fold_state(stream: str, history: list[Recorded], loaded: Loaded) -> StateRow:
@@ -187,6 +209,10 @@ def _fold_run(stream: str, history: list[Recorded], loaded: Loaded, changes: Cha
                 rows[after.number] = last = after
     assert row is not None, "a run with events has a row"
     changes.attempts += rows.values()
+    if row.job is not None:
+        execution = executions.row_of(row)
+        if execution is not None and (before is None or executions.row_of(before) != execution):
+            changes.executions.append(execution)
     if before is None:
         changes.added.append(row)
         if row.tags:

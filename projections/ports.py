@@ -11,9 +11,11 @@ from domain.ports import Head
 from domain.states import State
 from domain.status import Status
 from projections.attempts import AttemptRow
+from projections.executions import ExecutionFilter, Order, Place
 from projections.filters import RunFilter
 from projections.queues import QueueRow
 from projections.run_list import RunRow
+from projections.schedules import ScheduleRow
 from projections.waitpoints import WaitpointFilter, WaitpointRow
 
 Key: TypeAlias = tuple[str | int, ...]
@@ -110,6 +112,27 @@ class ReadModels(Protocol):
         before: str | None = None,
     ) -> tuple[list[WaitpointRow], bool]:
         """A page of at most `limit` tokens, newest first, and whether there are more beyond it."""
+        ...
+
+    def list_executions(
+        self,
+        environment: str,
+        wanted: ExecutionFilter,
+        order: Order,
+        limit: int,
+        *,
+        offset: int = 0,
+        after: Place | None = None,
+    ) -> tuple[list[RunRow], bool]:
+        """The runs of at most `limit` executions in this order, past `offset` of them, and whether there are more."""
+        ...
+
+    def list_schedules(self, environment: str, *, offset: int, limit: int) -> tuple[list[ScheduleRow], int]:
+        """A page of schedules, the newest first, behind the first `offset`, and how many there are in all."""
+        ...
+
+    def get_schedule(self, schedule: str) -> ScheduleRow | None:
+        """One schedule, None if there is none (any more)."""
         ...
 
     def attempts_of(self, runs: Collection[str]) -> dict[str, list[AttemptRow]]:

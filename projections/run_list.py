@@ -66,6 +66,8 @@ class RunRow(Struct, gc=False):
     depth: int = 0
     replays: tuple[str, ...] = ()
     """The runs that were made from this one."""
+    job: e.JobRef | None = None
+    """Whose execution it is."""
 
 
 def project(row: RunRow | None, recorded: Recorded) -> RunRow | None:
@@ -109,6 +111,7 @@ def begin(recorded: Recorded) -> RunRow:
         parent=event.parent,
         root=event.root,
         depth=event.depth,
+        job=event.job,
     )
 
 

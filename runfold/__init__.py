@@ -1,6 +1,6 @@
 """Background work that survives crashes and remembers everything."""
 
-from runfold import aio, batches, queues, runs, tasks, wait
+from runfold import aio, batches, queues, runs, schedules, tasks, wait
 from runfold.aio.queues import QueueState
 from runfold.batch import Batch, RefusedItem
 from runfold.bulk import BulkAction, BulkHandle
@@ -33,6 +33,7 @@ from runfold.log import LogLine
 from runfold.policies import Debounce, Queue, RateLimit, Retry
 from runfold.results import BatchResult, TokenResult
 from runfold.run import Attempt, Explanation, JournalEntry, Run, RunError, RunResult
+from runfold.schedule import Schedule, ScheduledRun, ScheduleState, TickFate
 from runfold.steps import step, step_key
 from runfold.token import Token, TokenState
 
@@ -73,10 +74,14 @@ __all__ = [
     "RunHandle",
     "RunResult",
     "RunfoldError",
+    "Schedule",
+    "ScheduleState",
+    "ScheduledRun",
     "ServerError",
     "StepFailedError",
     "SyncContext",
     "Task",
+    "TickFate",
     "Token",
     "TokenResult",
     "TokenState",
@@ -88,6 +93,7 @@ __all__ = [
     "configure",
     "queues",
     "runs",
+    "schedules",
     "step",
     "step_key",
     "task",

@@ -47,6 +47,13 @@ class RunInfo:
 
 
 @dataclass(frozen=True)
+class ScheduleInfo:
+    id: str
+    timestamp: datetime
+    """The moment that was planned."""
+
+
+@dataclass(frozen=True)
 class AttemptInfo:
     number: int
     started_at: datetime
@@ -155,6 +162,8 @@ class RunContext:
     """What the task's auth resolver has returned for this run."""
     connections: Connections = field(default_factory=lambda: Connections({}))
     journal: Journal | None = field(default=None, repr=False)
+    schedule: ScheduleInfo | None = None
+    """The schedule that made the run."""
 
     @property
     def cancelled(self) -> Cancellation:

@@ -9,6 +9,7 @@ from runfold.durations import Duration
 from runfold.machines import Machine
 from runfold.policies import Queue, Retry
 from runfold.resolver import AuthResolver
+from runfold.schedule import Schedule
 from runfold.typevars import PayloadT, ResultT
 
 AsyncBody = (
@@ -40,6 +41,12 @@ class TaskOptions(TypedDict, total=False):
     """Called before a run is queued, as `auth(payload, ctx)` or `auth(ctx)`; what it returns is `ctx.auth`."""
     connections: str | Sequence[str]
     """The names of the credentials that `ctx.connections` is to have; runs wait until all are there."""
+    cron: str | None
+    """Run by itself at these times: five fields. Its payload is a ScheduledRun."""
+    timezone: str | None
+    """The IANA time zone in which `cron` is read; UTC, if left out."""
+    schedule: Schedule | None
+    """All that can be said of a schedule, in place of `cron` and `timezone`."""
 
 
 class TaskDecorator:

@@ -11,10 +11,11 @@ from runfold.durations import Duration
 from runfold.handles import BatchHandle, BatchItem, RunHandle
 from runfold.machines import Machine, valid_machine
 from runfold.options import TriggerOptions
-from runfold.policies import Declaration, Queue, Retry, connection_names, limit_ms
+from runfold.policies import Declaration, Queue, Retry, connection_names, limit_ms, schedule_of
 from runfold.resolver import AuthResolver, Resolver
 from runfold.results import BatchResult
 from runfold.run import RunResult
+from runfold.schedule import Schedule
 from runfold.triggering import NOTHING, Triggering
 from runfold.typevars import PayloadT, ResultT
 
@@ -35,6 +36,9 @@ class Task(Generic[PayloadT, ResultT]):
         machine: Machine | None = None,
         auth: AuthResolver | None = None,
         connections: str | Sequence[str] = (),
+        cron: str | None = None,
+        timezone: str | None = None,
+        schedule: Schedule | None = None,
     ) -> None:
         self.body = Body(function)
         self.id = _valid_id(self.body.function.__name__ if id is None else id)
@@ -49,6 +53,7 @@ class Task(Generic[PayloadT, ResultT]):
             machine=None if machine is None else valid_machine(machine),
             auth_resolver=auth is not None,
             connections=connection_names(self.id, connections),
+            schedule=schedule_of(self.id, cron, timezone, schedule),
         )
         self.aio: AsyncTask[PayloadT, ResultT] = AsyncTask(self)
         self.trigger = blocking(self.aio.trigger)

@@ -7,6 +7,7 @@ import msgspec
 
 from runfold.durations import Duration, duration_ms
 from runfold.machines import Machine, valid_machine
+from runfold.schedule import Schedule
 
 
 class Retry(msgspec.Struct, frozen=True, kw_only=True):
@@ -86,6 +87,24 @@ class Declaration(msgspec.Struct, frozen=True):
     machine: str | None = None
     auth_resolver: bool = False
     connections: tuple[str, ...] = ()
+    schedule: Schedule | None = None
+
+
+def schedule_of(task_id: str, cron: str | None, timezone: str | None, schedule: Any) -> Schedule | None:
+    """What a task says of its schedule; a ValueError or TypeError names the task and what is wrong."""
+    if cron is None:
+        if timezone is not None:
+            raise ValueError(f"The task {task_id!r} has a timezone and no cron that would be read in it.")
+        return None if schedule is None else _valid_schedule(task_id, schedule)
+    if schedule is not None:
+        raise ValueError(f"The task {task_id!r} has both cron and schedule: put the cron into the Schedule.")
+    return Schedule(cron=cron, timezone=timezone or "UTC")
+
+
+def _valid_schedule(task_id: str, schedule: Any) -> Schedule:
+    if not isinstance(schedule, Schedule):
+        raise TypeError(f"schedule of the task {task_id!r} is a Schedule(...), not {schedule!r}.")
+    return schedule
 
 
 def limit_ms(task_id: str, what: str, duration: Duration | None, *, at_least: int = 1) -> int | None:

@@ -4,7 +4,7 @@ from collections.abc import Collection, Generator, Sequence
 from contextlib import contextmanager
 from typing import LiteralString
 
-from adapters.postgres import read_models_waitpoints
+from adapters.postgres import read_models_executions, read_models_waitpoints
 from adapters.postgres.database import SCHEMA, plain
 from adapters.postgres.line import ANSWER_SECONDS
 from adapters.postgres.read_models_list import page
@@ -21,6 +21,7 @@ from adapters.postgres.read_models_store import (
 )
 from adapters.postgres.read_models_write import project, store
 from adapters.read_models_rows import to_attempt, to_run, to_state
+from adapters.read_models_schedules import to_schedule
 from adapters.read_models_steps import unfollowed
 from adapters.read_models_tables import LEDGER, current
 from domain.events import Recorded
@@ -28,10 +29,12 @@ from domain.ports import Head
 from domain.states import State
 from domain.status import Status
 from projections.attempts import AttemptRow
+from projections.executions import ExecutionFilter, Order, Place
 from projections.filters import RunFilter
 from projections.known import Known
 from projections.queues import QueueRow, add_up
 from projections.run_list import RunRow
+from projections.schedules import ScheduleRow
 from projections.waitpoints import WaitpointFilter, WaitpointRow
 
 RUN: LiteralString = """
@@ -40,6 +43,12 @@ from run_rows where id = %s
 """
 ATTEMPTS: LiteralString = "select detail from attempt_rows where run = any(%s) order by run, number"
 STATES: LiteralString = "select stream, detail from state_rows order by stream"
+SCHEDULE: LiteralString = "select id, environment, created_at, detail from schedule_rows where id = %s"
+SCHEDULES: LiteralString = """
+select id, environment, created_at, detail from schedule_rows where environment = %s
+order by created_at desc, id desc limit %s offset %s
+"""
+COUNT_SCHEDULES: LiteralString = "select count(*) from schedule_rows where environment = %s"
 UNFINISHED: LiteralString = """
 select environment, queue, status, count(*) from run_rows
 where environment = %s and finished_at is null group by environment, queue, status
@@ -138,6 +147,30 @@ class PostgresReadModels:
         `after` is the last token of the page before, `before` the first one of the page behind.
         """
         return read_models_waitpoints.page(self._store, environment, wanted, limit, after, before)
+
+    def list_executions(
+        self,
+        environment: str,
+        wanted: ExecutionFilter,
+        order: Order,
+        limit: int,
+        *,
+        offset: int = 0,
+        after: Place | None = None,
+    ) -> tuple[list[RunRow], bool]:
+        """The runs of at most `limit` executions in this order, past `offset` of them, and whether there are more."""
+        return read_models_executions.page(self._store, environment, wanted, order, limit, offset, after)
+
+    def list_schedules(self, environment: str, *, offset: int, limit: int) -> tuple[list[ScheduleRow], int]:
+        """A page of schedules, the newest first, behind the first `offset`, and how many there are in all."""
+        ((count,),) = self._store.rows(COUNT_SCHEDULES, (environment,))
+        rows = self._store.rows(SCHEDULES, (environment, limit, offset))
+        return list(map(to_schedule, rows)), count
+
+    def get_schedule(self, schedule: str) -> ScheduleRow | None:
+        """One schedule, None if there is none (any more)."""
+        rows = self._store.rows(SCHEDULE, (storable(schedule),))
+        return to_schedule(rows[0]) if rows else None
 
     def attempts_of(self, runs: Collection[str]) -> dict[str, list[AttemptRow]]:
         """The attempts of each of these runs, in order."""

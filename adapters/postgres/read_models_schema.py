@@ -68,6 +68,23 @@ TABLES: tuple[LiteralString, ...] = (
         primary key (environment, tag, status, waitpoint)
     )
     """,
+    """
+    create table execution_rows (
+        id text collate "C" primary key,
+        environment text collate "C" not null,
+        job text collate "C" not null,
+        status text collate "C" not null,
+        scheduled_for bigint not null
+    ) with (fillfactor = 85)
+    """,
+    """
+    create table schedule_rows (
+        id text collate "C" primary key,
+        environment text collate "C" not null,
+        created_at bigint not null,
+        detail text not null
+    ) with (fillfactor = 70)
+    """,
     # Without statistics the planner takes each of these for selective. So a list is read from the index of its part
     # whatever most runs are like: when nearly all are COMPLETED, it would else look for the few FAILED ones among all.
     """
@@ -91,6 +108,12 @@ TABLES: tuple[LiteralString, ...] = (
         alter column tag set statistics 0,
         alter column status set statistics 0
     """,
+    """
+    alter table execution_rows
+        alter column environment set statistics 0,
+        alter column job set statistics 0,
+        alter column status set statistics 0
+    """,
 )
 
 # Each index costs every run, so there are as few as lists can do with: one per task and status also finds the runs of
@@ -105,6 +128,16 @@ INDEXES: tuple[LiteralString, ...] = (
     "create index on run_rows (environment, queue, status) where finished_at is null",
     "create index on waitpoint_rows (environment, status, id)",
     "create index on waitpoint_rows (environment, key_digest, id) where key_digest is not null",
+    # An execution is a call over the network: beside that, eight indexes are nothing, and every list has its own.
+    "create index on execution_rows (environment, scheduled_for, id)",
+    "create index on execution_rows (environment, id)",
+    "create index on execution_rows (environment, status, scheduled_for, id)",
+    "create index on execution_rows (environment, status, id)",
+    "create index on execution_rows (environment, job, scheduled_for, id)",
+    "create index on execution_rows (environment, job, id)",
+    "create index on execution_rows (environment, job, status, scheduled_for, id)",
+    "create index on execution_rows (environment, job, status, id)",
+    "create index on schedule_rows (environment, created_at, id)",
 )
 
 # The library's tracking table, with the rolling hash of the ledger at that event and the shape of the rows.

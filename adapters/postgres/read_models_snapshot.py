@@ -10,7 +10,15 @@ from psycopg.rows import DictRow, tuple_row
 
 from adapters.postgres.database import plain
 from adapters.postgres.read_models_store import READ_TRACKED, head_and_shape
-from adapters.read_models_entries import attempt_entry, run_entry, state_entry, waitpoint_entry, waitpoint_tag_entry
+from adapters.read_models_entries import (
+    attempt_entry,
+    execution_entry,
+    run_entry,
+    schedule_entry,
+    state_entry,
+    waitpoint_entry,
+    waitpoint_tag_entry,
+)
 from adapters.read_models_tables import LEDGER
 from projections.fold import TagRow
 from projections.ports import Entry
@@ -28,10 +36,15 @@ STATES: LiteralString = "select stream, position, detail from state_rows order b
 WAITPOINTS: LiteralString = """
 select id, environment, status, key_digest, created_at, detail from waitpoint_rows order by id
 """
+SCHEDULES: LiteralString = "select id, environment, created_at, detail from schedule_rows order by id"
 WAITPOINT_TAGS: LiteralString = """
 select tagged.environment, tag, tagged.status, waitpoint, detail
 from waitpoint_tag_rows as tagged left join waitpoint_rows on id = waitpoint
 order by tagged.environment, tag, tagged.status, waitpoint
+"""
+EXECUTIONS: LiteralString = """
+select execution.id, execution.environment, job, execution.status, scheduled_for, detail
+from execution_rows as execution left join run_rows on run_rows.id = execution.id order by execution.id
 """
 ROWS_AT_A_TIME = 2_000
 
@@ -55,7 +68,9 @@ class PostgresSnapshot:
             "tags": lambda: self._entries(TAGS, _tag_entry),
             "checkpoint": lambda: self._entries(STATES, state_entry),
             "waitpoints": lambda: self._entries(WAITPOINTS, waitpoint_entry),
+            "schedules": lambda: self._entries(SCHEDULES, schedule_entry),
             "waitpoint tags": lambda: self._entries(WAITPOINT_TAGS, _waitpoint_tag_entry),
+            "executions": lambda: self._entries(EXECUTIONS, _execution_entry),
         }
         self._names = count()
 
@@ -74,6 +89,11 @@ def _tag_entry(environment: str, tag: bytes, run: str, detail: str | None) -> En
 
 def _waitpoint_tag_entry(environment: str, tag: bytes, status: str, waitpoint: str, detail: str | None) -> Entry:
     return waitpoint_tag_entry(environment, _name_of(tag), status, waitpoint, _position(detail))
+
+
+def _execution_entry(*columns: Any) -> Entry:
+    *row, detail = columns
+    return execution_entry(*row, _position(detail))
 
 
 def _name_of(tag: bytes) -> str:

@@ -8,7 +8,9 @@ from psycopg.rows import TupleRow
 
 from adapters.postgres.arrays import Array, bigints, blobs, bools, texts
 from adapters.postgres.database import plain
+from adapters.read_models_executions import of_execution
 from adapters.read_models_rows import of_attempt, of_run, of_state, to_attempt, to_run, to_state
+from adapters.read_models_schedules import of_schedule
 from adapters.read_models_tables import At
 from adapters.read_models_waitpoints import of_waitpoint, of_waitpoint_tag, to_waitpoint
 from domain.errors import LedgerCorrupt
@@ -83,6 +85,17 @@ using unnest(%b::text[], %b::bytea[], %b::text[], %b::text[]) as old (environmen
 where tagged.environment = old.environment and tagged.tag = old.tag and tagged.status = old.status
 and tagged.waitpoint = old.waitpoint
 """
+STORE_EXECUTIONS: LiteralString = """
+insert into execution_rows (id, environment, job, status, scheduled_for)
+select * from unnest(%b::text[], %b::text[], %b::text[], %b::text[], %b::bigint[])
+on conflict (id) do update set status = excluded.status
+"""
+STORE_SCHEDULES: LiteralString = """
+insert into schedule_rows (id, environment, created_at, detail)
+select * from unnest(%b::text[], %b::text[], %b::bigint[], %b::text[])
+on conflict (id) do update set detail = excluded.detail
+"""
+DROP_SCHEDULES: LiteralString = "delete from schedule_rows where id = any(%b)"
 Column: TypeAlias = Callable[[Sequence[Any]], Array]
 RUN: Sequence[Column] = (*(texts,) * 7, bools, bigints, bigints, texts)
 CHANGE: Sequence[Column] = (texts, texts, texts, bigints, texts)
@@ -90,6 +103,8 @@ MOVE: Sequence[Column] = (texts, texts)
 ROW: Sequence[Column] = (texts, bigints, texts)
 TAG: Sequence[Column] = (texts, blobs, texts)
 WAITPOINT: Sequence[Column] = (texts, texts, texts, blobs, bigints, texts)
+EXECUTION: Sequence[Column] = (texts, texts, texts, texts, bigints)
+SCHEDULE: Sequence[Column] = (texts, texts, bigints, texts)
 WAITPOINT_TAG: Sequence[Column] = (texts, blobs, texts, texts)
 DROP_STATES: LiteralString = "delete from state_rows where stream = any(%b)"
 
@@ -129,6 +144,10 @@ def store(cursor: Cursor[TupleRow], changes: Changes, at: At) -> None:
         _store(cursor, at(STORE_WAITPOINTS), WAITPOINT, map(of_waitpoint, changes.waitpoints))
         _store(cursor, at(STORE_WAITPOINT_TAGS), WAITPOINT_TAG, sorted(map(_tag_of, changes.waitpoint_tags)))
         _store(cursor, at(DROP_WAITPOINT_TAGS), WAITPOINT_TAG, map(_tag_of, changes.waitpoint_untagged))
+        _store(cursor, at(STORE_EXECUTIONS), EXECUTION, map(of_execution, changes.executions))
+        _store(cursor, at(STORE_SCHEDULES), SCHEDULE, map(of_schedule, changes.schedules))
+        if changes.schedules_gone:
+            cursor.execute(at(DROP_SCHEDULES), (texts(changes.schedules_gone),))
 
 
 def _store(

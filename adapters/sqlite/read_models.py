@@ -7,9 +7,10 @@ from pathlib import Path
 from msgspec import json
 
 from adapters.read_models_rows import to_attempt, to_state
+from adapters.read_models_schedules import to_schedule
 from adapters.read_models_steps import unfollowed
 from adapters.read_models_tables import LEDGER, current
-from adapters.sqlite import read_models_waitpoints
+from adapters.sqlite import read_models_executions, read_models_waitpoints
 from adapters.sqlite.read_models_list import page, runs_by_id
 from adapters.sqlite.read_models_rebuild import SqliteRebuild
 from adapters.sqlite.read_models_snapshot import SqliteSnapshot
@@ -20,15 +21,23 @@ from domain.ports import Head
 from domain.states import State
 from domain.status import Status
 from projections.attempts import AttemptRow
+from projections.executions import ExecutionFilter, Order, Place
 from projections.filters import RunFilter
 from projections.known import Known
 from projections.queues import QueueRow, add_up
 from projections.run_list import RunRow
+from projections.schedules import ScheduleRow
 from projections.waitpoints import WaitpointFilter, WaitpointRow
 
 MEMORY = ":memory:"
 ATTEMPTS = "select detail from attempt_rows where run in (select value from json_each(?)) order by run, number"
 STATES = "select stream, detail from state_rows order by stream"
+SCHEDULE = "select id, environment, created_at, detail from schedule_rows where id = ?"
+SCHEDULES = """
+select id, environment, created_at, detail from schedule_rows where environment = ?
+order by created_at desc, id desc limit ? offset ?
+"""
+COUNT_SCHEDULES = "select count(*) from schedule_rows where environment = ?"
 UNFINISHED = """
 select environment, queue, status, count(*) from run_rows
 where environment = ? and finished_at is null group by queue, status
@@ -116,6 +125,33 @@ class SqliteReadModels:
         """
         with self._store.reading() as cursor:
             return read_models_waitpoints.page(cursor, environment, wanted, limit, after, before)
+
+    def list_executions(
+        self,
+        environment: str,
+        wanted: ExecutionFilter,
+        order: Order,
+        limit: int,
+        *,
+        offset: int = 0,
+        after: Place | None = None,
+    ) -> tuple[list[RunRow], bool]:
+        """The runs of at most `limit` executions in this order, past `offset` of them, and whether there are more."""
+        with self._store.reading() as cursor:
+            return read_models_executions.page(cursor, environment, wanted, order, limit, offset, after)
+
+    def list_schedules(self, environment: str, *, offset: int, limit: int) -> tuple[list[ScheduleRow], int]:
+        """A page of schedules, the newest first, behind the first `offset`, and how many there are in all."""
+        with self._store.reading() as cursor:
+            (count,) = cursor.execute(COUNT_SCHEDULES, (environment,)).fetchone()
+            rows = cursor.execute(SCHEDULES, (environment, limit, offset)).fetchall()
+        return list(map(to_schedule, rows)), count
+
+    def get_schedule(self, schedule: str) -> ScheduleRow | None:
+        """One schedule, None if there is none (any more)."""
+        with self._store.reading() as cursor:
+            row = cursor.execute(SCHEDULE, (schedule,)).fetchone()
+        return to_schedule(row) if row else None
 
     def attempts_of(self, runs: Collection[str]) -> dict[str, list[AttemptRow]]:
         """The attempts of each of these runs, in order."""

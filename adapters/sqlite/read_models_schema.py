@@ -63,6 +63,23 @@ TABLES: tuple[LiteralString, ...] = (
         primary key (environment, tag, status, waitpoint)
     ) without rowid
     """,
+    """
+    create table if not exists execution_rows (
+        id text primary key,
+        environment text not null,
+        job text not null,
+        status text not null,
+        scheduled_for integer not null
+    ) without rowid
+    """,
+    """
+    create table if not exists schedule_rows (
+        id text primary key,
+        environment text not null,
+        created_at integer not null,
+        detail text not null
+    )
+    """,
 )
 
 # Each index costs every run, so there are as few as lists can do with: one per task and status also finds the runs of
@@ -86,6 +103,28 @@ INDEXES: tuple[LiteralString, ...] = (
     create index if not exists waitpoints_of_key_{rebuild} on waitpoint_rows (environment, key_digest, id)
     where key_digest is not null
     """,
+    # An execution is a call over the network: beside that, eight indexes are nothing, and every list has its own.
+    """
+    create index if not exists executions_by_schedule_{rebuild}
+    on execution_rows (environment, scheduled_for, id)
+    """,
+    "create index if not exists executions_{rebuild} on execution_rows (environment, id)",
+    """
+    create index if not exists executions_of_status_by_schedule_{rebuild}
+    on execution_rows (environment, status, scheduled_for, id)
+    """,
+    "create index if not exists executions_of_status_{rebuild} on execution_rows (environment, status, id)",
+    """
+    create index if not exists executions_of_job_by_schedule_{rebuild}
+    on execution_rows (environment, job, scheduled_for, id)
+    """,
+    "create index if not exists executions_of_job_{rebuild} on execution_rows (environment, job, id)",
+    """
+    create index if not exists executions_of_job_in_status_by_schedule_{rebuild}
+    on execution_rows (environment, job, status, scheduled_for, id)
+    """,
+    "create index if not exists executions_of_job_in_status_{rebuild} on execution_rows (environment, job, status, id)",
+    "create index if not exists schedules_newest_{rebuild} on schedule_rows (environment, created_at, id)",
 )
 
 # The library's tracking table, with the rolling hash of the ledger at that event and the shape of the rows.

@@ -3,7 +3,15 @@
 import sqlite3
 from collections.abc import Callable, Iterator
 
-from adapters.read_models_entries import attempt_entry, run_entry, state_entry, waitpoint_entry, waitpoint_tag_entry
+from adapters.read_models_entries import (
+    attempt_entry,
+    execution_entry,
+    run_entry,
+    schedule_entry,
+    state_entry,
+    waitpoint_entry,
+    waitpoint_tag_entry,
+)
 from adapters.sqlite.read_models_store import tracked
 from projections.fold import TagRow
 from projections.ports import Entry
@@ -20,10 +28,17 @@ select environment, tag, run, coalesce((
 """
 STATES = "select stream, position, detail from state_rows order by stream"
 WAITPOINTS = "select id, environment, status, key_digest, created_at, detail from waitpoint_rows order by id"
+SCHEDULES = "select id, environment, created_at, detail from schedule_rows order by id"
 WAITPOINT_TAGS = """
 select environment, tag, status, waitpoint, coalesce((
     select json_extract(detail, '$.position') from waitpoint_rows where id = waitpoint and json_valid(detail)
 ), 0) from waitpoint_tag_rows order by environment, tag, status, waitpoint
+"""
+EXECUTIONS = """
+select id, environment, job, status, scheduled_for, coalesce((
+    select json_extract(detail, '$.position') from run_rows
+    where run_rows.id = execution_rows.id and json_valid(detail)
+), 0) from execution_rows order by id
 """
 
 
@@ -39,7 +54,9 @@ class SqliteSnapshot:
             "tags": lambda: self._entries(TAGS, _tag_entry),
             "checkpoint": lambda: self._entries(STATES, state_entry),
             "waitpoints": lambda: self._entries(WAITPOINTS, waitpoint_entry),
+            "schedules": lambda: self._entries(SCHEDULES, schedule_entry),
             "waitpoint tags": lambda: self._entries(WAITPOINT_TAGS, waitpoint_tag_entry),
+            "executions": lambda: self._entries(EXECUTIONS, execution_entry),
         }
 
     def _entries(self, statement: str, entry_of: Callable[..., Entry]) -> Iterator[Entry]:

@@ -6,7 +6,9 @@ from typing import NamedTuple
 
 from msgspec import json
 
+from adapters.read_models_executions import of_execution
 from adapters.read_models_rows import of_attempt, of_run, of_state, to_attempt, to_run, to_state
+from adapters.read_models_schedules import of_schedule
 from adapters.read_models_tables import At
 from adapters.read_models_waitpoints import of_waitpoint, of_waitpoint_tag, to_waitpoint
 from domain.errors import LedgerCorrupt
@@ -55,8 +57,17 @@ on conflict (id) do update set status = excluded.status, detail = excluded.detai
 STORE_WAITPOINT_TAG = (
     "insert or ignore into waitpoint_tag_rows (environment, tag, status, waitpoint) values (?, ?, ?, ?)"
 )
+STORE_SCHEDULE = """
+insert into schedule_rows (id, environment, created_at, detail) values (?, ?, ?, ?)
+on conflict (id) do update set detail = excluded.detail
+"""
+DROP_SCHEDULE = "delete from schedule_rows where id = ?"
 DROP_WAITPOINT_TAG = """
 delete from waitpoint_tag_rows where environment = ? and tag = ? and status = ? and waitpoint = ?
+"""
+STORE_EXECUTION = """
+insert into execution_rows (id, environment, job, status, scheduled_for) values (?, ?, ?, ?, ?)
+on conflict (id) do update set status = excluded.status
 """
 
 
@@ -92,6 +103,9 @@ def store(cursor: sqlite3.Cursor, changes: Changes, at: At) -> None:
     cursor.executemany(at(STORE_WAITPOINT), map(of_waitpoint, changes.waitpoints))
     cursor.executemany(at(STORE_WAITPOINT_TAG), sorted(map(of_waitpoint_tag, changes.waitpoint_tags)))
     cursor.executemany(at(DROP_WAITPOINT_TAG), map(of_waitpoint_tag, changes.waitpoint_untagged))
+    cursor.executemany(at(STORE_EXECUTION), map(of_execution, changes.executions))
+    cursor.executemany(at(STORE_SCHEDULE), map(of_schedule, changes.schedules))
+    cursor.executemany(at(DROP_SCHEDULE), [(schedule,) for schedule in changes.schedules_gone])
 
 
 def _changed(changes: Changes) -> Iterable[tuple[object, ...]]:

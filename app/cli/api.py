@@ -18,9 +18,9 @@ def connect(*, as_keeper: bool = False) -> None:
     runfold.configure(api_url=found.address, secret_key=key)
 
 
-def call(method: str, *path: str, body: Any = None, **query: str) -> Any:
+def call(method: str, *path: str, body: Any = None, below: str = "/api/v1/", **query: str) -> Any:
     """What the engine answers. The parts of the path are data, whatever is in them. Raises ApiError."""
-    target = "/api/v1/" + "/".join(quote(part, safe="") for part in path)
+    target = below + "/".join(quote(part, safe="") for part in path)
     sent = None if body is None else msgspec.json.encode(body)
     return msgspec.json.decode(blocking(default.call)(method, target, query=query or None, body=sent))
 

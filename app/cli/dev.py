@@ -18,6 +18,7 @@ from app.settings import Settings, address_of
 
 RELOAD_SECONDS = 3
 """How long runs may go on in a worker whose code has changed, before they are handed back."""
+THIS_MACHINE = "127.0.0.0/8,::1/128"
 ROOMS = Path(__file__).parents[2]
 
 _OF_THE_ENGINE = frozenset({"PYTHONPATH", "RUNFOLD_ADMIN_KEY", "RUNFOLD_ENCRYPTION_KEY"})
@@ -70,6 +71,8 @@ def _world_of_the_engine(found: Settings, key: str) -> dict[str, str]:
         "PYTHONPATH": str(ROOMS),
         "RUNFOLD_SECRET_KEY": key,
         "RUNFOLD_PORT": str(found.port),
+        # On the machine of whoever writes the target, that is where the target is.
+        "RUNFOLD_HTTP_ALLOWED_NETWORKS": found.http_allowed_networks or THIS_MACHINE,
         # What goes well is not worth a line between those of the tasks, unless someone asks.
         "RUNFOLD_LOG_LEVEL": found.log_level if "log_level" in found.model_fields_set else "warning",
     }

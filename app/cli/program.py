@@ -17,11 +17,14 @@ from app.cli import (
     database,
     deployments,
     environments,
+    jobs,
     keys,
     ledger,
     projections,
     queues,
     runs,
+    schedules,
+    secrets,
     tokens,
 )
 from app.cli.deploy import deploy
@@ -48,6 +51,9 @@ cli.command()(prove)
 cli.add_typer(batches.cli, name="batches")
 cli.add_typer(tokens.cli, name="tokens")
 cli.add_typer(queues.cli, name="queues")
+cli.add_typer(schedules.cli, name="schedules")
+cli.add_typer(jobs.cli, name="jobs")
+cli.add_typer(secrets.cli, name="secrets")
 cli.add_typer(deployments.cli, name="deployments")
 cli.add_typer(connections.cli, name="connections")
 cli.add_typer(environments.cli, name="environments")

@@ -20,7 +20,9 @@ from app.web import (
     docs,
     environments,
     errors,
+    executions,
     health,
+    jobs,
     journal,
     ledger,
     logs,
@@ -28,6 +30,8 @@ from app.web import (
     queues,
     registering,
     runs,
+    schedules,
+    secrets,
     testing,
     tokens,
     triggering,
@@ -36,8 +40,8 @@ from app.web import (
 from app.web.caller import caller_of, service_of
 
 ROOMS = (
-    *(health, metrics, triggering, runs, journal, annotating, logs, batches, bulk, tokens, queues, deployments),
-    *(connections, environments, ledger, registering, worker),
+    *(health, metrics, triggering, runs, journal, annotating, logs, batches, bulk, tokens, queues, schedules),
+    *(deployments, jobs, executions, secrets, connections, environments, ledger, registering, worker),
 )
 """The modules of routes, in the order in which the document shows them."""
 

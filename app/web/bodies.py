@@ -146,6 +146,40 @@ class BulkBody(Struct, rename="camel"):
     filter: dict[str, Any] | None = None
 
 
+class ScheduleBody(Struct, rename="camel"):
+    """All of a schedule that can be said; null is the same as absent. One of `cron`, `every` and `at` is its timing.
+
+    Durations are written like `30s`, moments as ISO 8601 dates.
+    """
+
+    task: str
+    cron: str | None = None
+    timezone: str | None = None
+    every: int | None = None
+    every_from: Literal["epoch", "creation"] | None = None
+    at: str | None = None
+    deduplication_key: str | None = None
+    external_id: str | None = None
+    start_at: str | None = None
+    end_at: str | None = None
+    jitter: str | None = None
+    dst_gap: Literal["run_after", "skip"] | None = None
+    dst_fold: Literal["first", "both"] | None = None
+    overlap: Literal["allow", "skip", "buffer_one", "cancel_other"] | None = None
+    catch_up: Literal["latest", "all", "none"] | None = None
+    catch_up_window: str | None = None
+    catch_up_max: int | None = None
+    payload: Raw = msgspec.field(default_factory=_absent)
+    options: TriggerOptions | None = None
+
+
+class BackfillBody(Struct, rename="camel"):
+    """Between which moments, both included, the ticks that have no run are to get one."""
+
+    start: str = msgspec.field(name="from")
+    end: str = msgspec.field(name="to")
+
+
 class RescheduleBody(Struct):
     """A new time for a delayed run."""
 
@@ -247,6 +281,91 @@ class CredentialsBody(Struct):
     credentials: Raw
 
 
+class TimingBody(Struct):
+    """When a job runs. `run_at` is an ISO 8601 date."""
+
+    cron: str | None = None
+    every_n_minutes: int | None = None
+    run_at: str | None = None
+    timezone: str | None = None
+    overlap: Literal["allow", "skip", "buffer_one", "cancel_other"] = "allow"
+    """What becomes of an execution that is due while the one before goes on."""
+
+
+class RequestBody(Struct):
+    """What a job sends."""
+
+    url: str
+    method: str = "GET"
+    headers: dict[str, str] | None = None
+    body: Raw = msgspec.field(default_factory=_absent)
+    timeout_seconds: int = 30
+    success_statuses: tuple[int, ...] | None = None
+    max_redirects: int = 0
+    sign_with: tuple[str, ...] = ()
+
+
+class RetryBody(Struct):
+    """When a job tries again; what is left out is as the document says."""
+
+    max_attempts: int | None = None
+    retry_on_statuses: tuple[int, ...] | None = None
+    backoff_ms: int | None = None
+    backoff_factor: float | None = None
+    backoff_max_ms: int | None = None
+
+
+class CreateJobBody(Struct):
+    """A new job."""
+
+    name: str
+    kind: Literal["recurring", "cron", "scheduled", "one_time", "webhook_trigger"]
+    request: RequestBody
+    schedule: TimingBody | None = None
+    retry_policy: RetryBody | None = None
+    state: Literal["active", "draft"] = "active"
+    webhook_secret: str | None = None
+
+
+class ChangeJobBody(Struct):
+    """What is to be otherwise about a job; what is left out stays."""
+
+    name: str | None = None
+    request: RequestBody | None = None
+    schedule: TimingBody | None = None
+    retry_policy: RetryBody | None = None
+    webhook_secret: str | None = None
+
+
+class PreviewBody(Struct):
+    """When a job would run."""
+
+    kind: Literal["recurring", "cron", "scheduled"]
+    schedule: TimingBody
+    count: Annotated[int, Meta(ge=1, le=100)] = 10
+
+
+class ImportBody(Struct):
+    """A crontab. `dry_run` tells what would become of its lines, and saves nothing."""
+
+    crontab: str
+    timezone: str = "UTC"
+    state: Literal["active", "draft"] = "active"
+    dry_run: bool = False
+
+
+class SecretBody(Struct):
+    """The value of a secret."""
+
+    value: str
+
+
+class NewSecretBody(SecretBody):
+    """A secret with its name."""
+
+    name: str = ""
+
+
 class CreateEnvironmentBody(Struct, rename="camel"):
     """A new environment."""
 
@@ -339,6 +458,11 @@ class TurnBody(Struct, rename="camel"):
     machines: list[str] | None = None
     waits: tuple[tuple[str, Count, tuple[Count, ...]], ...] = ()
     reports: list[ReportBody] = []
+
+
+def text_as_json(text: str) -> Raw:
+    """A text as a JSON string."""
+    return Raw(msgspec.json.encode(text))
 
 
 def decode(body: bytes, shape: type[T]) -> T:

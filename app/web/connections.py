@@ -5,7 +5,7 @@ from typing import Any
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
-from app import connections
+from app import connections, secrets
 from app.service import Service
 from app.web import bodies
 from app.web.caller import Caller, CallerDep, ReaderDep, ServiceDep, read_body
@@ -30,8 +30,10 @@ async def list_connections(reader: ReaderDep, caller: CallerDep) -> Response:
 @router.post("/api/v1/connections/rotate")
 async def rotate(service: ServiceDep, caller: CallerDep) -> Response:
     """Encrypt with the first key of the engine whatever is encrypted with another. Safe to repeat."""
-    rotated, unchanged = await connections.rotate(service, _origin(service, caller))
-    return json({"rotated": rotated, "unchanged": unchanged})
+    origin = _origin(service, caller)
+    rotated, unchanged = await connections.rotate(service, origin)
+    of_secrets, others = await secrets.rotate(service, origin)
+    return json({"rotated": rotated + of_secrets, "unchanged": unchanged + others})
 
 
 @router.get("/api/v1/connections/{name:path}")

@@ -18,6 +18,8 @@ _NAMES: dict[str, type[Any]] = {
     "CompleteTokenRequest": bodies.CompleteTokenBody,
     "ReplayRequest": bodies.ReplayBody,
     "RescheduleRequest": bodies.RescheduleBody,
+    "ScheduleRequest": bodies.ScheduleBody,
+    "BackfillRequest": bodies.BackfillBody,
     "ResetKeyRequest": bodies.ResetKeyBody,
     "TagsRequest": bodies.TagsBody,
     "MetadataRequest": bodies.MetadataBody,
@@ -26,6 +28,12 @@ _NAMES: dict[str, type[Any]] = {
     "ResetQueueRequest": bodies.ResetQueueBody,
     "ConcurrencyRequest": bodies.ConcurrencyBody,
     "CredentialsRequest": bodies.CredentialsBody,
+    "CreateJobRequest": bodies.CreateJobBody,
+    "ChangeJobRequest": bodies.ChangeJobBody,
+    "PreviewRequest": bodies.PreviewBody,
+    "ImportRequest": bodies.ImportBody,
+    "SecretRequest": bodies.SecretBody,
+    "NewSecretRequest": bodies.NewSecretBody,
     "CreateEnvironmentRequest": bodies.CreateEnvironmentBody,
     "RegisterRequest": bodies.RegisterBody,
     "TurnRequest": bodies.TurnBody,
@@ -33,7 +41,9 @@ _NAMES: dict[str, type[Any]] = {
 
 TOKENS_PATH = "/api/v1/waitpoints/tokens"
 CALLBACK_PATH = f"{TOKENS_PATH}/{{token}}/callback/{{secret}}"
-OPEN_PATHS = frozenset({"/livez", "/readyz", "/metrics", CALLBACK_PATH})
+TRIGGER_PATH = "/v1/triggers/{token}"
+TIMEZONES_PATH = "/api/v1/timezones"
+OPEN_PATHS = frozenset({"/livez", "/readyz", "/metrics", CALLBACK_PATH, TRIGGER_PATH, TIMEZONES_PATH})
 """Whoever asks how an engine is need not have a key, and the URL of a callback is one itself."""
 _ERROR = {
     "type": "object",
@@ -104,6 +114,19 @@ QUEUE_LIST_PARAMETERS = {
         _parameter("perPage", "How many queues a page has: 1 to 100; 25 if left out."),
     ]
 }
+SCHEDULE_LIST_PARAMETERS = {
+    "parameters": [
+        _parameter("page", "The number of the page, counted from 1."),
+        _parameter("perPage", "How many schedules a page has: 1 to 100; 25 if left out."),
+    ]
+}
+TICK_PARAMETERS = {
+    "parameters": [
+        _parameter("from", "Milliseconds or an ISO 8601 date; a day before `to` if left out."),
+        _parameter("to", "Milliseconds or an ISO 8601 date; now if left out."),
+    ]
+}
+TIMEZONE_PARAMETERS = {"parameters": [_parameter("excludeUtc", "true leaves UTC out.")]}
 QUEUE_PARAMETERS = {"parameters": [_parameter("type", "How the path names it: id (if left out), task or custom.")]}
 _PAGE = [
     _parameter("page[size]", "1 to 100; 25 if left out."),
@@ -140,3 +163,15 @@ TOKEN_LIST_PARAMETERS = {
     ]
 }
 PAGE_PARAMETERS = {"parameters": _PAGE}
+_EXECUTIONS = [
+    _parameter("status", "queued, running, succeeded or failed."),
+    _parameter("from", "The earliest scheduled time: an ISO 8601 date."),
+    _parameter("to", "The latest scheduled time: an ISO 8601 date."),
+    _parameter("sort", "scheduled_for (if left out) or created_at."),
+    _parameter("order", "asc or desc (if left out)."),
+    _parameter("limit", "1 to 100; 50 if left out."),
+    _parameter("offset", "How many to skip."),
+    _parameter("cursor", "The `next_cursor` of a page of the same order, which finds the next one however far it is."),
+]
+EXECUTION_PARAMETERS = {"parameters": [*_EXECUTIONS, _parameter("job_name", "A part of the job's name, in any case.")]}
+JOB_EXECUTION_PARAMETERS = {"parameters": _EXECUTIONS}

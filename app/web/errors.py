@@ -74,6 +74,22 @@ CODES: dict[type[errors.RunfoldError], str] = {errors.UnknownVersion: "unknown_v
 SPOKEN: dict[type[errors.RunfoldError], str] = {errors.QueueNotFound: "queue-not-found"}
 """What Trigger.dev's clients look for under `error`; the sentence is under `detail` as always."""
 RETRY_AFTER_SECONDS = 1
+EXECUTIONS_API = "/v1/"
+"""What the paths begin with whose errors have the shape of the executions document."""
+WORDS = {
+    400: "bad_request",
+    401: "unauthorized",
+    403: "forbidden",
+    404: "not_found",
+    405: "method_not_allowed",
+    411: "length_required",
+    413: "too_large",
+    415: "unsupported_media_type",
+    422: "validation_error",
+    500: "internal_error",
+    503: "unavailable",
+}
+"""The codes of these errors."""
 
 
 def status_of(error: errors.RunfoldError) -> int:
@@ -86,25 +102,36 @@ def answer(status: int, sentence: str, **more: Any) -> JSONResponse:
     title = TITLES.get(status, "Error")
     body: dict[str, Any] = {"error": sentence, "type": "about:blank", "title": title, "status": status}
     body |= {"detail": sentence} | more
-    headers = {"retry-after": str(RETRY_AFTER_SECONDS)} if status == 503 else None
-    return JSONResponse(body, status, headers)
+    return JSONResponse(body, status, _headers_of(status))
 
 
-async def _refused(_request: Request, error: Exception) -> Response:
+def answer_to(request: Request, status: int, sentence: str, **more: Any) -> JSONResponse:
+    """The body of an error, in the shape of the API that was asked."""
+    if not request.url.path.startswith(EXECUTIONS_API):
+        return answer(status, sentence, **more)
+    body = {"error": {"code": WORDS.get(status, "internal_error"), "message": sentence, "details": None}}
+    return JSONResponse(body, status, _headers_of(status))
+
+
+def _headers_of(status: int) -> dict[str, str] | None:
+    return {"retry-after": str(RETRY_AFTER_SECONDS)} if status == 503 else None
+
+
+async def _refused(request: Request, error: Exception) -> Response:
     assert isinstance(error, errors.RunfoldError)
     status = status_of(error)
     if status == 500:
         log.error("request failed", error=str(error))
     code, spoken = CODES.get(type(error)), SPOKEN.get(type(error))
     more = ({"code": code} if code else {}) | ({"error": spoken} if spoken else {})
-    return answer(status, str(error), **more)
+    return answer_to(request, status, str(error), **more)
 
 
-async def _invalid(_request: Request, error: Exception) -> Response:
+async def _invalid(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     first = error.errors()[0]
     where = ".".join(str(part) for part in first["loc"] if part not in {"body", "query", "path"})
-    return answer(400, f"{where or 'The request'}: {first['msg']}.")
+    return answer_to(request, 400, f"{where or 'The request'}: {first['msg']}.")
 
 
 async def _http(request: Request, error: Exception) -> Response:
@@ -113,7 +140,7 @@ async def _http(request: Request, error: Exception) -> Response:
         404: f"There is nothing at {request.url.path}.",
         405: f"{request.method} is not a method of {request.url.path}.",
     }
-    response = answer(error.status_code, sentences.get(error.status_code, str(error.detail)))
+    response = answer_to(request, error.status_code, sentences.get(error.status_code, str(error.detail)))
     response.headers.update(error.headers or {})
     if error.status_code == 405:
         response.headers["allow"] = ", ".join(sorted(_methods_at(request)))
@@ -133,9 +160,9 @@ def _methods_at(request: Request) -> set[str]:
     return methods
 
 
-async def _unexpected(_request: Request, error: Exception) -> Response:
+async def _unexpected(request: Request, error: Exception) -> Response:
     log.error("request failed", exc_info=error)
-    return answer(500, "Something went wrong here; the engine's log says what.")
+    return answer_to(request, 500, "Something went wrong here; the engine's log says what.")
 
 
 async def _gone(_request: Request, _error: Exception) -> Response:

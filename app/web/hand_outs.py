@@ -15,9 +15,16 @@ from domain import commands
 from domain.commands import HandOut, TurnAnswer
 from domain.environment import Environment
 from domain.errors import KeyMissing, LedgerCorrupt, NotFound, SealBroken
-from domain.events import API, NOTHING, Recorded, RunTriggered
+from domain.events import API, NOTHING, JobRef, Recorded, RunTriggered
 
 log = structlog.get_logger(__name__)
+
+
+class TickBody(Struct):
+    """For which tick of which schedule a run is: its moment in milliseconds."""
+
+    id: str
+    timestamp: int
 
 
 class RunBody(Struct, rename="camel", omit_defaults=True):
@@ -52,9 +59,12 @@ class RunBody(Struct, rename="camel", omit_defaults=True):
     depth: int = 0
     source: str = API
     replay_of: str | None = None
+    schedule: TickBody | None = None
     journal_size: int = 0
     """How many entries the run's journal has; those that are not here can be asked for."""
     journal: list[JournalEntry] = []
+    job: JobRef | None = None
+    """Whose execution it is; only Runfold itself executes those."""
 
 
 async def runs_of(answer: TurnAnswer, caller: Caller, service: Service) -> list[RunBody]:
@@ -85,6 +95,8 @@ async def runs_of(answer: TurnAnswer, caller: Caller, service: Service) -> list[
             await give_up(hand_out.run, str(error), caller, service)
             continue
         body = _run_body(hand_out, recorded, recorded.event, payload, environment)
+        if recorded.event.job is not None:
+            body = replace(body, job=recorded.event.job)
         if journal:
             body = replace(body, journal_size=hand_out.journal, journal=journal)
         runs.append(replace(body, auth=secrets[0], connections=secrets[1]) if secrets else body)
@@ -124,6 +136,7 @@ def _run_body(
         event.depth,
         event.source,
         event.replay_of,
+        None if event.schedule is None else TickBody(event.schedule.schedule, event.schedule.at),
     )
 
 

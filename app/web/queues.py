@@ -25,7 +25,7 @@ TYPES = frozenset({"id", "task", "custom"})
 @router.get("/api/v1/queues", openapi_extra=QUEUE_LIST_PARAMETERS)
 async def list_queues(request: Request, service: ServiceDep, caller: CallerDep) -> Response:
     """The queues of the environment by their names: those of tasks, and all others of which there is anything."""
-    page, size = _count_of(request, "page", 1), min(PAGE_MAX, _count_of(request, "perPage", PAGE_DEFAULT))
+    page, size = count_of(request, "page", 1), min(PAGE_MAX, count_of(request, "perPage", PAGE_DEFAULT))
     names = sorted(service.loop.engine.memory.queues(caller.environment.id))
     shown = names[(page - 1) * size : page * size]
     data = await _items(shown, service, caller)
@@ -142,7 +142,8 @@ def _name_of(given: str, kind: str, service: Service, caller: Caller) -> str:
     return name
 
 
-def _count_of(request: Request, name: str, default: int) -> int:
+def count_of(request: Request, name: str, default: int) -> int:
+    """A whole number of the query. Raises Malformed."""
     value = request.query_params.get(name)
     if value is None:
         return default

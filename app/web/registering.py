@@ -14,6 +14,7 @@ from app.web.docs import body_of
 from app.web.hand_outs import describe
 from app.web.triggering import json
 from domain import commands
+from domain.builtin import PREFIX, is_reserved
 from domain.commands import Registered
 from domain.errors import InvalidInput
 from domain.events import Queue, TaskSettings
@@ -55,6 +56,8 @@ async def register(request: Request, service: ServiceDep, caller: CallerDep) -> 
 
 def _checked(task: TaskSettings) -> TaskSettings:
     newruns.named(task.id, "task id")
+    if is_reserved(task.id):
+        raise InvalidInput(f"The id of task {task.id} begins with {PREFIX}, as those of Runfold's own tasks do.")
     if task.queue:
         _check_queue(task.queue)
     retry = task.retry

@@ -10,7 +10,7 @@ from app.web import bodies, newruns
 from app.web.beginning import beginning_at
 from domain import run as runs
 from domain.errors import InvalidInput
-from domain.events import NOTHING, Recorded
+from domain.events import NOTHING, JobRef, Recorded
 from domain.gates import default_queue
 from domain.lifecycle import NewRun
 
@@ -36,7 +36,8 @@ async def replayed(
         ttl=asked.ttl,
         idempotency_key=asked.idempotency_key,
         idempotency_key_ttl=asked.idempotency_key_ttl,
-        max_attempts=asked.max_attempts,
+        # Those of an execution are its job's, and no task's of a user.
+        max_attempts=old.max_attempts if asked.max_attempts is None and old.job else asked.max_attempts,
         max_duration=asked.max_duration,
         metadata=asked.metadata if asked.metadata is not NOTHING else old.metadata,
         payload_type=asked.payload_type or (old.payload_type if asked.payload is NOTHING else None),
@@ -49,11 +50,16 @@ async def replayed(
     body = bodies.TriggerBody(payload, options)
     run = reader.ids.new("run", now)
     new, blobs = newruns.new_run(run, old.task, body, first.environment, now, traceparent, source=SOURCE)
-    new = replace(new, replay_of=first.stream)
+    new = replace(new, replay_of=first.stream, job=_again(old.job, now))
     if asked.from_step is None:
         return new, blobs
     new, more = await beginning_at(asked.from_step, asked.step_results or {}, new, history, reader)
     return new, blobs | more
+
+
+def _again(job: JobRef | None, now: int) -> JobRef | None:
+    """The same job; a replay of an execution is planned for now."""
+    return None if job is None else JobRef(job.id, job.name, now)
 
 
 def _tags_of(history: Sequence[Recorded]) -> tuple[str, ...]:

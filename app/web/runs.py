@@ -18,6 +18,7 @@ from app.web.errors import Malformed
 from app.web.history import AsOf, history_until
 from app.web.listing import each_once, query_of
 from app.web.paging import page_of
+from app.web.plans import schedule_of
 from app.web.triggering import json
 from domain import commands, durations, keys
 from domain.errors import InvalidInput, NotFound
@@ -165,6 +166,7 @@ async def _whole(history: Sequence[Recorded], reader: Reader, caller: Caller) ->
     if payload is not NOTHING:
         whole |= {"payload": payload, "payloadType": triggered.payload_type}
     whole |= shape_of(triggered)
+    whole |= await schedule_of(triggered, reader)
     if row.status is Status.COMPLETED:
         output, output_type = await _output_of(history, reader)
         if output is not NOTHING:

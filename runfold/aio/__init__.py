@@ -1,5 +1,5 @@
 """The same names as in `runfold`, to be awaited."""
 
-from runfold.aio import batches, queues, runs, tasks, wait
+from runfold.aio import batches, queues, runs, schedules, tasks, wait
 
-__all__ = ["batches", "queues", "runs", "tasks", "wait"]
+__all__ = ["batches", "queues", "runs", "schedules", "tasks", "wait"]

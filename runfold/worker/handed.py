@@ -16,6 +16,7 @@ from runfold.context import (
     QueueInfo,
     RunContext,
     RunInfo,
+    ScheduleInfo,
     TaskInfo,
 )
 from runfold.journal import Journal
@@ -49,6 +50,7 @@ def context_of(
         run.auth,
         Connections(run.connections),
         journal,
+        None if run.schedule is None else ScheduleInfo(run.schedule.id, _moment(run.schedule.timestamp)),
     )
 
 

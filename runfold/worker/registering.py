@@ -9,6 +9,7 @@ import runfold
 from runfold.definition import Task
 from runfold.durations import duration_ms
 from runfold.policies import Queue, RateLimit, Retry
+from runfold.schedule import Schedule, minutes_of
 
 Facts = dict[str, Any]
 
@@ -33,6 +34,7 @@ def settings_of(task: Task[Any, Any]) -> Facts:
         "payloadSchema": task.body.payload_schema,
         "authResolver": said.auth_resolver or None,
         "connections": list(said.connections) or None,
+        "schedule": said.schedule and _schedule(said.schedule),
     }
     return _without_none(facts)
 
@@ -62,6 +64,34 @@ def _retry(retry: Retry) -> Facts:
         "outOfMemory": machine and {"machine": machine},
     }
     return _without_none(facts)
+
+
+def _schedule(schedule: Schedule) -> Facts:
+    window = schedule.catch_up_window
+    facts = {
+        "cron": schedule.cron,
+        "timezone": schedule.timezone,
+        "every": None if schedule.every is None else minutes_of(schedule.every),
+        "dstGap": schedule.dst_gap,
+        "dstFold": schedule.dst_fold,
+        "jitter": duration_ms(schedule.jitter),
+        "overlap": schedule.overlap,
+        "catchUp": schedule.catch_up,
+        "catchUpWindow": None if window is None else duration_ms(window),
+        "catchUpMax": schedule.catch_up_max,
+    }
+    return _without_none({name: value for name, value in facts.items() if _USUAL.get(name) != value})
+
+
+_USUAL: Facts = {
+    "timezone": "UTC",
+    "dstGap": "run_after",
+    "dstFold": "first",
+    "jitter": 0,
+    "overlap": "allow",
+    "catchUp": "latest",
+    "catchUpMax": 100,
+}
 
 
 def _without_none(facts: Facts) -> Facts:

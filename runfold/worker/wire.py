@@ -102,6 +102,13 @@ class Turn(msgspec.Struct, rename="camel", omit_defaults=True):
     waits: list[Waits] = []
 
 
+class Tick(msgspec.Struct, frozen=True):
+    """For which tick of which schedule a run is."""
+
+    id: str
+    timestamp: int
+
+
 class HandOut(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True, gc=False):
     """A run for this worker: to make an attempt, or (of the kind "auth") only to find out on whose behalf it acts."""
 
@@ -132,6 +139,7 @@ class HandOut(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True, g
     depth: int = 0
     source: str | None = None
     replay_of: str | None = None
+    schedule: Tick | None = None
     journal_size: int = 0
     journal: list[Entry] = []
 

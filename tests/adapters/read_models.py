@@ -7,10 +7,11 @@ from collections.abc import Callable, Generator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from itertools import count
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 from uuid import uuid4
 
 import psycopg
+from msgspec import Struct
 from psycopg import sql
 
 from adapters.postgres.read_models import PostgresReadModels
@@ -20,9 +21,11 @@ from adapters.sqlite.read_models import MEMORY, SqliteReadModels
 from domain.events import Recorded
 from domain.ports import START, Head, Ledger
 from projections.attempts import AttemptRow
+from projections.executions import ExecutionRow
 from projections.fold import StateRow, TagRow
 from projections.ports import ReadModels
 from projections.run_list import RunRow
+from projections.schedules import ScheduleRow
 from projections.waitpoints import WaitpointRow, WaitpointTagRow
 from tests.adapters.ledgers import closing_all
 from tests.postgres import database_url, schema_of_its_own
@@ -123,6 +126,16 @@ def apply(read_models: ReadModels, records: list[Recorded]) -> Head:
     return read_models.apply(records, head_of(records))
 
 
+_PLACES: dict[type[Struct], Callable[[Rows], dict[Any, Any]]] = {
+    RunRow: lambda rows: rows.runs,
+    AttemptRow: lambda rows: rows.attempts,
+    StateRow: lambda rows: rows.states,
+    WaitpointRow: lambda rows: rows.waitpoints,
+    ExecutionRow: lambda rows: rows.executions,
+    ScheduleRow: lambda rows: rows.schedules,
+}
+
+
 def dump(read_models: ReadModels) -> Rows:
     """Every row, by its key."""
     rows = Rows()
@@ -130,20 +143,13 @@ def dump(read_models: ReadModels) -> Rows:
         for entries in snapshot.projections.values():
             for entry in entries():
                 match entry.row:
-                    case RunRow(id=run):
-                        rows.runs[run] = entry.row
-                    case AttemptRow(run=run, number=number):
-                        rows.attempts[run, number] = entry.row
                     case TagRow():
                         rows.tags.add(entry.row)
-                    case StateRow(stream=stream):
-                        rows.states[stream] = entry.row
-                    case WaitpointRow(id=waitpoint):
-                        rows.waitpoints[waitpoint] = entry.row
                     case WaitpointTagRow():
                         rows.waitpoint_tags.add(entry.row)
-                    case _:
-                        raise AssertionError(f"No projection writes {entry.row}.")
+                    case row:
+                        first, *more = entry.key
+                        _PLACES[type(row)](rows)[entry.key if more else first] = row
     return rows
 
 

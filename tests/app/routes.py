@@ -26,14 +26,30 @@ BODIES: dict[str, Any] = {
     "/api/v1/queues/{queue}/concurrency/reset": {"type": "task"},
     "/api/v1/concurrency": {"concurrencyLimit": 7},
     "/api/v1/runs/{run}/metadata": {"metadata": {}},
+    "/api/v1/schedules": {"task": "greet", "every": 5},
+    "/api/v1/schedules/{schedule}": {"task": "greet", "every": 5},
+    "/api/v1/schedules/{schedule}/backfill": {"from": "2027-01-15", "to": "2027-01-16"},
     "/api/v1/connections/{name}": {"credentials": {}},
+    "/v1/jobs": {"name": "ping", "kind": "one_time", "request": {"url": "https://example.com"}},
+    "/v1/jobs/{job}": {"name": "pong"},
+    "/v1/jobs/preview": {"kind": "cron", "schedule": {"cron": "0 9 * * 1-5"}},
+    "/v1/jobs/import": {"crontab": "@daily curl https://example.com"},
+    "/v1/secrets": {"name": "api-token", "value": "x"},
+    "/v1/secrets/{name}": {"value": "x"},
     "/api/v1/environments": {"slug": "prod", "type": "PRODUCTION"},
     "/worker/v1/register": {"tasks": [{"id": "greet"}]},
     "/worker/v1/turn": {"session": "worker_1", "version": "20270115.1", "sequence": 1},
 }
 """A body for the routes that need one."""
-PUT = frozenset({"/api/v1/concurrency", "/api/v1/connections/{name}", "/api/v1/runs/{run}/metadata"})
-"""The routes that take their body with PUT; the others do with POST."""
+METHODS = {
+    "/api/v1/concurrency": "PUT",
+    "/api/v1/connections/{name}": "PUT",
+    "/api/v1/runs/{run}/metadata": "PUT",
+    "/api/v1/schedules/{schedule}": "PUT",
+    "/v1/secrets/{name}": "PUT",
+    "/v1/jobs/{job}": "PATCH",
+}
+"""With what routes take their body; the others do with POST."""
 
 
 def routes_of(application: FastAPI) -> list[tuple[str, str]]:
@@ -64,7 +80,7 @@ def _walk(routes: Sequence[BaseRoute]) -> Iterator[APIRoute]:
 
 def method_of(path: str) -> str:
     """The method with which a route takes a body."""
-    return "PUT" if path in PUT else "POST"
+    return METHODS.get(path, "POST")
 
 
 def needs_key(path: str) -> bool:
@@ -84,6 +100,9 @@ def path_for(path: str, run: str = "run_1") -> str:
         token="waitpoint_1",
         secret="5ec7e7",
         name="github",
+        schedule="sched_1",
         slug="dev",
         deployment="20270115.1",
+        job="job_1",
+        execution="run_1",
     )

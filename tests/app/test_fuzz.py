@@ -89,7 +89,45 @@ TURN = _like(
         max_size=3,
     ),
 )
+TIMINGS: dict[str, st.SearchStrategy[Any]] = {
+    "cron": st.lists(st.sampled_from(["*", "*/5", "0", "L", "5-7", "1#2", "JAN", "30"]), min_size=4, max_size=6).map(
+        " ".join
+    ),
+    "every": st.integers(-1, 1_500),
+    "at": WORDS | st.just("2030-01-01T00:00:00Z"),
+}
+ASKED = _like(
+    bodies.RequestBody,
+    url=st.sampled_from(["https://example.com", "http://[::1", "https://{{uuid}}", "secret://a", "http://a\ud800"])
+    | TEXT,
+    method=st.sampled_from(["GET", "POST", "get", "put"]),
+    headers=st.dictionaries(st.sampled_from(["A", "a", "Host"]) | TEXT, TEXT | st.just("secret://a"), max_size=2),
+    body=ANYTHING,
+)
+TIMED = _like(
+    bodies.TimingBody, cron=TIMINGS["cron"], every_n_minutes=TIMINGS["every"], run_at=TIMINGS["at"], timezone=WORDS
+)
+OF_KINDS: list[tuple[st.SearchStrategy[Any], dict[str, st.SearchStrategy[Any]]]] = [
+    (st.just("cron"), {"cron": TIMINGS["cron"]}),
+    (st.just("recurring"), {"every_n_minutes": TIMINGS["every"]}),
+    (st.just("scheduled"), {"run_at": TIMINGS["at"]}),
+]
+CRONTABS = st.lists(
+    st.sampled_from(["* * * * *", "@daily", "curl", "wget", "-X", "'", "https://example.com", "\n", "#", "TZ=UTC", ">"])
+    | TEXT
+).map(" ".join)
 REQUESTS: dict[str, st.SearchStrategy[Any]] = {
+    "/v1/jobs": st.one_of(
+        *(
+            _like(bodies.CreateJobBody, name=TEXT, request=ASKED, schedule=st.fixed_dictionaries(timed), kind=kind)
+            for kind, timed in OF_KINDS
+        ),
+        _like(bodies.CreateJobBody, name=TEXT, request=ASKED, schedule=st.none(), kind=st.just("one_time")),
+    ),
+    "/v1/jobs/{job}": _like(bodies.ChangeJobBody, request=ASKED, schedule=TIMED),
+    "/v1/jobs/preview": _like(bodies.PreviewBody, schedule=TIMED),
+    "/v1/jobs/import": _like(bodies.ImportBody, crontab=CRONTABS),
+    "/v1/secrets/a": _like(bodies.SecretBody),
     "/api/v1/tasks/greet/trigger": _like(bodies.TriggerBody),
     "/api/v1/tasks/greet/batch": _like(bodies.BatchBody),
     "/api/v1/runs/{run}/replay": _like(bodies.ReplayBody),
@@ -97,16 +135,22 @@ REQUESTS: dict[str, st.SearchStrategy[Any]] = {
     "/api/v1/waitpoints/tokens": _like(bodies.CreateTokenBody),
     "/api/v1/waitpoints/tokens/{token}/complete": _like(bodies.CompleteTokenBody),
     "/api/v1/idempotencyKeys/k/reset": _like(bodies.ResetKeyBody),
+    "/api/v1/schedules": st.one_of(
+        _like(bodies.ScheduleBody),
+        *(_like(bodies.ScheduleBody, **{kind: given}) for kind, given in TIMINGS.items()),
+    ),
+    "/api/v1/schedules/{schedule}/backfill": _like(bodies.BackfillBody),
     "/api/v1/connections/github": _like(bodies.CredentialsBody),
     "/api/v1/environments": _like(bodies.CreateEnvironmentBody, slug=st.sampled_from(["a", "b", "dev", "A"]) | TEXT),
     "/worker/v1/register": _like(bodies.RegisterBody),
     "/worker/v1/turn": TURN,
 }
 BODIES = st.one_of(*(st.tuples(st.just(path), _mostly(body)) for path, body in REQUESTS.items()))
-PUT = frozenset({"/api/v1/connections/github"})
+METHODS = {"/api/v1/connections/github": "PUT", "/v1/secrets/a": "PUT", "/v1/jobs/{job}": "PATCH"}
 AS_ADMIN = {"/api/v1/environments": {"authorization": f"Bearer {ADMIN_KEY}"}}
 FILTERS = st.dictionaries(st.sampled_from(sorted(KNOWN)) | TEXT, WORDS | TEXT, max_size=3)
 OF_TOKENS = st.dictionaries(st.sampled_from(sorted(token_listing.KNOWN)) | TEXT, WORDS | TEXT, max_size=3)
+OF_EXECUTIONS = ("status", "from", "to", "job_name", "sort", "order", "limit", "offset", "cursor", "state")
 QUERIES = st.one_of(
     st.tuples(st.just("/api/v1/runs"), FILTERS),
     st.tuples(st.just("/api/v1/waitpoints/tokens"), OF_TOKENS),
@@ -120,6 +164,18 @@ QUERIES = st.one_of(
         ),
     ),
     st.tuples(
+        st.just("/api/v1/schedules/{schedule}/ticks"),
+        st.dictionaries(st.sampled_from(["from", "to"]), NUMBERS | WORDS | TEXT, max_size=2),
+    ),
+    st.tuples(
+        st.sampled_from(["/v1/executions", "/v1/jobs/{job}/executions", "/v1/jobs"]),
+        st.dictionaries(
+            st.sampled_from(OF_EXECUTIONS),
+            NUMBERS | WORDS | TEXT | st.sampled_from(["queued", "asc", "created_at", "WzEsImEiXQ", "WzksIvCfmIAiXQ"]),
+            max_size=3,
+        ),
+    ),
+    st.tuples(
         st.just("/api/v1/ledger/events"),
         st.dictionaries(st.sampled_from(["after", "limit"]), NUMBERS | WORDS, max_size=2),
     ),
@@ -127,12 +183,12 @@ QUERIES = st.one_of(
 
 
 Names = dict[str, str]
-"""What paths and bodies name: a run and a token that there are."""
+"""What paths and bodies name: a run, a token and a schedule that there are."""
 
 
 def _is_obeyed_or_refused(response: httpx.Response) -> None:
-    assert response.status_code in {200, 400, 404, 422}, response.text
-    if response.status_code == 200:
+    assert response.status_code in {200, 201, 400, 404, 422}, response.text
+    if response.is_success:
         response.json()
     else:
         more = ["code"] if "code" in response.json() else []
@@ -140,7 +196,7 @@ def _is_obeyed_or_refused(response: httpx.Response) -> None:
 
 
 def _send(runner: asyncio.Runner, engine: Engine, path: str, names: Names, sent: bytes) -> httpx.Response:
-    method, headers = "PUT" if path in PUT else "POST", AS_ADMIN.get(path, {})
+    method, headers = METHODS.get(path, "POST"), AS_ADMIN.get(path, {})
     return runner.run(engine.client.request(method, path.format(**names), content=sent, headers=headers))
 
 
@@ -153,7 +209,15 @@ def _with_an_engine(check: Callable[[asyncio.Runner, Engine, Names], None]) -> N
             run = runner.run(engine.trigger())
             runner.run(engine.turn(version))
             token = runner.run(engine.post("/api/v1/waitpoints/tokens", {}))["id"]
-            check(runner, engine, {"run": run, "token": token})
+            schedule = runner.run(engine.post("/api/v1/schedules", {"task": "greet", "every": 5}))["id"]
+            asked = {
+                "name": "a",
+                "kind": "recurring",
+                "schedule": {"every_n_minutes": 5},
+                "request": {"url": "http://a"},
+            }
+            job = runner.run(engine.client.post("/v1/jobs", json=asked)).json()["id"]
+            check(runner, engine, {"run": run, "token": token, "schedule": schedule, "job": job})
             assert runner.run(engine.get("/readyz"))["status"] == "ok"
             assert runner.run(engine.listed())
             assert runner.run(ledger_mistakes(engine)) == []

@@ -72,6 +72,9 @@ def test_a_database_url_names_a_file_and_the_read_models_beside_it(
         ("RUNFOLD_PORT", "-1", "0"),
         ("RUNFOLD_LEASE_MS", "499", "500"),
         ("RUNFOLD_TEST_CLOCK", "perhaps", "boolean"),
+        ("RUNFOLD_HTTP_CONCURRENCY", "0", "1"),
+        ("RUNFOLD_HTTP_ALLOWED_NETWORKS", "localhost", "write networks such as 10.0.0.0/8"),
+        ("RUNFOLD_HTTP_PORTS", "http", "write ports such as 80,443,8000-8999"),
         ("RUNFOLD_LOG_LEVEL", "loud", "'warning'"),
         ("RUNFOLD_LOG_FORMAT", "xml", "'json'"),
     ],
@@ -186,6 +189,8 @@ def test_the_reference_has_every_setting_with_its_default_and_no_other() -> None
         "node_url": by_host,
         "log_format": "by itself",
         "test_clock": "`false`",
+        "http_executor": "`true`",
+        "http_allowed_networks": "none",
     }
 
     assert told == {

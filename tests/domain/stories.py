@@ -6,6 +6,7 @@ from typing import Any
 from msgspec import Raw
 from msgspec.structs import replace
 
+from adapters.calendar import CronCalendar
 from domain import commands as c
 from domain import run as runs
 from domain.attempts import Report
@@ -111,6 +112,7 @@ class Room:
             now=self.now,
             lease_ms=LEASE_MS,
             chance=lambda: self._chance,
+            calendar=CronCalendar(),
             recorded_at=self.log[-1].recorded_at if self.log else 0,
         )
         return self.engine

@@ -11,10 +11,14 @@ from domain import events as e
 from domain import states
 from domain.batch import Batch
 from domain.bulk import Bulk
+from domain.calendar import Tick
 from domain.events import Entry, Event, Recorded, RunError, RunEvent, TaskSettings
+from domain.job import Job
 from domain.run import Run
+from domain.schedule import Schedule
 from domain.states import WRITER, State
 from domain.status import FINAL, Status
+from domain.timing import Every, Timetable, local_text
 from domain.transitions import TRANSITIONS
 from domain.waitpoint import Waitpoint
 
@@ -23,6 +27,7 @@ TASKS = ("greet", "mail")
 TAGS = ("blue", "green", "red")
 VERSIONS = ("20260101.1", "20260102.1")
 BATCHES = ("batch_1", "batch_2")
+JOBS = ("job_1", "job_2", "job_3")
 MOMENT = 1_700_000_000_000
 
 chances = st.integers(0, 2**32 - 1).map(Random)
@@ -99,6 +104,9 @@ class Historian:
             is_test=chance.random() < 0.3,
             batch=chance.choice((None, None, *BATCHES)),
             idempotency_key=chance.choice((None, "once")),
+            job=chance.choice(
+                (None, None, e.JobRef(chance.choice(JOBS), "Ping", self.now - chance.choice((0, 0, 500))))
+            ),
         )
         self.record(run_id(self.now, len(self.records)), event, chance.choice(ENVIRONMENTS))
 
@@ -115,11 +123,14 @@ class Historian:
             (f"conn_{environment}", e.ConnectionSaved("mail", f"1.aa.{number}", "aa")),
             (f"conn_{environment}", e.ConnectionSaved("mail", f"1.bb.{number}", "bb")),
             ("key_1", e.KeyClaimed("run_1", self.now + 5)),
+            (f"job_{number}", e.JobCreated(_SPEC, "active")),
+            ("secret_1", e.SecretSaved("token", f"1.aa.{number}", "aa", number)),
             (f"batch_{number}", e.BatchTriggered(("run_1",))),
             (f"batch_{number}", e.BatchCreated(1, self.now + 5)),
             (f"bulk_{number}", e.BulkStarted("CANCEL", runs=("run_1",))),
             *self._further(),
             (stream_id("waitpoint", self.now, number), self._token()),
+            (stream_id("sched", self.now, number), e.ScheduleCreated("IMPERATIVE", _PLAN, _tick(self.now), "mine")),
             (WRITER, e.WriterStarted(number)),
             ("queue_1", self.chance.choice(_OF_A_QUEUE)),
         )
@@ -149,19 +160,33 @@ class Historian:
 
     def _further(self) -> list[tuple[str, Event]]:
         """What may follow in the batches and bulk actions that are not over."""
-        kinds = Batch | Bulk | Waitpoint
+        kinds = Batch | Bulk | Waitpoint | Schedule | Job
         alive = [state for state in self.states.values() if isinstance(state, kinds) and states.is_kept(state)]
         return [(state.id, self.chance.choice(_further_of(state))) for state in alive[-2:]]
+
+
+_SPEC = e.JobSpec("Ping", "one_time", Raw(b"{}"), 3)
 
 
 def _further_of(state: State) -> list[Event]:
     match state:
         case Batch() if state.takes_items:
             return [e.BatchItemsAccepted({0: "run_1"}), e.BatchSealed(), e.BatchExpired()]
+        case Job():
+            return [e.JobPaused(), e.JobChanged(_SPEC), e.JobDeleted()]
         case Waitpoint():
             return [e.WaitpointCompleted(Raw(b"1")), e.WaitpointTimedOut()]
         case Batch():
             return [e.BatchCompleted(), e.BatchAborted()]
+        case Schedule(next=following):
+            tick = following or _tick(state.updated_at)
+            return [
+                e.TicksFired(tick, ("run_1",), _tick(tick.at)),
+                e.TicksSkipped(tick, "PAUSED", None, count=2),
+                e.ScheduleChanged(state.revision + 1, _PLAN, _tick(tick.at)),
+                e.ScheduleDeactivated(),
+                e.ScheduleDeleted(),
+            ]
         case _:
             return [e.BulkAdvanced("1", 1, 0), e.BulkCompleted(), e.BulkAborted()]
 
@@ -230,6 +255,12 @@ def _possible(run: Run) -> list[type[RunEvent]]:
     return kinds
 
 
+def _tick(behind: int) -> Tick:
+    at = behind + 60_000
+    return Tick(at, local_text(at))
+
+
+_PLAN = e.Plan(e.Target("greet", Raw(b"1"), tags=("red",)), Timetable(Every(1)), external_id="user_1")
 _OF_A_QUEUE: tuple[Event, ...] = (
     e.QueuePaused("urgent"),
     e.QueueResumed("urgent"),

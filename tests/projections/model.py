@@ -6,11 +6,14 @@ from msgspec import Struct
 
 from domain import states
 from domain.events import Recorded
+from domain.schedule import Schedule
 from domain.states import State
-from projections import attempts, run_list, waitpoints
+from projections import attempts, executions, run_list, schedules, waitpoints
 from projections.attempts import OPEN, AttemptRow
+from projections.executions import ExecutionRow
 from projections.fold import Loaded, StateRow, TagRow, fold, histories_of, touched
 from projections.run_list import RunRow
+from projections.schedules import ScheduleRow
 from projections.waitpoints import WaitpointRow, WaitpointTagRow
 
 
@@ -23,6 +26,8 @@ class Rows(Struct):
     states: dict[str, StateRow] = {}
     waitpoints: dict[str, WaitpointRow] = {}
     waitpoint_tags: set[WaitpointTagRow] = set()
+    executions: dict[str, ExecutionRow] = {}
+    schedules: dict[str, ScheduleRow] = {}
 
 
 def naively(records: Iterable[Recorded]) -> Rows:
@@ -37,6 +42,9 @@ def naively(records: Iterable[Recorded]) -> Rows:
             rows.runs[stream] = run
             rows.tags = {row for row in rows.tags if row.run != stream}
             rows.tags |= {TagRow(run.environment, tag, stream) for tag in run.tags}
+            execution = executions.row_of(run)
+            if execution is not None:
+                rows.executions[stream] = execution
         attempt = last[stream] = attempts.project(last.get(stream), recorded)
         if attempt is not None:
             rows.attempts[stream, attempt.number] = attempt
@@ -49,6 +57,9 @@ def naively(records: Iterable[Recorded]) -> Rows:
         rows.states.pop(stream, None)
         if states.is_kept(state):
             rows.states[stream] = StateRow(stream, recorded.position, state)
+        rows.schedules.pop(stream, None)
+        if isinstance(state, Schedule) and not state.is_deleted:
+            rows.schedules[stream] = schedules.row_of(state, recorded.position)
     return rows
 
 
@@ -73,5 +84,9 @@ def follow(rows: Rows, records: Sequence[Recorded]) -> None:
     rows.states |= {row.stream: row for row in changes.states}
     rows.waitpoints |= {row.id: row for row in changes.waitpoints}
     rows.waitpoint_tags = (rows.waitpoint_tags | set(changes.waitpoint_tags)) - set(changes.waitpoint_untagged)
+    rows.executions |= {row.id: row for row in changes.executions}
+    rows.schedules |= {row.id: row for row in changes.schedules}
+    for stream in changes.schedules_gone:
+        rows.schedules.pop(stream, None)
     for stream in changes.gone:
         rows.states.pop(stream, None)

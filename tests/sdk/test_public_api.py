@@ -5,7 +5,7 @@ import tomllib
 from pathlib import Path
 
 import runfold
-from runfold import aio, batches, queues, runs, tasks, tokens, wait
+from runfold import aio, batches, queues, runs, schedules, tasks, tokens, wait
 from runfold.aio import tokens as aio_tokens
 
 ROOT = Path(__file__).parents[2]
@@ -47,10 +47,14 @@ def test_the_names_of_the_package() -> None:
         "RunHandle",
         "RunResult",
         "RunfoldError",
+        "Schedule",
+        "ScheduleState",
+        "ScheduledRun",
         "ServerError",
         "StepFailedError",
         "SyncContext",
         "Task",
+        "TickFate",
         "Token",
         "TokenResult",
         "TokenState",
@@ -62,6 +66,7 @@ def test_the_names_of_the_package() -> None:
         "configure",
         "queues",
         "runs",
+        "schedules",
         "step",
         "step_key",
         "task",
@@ -82,6 +87,8 @@ def test_both_ways_to_call_have_the_same_names() -> None:
     assert all(callable(getattr(module, name)) for module in (runs, aio.runs) for name in of_runs)
     assert all(callable(getattr(module, name)) for module in (batches, aio.batches) for name in of_batches)
     assert all(callable(getattr(module, name)) for module in (queues, aio.queues) for name in of_queues)
+    of_schedules = {"create", "update", "list", "retrieve", "activate", "deactivate", "delete", "ticks", "backfill"}
+    assert all(callable(getattr(module, name)) for module in (schedules, aio.schedules) for name in of_schedules)
     assert all(callable(getattr(module, name)) for module in (tokens, aio_tokens) for name in of_tokens)
     assert all(
         callable(getattr(module, name)) for module in (tasks, aio.tasks) for name in ("trigger", "batch_trigger")

@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from runfold import Context, Queue, RateLimit, Retry, task
+from runfold import Context, Queue, RateLimit, Retry, Schedule, task
 from runfold.schemas import DIALECT
 from runfold.worker.registering import settings_of
 
@@ -36,6 +36,7 @@ def test_what_the_engine_is_told_of_a_task() -> None:
         machine="small-1x",
         auth=whoever,
         connections="github",
+        schedule=Schedule(every="1h", jitter="5s", overlap="skip", catch_up_window="10m"),
     )
     def told(_count: int) -> None: ...
 
@@ -57,4 +58,12 @@ def test_what_the_engine_is_told_of_a_task() -> None:
         "payloadSchema": {"$schema": DIALECT, "type": "integer"},
         "authResolver": True,
         "connections": ["github"],
+        "schedule": {"every": 60, "jitter": 5_000, "overlap": "skip", "catchUpWindow": 600_000},
     }
+
+
+def test_a_task_runs_by_itself_when_it_says_so() -> None:
+    @task(id="daily", cron="0 9 * * 1-5", timezone="Europe/Berlin")
+    def daily() -> None: ...
+
+    assert settings_of(daily) == {"id": "daily", "schedule": {"cron": "0 9 * * 1-5", "timezone": "Europe/Berlin"}}

@@ -75,6 +75,18 @@ async def test_metadata_in_the_context_cannot_be_changed(engine: FakeEngine, wor
     assert (end["kind"], end["error"]["name"]) == ("failed", "TypeError")
 
 
+async def test_a_body_knows_the_schedule_that_made_its_run(engine: FakeEngine, working: WORKERS) -> None:
+    @task
+    async def tell(payload: None, ctx: Context) -> list[str] | None:
+        return None if ctx.schedule is None else [ctx.schedule.id, ctx.schedule.timestamp.isoformat()]
+
+    async with working(tell):
+        tick = {"id": "sched_1", "timestamp": 1_795_323_832_000}
+        ends = [await engine.end(await engine.give("tell", **facts)) for facts in ({"schedule": tick}, {})]
+
+    assert [end["output"] for end in ends] == [["sched_1", "2026-11-22T05:03:52+00:00"], None]
+
+
 async def test_code_knows_in_which_run_it_is(engine: FakeEngine, working: WORKERS) -> None:
     async with working(jobs.which_run, jobs.which_run_in_process):
         ends = [await engine.end(await engine.give(each)) for each in ("which_run", "which_run_in_process")]

@@ -18,6 +18,7 @@ from domain.limits import Counted, Gate, QueueLimits
 from domain.memory import Memory
 from domain.ready import Kind, ReadyRuns
 from domain.run import Run
+from domain.schedule import Schedule
 from domain.status import Status
 from domain.transitions import TRANSITIONS, Transition
 from domain.waitpoint import Waitpoint
@@ -55,7 +56,7 @@ def a_timer_is_lost(monkeypatch: pytest.MonkeyPatch) -> None:
     """A deadline that passed while nobody looked is dropped."""
     due = Memory.due
 
-    def due_in_time(self: Memory, now: int) -> Iterator[tuple[Run | Batch | Waitpoint, Deadline]]:
+    def due_in_time(self: Memory, now: int) -> Iterator[tuple[Run | Batch | Waitpoint | Schedule, Deadline]]:
         return ((state, deadline) for state, deadline in due(self, now) if now - deadline.at < 1_000)
 
     monkeypatch.setattr(Memory, "due", due_in_time)

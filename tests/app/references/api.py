@@ -15,13 +15,13 @@ from tests.app.references.markdown import block, code, page, pretty, table
 from tests.app.routes import routes_of
 
 INTRODUCTION = """Every request carries the header `Authorization: Bearer <secret key>`, but for `/livez`, `/readyz`,
-`/metrics`, `/docs`, `/openapi.json` and the URLs that complete waitpoint tokens. A key opens one environment, and
-nothing of another one can be seen or changed with it. The admin key (`RUNFOLD_ADMIN_KEY`) opens `/api/v1/environments`
-and nothing else.
+`/metrics`, `/docs`, `/openapi.json`, `/api/v1/timezones`, the URLs that complete waitpoint tokens and those that
+trigger jobs. A key opens one environment, and nothing of another one can be seen or changed with it. The admin key
+(`RUNFOLD_ADMIN_KEY`) opens `/api/v1/environments` and nothing else.
 
 - Bodies and answers are JSON (`content-type` is not looked at). Fields that nobody knows are ignored.
-- What there is none of is left out of an answer, never `null`. In the options of a trigger `null` is the same as
-  absent; as a payload or an output it is a value.
+- What there is none of is left out of an answer, never `null` (below `/v1/` it is `null`). In the options of a trigger
+  `null` is the same as absent; as a payload or an output it is a value.
 - Dates are ISO 8601 in UTC with milliseconds. Durations are written like `30s`, `10m` or `1h30m` (units w, d, h or
   hr, m, s), ten years at most.
 - An answer of 200 means that what it says is committed: it survives any crash.
@@ -30,11 +30,17 @@ and nothing else.
   request sent again within an hour gets the same answer and does nothing.
 - With `x-trigger-api-version: 2025-07-16` statuses have the names of Trigger.dev v4, and with `?vocabulary=` those of
   any of four systems: see [statuses](statuses.md#vocabularies).
+- Below `/v1/`, an error is `{"error": {"code", "message", "details"}}`, and names are in snake_case; those of attempts
+  are in camelCase. It is the API of TrigRun's executions document.
 - `/docs` shows all this to try out, `/openapi.json` to machines."""
 
 TITLES = {
     "runs": "Runs",
+    "jobs": "HTTP jobs",
+    "executions": "Executions of HTTP jobs",
+    "secrets": "Secrets of HTTP jobs",
     "queues": "Queues",
+    "schedules": "Schedules",
     "deployments": "Deployments",
     "connections": "Connections",
     "environments": "Environments and keys",
@@ -118,12 +124,30 @@ NOTES = {
     " limit that counts, for each concurrency key apart; `running` and `queued` are those of all keys together.",
     ("POST", "/api/v1/queues/{queue}/concurrency/override"): "`concurrencyLimit` is 0 to 100,000, and not more than"
     " the limit of the environment.",
+    ("POST", "/api/v1/schedules"): "One of `cron`, `every` and `at` is the timing. The same `deduplicationKey` again is"
+    " an update. [Schedules](schedules.md#fields) has every field; what Trigger.dev's clients do not know is ours.",
+    ("PUT", "/api/v1/schedules/{schedule}"): "What is left out has its default again; the deduplication key stays. What"
+    " was planned and is not fired yet is planned no more.",
+    ("GET", "/api/v1/schedules/{schedule}/ticks"): "[What becomes of a tick](schedules.md#what-becomes-of-a-tick) has"
+    " every `fate`; a tick without one is due just now, or waits. At most 10,000 ticks are told.",
+    ("POST", "/api/v1/schedules/{schedule}/backfill"): "At most 1,000 runs are made at once. They are those of ticks"
+    " that the schedule has planned; what was before its creation was never planned.",
+    ("GET", "/api/v1/schedules"): "Pages are told by number. For `x-runfold-lag` see runs.",
     ("GET", "/api/v1/deployments"): "A deployment is a version of the tasks, as a worker or `runfold deploy`"
     " registered it. `deployedAt` is when that was, `promotedAt` when it last became the current one.",
     ("POST", "/api/v1/environments"): "`type` is DEVELOPMENT, STAGING, PRODUCTION or PREVIEW; `project` and"
     " `organization` are told to tasks, `default` if left out. `concurrencyLimit` is 0 to 100,000.",
     ("PUT", "/api/v1/connections/{name}"): "A name has 1 to 128 printable characters; credentials have at most"
     " 65,536 bytes.",
+    ("POST", "/v1/jobs"): "[Call an HTTP endpoint on a schedule](../how-to/call-an-http-endpoint-on-a-schedule.md) has"
+    " all kinds and fields. Answers 201.",
+    ("GET", "/v1/executions"): "`status` is the word of the executions document, `run_status` the exact one.",
+    ("GET", "/v1/executions/{execution}"): "An attempt that is under way is not among `attempts`. `errorClass` is one"
+    " of those [listed here](../how-to/call-an-http-endpoint-on-a-schedule.md#find-out-what-went-wrong).",
+    ("PUT", "/v1/secrets/{name}"): "A name has 1 to 128 letters, digits, dots, dashes and underscores; a value at most"
+    " 65,536 bytes. [Keep secrets for requests](../how-to/keep-secrets-for-requests.md) says how they are used.",
+    ("POST", "/v1/triggers/{token}"): "No key is needed. The answer is the same whether there is such a job or not. A"
+    " wrong `X-Webhook-Secret` is answered 401.",
     ("GET", "/api/v1/ledger/events"): "Follow the ledger by asking again with `after` set to `next`, until `next` is"
     " `head`. [Events](events.md) has them all.",
     ("GET", "/metrics"): "[Metrics](metrics.md) has them all.",
@@ -171,8 +195,12 @@ def _route(method: str, path: str, operation: Any, examples: Sequence[Shown]) ->
     refused = [each for each in examples if each.status >= 400]
     if refused:
         yield "Refused, for example:"
-        rows = [(str(each.status), _short(each), each.answer["error"]) for each in refused]
+        rows = [(str(each.status), _short(each), _sentence(each.answer["error"])) for each in refused]
         yield table(("status", "asked", "sentence"), rows)
+
+
+def _sentence(error: Any) -> str:
+    return str(error["message"] if isinstance(error, dict) else error)  # pyright: ignore[reportUnknownArgumentType]
 
 
 def _example(shown: Shown) -> Iterator[str]:

@@ -5,6 +5,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct, inspect
 
+from domain.calendar import Cron, Tick
 from domain.events import (
     EVENTS,
     RUN_EVENTS,
@@ -13,15 +14,23 @@ from domain.events import (
     Entry,
     Event,
     ItemError,
+    JobRef,
+    JobSpec,
+    JobTiming,
     LogLine,
+    Plan,
     Prefix,
     Queue,
     RateLimit,
     Recorded,
     RunError,
+    Scheduled,
+    Target,
+    TaskSchedule,
     TaskSettings,
 )
 from domain.retry import OutOfMemory, Retry
+from domain.timing import At, Every, Timetable
 from domain.transitions import TRANSITIONS
 from tests.app.references.markdown import code, page, sentence, table
 from tests.app.references.statuses import sources_of, target_of
@@ -64,6 +73,14 @@ OTHERS = {
     "QueueStartsCounted": "a queue",
     "ConnectionSaved": "a connection",
     "ConnectionRemoved": "a connection",
+    "JobCreated": "an HTTP job",
+    "JobChanged": "an HTTP job",
+    "JobPaused": "an HTTP job",
+    "JobResumed": "an HTTP job",
+    "JobCompleted": "an HTTP job",
+    "JobDeleted": "an HTTP job",
+    "SecretSaved": "a secret of HTTP jobs",
+    "SecretRemoved": "a secret of HTTP jobs",
     "KeyClaimed": "an idempotency key, or the key of a single request",
     "KeyFreed": "an idempotency key",
     "BatchTriggered": "a batch",
@@ -80,12 +97,25 @@ OTHERS = {
     "BulkAdvanced": "a bulk action",
     "BulkCompleted": "a bulk action",
     "BulkAborted": "a bulk action",
+    "ScheduleCreated": "a schedule",
+    "ScheduleChanged": "a schedule",
+    "ScheduleActivated": "a schedule",
+    "ScheduleDeactivated": "a schedule",
+    "ScheduleDeleted": "a schedule",
+    "TicksFired": "a schedule",
+    "TicksSkipped": "a schedule",
+    "TickBuffered": "a schedule",
+    "BufferedTickFired": "a schedule",
+    "BufferedTickDropped": "a schedule",
+    "TicksBackfilled": "a schedule",
     "WriterStarted": "the writer of the ledger (of no environment, so no feed shows it)",
 }
 """To what the events happen that are not a run's."""
 
 PARTS: tuple[type[Struct], ...] = (
+    *(JobRef, JobSpec, JobTiming),
     *(Entry, Prefix, Edit, LogLine, RunError, BlobRef, ItemError, TaskSettings, Queue, RateLimit, Retry, OutOfMemory),
+    *(TaskSchedule, Scheduled, Plan, Target, Timetable, Cron, Every, At, Tick),
 )
 WORDS: dict[type[inspect.Type], str] = {
     inspect.StrType: "string",
@@ -95,6 +125,7 @@ WORDS: dict[type[inspect.Type], str] = {
     inspect.RawType: "any JSON",
     inspect.DictType: "object",
     inspect.NoneType: "null",
+    inspect.LiteralType: "string",
 }
 
 

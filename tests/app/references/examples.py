@@ -4,8 +4,11 @@ import random
 from collections.abc import Awaitable, Callable
 from typing import Any, NamedTuple
 
+from msgspec import json
+
 from adapters.ids import Uuid7Ids
 from adapters.secrets import Vault
+from domain.calls import AttemptStatus, Found, Timings
 from domain.commands import StartBulk
 from tests.app.harness import ADMIN_KEY, MASTER_KEY, Engine, report, running_engine
 
@@ -351,6 +354,69 @@ async def _connections(at: Recorder) -> None:
     await at.show("DELETE", one, name="github")
 
 
+async def _jobs(at: Recorder) -> None:
+    engine, route = at.engine, "/v1/jobs"
+    one, request = f"{route}/{{job}}", {"url": "https://example.com/report", "timeout_seconds": 60}
+    body = {"name": "Daily report", "kind": "cron", "schedule": {"cron": "0 9 * * 1-5"}, "request": request}
+    job = (await at.show("POST", route, "", body))["id"]
+    await at.show("POST", route, "", body | {"schedule": {"cron": "0 9 30 2 *"}})
+    await at.show("POST", route, "", body | {"request": {"url": "https://me:hush@example.com"}})
+    timing: Json = {"kind": "cron", "schedule": {"cron": "30 2 * * *", "timezone": "Europe/Berlin"}, "count": 2}
+    await at.show("POST", f"{route}/preview", "", timing)
+    await at.show("POST", f"{route}/preview", "", timing | {"schedule": {"cron": "30 2 * *"}})
+    lines = "# Renew the cache\n*/5 * * * * curl -fsS -X POST https://example.com/cache\n0 3 * * * /usr/bin/backup\n"
+    await at.show("POST", f"{route}/import", "", {"crontab": lines, "dry_run": True})
+    await at.show("GET", route, query="?state=active")
+    await at.show("GET", one, job=job)
+    await at.show("GET", one, job="job_0123")
+    await at.show("PATCH", one, "", {"schedule": {"cron": "0 10 * * 1-5"}}, job=job)
+    await at.show("POST", f"{one}/pause", job=job)
+    await at.show("POST", f"{one}/resume", job=job)
+    execution = (await at.show("POST", f"{one}/run-now", job=job))["execution_id"]
+    await at.show("GET", f"{one}/executions", query="?limit=10", job=job)
+    await at.show("GET", "/v1/executions", query="?status=queued&job_name=report&sort=created_at")
+    await at.show("GET", "/v1/executions", query="?status=done")
+    await _attempt(at)
+    await at.show("GET", "/v1/executions/{execution}", execution=execution)
+    await at.show("GET", "/v1/executions/{execution}", execution=UNKNOWN)
+    await at.show("POST", "/v1/executions/{execution}/replay", execution=execution)
+    hook = {"name": "On push", "kind": "webhook_trigger", "request": request, "webhook_secret": "open sesame"}
+    token = (await engine.client.post(route, json=hook)).json()["webhook_token"]
+    told = {"x-webhook-secret": "open sesame"}
+    await at.show("POST", "/v1/triggers/{token}", headers=told, token=token)
+    await at.show("POST", "/v1/triggers/{token}", token=token)
+    await at.show("DELETE", one, job=job)
+
+
+async def _attempt(at: Recorder) -> None:
+    """Make the attempt of the execution that waits, with a target that is only told of."""
+    found = Found(
+        AttemptStatus.SUCCESS,
+        184,
+        200,
+        body_preview='{"sent": 12}',
+        bytes_received=12,
+        response_headers={"content-type": "application/json"},
+        timings=Timings(3, 21, 44, 180, 184),
+    )
+    session = {"session": "worker_7f3c", "version": "builtin", "sequence": 1, "want": 1}
+    (handed,) = (await at.engine.post("/worker/v1/turn", session))["runs"]
+    said = report(handed, "succeeded", at=at.engine.clock.wall, output=json.decode(json.encode(found)))
+    await at.engine.post("/worker/v1/turn", session | {"sequence": 2, "received": 1, "want": 0, "reports": [said]})
+
+
+async def _secrets(at: Recorder) -> None:
+    route = "/v1/secrets"
+    one = f"{route}/{{name}}"
+    await at.show("POST", route, "", {"name": "api-token", "value": "hush"})
+    await at.show("POST", route, "", {"name": "api-token", "value": "hush hush"})
+    await at.show("PUT", one, "", {"value": "hush hush"}, name="api-token")
+    await at.show("GET", route)
+    await at.show("GET", one, name="api-token")
+    await at.show("DELETE", one, name="api-token")
+    await at.show("DELETE", one, name="api-token")
+
+
 async def _environments(at: Recorder) -> None:
     route, as_admin = "/api/v1/environments", {"authorization": f"Bearer {ADMIN_KEY}"}
     keys = f"{route}/{{slug}}/keys"
@@ -381,8 +447,42 @@ def _excerpt(metrics: str) -> str:
     return "\n".join(lines[:5])
 
 
+async def _schedules(at: Recorder) -> None:
+    route = "/api/v1/schedules"
+    body = {
+        "task": "send-email",
+        "cron": "0 9 * * 1-5",
+        "timezone": "Europe/Berlin",
+        "deduplicationKey": "reports-of-ada",
+        "externalId": "ada",
+        "overlap": "skip",
+    }
+    made = await at.show("POST", route, "", body)
+    every = {"task": "send-email", "every": 30, "jitter": "10s", "payload": {"to": "ada"}, "options": {"tags": ["due"]}}
+    often = await at.show("POST", route, "Every half an hour, with a payload of its own.", every)
+    await at.show("POST", route, "", {"task": "send-email", "cron": "30 2 30 2 *"})
+    await at.show("POST", route, "", {"task": "send-email", "cron": "0 9 * * *", "timezone": "Mars"})
+    await at.show("GET", route, query="?page=1&perPage=10")
+    of_one = "/api/v1/schedules/{schedule}"
+    await at.show("GET", of_one, schedule=made["id"])
+    await at.show("GET", of_one, schedule="sched_00000000000000000000000000000000")
+    await at.show("PUT", of_one, "", body | {"cron": "0 8 * * 1-5"}, schedule=made["id"])
+    await at.show("POST", f"{of_one}/deactivate", schedule=often["id"])
+    await at.engine.advance(3_600_000)
+    await at.show("POST", f"{of_one}/activate", schedule=often["id"])
+    await at.show("GET", f"{of_one}/ticks", schedule=often["id"])
+    span = {"from": "2027-01-15T00:00:00Z", "to": "2027-01-16T00:00:00Z"}
+    await at.show("POST", f"{of_one}/backfill", "", span, schedule=often["id"])
+    for schedule in (made["id"], often["id"]):
+        await at.engine.delete(f"{route}/{schedule}")
+    third = await at.engine.post(route, {"task": "send-email", "every": 60})
+    await at.show("DELETE", of_one, schedule=third["id"])
+    zones = await at.show("GET", "/api/v1/timezones", query="?excludeUtc=true")
+    zones["timezones"][3:] = ["…"]
+
+
 PARTS: tuple[Callable[[Recorder], Awaitable[None]], ...] = (
     *(_trigger, _batch, _batches, _bulk_actions, _list, _retrieve, _result, _events, _change, _explain, _annotate),
     *(_keys, _queues, _ledger, _worker),
-    *(_deployments, _connections, _environments, _tokens, _journal, _logs, _health),
+    *(_deployments, _connections, _jobs, _secrets, _environments, _tokens, _journal, _logs, _schedules, _health),
 )

@@ -116,5 +116,50 @@ TASK: dict[str, Setting] = {
     "connections": Setting(
         "connections", "the names of the credentials that a run waits for", Terms(v2="`integrations`")
     ),
+    "schedule.cron": Setting(
+        "cron",
+        "five fields of cron; the task then runs by itself: [schedules](schedules.md) has the rules",
+        _in_both("`cron` of `schedules.task`", v2="`cronTrigger`", executions="`schedule.cron`"),
+    ),
+    "schedule.timezone": Setting(
+        "timezone",
+        "the IANA time zone in which `cron` is read",
+        _in_both("`cron.timezone`", executions="`schedule.timezone`"),
+    ),
+    "schedule.every": Setting(
+        "schedule=Schedule(every=…)",
+        "1 to 1,440 minutes, in place of `cron`",
+        Terms(v2="`intervalTrigger`", executions="`schedule.every_n_minutes`"),
+    ),
+    "schedule.dstGap": Setting(
+        "schedule=Schedule(dst_gap=…)",
+        "`run_after` or `skip`: what becomes of a time that the clocks leave out",
+        Terms(),
+    ),
+    "schedule.dstFold": Setting(
+        "schedule=Schedule(dst_fold=…)", "`first` or `both`: what becomes of a time that the clocks show twice", Terms()
+    ),
+    "schedule.jitter": Setting(
+        "schedule=Schedule(jitter=…)", "milliseconds up to which each tick is put off, a day at most", Terms()
+    ),
+    "schedule.overlap": Setting(
+        "schedule=Schedule(overlap=…)",
+        "`allow`, `skip`, `buffer_one` or `cancel_other`: what becomes of a tick while a run goes on",
+        Terms(),
+    ),
+    "schedule.catchUp": Setting(
+        "schedule=Schedule(catch_up=…)",
+        "`latest`, `all` or `none` of the ticks that were missed and are not too late",
+        Terms(),
+    ),
+    "schedule.catchUpWindow": Setting(
+        "schedule=Schedule(catch_up_window=…)",
+        "milliseconds that a tick may be late, seven days at most; the time to the next tick if left out, an hour at"
+        " most",
+        Terms(),
+    ),
+    "schedule.catchUpMax": Setting(
+        "schedule=Schedule(catch_up_max=…)", "how many are caught up at once, 1 to 100", Terms()
+    ),
 }
 """By the path in what a worker registers."""

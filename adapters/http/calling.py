@@ -1,0 +1,236 @@
+"""One HTTP call: one deadline for all of it, one connection that is not used again, and nothing of the environment."""
+
+import asyncio
+import re
+import ssl
+import time
+from collections.abc import Callable
+from typing import Any, NoReturn
+
+import httpcore
+import httpx
+from msgspec.structs import replace
+
+from adapters.http.addresses import AddressPolicy
+from adapters.http.capture import Capture
+from adapters.http.dialing import AddressNotAllowed, Dialer, LookupFailed, Resolve, system_resolver
+from adapters.http.targets import Target, joined, target_of
+from domain.calls import AttemptStatus, Call, ErrorClass, Found, Timings, failed
+from domain.errors import InvalidInput
+
+SHOWN = re.compile(
+    r"content-(type|length|encoding|language)|date|etag|last-modified|location|retry-after|server|via|cache-control"
+    r"|expires|allow|x-request-id|x-correlation-id|x-amzn-requestid|cf-ray|traceparent|(x-)?ratelimit-[a-z-]{1,30}"
+)
+"""The response headers that are kept: none of them carries a session."""
+SHOWN_MAX = 1_000
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_KEEPS_METHOD = frozenset({307, 308})
+_GOES_ANYWHERE = frozenset({"accept", "accept-language", "user-agent", "content-type"})
+"""The headers of users that another origin gets to see."""
+
+
+class _Failed(Exception):
+    """The call is over; `found` says why."""
+
+    def __init__(self, error_class: ErrorClass, message: str) -> None:
+        super().__init__(message)
+        self.found = failed(error_class, message)
+
+
+class _Hop:
+    """What is known of one request and its response so far, and when it came to be known."""
+
+    def __init__(self, now: Callable[[], float]) -> None:
+        self._now = now
+        self._began = self._mark = now()
+        self.phase = "lookup"
+        self.parts: dict[str, int] = {}
+
+    def looked_up(self) -> None:
+        """The addresses are known."""
+        self._enter("connect", "lookup_ms")
+
+    async def trace(self, name: str, _info: dict[str, Any]) -> None:
+        """What the library says of its steps."""
+        match name:
+            case "connection.connect_tcp.complete":
+                self._enter("send", "connect_ms")
+            case "connection.start_tls.started":
+                self.phase = "tls"
+            case "connection.start_tls.complete":
+                self._enter("send", "tls_ms")
+            case "http11.receive_response_headers.complete":
+                self.phase = "body"
+                self.parts["first_byte_ms"] = _ms(self._now() - self._began)
+            case _:
+                pass
+
+    def _enter(self, phase: str, part: str) -> None:
+        now = self._now()
+        self.parts[part], self._mark, self.phase = _ms(now - self._mark), now, phase
+
+
+class SafeHttpCaller:
+    """Calls what the policy permits. `resolve` looks names up; `trust` is whose certificates are believed."""
+
+    def __init__(
+        self,
+        policy: AddressPolicy,
+        *,
+        resolve: Resolve | None = None,
+        trust: ssl.SSLContext | None = None,
+        now: Callable[[], float] = time.perf_counter,
+    ) -> None:
+        self._policy = policy
+        self._resolve = resolve or system_resolver()
+        self._trust = trust or httpx.create_ssl_context(trust_env=False)
+        self._now = now
+
+    async def call(self, call: Call) -> Found:
+        """Make one call within its time; whatever goes wrong is in what it returns."""
+        began = self._now()
+        hops = [_Hop(self._now)]
+        try:
+            async with asyncio.timeout(call.timeout_ms / 1_000):
+                found = await self._follow(call, hops)
+        except TimeoutError:
+            found = _timed_out(hops[-1].phase, call.timeout_ms)
+        except _Failed as over:
+            found = over.found
+        took = _ms(self._now() - began)
+        timings = Timings(**hops[-1].parts, total_ms=took)
+        return replace(found, latency_ms=took, timings=timings, redirects=len(hops) - 1)
+
+    async def _follow(self, call: Call, hops: list[_Hop]) -> Found:
+        target = _target(call.url)
+        while True:
+            found = await self._ask(call, target, hops[-1])
+            location = found.response_headers.get("location")
+            if found.status_code not in _REDIRECTS - call.stays or not location or not call.max_redirects:
+                return found
+            if len(hops) > call.max_redirects:
+                raise _Failed(
+                    ErrorClass.REDIRECT_REFUSED, f"The target redirects more than {call.max_redirects} times."
+                )
+            call, target = _redirected(call, target, found.status_code or 0, location)
+            hops.append(_Hop(self._now))
+
+    async def _ask(self, call: Call, target: Target, hop: _Hop) -> Found:
+        origin = httpcore.Origin(target.scheme.encode(), target.host.encode(), target.port)
+        connection = httpcore.AsyncHTTPConnection(
+            origin, self._trust, network_backend=Dialer(self._resolve, self._policy, hop.looked_up)
+        )
+        request = httpcore.Request(
+            call.method,
+            httpcore.URL(scheme=origin.scheme, host=origin.host, port=origin.port, target=target.path),
+            headers=_headers_of(call, target),
+            content=call.body,
+            extensions={"trace": hop.trace},
+        )
+        try:
+            response = await connection.handle_async_request(request)
+            return await _read(response)
+        except AddressNotAllowed:
+            raise _Failed(ErrorClass.ADDRESS_NOT_ALLOWED, f"Calling {target.host_header} is not allowed.") from None
+        except LookupFailed:
+            raise _Failed(ErrorClass.DNS_ERROR, f"The name {target.host} cannot be resolved.") from None
+        except (httpcore.NetworkError, httpcore.TimeoutException, OSError) as error:
+            _fail(hop.phase, target, error)
+        except (httpcore.ProtocolError, httpcore.UnsupportedProtocol, ValueError) as error:
+            message = f"{target.host_header} does not speak HTTP as it should: {str(error)[:200]}."
+            raise _Failed(ErrorClass.PROTOCOL_ERROR, message) from None
+        finally:
+            await connection.aclose()
+
+
+def _fail(phase: str, target: Target, error: Exception) -> NoReturn:
+    why = f" ({str(error)[:200]})" if str(error) else ""
+    if phase == "tls":
+        raise _Failed(
+            ErrorClass.TLS_ERROR, f"No secure connection to {target.host_header} could be made{why}."
+        ) from None
+    if phase in {"lookup", "connect"}:
+        raise _Failed(ErrorClass.CONNECT_ERROR, f"{target.host_header} cannot be connected to{why}.") from None
+    raise _Failed(ErrorClass.CONNECT_ERROR, f"The connection to {target.host_header} broke{why}.") from None
+
+
+def _timed_out(phase: str, timeout_ms: int) -> Found:
+    within = f"within {timeout_ms / 1_000:g} s"
+    if phase in {"lookup", "connect", "tls"}:
+        return failed(ErrorClass.CONNECT_TIMEOUT, f"No connection came about {within}.")
+    if phase == "send":
+        return failed(ErrorClass.READ_TIMEOUT, f"The target did not answer {within}.")
+    return failed(ErrorClass.DEADLINE_EXCEEDED, f"The target began to answer, and had not ended {within}.")
+
+
+def _target(url: str) -> Target:
+    try:
+        return target_of(url)
+    except InvalidInput as error:
+        raise _Failed(ErrorClass.INVALID_REQUEST, str(error)) from None
+
+
+def _headers_of(call: Call, target: Target) -> list[tuple[bytes, bytes]]:
+    given = [(name.encode("ascii"), value.encode("latin-1")) for name, value in call.headers]
+    # Compressed bodies would have to be unpacked: those who must send them do it anyway.
+    first = [(b"Host", target.host_header.encode()), (b"Accept-Encoding", b"identity"), (b"Connection", b"close")]
+    length = [] if call.body is None else [(b"Content-Length", str(len(call.body)).encode())]
+    return first + given + length
+
+
+async def _read(response: httpcore.Response) -> Found:
+    headers = _shown(response.headers)
+    capture = Capture(headers.get("content-type", ""), headers.get("content-encoding", ""))
+    async for chunk in response.aiter_stream():
+        capture.feed(chunk)
+        if capture.is_full:
+            break
+    return Found(
+        AttemptStatus.SUCCESS,
+        0,
+        response.status,
+        body_preview=capture.text,
+        body_truncated=capture.is_full,
+        bytes_received=capture.received,
+        response_headers=headers,
+    )
+
+
+def _shown(headers: list[tuple[bytes, bytes]]) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for raw_name, raw_value in headers:
+        name = raw_name.decode("latin-1").lower()
+        if SHOWN.fullmatch(name):
+            found.setdefault(name, raw_value.decode("latin-1")[:SHOWN_MAX])
+    return found
+
+
+def _redirected(call: Call, target: Target, status: int, location: str) -> tuple[Call, Target]:
+    """The request that a redirect asks for, without what another origin must not see."""
+    try:
+        url = joined(call.url, location)
+        goes_to = target_of(url)
+    except InvalidInput as error:
+        raise _Failed(ErrorClass.REDIRECT_REFUSED, str(error)) from None
+    if target.scheme == "https" and goes_to.scheme != "https":
+        raise _Failed(ErrorClass.REDIRECT_REFUSED, "The target redirects from https to http.")
+    changes: dict[str, Any] = {"url": url}
+    headers = call.headers
+    if status not in _KEEPS_METHOD and call.method != "GET":
+        changes |= {"method": "GET", "body": None}
+        headers = tuple(each for each in headers if each[0].lower() != "content-type")
+    if goes_to.origin != target.origin:
+        if changes.get("body", call.body) is not None and call.has_secret_body:
+            raise _Failed(ErrorClass.REDIRECT_REFUSED, "The target redirects a body that holds a secret elsewhere.")
+        headers = tuple(each for each in headers if _goes_along(each[0].lower(), call))
+    return replace(call, headers=headers, **changes), goes_to
+
+
+def _goes_along(name: str, call: Call) -> bool:
+    is_ours = name.startswith("x-cron-service-")
+    return (is_ours or name in _GOES_ANYWHERE) and name not in call.secret_headers
+
+
+def _ms(seconds: float) -> int:
+    return round(seconds * 1_000)

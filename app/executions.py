@@ -1,0 +1,110 @@
+"""Executions of jobs: how they are asked for, and how one attempt of one is made."""
+
+from collections.abc import Callable
+
+import msgspec
+from msgspec import Raw, Struct
+from msgspec.structs import replace
+
+from app.requests import SecretMissing, call_of
+from domain.builtin import HTTP_TASK
+from domain.calls import ErrorClass, Found, HttpCaller, failed, judge, may_help, retry_after_ms
+from domain.durations import iso
+from domain.errors import InvalidInput, KeyMissing, SealBroken
+from domain.events import JobRef
+from domain.redaction import Redaction
+from domain.requests import HttpRequest, RetryPolicy, variables_of
+from domain.signing import signed
+
+HEADER = "X-Cron-Service-"
+
+
+class Asked(Struct, frozen=True, omit_defaults=True):
+    """What an execution is to do: the payload of its run."""
+
+    request: HttpRequest
+    retry: RetryPolicy
+
+
+class Attempt(Struct, frozen=True):
+    """What an attempt at an execution needs to know."""
+
+    execution: str
+    number: int
+    created_at: int
+    job: JobRef
+    payload: Raw
+
+
+class Made(Struct, frozen=True):
+    """An attempt that was made: what it found, and after how long another one may help, None if none will."""
+
+    found: Found
+    retry_in_ms: int | None
+
+
+def asked_of(payload: Raw) -> Asked:
+    """What an execution with this payload, or a job whose executions have it, is to do."""
+    return msgspec.json.decode(payload, type=Asked)
+
+
+def headers_of(attempt: Attempt) -> tuple[tuple[str, str], ...]:
+    """By what the target knows the execution and its attempts."""
+    return (
+        (f"{HEADER}Job-Id", attempt.job.id),
+        (f"{HEADER}Execution-Id", attempt.execution),
+        (f"{HEADER}Scheduled-For", iso(attempt.job.scheduled_for)),
+        (f"{HEADER}Attempt", str(attempt.number)),
+    )
+
+
+async def make(
+    attempt: Attempt,
+    caller: HttpCaller,
+    secret_of: Callable[[str], str],
+    now: Callable[[], int],
+    chance: Callable[[], float],
+) -> Made:
+    """Make one attempt. What it returns, and so what is kept of it, holds none of the secrets that it sends."""
+    asked = asked_of(attempt.payload)
+    used: set[str] = set()
+
+    def opened(name: str) -> str:
+        value = secret_of(name)
+        used.add(value)
+        return value
+
+    variables = variables_of(attempt.execution, attempt.created_at)
+    try:
+        call = call_of(asked.request, variables, opened, headers_of(attempt))
+        if asked.request.sign_with:
+            keys = list(map(opened, asked.request.sign_with))
+            signature = signed(attempt.execution, now(), call.body or b"", keys)
+            call = replace(call, headers=call.headers + signature)
+    except SecretMissing as missing:
+        found = failed(ErrorClass.SECRET_MISSING, str(missing))
+    except (KeyMissing, SealBroken) as error:
+        found = failed(ErrorClass.SECRET_MISSING, str(error))
+    except InvalidInput as error:
+        found = failed(ErrorClass.INVALID_REQUEST, str(error))
+    else:
+        found = judge(await caller.call(call), asked.request.success_statuses)
+    found = _redacted(found, Redaction(used))
+    if found.error_class is None or not may_help(found, asked.retry.retry_on_statuses):
+        return Made(found, None)
+    wait = asked.retry.delay_after(attempt.number, chance())
+    return Made(found, max(wait, retry_after_ms(found, now())))
+
+
+def is_execution(task: str) -> bool:
+    """Whether runs of the task are executions."""
+    return task == HTTP_TASK
+
+
+def _redacted(found: Found, redaction: Redaction) -> Found:
+    body = found.body_preview
+    if body is not None:
+        body = redaction.beginning(body) if found.body_truncated else redaction.text(body)
+    headers = {name: redaction.text(value) for name, value in found.response_headers.items()}
+    message = None if found.message is None else redaction.text(found.message)
+    return replace(found, body_preview=body, response_headers=headers, message=message)

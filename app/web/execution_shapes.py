@@ -1,0 +1,111 @@
+"""Executions as the document shows them, and their attempts, which it writes in camelCase."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from app import executions
+from app.triggered import asked_of, value_of
+from app.web.job_shapes import request_item
+from domain import events as e
+from domain.calls import ErrorClass, Found, Timings, failed
+from domain.durations import iso
+from domain.events import Event, Recorded
+from domain.ports import Ledger
+from domain.vocabulary import EXECUTIONS
+from projections.run_list import RunRow
+
+SOURCES = {"api": "manual"}
+
+
+def execution_item(row: RunRow) -> dict[str, Any]:
+    """An execution in a list."""
+    assert row.job is not None, "an execution is of a job"
+    return {
+        "id": row.id,
+        "job_id": row.job.id,
+        "job_name": row.job.name,
+        "status": EXECUTIONS.words[row.status],
+        "run_status": row.status.value,
+        "source": SOURCES.get(row.source, row.source),
+        "scheduled_for": iso(row.job.scheduled_for),
+        "created_at": iso(row.created_at),
+        "started_at": _iso(row.started_at),
+        "finished_at": _iso(row.finished_at),
+        "attempt_count": row.attempts,
+        "replay_of": row.replay_of,
+        "error": None if row.error is None else {"class": row.error.name, "message": row.error.message},
+    }
+
+
+def request_of(ledger: Ledger, history: Sequence[Recorded]) -> dict[str, Any]:
+    """What the execution sends, its variables and secrets not filled in. This reads from the ledger, and blocks."""
+    triggered = asked_of(history)
+    return request_item(executions.asked_of(value_of(ledger, triggered.payload, triggered.payload_blob)).request)
+
+
+def attempts_of(ledger: Ledger, history: Sequence[Recorded]) -> list[dict[str, Any]]:
+    """The attempts that are over, in order. This reads what they found from the ledger, and blocks."""
+    items: list[dict[str, Any]] = []
+    started: Recorded | None = None
+    number = 0
+    for recorded in history:
+        event = recorded.event
+        if isinstance(event, e.AttemptStarted):
+            started, number = recorded, event.number
+            continue
+        if started is None:
+            continue
+        found = _found(ledger, event)
+        if found is not None:
+            items.append(_attempt_item(number, found, started.occurred_at, recorded.occurred_at))
+            started = None
+    return items
+
+
+def _found(ledger: Ledger, event: Event) -> Found | None:
+    """What the attempt had found when this ended it; None if this is no end of it."""
+    match event:
+        case e.AttemptSucceeded(output=output, output_blob=blob) | e.AttemptFailed(output=output, output_blob=blob):
+            text = value_of(ledger, output, blob)
+            if bytes(text):
+                return msgspec.json.decode(text, type=Found)
+            assert isinstance(event, e.AttemptFailed), "who succeeds says with what"
+            return failed(
+                ErrorClass.WORKER_LOST, f"{event.error.message} Whether the target got the request is not known."
+            )
+        case e.RunEnqueued(reason="released"):
+            return failed(ErrorClass.RELEASED, "The engine stopped, and the attempt is made again.")
+        case e.RunCanceled():
+            return failed(ErrorClass.CANCELED, "The execution was canceled.")
+        case e.RunTimedOut() | e.RunSystemFailed() | e.RunEnqueued():
+            return failed(ErrorClass.WORKER_LOST, "The attempt was ended by the engine.")
+        case _:
+            return None
+
+
+def _attempt_item(number: int, found: Found, started_at: int, finished_at: int) -> dict[str, Any]:
+    return {
+        "number": number,
+        "status": found.status.value,
+        "statusCode": found.status_code,
+        "latencyMs": found.latency_ms,
+        "bodyPreview": found.body_preview,
+        "bodyTruncated": found.body_truncated,
+        "bytesReceived": found.bytes_received,
+        "responseHeaders": found.response_headers,
+        "errorClass": found.error_class,
+        "error": found.message,
+        "redirects": found.redirects,
+        "timings": {name: getattr(found.timings, field) for name, field in _TIMINGS.items()},
+        "startedAt": iso(started_at),
+        "finishedAt": iso(finished_at),
+    }
+
+
+_TIMINGS = {field.encode_name: field.name for field in msgspec.structs.fields(Timings)}
+
+
+def _iso(moment: int | None) -> str | None:
+    return None if moment is None else iso(moment)

@@ -1,0 +1,65 @@
+"""Jobs and their executions as the API of the executions document shows them: snake_case, but attempts in camelCase."""
+
+from typing import Any
+
+from app.executions import asked_of
+from app.web.docs import TRIGGER_PATH
+from domain import schedule as schedules
+from domain.durations import iso
+from domain.events import NOTHING, JobTiming
+from domain.job import Job, JobKind
+from domain.requests import HttpRequest
+from domain.schedule import Schedule
+
+
+def job_item(job: Job, schedule: Schedule | None, public_url: str) -> dict[str, Any]:
+    """A job, without the secret of its webhook. `schedule` is what starts one that runs at times."""
+    spec, asked = job.spec, asked_of(job.spec.payload)
+    policy = asked.retry
+    following = schedule and schedules.deadline_of(schedule)
+    item: dict[str, Any] = {
+        "id": job.id,
+        "name": spec.name,
+        "kind": spec.kind,
+        "state": job.state.value,
+        "schedule": None if spec.timing is None else _timing_item(spec.timing),
+        "request": request_item(asked.request),
+        "retry_policy": {
+            "max_attempts": policy.max_attempts,
+            "retry_on_statuses": policy.retry_on_statuses,
+            "backoff_ms": policy.backoff_ms,
+            "backoff_factor": policy.backoff_factor,
+            "backoff_max_ms": policy.backoff_max_ms,
+        },
+        "next_run_at": iso(following.at) if following else None,
+        "created_at": iso(job.created_at),
+        "updated_at": iso(job.updated_at),
+    }
+    if spec.kind == JobKind.WEBHOOK_TRIGGER and job.token is not None:
+        item["webhook_token"] = job.token
+        item["webhook_url"] = public_url + TRIGGER_PATH.format(token=job.token)
+        item["webhook_secret_configured"] = spec.trigger_sha256 is not None
+    return item
+
+
+def request_item(request: HttpRequest) -> dict[str, Any]:
+    """What is sent, its variables and secrets not filled in."""
+    return {
+        "url": request.url,
+        "method": request.method,
+        "headers": request.headers,
+        "body": None if request.body is NOTHING else request.body,
+        "timeout_seconds": request.timeout_seconds,
+        "success_statuses": request.success_statuses,
+        "max_redirects": request.max_redirects,
+        "sign_with": request.sign_with,
+    }
+
+
+def _timing_item(timing: JobTiming) -> dict[str, Any]:
+    item: dict[str, Any] = {"overlap": timing.overlap}
+    if timing.run_at is not None:
+        return {"run_at": iso(timing.run_at)} | item
+    if timing.every_n_minutes is not None:
+        return {"every_n_minutes": timing.every_n_minutes} | item
+    return {"cron": timing.cron, "timezone": timing.timezone} | item

@@ -1,0 +1,122 @@
+"""An HTTP job: a saved request, and what starts its executions. Its state is the fold of its events."""
+
+from enum import StrEnum
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from domain import events as e
+from domain.builtin import HTTP_TASK
+from domain.calendar import Cron
+from domain.errors import LedgerCorrupt, NotAllowed
+from domain.events import Event, JobSpec, Plan, Recorded, Target
+from domain.schedule import SCHED
+from domain.timing import At, Every, Timetable, Timing
+
+JOB = "job"
+"""The kind of aggregate."""
+
+
+class JobKind(StrEnum):
+    """What starts the executions of a job."""
+
+    RECURRING = "recurring"
+    CRON = "cron"
+    SCHEDULED = "scheduled"
+    ONE_TIME = "one_time"
+    WEBHOOK_TRIGGER = "webhook_trigger"
+
+
+class JobState(StrEnum):
+    """Whether a job starts by itself."""
+
+    ACTIVE = "active"
+    PAUSED = "paused"
+    DRAFT = "draft"
+    COMPLETED = "completed"
+    DELETED = "deleted"
+
+
+class Job(Struct, frozen=True, gc=False, omit_defaults=True):
+    """A job as the engine keeps it until it is deleted."""
+
+    id: str
+    version: int
+    environment: str
+    spec: JobSpec
+    state: JobState
+    created_at: int
+    updated_at: int
+    token: str | None = None
+
+
+def schedule_of(job: str) -> str:
+    """The stream of the schedule of a job that runs at times."""
+    return f"{SCHED}_{job.partition('_')[2]}"
+
+
+def plan_of(job: str, spec: JobSpec) -> Plan | None:
+    """What the schedule of a job is to do; None for one that has none."""
+    timing = spec.timing
+    if timing is None:
+        return None
+    if timing.cron is not None:
+        times: Timing = Cron(timing.cron, timing.timezone)
+    elif timing.every_n_minutes is not None:
+        times = Every(timing.every_n_minutes, None)
+    else:
+        assert timing.run_at is not None, "a job that runs at times says which"
+        times = At(timing.run_at)
+    target = Target(HTTP_TASK, spec.payload, max_attempts=spec.max_attempts, job=job, job_name=spec.name)
+    return Plan(target, Timetable(times), timing.overlap)
+
+
+def change(job: Job, spec: JobSpec) -> list[Event]:
+    """Let the job do this from now on. Its kind stays; what is over stays over."""
+    if spec.kind != job.spec.kind:
+        raise NotAllowed(f"Job {job.id} is of the kind {job.spec.kind}, which stays: save another job instead.")
+    if job.state is JobState.COMPLETED:
+        raise NotAllowed(f"Job {job.id} has completed: save another one, or replay its execution.")
+    return [] if spec == job.spec else [e.JobChanged(spec)]
+
+
+def pause(job: Job) -> list[Event]:
+    """Let it start no more by itself. Safe to repeat."""
+    if job.state is JobState.PAUSED:
+        return []
+    if job.state is not JobState.ACTIVE:
+        raise NotAllowed(f"Job {job.id} is not active: it is {job.state.value}.")
+    return [e.JobPaused()]
+
+
+def resume(job: Job) -> list[Event]:
+    """Let it start (again): one that was paused, or a draft. Safe to repeat."""
+    if job.state is JobState.ACTIVE:
+        return []
+    if job.state is JobState.COMPLETED:
+        raise NotAllowed(f"Job {job.id} has completed: save another one, or replay its execution.")
+    return [e.JobResumed()]
+
+
+def evolve(job: Job | None, recorded: Recorded) -> Job:
+    """The job after one event."""
+    at = recorded.recorded_at
+    match job, recorded.event:
+        case None, e.JobCreated(spec=spec, state=state, token=token):
+            begun = recorded.stream, recorded.version, recorded.environment
+            return Job(*begun, spec, JobState(state), at, at, token)
+        case Job(), e.JobChanged(spec=spec):
+            return replace(job, version=recorded.version, updated_at=at, spec=spec)
+        case Job(), e.JobPaused() | e.JobResumed() | e.JobCompleted() | e.JobDeleted():
+            state = _STATES[type(recorded.event)]
+            return replace(job, version=recorded.version, updated_at=at, state=state)
+        case _, event:
+            raise LedgerCorrupt(f"{type(event).__name__} stands in the stream of job {recorded.stream}.")
+
+
+_STATES: dict[type[Event], JobState] = {
+    e.JobPaused: JobState.PAUSED,
+    e.JobResumed: JobState.ACTIVE,
+    e.JobCompleted: JobState.COMPLETED,
+    e.JobDeleted: JobState.DELETED,
+}
