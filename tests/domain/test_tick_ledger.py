@@ -35,8 +35,8 @@ plans = st.builds(
     ),
     st.sampled_from((1, 7, 60)),
     st.sampled_from(OVERLAPS),
-    st.sampled_from(("latest", "all", "none")),
-    st.sampled_from((None, 0, 90 * MINUTE)),
+    st.sampled_from(("latest", "all", "all", "none")),
+    st.sampled_from((None, 0, 90 * MINUTE, 90 * MINUTE)),
     st.sampled_from((1, 3, 100)),
     st.sampled_from((0, 0, 20_000, DAY)),
 )
@@ -125,7 +125,7 @@ def _counted(followed: Plan, since: int, until: int) -> list[int]:
     ]  # from 1970 on
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(plans, st.lists(steps, max_size=14))
 def test_each_planned_tick_has_exactly_one_fate(first: Plan, happened: list[Step]) -> None:
     room = Room()
