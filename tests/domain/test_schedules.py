@@ -324,6 +324,20 @@ def test_a_deduplication_key_stands_for_one_schedule_until_that_is_deleted() -> 
         room.ask(c.ActivateSchedule, schedule="sched_1")
 
 
+def test_a_request_that_comes_again_changes_nothing_whatever_became_of_its_schedule() -> None:
+    room = Room()
+    request = {"schedule": SCHEDULE, "plan": plan(), "key": "key_request", "key_until": 2**53}
+    room.ask(c.SaveSchedule, **request)
+    room.ask(c.ChangeSchedule, schedule=SCHEDULE, plan=plan(Every(30)))
+    changed = len(room.log)
+    assert room.ask(c.SaveSchedule, **request | {"schedule": "sched_2"}) == SCHEDULE
+    assert len(room.log) == changed
+
+    room.ask(c.DeleteSchedule, schedule=SCHEDULE)
+    assert room.ask(c.SaveSchedule, **request | {"schedule": "sched_3"}) == SCHEDULE
+    assert room.log[-1].event == e.ScheduleDeleted()
+
+
 def test_a_deleted_schedule_fires_nothing_and_its_runs_stay() -> None:
     room = scheduled()
     room.pass_time(HOUR)
