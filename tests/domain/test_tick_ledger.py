@@ -111,8 +111,7 @@ def planned(room: Room) -> list[int]:
             until = recorded.recorded_at if recorded else room.now.wall
             if current is not None:
                 found += _counted(*current, until)
-            plans_on = isinstance(event, e.ScheduleCreated | e.ScheduleChanged) and recorded is not None
-            current = (event.plan, until) if plans_on else None
+            current = (event.plan, until) if isinstance(event, e.ScheduleCreated | e.ScheduleChanged) else None
     return found
 
 
