@@ -9,6 +9,7 @@ from msgspec import Raw
 from msgspec.structs import replace
 
 from app.reader import Reader
+from app.superjson import plain
 from app.triggered import asked_of, value_of
 from app.web import bodies, shapes
 from app.web.beginning import shape_of
@@ -127,7 +128,7 @@ async def result_of(history: Sequence[Recorded], reader: Reader) -> dict[str, An
     if row.status not in FINAL:
         return None
     if row.status is Status.COMPLETED:
-        output, output_type = await _output_of(history, reader)
+        output, output_type = await output_of(history, reader)
         text = bytes(output).decode() if output is not NOTHING else None
         body: dict[str, Any] = {"ok": True, "id": row.id, "outputType": output_type, "taskIdentifier": row.task}
         return body if text is None else body | {"output": text}
@@ -163,16 +164,18 @@ async def _whole(history: Sequence[Recorded], reader: Reader, caller: Caller) ->
         "attempts": [shapes.attempt_item(each) for each in attempt_rows],
     }
     if payload is not NOTHING:
-        whole |= {"payload": payload, "payloadType": triggered.payload_type}
+        payload, kind = plain(payload, triggered.payload_type)
+        whole |= {"payload": payload, "payloadType": kind}
     whole |= shape_of(triggered)
     if row.status is Status.COMPLETED:
-        output, output_type = await _output_of(history, reader)
+        output, output_type = await output_of(history, reader)
         if output is not NOTHING:
             whole |= {"output": output, "outputType": output_type}
     return whole
 
 
-async def _output_of(history: Sequence[Recorded], reader: Reader) -> tuple[Raw, str]:
+async def output_of(history: Sequence[Recorded], reader: Reader) -> tuple[Raw, str]:
+    """What a run returned, and the media type of that; NOTHING if there is none."""
     for recorded in reversed(history):
         event = recorded.event
         if isinstance(event, AttemptSucceeded):
