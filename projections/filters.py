@@ -15,6 +15,7 @@ class RunFilter(Struct, frozen=True, gc=False):
     tags: tuple[str, ...] = ()
     """Any of these."""
     queues: tuple[str, ...] = ()
+    machines: tuple[str, ...] = ()
     batch: str | None = None
     is_test: bool | None = None
     created_from: int | None = None
@@ -29,6 +30,7 @@ def matches(row: RunRow, wanted: RunFilter) -> bool:
         and (not wanted.versions or row.version in wanted.versions)
         and (not wanted.tags or not set(wanted.tags).isdisjoint(row.tags))
         and (not wanted.queues or row.queue in wanted.queues)
+        and (not wanted.machines or row.machine in wanted.machines)
         and (wanted.batch is None or row.batch == wanted.batch)
         and (wanted.is_test is None or row.is_test == wanted.is_test)
         and (wanted.created_from is None or row.created_at >= wanted.created_from)

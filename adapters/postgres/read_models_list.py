@@ -59,6 +59,7 @@ CONDITIONS: dict[str, LiteralString] = {
     "tasks": "and task || '' = any(%(tasks)s)",
     "versions": "and version = any(%(versions)s)",
     "queues": "and queue || '' = any(%(queues)s)",
+    "machines": "and detail::json ->> 'machine' = any(%(machines)s)",
     "batch": "and batch || '' = %(batch)s",
     "is_test": "and is_test = %(is_test)s",
     "created_from": "and created_at >= %(created_from)s",
@@ -147,6 +148,7 @@ def _parameters(wanted: RunFilter) -> dict[str, Any]:
         "tasks": wanted.tasks,
         "versions": wanted.versions,
         "queues": wanted.queues,
+        "machines": wanted.machines,
     }
     values = {
         "batch": None if wanted.batch is None else storable(wanted.batch),

@@ -41,6 +41,7 @@ CONDITIONS = {
     "tasks": "and +task in (select value from json_each(:tasks))",
     "versions": "and +version in (select value from json_each(:versions))",
     "queues": "and +queue in (select value from json_each(:queues))",
+    "machines": "and json_extract(detail, '$.machine') in (select value from json_each(:machines))",
     "batch": "and +batch = :batch",
     "is_test": "and +is_test = :is_test",
     "created_from": "and +created_at >= :created_from",
@@ -114,6 +115,7 @@ def _parameters(wanted: RunFilter) -> dict[str, Any]:
         "tasks": wanted.tasks,
         "versions": wanted.versions,
         "queues": wanted.queues,
+        "machines": wanted.machines,
     }
     values = {
         "batch": wanted.batch,

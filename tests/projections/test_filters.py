@@ -20,6 +20,7 @@ ROW = RunRow(
     tags=("blue", "red"),
     version="20260101.1",
     batch="batch_1",
+    machine="micro",
 )
 
 
@@ -32,6 +33,7 @@ ROW = RunRow(
         RunFilter(versions=("20260101.1",)),
         RunFilter(tags=("red", "green")),
         RunFilter(queues=("urgent",)),
+        RunFilter(machines=("large-1x", "micro")),
         RunFilter(batch="batch_1"),
         RunFilter(is_test=False),
         RunFilter(created_from=1_000, created_to=1_000),
@@ -50,6 +52,7 @@ def test_a_run_that_matches(wanted: RunFilter) -> None:
         RunFilter(versions=("20260102.1",)),
         RunFilter(tags=("green",)),
         RunFilter(queues=("task/greet",)),
+        RunFilter(machines=("large-1x",)),
         RunFilter(batch="batch_2"),
         RunFilter(is_test=True),
         RunFilter(created_from=1_001),
