@@ -1,4 +1,4 @@
-"""SuperJSON, in which Trigger.dev's SDK writes payloads: JSON under `json`, and under `meta` what JSON has no types for.
+"""SuperJSON, in which Trigger.dev's SDK writes payloads: JSON under `json`, and what JSON has no types for beside it.
 
 It is stored as it was sent, because its own client makes dates and maps of it again. All others are given the JSON.
 """

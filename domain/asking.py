@@ -12,6 +12,7 @@ from domain.commands import (
     CreateBatch,
     CreateWaitpoint,
     StartBulk,
+    StorePacket,
     TriggerRuns,
     UpdateMetadata,
 )
@@ -32,11 +33,11 @@ def asked_by(command: Command) -> Iterator[str]:
                 yield command.bulk
                 yield from command.cancels
         case CreateBatch():
-            yield from (each for each in (command.request, command.key, command.parent) if each)
+            yield from (each for each in (command.request, command.key, command.parent, command.once) if each)
         case StartBulk():
             if command.request:
                 yield command.request
-        case AbortBulk(bulk=stream) | CompleteWaitpoint(waitpoint=stream):
+        case AbortBulk(bulk=stream) | CompleteWaitpoint(waitpoint=stream) | StorePacket(packet=stream):
             yield stream
         case _:
             named: str | None = getattr(command, "run", None) or getattr(command, "key", None)
@@ -69,3 +70,5 @@ def _asked_by_trigger(command: TriggerRuns) -> Iterator[str]:
             yield new.debounce.key
     if command.request:
         yield command.request
+    if command.once:
+        yield command.once

@@ -21,20 +21,24 @@ class Command(Struct, frozen=True, kw_only=True):
 class TriggerRuns(Command, frozen=True, kw_only=True):
     """Accept all these runs or none. Answer: list[Accepted], in the same order.
 
-    `request` is the stream of the request's own key: the same request sent again gets the same answer.
+    `request` is the stream of the request's own key: the same request sent again gets the same answer. `once` is that
+    of a token for one use, which is good until `once_until`.
     """
 
     runs: list[NewRun]
     batch: str | None = None
     request: str | None = None
     request_until: int = 0
+    once: str | None = None
+    once_until: int = 0
     blobs: dict[str, bytes] = {}
 
 
 class CreateBatch(Command, frozen=True, kw_only=True):
     """Announce a batch, whose items come next. Answer: CreatedBatch.
 
-    `key` is the stream of its idempotency key, `request` that of the request's own.
+    `key` is the stream of its idempotency key, `request` that of the request's own, `once` that of a
+    token for one use, which is good until `once_until`.
     """
 
     batch: str
@@ -46,6 +50,8 @@ class CreateBatch(Command, frozen=True, kw_only=True):
     key_until: int = 0
     request: str | None = None
     request_until: int = 0
+    once: str | None = None
+    once_until: int = 0
 
 
 class CreatedBatch(Struct, frozen=True, gc=False):
@@ -203,6 +209,14 @@ class AddKey(Command, frozen=True, kw_only=True):
 
     sha256: str
     hint: str
+    sealed: str | None = None
+
+
+class SealKey(Command, frozen=True, kw_only=True):
+    """Keep a key that opens the environment, sealed, in the place of what was kept. Answer: None."""
+
+    sha256: str
+    sealed: str
 
 
 class RevokeKey(Command, frozen=True, kw_only=True):
@@ -331,6 +345,15 @@ class CompleteWaitpoint(Command, frozen=True, kw_only=True):
     output: Raw = NOTHING
     output_blob: BlobRef | None = None
     output_type: str = JSON_TYPE
+    blobs: dict[str, bytes] = {}
+
+
+class StorePacket(Command, frozen=True, kw_only=True):
+    """Keep what was uploaded. Answer: None."""
+
+    packet: str
+    blob: BlobRef
+    content_type: str
     blobs: dict[str, bytes] = {}
 
 

@@ -28,6 +28,8 @@ class Environment(Struct, frozen=True, omit_defaults=True):
     project: str = "default"
     organization: str = "default"
     keys: frozenset[str] = frozenset()
+    sealed_keys: dict[str, str] = {}
+    """Those of the keys that are kept, by their SHA-256."""
     concurrency_limit: int | None = None
     """How many attempts may be open in the whole environment."""
     versions: dict[str, dict[str, TaskSettings]] = {}
@@ -89,10 +91,14 @@ def evolve(environment: Environment | None, recorded: Recorded) -> Environment:
 
 def _changes(environment: Environment, event: Event) -> dict[str, Any]:
     match event:
-        case e.ApiKeyCreated(sha256=sha256):
-            return {"keys": environment.keys | {sha256}}
+        case e.ApiKeyCreated(sha256=sha256, sealed=sealed):
+            kept = {} if sealed is None else {sha256: sealed}
+            return {"keys": environment.keys | {sha256}, "sealed_keys": environment.sealed_keys | kept}
+        case e.ApiKeySealed(sha256=sha256, sealed=sealed):
+            return {"sealed_keys": environment.sealed_keys | {sha256: sealed}}
         case e.ApiKeyRevoked(sha256=sha256):
-            return {"keys": environment.keys - {sha256}}
+            kept = {name: sealed for name, sealed in environment.sealed_keys.items() if name != sha256}
+            return {"keys": environment.keys - {sha256}, "sealed_keys": kept}
         case e.EnvironmentLimited(concurrency_limit=limit):
             return {"concurrency_limit": limit}
         case e.VersionRegistered(version=version, digest=digest, tasks=tasks):
@@ -151,9 +157,16 @@ def limit(environment: Environment, concurrency_limit: int | None) -> list[Event
     return [] if environment.concurrency_limit == concurrency_limit else [e.EnvironmentLimited(concurrency_limit)]
 
 
-def add_key(environment: Environment, sha256: str, hint: str) -> list[Event]:
-    """Let a secret key open the environment. A key that does so already changes nothing."""
-    return [] if sha256 in environment.keys else [e.ApiKeyCreated(sha256, hint)]
+def add_key(environment: Environment, sha256: str, hint: str, sealed: str | None = None) -> list[Event]:
+    """Let a secret key open the environment. One that does so already is kept from now on, if it was not."""
+    if sha256 not in environment.keys:
+        return [e.ApiKeyCreated(sha256, hint, sealed)]
+    return [] if sealed is None or sha256 in environment.sealed_keys else [e.ApiKeySealed(sha256, sealed)]
+
+
+def seal_key(environment: Environment, sha256: str, sealed: str) -> list[Event]:
+    """Keep a key. One that was revoked meanwhile is not."""
+    return [e.ApiKeySealed(sha256, sealed)] if sha256 in environment.keys else []
 
 
 def revoke_key(environment: Environment, sha256: str) -> list[Event]:

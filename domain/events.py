@@ -442,11 +442,19 @@ class EnvironmentLimited(Event, frozen=True, gc=False, omit_defaults=True):
     concurrency_limit: int | None = None
 
 
-class ApiKeyCreated(Event, frozen=True, gc=False):
-    """A secret key with this SHA-256 opens the environment."""
+class ApiKeyCreated(Event, frozen=True, gc=False, omit_defaults=True):
+    """A secret key with this SHA-256 opens the environment; sealed, it verifies what is signed with it."""
 
     sha256: str
     hint: str
+    sealed: str | None = None
+
+
+class ApiKeySealed(Event, frozen=True, gc=False):
+    """A key that opens the environment is kept, sealed, from now on, or sealed with another encryption key."""
+
+    sha256: str
+    sealed: str
 
 
 class ApiKeyRevoked(Event, frozen=True, gc=False):
@@ -614,6 +622,13 @@ class WaitpointTimedOut(Event, frozen=True, gc=False):
     """Nobody completed the token in time."""
 
 
+class PacketStored(Event, frozen=True, gc=False):
+    """A payload was uploaded, which a trigger may name."""
+
+    blob: BlobRef
+    content_type: str
+
+
 class BulkStarted(Event, frozen=True, gc=False, omit_defaults=True):
     """Someone asked to CANCEL or REPLAY many runs: these, or those that a filter finds among the runs there were."""
 
@@ -650,6 +665,7 @@ EVENTS: tuple[type[Event], ...] = (
     *RUN_EVENTS,
     EnvironmentCreated,
     ApiKeyCreated,
+    ApiKeySealed,
     ApiKeyRevoked,
     VersionRegistered,
     EnvironmentLimited,
@@ -673,6 +689,7 @@ EVENTS: tuple[type[Event], ...] = (
     WaitpointCreated,
     WaitpointCompleted,
     WaitpointTimedOut,
+    PacketStored,
     BulkStarted,
     BulkAdvanced,
     BulkCompleted,

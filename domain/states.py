@@ -5,7 +5,7 @@ from typing import Any, TypeAlias
 
 from msgspec import Struct
 
-from domain import batch, bulk, connection, environment, keys, queue, run, waitpoint
+from domain import batch, bulk, connection, environment, keys, packet, queue, run, waitpoint
 from domain.batch import Batch
 from domain.bulk import Bulk, BulkStatus
 from domain.connection import Connection
@@ -13,6 +13,7 @@ from domain.environment import Environment
 from domain.errors import LedgerCorrupt
 from domain.events import Recorded, RunEvent, WriterStarted
 from domain.keys import Key
+from domain.packet import Packet
 from domain.queue import QueueState
 from domain.run import Run
 from domain.status import FINAL
@@ -27,7 +28,7 @@ class Writer(Struct, frozen=True, gc=False):
     epoch: int
 
 
-State: TypeAlias = Run | Key | Batch | Bulk | Waitpoint | Environment | Connection | QueueState | Writer
+State: TypeAlias = Run | Key | Batch | Bulk | Waitpoint | Packet | Environment | Connection | QueueState | Writer
 WRITER = "writer"
 
 
@@ -43,6 +44,7 @@ _KINDS: dict[str, tuple[type[State], Callable[[Any, Recorded], State]]] = {
     "batch": (Batch, batch.evolve),
     "bulk": (Bulk, bulk.evolve),
     "waitpoint": (Waitpoint, waitpoint.evolve),
+    "packet": (Packet, packet.evolve),
     "env": (Environment, environment.evolve),
     "conn": (Connection, connection.evolve),
     "queue": (QueueState, queue.evolve),
@@ -76,7 +78,7 @@ def fold(history: Iterable[Recorded]) -> State | None:
 
 
 def is_kept(state: State) -> bool:
-    """Whether the engine keeps the state in memory: keys never, what ends until its end, everything else for ever."""
+    """Whether the engine keeps the state in memory: keys and packets never, what ends until then, all else for ever."""
     if isinstance(state, Run):
         return state.status not in FINAL
     if isinstance(state, Batch):

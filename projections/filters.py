@@ -20,6 +20,8 @@ class RunFilter(Struct, frozen=True, gc=False):
     is_test: bool | None = None
     created_from: int | None = None
     created_to: int | None = None
+    behind: int | None = None
+    """Those that have an event behind this position."""
 
 
 def matches(row: RunRow, wanted: RunFilter) -> bool:
@@ -35,4 +37,5 @@ def matches(row: RunRow, wanted: RunFilter) -> bool:
         and (wanted.is_test is None or row.is_test == wanted.is_test)
         and (wanted.created_from is None or row.created_at >= wanted.created_from)
         and (wanted.created_to is None or row.created_at <= wanted.created_to)
+        and (wanted.behind is None or row.position > wanted.behind)
     )

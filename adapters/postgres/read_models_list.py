@@ -64,6 +64,7 @@ CONDITIONS: dict[str, LiteralString] = {
     "is_test": "and is_test = %(is_test)s",
     "created_from": "and created_at >= %(created_from)s",
     "created_to": "and created_at <= %(created_to)s",
+    "behind": "and (detail::json ->> 'position')::bigint > %(behind)s",
 }
 TASKS: LiteralString = """
 with recursive tasks (task) as (
@@ -155,6 +156,7 @@ def _parameters(wanted: RunFilter) -> dict[str, Any]:
         "is_test": wanted.is_test,
         "created_from": wanted.created_from,
         "created_to": wanted.created_to,
+        "behind": wanted.behind,
     }
     given = {name: [storable(value) for value in values] for name, values in lists.items() if values}
     return given | {name: value for name, value in values.items() if value is not None}

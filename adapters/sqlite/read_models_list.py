@@ -46,6 +46,7 @@ CONDITIONS = {
     "is_test": "and +is_test = :is_test",
     "created_from": "and +created_at >= :created_from",
     "created_to": "and +created_at <= :created_to",
+    "behind": "and json_extract(detail, '$.position') > :behind",
 }
 ORDERS = {True: "order by id desc limit :limit", False: "order by id limit :limit"}
 TAG_ORDERS = {True: "order by run desc limit :limit", False: "order by run limit :limit"}
@@ -122,6 +123,7 @@ def _parameters(wanted: RunFilter) -> dict[str, Any]:
         "is_test": wanted.is_test,
         "created_from": wanted.created_from,
         "created_to": wanted.created_to,
+        "behind": wanted.behind,
     }
     given = {name: _list(value) for name, value in lists.items() if value}
     return given | {name: value for name, value in values.items() if value is not None}

@@ -146,6 +146,15 @@ class BulkBody(Struct, rename="camel"):
     filter: dict[str, Any] | None = None
 
 
+class PublicTokenBody(Struct, rename="camel"):
+    """A public token; `expirationTime` is a duration, or a moment in seconds since 1970."""
+
+    scopes: list[str]
+    expiration_time: str | Annotated[int, Meta(ge=0, le=2**33)] | None = None
+    one_time_use: bool = False
+    realtime: dict[str, Any] | None = None
+
+
 class RescheduleBody(Struct):
     """A new time for a delayed run."""
 

@@ -16,6 +16,7 @@ _NAMES: dict[str, type[Any]] = {
     "BulkRequest": bodies.BulkBody,
     "CreateTokenRequest": bodies.CreateTokenBody,
     "CompleteTokenRequest": bodies.CompleteTokenBody,
+    "PublicTokenRequest": bodies.PublicTokenBody,
     "ReplayRequest": bodies.ReplayBody,
     "RescheduleRequest": bodies.RescheduleBody,
     "ResetKeyRequest": bodies.ResetKeyBody,
@@ -33,8 +34,9 @@ _NAMES: dict[str, type[Any]] = {
 
 TOKENS_PATH = "/api/v1/waitpoints/tokens"
 CALLBACK_PATH = f"{TOKENS_PATH}/{{token}}/callback/{{secret}}"
-OPEN_PATHS = frozenset({"/livez", "/readyz", "/metrics", CALLBACK_PATH})
-"""Whoever asks how an engine is need not have a key, and the URL of a callback is one itself."""
+PACKET_PATH = "/packets/v1/{stream}/{name}"
+OPEN_PATHS = frozenset({"/livez", "/readyz", "/metrics", CALLBACK_PATH, PACKET_PATH})
+"""Whoever asks how an engine is need not have a key, and the URLs of callbacks and packets are keys themselves."""
 _ERROR = {
     "type": "object",
     "required": ["error", "type", "title", "status", "detail"],
@@ -122,6 +124,7 @@ LIST_PARAMETERS = {
         _parameter("filter[version]", "Versions, joined by commas."),
         _parameter("filter[tag]", "Tags, joined by commas: runs with any of them."),
         _parameter("filter[queue]", "Queues, joined by commas; a task's own queue is `task/` and its id."),
+        _parameter("filter[machine]", "Machines, joined by commas: runs that were given one of them."),
         _parameter("filter[batch]", "The id of a batch."),
         _parameter("filter[isTest]", "true or false."),
         *_DATES,

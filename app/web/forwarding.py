@@ -18,7 +18,10 @@ from domain.errors import TooLarge
 log = structlog.get_logger(__name__)
 
 READS = frozenset({"GET", "HEAD", "OPTIONS"})
-ASKS_WRITER = re.compile(r"/api/v1/(queues|concurrency)(/.*)?|/api/v1/runs/[^/]+/explain|/worker/v1/runs/[^/]+/journal")
+ASKS_WRITER = re.compile(
+    r"/api/v1/(queues|concurrency|packets)(/.*)?|/api/v1/runs/[^/]+/(explain|packets/.*)|/worker/v1/runs/[^/]+/journal"
+    r"|/packets/v1/.*|/realtime/v1/.*"
+)
 """What only the writer can tell, too."""
 IS_FORWARDED = FORWARDED.encode()
 """What a node sent on goes no further, or two nodes could send it to and fro."""

@@ -16,6 +16,7 @@ BODIES: dict[str, Any] = {
     "/api/v2/tasks/batch": {"items": [{"task": "greet"}]},
     "/api/v3/batches": {"runCount": 1},
     "/api/v1/bulk-actions": {"action": "cancel", "runIds": ["run_1"]},
+    "/api/v1/auth/public-tokens": {"scopes": ["read:runs"]},
     "/api/v1/waitpoints/tokens": {"timeout": "1h"},
     "/api/v1/waitpoints/tokens/{token}/complete": {"data": 1},
     "/api/v1/runs/{run}/reschedule": {"delay": "1h"},
@@ -86,4 +87,7 @@ def path_for(path: str, run: str = "run_1") -> str:
         name="github",
         slug="dev",
         deployment="20270115.1",
+        path="trigger/packet_1/payload.json",
+        packet="packet_1",
+        stream="packet_1",
     )

@@ -51,10 +51,8 @@ async def key_names(engine: Engine) -> dict[str, str]:
 
 
 async def test_beside_a_file_a_key_is_kept_as_soon_as_one_is_needed(found: Settings) -> None:
+    """Which is at the first start: the secret keys of environments are kept encrypted."""
     async with engine_on(found) as engine:
-        await engine.register()
-        assert not found.key_path.exists()
-
         await engine.put(f"{CONNECTIONS}/github", CREDENTIALS)
 
     assert stat.S_IMODE(found.key_path.stat().st_mode) == 0o600

@@ -16,6 +16,8 @@ from tests.postgres import database_url, schema_of_its_own
 ROOT = Path(__file__).parents[2]
 JOBS = Path(__file__).with_name("jobs.py")
 LISTENING, READY = "Runfold is listening on ", "ready as version "
+KEYS = {"sqlite": "tr_dev_0000", "postgres": "tr_dev_sk_"}
+"""How the secret keys begin: with those of the second kind the SDK signs nothing by itself."""
 START_SECONDS = 60.0
 END_SECONDS = 20.0
 
@@ -32,7 +34,7 @@ class RunningEngine:
 @contextmanager
 def running_engine(database: str, folder: Path) -> Generator[RunningEngine]:
     """An engine and a worker for the tasks of `jobs`, until the end of the tests."""
-    key, admin_key = f"tr_dev_{secrets.token_hex(16)}", secrets.token_hex(16)
+    key, admin_key = f"{KEYS[database]}{secrets.token_hex(12)}", secrets.token_hex(16)
     with ExitStack() as stack:
         settings = {
             "RUNFOLD_DATABASE_URL": f"sqlite:///{folder / 'ledger.db'}",

@@ -40,7 +40,7 @@ class Node:
         environment = {name: value for name, value in os.environ.items() if not name.startswith(("TRIGGER", "VERCEL"))}
         with log.open("w") as stderr:
             self._process = subprocess.Popen(
-                ["node", str(folder / "driver.mjs")],
+                [shutil.which("node") or "node", str(folder / "driver.mjs")],
                 env=environment,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
@@ -116,7 +116,9 @@ def _installed() -> Path:
         shutil.copy(HERE / "package.json", part)
         command = ["npm", "install", "--no-package-lock", "--no-audit", "--no-fund", "--ignore-scripts"]
         try:
-            done = subprocess.run(command, cwd=part, capture_output=True, text=True, timeout=INSTALL_SECONDS, check=False)
+            done = subprocess.run(
+                command, cwd=part, capture_output=True, text=True, timeout=INSTALL_SECONDS, check=False
+            )
         except subprocess.TimeoutExpired:
             shutil.rmtree(part)
             raise NotThere(f"npm did not install @trigger.dev/sdk {VERSION} within {INSTALL_SECONDS} s") from None

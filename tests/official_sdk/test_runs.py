@@ -1,6 +1,5 @@
 """runs.*: list with every filter and in both directions, retrieve, cancel, replay, reschedule, tags, metadata, bulk."""
 
-from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -39,7 +38,8 @@ def test_a_run_is_canceled_and_stays_so(sdk: Sdk) -> None:
 
 def test_a_run_is_replayed_as_it_was_and_with_another_payload(sdk: Sdk) -> None:
     same, other = sdk.run(
-        POLL + """
+        POLL
+        + """
         const { id } = await sdk.tasks.trigger("echo", { a: 1 }, { tags: ["old"] });
         const replayed = [await sdk.runs.replay(id), await sdk.runs.replay(id, { payload: { b: 2 }, tags: ["new"] })];
         return Promise.all(replayed.map((run) => poll(run.id)));
@@ -194,5 +194,3 @@ def test_a_wrong_query_is_a_bad_request(sdk: Sdk) -> None:
         400,
         "page[size] is 1 to 100, not '1000'.",
     )
-
-

@@ -44,7 +44,8 @@ def test_a_payload_may_be_absent(sdk: Sdk) -> None:
 
 def test_every_option_arrives(sdk: Sdk) -> None:
     run = sdk.run(
-        POLL + """
+        POLL
+        + """
         const key = await sdk.idempotencyKeys.create(["order", args.key]);
         const handle = await sdk.tasks.trigger("told", { a: 1 }, {
           queue: "letters", concurrencyKey: "ada", idempotencyKey: key, idempotencyKeyTTL: "5m", ttl: 3600,
@@ -99,7 +100,8 @@ def test_debounced_triggers_are_one_run(sdk: Sdk) -> None:
 
 def test_the_same_task_many_times(sdk: Sdk) -> None:
     batch, runs = sdk.run(
-        POLL + """
+        POLL
+        + """
         const handle = await sdk.tasks.batchTrigger("echo", [
           { payload: { i: 0 }, options: { tags: ["b0"] } }, { payload: { i: 1 } },
         ]);
@@ -119,7 +121,8 @@ def test_the_same_task_many_times(sdk: Sdk) -> None:
 
 def test_several_tasks_in_one_batch(sdk: Sdk) -> None:
     outputs, batch = sdk.run(
-        POLL + """
+        POLL
+        + """
         const handle = await sdk.batch.trigger([{ id: "echo", payload: 1 }, { id: "in-queue", payload: 2 }]);
         const { runs } = await sdk.batch.retrieve(handle.batchId);
         const outputs = [];
@@ -136,7 +139,8 @@ def test_several_tasks_in_one_batch(sdk: Sdk) -> None:
 
 def test_a_stream_of_items(sdk: Sdk) -> None:
     outputs = sdk.run(
-        POLL + """
+        POLL
+        + """
         async function* items() { for (let i = 0; i < 40; i++) yield { payload: i }; }
         const handle = await sdk.tasks.batchTrigger("echo", items());
         const { runs } = await sdk.batch.retrieve(handle.batchId);
@@ -149,7 +153,8 @@ def test_a_stream_of_items(sdk: Sdk) -> None:
 
 def test_tasks_by_their_own_objects(sdk: Sdk) -> None:
     outputs = sdk.run(
-        POLL + """
+        POLL
+        + """
         const echo = sdk.task({ id: "echo", run: async (payload) => payload });
         const told = sdk.task({ id: "in-queue", run: async (payload) => payload });
         const handle = await sdk.batch.triggerByTask([{ task: echo, payload: "a" }, { task: told, payload: "b" }]);
@@ -179,7 +184,8 @@ def test_a_batch_is_made_once_with_a_key(sdk: Sdk) -> None:
 
 def test_a_large_payload_goes_by_an_upload(sdk: Sdk) -> None:
     size, same, status = sdk.run(
-        POLL + """
+        POLL
+        + """
         const text = "ä".repeat(200_000);
         const run = await poll((await sdk.tasks.trigger("echo", { text })).id);
         return [run.output.text.length, run.payload.text === text && run.output.text === text, run.status];
@@ -191,7 +197,8 @@ def test_a_large_payload_goes_by_an_upload(sdk: Sdk) -> None:
 
 def test_a_large_item_of_a_batch_goes_by_an_upload(sdk: Sdk) -> None:
     sizes = sdk.run(
-        POLL + """
+        POLL
+        + """
         const handle = await sdk.tasks.batchTrigger("echo", [{ payload: "x".repeat(150_000) }, { payload: "y" }]);
         const { runs } = await sdk.batch.retrieve(handle.batchId);
         return Promise.all(runs.map(async (id) => (await poll(id)).output.length));

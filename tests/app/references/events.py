@@ -53,6 +53,7 @@ ENVELOPE = (
 OTHERS = {
     "EnvironmentCreated": "an environment",
     "ApiKeyCreated": "an environment",
+    "ApiKeySealed": "an environment",
     "ApiKeyRevoked": "an environment",
     "VersionRegistered": "an environment",
     "VersionPromoted": "an environment",
@@ -76,6 +77,7 @@ OTHERS = {
     "WaitpointCreated": "a waitpoint token",
     "WaitpointCompleted": "a waitpoint token",
     "WaitpointTimedOut": "a waitpoint token",
+    "PacketStored": "a packet",
     "BulkStarted": "a bulk action",
     "BulkAdvanced": "a bulk action",
     "BulkCompleted": "a bulk action",
