@@ -32,6 +32,7 @@ from app.web import (
     realtime,
     registering,
     runs,
+    streaming,
     testing,
     tokens,
     triggering,
@@ -40,7 +41,21 @@ from app.web import (
 from app.web.caller import Caller, caller_of, service_of, visitor_of
 
 ROOMS = (
-    *(health, metrics, triggering, runs, journal, annotating, logs, batches, bulk, tokens, queues, deployments),
+    *(
+        health,
+        metrics,
+        triggering,
+        streaming,
+        runs,
+        journal,
+        annotating,
+        logs,
+        batches,
+        bulk,
+        tokens,
+        queues,
+        deployments,
+    ),
     *(packets, public_tokens, realtime, connections, environments, ledger, registering, worker),
 )
 """The modules of routes, in the order in which the document shows them."""
