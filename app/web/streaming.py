@@ -131,7 +131,7 @@ async def _events_of_run(run: str, position: int, service: Service, caller: Call
 
 
 async def _events(position: int, service: Service, caller: Caller) -> AsyncIterator[bytes]:
-    while not service.watching.is_closed:
+    while True:
         head = service.loop.feed.head.position
         while position < head:
             records = await _records_after(position, head, service)
@@ -140,6 +140,8 @@ async def _events(position: int, service: Service, caller: Caller) -> AsyncItera
             position = records[-1].position
         # Also where nothing of this environment was among it, so that whoever comes back need not look again.
         yield b"id: %d\n\n" % position
+        if service.watching.is_closed:
+            return
         await service.watching.anything(position, HEARTBEAT_SECONDS)
 
 

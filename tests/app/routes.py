@@ -73,21 +73,21 @@ def needs_key(path: str) -> bool:
     return path not in OPEN_PATHS
 
 
-def path_for(path: str, run: str = "run_1") -> str:
+def path_for(path: str, run: str = "run_1", **named: str) -> str:
     """The path with something in the place of its parameters."""
-    return path.format(
-        task="greet",
-        run=run,
-        key="k",
-        queue="greet",
-        batch="batch_1",
-        bulk="bulk_1",
-        token="waitpoint_1",
-        secret="5ec7e7",
-        name="github",
-        slug="dev",
-        deployment="20270115.1",
-        path="trigger/packet_1/payload.json",
-        packet="packet_1",
-        stream="packet_1",
-    )
+    others = {
+        "task": "greet",
+        "key": "k",
+        "queue": "greet",
+        "batch": "batch_1",
+        "bulk": "bulk_1",
+        "token": "waitpoint_1",
+        "secret": "5ec7e7",
+        "name": "github",
+        "slug": "dev",
+        "deployment": "20270115.1",
+        "path": "trigger/packet_1/payload.json",
+        "packet": "packet_1",
+        "stream": "packet_1",
+    }
+    return path.format(**others | {"run": run} | named)
