@@ -6,6 +6,7 @@ from typing import Any
 from msgspec import Raw
 
 from adapters.secrets import key_name_of
+from app.public_tokens import seal_key
 from app.reader import Reader
 from app.service import Service
 from domain import commands, states
@@ -44,14 +45,19 @@ async def save(service: Service, name: str, credentials: Raw, origin: dict[str, 
 
 
 async def rotate(service: Service, origin: dict[str, Any]) -> tuple[int, int]:
-    """Seal with the first key what is sealed with others; returns how many that were, and how many it had sealed.
+    """Seal with the first key what is sealed with others, the secret keys of the environment too.
 
-    Raises KeyMissing, SealBroken when one of them cannot be opened; then all stay as they are.
+    Returns how many connections that were, and how many it had sealed. Raises KeyMissing, SealBroken when one of all
+    cannot be opened; then all stay as they are.
     """
     found = await connections_of(service, origin["environment"])
-    first = service.vault.first_key().name if found else ""
+    environment = service.loop.engine.memory.environment(origin["environment"])
+    sealed_keys = environment.sealed_keys if environment else {}
+    first = service.vault.first_key().name if found or sealed_keys else ""
     others = [each for each in found if each.key != first]
     opened = [_open(service, each.environment, _CONNECTION, each.name, each.sealed or "") for each in others]
+    kept = {sha256: sealed for sha256, sealed in sealed_keys.items() if key_name_of(sealed) != first}
+    keys = {sha256: service.keyring.open(origin["environment"], sha256, sealed) for sha256, sealed in kept.items()}
     rotated = 0
     for before, credentials in zip(others, opened, strict=True):
         sealed = _seal(service, before.environment, _CONNECTION, before.name, credentials)
@@ -60,6 +66,10 @@ async def rotate(service: Service, origin: dict[str, Any]) -> tuple[int, int]:
             name=before.name, sealed=sealed, key_name=key_name_of(sealed), replaces=before.sealed, **origin
         )
         rotated += await service.loop.submit(command) is not None
+    for sha256, key in keys.items():
+        resealed = seal_key(service.vault, origin["environment"], sha256, key)
+        assert resealed is not None, "there is a key to encrypt with"
+        await service.loop.submit(commands.SealKey(sha256=sha256, sealed=resealed, **origin))
     return rotated, len(found) - rotated
 
 

@@ -6,13 +6,17 @@ is kept sealed beside its hash.
 
 import hashlib
 import warnings
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import jwt
+import msgspec
 import structlog
+from jwt.types import Options
 from jwt.warnings import InsecureKeyLengthWarning
+from msgspec import Meta, Struct
 
 from adapters.secrets import Vault
 from domain.environment import Environment
@@ -28,6 +32,8 @@ HANDLE_SECONDS = 3_600
 """How long what comes with a new run or batch lets its caller watch that."""
 _PURPOSE = "api key"
 _jwt = jwt.PyJWT()
+OPTIONS: Options = {"require": ["exp", "sub"], "verify_exp": False, "verify_iat": False, "verify_nbf": False}
+"""What time it is, the caller knows."""
 
 
 class NotValid(Exception):
@@ -72,12 +78,16 @@ class Keyring:
     def __init__(self, vault: Vault) -> None:
         self._open = lru_cache(1_000)(vault.open)
 
+    def open(self, environment: str, sha256: str, sealed: str) -> str:
+        """A key. Raises KeyMissing, SealBroken."""
+        return self._open(sealed, environment, _PURPOSE, sha256).decode()
+
     def keys_of(self, environment: Environment) -> list[str]:
         """Those that tokens of an environment may be signed with."""
         found: list[str] = []
         for sha256, sealed in environment.sealed_keys.items():
             try:
-                found.append(self._open(sealed, environment.id, _PURPOSE, sha256).decode())
+                found.append(self.open(environment.id, sha256, sealed))
             except (KeyMissing, SealBroken) as error:
                 log.warning("a key cannot be opened, so no public token of it can be verified", reason=str(error))
         return found
@@ -103,45 +113,40 @@ def verified(token: str, environment: Environment, keys: Sequence[str], now: int
             " database is PostgreSQL, and make a new key"
         )
     claims = _claims_of(token, keys)
-    scopes, expires, skipped = claims.get("scopes"), claims["exp"] * 1_000, _skipped_in(claims)
-    if claims["sub"] != environment.id or not isinstance(scopes, list):
-        raise NotValid("it has no scopes")
-    if expires <= now:
+    if claims.sub != environment.id:
+        raise NotValid("it is for another environment")
+    expires_at = int(claims.exp * 1_000)
+    if expires_at <= now:
         raise NotValid("it has expired")
-    texts = tuple(each for each in scopes if isinstance(each, str))
     sha256 = hashlib.sha256(token.encode()).hexdigest()
-    return Grant(texts, sha256, int(expires), claims.get("otu") is True, skipped)
+    return Grant(claims.scopes, sha256, expires_at, claims.otu, claims.realtime.skip_columns)
 
 
-def _claims_of(token: str, keys: Sequence[str]) -> dict[str, Any]:
-    required = {"require": ["exp", "sub"], "verify_exp": False, "verify_iat": False, "verify_nbf": False}
-    reason = ""
+class _Realtime(Struct, rename="camel", frozen=True):
+    skip_columns: tuple[str, ...] = ()
+
+
+class _Claims(Struct):
+    sub: str
+    exp: Annotated[float, Meta(ge=0, le=2**40)]
+    scopes: tuple[str, ...]
+    otu: bool = False
+    realtime: _Realtime = _Realtime()
+
+
+def _claims_of(token: str, keys: Sequence[str]) -> _Claims:
     for key in keys:
         try:
             with _short_keys_allowed():
-                claims = _jwt.decode(
-                    token,
-                    key,
-                    [ALGORITHM],
-                    options=required,
-                    audience=AUDIENCE,
-                    issuer=ISSUER,  # type: ignore[arg-type]
-                )
+                claims = _jwt.decode(token, key, [ALGORITHM], options=OPTIONS, audience=AUDIENCE, issuer=ISSUER)
+            return msgspec.convert(claims, _Claims)
         except jwt.InvalidSignatureError:
-            reason = "no key of the environment has signed it"
+            continue
         except jwt.PyJWTError as error:
-            raise NotValid(str(error)) from error
-        else:
-            if isinstance(claims["exp"], int | float):
-                return claims
-            reason = "its exp is no number"
-    raise NotValid(reason)
-
-
-def _skipped_in(claims: dict[str, Any]) -> tuple[str, ...]:
-    realtime: Any = claims.get("realtime")
-    columns: Any = realtime.get("skipColumns") if isinstance(realtime, dict) else None
-    return tuple(each for each in columns if isinstance(each, str)) if isinstance(columns, list) else ()
+            raise NotValid(str(error).rstrip(".")) from error
+        except msgspec.ValidationError as error:
+            raise NotValid(f"its claims cannot be read: {error}") from error
+    raise NotValid("no key of the environment has signed it")
 
 
 def signed(key: str, environment: str, scopes: Sequence[str], now: int, expires_at: int, **claims: Any) -> str:
@@ -160,9 +165,8 @@ def claims_of(environment: str) -> dict[str, Any]:
     return {"sub": environment, "pub": True}
 
 
-class _short_keys_allowed(warnings.catch_warnings):  # noqa: N801 (it is used as a function)
+@contextmanager
+def _short_keys_allowed() -> Generator[None]:
     """A key of one's own may be shorter than the library would have it; it is long enough to open the environment."""
-
-    def __enter__(self) -> None:
-        super().__enter__()
-        warnings.simplefilter("ignore", InsecureKeyLengthWarning)
+    with warnings.catch_warnings(action="ignore", category=InsecureKeyLengthWarning):
+        yield

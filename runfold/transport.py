@@ -172,7 +172,7 @@ async def _send(client: httpx.AsyncClient, request: httpx.Request) -> bytes:
 
 async def _check(response: httpx.Response) -> None:
     """Raises ApiError, PassingError, EndOfStream unless it is an answer to be read."""
-    if response.status_code == httpx.codes.NO_CONTENT:
+    if response.status_code == 204:
         raise EndOfStream
     if not response.is_success:
         refusal = api_error(response.status_code, await response.aread())
