@@ -6,6 +6,7 @@ from typing import Any
 from msgspec import Raw
 
 from adapters.secrets import key_name_of
+from app import variables
 from app.public_tokens import seal_key
 from app.reader import Reader
 from app.service import Service
@@ -45,7 +46,7 @@ async def save(service: Service, name: str, credentials: Raw, origin: dict[str, 
 
 
 async def rotate(service: Service, origin: dict[str, Any]) -> tuple[int, int]:
-    """Seal with the first key what is sealed with others, the secret keys of the environment too.
+    """Seal with the first key what is sealed with others, the secret keys and the variables too.
 
     Returns how many connections that were, and how many it had sealed. Raises KeyMissing, SealBroken when one of all
     cannot be opened; then all stay as they are.
@@ -53,11 +54,13 @@ async def rotate(service: Service, origin: dict[str, Any]) -> tuple[int, int]:
     found = await connections_of(service, origin["environment"])
     environment = service.loop.engine.memory.environment(origin["environment"])
     sealed_keys = environment.sealed_keys if environment else {}
-    first = service.vault.first_key().name if found or sealed_keys else ""
+    is_needed = found or sealed_keys or (environment and environment.variables)
+    first = service.vault.first_key().name if is_needed else ""
     others = [each for each in found if each.key != first]
     opened = [_open(service, each.environment, _CONNECTION, each.name, each.sealed or "") for each in others]
     kept = {sha256: sealed for sha256, sealed in sealed_keys.items() if key_name_of(sealed) != first}
     keys = {sha256: service.keyring.open(origin["environment"], sha256, sealed) for sha256, sealed in kept.items()}
+    values = variables.not_sealed_with(service, environment, first) if environment else {}
     rotated = 0
     for before, credentials in zip(others, opened, strict=True):
         sealed = _seal(service, before.environment, _CONNECTION, before.name, credentials)
@@ -70,6 +73,8 @@ async def rotate(service: Service, origin: dict[str, Any]) -> tuple[int, int]:
         resealed = seal_key(service.vault, origin["environment"], sha256, key)
         assert resealed is not None, "there is a key to encrypt with"
         await service.loop.submit(commands.SealKey(sha256=sha256, sealed=resealed, **origin))
+    for (name, is_secret), value in values.items():
+        await variables.save(service, {name: value}, origin, is_secret=is_secret)
     return rotated, len(found) - rotated
 
 

@@ -212,6 +212,22 @@ class AddKey(Command, frozen=True, kw_only=True):
     sealed: str | None = None
 
 
+class SaveVariables(Command, frozen=True, kw_only=True):
+    """Keep variables of the environment, each as (name, sealed value, is secret). Answer: None.
+
+    Without `replaces` those that are there stay as they are.
+    """
+
+    variables: tuple[tuple[str, str, bool], ...]
+    replaces: bool = True
+
+
+class RemoveVariable(Command, frozen=True, kw_only=True):
+    """Forget a variable of the environment. Answer: None."""
+
+    name: str
+
+
 class SealKey(Command, frozen=True, kw_only=True):
     """Keep a key that opens the environment, sealed, in the place of what was kept. Answer: None."""
 

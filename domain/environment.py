@@ -11,11 +11,19 @@ from domain.errors import InvalidInput, LedgerCorrupt, NotAllowed, NotFound
 from domain.events import Event, Queue, Recorded, TaskSettings
 
 LIMIT_MAX = 100_000
+VARIABLES_MAX = 500
 
 DEVELOPMENT = "DEVELOPMENT"
 PRODUCTION = "PRODUCTION"
 PREFIXES = {"tr_dev_": DEVELOPMENT, "tr_stg_": "STAGING", "tr_prod_": PRODUCTION, "tr_preview_": "PREVIEW"}
 """How the secret keys of environments begin, and of which type these are."""
+
+
+class Variable(Struct, frozen=True, gc=False):
+    """A variable that workers of the environment have: its value as only the engine can read it."""
+
+    sealed: str
+    is_secret: bool = False
 
 
 class Environment(Struct, frozen=True, omit_defaults=True):
@@ -30,6 +38,8 @@ class Environment(Struct, frozen=True, omit_defaults=True):
     keys: frozenset[str] = frozenset()
     sealed_keys: dict[str, str] = {}
     """Those of the keys that are kept, by their SHA-256."""
+    variables: dict[str, Variable] = {}
+    """What workers of the environment find in theirs."""
     concurrency_limit: int | None = None
     """How many attempts may be open in the whole environment."""
     versions: dict[str, dict[str, TaskSettings]] = {}
@@ -99,6 +109,11 @@ def _changes(environment: Environment, event: Event) -> dict[str, Any]:
         case e.ApiKeyRevoked(sha256=sha256):
             kept = {name: sealed for name, sealed in environment.sealed_keys.items() if name != sha256}
             return {"keys": environment.keys - {sha256}, "sealed_keys": kept}
+        case e.VariableSaved(name=name, sealed=sealed, is_secret=is_secret):
+            return {"variables": environment.variables | {name: Variable(sealed, is_secret)}}
+        case e.VariableRemoved(name=removed):
+            rest = {name: variable for name, variable in environment.variables.items() if name != removed}
+            return {"variables": rest}
         case e.EnvironmentLimited(concurrency_limit=limit):
             return {"concurrency_limit": limit}
         case e.VersionRegistered(version=version, digest=digest, tasks=tasks):
@@ -155,6 +170,28 @@ def limit(environment: Environment, concurrency_limit: int | None) -> list[Event
     if concurrency_limit is not None and not 0 <= concurrency_limit <= LIMIT_MAX:
         raise InvalidInput(f"The concurrency limit of an environment is 0 to {LIMIT_MAX}, not {concurrency_limit}.")
     return [] if environment.concurrency_limit == concurrency_limit else [e.EnvironmentLimited(concurrency_limit)]
+
+
+def save_variables(
+    environment: Environment, variables: Iterable[tuple[str, str, bool]], *, replaces: bool
+) -> list[Event]:
+    """Give the environment these variables. Raises InvalidInput when it would have too many."""
+    saved: list[Event] = [
+        e.VariableSaved(name, sealed, is_secret)
+        for name, sealed, is_secret in variables
+        if replaces or name not in environment.variables
+    ]
+    names = environment.variables.keys() | {each.name for each in saved if isinstance(each, e.VariableSaved)}
+    if len(names) > VARIABLES_MAX:
+        raise InvalidInput(f"An environment has at most {VARIABLES_MAX} variables; these would be {len(names)}.")
+    return saved
+
+
+def remove_variable(environment: Environment, name: str) -> list[Event]:
+    """Take a variable away. Raises NotFound."""
+    if name not in environment.variables:
+        raise NotFound(f"This environment has no variable {name[:200]}.")
+    return [e.VariableRemoved(name)]
 
 
 def add_key(environment: Environment, sha256: str, hint: str, sealed: str | None = None) -> list[Event]:

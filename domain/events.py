@@ -442,6 +442,20 @@ class EnvironmentLimited(Event, frozen=True, gc=False, omit_defaults=True):
     concurrency_limit: int | None = None
 
 
+class VariableSaved(Event, frozen=True, gc=False, omit_defaults=True):
+    """Workers that start from now on have this variable; its value is sealed. A secret one is shown to nobody."""
+
+    name: str
+    sealed: str
+    is_secret: bool = False
+
+
+class VariableRemoved(Event, frozen=True, gc=False):
+    """Workers that start from now on do not have it any more."""
+
+    name: str
+
+
 class ApiKeyCreated(Event, frozen=True, gc=False, omit_defaults=True):
     """A secret key with this SHA-256 opens the environment; sealed, it verifies what is signed with it."""
 
@@ -669,6 +683,8 @@ EVENTS: tuple[type[Event], ...] = (
     ApiKeyRevoked,
     VersionRegistered,
     EnvironmentLimited,
+    VariableSaved,
+    VariableRemoved,
     VersionPromoted,
     KeyClaimed,
     KeyFreed,

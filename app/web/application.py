@@ -36,6 +36,7 @@ from app.web import (
     testing,
     tokens,
     triggering,
+    variables,
     worker,
 )
 from app.web.caller import Caller, caller_of, service_of, visitor_of
@@ -56,7 +57,7 @@ ROOMS = (
         queues,
         deployments,
     ),
-    *(packets, public_tokens, realtime, connections, environments, ledger, registering, worker),
+    *(packets, public_tokens, realtime, connections, environments, variables, ledger, registering, worker),
 )
 """The modules of routes, in the order in which the document shows them."""
 

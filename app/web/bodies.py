@@ -155,6 +155,28 @@ class PublicTokenBody(Struct, rename="camel"):
     realtime: dict[str, Any] | None = None
 
 
+class CreateVariableBody(Struct, rename="camel"):
+    """A variable of an environment."""
+
+    name: str
+    value: str
+    is_secret: bool = False
+
+
+class UpdateVariableBody(Struct, rename="camel"):
+    """Another value of a variable; it stays as secret as it is."""
+
+    value: str
+
+
+class ImportVariablesBody(Struct, rename="camel"):
+    """Many variables at once; without `override` those that are there stay as they are."""
+
+    variables: dict[str, str]
+    override: bool = False
+    is_secret: bool = False
+
+
 class RescheduleBody(Struct):
     """A new time for a delayed run."""
 

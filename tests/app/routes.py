@@ -16,6 +16,9 @@ BODIES: dict[str, Any] = {
     "/api/v2/tasks/batch": {"items": [{"task": "greet"}]},
     "/api/v3/batches": {"runCount": 1},
     "/api/v1/bulk-actions": {"action": "cancel", "runIds": ["run_1"]},
+    "/api/v1/projects/{project}/envvars/{slug}": {"name": "A", "value": "1"},
+    "/api/v1/projects/{project}/envvars/{slug}/import": {"variables": {"A": "1"}},
+    "/api/v1/projects/{project}/envvars/{slug}/{name}": {"value": "1"},
     "/api/v1/auth/public-tokens": {"scopes": ["read:runs"]},
     "/api/v1/waitpoints/tokens": {"timeout": "1h"},
     "/api/v1/waitpoints/tokens/{token}/complete": {"data": 1},
@@ -33,7 +36,14 @@ BODIES: dict[str, Any] = {
     "/worker/v1/turn": {"session": "worker_1", "version": "20270115.1", "sequence": 1},
 }
 """A body for the routes that need one."""
-PUT = frozenset({"/api/v1/concurrency", "/api/v1/connections/{name}", "/api/v1/runs/{run}/metadata"})
+PUT = frozenset(
+    {
+        "/api/v1/projects/{project}/envvars/{slug}/{name}",
+        "/api/v1/concurrency",
+        "/api/v1/connections/{name}",
+        "/api/v1/runs/{run}/metadata",
+    }
+)
 """The routes that take their body with PUT; the others do with POST."""
 
 
@@ -85,6 +95,7 @@ def path_for(path: str, run: str = "run_1", **named: str) -> str:
         "secret": "5ec7e7",
         "name": "github",
         "slug": "dev",
+        "project": "default",
         "deployment": "20270115.1",
         "path": "trigger/packet_1/payload.json",
         "packet": "packet_1",

@@ -73,6 +73,28 @@ def test_deployments(sdk: Sdk) -> None:
     assert current["version"] == listed[0]["version"]
 
 
+def test_variables(sdk: Sdk) -> None:
+    name = f"V_{uuid4().hex}"
+    listed, one, done, after = sdk.run(
+        """
+        const at = ["proj_1", "dev"];
+        await sdk.envvars.create(...at, { name: args.name, value: "1" });
+        const variables = { [args.name]: "2", [args.name + "_S"]: "3" };
+        await sdk.envvars.upload(...at, { variables, override: true });
+        const listed = (await sdk.envvars.list(...at)).filter((each) => each.name.startsWith(args.name));
+        const one = await sdk.envvars.retrieve(...at, args.name);
+        const done = await sdk.envvars.del(...at, args.name);
+        const after = (await sdk.envvars.list(...at)).map((each) => each.name);
+        return [listed, one, done, after];
+        """,
+        name=name,
+    )
+
+    assert [(each["name"], each["value"]) for each in listed] == [(name, "2"), (f"{name}_S", "3")]
+    assert (one["value"], one["isSecret"], done) == ("2", False, {"success": True})
+    assert name not in after
+
+
 def test_a_request_that_is_sent_again_makes_no_second_run(sdk: Sdk) -> None:
     """As the SDK does when an answer is lost on its way."""
     tag = uuid4().hex
@@ -99,7 +121,6 @@ def test_a_request_that_is_sent_again_makes_no_second_run(sdk: Sdk) -> None:
 @pytest.mark.parametrize(
     ("script", "status"),
     [
-        ("envvars.list('proj_1', 'dev')", 404),
         ("query.execute('select 1')", 404),
         ("concurrencyLimits.list()", 404),
         ("prompts.list()", 404),

@@ -39,6 +39,7 @@ TITLES = {
     "deployments": "Deployments",
     "connections": "Connections",
     "environments": "Environments and keys",
+    "variables": "Variables",
     "batches": "Batches",
     "bulk actions": "Bulk actions",
     "waitpoint tokens": "Waitpoint tokens",

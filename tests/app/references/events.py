@@ -58,6 +58,8 @@ OTHERS = {
     "VersionRegistered": "an environment",
     "VersionPromoted": "an environment",
     "EnvironmentLimited": "an environment",
+    "VariableSaved": "an environment",
+    "VariableRemoved": "an environment",
     "QueuePaused": "a queue",
     "QueueResumed": "a queue",
     "QueueLimitOverridden": "a queue",

@@ -397,6 +397,24 @@ async def _public_tokens(at: Recorder) -> None:
     await at.show("POST", "/api/v1/auth/jwt/claims", headers=closed)
 
 
+async def _variables(at: Recorder) -> None:
+    route, project = "/api/v1/projects/{project}/envvars/{slug}", {"project": "default", "slug": "dev"}
+    one, secret = f"{route}/{{name}}", {"name": "TOKEN", "value": "5ec7e7", "isSecret": True}
+    await at.show("POST", route, "", {"name": "GREETING", "value": "Hello"}, **project)
+    await at.show("POST", route, "", secret, **project)
+    await at.show("POST", route, "", {"name": "not a name", "value": ""}, **project)
+    body = {"variables": {"GREETING": "Hi", "REGION": "eu"}, "override": False}
+    await at.show("POST", f"{route}/import", "", body, **project)
+    await at.show("PUT", one, "", {"value": "Good day"}, name="GREETING", **project)
+    await at.show("PUT", one, "", {"value": "x"}, name="NOTHING", **project)
+    await at.show("GET", route, **project)
+    await at.show("GET", route, project="default", slug="prod")
+    await at.show("GET", one, name="TOKEN", **project)
+    await at.show("GET", "/worker/v1/variables")
+    await at.show("DELETE", one, name="TOKEN", **project)
+    await at.show("DELETE", one, name="TOKEN", **project)
+
+
 async def _realtime(at: Recorder) -> None:
     run = await at.engine.trigger("send-email", {"to": "ada"}, delay="1h", tags=["late"])
     batch = (await at.engine.post("/api/v1/tasks/send-email/batch", {"items": [{"options": {"delay": "1h"}}]}))[
@@ -453,5 +471,5 @@ PARTS: tuple[Callable[[Recorder], Awaitable[None]], ...] = (
     *(_trigger, _batch, _batches, _bulk_actions, _list, _retrieve, _result, _events, _change, _explain, _annotate),
     *(_keys, _queues, _ledger, _worker),
     *(_deployments, _connections, _environments, _tokens, _journal, _logs, _health),
-    *(_packets, _public_tokens, _realtime, _streams),
+    *(_packets, _public_tokens, _variables, _realtime, _streams),
 )
