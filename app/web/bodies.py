@@ -74,6 +74,8 @@ class TriggerOptions(Struct, rename="camel"):
     resume_parent_on_completion: bool | None = None
     region: str | None = None
     external_deployment_id: str | None = None
+    gates: Raw = msgspec.field(default_factory=_absent)
+    concurrency: Raw = msgspec.field(default_factory=_absent)
 
 
 class TriggerBody(Struct):

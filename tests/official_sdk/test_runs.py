@@ -179,6 +179,21 @@ def test_bulk_actions(sdk: Sdk) -> None:
     assert {canceled["id"], replayed["id"]} <= set(listed)
 
 
+def test_a_bulk_action_is_retrieved_and_stopped(sdk: Sdk) -> None:
+    before, after = sdk.run(
+        """
+        const { id } = await sdk.runs.bulk.cancel({ filter: { tag: args.tag } });
+        const before = await sdk.runs.bulk.retrieve(id);
+        await sdk.runs.bulk.abort(id);
+        return [before, await sdk.runs.bulk.retrieve(id)];
+        """,
+        tag=uuid4().hex,
+    )
+
+    assert before["id"] == after["id"]
+    assert after["status"] in {"ABORTED", "COMPLETED"}
+
+
 def test_a_key_that_opens_nothing_is_an_authentication_error(sdk: Sdk) -> None:
     told = sdk.holding("tr_dev_nothing").refused("return sdk.runs.list();")
 

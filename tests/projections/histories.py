@@ -11,7 +11,7 @@ from domain import events as e
 from domain import states
 from domain.batch import Batch
 from domain.bulk import Bulk
-from domain.events import Entry, Event, Recorded, RunError, RunEvent, TaskSettings
+from domain.events import BlobRef, Entry, Event, Recorded, RunError, RunEvent, TaskSettings
 from domain.run import Run
 from domain.states import WRITER, State
 from domain.status import FINAL, Status
@@ -112,6 +112,9 @@ class Historian:
         happenings: tuple[tuple[str, Event], ...] = (
             (environment, version),
             (environment, e.ApiKeyCreated(f"{number:064x}", "rf_…")),
+            (environment, e.ApiKeySealed(f"{number:064x}", "1.aa.")),
+            (environment, e.VariableSaved(f"V{number % 3}", f"1.aa.{number}")),
+            (f"packet_{number}", e.PacketStored(BlobRef(f"packet_{number}/payload", "00", 2), "text/plain")),
             (f"conn_{environment}", e.ConnectionSaved("mail", f"1.aa.{number}", "aa")),
             (f"conn_{environment}", e.ConnectionSaved("mail", f"1.bb.{number}", "bb")),
             ("key_1", e.KeyClaimed("run_1", self.now + 5)),

@@ -75,6 +75,8 @@ OPTIONS = {
     "resumeParentOnCompletion": "refused: not supported yet",
     "region": "ignored: workers are wherever they are started",
     "externalDeploymentId": "ignored",
+    "gates": "refused: limit the run by its queue and a concurrencyKey",
+    "concurrency": "refused, as gates are",
 }
 NOTES = {
     ("POST", "/api/v1/tasks/{task}/trigger"): "`payload` is any JSON value of at most 3,145,728 bytes, nested at most"
