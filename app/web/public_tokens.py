@@ -25,7 +25,7 @@ GOOD_FOR_MS = 900_000
 async def claims(service: ServiceDep, caller: CallerDep) -> Response:
     """What a token must claim that its holder signs with the secret key that this is asked with."""
     await _keep_key(service, caller)
-    return json(public_tokens.claims_of(caller.environment.id))
+    return json(public_tokens.claims_of(caller.environment.id) | _unique(service))
 
 
 @router.post("/api/v1/auth/public-tokens", openapi_extra=body_of("PublicTokenRequest"))
@@ -34,12 +34,17 @@ async def create(request: Request, service: ServiceDep, caller: CallerDep) -> Re
     body = bodies.decode(await read_body(request, BODY_MAX_BYTES), bodies.PublicTokenBody)
     await _keep_key(service, caller)
     now = service.clock.now().wall
-    more: dict[str, Any] = {"otu": True} if body.one_time_use else {}
+    more = _unique(service) | ({"otu": True} if body.one_time_use else {})
     if body.realtime is not None:
         more["realtime"] = body.realtime
     expires = _expiry(body.expiration_time, now)
     token = public_tokens.signed(caller.key, caller.environment.id, body.scopes, now, expires, **more)
     return json({"token": token})
+
+
+def _unique(service: Service) -> dict[str, Any]:
+    """Without it two tokens of the same second would be one, of which only one could be used."""
+    return {"jti": service.vault.randbytes(16).hex()}
 
 
 async def _keep_key(service: Service, caller: Caller) -> None:

@@ -309,7 +309,18 @@ async def test_a_key_from_before_is_kept_when_claims_are_asked_with_it(engine: E
     claims = await other.post(CLAIMS)
     after = (await _with(engine, token, "GET", "/api/v1/runs")).status_code
 
-    assert (before, claims, after) == (401, {"sub": name, "pub": True}, 200)
+    assert (before, claims, after) == (401, {"sub": name, "pub": True, "jti": claims["jti"]}, 200)
+
+
+async def test_no_two_tokens_are_one(engine: Engine) -> None:
+    """Also those of the same second, of which each may be for one use."""
+    claims = [await engine.post(CLAIMS) for _ in range(2)]
+    tokens = [await _token(engine, "trigger:tasks:greet", oneTimeUse=True) for _ in range(2)]
+
+    runs = [await _with(engine, token, "POST", TRIGGER, json={}) for token in tokens]
+
+    assert claims[0] != claims[1]
+    assert [run.status_code for run in runs] == [200, 200]
 
 
 async def test_pages_of_other_origins_may_ask(engine: Engine) -> None:

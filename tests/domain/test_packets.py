@@ -23,9 +23,9 @@ def test_a_packet_is_stored_once_and_stays_what_it_is() -> None:
     store(room)
     store(room)
 
-    for other in (lambda: store(room, BlobRef(BLOB.key, "bb", 1)), lambda: store(room, content_type="text/html")):
+    for blob, content_type in ((BlobRef(BLOB.key, "bb", 1), "text/plain"), (BLOB, "text/html")):
         with pytest.raises(NotAllowed, match=r"Packet packet_1 was uploaded already, with other content\."):
-            other()
+            store(room, blob, content_type)
 
     assert room.events(PACKET) == [e.PacketStored(BLOB, "text/plain")]
 

@@ -90,6 +90,16 @@ def test_a_token_triggers_once_the_task_that_it_names(sdk: Sdk) -> None:
     assert watched["output"] == 1
 
 
+def test_tokens_of_the_same_second_are_used_once_each(sdk: Sdk) -> None:
+    tokens = sdk.run(
+        "return Promise.all([1, 2, 3].map(() => sdk.auth.createTriggerPublicToken('echo', { expirationTime: '1h' })));"
+    )
+
+    runs = {sdk.holding(token).run("return sdk.tasks.trigger('echo', 1);")["id"] for token in tokens}
+
+    assert (len(set(tokens)), len(runs)) == (3, 3)
+
+
 def test_a_token_for_many_uses(sdk: Sdk) -> None:
     token = sdk.run("return sdk.auth.createTriggerPublicToken('echo', { multipleUse: true });")
 

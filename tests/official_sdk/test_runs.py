@@ -179,19 +179,20 @@ def test_bulk_actions(sdk: Sdk) -> None:
     assert {canceled["id"], replayed["id"]} <= set(listed)
 
 
-def test_a_bulk_action_is_retrieved_and_stopped(sdk: Sdk) -> None:
-    before, after = sdk.run(
+def test_a_bulk_action_is_retrieved_and_stopped_unless_it_is_over(sdk: Sdk) -> None:
+    bulk, retrieved = sdk.run(
         """
         const { id } = await sdk.runs.bulk.cancel({ filter: { tag: args.tag } });
-        const before = await sdk.runs.bulk.retrieve(id);
-        await sdk.runs.bulk.abort(id);
-        return [before, await sdk.runs.bulk.retrieve(id)];
+        await sdk.runs.bulk.poll(id, { pollIntervalMs: 50 });
+        return [id, await sdk.runs.bulk.retrieve(id)];
         """,
         tag=uuid4().hex,
     )
 
-    assert before["id"] == after["id"]
-    assert after["status"] in {"ABORTED", "COMPLETED"}
+    told = sdk.refused("return sdk.runs.bulk.abort(args.bulk);", bulk=bulk)
+
+    assert (retrieved["id"], retrieved["status"]) == (bulk, "COMPLETED")
+    assert (told["status"], told["error"]) == (400, f"Cannot abort bulk action {bulk}: it is COMPLETED.")
 
 
 def test_a_key_that_opens_nothing_is_an_authentication_error(sdk: Sdk) -> None:
