@@ -7,6 +7,7 @@ both AES-256-GCM. For whom and for what it was sealed is authenticated with it: 
 import base64
 import binascii
 import hashlib
+import hmac
 import json
 from collections.abc import Callable, Sequence
 
@@ -50,6 +51,11 @@ class MasterKey:
     def cipher(self) -> AESGCM:
         """What wraps and unwraps with it."""
         return AESGCM(self._key)
+
+    def signature(self, purpose: str, text: str) -> str:
+        """HMAC-SHA256 in hex, by a key that is made of this one for the purpose alone."""
+        derived = hmac.digest(self._key, f"signature of {purpose}".encode(), "sha256")
+        return hmac.digest(derived, text.encode("utf-8", "surrogatepass"), "sha256").hex()
 
     def __repr__(self) -> str:
         return f"MasterKey({self.name})"
@@ -119,6 +125,18 @@ class Vault:
             return AESGCM(data_key).decrypt(encrypted[:_NONCE_BYTES], encrypted[_NONCE_BYTES:], place)
         except InvalidTag:
             raise SealBroken(f"The {purpose} {name} cannot be decrypted: it was changed or moved.") from None
+
+    def sign(self, purpose: str, text: str) -> str:
+        """What shows later that this text was given out here. Raises KeyMissing."""
+        return self.first_key().signature(purpose, text)
+
+    def is_signature(self, purpose: str, text: str, signature: str) -> bool:
+        """Whether it is what `sign` gave, with any of the keys."""
+        kept = self._kept()
+        keys = [*self._keys, *([kept] if kept else [])]
+        # As bytes, because what strangers send need not be ASCII.
+        given = signature.encode("utf-8", "surrogatepass")
+        return any(hmac.compare_digest(key.signature(purpose, text).encode(), given) for key in keys)
 
 
 def key_name_of(sealed: str) -> str:

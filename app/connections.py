@@ -6,6 +6,8 @@ from typing import Any
 from msgspec import Raw
 
 from adapters.secrets import key_name_of
+from app import variables
+from app.public_tokens import seal_key
 from app.reader import Reader
 from app.service import Service
 from domain import commands, states
@@ -45,14 +47,21 @@ async def save(service: Service, name: str, credentials: Raw, origin: dict[str, 
 
 
 async def rotate(service: Service, origin: dict[str, Any]) -> tuple[int, int]:
-    """Seal with the first key what is sealed with others; returns how many that were, and how many it had sealed.
+    """Seal with the first key what is sealed with others, the secret keys and the variables too.
 
-    Raises KeyMissing, SealBroken when one of them cannot be opened; then all stay as they are.
+    Returns how many connections that were, and how many it had sealed. Raises KeyMissing, SealBroken when one of all
+    cannot be opened; then all stay as they are.
     """
     found = await connections_of(service, origin["environment"])
-    first = service.vault.first_key().name if found else ""
+    environment = service.loop.engine.memory.environment(origin["environment"])
+    sealed_keys = environment.sealed_keys if environment else {}
+    is_needed = found or sealed_keys or (environment and environment.variables)
+    first = service.vault.first_key().name if is_needed else ""
     others = [each for each in found if each.key != first]
     opened = [_open(service, each.environment, _CONNECTION, each.name, each.sealed or "") for each in others]
+    kept = {sha256: sealed for sha256, sealed in sealed_keys.items() if key_name_of(sealed) != first}
+    keys = {sha256: service.keyring.open(origin["environment"], sha256, sealed) for sha256, sealed in kept.items()}
+    values = variables.not_sealed_with(service, environment, first) if environment else {}
     rotated = 0
     for before, credentials in zip(others, opened, strict=True):
         sealed = _seal(service, before.environment, _CONNECTION, before.name, credentials)
@@ -61,6 +70,12 @@ async def rotate(service: Service, origin: dict[str, Any]) -> tuple[int, int]:
             name=before.name, sealed=sealed, key_name=key_name_of(sealed), replaces=before.sealed, **origin
         )
         rotated += await service.loop.submit(command) is not None
+    for sha256, key in keys.items():
+        resealed = seal_key(service.vault, origin["environment"], sha256, key)
+        assert resealed is not None, "there is a key to encrypt with"
+        await service.loop.submit(commands.SealKey(sha256=sha256, sealed=resealed, **origin))
+    for (name, is_secret), value in values.items():
+        await variables.save(service, {name: value}, origin, is_secret=is_secret)
     return rotated, len(found) - rotated
 
 

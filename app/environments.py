@@ -4,6 +4,8 @@ import hashlib
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
+from adapters.secrets import Vault
+from app.public_tokens import seal_key
 from app.reader import Reader
 from domain import states
 from domain.environment import DEVELOPMENT, PREFIXES, Environment
@@ -37,10 +39,11 @@ def digest_of(key: str) -> str:
     return hashlib.sha256(key.encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def created(key: str) -> ApiKeyCreated:
-    """What is written down of a key: enough to know it again, too little to use it."""
+def created(key: str, environment: str, vault: Vault) -> ApiKeyCreated:
+    """What is written down of a key: enough to know it again, and the key itself as only this engine can read it."""
     prefix = next((prefix for prefix in PREFIXES if key.startswith(prefix)), key[:_SHOWN])
-    return ApiKeyCreated(digest_of(key), f"{prefix}…{key[-_SHOWN:]}")
+    sha256 = digest_of(key)
+    return ApiKeyCreated(sha256, f"{prefix}…{key[-_SHOWN:]}", seal_key(vault, environment, sha256, key))
 
 
 def named_by(key: str | None) -> tuple[str, str]:

@@ -197,7 +197,7 @@ class Desk:
         environment = service.loop.engine.memory.environment(self._environment)
         if not answer.runs or environment is None:
             return
-        caller = Caller(environment, "executor", "executor", FULL, None)
+        caller = Caller(environment, "executor", "executor", FULL, None, key="", sha256="")
         for run in await runs_of(answer, caller, service):
             self._held[run.id, run.token] = Held(run)
             self._executor.held += 1

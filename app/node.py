@@ -1,6 +1,7 @@
 """A node: one process of any number on one database. One of them writes, the others stand by until it is their turn."""
 
 import asyncio
+import os
 import random
 from collections.abc import Awaitable, Callable
 
@@ -48,9 +49,9 @@ class Node:
         self._lease_ms = lease_ms
         self._follows_apart = follows_apart
         self._greet = greet
-        self._vault = vault
+        self._vault = vault or Vault([], os.urandom)
         self._tenure = Tenure(lease, clock, self._look)
-        self.standby = Standby(database.ledger, database.read_models, clock, ids, self._tenure)
+        self.standby = Standby(database.ledger, database.read_models, clock, ids, self._tenure, self._vault)
         self.service: Service | None = None
         self._left: Head | None = None
         """What was committed when this node last wrote."""

@@ -6,6 +6,8 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple, TypeVar
 
+from adapters.secrets import Vault
+from app.public_tokens import Keyring
 from domain.environment import Environment
 from domain.events import Recorded
 from domain.ports import Clock, Ids, Ledger
@@ -27,11 +29,13 @@ class Readiness(NamedTuple):
 class Reader(ABC):
     """One node's view of one database."""
 
-    def __init__(self, ledger: Ledger, read_models: ReadModels, clock: Clock, ids: Ids) -> None:
+    def __init__(self, ledger: Ledger, read_models: ReadModels, clock: Clock, ids: Ids, vault: Vault) -> None:
         self.ledger = ledger
         self.read_models = read_models
         self.clock = clock
         self.ids = ids
+        self.vault = vault
+        self.keyring = Keyring(vault)
         self._readers = ThreadPoolExecutor(READERS, "reader")
 
     async def read(self, function: Callable[..., T], *arguments: Any) -> T:
@@ -45,6 +49,10 @@ class Reader(ABC):
     @abstractmethod
     async def environment_of(self, sha256: str) -> Environment | None:
         """The environment that a key opens, by the key's hash."""
+
+    @abstractmethod
+    async def environment_with(self, name: str) -> Environment | None:
+        """The environment with this id."""
 
     @abstractmethod
     async def head(self) -> int:

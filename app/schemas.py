@@ -7,12 +7,12 @@ from typing import Any, TypeGuard, cast
 import jsonschema_rs
 import msgspec
 
+from app.superjson import SUPER_JSON_TYPE
 from domain.environment import Environment
 from domain.errors import InvalidInput
 from domain.events import RunError
 from domain.gates import Verdict
 
-SUPER_JSON_TYPE = "application/super+json"
 ERRORS_MAX = 10
 SCHEMA_MAX_BYTES = 262_144
 PATHS_MAX = 100_000

@@ -11,7 +11,7 @@ import structlog
 from adapters.secrets import Vault
 from app.bulk import BulkActions
 from app.checking import Checks
-from app.environments import created, keys_in, named_by
+from app.environments import created, digest_of, keys_in, named_by
 from app.feed import Feed
 from app.follower import Follower, Following
 from app.follower_process import FollowerProcess
@@ -20,6 +20,7 @@ from app.reader import Reader, Readiness
 from app.rebuild import rebuild
 from app.start import start_engine
 from app.triggered import TriggeredCache
+from app.watching import Watching
 from domain import commands
 from domain.environment import Environment
 from domain.events import Recorded
@@ -60,14 +61,14 @@ class Service(Reader):
         lease_ms: int,
         vault: Vault,
     ) -> None:
-        super().__init__(ledger, read_models, clock, ids)
-        self.vault = vault
+        super().__init__(ledger, read_models, clock, ids, vault)
         self.loop = loop
         self.lease_ms = lease_ms
         self.follower = follower
         self.triggered = TriggeredCache(ledger)
         self.checks = Checks(loop, ledger, clock)
         self.bulk_actions = BulkActions(self, loop)
+        self.watching = Watching(ledger, loop.feed.head.position, loop.engine.memory.run)
         self._tasks: list[asyncio.Task[None]] = []
         self.executor: Executing | None = None
         """What executes the tasks that the engine brings along, if anything does."""
@@ -77,10 +78,12 @@ class Service(Reader):
     async def start(self) -> None:
         """Begin to commit and to follow."""
         self.loop.feed.listen(self.triggered.note)
+        self.loop.feed.listen(self.watching.note)
         self._tasks = [asyncio.create_task(self._drive(), name="engine")]
         self._tasks.append(asyncio.create_task(self.follower.run(), name="follower"))
         self._tasks.append(asyncio.create_task(self.checks.run(), name="payload checks"))
         self._tasks.append(asyncio.create_task(self.bulk_actions.run(), name="bulk actions"))
+        self._tasks.append(asyncio.create_task(self.watching.run(), name="watching"))
 
     def execute(self, executor: Executing) -> None:
         """Let the tasks that the engine brings along be executed in this process, until the engine ends."""
@@ -92,6 +95,7 @@ class Service(Reader):
         if self.executor:
             await self.executor.stop()
         self.loop.stop()
+        self.watching.close()
         await self._tasks[0]
 
     async def stop(self) -> None:
@@ -116,6 +120,10 @@ class Service(Reader):
     async def environment_of(self, sha256: str) -> Environment | None:
         """The environment that a key opens, by the key's hash."""
         return next((each for each in self.loop.engine.memory.environments() if sha256 in each.keys), None)
+
+    async def environment_with(self, name: str) -> Environment | None:
+        """The environment with this id."""
+        return self.loop.engine.memory.environment(name)
 
     async def head(self) -> int:
         """The position of the last committed event."""
@@ -154,16 +162,16 @@ class Service(Reader):
     async def ensure_environment(self, secret_key: str | None) -> None:
         """See to it that `secret_key` opens an environment, or without one that there is one for development."""
         slug, kind = named_by(secret_key)
-        key = created(secret_key) if secret_key else None
-        opened = await self.environment_of(key.sha256) if key else None
-        found = opened or next((each for each in self.environments() if each.slug == slug or key is None), None)
+        opened = await self.environment_of(digest_of(secret_key)) if secret_key else None
+        found = opened or next((each for each in self.environments() if each.slug == slug or secret_key is None), None)
         now = self.clock.now().wall
         environment = found.id if found else self.ids.new("env", now)
+        key = created(secret_key, environment, self.vault) if secret_key else None
         origin: dict[str, Any] = {"environment": environment, "actor": ENGINE, "cause": "start", "at": now}
         if found is None:
             await self.loop.submit(commands.CreateEnvironment(slug=slug, type=kind, first_key=key, **origin))
         elif key:
-            await self.loop.submit(commands.AddKey(sha256=key.sha256, hint=key.hint, **origin))
+            await self.loop.submit(commands.AddKey(sha256=key.sha256, hint=key.hint, sealed=key.sealed, **origin))
             # The setting says which key it opens the environment with: one that it named before no longer does.
             # Those that were made through the API stay.
             for other in keys_in(await self.history(environment)):

@@ -2,6 +2,7 @@
 
 import asyncio
 
+from adapters.secrets import Vault
 from app.reader import Reader, Readiness
 from app.tenure import Tenure
 from domain import states
@@ -19,23 +20,34 @@ TRUSTED_MS = 1_000
 class Standby(Reader):
     """Knows only what is in the database, and asks it each time."""
 
-    def __init__(self, ledger: Ledger, read_models: ReadModels, clock: Clock, ids: Ids, tenure: Tenure) -> None:
-        super().__init__(ledger, read_models, clock, ids)
+    def __init__(
+        self, ledger: Ledger, read_models: ReadModels, clock: Clock, ids: Ids, tenure: Tenure, vault: Vault
+    ) -> None:
+        super().__init__(ledger, read_models, clock, ids, vault)
         self._tenure = tenure
         self._environments: dict[str, Environment] = {}
+        """By their ids, and by the hashes of their keys."""
         self._asked: int | None = None
         self.failure: str | None = None
         """Why this node will not be the writer again."""
 
     async def environment_of(self, sha256: str) -> Environment | None:
         """The environment that a key opens, by the key's hash."""
+        return await self._known(sha256)
+
+    async def environment_with(self, name: str) -> Environment | None:
+        """The environment with this id."""
+        return await self._known(name)
+
+    async def _known(self, name: str) -> Environment | None:
         now = self.clock.now().mono
-        if sha256 not in self._environments or self._asked is None or now - self._asked > TRUSTED_MS:
+        if name not in self._environments or self._asked is None or now - self._asked > TRUSTED_MS:
             histories = await self.read(self.ledger.read_kind, "env")
-            found = [states.fold(history) for history in histories.values()]
-            self._environments = {key: each for each in found if isinstance(each, Environment) for key in each.keys}
+            folded = [states.fold(history) for history in histories.values()]
+            found = [each for each in folded if isinstance(each, Environment)]
+            self._environments = {key: each for each in found for key in (each.id, *each.keys)}
             self._asked = now
-        return self._environments.get(sha256)
+        return self._environments.get(name)
 
     async def head(self) -> int:
         """The position of the last committed event."""

@@ -15,6 +15,7 @@ from domain.commands import (
     ResumeJob,
     SaveSchedule,
     StartBulk,
+    StorePacket,
     TriggerRuns,
     UpdateMetadata,
 )
@@ -35,13 +36,13 @@ def asked_by(command: Command) -> Iterator[str]:
                 yield command.bulk
                 yield from command.cancels
         case CreateBatch():
-            yield from (each for each in (command.request, command.key, command.parent) if each)
+            yield from (each for each in (command.request, command.key, command.parent, command.once) if each)
         case StartBulk():
             if command.request:
                 yield command.request
         case BackfillTicks(keys=streams):
             yield from streams
-        case AbortBulk(bulk=stream) | CompleteWaitpoint(waitpoint=stream):
+        case AbortBulk(bulk=stream) | CompleteWaitpoint(waitpoint=stream) | StorePacket(packet=stream):
             yield stream
         case _:
             yield from (named for each in ("run", "job", "key") if (named := getattr(command, each, None)))
@@ -74,3 +75,5 @@ def _asked_by_trigger(command: TriggerRuns) -> Iterator[str]:
             yield new.debounce.key
     if command.request:
         yield command.request
+    if command.once:
+        yield command.once

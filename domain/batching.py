@@ -13,7 +13,7 @@ from domain.events import ItemError
 from domain.keys import Key
 from domain.memory import Memory
 from domain.run import Run
-from domain.triggering import check, trigger_run
+from domain.triggering import check, refuse_second_use, trigger_run
 
 REFUSED = "INVALID_ITEM"
 """The code of an item that can become no run."""
@@ -28,12 +28,18 @@ def create_batch(command: CreateBatch, draft: Draft) -> CreatedBatch:
         # A batch that came to nothing frees its key, as a failed run does; the same request gets the same answer.
         if isinstance(known, Batch) and (not cached or known.status is not BatchStatus.ABORTED):
             return CreatedBatch(known.id, known.expected, cached=cached)
+    refuse_second_use(command.once, draft)
     if command.parent:
         relative(command.parent, command, draft)
     origin = Origin.of(command)
     created = e.BatchCreated(command.run_count, command.expires_at, command.idempotency_key, command.parent)
     draft.record(command.batch, [created], origin)
-    for stream, until in ((command.request, command.request_until), (command.key, command.key_until)):
+    claims = (
+        (command.request, command.request_until),
+        (command.key, command.key_until),
+        (command.once, command.once_until),
+    )
+    for stream, until in claims:
         if stream:
             draft.record(stream, [e.KeyClaimed(command.batch, until)], origin)
     return CreatedBatch(command.batch, command.run_count)

@@ -32,20 +32,24 @@ class Command(Struct, frozen=True, kw_only=True):
 class TriggerRuns(Command, frozen=True, kw_only=True):
     """Accept all these runs or none. Answer: list[Accepted], in the same order.
 
-    `request` is the stream of the request's own key: the same request sent again gets the same answer.
+    `request` is the stream of the request's own key: the same request sent again gets the same answer. `once` is that
+    of a token for one use, which is good until `once_until`.
     """
 
     runs: list[NewRun]
     batch: str | None = None
     request: str | None = None
     request_until: int = 0
+    once: str | None = None
+    once_until: int = 0
     blobs: dict[str, bytes] = {}
 
 
 class CreateBatch(Command, frozen=True, kw_only=True):
     """Announce a batch, whose items come next. Answer: CreatedBatch.
 
-    `key` is the stream of its idempotency key, `request` that of the request's own.
+    `key` is the stream of its idempotency key, `request` that of the request's own, `once` that of a
+    token for one use, which is good until `once_until`.
     """
 
     batch: str
@@ -57,6 +61,8 @@ class CreateBatch(Command, frozen=True, kw_only=True):
     key_until: int = 0
     request: str | None = None
     request_until: int = 0
+    once: str | None = None
+    once_until: int = 0
 
 
 class CreatedBatch(Struct, frozen=True, gc=False):
@@ -214,6 +220,30 @@ class AddKey(Command, frozen=True, kw_only=True):
 
     sha256: str
     hint: str
+    sealed: str | None = None
+
+
+class SaveVariables(Command, frozen=True, kw_only=True):
+    """Keep variables of the environment, each as (name, sealed value, is secret). Answer: None.
+
+    Without `replaces` those that are there stay as they are.
+    """
+
+    variables: tuple[tuple[str, str, bool], ...]
+    replaces: bool = True
+
+
+class RemoveVariable(Command, frozen=True, kw_only=True):
+    """Forget a variable of the environment. Answer: None."""
+
+    name: str
+
+
+class SealKey(Command, frozen=True, kw_only=True):
+    """Keep a key that opens the environment, sealed, in the place of what was kept. Answer: None."""
+
+    sha256: str
+    sealed: str
 
 
 class RevokeKey(Command, frozen=True, kw_only=True):
@@ -446,6 +476,15 @@ class BackfillTicks(Command, frozen=True, kw_only=True):
     schedule: str
     ticks: tuple[Tick, ...]
     keys: tuple[str, ...]
+
+
+class StorePacket(Command, frozen=True, kw_only=True):
+    """Keep what was uploaded. Answer: None."""
+
+    packet: str
+    blob: BlobRef
+    content_type: str
+    blobs: dict[str, bytes] = {}
 
 
 class EndTurn(Command, frozen=True, kw_only=True):

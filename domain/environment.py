@@ -12,11 +12,19 @@ from domain.errors import InvalidInput, LedgerCorrupt, NotAllowed, NotFound
 from domain.events import Event, Queue, Recorded, TaskSettings
 
 LIMIT_MAX = 100_000
+VARIABLES_MAX = 500
 
 DEVELOPMENT = "DEVELOPMENT"
 PRODUCTION = "PRODUCTION"
 PREFIXES = {"tr_dev_": DEVELOPMENT, "tr_stg_": "STAGING", "tr_prod_": PRODUCTION, "tr_preview_": "PREVIEW"}
 """How the secret keys of environments begin, and of which type these are."""
+
+
+class Variable(Struct, frozen=True, gc=False):
+    """A variable that workers of the environment have: its value as only the engine can read it."""
+
+    sealed: str
+    is_secret: bool = False
 
 
 class Environment(Struct, frozen=True, omit_defaults=True):
@@ -29,6 +37,10 @@ class Environment(Struct, frozen=True, omit_defaults=True):
     project: str = "default"
     organization: str = "default"
     keys: frozenset[str] = frozenset()
+    sealed_keys: dict[str, str] = {}
+    """Those of the keys that are kept, by their SHA-256."""
+    variables: dict[str, Variable] = {}
+    """What workers of the environment find in theirs."""
     concurrency_limit: int | None = None
     """How many attempts may be open in the whole environment."""
     versions: dict[str, dict[str, TaskSettings]] = {}
@@ -96,10 +108,19 @@ def evolve(environment: Environment | None, recorded: Recorded) -> Environment:
 
 def _changes(environment: Environment, event: Event) -> dict[str, Any]:
     match event:
-        case e.ApiKeyCreated(sha256=sha256):
-            return {"keys": environment.keys | {sha256}}
+        case e.ApiKeyCreated(sha256=sha256, sealed=sealed):
+            kept = {} if sealed is None else {sha256: sealed}
+            return {"keys": environment.keys | {sha256}, "sealed_keys": environment.sealed_keys | kept}
+        case e.ApiKeySealed(sha256=sha256, sealed=sealed):
+            return {"sealed_keys": environment.sealed_keys | {sha256: sealed}}
         case e.ApiKeyRevoked(sha256=sha256):
-            return {"keys": environment.keys - {sha256}}
+            kept = {name: sealed for name, sealed in environment.sealed_keys.items() if name != sha256}
+            return {"keys": environment.keys - {sha256}, "sealed_keys": kept}
+        case e.VariableSaved(name=name, sealed=sealed, is_secret=is_secret):
+            return {"variables": environment.variables | {name: Variable(sealed, is_secret)}}
+        case e.VariableRemoved(name=removed):
+            rest = {name: variable for name, variable in environment.variables.items() if name != removed}
+            return {"variables": rest}
         case e.EnvironmentLimited(concurrency_limit=limit):
             return {"concurrency_limit": limit}
         case e.VersionRegistered(version=version, digest=digest, tasks=tasks):
@@ -158,9 +179,38 @@ def limit(environment: Environment, concurrency_limit: int | None) -> list[Event
     return [] if environment.concurrency_limit == concurrency_limit else [e.EnvironmentLimited(concurrency_limit)]
 
 
-def add_key(environment: Environment, sha256: str, hint: str) -> list[Event]:
-    """Let a secret key open the environment. A key that does so already changes nothing."""
-    return [] if sha256 in environment.keys else [e.ApiKeyCreated(sha256, hint)]
+def save_variables(
+    environment: Environment, variables: Iterable[tuple[str, str, bool]], *, replaces: bool
+) -> list[Event]:
+    """Give the environment these variables. Raises InvalidInput when it would have too many."""
+    saved: list[Event] = [
+        e.VariableSaved(name, sealed, is_secret)
+        for name, sealed, is_secret in variables
+        if replaces or name not in environment.variables
+    ]
+    names = environment.variables.keys() | {each.name for each in saved if isinstance(each, e.VariableSaved)}
+    if len(names) > VARIABLES_MAX:
+        raise InvalidInput(f"An environment has at most {VARIABLES_MAX} variables; these would be {len(names)}.")
+    return saved
+
+
+def remove_variable(environment: Environment, name: str) -> list[Event]:
+    """Take a variable away. Raises NotFound."""
+    if name not in environment.variables:
+        raise NotFound(f"This environment has no variable {name[:200]}.")
+    return [e.VariableRemoved(name)]
+
+
+def add_key(environment: Environment, sha256: str, hint: str, sealed: str | None = None) -> list[Event]:
+    """Let a secret key open the environment. One that does so already is kept from now on, if it was not."""
+    if sha256 not in environment.keys:
+        return [e.ApiKeyCreated(sha256, hint, sealed)]
+    return [] if sealed is None or sha256 in environment.sealed_keys else [e.ApiKeySealed(sha256, sealed)]
+
+
+def seal_key(environment: Environment, sha256: str, sealed: str) -> list[Event]:
+    """Keep a key. One that was revoked meanwhile is not."""
+    return [e.ApiKeySealed(sha256, sealed)] if sha256 in environment.keys else []
 
 
 def revoke_key(environment: Environment, sha256: str) -> list[Event]:

@@ -25,6 +25,9 @@ class EnvironmentHandlers:
         self.methods: dict[type[Command], Callable[[Any, Draft], object]] = {
             c.CreateEnvironment: self._create,
             c.AddKey: self._add_key,
+            c.SaveVariables: self._save_variables,
+            c.RemoveVariable: self._remove_variable,
+            c.SealKey: self._seal_key,
             c.RevokeKey: self._revoke_key,
             c.RegisterVersion: self._register_version,
             c.PromoteVersion: self._promote_version,
@@ -40,7 +43,20 @@ class EnvironmentHandlers:
             draft.record(command.environment, events, Origin.of(command))
 
     def _add_key(self, command: c.AddKey, draft: Draft) -> None:
-        events = environments.add_key(self._environment(command), command.sha256, command.hint)
+        events = environments.add_key(self._environment(command), command.sha256, command.hint, command.sealed)
+        draft.record(command.environment, events, Origin.of(command))
+
+    def _save_variables(self, command: c.SaveVariables, draft: Draft) -> None:
+        environment = self._environment(command)
+        events = environments.save_variables(environment, command.variables, replaces=command.replaces)
+        draft.record(command.environment, events, Origin.of(command))
+
+    def _remove_variable(self, command: c.RemoveVariable, draft: Draft) -> None:
+        events = environments.remove_variable(self._environment(command), command.name)
+        draft.record(command.environment, events, Origin.of(command))
+
+    def _seal_key(self, command: c.SealKey, draft: Draft) -> None:
+        events = environments.seal_key(self._environment(command), command.sha256, command.sealed)
         draft.record(command.environment, events, Origin.of(command))
 
     def _revoke_key(self, command: c.RevokeKey, draft: Draft) -> None:

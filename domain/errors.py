@@ -7,7 +7,8 @@ RunfoldError
 │   ├── NotFound         what it names does not exist in this environment
 │   │   └── QueueNotFound  no task names the queue, no run is in it, and nobody said anything of it
 │   ├── NotAllowed       the state does not allow it
-│   │   └── TooLate      the run ended too long ago
+│   │   ├── TooLate      the run ended too long ago
+│   │   └── UsedUp       what is for one use was used before
 │   ├── KeyMissing       something is to be encrypted or decrypted, and the key for it is not here
 │   └── UnknownVersion   a worker names a version that was never registered
 ├── Unavailable          the engine cannot take it now; asking again later is safe
@@ -51,6 +52,10 @@ class NotAllowed(Refused):
 
 class TooLate(NotAllowed):
     """The run ended too long ago."""
+
+
+class UsedUp(NotAllowed):
+    """What is for one use was used before."""
 
 
 class KeyMissing(Refused):

@@ -488,11 +488,33 @@ class EnvironmentLimited(Event, frozen=True, gc=False, omit_defaults=True):
     concurrency_limit: int | None = None
 
 
-class ApiKeyCreated(Event, frozen=True, gc=False):
-    """A secret key with this SHA-256 opens the environment."""
+class VariableSaved(Event, frozen=True, gc=False, omit_defaults=True):
+    """Workers that start from now on have this variable; its value is sealed. A secret one is shown to nobody."""
+
+    name: str
+    sealed: str
+    is_secret: bool = False
+
+
+class VariableRemoved(Event, frozen=True, gc=False):
+    """Workers that start from now on do not have it any more."""
+
+    name: str
+
+
+class ApiKeyCreated(Event, frozen=True, gc=False, omit_defaults=True):
+    """A secret key with this SHA-256 opens the environment; sealed, it verifies what is signed with it."""
 
     sha256: str
     hint: str
+    sealed: str | None = None
+
+
+class ApiKeySealed(Event, frozen=True, gc=False):
+    """A key that opens the environment is kept, sealed, from now on, or sealed with another encryption key."""
+
+    sha256: str
+    sealed: str
 
 
 class ApiKeyRevoked(Event, frozen=True, gc=False):
@@ -730,6 +752,13 @@ class WaitpointTimedOut(Event, frozen=True, gc=False):
     """Nobody completed the token in time."""
 
 
+class PacketStored(Event, frozen=True, gc=False):
+    """A payload was uploaded, which a trigger may name."""
+
+    blob: BlobRef
+    content_type: str
+
+
 class BulkStarted(Event, frozen=True, gc=False, omit_defaults=True):
     """Someone asked to CANCEL or REPLAY many runs: these, or those that a filter finds among the runs there were."""
 
@@ -887,9 +916,12 @@ EVENTS: tuple[type[Event], ...] = (
     *RUN_EVENTS,
     EnvironmentCreated,
     ApiKeyCreated,
+    ApiKeySealed,
     ApiKeyRevoked,
     VersionRegistered,
     EnvironmentLimited,
+    VariableSaved,
+    VariableRemoved,
     VersionPromoted,
     KeyClaimed,
     KeyFreed,
@@ -918,6 +950,7 @@ EVENTS: tuple[type[Event], ...] = (
     WaitpointCreated,
     WaitpointCompleted,
     WaitpointTimedOut,
+    PacketStored,
     BulkStarted,
     BulkAdvanced,
     BulkCompleted,

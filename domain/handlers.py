@@ -5,7 +5,7 @@ from typing import Any
 
 from msgspec import Raw
 
-from domain import annotations, attempts, batching, bulk_actions, lifecycle
+from domain import annotations, attempts, batching, bulk_actions, lifecycle, packet
 from domain import commands as c
 from domain import events as e
 from domain.canceling import Cancels
@@ -19,6 +19,7 @@ from domain.explanation import Explanation
 from domain.job_handlers import JobHandlers
 from domain.keys import Key
 from domain.memory import Memory
+from domain.packet import Packet
 from domain.queue_handlers import QueueHandlers
 from domain.releasing import Releases
 from domain.run import Run
@@ -56,6 +57,7 @@ class Handlers:
             c.AdvanceBulk: self._advance_bulk,
             c.AbortBulk: self._abort_bulk,
             c.ResetKey: self._reset_key,
+            c.StorePacket: self._store_packet,
             c.EndTurn: self._end_turn,
             **QueueHandlers(memory).methods,
             **WaitpointHandlers().methods,
@@ -134,6 +136,16 @@ class Handlers:
         if not isinstance(key, Key) or key.stands_for(draft.recorded_at) is None:
             raise NotFound("No run has this idempotency key.")
         draft.record(command.key, [e.KeyFreed()], Origin.of(command))
+
+    def _store_packet(self, command: c.StorePacket, draft: Draft) -> None:
+        state = draft.state(command.packet)
+        known = state if isinstance(state, Packet) else None
+        if known is not None and known.environment != command.environment:
+            raise NotFound(f"Packet {command.packet} not found.")
+        events = packet.store(known, command.blob, command.content_type)
+        draft.record(command.packet, events, Origin.of(command))
+        if events:
+            draft.add_blob(command.blob.key, command.blobs[command.blob.key])
 
     def _end_turn(self, command: c.EndTurn, draft: Draft) -> None:
         self._turns.end(command, draft)

@@ -5,7 +5,7 @@ from typing import Any, TypeAlias
 
 from msgspec import Struct
 
-from domain import batch, bulk, connection, environment, job, keys, queue, run, schedule, secret, waitpoint
+from domain import batch, bulk, connection, environment, job, keys, packet, queue, run, schedule, secret, waitpoint
 from domain.batch import Batch
 from domain.bulk import Bulk, BulkStatus
 from domain.connection import Connection
@@ -14,6 +14,7 @@ from domain.errors import LedgerCorrupt
 from domain.events import Recorded, RunEvent, WriterStarted
 from domain.job import Job, JobState
 from domain.keys import Key
+from domain.packet import Packet
 from domain.queue import QueueState
 from domain.run import Run
 from domain.schedule import SCHED, Schedule
@@ -31,7 +32,19 @@ class Writer(Struct, frozen=True, gc=False):
 
 
 State: TypeAlias = (
-    Run | Key | Batch | Bulk | Waitpoint | Schedule | Environment | Connection | QueueState | Job | Secret | Writer
+    Run
+    | Key
+    | Batch
+    | Bulk
+    | Waitpoint
+    | Packet
+    | Schedule
+    | Environment
+    | Connection
+    | QueueState
+    | Job
+    | Secret
+    | Writer
 )
 WRITER = "writer"
 
@@ -49,6 +62,7 @@ _KINDS: dict[str, tuple[type[State], Callable[[Any, Recorded], State]]] = {
     "bulk": (Bulk, bulk.evolve),
     "waitpoint": (Waitpoint, waitpoint.evolve),
     SCHED: (Schedule, schedule.evolve),
+    "packet": (Packet, packet.evolve),
     "env": (Environment, environment.evolve),
     "conn": (Connection, connection.evolve),
     "queue": (QueueState, queue.evolve),
@@ -84,7 +98,7 @@ def fold(history: Iterable[Recorded]) -> State | None:
 
 
 def is_kept(state: State) -> bool:
-    """Whether the engine keeps the state in memory: keys never, what ends until its end, everything else for ever."""
+    """Whether the engine keeps the state in memory: keys and packets never, what ends until then, all else for ever."""
     if isinstance(state, Run):
         return state.status not in FINAL
     if isinstance(state, Batch):

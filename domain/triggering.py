@@ -6,7 +6,7 @@ from domain.batch import Batch
 from domain.commands import Accepted, TriggerRuns
 from domain.draft import Draft, Origin
 from domain.environment import Environment
-from domain.errors import InvalidInput
+from domain.errors import InvalidInput, UsedUp
 from domain.gates import Gates
 from domain.keys import Key
 from domain.lifecycle import DEBOUNCING, NewRun
@@ -28,6 +28,7 @@ def trigger_runs(command: TriggerRuns, environment: Environment, draft: Draft, m
         if target:
             batch = draft.state(target)
             return [Accepted(run) for run in batch.in_order] if isinstance(batch, Batch) else [Accepted(target)]
+    refuse_second_use(command.once, draft)
     for new in command.runs:
         check(new, environment, draft)
     origin = Origin.of(command)
@@ -37,10 +38,18 @@ def trigger_runs(command: TriggerRuns, environment: Environment, draft: Draft, m
         runs = tuple(each.run for each in accepted)
         cached = tuple(place for place, each in enumerate(accepted) if each.cached)
         draft.record(command.batch, [e.BatchTriggered(runs, cached)], origin)
-    if command.request:
-        target = command.batch or accepted[0].run
-        draft.record(command.request, [e.KeyClaimed(target, command.request_until)], origin)
+    target = command.batch or accepted[0].run
+    for stream, until in ((command.request, command.request_until), (command.once, command.once_until)):
+        if stream:
+            draft.record(stream, [e.KeyClaimed(target, until)], origin)
     return accepted
+
+
+def refuse_second_use(once: str | None, draft: Draft) -> None:
+    """Raises UsedUp for a token for one use that was used for something else."""
+    used = draft.state(once) if once else None
+    if isinstance(used, Key) and used.stands_for(draft.recorded_at):
+        raise UsedUp("This public token was for one use, and was used before.")
 
 
 def check(new: NewRun, environment: Environment, draft: Draft) -> None:

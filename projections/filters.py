@@ -15,10 +15,13 @@ class RunFilter(Struct, frozen=True, gc=False):
     tags: tuple[str, ...] = ()
     """Any of these."""
     queues: tuple[str, ...] = ()
+    machines: tuple[str, ...] = ()
     batch: str | None = None
     is_test: bool | None = None
     created_from: int | None = None
     created_to: int | None = None
+    behind: int | None = None
+    """Those that have an event behind this position."""
 
 
 def matches(row: RunRow, wanted: RunFilter) -> bool:
@@ -29,8 +32,10 @@ def matches(row: RunRow, wanted: RunFilter) -> bool:
         and (not wanted.versions or row.version in wanted.versions)
         and (not wanted.tags or not set(wanted.tags).isdisjoint(row.tags))
         and (not wanted.queues or row.queue in wanted.queues)
+        and (not wanted.machines or row.machine in wanted.machines)
         and (wanted.batch is None or row.batch == wanted.batch)
         and (wanted.is_test is None or row.is_test == wanted.is_test)
         and (wanted.created_from is None or row.created_at >= wanted.created_from)
         and (wanted.created_to is None or row.created_at <= wanted.created_to)
+        and (wanted.behind is None or row.position > wanted.behind)
     )

@@ -1,14 +1,16 @@
 """Look at runs and steer them. The calls are those of `runfold.aio.runs`, for code that does not await."""
 
 from collections.abc import Sequence
-from typing import Unpack
+from typing import Any, Unpack
 
 from runfold.aio import runs as aio
 from runfold.blocking import blocking
 from runfold.bulk import BulkHandle
 from runfold.filters import RunFilters
-from runfold.handles import Ref
+from runfold.following import Subscription
+from runfold.handles import BatchHandle, Ref, RunHandle
 from runfold.pages import RunList
+from runfold.typevars import PayloadT, ResultT
 
 retrieve = blocking(aio.retrieve)
 poll = blocking(aio.poll)
@@ -36,6 +38,21 @@ def bulk_replay(
 ) -> BulkHandle:
     """Replay many runs, which the handle then tells of."""
     return BulkHandle(blocking(aio.bulk_replay)(ids=ids, filters=filters, name=name))
+
+
+def subscribe_to_run(run: str | RunHandle[PayloadT, ResultT]) -> Subscription[PayloadT, ResultT]:
+    """The run as it is, and again each time that it has changed, until it is over."""
+    return Subscription(aio.subscribe_to_run(run))
+
+
+def subscribe_to_runs_with_tag(*tags: str) -> Subscription[Any, Any]:
+    """The runs that have all of these tags as they are, and again each time that one has changed or come."""
+    return Subscription(aio.subscribe_to_runs_with_tag(*tags))
+
+
+def subscribe_to_batch(batch: str | BatchHandle[Any, Any]) -> Subscription[Any, Any]:
+    """The runs of the batch as they are, and again each time that one has changed."""
+    return Subscription(aio.subscribe_to_batch(batch))
 
 
 def list(**filters: Unpack[RunFilters]) -> RunList:  # noqa: A001 (the API's word)

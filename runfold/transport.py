@@ -22,6 +22,8 @@ ATTEMPTS_MAX = 5
 WAIT_SECONDS_FIRST = 0.25
 WAIT_SECONDS_MAX = 5.0
 RETRY_AFTER_SECONDS_MAX = 60.0
+SILENCE_SECONDS_MAX = 45.0
+"""A stream that is silent for three heartbeats is broken."""
 
 
 def connect() -> httpx.AsyncClient:
@@ -57,7 +59,7 @@ class Transport:
     ) -> None:
         self._connect = connect
         self._settings = settings
-        self._chance = chance
+        self.chance = chance
         self.sleep = sleep
         self.clock = clock
         self._clients: WeakKeyDictionary[asyncio.AbstractEventLoop, httpx.AsyncClient] = WeakKeyDictionary()
@@ -92,12 +94,36 @@ class Transport:
             request = client.build_request(method, url, params=query, content=content, headers=headers)
             try:
                 return await _send(client, request)
-            except _PassingError as passing:
+            except PassingError as passing:
                 if attempt >= ATTEMPTS_MAX and not _insists.get():
                     raise passing.error from None  # its sentence has the reason; httpx's own story is forty lines
-                wait = backoff(attempt, self._chance()) if passing.wait is None else passing.wait
+                wait = backoff(attempt, self.chance()) if passing.wait is None else passing.wait
             await self.sleep(wait)
         raise AssertionError("counting does not end")
+
+    async def lines(self, path: str, query: Mapping[str, str], headers: Mapping[str, str]) -> AsyncGenerator[str]:
+        """The lines of an answer as they come. Raises ApiError, PassingError, EndOfStream when there will be no more.
+
+        One attempt: who reads knows how far that came.
+        """
+        settings, client = self._settings(), await self._client()
+        request = client.build_request(
+            "GET",
+            settings.api_url + path,
+            params=query,
+            headers={"authorization": f"Bearer {settings.secret_key}", **headers},
+            timeout=httpx.Timeout(SILENCE_SECONDS_MAX, connect=5.0),
+        )
+        try:
+            response = await client.send(request, stream=True)
+            try:
+                await _check(response)
+                async for line in response.aiter_lines():
+                    yield line
+            finally:
+                await response.aclose()
+        except httpx.TransportError as error:
+            raise PassingError(_unanswered(request, error)) from error
 
     async def _client(self) -> httpx.AsyncClient:
         loop = asyncio.get_running_loop()
@@ -118,7 +144,11 @@ class Transport:
             await client.aclose()
 
 
-class _PassingError(Exception):
+class EndOfStream(Exception):
+    """All was told."""
+
+
+class PassingError(Exception):
     """The same call may succeed later, after `wait` seconds if the engine said so."""
 
     def __init__(self, error: ApiError | ApiConnectionError, wait: float | None = None) -> None:
@@ -131,14 +161,28 @@ async def _send(client: httpx.AsyncClient, request: httpx.Request) -> bytes:
     try:
         response = await client.send(request)
     except httpx.TransportError as error:
-        sentence = f"The engine at {request.url.scheme}://{request.url.netloc.decode()} did not answer: {reason(error)}"
-        raise _PassingError(ApiConnectionError(sentence)) from error
+        raise PassingError(_unanswered(request, error)) from error
     if response.is_success:
         return response.content
     refusal = api_error(response.status_code, response.content)
     if is_passing(response.status_code):
-        raise _PassingError(refusal, retry_after(response))
+        raise PassingError(refusal, retry_after(response))
     raise refusal
+
+
+async def _check(response: httpx.Response) -> None:
+    """Raises ApiError, PassingError, EndOfStream unless it is an answer to be read."""
+    if response.status_code == 204:
+        raise EndOfStream
+    if not response.is_success:
+        refusal = api_error(response.status_code, await response.aread())
+        raise PassingError(refusal) if is_passing(response.status_code) else refusal
+
+
+def _unanswered(request: httpx.Request, error: httpx.TransportError) -> ApiConnectionError:
+    return ApiConnectionError(
+        f"The engine at {request.url.scheme}://{request.url.netloc.decode()} did not answer: {reason(error)}"
+    )
 
 
 @cache

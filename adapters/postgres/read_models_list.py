@@ -59,10 +59,12 @@ CONDITIONS: dict[str, LiteralString] = {
     "tasks": "and task || '' = any(%(tasks)s)",
     "versions": "and version = any(%(versions)s)",
     "queues": "and queue || '' = any(%(queues)s)",
+    "machines": "and detail::json ->> 'machine' = any(%(machines)s)",
     "batch": "and batch || '' = %(batch)s",
     "is_test": "and is_test = %(is_test)s",
     "created_from": "and created_at >= %(created_from)s",
     "created_to": "and created_at <= %(created_to)s",
+    "behind": "and (detail::json ->> 'position')::bigint > %(behind)s",
 }
 TASKS: LiteralString = """
 with recursive tasks (task) as (
@@ -147,12 +149,14 @@ def _parameters(wanted: RunFilter) -> dict[str, Any]:
         "tasks": wanted.tasks,
         "versions": wanted.versions,
         "queues": wanted.queues,
+        "machines": wanted.machines,
     }
     values = {
         "batch": None if wanted.batch is None else storable(wanted.batch),
         "is_test": wanted.is_test,
         "created_from": wanted.created_from,
         "created_to": wanted.created_to,
+        "behind": wanted.behind,
     }
     given = {name: [storable(value) for value in values] for name, values in lists.items() if values}
     return given | {name: value for name, value in values.items() if value is not None}

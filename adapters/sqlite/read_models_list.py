@@ -41,10 +41,12 @@ CONDITIONS = {
     "tasks": "and +task in (select value from json_each(:tasks))",
     "versions": "and +version in (select value from json_each(:versions))",
     "queues": "and +queue in (select value from json_each(:queues))",
+    "machines": "and json_extract(detail, '$.machine') in (select value from json_each(:machines))",
     "batch": "and +batch = :batch",
     "is_test": "and +is_test = :is_test",
     "created_from": "and +created_at >= :created_from",
     "created_to": "and +created_at <= :created_to",
+    "behind": "and json_extract(detail, '$.position') > :behind",
 }
 ORDERS = {True: "order by id desc limit :limit", False: "order by id limit :limit"}
 TAG_ORDERS = {True: "order by run desc limit :limit", False: "order by run limit :limit"}
@@ -114,12 +116,14 @@ def _parameters(wanted: RunFilter) -> dict[str, Any]:
         "tasks": wanted.tasks,
         "versions": wanted.versions,
         "queues": wanted.queues,
+        "machines": wanted.machines,
     }
     values = {
         "batch": wanted.batch,
         "is_test": wanted.is_test,
         "created_from": wanted.created_from,
         "created_to": wanted.created_to,
+        "behind": wanted.behind,
     }
     given = {name: _list(value) for name, value in lists.items() if value}
     return given | {name: value for name, value in values.items() if value is not None}

@@ -5,6 +5,7 @@ from typing import Any, TypeAlias
 
 from fastapi import FastAPI, Request
 from fastapi.responses import Response
+from starlette.middleware.cors import CORSMiddleware
 from starlette.routing import Route
 
 from app.environments import digest_of
@@ -27,29 +28,49 @@ from app.web import (
     ledger,
     logs,
     metrics,
+    packets,
+    public_tokens,
     queues,
+    realtime,
     registering,
     runs,
     schedules,
     secrets,
+    streaming,
     testing,
     tokens,
     triggering,
+    variables,
     worker,
 )
-from app.web.caller import caller_of, service_of
+from app.web.caller import Caller, caller_of, service_of, visitor_of
 
 ROOMS = (
-    *(health, metrics, triggering, runs, journal, annotating, logs, batches, bulk, tokens, queues, schedules),
-    *(deployments, jobs, executions, secrets, connections, environments, ledger, registering, worker),
+    *(
+        health,
+        metrics,
+        triggering,
+        streaming,
+        runs,
+        journal,
+        annotating,
+        logs,
+        batches,
+        bulk,
+        tokens,
+        queues,
+        schedules,
+    ),
+    *(deployments, jobs, executions, secrets, packets, public_tokens, realtime, connections, environments, variables),
+    *(schedules, ledger, registering, worker),
 )
 """The modules of routes, in the order in which the document shows them."""
 
 Endpoint: TypeAlias = Callable[..., Awaitable[Response]]
-HOT: dict[str, Endpoint] = {
-    "/worker/v1/turn": worker.turn,
-    "/api/v1/tasks/{task:path}/trigger": triggering.trigger,
-    "/api/v1/tasks/{task:path}/batch": triggering.trigger_batch,
+HOT: dict[str, tuple[Endpoint, Callable[[Request], Awaitable[Caller]]]] = {
+    "/worker/v1/turn": (worker.turn, caller_of),
+    "/api/v1/tasks/{task:path}/trigger": (triggering.trigger, visitor_of),
+    "/api/v1/tasks/{task:path}/batch": (triggering.trigger_batch, visitor_of),
 }
 """What is called for every run: FastAPI's way to these takes longer than all that is done there."""
 
@@ -79,8 +100,12 @@ def create_application(
     application.state.public_url = public_url
     application.state.metrics = Metrics()
     errors.install(application)
+    # Whoever has a key or a token may come from any page; there are no cookies that a page could use for itself.
+    application.add_middleware(
+        CORSMiddleware, allow_origins=["*"], allow_methods=["*"], allow_headers=["*"], expose_headers=["*"]
+    )
     # They come first and are the same functions; those that FastAPI has of them stay for the document of the API.
-    application.router.routes += [_plain(path, endpoint) for path, endpoint in HOT.items()]
+    application.router.routes += [_plain(path, *how) for path, how in HOT.items()]
     for room in ROOMS:
         application.include_router(room.router)
     if test_clock is not None:
@@ -94,9 +119,9 @@ def create_application(
     return application
 
 
-def _plain(path: str, endpoint: Endpoint) -> Route:
+def _plain(path: str, endpoint: Endpoint, who: Callable[[Request], Awaitable[Caller]]) -> Route:
     async def call(request: Request) -> Response:
-        caller, service = await caller_of(request), await service_of(request)
+        caller, service = await who(request), await service_of(request)
         return await endpoint(request=request, service=service, caller=caller, **request.path_params)
 
     return Route(path, call, methods=["POST"])

@@ -10,9 +10,11 @@ from fastapi.responses import Response, StreamingResponse
 from app.reader import Reader
 from app.service import Service
 from app.web import bodies, items
-from app.web.caller import Caller, CallerDep, ReaderDep, ServiceDep, origin_of, read_body
+from app.web.caller import Caller, CallerDep, ReaderDep, ServiceDep, VisitorDep, origin_of, read_body
 from app.web.docs import body_of, lines_of
-from app.web.errors import Malformed, WrongMediaType
+from app.web.errors import Malformed, NotGranted, WrongMediaType
+from app.web.grants import must
+from app.web.handles import hand_token
 from app.web.intake import ITEMS_MAX, Intake
 from app.web.newruns import KEY_MAX, KEY_TTL_MS
 from app.web.runs import BODY_MAX_BYTES, result_of
@@ -35,9 +37,11 @@ RESULTS_EACH = 50
 
 
 @router.post("/api/v3/batches", openapi_extra=body_of("CreateBatchRequest"))
-async def create(request: Request, service: ServiceDep, caller: CallerDep) -> Response:
+async def create(request: Request, service: ServiceDep, caller: VisitorDep) -> Response:
     """Announce a batch of up to 1,000 items, which come next. Answers `{"id", "runCount", "isCached"}`."""
     body = bodies.decode(await read_body(request, BODY_MAX_BYTES), bodies.CreateBatchBody)
+    for task in body.task_identifiers or [""]:
+        must(caller, "batchTrigger", ("tasks", task))
     _check_count(body.run_count)
     if body.resume_parent_on_completion:
         raise InvalidInput("The option resumeParentOnCompletion is not supported yet: leave it out.")
@@ -59,19 +63,25 @@ async def create(request: Request, service: ServiceDep, caller: CallerDep) -> Re
             key_until=now + (KEY_TTL_MS if ttl is None else durations.parse_key_ttl(ttl)),
             request=request_of(caller, "create batch"),
             request_until=now + REQUEST_TTL_MS,
+            once=caller.once,
+            once_until=caller.grant.expires_at if caller.grant else 0,
             **origin,
         )
     )
     answer: dict[str, Any] = {"id": made.batch, "runCount": made.run_count, "isCached": made.cached}
-    return accepted(answer if shown is None else answer | {"idempotencyKey": shown})
+    response = accepted(answer if shown is None else answer | {"idempotencyKey": shown})
+    hand_token(response, caller, service, f"read:batch:{made.batch}")
+    return response
 
 
 @router.post("/api/v3/batches/{batch}/items", openapi_extra=lines_of("BatchItem"))
-async def add_items(batch: str, request: Request, service: ServiceDep, caller: CallerDep) -> Response:
+async def add_items(batch: str, request: Request, service: ServiceDep, caller: VisitorDep) -> Response:
     """Stream the items of a batch, one a line. What has come is kept when the connection breaks: stream all again."""
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if media_type != ND_JSON:
         raise WrongMediaType(f"The items of a batch are sent as {ND_JSON}, not as {media_type[:60] or 'nothing'}.")
+    if caller.once is not None:
+        await _check_begun(batch, service, caller)
     intake = Intake(batch, service, caller)
     if (await intake.begin()).sealed:
         async for _ in request.stream():
@@ -88,30 +98,39 @@ async def add_items(batch: str, request: Request, service: ServiceDep, caller: C
     return json(answer if taken.sealed else answer | {"enqueuedCount": taken.known, "expectedCount": taken.expected})
 
 
+async def _check_begun(batch: str, service: Service, caller: Caller) -> None:
+    """Raises NotGranted unless it is with this very token, which is for one use, that the batch was begun."""
+    history = await service.history(batch) if batch.startswith("batch_") else ()
+    if not history or history[0].actor != caller.actor:
+        raise NotGranted("This public token is for one batch, and not for this one.")
+
+
 async def _take(batch: str, intake: Intake, request: Request, service: Service, caller: Caller) -> None:
     lines, traceparent = items.Lines(), traceparent_of(request)
     try:
         async for chunk in request.stream():
             for line in lines.feed(chunk):
-                intake.add(items.item_of(line, batch, service, caller, traceparent))
+                intake.add(await items.item_of(line, batch, service, caller, traceparent))
             await intake.push()
         for line in lines.finish():
-            intake.add(items.item_of(line, batch, service, caller, traceparent))
+            intake.add(await items.item_of(line, batch, service, caller, traceparent))
     finally:
         # What came before a line that is refused, or before the connection broke, is kept.
         await intake.finish()
 
 
 @router.get("/api/v1/batches/{batch}")
-async def retrieve_v1(batch: str, reader: ReaderDep, caller: CallerDep) -> Response:
+async def retrieve_v1(batch: str, reader: ReaderDep, caller: VisitorDep) -> Response:
     """A batch and its runs."""
+    must(caller, "read", ("batch", batch), ("runs", ""))
     _, body = await _found(batch, reader, caller)
     return json({name: value for name, value in body.items() if name != "processing"})
 
 
 @router.get("/api/v2/batches/{batch}")
-async def retrieve(batch: str, reader: ReaderDep, caller: CallerDep) -> Response:
+async def retrieve(batch: str, reader: ReaderDep, caller: VisitorDep) -> Response:
     """A batch, its runs in the order of the items, and the items that became none."""
+    must(caller, "read", ("batch", batch), ("runs", ""))
     _, body = await _found(batch, reader, caller)
     return json(body)
 
@@ -153,7 +172,7 @@ async def _trigger_all(request: Request, service: Service, caller: Caller) -> tu
     blobs: dict[str, bytes] = {}
     for index, item in enumerate(body.items):
         try:
-            new, more = items.new_run(item, batch, service, caller, traceparent)
+            new, more = await items.new_run(item, batch, service, caller, traceparent)
         except (InvalidInput, Malformed) as error:
             raise type(error)(f"Item {index}: {error}") from error
         runs.append(new)

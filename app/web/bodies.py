@@ -74,6 +74,8 @@ class TriggerOptions(Struct, rename="camel"):
     resume_parent_on_completion: bool | None = None
     region: str | None = None
     external_deployment_id: str | None = None
+    gates: Raw = msgspec.field(default_factory=_absent)
+    concurrency: Raw = msgspec.field(default_factory=_absent)
 
 
 class TriggerBody(Struct):
@@ -178,6 +180,37 @@ class BackfillBody(Struct, rename="camel"):
 
     start: str = msgspec.field(name="from")
     end: str = msgspec.field(name="to")
+
+
+class PublicTokenBody(Struct, rename="camel"):
+    """A public token; `expirationTime` is a duration, or a moment in seconds since 1970."""
+
+    scopes: list[str]
+    expiration_time: str | Annotated[int, Meta(ge=0, le=2**33)] | None = None
+    one_time_use: bool = False
+    realtime: dict[str, Any] | None = None
+
+
+class CreateVariableBody(Struct, rename="camel"):
+    """A variable of an environment."""
+
+    name: str
+    value: str
+    is_secret: bool = False
+
+
+class UpdateVariableBody(Struct, rename="camel"):
+    """Another value of a variable; it stays as secret as it is."""
+
+    value: str
+
+
+class ImportVariablesBody(Struct, rename="camel"):
+    """Many variables at once; without `override` those that are there stay as they are."""
+
+    variables: dict[str, str]
+    override: bool = False
+    is_secret: bool = False
 
 
 class RescheduleBody(Struct):

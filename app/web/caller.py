@@ -7,27 +7,43 @@ from typing import Annotated, Any, NamedTuple
 from fastapi import Depends, Request
 
 from app.environments import KEY_ID_LENGTH, digest_of
+from app.public_tokens import Grant, NotValid, environment_in, verified
 from app.reader import Reader
 from app.service import Service
-from app.web.errors import Malformed, Unauthorized
+from app.web.errors import Malformed, NotGranted, Unauthorized
+from domain import keys
 from domain.environment import Environment
 from domain.errors import InvalidInput, NotFound, TooLarge, Unavailable
 from domain.events import Recorded
 from domain.vocabulary import FULL, V4, Vocabulary, vocabulary_called
 
 V4_API = "2025-07-16"
+WRONG_KEY = "Invalid or Missing API Key: this key opens no environment here."
 FORWARDED = "x-runfold-forwarded"
 """Says that a node sent the request on, and where the client had found that node."""
 
 
 class Caller(NamedTuple):
-    """A request with a valid key. `actor` names the key in the ledger, `cause` the request."""
+    """A request with a valid key or token. `actor` names that in the ledger, `cause` the request."""
 
     environment: Environment
     actor: str
     cause: str
     vocabulary: Vocabulary
     request_key: str | None
+    key: str
+    """The secret key; with a public token nothing."""
+    sha256: str
+    """Of the secret key, or of the token."""
+    grant: Grant | None = None
+    """What a public token lets its holder do; None with a secret key, which may do all."""
+
+    @property
+    def once(self) -> str | None:
+        """The stream in which the use of a token for one use is noted."""
+        if self.grant is None or not self.grant.is_for_one_use:
+            return None
+        return keys.stream_of(self.environment.id, "public token", "", self.grant.sha256)
 
 
 class Keeper(NamedTuple):
@@ -55,18 +71,37 @@ async def service_of(request: Request) -> Service:
 
 
 async def caller_of(request: Request) -> Caller:
-    """The caller of a request. Raises Unauthorized, and Malformed for a vocabulary that there is none of."""
-    sha256 = _sent_key(request)
-    environment = await _opened(request, sha256)
+    """Who calls with a secret key. Raises Unauthorized, Forbidden, Malformed for a vocabulary that there is none of."""
+    caller = await visitor_of(request)
+    if caller.grant is not None:
+        raise NotGranted("Public tokens do not open this: use a secret key.")
+    return caller
+
+
+async def visitor_of(request: Request) -> Caller:
+    """Who calls with a secret key, or a public token, of which the route checks what it grants. Raises as above."""
+    key = _sent_key(request)
+    sha256 = digest_of(key)
+    reader = await reader_of(request)
     request_key = request.headers.get("x-trigger-request-idempotency-key")
-    return Caller(
-        environment, f"key:{sha256[:KEY_ID_LENGTH]}", _cause_of(request), _vocabulary_of(request), request_key
-    )
+    said = _cause_of(request), _vocabulary_of(request), request_key
+    environment = await reader.environment_of(sha256)
+    if environment is not None:
+        return Caller(environment, f"key:{sha256[:KEY_ID_LENGTH]}", *said, key, sha256)
+    named = environment_in(key)
+    environment = await reader.environment_with(named) if named is not None else None
+    if environment is None:
+        raise Unauthorized(WRONG_KEY)
+    try:
+        grant = verified(key, environment, reader.keyring.keys_of(environment), reader.clock.now().wall)
+    except NotValid as error:
+        raise Unauthorized(f"This public token is not valid: {error}.") from error
+    return Caller(environment, f"token:{sha256[:KEY_ID_LENGTH]}", *said, "", sha256, grant)
 
 
 async def keeper_of(request: Request) -> Keeper:
     """The keeper who sends a request. Raises Unauthorized."""
-    sha256 = _sent_key(request)
+    sha256 = digest_of(_sent_key(request))
     admin: str | None = request.app.state.admin_sha256
     if admin is not None and hmac.compare_digest(sha256, admin):
         return Keeper(None, "admin", _cause_of(request))
@@ -77,13 +112,13 @@ def _sent_key(request: Request) -> str:
     scheme, _, key = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() != "bearer" or not key.strip():
         raise Unauthorized("Invalid or Missing API Key: send the header Authorization: Bearer <secret key>.")
-    return digest_of(key.strip())
+    return key.strip()
 
 
 async def _opened(request: Request, sha256: str) -> Environment:
     environment = await (await reader_of(request)).environment_of(sha256)
     if environment is None:
-        raise Unauthorized("Invalid or Missing API Key: this key opens no environment here.")
+        raise Unauthorized(WRONG_KEY)
     return environment
 
 
@@ -105,6 +140,7 @@ def _vocabulary_of(request: Request) -> Vocabulary:
 ReaderDep = Annotated[Reader, Depends(reader_of)]
 ServiceDep = Annotated[Service, Depends(service_of)]
 CallerDep = Annotated[Caller, Depends(caller_of)]
+VisitorDep = Annotated[Caller, Depends(visitor_of)]
 KeeperDep = Annotated[Keeper, Depends(keeper_of)]
 
 

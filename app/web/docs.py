@@ -16,6 +16,10 @@ _NAMES: dict[str, type[Any]] = {
     "BulkRequest": bodies.BulkBody,
     "CreateTokenRequest": bodies.CreateTokenBody,
     "CompleteTokenRequest": bodies.CompleteTokenBody,
+    "CreateVariableRequest": bodies.CreateVariableBody,
+    "UpdateVariableRequest": bodies.UpdateVariableBody,
+    "ImportVariablesRequest": bodies.ImportVariablesBody,
+    "PublicTokenRequest": bodies.PublicTokenBody,
     "ReplayRequest": bodies.ReplayBody,
     "RescheduleRequest": bodies.RescheduleBody,
     "ScheduleRequest": bodies.ScheduleBody,
@@ -43,8 +47,9 @@ TOKENS_PATH = "/api/v1/waitpoints/tokens"
 CALLBACK_PATH = f"{TOKENS_PATH}/{{token}}/callback/{{secret}}"
 TRIGGER_PATH = "/v1/triggers/{token}"
 TIMEZONES_PATH = "/api/v1/timezones"
-OPEN_PATHS = frozenset({"/livez", "/readyz", "/metrics", CALLBACK_PATH, TRIGGER_PATH, TIMEZONES_PATH})
-"""Whoever asks how an engine is need not have a key, and the URL of a callback is one itself."""
+PACKET_PATH = "/packets/v1/{stream}/{name}"
+OPEN_PATHS = frozenset({"/livez", "/readyz", "/metrics", CALLBACK_PATH, TRIGGER_PATH, TIMEZONES_PATH, PACKET_PATH})
+"""Whoever asks how an engine is need not have a key, and the URLs of callbacks and packets are keys themselves."""
 _ERROR = {
     "type": "object",
     "required": ["error", "type", "title", "status", "detail"],
@@ -145,6 +150,7 @@ LIST_PARAMETERS = {
         _parameter("filter[version]", "Versions, joined by commas."),
         _parameter("filter[tag]", "Tags, joined by commas: runs with any of them."),
         _parameter("filter[queue]", "Queues, joined by commas; a task's own queue is `task/` and its id."),
+        _parameter("filter[machine]", "Machines, joined by commas: runs that were given one of them."),
         _parameter("filter[batch]", "The id of a batch."),
         _parameter("filter[isTest]", "true or false."),
         *_DATES,

@@ -63,9 +63,9 @@ async def create_key(slug: str, service: ServiceDep, keeper: KeeperDep) -> Respo
     """Make another secret key of an environment, which is told this once."""
     environment = await _entered(slug, service, keeper)
     key = environments.new_key(environment.type, service.vault.randbytes)
-    made = environments.created(key)
+    made = environments.created(key, environment.id, service.vault)
     origin = _origin(environment.id, service, keeper)
-    await service.loop.submit(commands.AddKey(sha256=made.sha256, hint=made.hint, **origin))
+    await service.loop.submit(commands.AddKey(sha256=made.sha256, hint=made.hint, sealed=made.sealed, **origin))
     return json({"key": key, "id": made.sha256[: environments.KEY_ID_LENGTH], "hint": made.hint})
 
 
@@ -108,7 +108,7 @@ def _creation(
         project=named(body.project, "name of a project"),
         organization=named(body.organization, "name of an organization"),
         concurrency_limit=limit,
-        first_key=environments.created(key),
+        first_key=environments.created(key, origin["environment"], service.vault),
         **origin,
     )
     return command, key

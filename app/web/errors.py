@@ -27,6 +27,10 @@ class Forbidden(errors.Refused):
     """The key is valid, and does not open this."""
 
 
+class NotGranted(Forbidden):
+    """The public token is valid, and has no scope for this."""
+
+
 class LengthRequired(errors.Refused):
     """The request does not say how long its body is."""
 
@@ -40,6 +44,7 @@ STATUS: dict[type[errors.RunfoldError], int] = {
     errors.NotAllowed: 400,
     Unauthorized: 401,
     Forbidden: 403,
+    NotGranted: 403,
     errors.NotFound: 404,
     errors.QueueNotFound: 404,
     errors.UnknownVersion: 404,
@@ -48,6 +53,7 @@ STATUS: dict[type[errors.RunfoldError], int] = {
     WrongMediaType: 415,
     errors.InvalidInput: 422,
     errors.TooLate: 422,
+    errors.UsedUp: 401,
     errors.Refused: 422,
     errors.Unavailable: 503,
     errors.LedgerUnavailable: 503,
@@ -70,7 +76,7 @@ TITLES = {
     500: "Internal error",
     503: "Unavailable",
 }
-CODES: dict[type[errors.RunfoldError], str] = {errors.UnknownVersion: "unknown_version"}
+CODES: dict[type[errors.RunfoldError], str] = {errors.UnknownVersion: "unknown_version", NotGranted: "unauthorized"}
 SPOKEN: dict[type[errors.RunfoldError], str] = {errors.QueueNotFound: "queue-not-found"}
 """What Trigger.dev's clients look for under `error`; the sentence is under `detail` as always."""
 RETRY_AFTER_SECONDS = 1

@@ -18,7 +18,10 @@ from domain.errors import TooLarge
 log = structlog.get_logger(__name__)
 
 READS = frozenset({"GET", "HEAD", "OPTIONS"})
-ASKS_WRITER = re.compile(r"/api/v1/(queues|concurrency)(/.*)?|/api/v1/runs/[^/]+/explain|/worker/v1/runs/[^/]+/journal")
+ASKS_WRITER = re.compile(
+    r"/api/v1/(queues|concurrency|packets)(/.*)?|/api/v1/runs/[^/]+/(explain|packets/.*)|/worker/v1/runs/[^/]+/journal"
+    r"|/packets/v1/.*|/realtime/v1/.*|/api/v1/runs/stream|/api/v1/runs/[^/]+/stream|/api/v1/ledger/stream"
+)
 """What only the writer can tell, too."""
 IS_FORWARDED = FORWARDED.encode()
 """What a node sent on goes no further, or two nodes could send it to and fro."""
@@ -26,6 +29,9 @@ IS_FORWARDED = FORWARDED.encode()
 HOP_BY_HOP = frozenset(
     {b"connection", b"keep-alive", b"transfer-encoding", b"te", b"trailer", b"upgrade", b"proxy-connection", b"host"}
 )
+DROPPED = frozenset({b"content-encoding", b"content-length", b"date", b"server"})
+"""What is said of an answer anew here."""
+EVENT_STREAM = "text/event-stream"
 CONNECT_SECONDS = 2.0
 ANSWER_SECONDS = 60.0
 """Longer than any long poll. A writer that is silent for less than that is given up when another node takes over."""
@@ -82,7 +88,7 @@ class Forwarding:
             headers=[*_kept(scope["headers"]), (IS_FORWARDED, str(Request(scope).base_url).encode())],
             content=body,
         )
-        asking = asyncio.create_task(self._client.send(request))
+        asking = asyncio.create_task(self._ask(request))
         # A client that hangs up no longer waits, and a writer that was replaced no longer answers.
         others = [asyncio.create_task(each) for each in (_hung_up(receive), self._node.moved(writer))]
         try:
@@ -91,7 +97,10 @@ class Forwarding:
                 sentence = "The node that wrote was replaced: ask again."
                 await answer(503, sentence)(scope, receive, send)
                 return
-            await _relay(asking.result(), send)
+            if asking.result().headers.get("content-type", "").startswith(EVENT_STREAM):
+                await self._relay_stream(asking.result(), others, send)
+            else:
+                await _relay(asking.result(), send)
         except httpx.HTTPError as error:
             log.warning("the writer does not answer", writer=writer, error=str(error) or type(error).__name__)
             await answer(503, "The node that writes does not answer: ask again in a moment.")(scope, receive, send)
@@ -100,11 +109,35 @@ class Forwarding:
                 task.cancel()
             await asyncio.gather(asking, *others, return_exceptions=True)
 
+    async def _ask(self, request: httpx.Request) -> httpx.Response:
+        """The answer, whole, unless it is a stream of events."""
+        response = await self._client.send(request, stream=True)
+        if not response.headers.get("content-type", "").startswith(EVENT_STREAM):
+            await response.aread()
+        return response
+
+    async def _relay_stream(self, response: httpx.Response, others: Iterable["asyncio.Task[None]"], send: Send) -> None:
+        """Send events on as they come, until either side has gone: whoever listens comes back with the last id."""
+        sending = asyncio.create_task(_send_chunks(response, send))
+        try:
+            await asyncio.wait([sending, *others], return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            sending.cancel()
+            await asyncio.gather(sending, return_exceptions=True)
+            await response.aclose()
+        await send({"type": "http.response.body", "body": b""})
+
+
+async def _send_chunks(response: httpx.Response, send: Send) -> None:
+    headers = [(name, value) for name, value in _kept(response.headers.raw) if name.lower() not in DROPPED]
+    await send({"type": "http.response.start", "status": response.status_code, "headers": headers})
+    async for chunk in response.aiter_raw():
+        await send({"type": "http.response.body", "body": chunk, "more_body": True})
+
 
 async def _relay(response: httpx.Response, send: Send) -> None:
     # The body comes decoded, so what was said of its encoding and length no longer holds; the rest is said here too.
-    dropped = {b"content-encoding", b"content-length", b"date", b"server"}
-    headers = [(name, value) for name, value in _kept(response.headers.raw) if name.lower() not in dropped]
+    headers = [(name, value) for name, value in _kept(response.headers.raw) if name.lower() not in DROPPED]
     headers.append((b"content-length", str(len(response.content)).encode()))
     await send({"type": "http.response.start", "status": response.status_code, "headers": headers})
     await send({"type": "http.response.body", "body": response.content})

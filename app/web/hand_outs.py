@@ -9,13 +9,14 @@ from msgspec.structs import replace
 from app.connections import credentials_of, open_auth
 from app.journal import JournalEntry, page_of
 from app.service import Service
+from app.superjson import plain
 from app.triggered import value_of
 from app.web.caller import Caller
 from domain import commands
 from domain.commands import HandOut, TurnAnswer
 from domain.environment import Environment
 from domain.errors import KeyMissing, LedgerCorrupt, NotFound, SealBroken
-from domain.events import API, NOTHING, JobRef, Recorded, RunTriggered
+from domain.events import API, JSON_TYPE, NOTHING, JobRef, Recorded, RunTriggered
 
 log = structlog.get_logger(__name__)
 
@@ -106,13 +107,16 @@ async def runs_of(answer: TurnAnswer, caller: Caller, service: Service) -> list[
 def _run_body(
     hand_out: HandOut, recorded: Recorded, event: RunTriggered, payload: Raw, environment: dict[str, str]
 ) -> RunBody:
+    kind = event.payload_type
+    if kind != JSON_TYPE:
+        payload, kind = plain(payload, kind)
     # By place, in the order of the fields: this is done for every run, and so many names take five times as long.
     return RunBody(
         hand_out.run,
         hand_out.token,
         hand_out.task,
         hand_out.attempt,
-        event.payload_type,
+        kind,
         hand_out.queue,
         recorded.occurred_at,
         environment,

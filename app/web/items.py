@@ -10,6 +10,8 @@ from app.service import Service
 from app.web import bodies, newruns
 from app.web.caller import Caller
 from app.web.errors import Malformed
+from app.web.grants import must
+from app.web.unpacking import unpacked
 from domain.batching import REFUSED
 from domain.errors import Refused, TooLarge
 from domain.events import ItemError
@@ -72,7 +74,7 @@ class Item(NamedTuple):
     blobs: dict[str, bytes]
 
 
-def item_of(line: Line, batch: str, service: Service, caller: Caller, traceparent: str | None) -> Item:
+async def item_of(line: Line, batch: str, service: Service, caller: Caller, traceparent: str | None) -> Item:
     """What a line asks for. Raises Malformed, TooLarge for one of which it cannot be told which item it is."""
     if not line.is_whole:
         sentence = f"An item has at most {LINE_MAX_BYTES} bytes; this one has more."
@@ -85,21 +87,22 @@ def item_of(line: Line, batch: str, service: Service, caller: Caller, traceparen
         item = bodies.decode(line.text, bodies.BatchItem)
     except Malformed as error:
         raise Malformed(f"Line {line.number}: {error}") from error
+    must(caller, "batchTrigger", ("tasks", item.task))
     try:
-        new, blobs = new_run(item, batch, service, caller, traceparent)
+        new, blobs = await new_run(item, batch, service, caller, traceparent)
     except Refused as refusal:
         code = TOO_LARGE if len(bytes(item.payload)) > newruns.PAYLOAD_MAX_BYTES else REFUSED
         return Item(item.index, ItemError(item.index, item.task, str(refusal), code), {})
     return Item(item.index, new, blobs)
 
 
-def new_run(
+async def new_run(
     item: bodies.TaskItem, batch: str, service: Service, caller: Caller, traceparent: str | None
 ) -> tuple[NewRun, dict[str, bytes]]:
     """The run that an item asks for. Raises InvalidInput, Malformed."""
     text = bytes(item.options)
     options = None if text in {b"", b"null"} else bodies.decode(text, bodies.TriggerOptions)
-    body = bodies.TriggerBody(item.payload, options)
+    body = await unpacked(bodies.TriggerBody(item.payload, options), service, caller)
     now = service.clock.now().wall
     run = service.ids.new("run", now)
     return newruns.new_run(run, item.task, body, caller.environment.id, now, traceparent, batch)

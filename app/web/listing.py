@@ -8,6 +8,7 @@ from typing import Any, Generic, NamedTuple, TypeVar
 from starlette.datastructures import QueryParams
 
 from app.web.errors import Malformed
+from app.web.newruns import known_machine
 from domain import durations
 from domain.errors import InvalidInput
 from domain.status import Status
@@ -17,7 +18,7 @@ from projections.filters import RunFilter
 F = TypeVar("F")
 PAGE_MAX = 100
 PAGE_DEFAULT = 25
-_FILTERS = frozenset({"status", "taskIdentifier", "version", "tag", "queue", "batch", "isTest"})
+_FILTERS = frozenset({"status", "taskIdentifier", "version", "tag", "queue", "machine", "batch", "isTest"})
 DATES = frozenset({"filter[createdAt][from]", "filter[createdAt][to]", "filter[createdAt][period]"})
 PAGES = frozenset({"page[size]", "page[after]", "page[before]"})
 KNOWN = frozenset(f"filter[{name}]" for name in _FILTERS) | DATES | PAGES | {"vocabulary"}
@@ -74,6 +75,7 @@ def _query(parameters: Mapping[str, str], now: int, vocabulary: Vocabulary) -> Q
         versions=tuple(many(parameters, "version")),
         tags=tuple(many(parameters, "tag")),
         queues=tuple(many(parameters, "queue")),
+        machines=tuple(map(known_machine, many(parameters, "machine"))),
         batch=parameters.get("filter[batch]") or None,
         is_test=_bool(parameters, "filter[isTest]"),
         created_from=created_from,

@@ -172,6 +172,9 @@ def _refuse_unknown(options: TriggerOptions) -> None:
     # These change what happens; to ignore them would be a lie.
     if options.resume_parent_on_completion:
         raise InvalidInput("The option resumeParentOnCompletion is not supported yet.")
+    for name, given in (("gates", options.gates), ("concurrency", options.concurrency)):
+        if bytes(given) not in {b"", b"null"}:
+            raise InvalidInput(f"The option {name} is not supported: limit the run by its queue and a concurrencyKey.")
 
 
 def known_machine(machine: str) -> str:

@@ -9,12 +9,14 @@ from msgspec import Raw
 from msgspec.structs import replace
 
 from app.reader import Reader
+from app.superjson import plain
 from app.triggered import asked_of, value_of
 from app.web import bodies, shapes
 from app.web.beginning import shape_of
-from app.web.caller import Caller, CallerDep, ReaderDep, ServiceDep, history_of, origin_of, read_body
+from app.web.caller import Caller, CallerDep, ReaderDep, ServiceDep, VisitorDep, history_of, origin_of, read_body
 from app.web.docs import LIST_PARAMETERS, VOCABULARY_PARAMETER, body_of
 from app.web.errors import Malformed
+from app.web.grants import must, resources_of
 from app.web.history import AsOf, history_until
 from app.web.listing import each_once, query_of
 from app.web.paging import page_of
@@ -34,9 +36,11 @@ BODY_MAX_BYTES = 65_536
 
 
 @router.get("/api/v1/runs", openapi_extra=LIST_PARAMETERS)
-async def list_runs(request: Request, reader: ReaderDep, caller: CallerDep) -> Response:
+async def list_runs(request: Request, reader: ReaderDep, caller: VisitorDep) -> Response:
     """The runs of the environment, newest first, the caller's own writes included."""
     query = query_of(each_once(request.query_params), reader.clock.now().wall, caller.vocabulary)
+    for task in query.filter.tasks or ("",):
+        must(caller, "read", ("runs", ""), ("tasks", task))
     return await page_of(
         reader,
         query,
@@ -49,15 +53,16 @@ async def list_runs(request: Request, reader: ReaderDep, caller: CallerDep) -> R
 
 @router.get("/api/v1/runs/{run}", openapi_extra=VOCABULARY_PARAMETER)
 @router.get("/api/v3/runs/{run}", openapi_extra=VOCABULARY_PARAMETER)
-async def retrieve(run: str, reader: ReaderDep, caller: CallerDep, as_of: AsOf = None) -> Response:
+async def retrieve(run: str, reader: ReaderDep, caller: VisitorDep, as_of: AsOf = None) -> Response:
     """A run with its attempts, payload and output: as it is, or as it was."""
-    return json(await _whole(await history_until(as_of, run, reader, caller), reader, caller))
+    return json(await whole(await history_until(as_of, run, reader, caller), reader, caller))
 
 
 @router.get("/api/v1/runs/{run}/result")
-async def result(run: str, reader: ReaderDep, caller: CallerDep) -> Response:
+async def result(run: str, reader: ReaderDep, caller: VisitorDep) -> Response:
     """What a finished run came to. 404 while it is not finished."""
     history = await history_of(run, reader, caller)
+    must(caller, "read", *resources_of(_fold(history)[0]))
     body = await result_of(history, reader)
     if body is None:
         row, _ = _fold(history)
@@ -100,7 +105,7 @@ async def reschedule(run: str, request: Request, service: ServiceDep, caller: Ca
     except InvalidInput as error:
         raise Malformed(str(error)) from error
     await service.loop.submit(commands.RescheduleRun(run=run, until=until, **origin))
-    return json(await _whole(await history_of(run, service, caller), service, caller))
+    return json(await whole(await history_of(run, service, caller), service, caller))
 
 
 @router.post("/api/v1/idempotencyKeys/{key:path}/reset", openapi_extra=body_of("ResetKeyRequest"))
@@ -118,7 +123,8 @@ async def _related(row: RunRow, reader: Reader, caller: Caller) -> dict[str, Any
     for name, run in (("root", row.root), ("parent", row.parent)):
         if run is not None:
             of_relative, _ = _fold(await history_of(run, reader, caller))
-            related[name] = shapes.run_item(of_relative, caller.environment, caller.vocabulary)
+            if caller.grant is None or caller.grant.allows("read", resources_of(of_relative)):
+                related[name] = shapes.run_item(of_relative, caller.environment, caller.vocabulary)
     return related
 
 
@@ -128,7 +134,7 @@ async def result_of(history: Sequence[Recorded], reader: Reader) -> dict[str, An
     if row.status not in FINAL:
         return None
     if row.status is Status.COMPLETED:
-        output, output_type = await _output_of(history, reader)
+        output, output_type = await output_of(history, reader)
         text = bytes(output).decode() if output is not NOTHING else None
         body: dict[str, Any] = {"ok": True, "id": row.id, "outputType": output_type, "taskIdentifier": row.task}
         return body if text is None else body | {"output": text}
@@ -154,27 +160,31 @@ def _fold(history: Sequence[Recorded]) -> tuple[RunRow, list[AttemptRow]]:
     return row, [rows[number] for number in sorted(rows)]
 
 
-async def _whole(history: Sequence[Recorded], reader: Reader, caller: Caller) -> dict[str, Any]:
+async def whole(history: Sequence[Recorded], reader: Reader, caller: Caller) -> dict[str, Any]:
+    """A run with its attempts, payload and output. Raises NotGranted for a public token that does not open it."""
     row, attempt_rows = _fold(history)
+    must(caller, "read", *resources_of(row))
     triggered = asked_of(history)
     payload = await reader.read(value_of, reader.ledger, triggered.payload, triggered.payload_blob)
-    whole = shapes.run_item(row, caller.environment, caller.vocabulary)
-    whole |= {
+    body = shapes.run_item(row, caller.environment, caller.vocabulary)
+    body |= {
         "relatedRuns": await _related(row, reader, caller),
         "attempts": [shapes.attempt_item(each) for each in attempt_rows],
     }
     if payload is not NOTHING:
-        whole |= {"payload": payload, "payloadType": triggered.payload_type}
-    whole |= shape_of(triggered)
-    whole |= await schedule_of(triggered, reader)
+        payload, kind = plain(payload, triggered.payload_type)
+        body |= {"payload": payload, "payloadType": kind}
+    body |= shape_of(triggered)
+    body |= await schedule_of(triggered, reader)
     if row.status is Status.COMPLETED:
-        output, output_type = await _output_of(history, reader)
+        output, output_type = await output_of(history, reader)
         if output is not NOTHING:
-            whole |= {"output": output, "outputType": output_type}
-    return whole
+            body |= {"output": output, "outputType": output_type}
+    return body
 
 
-async def _output_of(history: Sequence[Recorded], reader: Reader) -> tuple[Raw, str]:
+async def output_of(history: Sequence[Recorded], reader: Reader) -> tuple[Raw, str]:
+    """What a run returned, and the media type of that; NOTHING if there is none."""
     for recorded in reversed(history):
         event = recorded.event
         if isinstance(event, AttemptSucceeded):

@@ -13,9 +13,11 @@ from app.reader import Reader
 from app.service import Service
 from app.triggered import value_of
 from app.web import bodies, newruns, shapes, token_listing
-from app.web.caller import Caller, CallerDep, ReaderDep, ServiceDep, origin_of, public_url_of, read_body
+from app.web.caller import Caller, CallerDep, ReaderDep, ServiceDep, VisitorDep, origin_of, public_url_of, read_body
 from app.web.docs import ANY_BODY, CALLBACK_PATH, TOKEN_LIST_PARAMETERS, TOKENS_PATH, body_of
 from app.web.errors import LengthRequired, Unauthorized
+from app.web.grants import must
+from app.web.handles import hand_token
 from app.web.listing import each_once
 from app.web.paging import page_of
 from app.web.triggering import ENVELOPE_MAX_BYTES, REQUEST_TTL_MS, json, request_of
@@ -30,6 +32,8 @@ from projections.waitpoints import WAITPOINT, WaitpointRow
 router = APIRouter(tags=["waitpoint tokens"])
 BODY_MAX_BYTES = 131_072
 SECRET_BYTES = 16
+HANDLE_SECONDS = 86_400
+"""How long the public token that comes with a new one completes it."""
 PLAIN_TEXT = "text/plain"
 """The media type of which a text is shown as it is, and not as JSON."""
 CALLBACK = "callback"
@@ -47,7 +51,9 @@ async def create(request: Request, service: ServiceDep, caller: CallerDep) -> Re
         secret = _row_of(await _history_of(token, service, caller)).secret
     is_cached = made.cached and body.idempotency_key is not None
     url = shapes.callback_url(token, secret, public_url_of(request))
-    return json({"id": token, "isCached": is_cached, "url": url})
+    response = json({"id": token, "isCached": is_cached, "url": url})
+    hand_token(response, caller, service, f"write:waitpoints:{token}", seconds=HANDLE_SECONDS)
+    return response
 
 
 @router.get(TOKENS_PATH, openapi_extra=TOKEN_LIST_PARAMETERS)
@@ -65,15 +71,17 @@ async def list_tokens(request: Request, reader: ReaderDep, caller: CallerDep) ->
 
 
 @router.get(f"{TOKENS_PATH}/{{token}}")
-async def retrieve(token: str, request: Request, reader: ReaderDep, caller: CallerDep) -> Response:
+async def retrieve(token: str, request: Request, reader: ReaderDep, caller: VisitorDep) -> Response:
     """A token as it is, with what completed it: JSON as text under `output`, plain text if that is its type."""
+    must(caller, "read", ("waitpoints", token))
     history = await _history_of(token, reader, caller)
     return json(shapes.token_item(_row_of(history), public_url_of(request)) | await _output_of(history, reader))
 
 
 @router.post(f"{TOKENS_PATH}/{{token}}/complete", openapi_extra=body_of("CompleteTokenRequest", required=False))
-async def complete(token: str, request: Request, service: ServiceDep, caller: CallerDep) -> Response:
+async def complete(token: str, request: Request, service: ServiceDep, caller: VisitorDep) -> Response:
     """Complete a token with `data`, any JSON. Safe to repeat: what completed it first stays, and so does a timeout."""
+    must(caller, "write", ("waitpoints", token))
     text = await read_body(request, newruns.PAYLOAD_MAX_BYTES + ENVELOPE_MAX_BYTES)
     body = _decoded(text, bodies.CompleteTokenBody)
     await _complete(service, token, body.data, body.output_type or JSON_TYPE, origin_of(service, caller))

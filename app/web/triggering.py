@@ -6,11 +6,14 @@ from fastapi.responses import Response
 
 from app.service import Service
 from app.web import bodies, newruns
-from app.web.caller import Caller, CallerDep, ServiceDep, history_of, read_body
+from app.web.caller import Caller, CallerDep, ServiceDep, VisitorDep, history_of, read_body
 from app.web.docs import body_of
 from app.web.errors import Malformed
+from app.web.grants import must
+from app.web.handles import hand_token
 from app.web.replaying import replayed
 from app.web.tracing import traceparent_of
+from app.web.unpacking import unpacked
 from domain import commands, keys
 from domain.commands import Accepted
 from domain.errors import InvalidInput
@@ -30,10 +33,12 @@ REQUEST_TTL_MS = 3_600_000
 
 
 @router.post("/api/v1/tasks/{task:path}/trigger", openapi_extra=body_of("TriggerRequest"))
-async def trigger(task: str, request: Request, service: ServiceDep, caller: CallerDep) -> Response:
+async def trigger(task: str, request: Request, service: ServiceDep, caller: VisitorDep) -> Response:
     """Make a run of a task. Answers `{"id", "isCached"}` when the run is committed."""
+    must(caller, "trigger", ("tasks", task))
     body = bodies.decode(await read_body(request, newruns.PAYLOAD_MAX_BYTES + ENVELOPE_MAX_BYTES), bodies.TriggerBody)
     _take_headers(request, body)
+    await unpacked(body, service, caller)
     now = service.clock.now().wall
     environment, traceparent = caller.environment.id, traceparent_of(request)
     run, source = service.ids.new("run", now), _source_of(request)
@@ -41,12 +46,14 @@ async def trigger(task: str, request: Request, service: ServiceDep, caller: Call
     accepted = await submit_runs(service, caller, f"trigger {task}", [new], blobs, None, now)
     response = json({"id": accepted[0].run, "isCached": accepted[0].cached})
     _tell_differing(response, accepted)
+    hand_token(response, caller, service, f"read:runs:{accepted[0].run}")
     return response
 
 
 @router.post("/api/v1/tasks/{task:path}/batch", openapi_extra=body_of("BatchRequest"))
-async def trigger_batch(task: str, request: Request, service: ServiceDep, caller: CallerDep) -> Response:
+async def trigger_batch(task: str, request: Request, service: ServiceDep, caller: VisitorDep) -> Response:
     """Make up to 1,000 runs of a task, all or none. Answers `{"batchId", "runs"}` in the order of the items."""
+    must(caller, "batchTrigger", ("tasks", task))
     body = bodies.decode(await read_body(request, BATCH_MAX_BYTES), bodies.BatchBody)
     if not 1 <= len(body.items) <= ITEMS_MAX:
         raise InvalidInput(f"A batch has 1 to {ITEMS_MAX} items; this one has {len(body.items)}.")
@@ -59,6 +66,7 @@ async def trigger_batch(task: str, request: Request, service: ServiceDep, caller
     for index, item in enumerate(body.items):
         run = service.ids.new("run", now)
         try:
+            await unpacked(item, service, caller)
             new, more = newruns.new_run(run, task, item, environment, now, traceparent, batch, source)
         except InvalidInput as error:
             raise InvalidInput(f"Item {index}: {error}") from error
@@ -107,6 +115,8 @@ async def submit_runs(
             batch=batch,
             request=request,
             request_until=now + REQUEST_TTL_MS,
+            once=caller.once,
+            once_until=caller.grant.expires_at if caller.grant else 0,
             blobs=blobs,
         )
     )

@@ -11,10 +11,11 @@ import msgspec
 from runfold import bulk, results, transport
 from runfold.beginning import StepRef, beginning_on_wire
 from runfold.bulk import AsyncBulkHandle
-from runfold.codec import encode, encode_payload
+from runfold.codec import PLAIN, encode, encode_payload
 from runfold.durations import Duration, duration_ms
-from runfold.filters import RunFilters, query_of
-from runfold.handles import Ref, RunHandle, id_of, types_of
+from runfold.filters import RunFilters, any_of, query_of
+from runfold.following import AsyncSubscription
+from runfold.handles import BatchHandle, Ref, RunHandle, id_of, types_of
 from runfold.log import Level, LogLine, LogLines
 from runfold.metadata import operations_of
 from runfold.options import ReplayOptions, delay_on_wire, replay_on_wire
@@ -144,6 +145,21 @@ async def bulk_replay(
 ) -> AsyncBulkHandle:
     """Replay many runs, which the handle then tells of."""
     return await bulk.start("replay", ids, filters, name)
+
+
+def subscribe_to_run(run: str | RunHandle[PayloadT, ResultT]) -> AsyncSubscription[PayloadT, ResultT]:
+    """The run as it is, and again each time that it has changed, until it is over."""
+    return AsyncSubscription({"run": id_of(run)}, types_of(run))
+
+
+def subscribe_to_runs_with_tag(*tags: str) -> AsyncSubscription[Any, Any]:
+    """The runs that have all of these tags as they are, and again each time that one has changed or come."""
+    return AsyncSubscription({"tags": any_of(tags)}, PLAIN)
+
+
+def subscribe_to_batch(batch: str | BatchHandle[Any, Any]) -> AsyncSubscription[Any, Any]:
+    """The runs of the batch as they are, and again each time that one has changed."""
+    return AsyncSubscription({"batch": batch if isinstance(batch, str) else batch.batch_id}, PLAIN)
 
 
 def list(**filters: Unpack[RunFilters]) -> AsyncRunList:  # noqa: A001 (the API's word)

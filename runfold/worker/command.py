@@ -16,7 +16,7 @@ from runfold.machines import MACHINES
 from runfold.worker.children import ChildError, Children
 from runfold.worker.connection import Connection
 from runfold.worker.holding import FREEZE_SECONDS
-from runfold.worker.loading import TargetError, load
+from runfold.worker.loading import TargetError, find, load
 from runfold.worker.logs import log_to_stdout
 from runfold.worker.registering import registration_of
 from runfold.worker.service import Worker
@@ -31,6 +31,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run a worker until it is told to stop; the exit code."""
     arguments = _parser().parse_args(argv)
     try:
+        find(arguments.target)
+        # Before the code of the tasks is run, which may look at them as soon as it is imported.
+        for name, value in asyncio.run(_variables()).items():
+            os.environ.setdefault(name, value)
         tasks = load(arguments.target)
         log_to_stdout()
         promote = False if arguments.no_promote else None
@@ -39,6 +43,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (TargetError, ConfigurationError, ApiError, ChildError) as error:
         print(f"runfold worker: {error}", file=sys.stderr)  # noqa: T201 (said to the person at the command line)
         return 1
+
+
+async def _variables() -> Mapping[str, str]:
+    """What the environment of the tasks has for theirs."""
+    connection = Connection(current_settings(), b"")
+    try:
+        return await connection.variables()
+    finally:
+        await connection.close()
 
 
 async def _run(tasks: Mapping[str, Task[Any, Any]], connection: Connection, arguments: argparse.Namespace) -> int:

@@ -15,7 +15,7 @@ from runfold.config import Settings
 from runfold.entries import Entry
 from runfold.errors import NotFoundError, api_error
 from runfold.transport import backoff, connect, is_passing, reason, retry_after
-from runfold.worker.wire import Hold, JournalPage, Registered, Turn, TurnAnswer, Waits
+from runfold.worker.wire import Hold, JournalPage, Registered, Turn, TurnAnswer, Variables, Waits
 
 log = logging.getLogger("runfold.worker")
 
@@ -66,6 +66,16 @@ class Connection:
                 if not registered.is_current:
                     log.warning(CURRENT_IS_ANOTHER, registered.version, registered.environment.slug)
                 return registered
+
+    async def variables(self) -> dict[str, str]:
+        """What is to be in the environment of tasks. An engine of a version before it had any has none."""
+        while True:
+            try:
+                answer = await self._attempt("variables", None, MARGIN_SECONDS)
+            except NotFoundError:
+                return {}
+            if answer is not None:
+                return msgspec.json.decode(answer, type=Variables).variables
 
     async def turn(
         self,

@@ -15,6 +15,19 @@ class TargetError(Exception):
     """The target names no code with tasks; the message is for the person at the command line."""
 
 
+def find(target: str) -> None:
+    """Raises TargetError for a target that is not there; nothing of it is run."""
+    if target.endswith(".py") or "/" in target:
+        if not Path(target).is_file():
+            raise TargetError(f"There is no file {target}.")
+        return
+    _look_in(Path.cwd())
+    if importlib.util.find_spec(target.partition(".")[0]) is None:
+        raise TargetError(
+            f"There is no module {target!r} in {Path.cwd()} or on Python's path, and no file of that name."
+        )
+
+
 def load(target: str) -> dict[str, Task[Any, Any]]:
     """Import a file (`jobs.py`) or a module (`shop.jobs`); every task that this defines, by id."""
     _import(target)
@@ -33,19 +46,13 @@ def load(target: str) -> dict[str, Task[Any, Any]]:
 
 
 def _import(target: str) -> ModuleType:
+    find(target)
     if target.endswith(".py") or "/" in target:
         return _import_file(Path(target))
-    _look_in(Path.cwd())
-    if importlib.util.find_spec(target.partition(".")[0]) is None:
-        raise TargetError(
-            f"There is no module {target!r} in {Path.cwd()} or on Python's path, and no file of that name."
-        )
     return importlib.import_module(target)
 
 
 def _import_file(file: Path) -> ModuleType:
-    if not file.is_file():
-        raise TargetError(f"There is no file {file}.")
     _look_in(file.resolve().parent)
     name = file.stem
     known = importlib.util.find_spec(name) if name.isidentifier() else None

@@ -29,6 +29,12 @@ class Registered(msgspec.Struct, frozen=True, rename="camel"):
     is_current: bool = True
 
 
+class Variables(msgspec.Struct, frozen=True):
+    """What the worker's environment is to have, unless it has it already."""
+
+    variables: dict[str, str] = {}
+
+
 OUT_OF_MEMORY: Literal["OUT_OF_MEMORY"] = "OUT_OF_MEMORY"
 
 

@@ -28,6 +28,7 @@ ON_EVERY_DATABASE = frozenset(
         *("test_explain", "test_explain_queue", "test_explain_waits", "test_machines", "test_waits"),
         *("test_tokens", "test_token_lists", "test_schedules_api"),
         *("test_executions_document", "test_jobs", "test_request_secrets"),
+        *("test_streams", "test_realtime", "test_packets", "test_public_tokens", "test_variables"),
     }
 )
 """The modules whose answers rest on what is stored; the others ask nothing of the database that these do not."""

@@ -111,8 +111,7 @@ async def running_node(
     schema: str, name: str, *, clock: ManualClock | None = None, ledger: PostgresLedger | None = None
 ) -> AsyncGenerator[RunningNode]:
     """A node that was started, until the end of the test."""
-    listening = socket.create_server(("127.0.0.1", 0))
-    address = f"http://127.0.0.1:{listening.getsockname()[1]}"
+    listening, address = listen()
     clock = clock or ManualClock()
     database = Database(ledger or PostgresLedger(database_url(), schema), PostgresReadModels(database_url(), schema))
     lease = PostgresLease(database_url(), schema, holder=name, address=address, lease_ms=WRITER_LEASE_MS)
@@ -140,6 +139,12 @@ async def running_node(
             yield RunningNode(name, schema, address, node, clock, client)
     finally:
         await node.stop()
+
+
+def listen() -> tuple[socket.socket, str]:
+    """A port of this test's own, and its address."""
+    listening = socket.create_server(("127.0.0.1", 0))
+    return listening, f"http://127.0.0.1:{listening.getsockname()[1]}"
 
 
 @asynccontextmanager

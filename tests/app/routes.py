@@ -16,6 +16,10 @@ BODIES: dict[str, Any] = {
     "/api/v2/tasks/batch": {"items": [{"task": "greet"}]},
     "/api/v3/batches": {"runCount": 1},
     "/api/v1/bulk-actions": {"action": "cancel", "runIds": ["run_1"]},
+    "/api/v1/projects/{project}/envvars/{slug}": {"name": "A", "value": "1"},
+    "/api/v1/projects/{project}/envvars/{slug}/import": {"variables": {"A": "1"}},
+    "/api/v1/projects/{project}/envvars/{slug}/{name}": {"value": "1"},
+    "/api/v1/auth/public-tokens": {"scopes": ["read:runs"]},
     "/api/v1/waitpoints/tokens": {"timeout": "1h"},
     "/api/v1/waitpoints/tokens/{token}/complete": {"data": 1},
     "/api/v1/runs/{run}/reschedule": {"delay": "1h"},
@@ -44,6 +48,7 @@ BODIES: dict[str, Any] = {
 METHODS = {
     "/api/v1/concurrency": "PUT",
     "/api/v1/connections/{name}": "PUT",
+    "/api/v1/projects/{project}/envvars/{slug}/{name}": "PUT",
     "/api/v1/runs/{run}/metadata": "PUT",
     "/api/v1/schedules/{schedule}": "PUT",
     "/v1/secrets/{name}": "PUT",
@@ -88,21 +93,25 @@ def needs_key(path: str) -> bool:
     return path not in OPEN_PATHS
 
 
-def path_for(path: str, run: str = "run_1") -> str:
+def path_for(path: str, run: str = "run_1", **named: str) -> str:
     """The path with something in the place of its parameters."""
-    return path.format(
-        task="greet",
-        run=run,
-        key="k",
-        queue="greet",
-        batch="batch_1",
-        bulk="bulk_1",
-        token="waitpoint_1",
-        secret="5ec7e7",
-        name="github",
-        schedule="sched_1",
-        slug="dev",
-        deployment="20270115.1",
-        job="job_1",
-        execution="run_1",
-    )
+    others = {
+        "task": "greet",
+        "key": "k",
+        "queue": "greet",
+        "batch": "batch_1",
+        "bulk": "bulk_1",
+        "token": "waitpoint_1",
+        "secret": "5ec7e7",
+        "name": "github",
+        "schedule": "sched_1",
+        "slug": "dev",
+        "project": "default",
+        "deployment": "20270115.1",
+        "path": "trigger/packet_1/payload.json",
+        "packet": "packet_1",
+        "stream": "packet_1",
+        "job": "job_1",
+        "execution": "run_1",
+    }
+    return path.format(**others | {"run": run} | named)

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from adapters.secrets import KEY_BYTES, MasterKey, Vault
+from adapters.secrets import KEY_BYTES, MasterKey, Vault, key_name_of
 from adapters.sqlite.ledger import SqliteLedger
 from adapters.sqlite.read_models import SqliteReadModels
 from app import settings
@@ -51,10 +51,8 @@ async def key_names(engine: Engine) -> dict[str, str]:
 
 
 async def test_beside_a_file_a_key_is_kept_as_soon_as_one_is_needed(found: Settings) -> None:
+    """Which is at the first start: the secret keys of environments are kept encrypted."""
     async with engine_on(found) as engine:
-        await engine.register()
-        assert not found.key_path.exists()
-
         await engine.put(f"{CONNECTIONS}/github", CREDENTIALS)
 
     assert stat.S_IMODE(found.key_path.stat().st_mode) == 0o600
@@ -80,6 +78,7 @@ async def test_a_key_that_is_set_later_takes_over_from_the_file(found: Settings)
         answer = await engine.post(f"{CONNECTIONS}/rotate")
         assert (answer, await key_names(engine)) == ({"rotated": 1, "unchanged": 0}, {"github": ONE.name})
         found.key_path.unlink()
+        assert key_name_of(next(iter(engine.service.environments()[0].sealed_keys.values()))) == ONE.name
 
     async with engine_on(found.model_copy(update={"encryption_key": ONE.text})) as engine:
         assert opened(engine) == before

@@ -4,7 +4,7 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
-from app.web.errors import STATUS, TITLES, Malformed, Unauthorized, install
+from app.web.errors import CODES, STATUS, TITLES, Malformed, Unauthorized, install
 from domain import errors
 from domain.errors import RunfoldError
 from tests.app.harness import ADMIN_KEY, Engine, Log, application_of, sentence_of
@@ -30,7 +30,9 @@ def test_each_error_has_the_status_that_tells_what_to_do() -> None:
         "NotAllowed": 400,
         "Late": 400,
         "Unauthorized": 401,
+        "UsedUp": 401,
         "Forbidden": 403,
+        "NotGranted": 403,
         "NotFound": 404,
         "QueueNotFound": 404,
         "UnknownVersion": 404,
@@ -67,7 +69,7 @@ async def test_every_error_becomes_a_body_of_the_one_shape(kind: type[RunfoldErr
     async with httpx.AsyncClient(transport=transport, base_url="http://engine") as client:
         response = await client.get("/raise")
 
-    more = ["code"] if kind is errors.UnknownVersion else []
+    more = ["code"] if kind in CODES else []
     if kind is errors.QueueNotFound:
         assert (response.json()["error"], response.json()["title"]) == ("queue-not-found", "Not found")
         assert response.json()["detail"] == "What was asked, and what stood in the way."

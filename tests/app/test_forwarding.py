@@ -7,7 +7,7 @@ from typing import Any
 
 import httpx
 import pytest
-from starlette.responses import JSONResponse, Response
+from starlette.responses import JSONResponse, Response, StreamingResponse
 
 from adapters.postgres.migrate import migrate
 from app.web import forwarding
@@ -90,6 +90,49 @@ async def test_an_answer_comes_back_as_it_was_given(standby: RunningNode, writer
         kept = ("x-run", "retry-after", "content-type", "content-length")
         assert [answer.headers[name] for name in kept] == ["1", "7", "application/json", str(len(answer.content))]
         assert [len(answer.headers.get_list(name)) for name in ("date", "server")] == [1, 1]
+
+
+async def test_events_are_sent_on_as_they_come(standby: RunningNode, writer: Writer) -> None:
+    told: asyncio.Queue[bytes | None] = asyncio.Queue()
+
+    async def events() -> AsyncIterator[bytes]:
+        while (event := await told.get()) is not None:
+            yield event
+
+    writer.answer = StreamingResponse(events(), media_type="text/event-stream")
+    path = "/api/v1/ledger/stream?after=7"
+
+    async with standby.client.stream("GET", path, headers={"last-event-id": "7"}) as response:
+        chunks = response.aiter_raw()
+        seen: list[bytes] = []
+        for event in (b"id: 8\n\n", b": heartbeat\n\n"):
+            told.put_nowait(event)
+            seen.append(await anext(chunks))
+        told.put_nowait(None)
+        rest = [chunk async for chunk in chunks]
+
+    scope, _ = writer.asked.pop()
+    assert (response.status_code, response.headers["content-type"]) == (200, "text/event-stream; charset=utf-8")
+    assert (seen, rest) == ([b"id: 8\n\n", b": heartbeat\n\n"], [])
+    assert (scope["query_string"], dict(scope["headers"])[b"last-event-id"]) == (b"after=7", b"7")
+
+
+async def test_a_stream_ends_with_the_writer(standby: RunningNode, writer: Writer) -> None:
+    waiting = asyncio.Event()
+
+    async def events() -> AsyncIterator[bytes]:
+        yield b"id: 8\n\n"
+        await waiting.wait()
+
+    writer.answer = StreamingResponse(events(), media_type="text/event-stream")
+    async with standby.client.stream("GET", "/api/v1/ledger/stream") as response:
+        chunks = response.aiter_raw()
+        first = await anext(chunks)
+        give_lease(standby.schema, "another", NOWHERE, ms=LEASE_MS)
+        rest = [chunk async for chunk in chunks]
+    waiting.set()
+
+    assert (first, rest) == (b"id: 8\n\n", [])
 
 
 async def test_large_bodies_pass_both_ways(standby: RunningNode, writer: Writer) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import httpx
 import pytest
 
-from app.environments import created, digest_of
+from app.environments import digest_of
 from domain.commands import AddKey
 from tests.app.harness import ADMIN_KEY, KEY, START, START_MS, Engine, admin, environment, running_engine, transport_of
 
@@ -152,7 +152,7 @@ async def test_a_hint_that_two_keys_have_names_neither(engine: Engine) -> None:
             "cause": "test",
             "at": START_MS,
         }
-        await service.loop.submit(AddKey(sha256=digest_of(key), hint=created(key).hint, **origin))
+        await service.loop.submit(AddKey(sha256=digest_of(key), hint="tr_dev_…cdef", **origin))
 
     sentence = await engine.refused("DELETE", f"{DEV_KEYS}/{DEV_HINT}", 400)
 

@@ -28,6 +28,7 @@ FILTERS = st.fixed_dictionaries(
         "filter[taskIdentifier]": st.lists(st.sampled_from(TASKS), max_size=3),
         "filter[tag]": st.lists(st.sampled_from((*TAGS, "none")), max_size=2),
         "filter[queue]": st.lists(st.sampled_from(QUEUES), max_size=3),
+        "filter[machine]": st.lists(st.sampled_from(("micro", "large-1x", "small-1x")), max_size=2),
         "filter[version]": st.lists(st.sampled_from(("20270115.1", "20270115.3", "x")), max_size=2),
         "filter[isTest]": st.sampled_from(("true", "false")),
         "filter[createdAt][from]": st.integers(START_MS - 1, START_MS + SPAN_MS),
@@ -44,7 +45,8 @@ async def _fill(engine: Engine) -> list[RunRow]:
     for _ in range(60):
         queue = chance.choice((None, None, {"name": "vip"}, {"name": "task/echo"}))
         tags, is_test = chance.sample(TAGS, chance.randint(0, 2)), chance.random() < 0.3
-        await engine.trigger(chance.choice(TASKS), tags=tags, test=is_test, queue=queue)
+        machine = chance.choice((None, "micro", "large-1x"))
+        await engine.trigger(chance.choice(TASKS), tags=tags, test=is_test, queue=queue, machine=machine)
         await engine.advance(chance.randint(0, 1_000))
     everything = await engine.service.read(lambda: engine.service.ledger.read_after(0, limit=10_000))
     rows: dict[str, RunRow] = {}
@@ -86,6 +88,7 @@ def _filter_of(given: dict[str, Any], vocabulary: Vocabulary) -> RunFilter:
         versions=tuple(given.get("filter[version]", ())),
         tags=tuple(given.get("filter[tag]", ())),
         queues=tuple(given.get("filter[queue]", ())),
+        machines=tuple(given.get("filter[machine]", ())),
         is_test=None if is_test is None else is_test == "true",
         created_from=given.get("filter[createdAt][from]"),
         created_to=given.get("filter[createdAt][to]"),

@@ -236,7 +236,7 @@ async def test_a_standby_tells_of_itself_only(engine: Engine) -> None:
     service = engine.service
     clock = ManualClock()
     tenure = Tenure(None, clock, lambda: None)
-    standby = Standby(service.ledger, service.read_models, clock, Uuid7Ids(), tenure)
+    standby = Standby(service.ledger, service.read_models, clock, Uuid7Ids(), tenure, service.vault)
     transport = httpx.ASGITransport(create_application(lambda: standby))
     async with httpx.AsyncClient(transport=transport, base_url="http://standby") as client:
         samples = await scraped_at_once(client)

@@ -55,6 +55,8 @@ TRIGGER = "/api/v1/tasks/greet/trigger"
         {"parentRunId": "run_0"},
         {"idempotencyKey": "k", "idempotencyKeyOptions": {"onFailure": "explode"}},
         {"resumeParentOnCompletion": True},
+        {"gates": [{"queue": "a"}]},
+        {"concurrency": ["a"]},
     ],
     ids=lambda options: str(options)[:60],
 )

@@ -4,8 +4,8 @@ import pytest
 
 from domain import commands as c
 from domain import events as e
-from domain.environment import Environment
-from domain.errors import NotAllowed, NotFound
+from domain.environment import VARIABLES_MAX, Environment, Variable
+from domain.errors import InvalidInput, NotAllowed, NotFound
 from domain.events import Queue, TaskSettings
 from domain.retry import Retry
 from tests.domain.stories import NOW, SEND_EMAIL, Colleague, Room, new, said
@@ -65,6 +65,52 @@ def test_an_environment_begins_with_all_that_is_said_of_it_at_once() -> None:
     assert state == Environment(
         "env_2", "live", "PRODUCTION", 3, "shop", "acme", keys=frozenset({"aa"}), concurrency_limit=5
     )
+
+
+def test_a_key_is_kept_from_when_it_is_sealed_until_it_is_revoked() -> None:
+    room = Room()
+    room.ask(c.AddKey, sha256="aa", hint="tr_…a")
+    room.ask(c.AddKey, sha256="bb", hint="tr_…b", sealed="1.x.1")
+    room.news()
+
+    room.ask(c.AddKey, sha256="aa", hint="tr_…a", sealed="1.x.2")
+    room.ask(c.AddKey, sha256="aa", hint="tr_…a", sealed="1.x.3")
+    room.ask(c.SealKey, sha256="bb", sealed="1.y.4")
+    room.ask(c.SealKey, sha256="cc", sealed="1.y.5")
+
+    assert [event for _, event in room.news()] == [e.ApiKeySealed("aa", "1.x.2"), e.ApiKeySealed("bb", "1.y.4")]
+    assert _environment(room).sealed_keys == {"aa": "1.x.2", "bb": "1.y.4"}
+    room.ask(c.RevokeKey, sha256="bb")
+    assert _environment(room).sealed_keys == {"aa": "1.x.2"}
+
+
+def test_variables_are_replaced_or_left_alone_and_taken_away() -> None:
+    room = Room()
+    room.ask(c.SaveVariables, variables=(("A", "1", False), ("B", "2", True)))
+    room.ask(c.SaveVariables, variables=(("A", "3", True), ("C", "4", False)), replaces=False)
+    room.ask(c.SaveVariables, variables=(("B", "5", True),))
+
+    assert _environment(room).variables == {"A": Variable("1"), "B": Variable("5", True), "C": Variable("4")}
+    room.ask(c.RemoveVariable, name="A")
+    assert _environment(room).variables.keys() == {"B", "C"}
+    with pytest.raises(NotFound, match="This environment has no variable A"):
+        room.ask(c.RemoveVariable, name="A")
+
+
+def test_there_are_so_many_variables_and_no_more() -> None:
+    room = Room()
+    room.ask(c.SaveVariables, variables=tuple((f"V{number}", "1", False) for number in range(VARIABLES_MAX)))
+    room.news()
+
+    room.ask(c.SaveVariables, variables=(("V0", "2", False),))
+    with pytest.raises(InvalidInput, match=r"An environment has at most 500 variables; these would be 501\."):
+        room.ask(c.SaveVariables, variables=(("V0", "3", False), ("another", "1", False)))
+
+    assert [event for _, event in room.news()] == [e.VariableSaved("V0", "2")]
+
+
+def _environment(room: Room) -> Environment:
+    return next(room.engine.memory.environments())
 
 
 def test_a_key_opens_its_environment_until_it_is_revoked() -> None:

@@ -12,7 +12,7 @@ from domain import states
 from domain.batch import Batch
 from domain.bulk import Bulk
 from domain.calendar import Tick
-from domain.events import Entry, Event, Recorded, RunError, RunEvent, TaskSettings
+from domain.events import BlobRef, Entry, Event, Recorded, RunError, RunEvent, TaskSettings
 from domain.job import Job
 from domain.run import Run
 from domain.schedule import Schedule
@@ -120,6 +120,9 @@ class Historian:
         happenings: tuple[tuple[str, Event], ...] = (
             (environment, version),
             (environment, e.ApiKeyCreated(f"{number:064x}", "rf_…")),
+            (environment, e.ApiKeySealed(f"{number:064x}", "1.aa.")),
+            (environment, e.VariableSaved(f"V{number % 3}", f"1.aa.{number}")),
+            (f"packet_{number}", e.PacketStored(BlobRef(f"packet_{number}/payload", "00", 2), "text/plain")),
             (f"conn_{environment}", e.ConnectionSaved("mail", f"1.aa.{number}", "aa")),
             (f"conn_{environment}", e.ConnectionSaved("mail", f"1.bb.{number}", "bb")),
             ("key_1", e.KeyClaimed("run_1", self.now + 5)),

@@ -85,7 +85,7 @@ def test_only_kinds_of_which_some_are_kept_are_folded_at_all(chance: Random, len
 
     kept = {stream for stream, state in historian.states.items() if states.is_kept(state)}
     assert {kind_of(stream) for stream in kept} <= KEPT_KINDS
-    assert KINDS.keys() - KEPT_KINDS == {"key"}
+    assert KINDS.keys() - KEPT_KINDS == {"key", "packet"}
 
 
 @unhurried

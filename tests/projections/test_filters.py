@@ -20,6 +20,7 @@ ROW = RunRow(
     tags=("blue", "red"),
     version="20260101.1",
     batch="batch_1",
+    machine="micro",
 )
 
 
@@ -32,8 +33,10 @@ ROW = RunRow(
         RunFilter(versions=("20260101.1",)),
         RunFilter(tags=("red", "green")),
         RunFilter(queues=("urgent",)),
+        RunFilter(machines=("large-1x", "micro")),
         RunFilter(batch="batch_1"),
         RunFilter(is_test=False),
+        RunFilter(behind=8),
         RunFilter(created_from=1_000, created_to=1_000),
         RunFilter(statuses=(Status.FAILED,), tasks=("greet",), tags=("blue",), batch="batch_1", is_test=False),
     ],
@@ -50,8 +53,10 @@ def test_a_run_that_matches(wanted: RunFilter) -> None:
         RunFilter(versions=("20260102.1",)),
         RunFilter(tags=("green",)),
         RunFilter(queues=("task/greet",)),
+        RunFilter(machines=("large-1x",)),
         RunFilter(batch="batch_2"),
         RunFilter(is_test=True),
+        RunFilter(behind=9),
         RunFilter(created_from=1_001),
         RunFilter(created_to=999),
         RunFilter(statuses=(Status.FAILED,), tasks=("mail",)),

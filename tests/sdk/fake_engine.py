@@ -62,6 +62,7 @@ class FakeEngine:
         self.refused: set[tuple[str, str]] = set()
         """Runs and kinds of reports to refuse."""
         self.version = "20261122.1"
+        self.variables: dict[str, str] = {}
         self.lets_turns_wait = False
         """Whether a turn that waits is not ended by a later one, as if its answer were late."""
         self._key = key
@@ -133,6 +134,8 @@ class FakeEngine:
     async def _answer(self, request: Request) -> Response:
         if request.headers["authorization"] != f"Bearer {self._key}":
             return JSONResponse({"error": "This key opens no environment."}, 401)
+        if request.url.path == "/worker/v1/variables":
+            return JSONResponse({"variables": self.variables})
         if request.method == "GET":
             run, start = request.url.path.split("/")[4], int(request.query_params["after"]) + 1
             return JSONResponse({"entries": self.journals[run][start : start + 2]})

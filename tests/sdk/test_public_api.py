@@ -78,7 +78,8 @@ def test_the_names_of_the_package() -> None:
 
 def test_both_ways_to_call_have_the_same_names() -> None:
     of_runs = {"cancel", "events", "list", "poll", "replay", "reschedule", "result", "retrieve", "explain"} | {
-        *("add_tags", "update_metadata", "bulk_cancel", "bulk_replay", "journal", "logs")
+        *("add_tags", "update_metadata", "bulk_cancel", "bulk_replay", "journal", "logs"),
+        *("subscribe_to_run", "subscribe_to_runs_with_tag", "subscribe_to_batch"),
     }
     of_batches = {"trigger", "retrieve", "results"}
     of_tokens = {"create_token", "complete_token", "retrieve_token", "list_tokens"}

@@ -120,6 +120,34 @@ async def test_it_finds_the_key_that_dev_left_in_a_folder_above(engine: FakeEngi
     assert logged.endswith(f"Z info runfold.task.send sent to ada run={run} task=send attempt=1")
 
 
+VARIABLES = """
+import os
+
+from runfold import task
+
+AT_IMPORT = os.environ["GREETING"]
+
+@task
+def told() -> list[str]:
+    return [AT_IMPORT, os.environ["GREETING"], os.environ["HOME"]]
+
+@task
+async def told_too() -> list[str]:
+    return told()
+"""
+
+
+async def test_its_tasks_have_the_variables_of_the_environment_unless_it_has_them(
+    engine: FakeEngine, tmp_path: Path
+) -> None:
+    (tmp_path / "look.py").write_text(VARIABLES)
+    engine.variables = {"GREETING": "Sveiki", "HOME": "/nowhere"}
+    async with serving(engine) as address, worker(address, "look.py", folder=tmp_path):
+        outputs = [(await engine.end(await engine.give(task)))["output"] for task in ("told", "told_too")]
+
+    assert outputs == 2 * [["Sveiki", "Sveiki", os.environ["HOME"]]]
+
+
 async def test_it_says_what_keeps_it_from_working(engine: FakeEngine) -> None:
     async with serving(engine) as address, worker(address, JOBS, key="wrong") as process:
         output, errors = await process.communicate()

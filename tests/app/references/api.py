@@ -15,8 +15,10 @@ from tests.app.references.markdown import block, code, page, pretty, table
 from tests.app.routes import routes_of
 
 INTRODUCTION = """Every request carries the header `Authorization: Bearer <secret key>`, but for `/livez`, `/readyz`,
-`/metrics`, `/docs`, `/openapi.json`, `/api/v1/timezones`, the URLs that complete waitpoint tokens and those that
-trigger jobs. A key opens one environment, and nothing of another one can be seen or changed with it. The admin key
+`/metrics`, `/docs`, `/openapi.json`, `/api/v1/timezones`, the URLs that complete waitpoint tokens, those that trigger
+jobs, and those that upload and download packets. A key opens one environment, and nothing of another one can be seen or
+changed with it. A public token opens what its scopes say, of those routes that
+[take one](../how-to/use-the-trigger-dev-sdk.md#public-tokens). The admin key
 (`RUNFOLD_ADMIN_KEY`) opens `/api/v1/environments` and nothing else.
 
 - Bodies and answers are JSON (`content-type` is not looked at). Fields that nobody knows are ignored.
@@ -44,9 +46,14 @@ TITLES = {
     "deployments": "Deployments",
     "connections": "Connections",
     "environments": "Environments and keys",
+    "variables": "Variables",
     "batches": "Batches",
     "bulk actions": "Bulk actions",
     "waitpoint tokens": "Waitpoint tokens",
+    "streams": "Streams",
+    "realtime": "Realtime subscriptions",
+    "packets": "Packets",
+    "public tokens": "Public tokens",
     "ledger": "The ledger",
     "workers": "Workers",
     "health": "Health",
@@ -75,6 +82,8 @@ OPTIONS = {
     "resumeParentOnCompletion": "refused: not supported yet",
     "region": "ignored: workers are wherever they are started",
     "externalDeploymentId": "ignored",
+    "gates": "refused: limit the run by its queue and a concurrencyKey",
+    "concurrency": "refused, as gates are",
 }
 NOTES = {
     ("POST", "/api/v1/tasks/{task}/trigger"): "`payload` is any JSON value of at most 3,145,728 bytes, nested at most"
@@ -151,6 +160,38 @@ NOTES = {
     " wrong `X-Webhook-Secret` is answered 401.",
     ("GET", "/api/v1/ledger/events"): "Follow the ledger by asking again with `after` set to `next`, until `next` is"
     " `head`. [Events](events.md) has them all.",
+    ("GET", "/api/v1/runs/{run}/stream"): "Server-sent events: `id` is the position of the event, `event` its type,"
+    " `data` what the list of events has of it. Send the last id as `Last-Event-ID` (browsers do that by"
+    " themselves) and"
+    " the stream goes on exactly behind it. A comment comes every 15 seconds while nothing happens. The stream"
+    " ends when"
+    " the run is over; whoever asks again then is answered 204, which tells browsers not to come back.",
+    ("GET", "/api/v1/runs/stream"): "Server-sent events named `run`, whose data is the run as it is retrieved. One of"
+    " `run`, `batch` and `tags` says which runs. Of several runs that are told together the last has the id. A run that"
+    " changes faster than it is read is told as it is then. The newest 5,000 runs are told at first. The stream of one"
+    " run ends with it.",
+    ("GET", "/api/v1/ledger/stream"): "Server-sent events, as of a run. An `id` alone says how far the ledger"
+    " was looked"
+    " through: environments share its positions.",
+    ("GET", "/realtime/v1/runs/{run}"): "The protocol of ElectricSQL's shapes, as Trigger.dev's SDK uses it."
+    " `offset=-1`"
+    " asks for the rows as they are; then ask with the headers `electric-offset` and `electric-handle` of the"
+    " last answer"
+    " as `offset` and `handle`, and `live=true`: the answer comes with the next change, or after 20 seconds. An"
+    " offset is"
+    " a position of the ledger. 409 says to begin anew. Rows have the statuses of Trigger.dev's database and dates"
+    " without a zone; `skipColumns` leaves columns out, those that every row needs excepted.",
+    ("GET", "/realtime/v1/runs"): "All of the `tags` must be there; `createdAt` is a duration of a day at most."
+    " The newest"
+    " 5,000 runs are told at first.",
+    ("PUT", "/api/v2/packets/{path}"): "Whoever has the URL may put 3,145,728 bytes there within an hour, with"
+    " the media"
+    " type of the payload. Trigger with the `storagePath` as `payload` and `payloadType` `application/store`.",
+    ("POST", "/api/v1/auth/public-tokens"): "`scopes` are written `action:resource:id` or `action:resource`, with the"
+    " actions read, write, trigger, batchTrigger and * and the resources runs, tasks, tags, batch and"
+    " waitpoints, or all."
+    " `expirationTime` is a duration, or seconds since 1970; 15 minutes if left out. A token with `oneTimeUse` triggers"
+    " once. `realtime` may have `skipColumns`.",
     ("GET", "/metrics"): "[Metrics](metrics.md) has them all.",
     ("POST", "/worker/v1/register"): "[Worker protocol](worker-protocol.md) has every field.",
     ("POST", "/worker/v1/turn"): "[Worker protocol](worker-protocol.md) has every field.",

@@ -4,6 +4,7 @@ import random
 from collections.abc import Awaitable, Callable
 from typing import Any, NamedTuple
 
+import httpx
 from msgspec import json
 
 from adapters.ids import Uuid7Ids
@@ -51,7 +52,7 @@ class Recorder:
         # A body that is bytes is no JSON, on purpose.
         sent: dict[str, Any] = {"content": body} if isinstance(body, bytes) else {"json": body}
         response = await self.engine.client.request(method, target, headers=headers, **sent)
-        answer = response.json() if response.headers["content-type"] == "application/json" else _excerpt(response.text)
+        answer = _answer_of(response)
         self.shown.append(Shown((method, route), note, target, headers, body, response.status_code, answer))
         return answer
 
@@ -434,11 +435,95 @@ async def _environments(at: Recorder) -> None:
     await at.show("DELETE", f"{keys}/{{key}}", slug="dev", key=last["id"])
 
 
+async def _packets(at: Recorder) -> None:
+    create, transfer = "/api/v2/packets/{path}", "/packets/v1/{stream}/{name}"
+    made = await at.show("PUT", create, path="trigger%2Fpacket_1%2Fpayload.json")
+    packet, query = made["storagePath"], "?" + made["presignedUrl"].partition("?")[2]
+    large, given = b'{"json":{"text":"\xe2\x80\xa6"}}', {"stream": packet, "name": "payload"}
+    typed = {"content-type": "application/super+json"}
+    await at.show("PUT", transfer, "", large, query=query, headers=typed, **given)
+    await at.show("PUT", transfer, "", large, query="?expires=1&signature=0", headers=typed, **given)
+    body = {"payload": packet, "options": {"payloadType": "application/store"}}
+    run = (await at.engine.post("/api/v1/tasks/send-email/trigger", body))["id"]
+    found = await at.show("GET", "/api/v1/packets/{packet}", packet=packet)
+    await at.show("GET", "/api/v1/packets/{packet}", packet="packet_0")
+    await at.show("GET", transfer, query="?" + found["presignedUrl"].partition("?")[2], **given)
+    await at.show("GET", "/api/v1/runs/{run}/packets/{name}", run=run, name="payload")
+    await at.show("GET", "/api/v1/runs/{run}/packets/{name}", run=run, name="output")
+
+
+async def _public_tokens(at: Recorder) -> None:
+    make = "/api/v1/auth/public-tokens"
+    await at.show("POST", "/api/v1/auth/jwt/claims")
+    body = {"scopes": ["read:tags:newsletter"], "expirationTime": "2h"}
+    token = (await at.show("POST", make, "", body))["token"]
+    await at.show("POST", make, "", {"scopes": []})
+    closed = {"authorization": f"Bearer {token}"}
+    await at.show("POST", "/api/v1/auth/jwt/claims", headers=closed)
+
+
+async def _variables(at: Recorder) -> None:
+    route, project = "/api/v1/projects/{project}/envvars/{slug}", {"project": "default", "slug": "dev"}
+    one, secret = f"{route}/{{name}}", {"name": "TOKEN", "value": "5ec7e7", "isSecret": True}
+    await at.show("POST", route, "", {"name": "GREETING", "value": "Hello"}, **project)
+    await at.show("POST", route, "", secret, **project)
+    await at.show("POST", route, "", {"name": "not a name", "value": ""}, **project)
+    body = {"variables": {"GREETING": "Hi", "REGION": "eu"}, "override": False}
+    await at.show("POST", f"{route}/import", "", body, **project)
+    await at.show("PUT", one, "", {"value": "Good day"}, name="GREETING", **project)
+    await at.show("PUT", one, "", {"value": "x"}, name="NOTHING", **project)
+    await at.show("GET", route, **project)
+    await at.show("GET", route, project="default", slug="prod")
+    await at.show("GET", one, name="TOKEN", **project)
+    await at.show("GET", "/worker/v1/variables")
+    await at.show("DELETE", one, name="TOKEN", **project)
+    await at.show("DELETE", one, name="TOKEN", **project)
+
+
+async def _realtime(at: Recorder) -> None:
+    run = await at.engine.trigger("send-email", {"to": "ada"}, delay="1h", tags=["late"])
+    batch = (await at.engine.post("/api/v1/tasks/send-email/batch", {"items": [{"options": {"delay": "1h"}}]}))[
+        "batchId"
+    ]
+    await at.show(
+        "GET", "/realtime/v1/runs/{run}", run=run, query="?offset=-1&skipColumns=payload,output,metadata,error"
+    )
+    await at.show("GET", "/realtime/v1/runs/{run}", run=UNKNOWN)
+    few = "payload,output,metadata,error,startedAt,expiredAt,idempotencyKey,ttl,runTags"
+    at.engine.client.headers["x-trigger-api-version"] = "2025-07-16"
+    await at.show("GET", "/realtime/v1/runs", query=f"?tags=late&offset=-1&skipColumns={few}")
+    await at.show("GET", "/realtime/v1/runs")
+    await at.show("GET", "/realtime/v1/batches/{batch}", batch=batch, query=f"?offset=-1&skipColumns={few}")
+    await at.show("GET", "/realtime/v1/batches/{batch}", batch="batch_0")
+    del at.engine.client.headers["x-trigger-api-version"]
+
+
+async def _streams(at: Recorder) -> None:
+    engine = at.engine
+    run = await engine.trigger("send-email", {"to": "ada"}, delay="1h")
+    await engine.post(f"/api/v2/runs/{run}/cancel")
+    await at.show("GET", "/api/v1/runs/{run}/stream", run=run)
+    await at.show("GET", "/api/v1/runs/{run}/stream", run=UNKNOWN)
+    await at.show("GET", "/api/v1/runs/stream", query=f"?run={run}")
+    await at.show("GET", "/api/v1/runs/stream")
+    # A stream of all that happens ends with the engine alone.
+    engine.service.watching.close()
+    await at.show("GET", "/api/v1/ledger/stream", query=f"?after={engine.head - 1}")
+    await at.show("GET", "/api/v1/ledger/stream", headers={"last-event-id": "yesterday"})
+
+
 async def _health(at: Recorder) -> None:
     await at.engine.listed()
     await at.show("GET", "/livez")
     await at.show("GET", "/readyz")
     await at.show("GET", "/metrics", "The answer has many more lines.")
+
+
+def _answer_of(response: httpx.Response) -> Json:
+    kind = response.headers["content-type"]
+    if kind in {"application/json", "application/super+json"}:
+        return response.json()
+    return response.text.strip() if kind.startswith("text/event-stream") else _excerpt(response.text)
 
 
 def _excerpt(metrics: str) -> str:
@@ -485,4 +570,5 @@ PARTS: tuple[Callable[[Recorder], Awaitable[None]], ...] = (
     *(_trigger, _batch, _batches, _bulk_actions, _list, _retrieve, _result, _events, _change, _explain, _annotate),
     *(_keys, _queues, _ledger, _worker),
     *(_deployments, _connections, _jobs, _secrets, _environments, _tokens, _journal, _logs, _schedules, _health),
+    *(_packets, _public_tokens, _variables, _realtime, _streams),
 )

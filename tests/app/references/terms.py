@@ -46,6 +46,8 @@ TRIGGER: dict[str, Terms] = {
     "resumeParentOnCompletion": _in_both("`triggerAndWait`"),
     "region": Terms("`region`"),
     "externalDeploymentId": Terms("`externalDeploymentId`"),
+    "gates": Terms("`gates`"),
+    "concurrency": Terms("`concurrency`"),
 }
 """By the name in `options`."""
 

@@ -1,0 +1,182 @@
+"""Server-sent events: what happens to a run, in an environment, and runs as they change. An id is a position."""
+
+from collections.abc import AsyncIterator, Sequence
+from typing import Annotated, Any
+
+import msgspec
+from fastapi import APIRouter, Header, Query, Request
+from fastapi.responses import Response, StreamingResponse
+
+from app.service import Service
+from app.watching import Seen, Watcher, seen
+from app.web import shapes
+from app.web.caller import Caller, CallerDep, ServiceDep, VisitorDep, history_of
+from app.web.docs import VOCABULARY_PARAMETER
+from app.web.errors import Malformed
+from app.web.grants import must, resources_of
+from app.web.runs import whole
+from app.web.subscriptions import TAGS_MAX, Shape, changed
+from domain import states
+from domain.batch import Batch
+from domain.errors import NotFound
+from domain.events import Recorded
+from domain.status import FINAL
+
+router = APIRouter(tags=["streams"])
+HEARTBEAT_SECONDS = 15.0
+PAGE = 500
+EVENT_STREAM = "text/event-stream"
+HEARTBEAT = b": heartbeat\n\n"
+LastEventId = Annotated[
+    str | None, Header(alias="last-event-id", description="The id of the last event that was received.")
+]
+After = Annotated[int, Query(ge=0, le=2**62, description="The position behind which to begin.")]
+RUNS_PARAMETERS = {
+    "parameters": [
+        *VOCABULARY_PARAMETER["parameters"],
+        *(
+            {"name": name, "in": "query", "required": False, "description": meaning, "schema": {"type": "string"}}
+            for name, meaning in (
+                ("run", "The id of a run: the stream ends when that is over."),
+                ("batch", "The id of a batch."),
+                ("tags", "Tags, joined by commas: runs with all of them."),
+            )
+        ),
+    ]
+}
+
+
+@router.get("/api/v1/runs/stream", openapi_extra=RUNS_PARAMETERS)
+async def stream_runs(request: Request, service: ServiceDep, caller: VisitorDep, last: LastEventId = None) -> Response:
+    """Runs as they are, and again each time that they change: one run, those of a batch, or those with some tags."""
+    shape = await _shape_of(request, service, caller)
+    position = _position(last, -1)
+    if shape.watcher.run is not None and _is_over(await service.history(shape.watcher.run), position):
+        return Response(status_code=204)  # whoever asks again need not come back
+    return _streaming(_runs(shape, position, service, caller))
+
+
+@router.get("/api/v1/runs/{run}/stream")
+async def stream_run(
+    run: str, service: ServiceDep, caller: VisitorDep, last: LastEventId = None, after: After = 0
+) -> Response:
+    """What happens to a run, from its beginning until it is over."""
+    history = await history_of(run, service, caller)
+    must(caller, "read", *resources_of(seen(history).row))
+    position = _position(last, after)
+    if _is_over(history, position):
+        return Response(status_code=204)
+    return _streaming(_events_of_run(run, position, service, caller))
+
+
+@router.get("/api/v1/ledger/stream")
+async def stream_ledger(service: ServiceDep, caller: CallerDep, last: LastEventId = None, after: After = 0) -> Response:
+    """Everything that happens in the environment, in order."""
+    return _streaming(_events(_position(last, after), service, caller))
+
+
+async def _shape_of(request: Request, service: Service, caller: Caller) -> Shape:
+    """What is subscribed to. Raises Malformed, NotFound, NotGranted."""
+    query, environment = request.query_params, caller.environment.id
+    run, batch = query.get("run"), query.get("batch")
+    tags = frozenset(tag for tag in query.get("tags", "").split(",") if tag)
+    if sum((run is not None, batch is not None, bool(tags))) != 1 or len(tags) > TAGS_MAX:
+        raise Malformed(f"A stream of runs is of a run, of a batch, or of 1 to {TAGS_MAX} tags.")
+    if run is not None:
+        must(caller, "read", *resources_of(seen(await history_of(run, service, caller)).row))
+        return Shape(Watcher(environment, run=run), "")
+    if batch is not None:
+        must(caller, "read", ("batch", batch), ("runs", ""))
+        state = states.fold(await service.history(batch)) if batch.startswith("batch_") else None
+        if not isinstance(state, Batch) or state.environment != environment:
+            raise NotFound(f"Batch {batch} not found.")
+        return Shape(Watcher(environment, batch=batch), "")
+    for tag in tags:
+        must(caller, "read", ("tags", tag), ("runs", ""))
+    return Shape(Watcher(environment, tags=tags), "")
+
+
+async def _runs(shape: Shape, position: int, service: Service, caller: Caller) -> AsyncIterator[bytes]:
+    with service.watching.watcher(shape.watcher) as watcher:
+        news, upto = await changed(shape, position, service)
+        while True:
+            for place, each in enumerate(news):
+                # Only with the last of them all is known up to there.
+                told = upto if place == len(news) - 1 else None
+                yield _event("run", told, await whole(each.history, service, caller))
+                if watcher.run is not None and each.row.status in FINAL:
+                    return
+            if service.watching.is_closed:
+                return
+            arrived = await watcher.news(HEARTBEAT_SECONDS)
+            news = [each for each in arrived if each.row.position > upto]
+            upto = max(upto, *(each.row.position for each in news), 0) if watcher.run else service.watching.told
+            if not news:
+                yield HEARTBEAT
+
+
+async def _events_of_run(run: str, position: int, service: Service, caller: Caller) -> AsyncIterator[bytes]:
+    with service.watching.watcher(Watcher(caller.environment.id, run=run)) as watcher:
+        history: Sequence[Recorded] = await service.history(run)
+        while True:
+            for item in shapes.event_items(each for each in history if each.position > position):
+                position = item["position"]
+                yield _event(item["type"], position, item)
+            if (history and _is_over(history, position)) or service.watching.is_closed:
+                return
+            news: list[Seen] = await watcher.news(HEARTBEAT_SECONDS)
+            history = news[0].history if news else ()
+            if not news:
+                yield HEARTBEAT
+
+
+async def _events(position: int, service: Service, caller: Caller) -> AsyncIterator[bytes]:
+    while True:
+        head = service.loop.feed.head.position
+        while position < head:
+            records = await _records_after(position, head, service)
+            for item in shapes.event_items(each for each in records if each.environment == caller.environment.id):
+                yield _event(item["type"], item["position"], item)
+            position = records[-1].position
+        # Also where nothing of this environment was among it, so that whoever comes back need not look again.
+        yield b"id: %d\n\n" % position
+        if service.watching.is_closed:
+            return
+        await service.watching.anything(position, HEARTBEAT_SECONDS)
+
+
+async def _records_after(position: int, head: int, service: Service) -> Sequence[Recorded]:
+    """The next events: from memory if they are recent."""
+    commit = service.loop.feed.after(position, PAGE)
+    if commit is not None and commit.records:
+        return commit.records
+    return await service.read(lambda: service.ledger.read_after(position, limit=PAGE, upto=head))
+
+
+def _is_over(history: Sequence[Recorded], position: int) -> bool:
+    """Whether a run is, and all that happened to it is known."""
+    return history[-1].position <= position and seen(history).row.status in FINAL
+
+
+def _position(last: str | None, otherwise: int) -> int:
+    if not last:
+        return otherwise
+    if not (last.isascii() and last.isdigit() and len(last) <= 18):
+        raise Malformed(f"Last-Event-ID is the id of an event of this stream, not {last[:40]!r}.")
+    return int(last)
+
+
+def _event(kind: str, position: int | None, item: Any) -> bytes:
+    """JSON has no line breaks of its own, so the data is one line."""
+    named = b"" if position is None else b"id: %d\n" % position
+    return b"%sevent: %s\ndata: %s\n\n" % (named, kind.encode(), _one_line(item))
+
+
+def _one_line(item: Any) -> bytes:
+    text = msgspec.json.encode(item)
+    # What users sent is kept with the white space that it had.
+    return b" ".join(text.splitlines()) if b"\n" in text or b"\r" in text else text
+
+
+def _streaming(chunks: AsyncIterator[bytes]) -> Response:
+    return StreamingResponse(chunks, media_type=EVENT_STREAM, headers={"cache-control": "no-store"})

@@ -1,0 +1,51 @@
+"""What subscribers of both kinds share: which runs are subscribed to, and which of them changed behind a position."""
+
+from functools import partial
+from typing import NamedTuple
+
+from app.service import Service
+from app.watching import Seen, Watcher, seen
+from projections.filters import RunFilter
+
+FOLLOW_SECONDS = 5.0
+PAGE, PAGES_MAX = 500, 10
+"""A first answer has the newest 5,000 runs."""
+TAGS_MAX = 10
+
+
+class Shape(NamedTuple):
+    """What is subscribed to. `since` is when runs were created at the earliest, in milliseconds."""
+
+    watcher: Watcher
+    handle: str
+    since: int | None = None
+
+    def has(self, run: Seen) -> bool:
+        """Whether a run was not created before the beginning."""
+        return self.since is None or run.row.created_at >= self.since
+
+
+async def changed(shape: Shape, position: int, service: Service) -> tuple[list[Seen], int]:
+    """The runs that changed behind a position (-1: all), oldest first, and up to where that is known."""
+    watcher = shape.watcher
+    if watcher.run is not None:
+        run = seen(await service.history(watcher.run))
+        return ([run] if run.row.position > position else []), max(position, run.row.position)
+    upto = await service.followed(await service.head(), FOLLOW_SECONDS)
+    wanted = RunFilter(
+        batch=watcher.batch,
+        tags=tuple(sorted(watcher.tags))[:1],
+        created_from=shape.since,
+        behind=position if position > 0 else None,
+    )
+    found: list[str] = []
+    after: str | None = None
+    for _ in range(PAGES_MAX):
+        page = partial(service.read_models.list_runs, watcher.environment, wanted, PAGE, after=after)
+        rows, has_more = await service.read(page)
+        found += [row.id for row in rows if watcher.wants(row)]
+        if not has_more:
+            break
+        after = rows[-1].id
+    histories = await service.read(service.ledger.read_streams, found)
+    return [seen(histories[run]) for run in reversed(found)], max(position, upto)

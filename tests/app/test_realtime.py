@@ -1,0 +1,245 @@
+"""Shapes of runs by long polling: what is told first, what is told then, and what a client does that was away."""
+
+import asyncio
+from typing import Any, NamedTuple
+
+import pytest
+
+from app.web import realtime
+from domain.status import Status
+from tests.app.harness import Engine, sentence_of, until
+from tests.app.statuses import run_in
+
+V4 = {"x-trigger-api-version": "2025-07-16", "x-trigger-electric-version": "1.0.0-beta.1"}
+UNKNOWN = "run_00000000000000000000000000000000"
+UP_TO_DATE = {"headers": {"control": "up-to-date"}}
+
+
+class Told(NamedTuple):
+    """An answer: the rows by their run, and how to go on."""
+
+    rows: dict[str, Any]
+    operations: set[str]
+    offset: str
+    handle: str
+
+
+async def ask(engine: Engine, path: str, before: Told | None = None, *, live: bool = False, **query: str) -> Told:
+    more = {"offset": "-1"} if before is None else {"offset": before.offset, "handle": before.handle}
+    if live:
+        more |= {"live": "true", "cursor": ""}
+    response = await engine.client.get(path, params=query | more, headers=V4)
+    assert response.status_code == 200, response.text
+    assert {"electric-schema", "electric-cursor", "electric-up-to-date"} <= response.headers.keys()
+    *changes, last = response.json()
+    assert last == UP_TO_DATE
+    rows = {each["value"]["id"]: each["value"] for each in changes}
+    operations = {each["headers"]["operation"] for each in changes}
+    return Told(rows, operations, response.headers["electric-offset"], response.headers["electric-handle"])
+
+
+async def waits(engine: Engine) -> None:
+    """Until somebody is watched for."""
+    await until(lambda: engine.service.watching.watchers > 0)
+    # One turn of the loop more, in which it looks and finds nothing new.
+    for _ in range(50):
+        await asyncio.sleep(0)
+
+
+async def test_a_run_is_told_as_it_is_and_then_as_it_changes(engine: Engine) -> None:
+    version = await engine.register()
+    run = await engine.trigger(payload={"a": 1}, tags=["x", "y,z"], metadata={"m": 1}, ttl=60)
+    path = f"/realtime/v1/runs/{run}"
+
+    first = await ask(engine, path)
+    polling = asyncio.create_task(ask(engine, path, first, live=True))
+    await waits(engine)
+    await engine.perform(version, output={"b": 2})
+    second = await polling
+    last = second
+    while last.rows.get(run, {}).get("completedAt") is None:
+        last = await ask(engine, path, last, live=True)
+
+    row = first.rows[run]
+    assert (first.operations, second.operations) == ({"insert"}, {"update"})
+    assert (row["status"], row["payload"], row["payloadType"]) == ("PENDING", '{"a":1}', "application/json")
+    assert (row["runTags"], row["metadata"], row["ttl"], row["output"]) == (["x", "y,z"], '{"m":1}', "60s", None)
+    assert row["createdAt"] == "2027-01-15T08:00:00.000"
+    assert (last.rows[run]["status"], last.rows[run]["output"]) == ("COMPLETED_SUCCESSFULLY", '{"b":2}')
+
+
+async def test_what_ended_between_two_polls_is_told_at_once(engine: Engine) -> None:
+    version = await engine.register()
+    run = await engine.trigger()
+    first = await ask(engine, f"/realtime/v1/runs/{run}")
+    await engine.perform(version)
+
+    second = await ask(engine, f"/realtime/v1/runs/{run}", first, live=True)
+
+    assert second.rows[run]["status"] == "COMPLETED_SUCCESSFULLY"
+
+
+async def test_a_poll_without_news_is_answered_after_a_while(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(realtime, "HOLD_SECONDS", 0.01)
+    run = await engine.trigger()
+    first = await ask(engine, f"/realtime/v1/runs/{run}")
+
+    second = await ask(engine, f"/realtime/v1/runs/{run}", first, live=True)
+
+    assert (second.rows, second.offset, second.handle) == ({}, first.offset, first.handle)
+
+
+@pytest.mark.parametrize("status", [each for each in Status if each is not Status.SYSTEM_FAILURE])
+async def test_every_status_is_a_word_of_the_database(engine: Engine, status: Status) -> None:
+    run = await run_in(engine, status)
+
+    row = (await ask(engine, f"/realtime/v1/runs/{run}")).rows[run]
+
+    shown = await engine.retrieve(run)
+    assert (row["completedAt"] is not None) == shown["isCompleted"]
+    assert (row["error"] is not None) == ("error" in shown or (shown["isCompleted"] and not shown["isSuccess"]))
+
+
+async def test_tags_must_all_be_there_and_new_runs_come(engine: Engine) -> None:
+    both, one = await engine.trigger(tags=["a", "b"]), await engine.trigger(tags=["a"])
+    query: dict[str, Any] = {"tags": "b,a"}
+
+    first = await ask(engine, "/realtime/v1/runs", **query)
+    polling = asyncio.create_task(ask(engine, "/realtime/v1/runs", first, live=True, **query))
+    await waits(engine)
+    await engine.post(f"/api/v2/runs/{one}/cancel")
+    new = await engine.trigger(tags=["c", "b", "a"])
+    second = await polling
+    await engine.post(f"/api/v1/runs/{one}/tags", {"tags": "b"})
+    third = await ask(engine, "/realtime/v1/runs", second, live=True, **query)
+
+    assert [set(each.rows) for each in (first, second, third)] == [{both}, {new}, {one}]
+
+
+async def test_a_subscription_by_tags_begins_where_it_began(engine: Engine) -> None:
+    old = await engine.trigger(tags=["a"], delay="9h")
+    await engine.advance(3_600_000)
+    run = await engine.trigger(tags=["a"], delay="9h")
+
+    first = await ask(engine, "/realtime/v1/runs", tags="a", createdAt="30m")
+    await engine.advance(3_600_000)
+    for each in (old, run):
+        await engine.post(f"/api/v2/runs/{each}/cancel")
+    second = await ask(engine, "/realtime/v1/runs", first, live=True, tags="a", createdAt="30m")
+
+    assert [set(each.rows) for each in (first, second)] == [{run}, {run}]
+
+
+async def test_the_runs_of_a_batch_are_told(engine: Engine) -> None:
+    made = await engine.post("/api/v1/tasks/greet/batch", {"items": [{"payload": 1}, {"payload": 2}]})
+    await engine.trigger()
+    runs = [run["id"] for run in made["runs"]]
+
+    first = await ask(engine, f"/realtime/v1/batches/{made['batchId']}")
+    await engine.post(f"/api/v2/runs/{runs[1]}/cancel")
+    second = await ask(engine, f"/realtime/v1/batches/{made['batchId']}", first, live=True)
+
+    assert list(first.rows) == runs
+    assert list(second.rows) == runs[1:]
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        {"offset": "nonsense", "handle": "run-{run}"},
+        {"offset": "999999_0", "handle": "run-{run}"},
+        {"offset": "2_0", "handle": "run-other"},
+        {"offset": "2_0"},
+    ],
+)
+async def test_who_comes_with_what_was_not_given_out_begins_anew(engine: Engine, query: dict[str, str]) -> None:
+    run = await engine.trigger()
+    given = {name: value.format(run=run) for name, value in query.items()}
+
+    response = await engine.client.get(f"/realtime/v1/runs/{run}", params=given | {"live": "true"}, headers=V4)
+
+    assert (response.status_code, response.json()) == (409, [{"headers": {"control": "must-refetch"}}])
+    assert response.headers["electric-handle"] == f"run-{run}"
+
+
+async def test_columns_are_left_out_but_for_those_that_every_row_has(engine: Engine) -> None:
+    run = await engine.trigger(payload=1)
+
+    row = (await ask(engine, f"/realtime/v1/runs/{run}", skipColumns="payload,output,status,metadata")).rows[run]
+
+    assert not {"payload", "payloadType", "output", "metadata"} & row.keys() - {"payloadType"}
+    assert row["status"] == "PENDING"
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "sentence"),
+    [
+        (f"/realtime/v1/runs/{UNKNOWN}", 404, f"Run {UNKNOWN} not found."),
+        ("/realtime/v1/batches/batch_0", 404, "Batch batch_0 not found."),
+        ("/realtime/v1/runs", 400, "A subscription by tags names 1 to 10 of them under `tags`."),
+        (
+            "/realtime/v1/runs?tags=a&createdAt=soon",
+            400,
+            'createdAt: "soon" is not a duration; write one like "30s", "10m" or "1h30m".',
+        ),
+    ],
+)
+async def test_what_cannot_be_subscribed_to_is_refused(engine: Engine, path: str, status: int, sentence: str) -> None:
+    assert await engine.refused("GET", path, status) == sentence
+
+    told = await engine.client.get(f"{path}{'&' if '?' in path else '?'}offset=-1", headers=V4)
+    again = await engine.client.get(f"{path}{'&' if '?' in path else '?'}handle=refused&live=true", headers=V4)
+
+    # The official client waits for ever on any other answer; this one it cannot read, and throws.
+    assert told.status_code == 200
+    assert (told.json()[0]["value"]["metadata"], told.json()[0]["value"]["metadataType"]) == (
+        sentence,
+        "application/store",
+    )
+    assert again.status_code == status
+
+
+async def test_polls_are_answered_when_the_engine_ends(engine: Engine) -> None:
+    run = await engine.trigger()
+    first = await ask(engine, f"/realtime/v1/runs/{run}")
+    polling = asyncio.create_task(ask(engine, f"/realtime/v1/runs/{run}", first, live=True))
+    await waits(engine)
+
+    engine.service.watching.close()
+
+    assert (await polling).rows == {}
+
+
+async def test_one_commit_is_read_once_however_many_watch(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = await engine.trigger(tags=["a"], delay="1h")
+    first = await ask(engine, f"/realtime/v1/runs/{run}")
+    of_tag = await ask(engine, "/realtime/v1/runs", tags="a")
+    polls = [asyncio.create_task(ask(engine, f"/realtime/v1/runs/{run}", first, live=True)) for _ in range(20)]
+    polls += [asyncio.create_task(ask(engine, "/realtime/v1/runs", of_tag, live=True, tags="a")) for _ in range(20)]
+    await until(lambda: engine.service.watching.watchers == 40)
+    await waits(engine)
+    read: list[list[str]] = []
+    ledger = engine.service.ledger
+    read_streams = ledger.read_streams
+
+    def counted(streams: Any) -> Any:
+        read.append(list(streams))
+        return read_streams(streams)
+
+    monkeypatch.setattr(ledger, "read_streams", counted)
+    await engine.post(f"/api/v2/runs/{run}/cancel")
+    told = await asyncio.gather(*polls)
+
+    assert all(each.rows[run]["status"] == "CANCELED" for each in told)
+    assert [each for each in read if each == [run]] == [[run]]
+
+
+async def test_a_client_of_another_kind_is_refused_as_everywhere(engine: Engine) -> None:
+    engine.client.headers["authorization"] = "Bearer wrong"
+
+    response = await engine.client.get(f"/realtime/v1/runs/{UNKNOWN}")
+
+    assert (response.status_code, sentence_of(response)) == (
+        401,
+        "Invalid or Missing API Key: this key opens no environment here.",
+    )

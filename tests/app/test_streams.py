@@ -1,0 +1,209 @@
+"""Server-sent events: what is told, how a reader goes on where it was, and how streams end."""
+
+import asyncio
+import json
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any, NamedTuple
+
+import httpx
+import pytest
+
+from app.web import streaming
+from tests.app.harness import Engine, application_of, environment
+from tests.app.nodes import listen, serving
+
+UNKNOWN = "run_00000000000000000000000000000000"
+
+
+class Told(NamedTuple):
+    """An event of a stream."""
+
+    id: int | None
+    type: str
+    data: Any
+
+
+@pytest.fixture
+async def real(engine: Engine) -> AsyncGenerator[httpx.AsyncClient]:
+    """A client of the same engine behind a port: what is streamed does not come through a transport in process."""
+    listening, address = listen()
+    async with serving(application_of(engine), listening):
+        headers = dict(engine.client.headers)
+        async with httpx.AsyncClient(base_url=address, headers=headers, trust_env=False) as client:
+            yield client
+            engine.service.watching.close()
+
+
+@asynccontextmanager
+async def stream(client: httpx.AsyncClient, path: str, last: int | None = None) -> AsyncGenerator[AsyncIterator[Told]]:
+    headers = {} if last is None else {"last-event-id": str(last)}
+    async with client.stream("GET", path, headers=headers) as response:
+        assert response.status_code == 200, await response.aread()
+        assert response.headers["content-type"].startswith("text/event-stream")
+        yield _told(response)
+
+
+async def _told(response: httpx.Response) -> AsyncIterator[Told]:
+    fields: dict[str, str] = {}
+    async for line in response.aiter_lines():
+        if line.startswith(":"):
+            continue
+        if line:
+            name, _, value = line.partition(": ")
+            fields[name] = value
+        elif fields:
+            if "data" in fields:
+                at = int(fields["id"]) if "id" in fields else None
+                yield Told(at, fields["event"], json.loads(fields["data"]))
+            fields = {}
+
+
+async def test_a_run_tells_all_that_happens_to_it_until_it_is_over(engine: Engine, real: httpx.AsyncClient) -> None:
+    version = await engine.register()
+    run = await engine.trigger(payload={"a": 1})
+
+    async with stream(real, f"/api/v1/runs/{run}/stream") as events:
+        first = await anext(events)
+        await engine.perform(version)
+        told = [first, *[event async for event in events]]
+
+    history = (await engine.get(f"/api/v1/runs/{run}/events"))["events"]
+    assert [event.data for event in told] == history
+    assert [(event.id, event.type) for event in told] == [(each["position"], each["type"]) for each in history]
+
+
+@pytest.mark.parametrize("known", [0, 1, 2, 3])
+async def test_a_reader_that_comes_back_gets_exactly_what_it_has_not(
+    engine: Engine, real: httpx.AsyncClient, known: int
+) -> None:
+    version = await engine.register()
+    run = await engine.trigger()
+    await engine.perform(version)
+    history = (await engine.get(f"/api/v1/runs/{run}/events"))["events"]
+    assert len(history) == 4
+
+    last = history[known - 1]["position"] if known else None
+    async with stream(real, f"/api/v1/runs/{run}/stream", last) as events:
+        told = [event.data async for event in events]
+
+    assert told == history[known:]
+
+
+async def test_a_reader_of_a_run_that_is_over_need_not_come_back(engine: Engine) -> None:
+    version = await engine.register()
+    run = await engine.trigger()
+    await engine.perform(version)
+    last = str((await engine.get(f"/api/v1/runs/{run}/events"))["events"][-1]["position"])
+
+    paths = [f"/api/v1/runs/{run}/stream", f"/api/v1/runs/stream?run={run}"]
+    answers = [await engine.client.get(path, headers={"last-event-id": last}) for path in paths]
+
+    assert [answer.status_code for answer in answers] == [204, 204]
+
+
+async def test_the_ledger_tells_the_events_of_one_environment(engine: Engine, real: httpx.AsyncClient) -> None:
+    other = await environment(engine, "stg")
+    await other.trigger()
+    known = (await engine.get("/api/v1/ledger/events", limit=1_000))["events"]
+
+    async with stream(real, "/api/v1/ledger/stream") as events:
+        told = [await anext(events) for _ in known]
+        await other.trigger()
+        run = await engine.trigger()
+        news = await anext(events)
+
+    assert [event.data for event in told] == known
+    assert (news.type, news.data["id"]) == ("RunTriggered", run)
+    async with stream(real, "/api/v1/ledger/stream", news.id) as events:
+        again = await engine.trigger()
+        assert (await anext(events)).data["id"] == again
+
+
+@pytest.mark.parametrize("by", ["run", "batch", "tags"])
+async def test_runs_are_told_as_they_are_each_time_that_they_change(
+    engine: Engine, real: httpx.AsyncClient, by: str
+) -> None:
+    version = await engine.register()
+    items = {"items": [{"payload": 1, "options": {"tags": ["a", "b"]}}]}
+    made = await engine.post("/api/v1/tasks/greet/batch", items)
+    await engine.trigger(tags=["a"])
+    run = made["runs"][0]["id"]
+    named = {"run": run, "batch": made["batchId"], "tags": "b,a"}[by]
+
+    async with stream(real, f"/api/v1/runs/stream?{by}={named}") as events:
+        first = await anext(events)
+        await engine.perform(version, output={"n": 2})
+        last = first
+        while not last.data["isCompleted"]:
+            last = await anext(events)
+
+    assert (first.type, first.data["status"], first.data["payload"]) == ("run", "QUEUED", 1)
+    assert last.data == await engine.retrieve(run)
+    assert last.data["output"] == {"n": 2}
+
+
+async def test_a_change_between_two_streams_is_not_missed(engine: Engine, real: httpx.AsyncClient) -> None:
+    runs = [await engine.trigger(tags=["a"], delay="1h") for _ in range(3)]
+    async with stream(real, "/api/v1/runs/stream?tags=a") as events:
+        told = [await anext(events) for _ in runs]
+    await engine.post(f"/api/v2/runs/{runs[1]}/cancel")
+
+    async with stream(real, "/api/v1/runs/stream?tags=a", told[-1].id) as events:
+        news = await anext(events)
+
+    assert {event.data["id"] for event in told} == set(runs)
+    assert [event.id is None for event in told] == [True, True, False]
+    assert (news.data["id"], news.data["status"]) == (runs[1], "CANCELED")
+
+
+async def test_who_waits_hears_that_the_stream_is_alive(
+    engine: Engine, real: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(streaming, "HEARTBEAT_SECONDS", 0.01)
+    run = await engine.trigger(delay="1h")
+
+    async with real.stream("GET", f"/api/v1/runs/{run}/stream") as response:
+        async with asyncio.timeout(5):
+            is_alive = any([line == ": heartbeat" async for line in _until_heartbeat(response)])
+
+    assert is_alive
+
+
+async def _until_heartbeat(response: httpx.Response) -> AsyncIterator[str]:
+    async for line in response.aiter_lines():
+        yield line
+        if line == ": heartbeat":
+            return
+
+
+async def test_streams_end_with_the_engine(engine: Engine, real: httpx.AsyncClient) -> None:
+    run = await engine.trigger(delay="1h")
+
+    async with stream(real, f"/api/v1/runs/{run}/stream") as of_run, stream(real, "/api/v1/ledger/stream") as of_all:
+        await anext(of_run)
+        await anext(of_all)
+        engine.service.watching.close()
+        rest = [event async for event in of_run] + [event async for event in of_all]
+
+    assert "AttemptStarted" not in {event.type for event in rest}
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "sentence"),
+    [
+        (f"/api/v1/runs/{UNKNOWN}/stream", 404, f"Run {UNKNOWN} not found."),
+        (f"/api/v1/runs/stream?run={UNKNOWN}", 404, f"Run {UNKNOWN} not found."),
+        ("/api/v1/runs/stream?batch=batch_0", 404, "Batch batch_0 not found."),
+        ("/api/v1/runs/stream", 400, "A stream of runs is of a run, of a batch, or of 1 to 10 tags."),
+        ("/api/v1/runs/stream?tags=a&batch=b", 400, "A stream of runs is of a run, of a batch, or of 1 to 10 tags."),
+    ],
+)
+async def test_what_cannot_be_streamed_is_refused(engine: Engine, path: str, status: int, sentence: str) -> None:
+    assert await engine.refused("GET", path, status) == sentence
+
+
+async def test_an_id_that_is_none_is_refused(engine: Engine) -> None:
+    sentence = await engine.refused("GET", "/api/v1/ledger/stream", 400, headers={"last-event-id": "yesterday"})
+
+    assert sentence == "Last-Event-ID is the id of an event of this stream, not 'yesterday'."

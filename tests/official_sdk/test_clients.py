@@ -1,0 +1,162 @@
+"""Ways to be a client: TriggerClient, auth.with…, tags and metadata of runs, deployments; and what is not offered."""
+
+from typing import Any
+from uuid import uuid4
+
+import httpx
+import pytest
+
+from tests.official_sdk.conftest import Sdk
+
+
+def test_a_client_of_its_own(sdk: Sdk) -> None:
+    output = sdk.run(
+        """
+        const client = new sdk.TriggerClient({ baseURL: args.url, accessToken: args.key });
+        const { id } = await client.tasks.trigger("echo", "from a client");
+        const batch = await client.tasks.batchTrigger("echo", [{ payload: 1 }]);
+        let run;
+        do { run = await client.runs.retrieve(id); } while (!run.isCompleted);
+        return [run.output, (await client.batch.retrieve(batch.batchId)).runCount];
+        """,
+        url=sdk.engine.url,
+        key=sdk.key,
+    )
+
+    assert output == ["from a client", 1]
+
+
+def test_with_public_tokens(sdk: Sdk) -> None:
+    mine, triggered, batch = sdk.run(
+        """
+        const { id } = await sdk.tasks.trigger("echo", 1);
+        let mine, triggered, batch;
+        const scopes = { read: { runs: [id] } };
+        await sdk.auth.withPublicToken({ scopes }, async () => { mine = (await sdk.runs.retrieve(id)).id === id; });
+        await sdk.auth.withTriggerPublicToken("echo", {}, async () => {
+          triggered = await sdk.tasks.trigger("echo", 2);
+        });
+        await sdk.auth.withBatchTriggerPublicToken("echo", {}, async () => {
+          batch = await sdk.tasks.batchTrigger("echo", [{ payload: 3 }]);
+        });
+        return [mine, triggered.id, batch.runCount];
+        """
+    )
+
+    assert (mine, batch) == (True, 1)
+    assert triggered.startswith("run_")
+
+
+def test_triggering_and_subscribing_in_one(sdk: Sdk) -> None:
+    statuses = sdk.run(
+        """
+        const statuses = [];
+        for await (const run of sdk.runs.subscribeToRun((await sdk.tasks.trigger("steps", 2)).id)) {
+          statuses.push([run.status, run.metadata?.done]);
+        }
+        return statuses;
+        """
+    )
+
+    assert statuses[-1] == ["COMPLETED", 2]
+
+
+def test_deployments(sdk: Sdk) -> None:
+    listed, current = sdk.run(
+        """
+        const page = await sdk.deployments.list({ status: "DEPLOYED", limit: 5 });
+        return [page.data, await sdk.deployments.retrieveCurrent()];
+        """
+    )
+
+    assert listed[0]["status"] == "DEPLOYED"
+    assert current["version"] == listed[0]["version"]
+
+
+def test_variables(sdk: Sdk) -> None:
+    name = f"V_{uuid4().hex}"
+    listed, one, done, after = sdk.run(
+        """
+        const at = ["proj_1", "dev"];
+        await sdk.envvars.create(...at, { name: args.name, value: "1" });
+        const variables = { [args.name]: "2", [args.name + "_S"]: "3" };
+        await sdk.envvars.upload(...at, { variables, override: true });
+        const listed = (await sdk.envvars.list(...at)).filter((each) => each.name.startsWith(args.name));
+        const one = await sdk.envvars.retrieve(...at, args.name);
+        const done = await sdk.envvars.del(...at, args.name);
+        const after = (await sdk.envvars.list(...at)).map((each) => each.name);
+        return [listed, one, done, after];
+        """,
+        name=name,
+    )
+
+    assert [(each["name"], each["value"]) for each in listed] == [(name, "2"), (f"{name}_S", "3")]
+    assert (one["value"], one["isSecret"], done) == ("2", False, {"success": True})
+    assert name not in after
+
+
+def test_a_request_that_is_sent_again_makes_no_second_run(sdk: Sdk) -> None:
+    """As the SDK does when an answer is lost on its way."""
+    tag = uuid4().hex
+    failures, runs = sdk.run(
+        """
+        const { fetch } = globalThis;
+        let failures = 0;
+        globalThis.fetch = async (...given) => {
+          const answer = await fetch(...given);
+          if (String(given[0]).includes("/trigger") && failures === 0) { failures += 1; throw new TypeError("lost"); }
+          return answer;
+        };
+        try {
+          await sdk.tasks.trigger("echo", 1, { tags: [args.tag] }, { retry: { maxAttempts: 3, minTimeoutInMs: 1 } });
+        } finally { globalThis.fetch = fetch; }
+        return [failures, (await sdk.runs.list({ tag: args.tag })).data.length];
+        """,
+        tag=tag,
+    )
+
+    assert (failures, runs) == (1, 1)
+
+
+@pytest.mark.parametrize(
+    ("script", "status"),
+    [
+        ("query.execute('select 1')", 404),
+        ("concurrencyLimits.list()", 404),
+        ("prompts.list()", 404),
+        ("sessions.list()", 404),
+        ("runs.list('proj_1', {})", 404),
+    ],
+)
+def test_what_is_not_offered_is_told_at_once(sdk: Sdk, script: str, status: int) -> None:
+    told = sdk.refused(f"return sdk.{script};")
+
+    assert told["status"] == status
+    assert told["error"].startswith("There is nothing at /api/v1/")
+
+
+@pytest.mark.parametrize("script", ["tasks.triggerAndWait('echo', 1)", "wait.for({ seconds: 1 })"])
+def test_what_belongs_into_a_task_of_its_own_language_is_refused_by_the_sdk_itself(sdk: Sdk, script: str) -> None:
+    told = sdk.refused(f"return sdk.{script};")
+
+    assert "can only be used from inside a task.run()" in told["message"]
+
+
+def test_tags_and_metadata_over_http_have_the_shapes_of_the_sdk(sdk: Sdk) -> None:
+    """The SDK's `tags.add` and `metadata.*` work inside of its own tasks alone; these are the requests they send."""
+    run = sdk.run("return (await sdk.tasks.trigger('echo', 1, { delay: '1h', metadata: { n: 1 } })).id;")
+    headers = {"authorization": f"Bearer {sdk.key}", "x-trigger-api-version": "2025-07-16"}
+    operations: list[dict[str, Any]] = [
+        {"type": "increment", "key": "n", "value": 2},
+        {"type": "append", "key": "list", "value": "a"},
+    ]
+    with httpx.Client(base_url=sdk.engine.url, headers=headers, trust_env=False) as client:
+        tagged = client.post(f"/api/v1/runs/{run}/tags", json={"tags": ["a", "b"]})
+        changed = client.put(f"/api/v1/runs/{run}/metadata", json={"operations": operations})
+
+    found = sdk.run(
+        "const run = await sdk.runs.retrieve(args.run); await sdk.runs.cancel(args.run); return run;", run=run
+    )
+
+    assert (tagged.status_code, changed.json()) == (200, {"metadata": {"n": 3, "list": ["a"]}})
+    assert (found["tags"], found["metadata"]) == (["a", "b"], {"n": 3, "list": ["a"]})
