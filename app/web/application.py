@@ -46,23 +46,9 @@ from app.web import (
 from app.web.caller import Caller, caller_of, service_of, visitor_of
 
 ROOMS = (
-    *(
-        health,
-        metrics,
-        triggering,
-        streaming,
-        runs,
-        journal,
-        annotating,
-        logs,
-        batches,
-        bulk,
-        tokens,
-        queues,
-        schedules,
-    ),
-    *(deployments, jobs, executions, secrets, packets, public_tokens, realtime, connections, environments, variables),
-    *(schedules, ledger, registering, worker),
+    *(health, metrics, triggering, streaming, runs, journal, annotating, logs, batches, bulk, tokens, queues),
+    *(schedules, deployments, jobs, executions, secrets, packets, public_tokens, realtime, connections, environments),
+    *(variables, ledger, registering, worker),
 )
 """The modules of routes, in the order in which the document shows them."""
 
