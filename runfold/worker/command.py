@@ -14,7 +14,7 @@ from runfold.definition import Task
 from runfold.errors import ApiError, ConfigurationError
 from runfold.machines import MACHINES
 from runfold.worker.children import ChildError, Children
-from runfold.worker.connection import Connection
+from runfold.worker.connection import Connection, variables_at_once
 from runfold.worker.holding import FREEZE_SECONDS
 from runfold.worker.loading import TargetError, find, load
 from runfold.worker.logs import log_to_stdout
@@ -32,9 +32,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = _parser().parse_args(argv)
     try:
         find(arguments.target)
-        # Before the code of the tasks is run, which may look at them as soon as it is imported.
-        for name, value in asyncio.run(_variables()).items():
-            os.environ.setdefault(name, value)
+        # The code of the tasks may look at them as soon as it is imported; but it may also say where the engine is.
+        _add_variables(asyncio.run(variables_at_once()))
         tasks = load(arguments.target)
         log_to_stdout()
         promote = False if arguments.no_promote else None
@@ -45,16 +44,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 1
 
 
-async def _variables() -> Mapping[str, str]:
-    """What the environment of the tasks has for theirs."""
-    connection = Connection(current_settings(), b"")
-    try:
-        return await connection.variables()
-    finally:
-        await connection.close()
+def _add_variables(variables: Mapping[str, str]) -> None:
+    """What the environment has for its workers, unless the worker's own has it."""
+    for name, value in variables.items():
+        os.environ.setdefault(name, value)
 
 
 async def _run(tasks: Mapping[str, Task[Any, Any]], connection: Connection, arguments: argparse.Namespace) -> int:
+    _add_variables(await connection.variables())
     processes = arguments.processes or os.cpu_count() or 1
     concurrency = arguments.concurrency or _default_concurrency(tasks, processes)
     spans = set_up_tracing()

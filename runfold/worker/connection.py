@@ -11,14 +11,15 @@ from urllib.parse import quote
 import httpx
 import msgspec
 
-from runfold.config import Settings
+from runfold.config import Settings, current_settings
 from runfold.entries import Entry
-from runfold.errors import NotFoundError, api_error
+from runfold.errors import ConfigurationError, NotFoundError, api_error
 from runfold.transport import backoff, connect, is_passing, reason, retry_after
 from runfold.worker.wire import Hold, JournalPage, Registered, Turn, TurnAnswer, Variables, Waits
 
 log = logging.getLogger("runfold.worker")
 
+SOON_SECONDS = 2.0
 MARGIN_SECONDS = 10.0
 """How much later than promised an answer may come before the connection counts as lost."""
 
@@ -138,6 +139,18 @@ class Connection:
         if self._failures:
             log.info("the engine answers again after %.1f s", self._clock() - self._lost_at)
         self._failures = 0
+
+
+async def variables_at_once() -> dict[str, str]:
+    """What is to be in the environment of tasks, if the settings are known yet and the engine answers at once."""
+    try:
+        settings = current_settings()
+        headers = {"authorization": f"Bearer {settings.secret_key}"}
+        async with connect() as http:
+            answer = await http.get(f"{settings.api_url}/worker/v1/variables", headers=headers, timeout=SOON_SECONDS)
+    except (ConfigurationError, httpx.TransportError):
+        return {}  # it is asked once more when the code of the tasks is known, which then says what is wrong
+    return msgspec.json.decode(answer.content, type=Variables).variables if answer.is_success else {}
 
 
 def _is_unknown_version(refusal: NotFoundError) -> bool:

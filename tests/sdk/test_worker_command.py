@@ -148,6 +148,22 @@ async def test_its_tasks_have_the_variables_of_the_environment_unless_it_has_the
     assert outputs == 2 * [["Sveiki", "Sveiki", os.environ["HOME"]]]
 
 
+async def test_code_that_says_by_itself_where_the_engine_is_has_the_variables_when_its_tasks_run(
+    engine: FakeEngine, tmp_path: Path
+) -> None:
+    engine.variables = {"GREETING": "Sveiki"}
+    async with serving(engine) as address:
+        configured = f'import runfold\n\nrunfold.configure(api_url="{address}", secret_key="secret")\n'
+        code = VARIABLES.replace('os.environ["GREETING"]\n\n@task', 'os.environ.get("GREETING")\n\n@task')
+        (tmp_path / "look.py").write_text(configured + code)
+        async with worker("http://127.0.0.1:1", "look.py", folder=tmp_path, key=None):
+            outputs = [(await engine.end(await engine.give(task)))["output"] for task in ("told", "told_too")]
+
+    home = os.environ["HOME"]
+    # The process for tasks that are not async imports the code when the variables are there.
+    assert outputs == [["Sveiki", "Sveiki", home], [None, "Sveiki", home]]
+
+
 async def test_it_says_what_keeps_it_from_working(engine: FakeEngine) -> None:
     async with serving(engine) as address, worker(address, JOBS, key="wrong") as process:
         output, errors = await process.communicate()
