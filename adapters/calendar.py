@@ -51,20 +51,26 @@ class CronCalendar:
 
     def next_after(self, cron: Cron, moment: int) -> Tick | None:
         """The first tick behind a moment, None if none ever comes. Raises InvalidInput as `check` does."""
-        sim, second = parsed(cron.expression), moment // 1_000
-        goes_by_clock = any(part.startswith("*") for part in sim.parts[1:3])
-        for stretch in stretches(cron.timezone, second):
-            found = _by_clock(sim, stretch, second) if goes_by_clock else _at_times(sim, stretch, second, cron)
-            if found is not None:
-                at, local, rule = found
-                return Tick(at * 1_000, local.isoformat(), cron.timezone, rule)
-        return None
+        return _next_tick(cron, moment)
 
 
 class _Found(NamedTuple):
     at: int
     local: datetime
     rule: str | None
+
+
+# Many schedules have the same expression, and a tick is asked for again by each run that is told of the next ten.
+@lru_cache(maxsize=32_768)
+def _next_tick(cron: Cron, moment: int) -> Tick | None:
+    sim, second = parsed(cron.expression), moment // 1_000
+    goes_by_clock = any(part.startswith("*") for part in sim.parts[1:3])
+    for stretch in stretches(cron.timezone, second):
+        found = _by_clock(sim, stretch, second) if goes_by_clock else _at_times(sim, stretch, second, cron)
+        if found is not None:
+            at, local, rule = found
+            return Tick(at * 1_000, local.isoformat(), cron.timezone, rule)
+    return None
 
 
 def _by_clock(sim: CronSim, stretch: Stretch, second: int) -> _Found | None:

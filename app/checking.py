@@ -46,10 +46,17 @@ class Checks:
                     await asyncio.sleep(AGAIN_SECONDS)
 
     async def _check(self, waiting: dict[str, str]) -> None:
+        for run in waiting:
+            # A run that the engine itself triggers is told of before it is committed.
+            await self._loop.settled(run)
         histories = await asyncio.to_thread(self._ledger.read_streams, waiting)
         verdicts: dict[str, dict[str, Verdict]] = {}
         for run, version in waiting.items():
-            history = histories[run]
+            history = histories.get(run)
+            if history is None:
+                # Its batch never landed, and there is no such run.
+                self._loop.engine.unjudged().pop(run, None)
+                continue
             environment = self._loop.engine.memory.environment(history[0].environment)
             assert environment is not None, "a run has an environment"
             verdict = await asyncio.to_thread(self._judge, environment, history, version)

@@ -43,7 +43,7 @@ BATCH_MAX_BYTES = 4_000_000
 HAND_OUTS_MAX = 1_000
 """How many runs a batch hands out, over and above its other events: a flood of new runs must not starve the workers."""
 LOAD_MAX = 2_000
-TICKS_MAX = 2_000
+TICKS_MAX = 200
 """How many ticks of schedules a batch looks at: finding the next one takes longer than writing an event."""
 
 

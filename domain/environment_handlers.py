@@ -60,7 +60,9 @@ class EnvironmentHandlers:
         return c.Registered(version, version == after.current)
 
     def _promote_version(self, command: c.PromoteVersion, draft: Draft) -> None:
-        events = environments.promote_version(self._environment(command), command.version)
+        environment = self._environment(command)
+        events = environments.promote_version(environment, command.version)
+        self._schedules.check_declared(environment.versions[command.version].values(), draft.recorded_at)
         after = draft.record(command.environment, events, Origin.of(command))
         assert isinstance(after, Environment)
         if events:

@@ -33,6 +33,9 @@ class ScheduleHandlers:
     def _save(self, command: c.SaveSchedule, draft: Draft) -> str:
         key = draft.state(command.key) if command.key else None
         target = key.stands_for(draft.recorded_at) if isinstance(key, Key) else None
+        if target and command.deduplication_key is None:
+            # The request was sent before, and what became of its schedule since then is nothing that it asks for.
+            return target
         known = draft.state(target) if target else None
         now, calendar, origin = draft.recorded_at, self._ticking.calendar, Origin.of(command)
         if isinstance(known, Schedule) and not known.is_deleted:

@@ -15,6 +15,7 @@ from domain.declared import plan_of
 from domain.derived import derived_id
 from domain.draft import Draft, Origin
 from domain.environment import Environment
+from domain.errors import NotAllowed
 from domain.events import SCHEDULE, JobRef, Scheduled, TaskSettings
 from domain.keys import Key
 from domain.lifecycle import Deadline, NewRun
@@ -22,6 +23,7 @@ from domain.memory import Memory
 from domain.schedule import BUFFER_ONE, CANCEL_OTHER, DECLARATIVE, SCHED, SKIP, Schedule
 from domain.scheduled_payload import payload_of
 from domain.ticks import FIRES, OVERLAP, Decided, decide
+from domain.timing import local_text
 from domain.triggering import FOR_EVER, trigger_run
 
 BUFFER = "BUFFER"
@@ -81,9 +83,16 @@ class Schedules:
             draft.record(stream, created, origin)
 
     def backfill(self, schedule: Schedule, ticks: Iterable[Tick], draft: Draft, origin: Origin) -> list[Accepted]:
-        """Make the runs of ticks that have none. What is there to find a run by is the key that it claimed."""
+        """Make the runs of ticks that have none, which is told by the keys. Raises NotAllowed for ticks to come."""
         accepted: list[Accepted] = []
         made: dict[int, str] = {}
+        ticks = list(ticks)
+        for tick in ticks:
+            if schedule.next is not None and tick.at >= schedule.next.at:
+                raise NotAllowed(
+                    f"The tick {local_text(tick.at)} UTC of schedule {schedule.id} has not come to anything yet:"
+                    f" {'it is due soon' if schedule.is_active else 'let the schedule go on first'}."
+                )
         for tick in ticks:
             key = draft.state(key_of(schedule, tick.at))
             if isinstance(key, Key) and key.target is not None:

@@ -56,6 +56,14 @@ class Engine:
         made = self.ask("POST", "/api/v1/environments", self._admin_key, {"slug": slug, "type": type})
         return Environment(slug, Settings(self.url, made["key"]))
 
+    def pause_schedules(self, environment: Environment) -> None:
+        """Let nothing of an environment run by itself any more."""
+        key, path = environment.settings.secret_key, "/api/v1/schedules"
+        if self.process.poll() is not None:
+            return
+        for each in self.ask("GET", f"{path}?perPage=100", key)["data"]:
+            self.ask("POST", f"{path}/{each['id']}/deactivate", key)
+
     def ask(self, method: str, path: str, key: str, body: Any = None, timeout: float | None = ANSWER_SECONDS) -> Any:
         """The answer to a request that is sent once, because time that is put forward twice is twice as much."""
         headers = {"authorization": f"Bearer {key}"}

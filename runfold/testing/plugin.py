@@ -33,6 +33,8 @@ def runfold_environment(runfold_engine: Engine, request: pytest.FixtureRequest) 
         patch.setenv("RUNFOLD_API_URL", environment.settings.api_url)
         patch.setenv("RUNFOLD_SECRET_KEY", environment.settings.secret_key)
         yield environment
+    # The next tests put forward the same clock, and nobody looks at what would run here then.
+    runfold_engine.pause_schedules(environment)
 
 
 @pytest.fixture

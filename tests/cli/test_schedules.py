@@ -3,6 +3,7 @@
 import pytest
 
 from runfold import schedules
+from runfold.schedule import TickReport
 from tests.cli.commandline import CommandLine
 
 
@@ -48,6 +49,20 @@ def test_an_audit_tells_the_fates_and_a_backfill_finds_nothing_to_do(command: Co
     assert told == {made.id: {"ticks": [], "problems": []}}
     assert command.run("schedules", "backfill", made.id, *span) == "Every tick has its run.\n"
     assert command.json("schedules", "backfill", made.id, *span) == []
+    schedules.delete(made.id)
+
+
+def test_an_audit_that_finds_something_ends_with_1_and_says_what(
+    command: CommandLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = schedules.create("add", every="1h", payload=[1])
+    report = TickReport(problems=("The tick 2026-01-01T09:00:00 UTC was due, and nothing became of it.",))
+    monkeypatch.setattr(schedules, "ticks", lambda *_span: report)
+    span = ("--from", "2026-01-01", "--to", "2026-01-02")
+    lines = command.run("schedules", "audit", *span, code=1).splitlines()
+
+    assert lines[-1] == f"{made.id}: {report.problems[0]}"
+    assert command.json("schedules", "audit", *span, code=1)[made.id]["problems"] == list(report.problems)
     schedules.delete(made.id)
 
 

@@ -8,7 +8,7 @@ from msgspec import Raw, json
 from domain import commands as c
 from domain import events as e
 from domain.calendar import Cron, Tick
-from domain.errors import InvalidInput, NotFound
+from domain.errors import InvalidInput, NotAllowed, NotFound
 from domain.events import Target, TaskSchedule, TaskSettings
 from domain.schedule import DECLARATIVE
 from domain.scheduling import key_of
@@ -324,6 +324,20 @@ def test_a_deduplication_key_stands_for_one_schedule_until_that_is_deleted() -> 
         room.ask(c.ActivateSchedule, schedule="sched_1")
 
 
+def test_a_request_that_comes_again_changes_nothing_whatever_became_of_its_schedule() -> None:
+    room = Room()
+    request = {"schedule": SCHEDULE, "plan": plan(), "key": "key_request", "key_until": 2**53}
+    room.ask(c.SaveSchedule, **request)
+    room.ask(c.ChangeSchedule, schedule=SCHEDULE, plan=plan(Every(30)))
+    changed = len(room.log)
+    assert room.ask(c.SaveSchedule, **request | {"schedule": "sched_2"}) == SCHEDULE
+    assert len(room.log) == changed
+
+    room.ask(c.DeleteSchedule, schedule=SCHEDULE)
+    assert room.ask(c.SaveSchedule, **request | {"schedule": "sched_3"}) == SCHEDULE
+    assert room.log[-1].event == e.ScheduleDeleted()
+
+
 def test_a_deleted_schedule_fires_nothing_and_its_runs_stay() -> None:
     room = scheduled()
     room.pass_time(HOUR)
@@ -445,6 +459,22 @@ def test_a_backfill_makes_the_runs_that_are_missing_and_no_others() -> None:
     assert all(each.cached for each in again)
     assert len(room.log) == head
     assert len(runs_of(room)) == 3
+
+
+def test_what_has_not_come_to_anything_yet_is_not_backfilled() -> None:
+    room = scheduled()
+    room.ask(c.DeactivateSchedule, schedule=SCHEDULE)
+    room.pass_time(HOUR)
+    ticks = (tick(NOW + HOUR),)
+    keys = (key_of(state_of(room), ticks[0].at),)
+    with pytest.raises(NotAllowed, match="let the schedule go on first"):
+        room.ask(c.BackfillTicks, schedule=SCHEDULE, ticks=ticks, keys=keys)
+
+    room.ask(c.ActivateSchedule, schedule=SCHEDULE)
+    (made,) = room.ask(c.BackfillTicks, schedule=SCHEDULE, ticks=ticks, keys=keys)
+    assert not made.cached
+    with pytest.raises(NotAllowed, match="it is due soon"):
+        room.ask(c.BackfillTicks, schedule=SCHEDULE, ticks=(tick(NOW + 2 * HOUR),), keys=("key_1",))
 
 
 def test_another_environment_does_not_see_a_schedule() -> None:

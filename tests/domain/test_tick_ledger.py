@@ -35,8 +35,8 @@ plans = st.builds(
     ),
     st.sampled_from((1, 7, 60)),
     st.sampled_from(OVERLAPS),
-    st.sampled_from(("latest", "all", "none")),
-    st.sampled_from((None, 0, 90 * MINUTE)),
+    st.sampled_from(("latest", "all", "all", "none")),
+    st.sampled_from((None, 0, 90 * MINUTE, 90 * MINUTE)),
     st.sampled_from((1, 3, 100)),
     st.sampled_from((0, 0, 20_000, DAY)),
 )
@@ -111,8 +111,7 @@ def planned(room: Room) -> list[int]:
             until = recorded.recorded_at if recorded else room.now.wall
             if current is not None:
                 found += _counted(*current, until)
-            plans_on = isinstance(event, e.ScheduleCreated | e.ScheduleChanged) and recorded is not None
-            current = (event.plan, until) if plans_on else None
+            current = (event.plan, until) if isinstance(event, e.ScheduleCreated | e.ScheduleChanged) else None
     return found
 
 
@@ -125,7 +124,7 @@ def _counted(followed: Plan, since: int, until: int) -> list[int]:
     ]  # from 1970 on
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(plans, st.lists(steps, max_size=14))
 def test_each_planned_tick_has_exactly_one_fate(first: Plan, happened: list[Step]) -> None:
     room = Room()

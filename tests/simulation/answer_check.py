@@ -53,8 +53,9 @@ class AnswerCheck:
     def answered(self, command: c.Command, answer: Answer) -> None:
         """Check an answer. Raises Violation."""
         if isinstance(answer, RunfoldError):
-            # Items may come too late, limits be too high, tags be too many; nothing else that is asked here is wrong.
-            may_be_wrong = isinstance(command, c.OverrideQueueLimit | c.AddItems | c.AddTags)
+            # Items and moments may come too late, limits be too high, tags be too many; nothing else here is wrong.
+            of_schedules = c.SaveSchedule | c.ChangeSchedule
+            may_be_wrong = isinstance(command, c.OverrideQueueLimit | c.AddItems | c.AddTags | of_schedules)
             wrong = isinstance(answer, InvalidInput) and not may_be_wrong
             wrong = wrong or (isinstance(answer, NotFound) and isinstance(command, Turn))
             rule(not wrong, "%s is refused: %s", command, answer)
@@ -67,6 +68,8 @@ class AnswerCheck:
                 self._check_token(command, answer)
             case c.PauseQueue() | c.ResumeQueue() | c.OverrideQueueLimit() | c.ResetQueueLimit():
                 self._check_control(command)
+            case c.SaveSchedule():
+                rule(answer in self._log.states, "%s is said to be made", answer)
             case _:
                 self._check_runs(command, answer)
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 
 from domain import batch as batches
+from domain import schedule as schedules
 from domain import states
 from domain import waitpoint as waitpoints
 from domain.batch import Batch
@@ -15,6 +16,7 @@ from domain.lifecycle import deadline_of
 from domain.memory import Memory
 from domain.ready import slots_of
 from domain.run import Run
+from domain.schedule import Schedule
 from domain.states import State
 from domain.status import Status
 from domain.waitpoint import Waitpoint
@@ -60,6 +62,8 @@ class MemoryCheck:
         deadlines = [deadline_of(run) for run in runs]
         deadlines += [batches.deadline_of(state) for state in expected.values() if isinstance(state, Batch)]
         deadlines += [waitpoints.deadline_of(state) for state in expected.values() if isinstance(state, Waitpoint)]
+        deadlines += [schedules.deadline_of(state) for state in expected.values() if isinstance(state, Schedule)]
+        self._check_schedules(memory, expected.values())
         due = min((deadline.at for deadline in deadlines if deadline), default=None)
         timer = memory.next_due()
         rule(due is None or (timer is not None and timer <= due), "next timer at %s, next deadline at %s", timer, due)
@@ -105,6 +109,15 @@ class MemoryCheck:
         for environment in {run.environment for run in runs}:
             workers = {kind.worker for kind in memory.ready.kinds(environment) if kind.worker}
             rule(workers <= kept, "%s are said to keep the processes of ready runs, and %s do", workers, kept)
+
+    def _check_schedules(self, memory: Memory, kept: Iterable[State]) -> None:
+        running: dict[str, set[str]] = {}
+        for run in kept:
+            if isinstance(run, Run) and run.schedule:
+                running.setdefault(run.schedule, set()).add(run.id)
+        known = memory.schedules._running  # pyright: ignore[reportPrivateUsage]
+        found = {schedule: set(runs) for schedule, runs in known.items()}
+        rule(found == running, "schedules are said to have the runs %s, in the ledger %s", found, running)
 
     def _check_batches(self, memory: Memory, kept: Iterable[State]) -> None:
         unfinished: dict[str, dict[str, None]] = {}

@@ -1,6 +1,6 @@
 """Tasks as users have them, for tests of tests."""
 
-from runfold import Context, Retry, SyncContext, aio, task, wait
+from runfold import Context, Retry, ScheduledRun, SyncContext, aio, task, wait
 
 sent: list[str] = []
 SIGNATURE = "Ada"
@@ -22,6 +22,14 @@ async def stubborn(_: str, ctx: Context) -> int:
     if ctx.attempt.number < 4:
         raise ValueError("not yet")
     return ctx.attempt.number
+
+
+@task
+async def report(tick: ScheduledRun, ctx: Context) -> str:
+    assert ctx.schedule is not None
+    assert (ctx.schedule.id, ctx.schedule.timestamp, ctx.run.source) == (tick.schedule_id, tick.timestamp, "schedule")
+    sent.append(f"{tick.external_id} {tick.timestamp:%H:%M}")
+    return tick.timezone
 
 
 @task

@@ -131,7 +131,8 @@ NOTES = {
     ("GET", "/api/v1/schedules/{schedule}/ticks"): "[What becomes of a tick](schedules.md#what-becomes-of-a-tick) has"
     " every `fate`; a tick without one is due just now, or waits. At most 10,000 ticks are told.",
     ("POST", "/api/v1/schedules/{schedule}/backfill"): "At most 1,000 runs are made at once. They are those of ticks"
-    " that the schedule has planned; what was before its creation was never planned.",
+    " that the schedule has planned; what was before its creation was never planned. Those of a"
+    " schedule that pauses come to something when it goes on, and can be backfilled then.",
     ("GET", "/api/v1/schedules"): "Pages are told by number. For `x-runfold-lag` see runs.",
     ("GET", "/api/v1/deployments"): "A deployment is a version of the tasks, as a worker or `runfold deploy`"
     " registered it. `deployedAt` is when that was, `promotedAt` when it last became the current one.",
