@@ -15,6 +15,7 @@ import structlog
 from msgspec import Raw, Struct, json
 
 from app.executions import Attempt, Made, make
+from app.hosts import HostLimits
 from app.secrets import value_of
 from app.service import Service
 from app.web.caller import Caller
@@ -32,6 +33,8 @@ log = structlog.get_logger(__name__)
 
 OUTPUT_MAX_BYTES = 1_048_576
 AGAIN_SECONDS = 0.5
+HELD_MAX = 4
+"""How many times as many attempts as calls at once are held, if most of them wait for a busy host."""
 GRACE_SECONDS = 4.0
 """How long calls may go on when the engine stops; those that last longer are made again by the next one."""
 
@@ -44,20 +47,29 @@ class Held(Struct):
 
 
 class Executor:
-    """At most `concurrency` calls at once, all environments together."""
+    """At most `concurrency` calls at once, all environments together, and at most `per_host` of them to one host."""
 
-    def __init__(self, service: Service, caller: HttpCaller, concurrency: int, chance: random.Random) -> None:
+    def __init__(
+        self, service: Service, caller: HttpCaller, concurrency: int, per_host: int, chance: random.Random
+    ) -> None:
         self.service = service
-        self.caller = caller
+        self.caller = HostLimits(caller, concurrency, per_host, self._look)
         self.chance = chance
-        self.concurrency = concurrency
-        self.slots = asyncio.Semaphore(concurrency)
+        self._concurrency = concurrency
         self.held = 0
         """How many attempts all desks hold."""
         self.is_stopping = False
         self._desks: dict[str, Desk] = {}
         self._tasks: list[asyncio.Task[None]] = []
         self._news = asyncio.Event()
+
+    @property
+    def room(self) -> int:
+        """How many further attempts it takes: those that wait for a busy host must not keep others from theirs."""
+        if self.is_stopping:
+            return 0
+        active = self.held - self.caller.waiting
+        return max(0, min(self._concurrency - active, HELD_MAX * self._concurrency - self.held))
 
     async def run(self) -> None:
         """Serve every environment that there is, and those that come, until cancelled."""
@@ -80,8 +92,7 @@ class Executor:
         self.is_stopping = True
         # A node that another one may have replaced already can tell nobody what it found.
         grace = GRACE_SECONDS if self.service.loop.may_answer() else 0
-        for desk in self._desks.values():
-            desk.look()
+        self._look()
         await self._ended_within(grace)
         self.give_back()
         await self._ended_within(AGAIN_SECONDS)
@@ -90,6 +101,10 @@ class Executor:
         """Stop what still goes on: those attempts are made again."""
         for desk in self._desks.values():
             desk.give_back()
+
+    def _look(self) -> None:
+        for desk in self._desks.values():
+            desk.look()
 
     async def _ended_within(self, seconds: float) -> None:
         with suppress(TimeoutError):
@@ -175,7 +190,7 @@ class Desk:
             version=builtin.VERSION,
             sequence=self._sequence,
             received=self._received,
-            want=0 if executor.is_stopping else max(0, executor.concurrency - executor.held),
+            want=executor.room,
             holds=tuple(self._held),
             reports=tuple(report for report, _ in said),
             blobs={key: value for _, blobs in said for key, value in blobs.items()},
@@ -206,8 +221,7 @@ class Desk:
     async def _perform(self, run: RunBody) -> None:
         executor = self._executor
         try:
-            async with executor.slots:
-                made = await self._make(run)
+            made = await self._make(run)
         except Exception as error:
             log.exception("an attempt could not be made", run=run.id)
             # Another one, after the pause of the task itself, may go better.

@@ -48,6 +48,7 @@ class Settings(BaseSettings):
     follower: Literal["thread", "process"] = "thread"
     http_executor: bool = True
     http_concurrency: int = Field(default=20, ge=1, le=1_000)
+    http_concurrency_per_host: int = Field(default=10, ge=1, le=1_000)
     http_allowed_networks: str = ""
     http_ports: str = "80,443"
     log_level: Literal["debug", "info", "warning", "error"] = "info"

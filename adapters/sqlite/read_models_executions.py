@@ -30,11 +30,16 @@ def page(
     few = jobs is not None and len(jobs) <= JOBS_MAX
     parts = [{"job": job} for job in jobs or ()] if few else [{"jobs": json.encode(jobs).decode()}]
     where = (OF_JOB if few else OF_JOBS) if jobs is not None else ""
-    text = " ".join([COLUMNS, where, *conditions(wanted, order, after), ORDERS[order], "limit :limit"]).format(**NAMES)
-    values = parameters(environment, wanted, after) | {"limit": offset + limit + 1}
+    text = " ".join(
+        [COLUMNS, where, *conditions(wanted, order, after), ORDERS[order], "limit :limit offset :offset"]
+    ).format(**NAMES)
+    # Of several parts each may have all that is skipped; of one the database skips it.
+    skipped = offset if len(parts) == 1 else 0
+    values = parameters(environment, wanted, after) | {"limit": offset - skipped + limit + 1, "offset": skipped}
     found = [to_execution(columns) for part in parts for columns in cursor.execute(text, values | part)]
     if len(parts) > 1:
         found.sort(key=lambda row: place_of(row, order), reverse=not order.is_ascending)
-    ids = [row.id for row in found[offset : offset + limit]]
+    found = found[offset - skipped :]
+    ids = [row.id for row in found[:limit]]
     runs = {run.id: run for run in runs_by_id(cursor, ids)}
-    return [runs[each] for each in ids], len(found) > offset + limit
+    return [runs[each] for each in ids], len(found) > limit

@@ -18,11 +18,15 @@ EXECUTIONS = "/v1/executions"
 
 
 def execute(
-    engine: Engine, allowed: str = HERE, resolve: Resolve | None = None, concurrency: int = CONCURRENCY
+    engine: Engine,
+    allowed: str = HERE,
+    resolve: Resolve | None = None,
+    concurrency: int = CONCURRENCY,
+    per_host: int = CONCURRENCY,
 ) -> None:
     """Let this engine make calls to addresses of these networks."""
     caller = SafeHttpCaller(AddressPolicy(parsed_networks(allowed)), resolve=resolve)
-    engine.service.execute(Executor(engine.service, caller, concurrency, random.Random(1)))
+    engine.service.execute(Executor(engine.service, caller, concurrency, per_host, random.Random(1)))
 
 
 async def save(engine: Engine, url: str, **more: Any) -> dict[str, Any]:

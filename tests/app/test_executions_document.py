@@ -428,6 +428,23 @@ async def test_no_more_calls_are_made_at_once_than_there_are_slots(engine: Engin
     assert len(target.asked) == 5
 
 
+async def test_a_busy_host_keeps_no_other_one_waiting(engine: Engine, target: Target) -> None:
+    async def here(_host: str, _port: int) -> list[str]:
+        return ["127.0.0.1"]
+
+    execute(engine, resolve=here, concurrency=2, per_host=1)
+    busy = await save(engine, target.url("/gate", host="busy.test"))
+    executions = [await start(engine, busy) for _ in range(4)]
+    await target.came(1)
+
+    other = await ended(engine, await start(engine, await save(engine, target.url("/", host="idle.test"))))
+    asked_meanwhile = [asked.headers["host"].partition(":")[0] for asked in target.asked]
+    target.release.set()
+
+    assert (other["status"], sorted(asked_meanwhile)) == ("succeeded", ["busy.test", "idle.test"])
+    assert {(await ended(engine, each))["status"] for each in executions} == {"succeeded"}
+
+
 async def test_what_a_stopped_engine_had_in_flight_is_made_again(engine: Engine, target: Target) -> None:
     execute(engine)
     execution = await start(engine, await save(engine, target.url("/gate")))

@@ -1,0 +1,104 @@
+"""What an attempt at a call found, judged: whether it succeeded, and whether and when another one may help."""
+
+import pytest
+from msgspec import Raw
+
+from domain.calls import (
+    RETRY_AFTER_MAX_MS,
+    AttemptStatus,
+    ErrorClass,
+    Found,
+    failed,
+    judge,
+    may_help,
+    retry_after_ms,
+    status_of,
+)
+from domain.redaction import Redaction
+from domain.requests import HttpRequest, RetryPolicy, filled, filled_body, variables_of
+
+NOW = 1_800_000_000_000
+HOPELESS = {"address_not_allowed", "secret_missing", "invalid_request", "redirect_refused"}
+
+
+def answered(status: int, **headers: str) -> Found:
+    told = {name.replace("_", "-"): value for name, value in headers.items()}
+    return Found(AttemptStatus.SUCCESS, 1, status, response_headers=told)
+
+
+def test_a_status_is_success_if_the_request_says_so() -> None:
+    assert judge(answered(200), HttpRequest("").success_statuses).error_class is None
+    assert judge(answered(404), (404,)).error_class is None
+    refused = judge(answered(404), HttpRequest("").success_statuses)
+    assert (refused.status, refused.error_class) == (AttemptStatus.HTTP_ERROR, ErrorClass.HTTP_STATUS)
+
+
+def test_what_failed_before_an_answer_stays_what_it_was() -> None:
+    found = failed(ErrorClass.DNS_ERROR, "No address.")
+
+    assert judge(found, (200,)) is found
+
+
+@pytest.mark.parametrize("error_class", ErrorClass)
+def test_each_error_has_a_word_of_the_document_and_may_be_tried_again_or_not(error_class: ErrorClass) -> None:
+    found = failed(error_class, "It went wrong.")
+
+    is_timeout = error_class.value.endswith("timeout") or error_class is ErrorClass.DEADLINE_EXCEEDED
+    assert (status_of(error_class) is AttemptStatus.TIMEOUT) is is_timeout
+    if error_class is not ErrorClass.HTTP_STATUS:
+        assert may_help(found, ()) is (error_class.value not in HOPELESS)
+
+
+def test_a_status_is_tried_again_if_it_is_among_those_that_are() -> None:
+    found = judge(answered(503), (200,))
+
+    assert may_help(found, RetryPolicy().retry_on_statuses)
+    assert not may_help(found, (500,))
+
+
+@pytest.mark.parametrize(
+    ("said", "wait"),
+    [
+        ("0", 0),
+        ("120", 120_000),
+        (" 5 ", 5_000),
+        ("999999999999999999999", RETRY_AFTER_MAX_MS),
+        ("Fri, 15 Jan 2027 08:02:00 GMT", 120_000),
+        ("Fri, 15 Jan 2027 08:02:00 -0000", 120_000),
+        ("Fri, 15 Jan 2027 07:00:00 GMT", 0),
+        ("-5", 0),
+        ("1.5", 0),
+        ("soon", 0),
+        ("", 0),
+        ("٣", 0),
+        ("Fri, 99 Foo 2027 08:02:00 GMT", 0),
+        ("Fri, 15 Jan 99999999 08:02:00 GMT", 0),
+    ],
+)
+def test_a_target_says_in_seconds_or_by_a_date_how_long_it_wants_to_be_left_alone(said: str, wait: int) -> None:
+    assert retry_after_ms(answered(429, retry_after=said), NOW) == wait
+
+
+def test_a_body_without_variables_and_secrets_is_sent_byte_for_byte() -> None:
+    body = HttpRequest("", body=Raw(b'{"b": 1.0,  "a":[1e5]}')).body
+
+    assert filled_body(body, {}, str) == (b'{"b": 1.0,  "a":[1e5]}', True)
+
+
+def test_variables_are_told_by_the_execution_alone() -> None:
+    one, again, other = variables_of("run_1", NOW), variables_of("run_1", NOW), variables_of("run_2", NOW)
+
+    assert one == again
+    assert one["uuid"] != other["uuid"]
+    assert (one["uuid"][14], one["uuid"][19] in "89ab", len(one["uuid"])) == ("8", True, 36)
+    assert filled("{{uuid}}{{ timestamp }}{{uuid }}{{UUID}}", one, str) == (
+        f"{one['uuid']}2027-01-15T08:00:00.000Z{one['uuid']}{{{{UUID}}}}"
+    )
+
+
+def test_short_values_are_left_in_texts_and_the_longest_is_taken_out_first() -> None:
+    redaction = Redaction(["abc", "secret-1", "secret-1-longer"])
+
+    assert redaction.text("abc secret-1 secret-1-longer") == "abc [redacted] [redacted]"
+    assert redaction.beginning("x secret-1-lon") == "x [redacted]-lon"
+    assert redaction.beginning("x secr") == "x "
