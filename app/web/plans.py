@@ -9,6 +9,7 @@ from adapters.calendar import explained
 from app.reader import Reader
 from app.web import newruns
 from app.web.bodies import ScheduleBody, TriggerBody, TriggerOptions
+from app.web.paging import LIST_WAIT_SECONDS
 from domain import durations
 from domain.calendar import UTC_ZONE, Cron
 from domain.durations import iso
@@ -92,6 +93,7 @@ async def schedule_of(triggered: RunTriggered, reader: Reader) -> dict[str, Any]
     if triggered.schedule is None:
         return {}
     told: dict[str, Any] = {"id": triggered.schedule.schedule, "timestamp": iso(triggered.schedule.at)}
+    await reader.followed(await reader.head(), LIST_WAIT_SECONDS)
     row = await reader.read(reader.read_models.get_schedule, triggered.schedule.schedule)
     if row is None:
         return {"schedule": told | {"generator": GONE}}
