@@ -145,7 +145,8 @@ def stretches(zone: str, second: int) -> Iterator[Stretch]:
     year = datetime.fromtimestamp(second, UTC).year
     start, before = second, _offset(zone, second)
     offset = before
-    for each in range(year, min(year + _YEARS_MAX, 9_999)):
+    # From the year before on, because a change at its end may matter still.
+    for each in range(max(1, year - 1), min(year + _YEARS_MAX, 9_999)):
         for change, after in _changes(zone, each):
             if change > second:
                 yield Stretch(start, change, offset, before)

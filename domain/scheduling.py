@@ -93,12 +93,12 @@ class Schedules:
                     f"The tick {local_text(tick.at)} UTC of schedule {schedule.id} has not come to anything yet:"
                     f" {'it is due soon' if schedule.is_active else 'let the schedule go on first'}."
                 )
-        for tick in ticks:
+        for place, tick in enumerate(ticks):
             key = draft.state(key_of(schedule, tick.at))
             if isinstance(key, Key) and key.target is not None:
                 accepted.append(Accepted(key.target, cached=True))
                 continue
-            run = made[tick.at] = _run_id(schedule, tick, draft)
+            run = made[tick.at] = _run_id(schedule, tick, draft, place)
             self.trigger(schedule, tick, run, draft, origin)
             accepted.append(Accepted(run))
         draft.record(schedule.id, [e.TicksBackfilled(made)] if made else [], origin)
@@ -145,16 +145,16 @@ class Schedules:
         elif fate not in FIRES:
             draft.record(schedule.id, [e.TicksSkipped(first, fate, following, until, len(ticks))], origin)
         else:
-            runs = tuple(_run_id(schedule, each.tick, draft) for each in ticks)
+            runs = tuple(_run_id(schedule, each.tick, draft, place) for place, each in enumerate(ticks))
             late = max(0, draft.recorded_at - first.due)
             before = draft.state(schedule.id)
             assert isinstance(before, Schedule), "a schedule stays a schedule"
             draft.record(schedule.id, [e.TicksFired(first, runs, following, until, fate, late)], origin)
             for each, run in zip(ticks, runs, strict=True):
-                # What the run is told of the one before it.
                 if schedule.plan.overlap == CANCEL_OTHER:
                     self._cancel_others(schedule, draft, origin)
                 self.trigger(before, each.tick, run, draft, origin)
+                # What the next run is told of the one before it.
                 before = replace(before, last=each.tick.at)
         job = schedule.plan.target.job
         if following is None and job is not None:
@@ -201,8 +201,8 @@ def key_of(schedule: Schedule, at: int) -> str:
     return keys.stream_of(schedule.environment, "tick", schedule.id, str(at))
 
 
-def _run_id(schedule: Schedule, tick: Tick, draft: Draft) -> str:
-    return derived_id("run", draft.recorded_at, schedule.id, schedule.revision, tick.at)
+def _run_id(schedule: Schedule, tick: Tick, draft: Draft, place: int = 0) -> str:
+    return derived_id("run", draft.recorded_at, schedule.id, schedule.revision, tick.at, place=place)
 
 
 def _origin(schedule: Schedule, tick: Tick, draft: Draft) -> Origin:

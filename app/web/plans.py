@@ -9,6 +9,7 @@ from adapters.calendar import explained
 from app.reader import Reader
 from app.web import newruns
 from app.web.bodies import ScheduleBody, TriggerBody, TriggerOptions
+from app.web.paging import LIST_WAIT_SECONDS
 from domain import durations
 from domain.calendar import UTC_ZONE, Cron
 from domain.durations import iso
@@ -19,6 +20,8 @@ from domain.schedule import CATCH_UP_MAX, Schedule
 from domain.timing import At, Every, Timetable, Timing
 
 NAME_MAX = 512
+GONE = {"type": "CRON", "expression": "", "description": "A schedule that was deleted"}
+"""In place of the timing, because the official client wants one of every run that has a schedule."""
 REFUSED = (
     *("delay", "idempotency_key", "idempotency_key_ttl", "idempotency_key_options", "lock_to_version", "debounce"),
     *("parent_run_id", "resume_parent_on_completion"),
@@ -90,9 +93,10 @@ async def schedule_of(triggered: RunTriggered, reader: Reader) -> dict[str, Any]
     if triggered.schedule is None:
         return {}
     told: dict[str, Any] = {"id": triggered.schedule.schedule, "timestamp": iso(triggered.schedule.at)}
+    await reader.followed(await reader.head(), LIST_WAIT_SECONDS)
     row = await reader.read(reader.read_models.get_schedule, triggered.schedule.schedule)
     if row is None:
-        return {"schedule": told}
+        return {"schedule": told | {"generator": GONE}}
     plan = row.schedule.plan
     optional = {"externalId": plan.external_id, "deduplicationKey": row.schedule.deduplication_key}
     told |= {name: value for name, value in optional.items() if value is not None}

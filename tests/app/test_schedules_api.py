@@ -118,6 +118,12 @@ async def test_a_schedule_fires_and_its_run_says_so(engine: Engine) -> None:
         "generator": made["generator"],
         "timestamp": "2027-01-15T09:00:00.000Z",
     }
+    await engine.delete(f"{SCHEDULES}/{made['id']}")
+    assert (await engine.retrieve(run))["schedule"] == {
+        "id": made["id"],
+        "generator": {"type": "CRON", "expression": "", "description": "A schedule that was deleted"},
+        "timestamp": "2027-01-15T09:00:00.000Z",
+    }
     assert handed["payload"]["timestamp"] == "2027-01-15T09:00:00.000Z"
     assert len(handed["payload"]["upcoming"]) == 10
     assert handed["schedule"] == {"id": made["id"], "timestamp": 1_800_000_000_000 + HOUR}

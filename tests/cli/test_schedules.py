@@ -1,5 +1,7 @@
 """`runfold schedules`, against a real engine."""
 
+from datetime import datetime
+
 import pytest
 
 from runfold import schedules
@@ -57,7 +59,11 @@ def test_an_audit_that_finds_something_ends_with_1_and_says_what(
 ) -> None:
     made = schedules.create("add", every="1h", payload=[1])
     report = TickReport(problems=("The tick 2026-01-01T09:00:00 UTC was due, and nothing became of it.",))
-    monkeypatch.setattr(schedules, "ticks", lambda *_span: report)
+
+    def ticks(_schedule: str, _start: datetime, _end: datetime) -> TickReport:
+        return report
+
+    monkeypatch.setattr(schedules, "ticks", ticks)
     span = ("--from", "2026-01-01", "--to", "2026-01-02")
     lines = command.run("schedules", "audit", *span, code=1).splitlines()
 

@@ -164,6 +164,7 @@ def test_all_are_caught_up_if_that_is_asked_for_up_to_a_number() -> None:
     room.pass_time(6 * HOUR + MINUTE)
 
     runs = [each.id for each in runs_of(room)]
+    assert runs[:2] == sorted(runs[:2]), "they are queued in the order of their ticks"
     assert told(room) == [
         e.TicksSkipped(tick(NOW + HOUR), "CATCH_UP", tick(NOW + 4 * HOUR), tick(NOW + 3 * HOUR), 3),
         e.TicksFired(
