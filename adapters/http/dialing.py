@@ -8,7 +8,7 @@ import asyncio
 import socket
 from collections.abc import Awaitable, Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from typing import TypeAlias
+from typing import TypeAlias, cast
 
 import httpcore
 
@@ -50,7 +50,8 @@ class Dialer(httpcore.AsyncNetworkBackend):
         self._resolve = resolve
         self._policy = policy
         self._looked_up = looked_up
-        self._network: httpcore.AsyncNetworkBackend = httpcore.AnyIOBackend()
+        # Its name stands for two classes, one of them for those who have no anyio.
+        self._network = cast("httpcore.AsyncNetworkBackend", httpcore.AnyIOBackend())
 
     async def connect_tcp(
         self,

@@ -31,7 +31,13 @@ cross join lateral (
 ) as run
 {page_order}
 """
-NAMES = {name: f"%({name})s" for name in ("status", "scheduled_from", "scheduled_to", "at", "after")}
+NAMES: dict[LiteralString, LiteralString] = {
+    "{status}": "%(status)s",
+    "{scheduled_from}": "%(scheduled_from)s",
+    "{scheduled_to}": "%(scheduled_to)s",
+    "{at}": "%(at)s",
+    "{after}": "%(after)s",
+}
 
 
 def page(
@@ -49,7 +55,7 @@ def page(
     all_that_holds: list[LiteralString] = list(conditions(wanted, order, after))
     further = " ".join(all_that_holds)
     for name, place in NAMES.items():
-        further = further.replace("{" + name + "}", place)
+        further = further.replace(name, place)
     by = ORDERS[order]
     page_order = by.replace("scheduled_for", "page.scheduled_for").replace(" id", " page.id")
     statement = PAGE.replace("{part}", part).replace("{conditions}", further)
