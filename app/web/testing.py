@@ -9,6 +9,7 @@ from app.moving import MovableClock, Moving
 from app.web import bodies
 from app.web.caller import CallerDep, ServiceDep, read_body
 from app.web.triggering import json
+from domain import builtin
 
 BODY_MAX_BYTES = 1_024
 NOW = b"x-runfold-now"
@@ -57,9 +58,9 @@ def router_for(clock: MovableClock) -> APIRouter:
 
     @router.get("/testing/v1/workers")
     async def workers(service: ServiceDep, caller: CallerDep) -> Response:
-        """How many workers of the environment wait for runs at this moment."""
-        sessions = service.loop.engine.sessions
-        mine = [each for each in sessions if each.environment == caller.environment.id and each.sequence and each.want]
-        return json({"waiting": len(mine)})
+        """How many workers of the environment wait for runs at this moment, apart from the engine's own executor."""
+        found = service.loop.engine.sessions
+        mine = [each for each in found if each.environment == caller.environment.id and each.version != builtin.VERSION]
+        return json({"waiting": sum(each.sequence > 0 and each.want > 0 for each in mine)})
 
     return router

@@ -11,7 +11,7 @@ from runfold.testing.finding import Source, tasks_of
 from tests.testing import letters
 from tests.testing.letters import greet
 
-ALL = ["greet", "remind", "remind_from_a_thread", "sign", "stubborn"]
+ALL = ["greet", "remind", "remind_from_a_thread", "report", "sign", "stubborn"]
 
 
 def module(monkeypatch: pytest.MonkeyPatch, **names: object) -> ModuleType:
