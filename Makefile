@@ -46,7 +46,7 @@ soak: $(READY) ## the simulation from many seeds, real processes killed for long
 	RUNFOLD_CRASH_ROUNDS=$(ROUNDS) $(BIN)/pytest -n 2 tests/crash/test_random_kills.py
 	RUNFOLD_CRASH_ROUNDS=$(ROUNDS) $(BIN)/pytest -n 2 tests/nodes/test_cut_connections.py tests/nodes/test_restarts.py
 	RUNFOLD_SCALE=5 $(BIN)/pytest tests/durable/test_scale.py tests/crash/test_many_steps.py \
-		tests/crash/test_engine_killed_waiting.py
+		tests/crash/test_engine_killed.py tests/crash/test_engine_killed_waiting.py
 	RUNFOLD_NODES_SECONDS=$$(($(MINUTES) * 60)) $(BIN)/pytest tests/nodes/test_random_kills.py
 
 format: $(READY) ## format, and mend what ruff can mend

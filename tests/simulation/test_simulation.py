@@ -9,9 +9,9 @@ import pytest
 from tests.simulation.simulation import simulate
 
 
-@pytest.mark.parametrize("hundred", range(10))
-def test_a_hundred_seeds_keep_every_rule(hundred: int) -> None:
-    for seed in range(100 * hundred, 100 * hundred + 100):
+@pytest.mark.parametrize("fifty", range(10))
+def test_fifty_seeds_keep_every_rule(fifty: int) -> None:
+    for seed in range(50 * fifty, 50 * fifty + 50):
         simulate(seed)
 
 
