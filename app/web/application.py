@@ -93,7 +93,8 @@ def create_application(
     # They come first and are the same functions; those that FastAPI has of them stay for the document of the API.
     application.router.routes += [_plain(path, *how) for path, how in HOT.items()]
     for room in ROOMS:
-        application.include_router(room.router)
+        # As they are: `include_router` makes each of them anew, for every application and at its first request.
+        application.router.routes += room.router.routes
     if test_clock is not None:
         application.include_router(testing.router_for(test_clock))
     generate = application.openapi
