@@ -45,10 +45,11 @@ class Moving:
 
         Raises NotAllowed when something goes on for longer than it is waited for: the clock stays where it is then.
         """
-        target = self._clock.now().wall + ms
-        if target > LATEST:
+        if self._clock.now().wall + ms > LATEST:
             raise InvalidInput(f"The clock cannot be put forward by {ms} ms: dates end there.")
         await self._rest()
+        # Counted from here: what began while it was waited for, and lasts as long, is over in the end.
+        target = self._clock.now().wall + ms
         while (due := self._engine.memory.next_due()) is not None and due <= target:
             self._clock.move_to(due)
             await self._do_what_is_due()
