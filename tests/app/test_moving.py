@@ -119,6 +119,31 @@ async def test_what_goes_on_is_waited_for_and_then_named(movable: Engine) -> Non
     assert movable.clock.wall == START_MS
 
 
+async def test_what_begins_while_it_is_waited_for_and_lasts_as_long_is_over_in_the_end(movable: Engine) -> None:
+    version = await movable.register()
+    run = await movable.trigger()
+    hand = await movable.take(version)
+    putting = asyncio.create_task(advance(movable, DAY))
+    await asyncio.sleep(0)
+    # The clock goes on by itself meanwhile.
+    movable.clock.move_to(START_MS + 5)
+    entry = {"index": 0, "name": "wait"}
+    await movable.turn(
+        version,
+        report(hand, "started"),
+        report(hand, "waiting", entry=entry, **{"for": DAY}),
+        report(hand, "blocked", waits=[0]),
+        want=0,
+        waitMs=0,
+    )
+    await movable.turn(version, report(hand, "frozen"), want=0, waitMs=0)
+    (again,) = (await movable.turn(version, want=1, waitMs=20_000))["runs"]
+    await movable.turn(version, report(again, "started"), report(again, "succeeded"), want=0, waitMs=0)
+
+    assert await putting == START_MS + DAY + 5
+    assert (await movable.retrieve(run))["status"] == "COMPLETED"
+
+
 async def test_a_run_that_a_worker_is_about_to_take_goes_on(movable: Engine) -> None:
     version = await movable.register()
     await movable.turn(version)
