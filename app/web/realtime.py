@@ -14,14 +14,11 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
 from app.service import Service
-from app.watching import Watcher, seen
-from app.web.caller import Caller, ServiceDep, history_of, visitor_of
+from app.web.caller import Caller, ServiceDep, visitor_of
 from app.web.errors import Forbidden, Malformed, Unauthorized
-from app.web.grants import must, resources_of
 from app.web.shape_rows import refusal_row, row_of
-from app.web.subscriptions import TAGS_MAX, Shape, changed
-from domain import durations, states
-from domain.batch import Batch
+from app.web.subscriptions import Shape, changed, watcher_of_batch, watcher_of_run, watcher_of_tags
+from domain import durations
 from domain.errors import InvalidInput, NotFound
 
 router = APIRouter(tags=["realtime"])
@@ -41,8 +38,7 @@ async def subscribe_to_run(run: str, request: Request, service: ServiceDep) -> R
     """Follow one run until it is over: first as it is, then (`live=true`) each change as soon as it is committed."""
     try:
         caller = await visitor_of(request)
-        must(caller, "read", *resources_of(seen(await history_of(run, service, caller)).row))
-        shape = Shape(Watcher(caller.environment.id, run=run), f"run-{run}")
+        shape = Shape(await watcher_of_run(run, service, caller), f"run-{run}")
         return await _answer(shape, request, service, caller)
     except (Unauthorized, Forbidden, NotFound, Malformed) as error:
         return _refused(error, request, service)
@@ -63,27 +59,19 @@ async def subscribe_to_batch(batch: str, request: Request, service: ServiceDep) 
     """Follow the runs of a batch."""
     try:
         caller = await visitor_of(request)
-        must(caller, "read", ("batch", batch), ("runs", ""))
-        state = states.fold(await service.history(batch)) if batch.startswith("batch_") else None
-        if not isinstance(state, Batch) or state.environment != caller.environment.id:
-            raise NotFound(f"Batch {batch} not found.")
-        shape = Shape(Watcher(caller.environment.id, batch=batch), f"batch-{batch}")
+        shape = Shape(await watcher_of_batch(batch, service, caller), f"batch-{batch}")
         return await _answer(shape, request, service, caller)
     except (Unauthorized, Forbidden, NotFound, Malformed) as error:
         return _refused(error, request, service)
 
 
 def _shape_of_tags(request: Request, service: Service, caller: Caller) -> Shape:
-    tags = frozenset(tag for tag in request.query_params.get("tags", "").split(",") if tag)
-    if not 1 <= len(tags) <= TAGS_MAX:
-        raise Malformed(f"A subscription by tags names 1 to {TAGS_MAX} of them under `tags`.")
-    for tag in tags:
-        must(caller, "read", ("tags", tag), ("runs", ""))
-    named = hashlib.sha256("\0".join(sorted(tags)).encode("utf-8", "surrogatepass")).hexdigest()[:16]
+    watcher = watcher_of_tags(request.query_params.get("tags", ""), caller)
+    named = hashlib.sha256("\0".join(sorted(watcher.tags)).encode("utf-8", "surrogatepass")).hexdigest()[:16]
     # The window begins where it did when the subscription was made, which its handle says.
     before = re.fullmatch(rf"tags-{named}-(\d{{1,15}})", request.query_params.get("handle", ""))
     since = int(before[1]) if before else service.clock.now().wall - _window(request.query_params.get("createdAt"))
-    return Shape(Watcher(caller.environment.id, tags=tags), f"tags-{named}-{since}", since)
+    return Shape(watcher, f"tags-{named}-{since}", since)
 
 
 def _window(asked: str | None) -> int:

@@ -15,10 +15,7 @@ from app.web.docs import VOCABULARY_PARAMETER
 from app.web.errors import Malformed
 from app.web.grants import must, resources_of
 from app.web.runs import whole
-from app.web.subscriptions import TAGS_MAX, Shape, changed
-from domain import states
-from domain.batch import Batch
-from domain.errors import NotFound
+from app.web.subscriptions import TAGS_MAX, Shape, changed, watcher_of_batch, watcher_of_run, watcher_of_tags
 from domain.events import Recorded
 from domain.status import FINAL
 
@@ -77,23 +74,14 @@ async def stream_ledger(service: ServiceDep, caller: CallerDep, last: LastEventI
 
 async def _shape_of(request: Request, service: Service, caller: Caller) -> Shape:
     """What is subscribed to. Raises Malformed, NotFound, NotGranted."""
-    query, environment = request.query_params, caller.environment.id
-    run, batch = query.get("run"), query.get("batch")
-    tags = frozenset(tag for tag in query.get("tags", "").split(",") if tag)
-    if sum((run is not None, batch is not None, bool(tags))) != 1 or len(tags) > TAGS_MAX:
+    run, batch, tags = (request.query_params.get(name) for name in ("run", "batch", "tags"))
+    if sum((run is not None, batch is not None, bool(tags))) != 1:
         raise Malformed(f"A stream of runs is of a run, of a batch, or of 1 to {TAGS_MAX} tags.")
     if run is not None:
-        must(caller, "read", *resources_of(seen(await history_of(run, service, caller)).row))
-        return Shape(Watcher(environment, run=run), "")
+        return Shape(await watcher_of_run(run, service, caller), "")
     if batch is not None:
-        must(caller, "read", ("batch", batch), ("runs", ""))
-        state = states.fold(await service.history(batch)) if batch.startswith("batch_") else None
-        if not isinstance(state, Batch) or state.environment != environment:
-            raise NotFound(f"Batch {batch} not found.")
-        return Shape(Watcher(environment, batch=batch), "")
-    for tag in tags:
-        must(caller, "read", ("tags", tag), ("runs", ""))
-    return Shape(Watcher(environment, tags=tags), "")
+        return Shape(await watcher_of_batch(batch, service, caller), "")
+    return Shape(watcher_of_tags(tags or "", caller), "")
 
 
 async def _runs(shape: Shape, position: int, service: Service, caller: Caller) -> AsyncIterator[bytes]:

@@ -5,6 +5,12 @@ from typing import NamedTuple
 
 from app.service import Service
 from app.watching import Seen, Watcher, seen
+from app.web.caller import Caller, history_of
+from app.web.errors import Malformed
+from app.web.grants import must, resources_of
+from domain import states
+from domain.batch import Batch
+from domain.errors import NotFound
 from projections.filters import RunFilter
 
 FOLLOW_SECONDS = 5.0
@@ -23,6 +29,31 @@ class Shape(NamedTuple):
     def has(self, run: Seen) -> bool:
         """Whether a run was not created before the beginning."""
         return self.since is None or run.row.created_at >= self.since
+
+
+async def watcher_of_run(run: str, service: Service, caller: Caller) -> Watcher:
+    """Who follows one run. Raises NotFound, NotGranted."""
+    must(caller, "read", *resources_of(seen(await history_of(run, service, caller)).row))
+    return Watcher(caller.environment.id, run=run)
+
+
+async def watcher_of_batch(batch: str, service: Service, caller: Caller) -> Watcher:
+    """Who follows the runs of a batch. Raises NotFound, NotGranted."""
+    must(caller, "read", ("batch", batch), ("runs", ""))
+    state = states.fold(await service.history(batch)) if batch.startswith("batch_") else None
+    if not isinstance(state, Batch) or state.environment != caller.environment.id:
+        raise NotFound(f"Batch {batch} not found.")
+    return Watcher(caller.environment.id, batch=batch)
+
+
+def watcher_of_tags(asked: str, caller: Caller) -> Watcher:
+    """Who follows the runs that have all of these tags, which commas separate. Raises Malformed, NotGranted."""
+    tags = frozenset(tag for tag in asked.split(",") if tag)
+    if not 1 <= len(tags) <= TAGS_MAX:
+        raise Malformed(f"A subscription by tags names 1 to {TAGS_MAX} of them under `tags`.")
+    for tag in tags:
+        must(caller, "read", ("tags", tag), ("runs", ""))
+    return Watcher(caller.environment.id, tags=tags)
 
 
 async def changed(shape: Shape, position: int, service: Service) -> tuple[list[Seen], int]:

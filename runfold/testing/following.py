@@ -22,7 +22,8 @@ from runfold.handles import RunHandle, id_of
 from runfold.journal import Journal
 from runfold.metadata import Metadata, Operation, SyncMetadata
 from runfold.worker.failures import describe
-from runfold.worker.handed import Attempt, context_of
+from runfold.worker.handed import Attempt
+from runfold.worker.performing import arguments_of
 from runfold.worker.wire import Environment, HandOut, JournalPage
 
 TIMEOUT_SECONDS = 10.0
@@ -60,8 +61,9 @@ def follow_journal(
 async def _follow(task: Task[Any, Any], run: str, timeout: float) -> Followed:  # noqa: ASYNC109 (the caller's)
     told = msgspec.json.decode(await transport.default.call("GET", f"/api/v1/runs/{quote(run, safe='')}"), type=_Told)
     entries = await _entries(run)
-    journal = _Recorded(run, entries)
-    attempt = Attempt(_hand_out(told, entries), told.version or "", int(told.created_at.timestamp() * 1000))
+    hand_out = _hand_out(told, entries)
+    journal = _Recorded(hand_out, entries)
+    attempt = Attempt(hand_out, told.version or "", hand_out.created_at)
     code = asyncio.ensure_future(_play(task, attempt, journal))
     try:
         await asyncio.wait({code, journal.over}, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
@@ -134,17 +136,16 @@ def _hand_out(told: _Told, entries: Sequence[Entry]) -> HandOut:
 
 async def _play(task: Task[Any, Any], attempt: Attempt, journal: "_Recorded") -> Any:
     body = task.body
-    kind = _Context if body.is_async else _SyncContext
-    arguments: list[Any] = [body.types.payload(attempt.run.payload)] if body.takes_payload else []
-    if body.takes_context:
-        arguments.append(context_of(attempt, Cancellation(), journal, kind))
+    arguments = arguments_of(task, attempt, Cancellation(), journal, _Context if body.is_async else _SyncContext)
     with current.inside(attempt.run.id, journal):
         if body.is_async:
             return await body.function(*arguments)
     return await _in_thread(task, arguments, attempt.run.id, journal)
 
 
-def _in_thread(task: Task[Any, Any], arguments: list[Any], run: str, journal: "_Recorded") -> "asyncio.Future[Any]":
+def _in_thread(
+    task: Task[Any, Any], arguments: tuple[Any, ...], run: str, journal: "_Recorded"
+) -> "asyncio.Future[Any]":
     """In one that keeps nobody from ending: code that waits for what is not over cannot be ended from outside."""
     loop = asyncio.get_running_loop()
     ended: asyncio.Future[Any] = loop.create_future()
@@ -174,9 +175,8 @@ def _in_thread(task: Task[Any, Any], arguments: list[Any], run: str, journal: "_
 class _Recorded(Journal):
     """One to which nothing is added; it is its own way to an engine."""
 
-    def __init__(self, run: str, entries: Sequence[Entry]) -> None:
-        attempt = max((each.attempt for each in entries), default=1)
-        super().__init__(run, max(attempt, 1), entries, self, describe)
+    def __init__(self, run: HandOut, entries: Sequence[Entry]) -> None:
+        super().__init__(run.id, run.attempt, entries, self, describe)
         self.entries = entries
         self.met: dict[int, None] = {}
         self.next: str | None = None

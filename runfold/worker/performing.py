@@ -4,7 +4,7 @@ import asyncio
 from typing import Any
 
 from runfold import current
-from runfold.context import Cancellation, Context, SyncContext
+from runfold.context import Cancellation, Context, RunContext, SyncContext
 from runfold.definition import Task
 from runfold.errors import InvalidPayloadError
 from runfold.journal import Journal
@@ -19,7 +19,7 @@ class StoppedError(BaseException):
 async def perform(task: Task[Any, Any], attempt: Attempt, cancellation: Cancellation, journal: Journal) -> Ended:
     """Await an asynchronous task; cancelling goes through to its code."""
     try:
-        arguments = _arguments(task, attempt, cancellation, journal)
+        arguments = arguments_of(task, attempt, cancellation, journal)
     except InvalidPayloadError as error:
         return refused(error)
     try:
@@ -38,7 +38,7 @@ async def perform(task: Task[Any, Any], attempt: Attempt, cancellation: Cancella
 def perform_sync(task: Task[Any, Any], attempt: Attempt, cancellation: Cancellation, journal: Journal) -> Ended:
     """Call a synchronous task, in the main thread of a child process; StoppedError goes through."""
     try:
-        arguments = _arguments(task, attempt, cancellation, journal)
+        arguments = arguments_of(task, attempt, cancellation, journal)
     except InvalidPayloadError as error:
         return refused(error)
     try:
@@ -57,11 +57,19 @@ def is_being_cancelled() -> bool:
     return task is not None and task.cancelling() > 0
 
 
-def _arguments(task: Task[Any, Any], attempt: Attempt, cancellation: Cancellation, journal: Journal) -> tuple[Any, ...]:
+def arguments_of(
+    task: Task[Any, Any],
+    attempt: Attempt,
+    cancellation: Cancellation,
+    journal: Journal,
+    kind: type[RunContext] | None = None,
+) -> tuple[Any, ...]:
+    """What the code of a task is called with; its context is of this kind. Raises InvalidPayloadError."""
     body = task.body
     if not body.takes_payload:
         return ()
     payload = body.types.payload(attempt.run.payload)
     if not body.takes_context:
         return (payload,)
-    return payload, context_of(attempt, cancellation, journal, Context if body.is_async else SyncContext)
+    kind = kind or (Context if body.is_async else SyncContext)
+    return payload, context_of(attempt, cancellation, journal, kind)
