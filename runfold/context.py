@@ -12,7 +12,7 @@ from typing import Any, TypeVar, cast, overload
 
 from runfold import current
 from runfold.errors import RunfoldError
-from runfold.journal import Journal
+from runfold.journal import Journal, Openable
 from runfold.log import Line, RunLog
 from runfold.metadata import Metadata, SyncMetadata
 from runfold.policies import Retry
@@ -161,7 +161,7 @@ class RunContext:
     auth: Any = field(default=None, repr=False)
     """What the task's auth resolver has returned for this run."""
     connections: Connections = field(default_factory=lambda: Connections({}))
-    journal: Journal | None = field(default=None, repr=False)
+    journal: Openable | None = field(default=None, repr=False)
     schedule: ScheduleInfo | None = None
     """The schedule that made the run."""
 
@@ -183,12 +183,16 @@ class RunContext:
 
     def _keep_line(self, line: Line) -> None:
         if self.journal is not None:
-            self.journal.log(line)
+            self.journal.open().log(line)
+
+    def _opened(self) -> Journal | None:
+        return None if self.journal is None else self.journal.open()
 
     def _journal(self) -> Journal:
-        if self.journal is None:
+        journal = self._opened()
+        if journal is None:
             raise RunfoldError("An auth resolver has no steps: it is asked before the run begins.")
-        return self.journal
+        return journal
 
 
 class Context(RunContext):
@@ -197,7 +201,7 @@ class Context(RunContext):
     @cached_property
     def metadata(self) -> Metadata:
         """Changes the metadata of the run, or that of its `.parent` or `.root`: `await ctx.metadata.set("at", 5)`."""
-        return Metadata(self.run.id, self.journal)
+        return Metadata(self.run.id, self._opened())
 
     @overload
     async def step(
@@ -227,7 +231,7 @@ class SyncContext(RunContext):
     @cached_property
     def metadata(self) -> SyncMetadata:
         """Changes the metadata of the run, or that of its `.parent` or `.root`: `ctx.metadata.set("at", 5)`."""
-        return SyncMetadata(Metadata(self.run.id, self.journal))
+        return SyncMetadata(Metadata(self.run.id, self._opened()))
 
     def step(self, name: str, function: Callable[..., T], *args: Any, retry: Retry | None = None, **kwargs: Any) -> T:
         """What `function` returns when it is called once; however often the code is run again, that is what it was.

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from runfold.branches import Branch
     from runfold.entries import Call
-    from runfold.journal import Journal
+    from runfold.journal import Journal, Openable
 
 
 class Place(NamedTuple):
-    """Where in a run code is: who executes it, the branch, and the entry that it made last."""
+    """Where in a run code is: who executes it, the branch (None: that in which it began), and its last entry."""
 
     executor: object
     branch: "Branch | None" = None
@@ -22,7 +22,7 @@ class Place(NamedTuple):
 
 
 _run: ContextVar[str | None] = ContextVar("runfold_current_run", default=None)
-_journal: "ContextVar[Journal | None]" = ContextVar("runfold_current_journal", default=None)
+_journal: "ContextVar[Openable | None]" = ContextVar("runfold_current_journal", default=None)
 _place: ContextVar[Place | None] = ContextVar("runfold_current_place", default=None)
 _caller: ContextVar[object] = ContextVar("runfold_caller", default=None)
 step: "ContextVar[StepKey | None]" = ContextVar("runfold_current_step", default=None)
@@ -54,19 +54,27 @@ def current_run() -> str | None:
 
 def current_journal() -> "Journal | None":
     """The journal of the run in whose code this is called, None where there is no run."""
-    return _journal.get()
+    journal = _journal.get()
+    return None if journal is None else journal.open()
 
 
-@contextmanager
-def inside(run: str, journal: "Journal | None" = None) -> Generator[None]:
+class inside:  # noqa: N801 (used like a function; one of generators takes three times as long, for each run)
     """The code of this run runs here."""
-    tokens = _run.set(run), _journal.set(journal), _place.set(Place(executor(), journal.main if journal else None))
-    try:
-        yield
-    finally:
-        _place.reset(tokens[2])
-        _journal.reset(tokens[1])
-        _run.reset(tokens[0])
+
+    __slots__ = ("_journal", "_run", "_tokens")
+
+    def __init__(self, run: str, journal: "Openable | None" = None) -> None:
+        self._run = run
+        self._journal = journal
+
+    def __enter__(self) -> None:
+        self._tokens = _run.set(self._run), _journal.set(self._journal), _place.set(Place(executor()))
+
+    def __exit__(self, *_: object) -> None:
+        run, journal, place = self._tokens
+        _place.reset(place)
+        _journal.reset(journal)
+        _run.reset(run)
 
 
 def standing() -> Place | None:

@@ -2,11 +2,11 @@
 
 import asyncio
 import random
+import threading
 from collections.abc import Awaitable, Callable, Generator, Iterable
 from contextlib import contextmanager
 from typing import Any, Protocol
 
-from runfold.branches import Branch
 from runfold.entries import Call, Entry, Outcome
 from runfold.errors import JournalMismatchError, RunfoldError
 from runfold.log import Line
@@ -26,6 +26,42 @@ class Link(Protocol):
     def block(self, waits: tuple[int, ...]) -> None:
         """Say that nothing goes on but these waits; nothing to wait for: it goes on again."""
         ...
+
+
+class Openable(Protocol):
+    """A journal, or what makes one when the code first asks for something."""
+
+    @property
+    def broken(self) -> BaseException | None:
+        """Why the code can go on no more, and how its attempt ends."""
+        ...
+
+    def open(self) -> "Journal":
+        """The journal. Any thread may ask."""
+        ...
+
+
+class UnopenedJournal:
+    """Of an attempt whose code may never ask for anything, as much code never does: `make` makes it if it does."""
+
+    __slots__ = ("_journal", "_make")
+    _opening = threading.Lock()
+
+    def __init__(self, make: "Callable[[], Journal]") -> None:
+        self._make = make
+        self._journal: Journal | None = None
+
+    @property
+    def broken(self) -> BaseException | None:
+        """Why the code can go on no more, and how its attempt ends."""
+        return self._journal.broken if self._journal else None
+
+    def open(self) -> "Journal":
+        """The journal, which is made once."""
+        with self._opening:
+            if self._journal is None:
+                self._journal = self._make()
+            return self._journal
 
 
 class Journal:
@@ -63,10 +99,9 @@ class Journal:
         self._waits: dict[int, asyncio.Future[Outcome]] = {}
         self._outcomes: dict[int, Outcome] = {}
 
-    @property
-    def main(self) -> Branch:
-        """The branch in which the code begins."""
-        return self._matching.main
+    def open(self) -> "Journal":
+        """Itself."""
+        return self
 
     def begin(self, name: str, kind: str, digest: str | None = None) -> Call:
         """Ask for something. Raises JournalMismatchError when the journal tells of something else."""

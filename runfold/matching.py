@@ -47,11 +47,6 @@ class Matching:
         """How many entries there are."""
         return len(self._told)
 
-    @property
-    def main(self) -> Branch:
-        """The branch in which the code begins."""
-        return self._main
-
     def match(self, name: str, kind: str, digest: str | None) -> Call:
         """What the code asks for, with its entry if that holds. Raises JournalMismatchError."""
         call = self._call(name, digest)
@@ -70,13 +65,14 @@ class Matching:
 
     def _call(self, name: str, digest: str | None) -> Call:
         here = current.standing()
-        if here is None or here.branch is None or here.branch.owner is not self:
+        stands_in = self._main if here is None else here.branch or self._main
+        if here is None or stands_in.owner is not self:
             number, digest, branch = self._main.fork(name, digest)
             return Call(name, number, None, True, digest, branch, branch.first, is_loose=True)
         if here.executor is current.executor():
-            number, known = here.branch.ask(name)
-            return Call(name, number, here.entry, False, digest, here.branch, known)
-        number, digest, branch = here.branch.fork(name, digest)
+            number, known = stands_in.ask(name)
+            return Call(name, number, here.entry, False, digest, stands_in, known)
+        number, digest, branch = stands_in.fork(name, digest)
         return Call(name, number, here.entry, True, digest, branch, branch.first)
 
     def _stand(self, call: Call, index: int) -> None:

@@ -19,7 +19,7 @@ from runfold.context import (
     ScheduleInfo,
     TaskInfo,
 )
-from runfold.journal import Journal
+from runfold.journal import Openable
 from runfold.worker.wire import HandOut
 
 
@@ -34,7 +34,7 @@ class Attempt(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 def context_of(
-    attempt: Attempt, cancellation: Cancellation, journal: Journal | None = None, kind: type[RunContext] = Context
+    attempt: Attempt, cancellation: Cancellation, journal: Openable | None = None, kind: type[RunContext] = Context
 ) -> RunContext:
     run = attempt.run
     return kind(

@@ -26,6 +26,7 @@ class Held:
         "gathered",
         "hand_out",
         "is_begun",
+        "is_over",
         "is_started",
         "is_unwanted",
         "job",
@@ -50,12 +51,14 @@ class Held:
         """Why it is to stop."""
         self.is_unwanted = False
         """The engine wants no report of it."""
+        self.is_over = False
+        """Whatever its code has left behind says nothing more."""
         self.span: AttemptSpan | None = None
         self.link: Link | None = None
         self.gathered: Gathered | None = None
         """What its code has logged."""
         self.journal: Journal | None = None
-        """That of async code; other code has its own in its process."""
+        """That of async code which has asked for something; other code has its own in its process."""
         self.process: Process | None = None
         self.woken: dict[int, Outcome] = {}
         """The waits that were over before the code could be told."""
@@ -88,6 +91,10 @@ class Held:
             self.process.wake(wait, outcome)
         else:
             self.woken[wait] = outcome
+
+    def let_go(self) -> None:
+        """Part from what knows this run in turn, so that all of it goes at once and not at the next collection."""
+        self.link = self.gathered = self.journal = None
 
     def log_failure(self, error: Error) -> None:
         run = self.hand_out

@@ -13,7 +13,7 @@ import msgspec
 from runfold.definition import Task
 from runfold.entries import Entry, Outcome
 from runfold.errors import SuspendedError
-from runfold.journal import Journal
+from runfold.journal import Journal, UnopenedJournal
 from runfold.worker.child import STOP_SECONDS
 from runfold.worker.children import ChildError, Children
 from runfold.worker.failures import describe
@@ -184,7 +184,7 @@ class Holding:
         held.cancellation.set()
         if held.journal is not None:
             # What the code does when it is told to stop, it does not do when it goes on elsewhere.
-            held.journal.stop(asyncio.CancelledError(f"The run is to stop: {reason}."))
+            held.journal.stop(_to_stop(reason))
         if not held.is_begun or held.job is None:
             return
         if held.cancellation.is_watched:
@@ -227,23 +227,12 @@ class Holding:
         task = self._tasks[held.hand_out.task]
         if held.is_auth and resolver_of(task).is_async:
             return await resolve(task, self._start(held), held.cancellation)
-        held.gathered = Gathered(partial(self._hear_lines, asyncio.get_running_loop(), held))
-        link = held.link = Link(
-            partial(self._say, held),
-            partial(self._freeze, held),
-            self._freeze_seconds,
-            partial(self._note_blocked, held, is_async=task.body.is_async),
-            held.gathered.add,
-        )
-        run = held.hand_out
-        if run.journal_size > len(run.journal):
+        if held.hand_out.journal_size > len(held.hand_out.journal):
             await self._load_journal(held)
         if task.body.is_async and not held.is_auth:
-            held.journal = Journal(run.id, run.attempt, held.hand_out.journal, link, partial(_describe, run))
-            held.journal.log = without_secrets(run, held.gathered.add)
-            for wait, outcome in held.woken.items():
-                held.journal.wake(wait, outcome)
-            return await perform(task, self._start(held), held.cancellation, held.journal)
+            journal = UnopenedJournal(partial(self._open_journal, held, asyncio.get_running_loop()))
+            return await perform(task, self._start(held), held.cancellation, journal)
+        link = self._open_link(held, asyncio.get_running_loop(), is_async=task.body.is_async)
         try:
             async with self._children.one() as process:
                 held.process = process
@@ -251,6 +240,36 @@ class Holding:
         except (ChildError, OSError) as error:
             self._start(held)
             return Crashed(Error(type(error).__name__, str(error)))
+
+    def _open_link(self, held: Held, loop: asyncio.AbstractEventLoop, *, is_async: bool) -> Link:
+        held.gathered = Gathered(partial(self._hear_lines, loop, held))
+        held.link = link = Link(
+            partial(self._say, held),
+            partial(self._freeze, held),
+            0 if self._is_closed else self._freeze_seconds,
+            partial(self._note_blocked, held, is_async=is_async),
+            held.gathered.add,
+        )
+        return link
+
+    def _open_journal(self, held: Held, loop: asyncio.AbstractEventLoop) -> Journal:
+        """For code that asks for something at last, which may be when its run is to stop, or is over."""
+        run, link = held.hand_out, self._open_link(held, loop, is_async=True)
+        assert held.gathered is not None, "it came with the link"
+        journal = Journal(run.id, run.attempt, run.journal, link, partial(_describe, run), loop=loop)
+        journal.log = without_secrets(run, held.gathered.add)
+        for wait, outcome in held.woken.items():
+            journal.wake(wait, outcome)
+        held.journal = journal
+        if held.stopped is not None:
+            journal.stop(_to_stop(held.stopped))
+        if held.is_over or held.is_unwanted:
+            held.gathered.close()
+            link.leave()
+        if held.is_over:
+            journal.end()
+            held.let_go()
+        return journal
 
     async def _load_journal(self, held: Held) -> None:
         assert self._fetch is not None, "a worker that speaks to an engine can ask it"
@@ -284,8 +303,11 @@ class Holding:
         self.news.set()
         self._end_span(held, outcome)
         self._leave(held)
-        if self._held.pop(held.key, None) is None or held.is_unwanted:
-            return
+        if self._held.pop(held.key, None) is not None and not held.is_unwanted:
+            self._report_outcome(held, outcome)
+        held.let_go()
+
+    def _report_outcome(self, held: Held, outcome: Ended | None) -> None:
         match outcome:
             case Succeeded(output=output):
                 self._report_end(held, "succeeded", output=output)
@@ -305,6 +327,7 @@ class Holding:
 
     def _leave(self, held: Held) -> None:
         """Whatever its code has left behind says nothing more, and waits for nothing."""
+        held.is_over = True
         if held.link is not None:
             held.link.leave()
         if held.journal is not None:
@@ -354,6 +377,10 @@ class Holding:
     def _report(self, held: Held, kind: Kind, at: int, **facts: Any) -> None:
         self._outbox.append(Report(held.hand_out.id, held.hand_out.token, kind, at, **facts))
         self.news.set()
+
+
+def _to_stop(reason: str) -> asyncio.CancelledError:
+    return asyncio.CancelledError(f"The run is to stop: {reason}.")
 
 
 def _describe(run: HandOut, error: BaseException) -> Error:

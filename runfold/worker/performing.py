@@ -7,7 +7,7 @@ from runfold import current
 from runfold.context import Cancellation, Context, RunContext, SyncContext
 from runfold.definition import Task
 from runfold.errors import InvalidPayloadError
-from runfold.journal import Journal
+from runfold.journal import Openable
 from runfold.worker.handed import Attempt, context_of
 from runfold.worker.outcomes import Ended, failed, refused, succeeded
 
@@ -16,7 +16,7 @@ class StoppedError(BaseException):
     """Raised into the code of a synchronous task that is to stop; no `except Exception` holds it up."""
 
 
-async def perform(task: Task[Any, Any], attempt: Attempt, cancellation: Cancellation, journal: Journal) -> Ended:
+async def perform(task: Task[Any, Any], attempt: Attempt, cancellation: Cancellation, journal: Openable) -> Ended:
     """Await an asynchronous task; cancelling goes through to its code."""
     try:
         arguments = arguments_of(task, attempt, cancellation, journal)
@@ -35,7 +35,7 @@ async def perform(task: Task[Any, Any], attempt: Attempt, cancellation: Cancella
     return failed(journal.broken, attempt.run) if journal.broken else succeeded(result)
 
 
-def perform_sync(task: Task[Any, Any], attempt: Attempt, cancellation: Cancellation, journal: Journal) -> Ended:
+def perform_sync(task: Task[Any, Any], attempt: Attempt, cancellation: Cancellation, journal: Openable) -> Ended:
     """Call a synchronous task, in the main thread of a child process; StoppedError goes through."""
     try:
         arguments = arguments_of(task, attempt, cancellation, journal)
@@ -61,7 +61,7 @@ def arguments_of(
     task: Task[Any, Any],
     attempt: Attempt,
     cancellation: Cancellation,
-    journal: Journal,
+    journal: Openable,
     kind: type[RunContext] | None = None,
 ) -> tuple[Any, ...]:
     """What the code of a task is called with; its context is of this kind. Raises InvalidPayloadError."""
