@@ -12,7 +12,7 @@ class Members:
     def __init__(self) -> None:
         self.unfinished: dict[str, dict[str, None]] = {}
         """Those that were made for it."""
-        self._sharing: dict[str, dict[str, None]] = {}
+        self.sharing: dict[str, dict[str, None]] = {}
         """The batches that wait for a run that was not made for them."""
         self._settling: dict[str, str] = {}
         """What may be over, and the run or batch that says so."""
@@ -21,7 +21,7 @@ class Members:
         """A run came, changed its status, or is kept no longer."""
         run = after or before
         assert run is not None, "there is a run before it or after it"
-        if run.batch is None and not self._sharing:
+        if run.batch is None and not self.sharing:
             return
         # By its time: that costs a tenth of a look at the status, and this is asked several times of every run.
         was, is_now = before is not None and before.ended_at is None, after is not None and after.ended_at is None
@@ -37,18 +37,18 @@ class Members:
             if not siblings:
                 del self.unfinished[run.batch]
                 self._settling[run.batch] = run.id
-        for batch in self._sharing.get(run.id, ()):
+        for batch in self.sharing.get(run.id, ()):
             self._settling[batch] = run.id
 
     def note_batch(self, stream: str, before: Batch | None, after: Batch | None) -> None:
         """A batch came, got items, or is kept no longer."""
         for run in before.shared if before else ():
-            sharing = self._sharing[run]
+            sharing = self.sharing[run]
             del sharing[stream]
             if not sharing:
-                del self._sharing[run]
+                del self.sharing[run]
         for run in after.shared if after else ():
-            self._sharing.setdefault(run, {})[stream] = None
+            self.sharing.setdefault(run, {})[stream] = None
         if after and not after.takes_items and after.ended_at is None:
             self._settling[stream] = stream
 

@@ -92,7 +92,7 @@ class Memory:
         run_before = before if isinstance(before, Run) else None
         run_after = after if isinstance(after, Run) else None
         if run_before or run_after:
-            if run_before is None or run_after is None or run_before.queue != run_after.queue:
+            if not run_before or not run_after or run_before.queue != run_after.queue:
                 self._note_use(run_before, run_after)
             if not _are_alike(run_before, run_after):
                 self._note(run_before, run_after)
@@ -195,15 +195,14 @@ class Memory:
             self.ready.reopen(known.environment, known.name)
 
     def _note_use(self, before: Run | None, after: Run | None) -> None:
-        for run, more in ((before, -1), (after, 1)):
-            if run is None:
-                continue
-            used = self._used.setdefault(run.environment, {})
-            runs = used.get(run.queue, 0) + more
-            if runs:
-                used[run.queue] = runs
-            else:
-                del used[run.queue]
+        if before:
+            used = self._used[before.environment]
+            used[before.queue] -= 1
+            if not used[before.queue]:
+                del used[before.queue]
+        if after:
+            used = self._used.setdefault(after.environment, {})
+            used[after.queue] = used.get(after.queue, 0) + 1
 
     def _note_batch(self, stream: str, before: Batch | None, after: Batch | None) -> None:
         self.members.note_batch(stream, before, after)
@@ -237,9 +236,13 @@ class Memory:
 
     def _note(self, before: Run | None, after: Run | None) -> None:
         self.ready.replace(before, after)
-        self.waiters.note_run(before, after)
-        self.members.note_run(before, after)
-        self.schedules.note_run(before, after)
+        known = after or before
+        assert known is not None, "there is a run before it or after it"
+        # Most runs belong to nothing, and nobody waits for them; this is asked three times of every run.
+        if known.batch or known.schedule or known.waits or self.waiters.by_target or self.members.sharing:
+            self.waiters.note_run(before, after)
+            self.members.note_run(before, after)
+            self.schedules.note_run(before, after)
         deadline = deadline_of(after) if after else None
         if after and deadline and (before is None or deadline_of(before) != deadline):
             self._arm(after.id, deadline)

@@ -16,6 +16,8 @@ from domain.run import Run
 from domain.slots import Slots, TakenSlots, slots_of, takes_slot
 from domain.status import Status
 
+QUEUED, WAITING = Status.QUEUED, Status.WAITING
+
 __all__ = ["Kind", "ReadyRuns", "Slots", "Waiting", "slots_of"]
 
 
@@ -41,8 +43,9 @@ class ReadyRuns:
 
     def replace(self, before: Run | None, after: Run | None) -> None:
         """Take note that a run changed (None: it is not kept before, or no longer)."""
-        was = before if before is not None and _is_in_line(before) else None
-        now = after if after is not None and _is_in_line(after) else None
+        # Written out: this is asked of every change of every run.
+        was = before if before and (before.status is QUEUED or (before.woken and before.status is WAITING)) else None
+        now = after if after and (after.status is QUEUED or (after.woken and after.status is WAITING)) else None
         if was is not now and not (was and now and entry_of(was) == entry_of(now) and kind_of(was) == kind_of(now)):
             if was:
                 self._take_out(was)
@@ -256,7 +259,3 @@ class ReadyRuns:
 
     def _is_ready(self, entry: tuple[int, str]) -> bool:
         return entry_of(self._runs(entry[1])) == entry
-
-
-def _is_in_line(run: Run) -> bool:
-    return run.status is Status.QUEUED or (run.status is Status.WAITING and run.is_awake)

@@ -25,7 +25,7 @@ from tests.simulation.rules import rule
 
 
 def _waiters_of(memory: Memory) -> dict[str, dict[str, None]]:
-    return memory.waiters._by_target  # pyright: ignore[reportPrivateUsage]
+    return memory.waiters.by_target
 
 
 class MemoryCheck:
