@@ -371,6 +371,13 @@ class RequestBody(Struct):
     sign_with: tuple[str, ...] = ()
 
 
+class JobEventBody(Struct):
+    """The named events that start a job: those of this name whose payload fits the filter."""
+
+    name: str
+    filter: dict[str, Any] | None = None
+
+
 class RetryBody(Struct):
     """When a job tries again; what is left out is as the document says."""
 
@@ -385,12 +392,13 @@ class CreateJobBody(Struct):
     """A new job."""
 
     name: str
-    kind: Literal["recurring", "cron", "scheduled", "one_time", "webhook_trigger"]
+    kind: Literal["recurring", "cron", "scheduled", "one_time", "webhook_trigger", "event"]
     request: RequestBody
     schedule: TimingBody | None = None
     retry_policy: RetryBody | None = None
     state: Literal["active", "draft"] = "active"
     webhook_secret: str | None = None
+    event: JobEventBody | None = None
 
 
 class ChangeJobBody(Struct):
@@ -401,6 +409,7 @@ class ChangeJobBody(Struct):
     schedule: TimingBody | None = None
     retry_policy: RetryBody | None = None
     webhook_secret: str | None = None
+    event: JobEventBody | None = None
 
 
 class PreviewBody(Struct):

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from tests.app.harness import START, Engine, environment, sentence_of
+from tests.app.harness import START, Engine, environment
 
 EVENTS = "/api/v1/events"
 HOUR_MS = 3_600_000
