@@ -4,7 +4,6 @@ import hashlib
 import re
 from collections.abc import Callable
 from typing import Any
-from urllib.parse import quote
 
 from msgspec import Raw, Struct, json
 
@@ -23,6 +22,7 @@ ANYTHING = object()
 """The value of a variable of which nothing is known yet: it has every field."""
 _UNKNOWN = "0"
 _GIVEN = ("input", "event")
+_UNRESERVED = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
 
 
 class HttpRequest(Struct, frozen=True, gc=False, omit_defaults=True):
@@ -106,9 +106,14 @@ def filled(text: str, variables: dict[str, Any], secret_of: Callable[[str], str]
             return secret_of(secret)
         value = _value_of(path, variables)
         written = value if isinstance(value, str) else json.encode(value).decode()
-        return quote(written, safe="") if is_url and path.startswith(_GIVEN) else written
+        return _quoted(written) if is_url and path.startswith(_GIVEN) else written
 
     return _EITHER.sub(replaced, text)
+
+
+def _quoted(text: str) -> str:
+    """As RFC 3986 percent-encodes it: nothing is left that means something in a URL."""
+    return "".join(chr(byte) if byte in _UNRESERVED else f"%{byte:02X}" for byte in text.encode())
 
 
 def _value_of(path: str, variables: dict[str, Any]) -> Any:

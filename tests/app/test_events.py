@@ -3,6 +3,7 @@
 from typing import Any
 
 from tests.app.harness import START, Engine, environment
+from tests.shown import shows_option
 
 EVENTS = "/api/v1/events"
 HOUR_MS = 3_600_000
@@ -36,6 +37,7 @@ async def send(engine: Engine, **more: Any) -> Any:
     return await engine.post(EVENTS, {"name": "user.created", "payload": PAYLOAD} | more)
 
 
+@shows_option("task.event.name", "task.event.filter")
 async def test_an_event_starts_the_tasks_whose_filter_fits_and_knows_them(engine: Engine) -> None:
     version = await engine.register(GREET, BILL, NUDGE)
     context = {"tenant": 7}
