@@ -92,12 +92,12 @@ def call_of(
     body = filled_body(request.body, variables, secret_of)
     if body is None and request.method != "GET":
         body = as_body(given)
-    given = {name.lower() for name, _ in headers}
-    if len(given) < len(headers):
+    named = {name.lower() for name, _ in headers}
+    if len(named) < len(headers):
         raise InvalidInput("A header is there twice, in different letters.")
-    if body and "content-type" not in given:
+    if body and "content-type" not in named:
         headers += (("Content-Type", "application/json" if body[1] else "text/plain; charset=utf-8"),)
-    if "user-agent" not in given:
+    if "user-agent" not in named:
         headers += (("User-Agent", USER_AGENT),)
     return Call(
         request.method,

@@ -6,7 +6,7 @@ replace one state by another.
 
 from collections.abc import Callable, Iterator
 from heapq import heapify, heappop, heappush
-from typing import Any
+from typing import Any, TypeAlias
 
 from domain import batch as batches
 from domain import connection as connections
@@ -34,6 +34,9 @@ from domain.status import Status
 from domain.subscriptions import Subscriptions
 from domain.waiters import Waiters
 from domain.waitpoint import Waitpoint
+
+Timed: TypeAlias = Run | Batch | Waitpoint | Schedule | NamedEvent
+"""What moves on by itself when its time has come."""
 
 
 class Memory:
@@ -147,13 +150,12 @@ class Memory:
             case _:
                 return True
 
-    def due(self, now: int) -> Iterator[tuple[Run | Batch | Waitpoint | Schedule | NamedEvent, Deadline]]:
+    def due(self, now: int) -> Iterator[tuple[Timed, Deadline]]:
         """The deadlines that have passed, earliest first, each once."""
         while self._timers and self._timers[0][0] <= now:
             at, stream, kind = heappop(self._timers)
             state = self.states.get(stream)
-            is_timed = isinstance(state, Run | Batch | Waitpoint | Schedule | NamedEvent)
-            if is_timed and self._is_armed(at, stream, kind):
+            if isinstance(state, Timed) and self._is_armed(at, stream, kind):
                 yield state, Deadline(at, kind)
 
     def next_due(self) -> int | None:

@@ -9,6 +9,7 @@ from app.events import sent_in
 from domain.durations import iso
 from domain.events import EventCanceled, EventDelivered, EventPartlyDelivered, EventRef, Recorded, RunTriggered
 from domain.named_event import EventStatus
+from domain.status import Status
 from projections import run_list
 from projections.run_list import RunRow
 
@@ -17,7 +18,7 @@ RUNS_MAX = 100
 
 
 def event_item(
-    history: Sequence[Recorded], payload: Raw, words: Mapping[str, str], rows: Mapping[str, RunRow]
+    history: Sequence[Recorded], payload: Raw, words: Mapping[Status, str], rows: Mapping[str, RunRow]
 ) -> dict[str, Any]:
     """An event with its runs; `words` are those for the statuses of the runs that `rows` tell of."""
     sent, last = sent_in(history), history[-1]
@@ -67,7 +68,7 @@ def row_of(history: Sequence[Recorded]) -> RunRow:
     return row
 
 
-def _run_item(run: str, row: RunRow | None, words: Mapping[str, str]) -> dict[str, Any]:
+def _run_item(run: str, row: RunRow | None, words: Mapping[Status, str]) -> dict[str, Any]:
     if row is None:
         return {"id": run}
     item = {"id": run, "taskIdentifier": row.task, "status": words[row.status]}

@@ -132,7 +132,8 @@ async def test_what_is_given_cannot_leave_its_place_in_a_url(calling: Engine, ta
 
 async def test_what_was_not_given_fails_the_execution_before_anything_is_sent(calling: Engine, target: Target) -> None:
     job = await save(calling, target.url(), request={"headers": {"X-User": "{{input.user.name}}"}})
-    for content in ({"json": {"user": {}}}, {"json": [1]}, {"content": b""}, {"json": {"user": {"name": "a\nb"}}}):
+    wrong: list[dict[str, Any]] = [{"json": {"user": {}}}, {"json": [1]}, {}, {"json": {"user": {"name": "a\nb"}}}]
+    for content in wrong:
         found = await triggered(calling, job, **content)
         (attempt,) = found["attempts"]
         assert (found["status"], attempt["errorClass"]) == ("failed", "invalid_request")

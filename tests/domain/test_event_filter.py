@@ -28,7 +28,9 @@ LEAVES = st.lists(LITERALS, min_size=1, max_size=2) | st.lists(MATCHERS, min_siz
 FILTERS = st.dictionaries(
     st.sampled_from("abc"), LEAVES | st.dictionaries(st.sampled_from("ab"), LEAVES, max_size=2), max_size=3
 )
-WRONG = st.sampled_from([None, [], [None], ["a", {"$gt": 1}], [{"$gt": "a"}], [{"$gt": 1, "$lt": 2}], [{}], {"$gt": 1}])
+WRONG: st.SearchStrategy[Any] = st.sampled_from(
+    [None, [], [None], ["a", {"$gt": 1}], [{"$gt": "a"}], [{"$gt": 1, "$lt": 2}], [{}], {"$gt": 1}]
+)
 ANY = st.dictionaries(st.sampled_from(["a", "$gt"]), LEAVES | LEAF_VALUES | WRONG | FILTERS, max_size=3)
 EXAMPLES = settings(max_examples=60)
 USER = {
