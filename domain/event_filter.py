@@ -6,7 +6,7 @@ or of matchers, all of which must fit. In a list within the payload one item tha
 
 import unicodedata
 from collections.abc import Callable
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeGuard
 
 from msgspec import json
 
@@ -33,17 +33,14 @@ def matches(payload: Any, filter_: Filter) -> bool:
         return True
     if payload is None or payload is _ABSENT:
         return False
-    fields: Any = payload if isinstance(payload, dict) else {}
+    fields = payload if _is_object(payload) else {}
     return all(_fits(fields.get(name, _ABSENT), wanted) for name, wanted in filter_.items())
 
 
 def _fits(value: Any, wanted: Any) -> bool:
-    if isinstance(wanted, dict):
-        if isinstance(value, list):
-            items: list[Any] = value  # pyright: ignore[reportUnknownVariableType]  # any JSON
-            return any(matches(each, wanted) for each in items)
-        return matches(value, wanted)
-    if isinstance(wanted[0], dict):
+    if _is_object(wanted):
+        return any(matches(each, wanted) for each in value) if _is_list(value) else matches(value, wanted)
+    if _is_object(wanted[0]):
         return all(_MATCHERS[name](value, argument) for each in wanted for name, argument in each.items())
     return _is_among(value, wanted)
 
@@ -59,6 +56,14 @@ def _is_among(value: Any, literals: list[Any]) -> bool:
     return any(_is_same(value, each) for each in literals)
 
 
+def _is_object(value: Any) -> TypeGuard[dict[str, Any]]:
+    return isinstance(value, dict)
+
+
+def _is_list(value: Any) -> TypeGuard[list[Any]]:
+    return isinstance(value, list)
+
+
 def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
@@ -72,11 +77,15 @@ def _folded(text: str) -> str:
 
 
 def _is_but(value: Any, argument: Any) -> bool:
-    return not _is_among(value, argument if isinstance(argument, list) else [argument])
+    return not _is_among(value, argument if _is_list(argument) else [argument])
 
 
 def _is_not(value: Any, argument: Any) -> bool:
-    return not (_is_among(argument, value) if isinstance(value, list) else _is_same(value, argument))
+    return not (_is_among(argument, value) if _is_list(value) else _is_same(value, argument))
+
+
+def _is_including(value: Any, argument: Any) -> bool:
+    return _is_list(value) and _is_among(argument, value)
 
 
 _MATCHERS: dict[str, _Matcher] = {
@@ -87,18 +96,30 @@ _MATCHERS: dict[str, _Matcher] = {
     "$ignoreCaseEquals": lambda value, argument: isinstance(value, str) and _folded(value) == _folded(argument),
     "$anythingBut": _is_but,
     "$not": _is_not,
-    "$includes": lambda value, argument: isinstance(value, list) and _is_among(argument, value),
+    "$includes": _is_including,
     "$gt": lambda value, argument: _is_number(value) and value > argument,
     "$gte": lambda value, argument: _is_number(value) and value >= argument,
     "$lt": lambda value, argument: _is_number(value) and value < argument,
     "$lte": lambda value, argument: _is_number(value) and value <= argument,
     "$between": lambda value, argument: _is_number(value) and argument[0] <= value <= argument[1],
 }
-_LITERAL = "a string, a number, true or false", _is_literal
-_BOOLEAN = "true or false", lambda argument: isinstance(argument, bool)
-_TEXT = "a string", lambda argument: isinstance(argument, str)
-_NUMBER = "a number", _is_number
-_ARGUMENTS: dict[str, tuple[str, Callable[[Any], bool]]] = {
+
+
+def _are_literals(argument: Any) -> bool:
+    return _is_list(argument) and bool(argument) and all(map(_is_literal, argument))
+
+
+def _is_range(argument: Any) -> bool:
+    is_pair = _is_list(argument) and len(argument) == 2 and all(map(_is_number, argument))
+    return is_pair and bool(argument[0] <= argument[1])
+
+
+_Taken: TypeAlias = tuple[str, Callable[[Any], bool]]
+_LITERAL: _Taken = "a string, a number, true or false", _is_literal
+_BOOLEAN: _Taken = "true or false", lambda argument: isinstance(argument, bool)
+_TEXT: _Taken = "a string", lambda argument: isinstance(argument, str)
+_NUMBER: _Taken = "a number", _is_number
+_ARGUMENTS: dict[str, _Taken] = {
     "$exists": _BOOLEAN,
     "$isNull": _BOOLEAN,
     "$startsWith": _TEXT,
@@ -106,9 +127,7 @@ _ARGUMENTS: dict[str, tuple[str, Callable[[Any], bool]]] = {
     "$ignoreCaseEquals": _TEXT,
     "$anythingBut": (
         "a string, a number, true, false, or a list of such",
-        lambda argument: (
-            _is_literal(argument) or (isinstance(argument, list) and bool(argument) and all(map(_is_literal, argument)))
-        ),
+        lambda argument: _is_literal(argument) or _are_literals(argument),
     ),
     "$not": _LITERAL,
     "$includes": _LITERAL,
@@ -116,16 +135,9 @@ _ARGUMENTS: dict[str, tuple[str, Callable[[Any], bool]]] = {
     "$gte": _NUMBER,
     "$lt": _NUMBER,
     "$lte": _NUMBER,
-    "$between": (
-        "a list of two numbers, the smaller one first",
-        lambda argument: (
-            isinstance(argument, list)
-            and len(argument) == 2
-            and all(map(_is_number, argument))
-            and argument[0] <= argument[1]
-        ),
-    ),
+    "$between": ("a list of two numbers, the smaller one first", _is_range),
 }
+"""What each matcher takes."""
 assert _ARGUMENTS.keys() == _MATCHERS.keys()
 
 
@@ -136,10 +148,10 @@ def _check_object(filter_: Filter, path: tuple[str, ...]) -> None:
         place = (*path, name)
         if name in _MATCHERS:
             raise _refusal(path, f'matchers stand in a list: write [{{"{name}": …}}]')
-        if isinstance(wanted, dict):
-            _check_object(wanted, place)  # pyright: ignore[reportUnknownArgumentType]  # any JSON
-        elif isinstance(wanted, list) and wanted:
-            _check_leaf(wanted, place)  # pyright: ignore[reportUnknownArgumentType]  # any JSON
+        if _is_object(wanted):
+            _check_object(wanted, place)
+        elif _is_list(wanted) and wanted:
+            _check_leaf(wanted, place)
         else:
             raise _refusal(place, "what is allowed there is a list that is not empty, or an object of further fields")
 

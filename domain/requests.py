@@ -21,6 +21,7 @@ _OF_INPUT = re.compile(r"\{\{\s*(?:input|event)[\s.}]")
 ANYTHING = object()
 """The value of a variable of which nothing is known yet: it has every field."""
 _UNKNOWN = "0"
+_ABSENT = object()
 _GIVEN = ("input", "event")
 _UNRESERVED = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
 
@@ -122,13 +123,25 @@ def _value_of(path: str, variables: dict[str, Any]) -> Any:
     for name in path.split("."):
         if value is ANYTHING:
             return _UNKNOWN
-        if isinstance(value, dict) and name in value:
-            value = value[name]  # pyright: ignore[reportUnknownVariableType]  # any JSON
-        elif isinstance(value, list) and name.isascii() and name.isdigit() and int(name) < len(value):  # pyright: ignore[reportUnknownArgumentType]
-            value = value[int(name)]  # pyright: ignore[reportUnknownVariableType]  # any JSON
-        else:
+        part = _part_of(value, name)
+        if part is _ABSENT:
             raise InvalidInput(f"The request refers to {{{{{path[:100]}}}}}, which this execution was not given.")
+        value = part
     return _UNKNOWN if value is ANYTHING else value
+
+
+def _part_of(value: Any, name: str) -> Any:
+    """A field of an object, or an item of a list by its place."""
+    match value:
+        case dict():
+            fields: dict[str, Any] = value  # pyright: ignore[reportUnknownVariableType]  # any JSON
+            return fields.get(name, _ABSENT)
+        case list():
+            items: list[Any] = value  # pyright: ignore[reportUnknownVariableType]  # any JSON
+            place = int(name) if name.isascii() and name.isdigit() else len(items)
+            return items[place] if place < len(items) else _ABSENT
+        case _:
+            return _ABSENT
 
 
 def is_secret_name(name: str) -> bool:

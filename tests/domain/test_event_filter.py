@@ -43,6 +43,27 @@ USER = {
     "pets": [{"kind": "cat", "age": 2}, {"kind": "dog", "age": 9}],
 }
 
+NO_FILTERS: list[tuple[dict[str, Any], str]] = [
+    ({"name": "Ada"}, "The filter is wrong at name: what is allowed there is a list that is not empty, or an obj"),
+    ({"user": {"name": None}}, "The filter is wrong at user.name: what is allowed there"),
+    ({"name": []}, "The filter is wrong at name: what is allowed there is a list that is not empty"),
+    ({"name": [None]}, "The filter is wrong at name: a list has strings, numbers and booleans, or matchers"),
+    ({"name": ["Ada", {"$exists": True}]}, "The filter is wrong at name: a list has strings"),
+    ({"name": [{"$regex": "A"}]}, "The filter is wrong at name: each matcher is an object with one of $exists, $i"),
+    ({"name": [{}]}, "The filter is wrong at name: each matcher"),
+    ({"age": [{"$gt": 1, "$lt": 3}]}, "The filter is wrong at age: each matcher"),
+    ({"age": [{"$gt": "1"}]}, "The filter is wrong at age: $gt takes a number."),
+    ({"age": [{"$gt": True}]}, "The filter is wrong at age: $gt takes a number."),
+    (
+        {"age": [{"$between": [3, 1]}]},
+        "The filter is wrong at age: $between takes a list of two numbers, the small",
+    ),
+    ({"age": [{"$exists": "yes"}]}, "The filter is wrong at age: $exists takes true or false."),
+    ({"age": [{"$anythingBut": []}]}, "The filter is wrong at age: $anythingBut takes a string, a number, true,"),
+    ({"age": {"$gt": 1}}, 'The filter is wrong at age: matchers stand in a list: write [{"$gt": …}].'),
+    ({"a": ["x" * 20_000]}, "at most 16384 are taken."),
+]
+
 
 @pytest.mark.parametrize(
     "filter_",
@@ -120,30 +141,7 @@ def test_only_an_object_has_fields(payload: Any) -> None:
     assert not matches(payload, {"name": ["Ada"]})
 
 
-@pytest.mark.parametrize(
-    ("filter_", "sentence"),
-    [
-        ({"name": "Ada"}, "The filter is wrong at name: what is allowed there is a list that is not empty, or an obj"),
-        ({"user": {"name": None}}, "The filter is wrong at user.name: what is allowed there"),
-        ({"name": []}, "The filter is wrong at name: what is allowed there is a list that is not empty"),
-        ({"name": [None]}, "The filter is wrong at name: a list has strings, numbers and booleans, or matchers"),
-        ({"name": ["Ada", {"$exists": True}]}, "The filter is wrong at name: a list has strings"),
-        ({"name": [{"$regex": "A"}]}, "The filter is wrong at name: each matcher is an object with one of $exists, $i"),
-        ({"name": [{}]}, "The filter is wrong at name: each matcher"),
-        ({"age": [{"$gt": 1, "$lt": 3}]}, "The filter is wrong at age: each matcher"),
-        ({"age": [{"$gt": "1"}]}, "The filter is wrong at age: $gt takes a number."),
-        ({"age": [{"$gt": True}]}, "The filter is wrong at age: $gt takes a number."),
-        (
-            {"age": [{"$between": [3, 1]}]},
-            "The filter is wrong at age: $between takes a list of two numbers, the small",
-        ),
-        ({"age": [{"$exists": "yes"}]}, "The filter is wrong at age: $exists takes true or false."),
-        ({"age": [{"$anythingBut": []}]}, "The filter is wrong at age: $anythingBut takes a string, a number, true,"),
-        ({"age": {"$gt": 1}}, 'The filter is wrong at age: matchers stand in a list: write [{"$gt": …}].'),
-        ({"a": ["x" * 20_000]}, "at most 16384 are taken."),
-    ],
-    ids=str,
-)
+@pytest.mark.parametrize(("filter_", "sentence"), NO_FILTERS, ids=str)
 def test_what_is_no_filter_is_refused_with_its_place(filter_: dict[str, Any], sentence: str) -> None:
     with pytest.raises(InvalidInput) as refused:
         check(filter_)

@@ -21,8 +21,15 @@ from tests.sdk.conftest import FakeApi
 
 MOMENT = "2030-01-01T00:00:00.000Z"
 NEW_YEAR = datetime(2030, 1, 1, tzinfo=UTC)
-TOLD = {"id": "u/1", "name": "user.created", "status": "PENDING", "timestamp": MOMENT, "source": "api"}
-TOLD |= {"createdAt": MOMENT, "deliverAt": MOMENT}
+TOLD = {
+    "id": "u/1",
+    "name": "user.created",
+    "status": "PENDING",
+    "timestamp": MOMENT,
+    "source": "api",
+    "createdAt": MOMENT,
+    "deliverAt": MOMENT,
+}
 
 
 def sent(api: FakeApi) -> tuple[str, str, Any]:
