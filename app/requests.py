@@ -16,6 +16,7 @@ from domain.requests import (
     as_body,
     filled,
     filled_body,
+    filled_url,
     is_secret_name,
     secrets_in,
     variables_of,
@@ -85,7 +86,7 @@ def call_of(
 
     What the execution was `given` is the body of a request that has none.
     """
-    url = filled(request.url, variables, _no_secret, is_url=True)
+    url = filled_url(request.url, variables, _no_secret)
     target_of(url)
     headers = tuple((name, filled(value, variables, secret_of)) for name, value in request.headers.items())
     check_headers(headers)

@@ -94,8 +94,20 @@ def needs_input(request: HttpRequest) -> bool:
     return any(_OF_INPUT.search(text) for text in texts)
 
 
+def filled_url(url: str, variables: dict[str, Any], secret_of: Callable[[str], str]) -> str:
+    """The URL with its variables: what was given from outside stands for one part of it, and leads nowhere else.
+
+    Raises InvalidInput, as `filled` does, and for steps upwards in its path.
+    """
+    found = filled(url, variables, secret_of, is_url=True)
+    path = found.partition("?")[0].partition("#")[0]
+    if _OF_INPUT.search(url) and not {".", ".."}.isdisjoint(path.split("/")):
+        raise InvalidInput("The URL would lead elsewhere: what this execution was given makes . or .. of a part of it.")
+    return found
+
+
 def filled(text: str, variables: dict[str, Any], secret_of: Callable[[str], str], *, is_url: bool = False) -> str:
-    """The text with its variables and secrets; in a URL what was given from outside cannot change the rest of it.
+    """The text with its variables and secrets; in a URL what was given from outside is percent-encoded.
 
     What a variable or a secret holds is not looked into: no stranger gets a secret by naming it. `secret_of` may raise.
     Raises InvalidInput for a variable that there is not.

@@ -128,6 +128,14 @@ async def test_what_is_given_cannot_leave_its_place_in_a_url(calling: Engine, ta
     came = await asked(calling, target, {}, "/users/{{input}}?x=1", json="../admin?y=2#z")
 
     assert came.path == "/users/..%2Fadmin%3Fy%3D2%23z?x=1"
+    for url, given in (
+        ("/users/{{input}}/x", ".."),
+        ("/users/{{input.0}}{{input.1}}", [".", "."]),
+        ("/{{input}}", "."),
+    ):
+        found = await triggered(calling, await save(calling, target.url(url)), json=given)
+        assert found["attempts"][0]["error"].startswith("The URL would lead elsewhere")
+    assert len(target.asked) == 1
 
 
 async def test_what_was_not_given_fails_the_execution_before_anything_is_sent(calling: Engine, target: Target) -> None:
