@@ -11,19 +11,20 @@ from domain.builtin import HTTP_TASK
 from domain.calls import ErrorClass, Found, HttpCaller, failed, judge, may_help, retry_after_ms
 from domain.durations import iso
 from domain.errors import InvalidInput, KeyMissing, SealBroken
-from domain.events import JobRef
+from domain.events import NOTHING, EventRef, JobRef
 from domain.redaction import Redaction
-from domain.requests import HttpRequest, RetryPolicy, variables_of
+from domain.requests import HttpRequest, RetryPolicy, given_by, variables_of
 from domain.signing import signed
 
 HEADER = "X-Cron-Service-"
 
 
 class Asked(Struct, frozen=True, omit_defaults=True):
-    """What an execution is to do: the payload of its run."""
+    """What an execution is to do: the payload of its run. A webhook has `input`, an event brings its payload."""
 
     request: HttpRequest
     retry: RetryPolicy
+    input: Raw = NOTHING
 
 
 class Attempt(Struct, frozen=True):
@@ -34,6 +35,8 @@ class Attempt(Struct, frozen=True):
     created_at: int
     job: JobRef
     payload: Raw
+    event: EventRef | None = None
+    input: Raw = NOTHING
 
 
 class Made(Struct, frozen=True):
@@ -74,9 +77,10 @@ async def make(
         used.add(value)
         return value
 
-    variables = variables_of(attempt.execution, attempt.created_at)
+    given = attempt.input if bytes(attempt.input) else asked.input
+    variables = variables_of(attempt.execution, attempt.created_at) | given_by(given, attempt.event)
     try:
-        call = call_of(asked.request, variables, opened, headers_of(attempt))
+        call = call_of(asked.request, variables, opened, headers_of(attempt), given)
         if asked.request.sign_with:
             keys = list(map(opened, asked.request.sign_with))
             signature = signed(attempt.execution, now(), call.body or b"", keys)

@@ -238,7 +238,7 @@ class Desk:
         executor = self._executor
         assert run.job is not None, "a run of this task is an execution of a job"
         return await make(
-            Attempt(run.id, run.attempt, run.created_at, run.job, run.payload),
+            Attempt(run.id, run.attempt, run.created_at, run.job, run.payload, run.event, run.input),
             executor.caller,
             lambda name: value_of(executor.service, self._environment, name),
             self._now,

@@ -8,21 +8,22 @@ import msgspec
 from msgspec import Raw
 from msgspec.structs import replace
 
+from app.events import subscription_of
 from app.executions import Asked, asked_of
 from app.reader import Reader
 from app.requests import check_policy, check_request
 from app.service import Service
 from app.web import bodies
-from app.web.newruns import INLINE_MAX_BYTES, named, stored
+from app.web.newruns import INLINE_MAX_BYTES, json_of, named, stored
 from domain import commands, durations, states
 from domain import schedule as schedules
 from domain.builtin import HTTP_TASK
 from domain.calendar import UTC_ZONE, Calendar, Tick
 from domain.errors import InvalidInput, NotFound
-from domain.events import NOTHING, JobRef, JobSpec, JobTiming, ScheduleCreated
+from domain.events import NOTHING, JobRef, JobSpec, JobTiming, ScheduleCreated, Subscription
 from domain.job import JOB, Job, JobKind, JobState, plan_of, schedule_of
 from domain.lifecycle import NewRun
-from domain.requests import HttpRequest, RetryPolicy
+from domain.requests import HttpRequest, RetryPolicy, needs_input
 from domain.schedule import Schedule
 from domain.timing import tick_after
 
@@ -58,10 +59,11 @@ def spec_of(body: bodies.CreateJobBody, now: int) -> JobSpec:
     return JobSpec(
         named(body.name, "job name"),
         kind.value,
-        _payload_of(asked, timing),
+        _payload_of(asked, kind),
         asked.retry.max_attempts,
         timing,
         None if secret is None else _digest_of(secret),
+        _event_of(kind, body.event),
     )
 
 
@@ -78,23 +80,33 @@ def changed(spec: JobSpec, body: bodies.ChangeJobBody, now: int) -> JobSpec:
     return JobSpec(
         spec.name if body.name is None else named(body.name, "job name"),
         spec.kind,
-        _payload_of(asked, timing),
+        _payload_of(asked, kind),
         asked.retry.max_attempts,
         timing,
         spec.trigger_sha256 if secret is None else _digest_of(secret),
+        spec.event if body.event is None else _event_of(kind, body.event),
     )
 
 
-def execution_of(service: Service, job: str, spec: JobSpec, source: str, now: int) -> tuple[NewRun, dict[str, bytes]]:
-    """The run that is one execution of a job, planned for now, and the large values to keep beside it."""
+def execution_of(
+    service: Service, job: str, spec: JobSpec, source: str, now: int, given: Raw = NOTHING
+) -> tuple[NewRun, dict[str, bytes]]:
+    """The run that is one execution of a job, planned for now, and the large values to keep beside it.
+
+    It sends, or fills its request with, what it is `given`.
+    """
     run = service.ids.new("run", now)
-    inline, blob, blobs = stored(spec.payload, f"{run}/payload", PAYLOAD_MAX_BYTES, "payload")
+    payload = spec.payload
+    if bytes(given):
+        json_of(bytes(given), "input")
+        payload = Raw(msgspec.json.encode(replace(asked_of(payload), input=given)))
+    inline, blob, blobs = stored(payload, f"{run}/payload", PAYLOAD_MAX_BYTES, "payload")
     new = NewRun(
         id=run,
         task=HTTP_TASK,
         payload=inline,
         payload_blob=blob,
-        payload_size=len(spec.payload),
+        payload_size=len(payload),
         max_attempts=spec.max_attempts,
         source=source,
         job=JobRef(job, spec.name, now),
@@ -145,9 +157,9 @@ async def resume(service: Service, job: Job, origin: dict[str, Any]) -> Job:
     return resumed
 
 
-async def run_now(service: Service, job: Job, source: str, origin: dict[str, Any]) -> str:
+async def run_now(service: Service, job: Job, source: str, origin: dict[str, Any], given: Raw = NOTHING) -> str:
     """Start an execution of a job, whatever its state; returns its id."""
-    new, blobs = execution_of(service, job.id, job.spec, source, origin["at"])
+    new, blobs = execution_of(service, job.id, job.spec, source, origin["at"], given)
     accepted: list[commands.Accepted] = await service.loop.submit(
         commands.TriggerRuns(runs=[new], blobs=blobs, **origin)
     )
@@ -180,12 +192,24 @@ def _check_kind(kind: JobKind) -> None:
         raise InvalidInput("webhook_secret is for jobs of the kind webhook_trigger.")
 
 
-def _payload_of(asked: Asked, timing: JobTiming | None) -> Raw:
-    payload = Raw(msgspec.json.encode(asked))
-    # The runs of a schedule carry what they are given in their own events.
-    if timing is not None and len(payload) > INLINE_MAX_BYTES:
+def _event_of(kind: JobKind, body: bodies.JobEventBody | None) -> Subscription | None:
+    if (body is not None) is not (kind is JobKind.EVENT):
+        needs = "an event with a name" if kind is JobKind.EVENT else "no event: that is for the kind event"
+        raise InvalidInput(f"A job of the kind {kind.value} has {needs}.")
+    return None if body is None else subscription_of(body.name, body.filter or {})
+
+
+def _payload_of(asked: Asked, kind: JobKind) -> Raw:
+    if kind not in {JobKind.WEBHOOK_TRIGGER, JobKind.EVENT} and needs_input(asked.request):
         raise InvalidInput(
-            f"The request of a job that runs at times has {len(payload)} bytes with its headers and body;"
+            f"The request refers to {{{{input}}}} or {{{{event}}}}, and a job of the kind {kind.value} is given"
+            " nothing: jobs of the kinds webhook_trigger and event are."
+        )
+    payload = Raw(msgspec.json.encode(asked))
+    # What the engine starts by itself carries what it is given in its own events.
+    if kind not in {JobKind.ONE_TIME, JobKind.WEBHOOK_TRIGGER} and len(payload) > INLINE_MAX_BYTES:
+        raise InvalidInput(
+            f"The request of a job that runs at times or by events has {len(payload)} bytes with its headers and body;"
             f" at most {INLINE_MAX_BYTES} are taken."
         )
     return payload

@@ -55,6 +55,8 @@ class EngineLoop:
         self._settled = asyncio.Condition()
         self.unjudged = asyncio.Event()
         """The engine wants payloads to be checked: see Engine.unjudged."""
+        self.deliverable = asyncio.Event()
+        """The time of named events has come: see Memory.deliveries."""
         self._stopping = False
         self._ended = False
         self._claim = f"claim:{secrets.token_hex(8)}"
@@ -99,6 +101,8 @@ class EngineLoop:
                 draft = self.engine.take_batch(self._clock.now())
                 if self.engine.unjudged():
                     self.unjudged.set()
+                if self.engine.memory.deliveries:
+                    self.deliverable.set()
                 if draft is None:
                     await self._rest()
                 elif draft.records:

@@ -1,6 +1,7 @@
 """Saved requests: checked when they are saved, and filled in and checked again for each attempt."""
 
 from collections.abc import Callable
+from typing import Any
 
 from msgspec import Raw
 
@@ -9,10 +10,13 @@ from domain.calls import Call
 from domain.errors import InvalidInput
 from domain.events import NOTHING
 from domain.requests import (
+    ANYTHING,
     HttpRequest,
     RetryPolicy,
+    as_body,
     filled,
     filled_body,
+    filled_url,
     is_secret_name,
     secrets_in,
     variables_of,
@@ -28,7 +32,7 @@ BACKOFF_MAX_MS = 7 * 86_400_000
 FACTOR_MAX = 10
 SIGNATURES_MAX = 3
 USER_AGENT = "Runfold"
-_SAMPLE = variables_of("run_0", 0)
+_SAMPLE: dict[str, Any] = variables_of("run_0", 0) | {"input": ANYTHING, "event": ANYTHING}
 
 
 class SecretMissing(Exception):
@@ -73,22 +77,28 @@ def check_policy(policy: RetryPolicy) -> None:
 
 def call_of(
     request: HttpRequest,
-    variables: dict[str, str],
+    variables: dict[str, Any],
     secret_of: Callable[[str], str],
     ours: tuple[tuple[str, str], ...] = (),
+    given: Raw = NOTHING,
 ) -> Call:
-    """The call that a request asks for, with `ours` beside its headers. Raises InvalidInput, or as `secret_of` does."""
-    url = filled(request.url, variables, _no_secret)
+    """The call that a request asks for, with `ours` beside its headers. Raises InvalidInput, or as `secret_of` does.
+
+    What the execution was `given` is the body of a request that has none.
+    """
+    url = filled_url(request.url, variables, _no_secret)
     target_of(url)
     headers = tuple((name, filled(value, variables, secret_of)) for name, value in request.headers.items())
     check_headers(headers)
     body = filled_body(request.body, variables, secret_of)
-    given = {name.lower() for name, _ in headers}
-    if len(given) < len(headers):
+    if body is None and request.method != "GET":
+        body = as_body(given)
+    named = {name.lower() for name, _ in headers}
+    if len(named) < len(headers):
         raise InvalidInput("A header is there twice, in different letters.")
-    if body and "content-type" not in given:
+    if body and "content-type" not in named:
         headers += (("Content-Type", "application/json" if body[1] else "text/plain; charset=utf-8"),)
-    if "user-agent" not in given:
+    if "user-agent" not in named:
         headers += (("User-Agent", USER_AGENT),)
     return Call(
         request.method,

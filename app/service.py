@@ -11,6 +11,7 @@ import structlog
 from adapters.secrets import Vault
 from app.bulk import BulkActions
 from app.checking import Checks
+from app.delivering import Deliveries
 from app.environments import created, digest_of, keys_in, named_by
 from app.feed import Feed
 from app.follower import Follower, Following
@@ -67,6 +68,7 @@ class Service(Reader):
         self.follower = follower
         self.triggered = TriggeredCache(ledger)
         self.checks = Checks(loop, ledger, clock)
+        self.deliveries = Deliveries(loop, ledger, clock)
         self.bulk_actions = BulkActions(self, loop)
         self.watching = Watching(ledger, loop.feed.head.position, loop.engine.memory.run)
         self._tasks: list[asyncio.Task[None]] = []
@@ -82,6 +84,7 @@ class Service(Reader):
         self._tasks = [asyncio.create_task(self._drive(), name="engine")]
         self._tasks.append(asyncio.create_task(self.follower.run(), name="follower"))
         self._tasks.append(asyncio.create_task(self.checks.run(), name="payload checks"))
+        self._tasks.append(asyncio.create_task(self.deliveries.run(), name="deliveries of events"))
         self._tasks.append(asyncio.create_task(self.bulk_actions.run(), name="bulk actions"))
         self._tasks.append(asyncio.create_task(self.watching.run(), name="watching"))
 

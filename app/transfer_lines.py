@@ -9,7 +9,9 @@ from msgspec import Meta, Raw, Struct, structs
 from adapters.codec import decode
 from domain.errors import InvalidInput
 from domain.events import BlobRef, RunTriggered
+from domain.named_event import EVENT
 from domain.ports import Head, Sealed
+from domain.states import kind_of
 
 FORMAT, VERSION = "runfold-ledger", 1
 File: TypeAlias = IO[bytes] | GzipFile
@@ -111,7 +113,11 @@ def blobs_of(event: Sealed) -> dict[str, BlobRef]:
     fields: list[object] = list(structs.astuple(happened))
     if isinstance(happened, RunTriggered) and happened.prefix:
         fields += [edit.result_blob for edit in happened.prefix.edits]
-    return {field.key: field for field in fields if isinstance(field, BlobRef)}
+    found = {field.key: field for field in fields if isinstance(field, BlobRef)}
+    if isinstance(happened, RunTriggered) and happened.event:
+        # The payload of a named event is that of all its runs, and stands behind the event itself.
+        found = {key: ref for key, ref in found.items() if kind_of(key) != EVENT}
+    return found
 
 
 def _on_one_line(state: bytes) -> Raw:

@@ -8,12 +8,15 @@ from domain.commands import (
     AddItems,
     AdvanceBulk,
     BackfillTicks,
+    CancelEvent,
     Command,
     CompleteWaitpoint,
     CreateBatch,
     CreateWaitpoint,
+    DeliverEvent,
     ResumeJob,
     SaveSchedule,
+    SendEvent,
     StartBulk,
     StorePacket,
     TriggerRuns,
@@ -42,6 +45,8 @@ def asked_by(command: Command) -> Iterator[str]:
                 yield command.request
         case BackfillTicks(keys=streams):
             yield from streams
+        case SendEvent(event=stream) | DeliverEvent(event=stream) | CancelEvent(event=stream):
+            yield stream
         case AbortBulk(bulk=stream) | CompleteWaitpoint(waitpoint=stream) | StorePacket(packet=stream):
             yield stream
         case _:

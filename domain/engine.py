@@ -20,13 +20,14 @@ from domain.asking import asked_by, leads_to
 from domain.batch import Batch
 from domain.calendar import Calendar
 from domain.canceling import Cancels
-from domain.commands import Command, JudgePayloads, TriggerRuns, Turn
+from domain.commands import Command, DeliverEvent, JudgePayloads, SendEvent, TriggerRuns, Turn
 from domain.draft import Answer, Draft, Origin, Ticket
 from domain.errors import Busy, Refused, RunfoldError
 from domain.events import Event, Recorded
 from domain.handlers import Handlers
 from domain.lifecycle import WAIT, Deadline
 from domain.memory import Memory
+from domain.named_event import NamedEvent
 from domain.releasing import Releases
 from domain.run import Run
 from domain.schedule import Schedule
@@ -45,6 +46,8 @@ HAND_OUTS_MAX = 1_000
 LOAD_MAX = 2_000
 TICKS_MAX = 200
 """How many ticks of schedules a batch looks at: finding the next one takes longer than writing an event."""
+MAKES_RUNS = (TriggerRuns, SendEvent, DeliverEvent)
+"""Commands that can wait for others."""
 
 
 def deaf_after(lease_ms: int) -> int:
@@ -86,7 +89,7 @@ class Engine:
         self._handlers = Handlers(self.memory, self._turns, self._releases, cancels, self._schedules)
         self._turns.listen_anew(now.mono)
         self._urgent: deque[tuple[Ticket, Command, int]] = deque()
-        self._bulk: deque[tuple[Ticket, TriggerRuns, int]] = deque()
+        self._bulk: deque[tuple[Ticket, Command, int]] = deque()
         self._inbox_bytes = 0
         self._tickets = 0
         self._loaded: dict[str, State | None] = {}
@@ -102,7 +105,7 @@ class Engine:
         self._tickets += 1
         self._inbox_bytes += size
         # Reports, claims and cancels go before bulk triggers, or a flood of new runs would keep old ones from ending.
-        if isinstance(command, TriggerRuns):
+        if isinstance(command, MAKES_RUNS):
             self._bulk.append((self._tickets, command, size))
         else:
             self._urgent.append((self._tickets, command, size))
@@ -182,7 +185,8 @@ class Engine:
         """What goes on and is not committed, handed out, ended or judged yet; None while a batch is in flight."""
         if self._draft is not None or not self.is_idle or self.memory.waiters.is_touched:
             return None
-        return {*rest.at_work(self.memory, self._turns, now.mono), *self.unjudged(), *self.memory.bulks}
+        at_work = rest.at_work(self.memory, self._turns, now.mono)
+        return {*at_work, *self.unjudged(), *self.memory.bulks, *self.memory.deliveries}
 
     @property
     def sessions(self) -> Collection[Session]:
@@ -225,15 +229,15 @@ class Engine:
                 self._turns.waits.fire(state, deadline, draft)
             elif isinstance(state, Schedule):
                 ticks += self._schedules.fire(state, deadline, draft)
+            elif isinstance(state, NamedEvent):
+                self.memory.deliveries[state.id] = None
             else:
                 origin = Origin(state.environment, "timer", deadline.kind, deadline.at)
                 draft.record(state.id, _fired(state, deadline), origin)
             if len(draft.records) >= BATCH_MAX_EVENTS or ticks >= TICKS_MAX:
                 return
 
-    def _decide(
-        self, inbox: deque[tuple[Ticket, Command, int]] | deque[tuple[Ticket, TriggerRuns, int]], draft: Draft, now: Now
-    ) -> None:
+    def _decide(self, inbox: deque[tuple[Ticket, Command, int]], draft: Draft, now: Now) -> None:
         while inbox and len(draft.records) < BATCH_MAX_EVENTS and draft.size < BATCH_MAX_BYTES:
             ticket, command, size = inbox[0]
             if any(True for _ in self._unknown(command)):
@@ -282,6 +286,8 @@ def _size_of(command: Command) -> int:
     """Roughly the bytes that the command brings, over a small constant."""
     blobs: dict[str, bytes] = getattr(command, "blobs", {})
     size = 200 + sum(map(len, blobs.values()))
+    if isinstance(command, SendEvent | DeliverEvent):
+        return size + len(command.payload)
     if isinstance(command, TriggerRuns):
         return size + sum(min(new.payload_size, 32_768) + 200 for new in command.runs)
     if isinstance(command, Turn):

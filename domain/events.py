@@ -19,6 +19,8 @@ API = "api"
 """The source of a run that a program triggered; one object too."""
 SCHEDULE = "schedule"
 """The source of a run that a schedule triggered."""
+EVENT_SOURCE = "event"
+"""The source of a run that a named event started."""
 JSON_TYPE = "application/json"
 """The type of a payload or output of which nothing is said. One object: msgspec leaves defaults out by identity."""
 
@@ -90,13 +92,23 @@ class Scheduled(Struct, frozen=True, gc=False):
     at: int
 
 
+class EventRef(Struct, frozen=True, gc=False, omit_defaults=True):
+    """The named event that started a run, as it was sent, but for its payload."""
+
+    id: str
+    name: str
+    timestamp: int
+    source: str
+    context: Raw = NOTHING
+
+
 class RunTriggered(RunEvent, frozen=True, gc=False, omit_defaults=True):
     """A run was accepted. Limits that are None come from the task's version when an attempt needs them.
 
     `traceparent` is the span in which the caller asked for it, as W3C's Trace Context writes it. `source` is what
-    started it: api, manual, schedule, webhook or replay. `delay_until` is for a run that an earlier gate holds.
+    started it: api, manual, schedule, webhook, event or replay. `delay_until` is for a run that an earlier gate holds.
     `prefix` is what its journal begins with, if that is not empty. `schedule` is the tick that a run is for. A run of
-    a `job` is an execution of it.
+    a `job` is an execution of it. `event` is the named event that started it.
     """
 
     task: str
@@ -127,6 +139,7 @@ class RunTriggered(RunEvent, frozen=True, gc=False, omit_defaults=True):
     prefix: Prefix | None = None
     schedule: Scheduled | None = None
     job: JobRef | None = None
+    event: EventRef | None = None
 
 
 class RunHeldForVersion(RunEvent, frozen=True, gc=False, omit_defaults=True):
@@ -453,6 +466,13 @@ class TaskSchedule(Struct, frozen=True, gc=False, rename="camel", omit_defaults=
     catch_up_max: int = 100
 
 
+class Subscription(Struct, frozen=True, gc=False, rename="camel", omit_defaults=True):
+    """The named events that start something: those of this name whose payload fits the filter."""
+
+    name: str
+    filter: dict[str, Any] = {}
+
+
 class TaskSettings(Struct, frozen=True, gc=False, rename="camel", omit_defaults=True):
     """What a worker says about one of its tasks. `ttl` and `max_duration` are milliseconds."""
 
@@ -471,6 +491,8 @@ class TaskSettings(Struct, frozen=True, gc=False, rename="camel", omit_defaults=
     """The names of the connections that a run needs."""
     schedule: TaskSchedule | None = None
     """When it is to run by itself."""
+    event: Subscription | None = None
+    """The named events that start it."""
 
 
 class EnvironmentCreated(Event, frozen=True, gc=False, omit_defaults=True):
@@ -613,10 +635,10 @@ class JobTiming(Struct, frozen=True, gc=False, omit_defaults=True):
 
 
 class JobSpec(Struct, frozen=True, gc=False, omit_defaults=True):
-    """What a job does and when: `kind` is recurring, cron, scheduled, one_time or webhook_trigger.
+    """What a job does and when: `kind` is recurring, cron, scheduled, one_time, webhook_trigger or event.
 
     `payload` is what its executions are given: the request, and when it is tried again. `trigger_sha256` is that of the
-    secret that whoever triggers it by its URL has to know.
+    secret that whoever triggers it by its URL has to know. `event` is what starts one of the kind event.
     """
 
     name: str
@@ -625,6 +647,7 @@ class JobSpec(Struct, frozen=True, gc=False, omit_defaults=True):
     max_attempts: int
     timing: JobTiming | None = None
     trigger_sha256: str | None = None
+    event: Subscription | None = None
 
 
 class JobCreated(Event, frozen=True, gc=False, omit_defaults=True):
@@ -750,6 +773,38 @@ class WaitpointCompleted(Event, frozen=True, gc=False, omit_defaults=True):
 
 class WaitpointTimedOut(Event, frozen=True, gc=False):
     """Nobody completed the token in time."""
+
+
+class EventSent(Event, frozen=True, gc=False, omit_defaults=True):
+    """A named event was sent, to be delivered at once or at `deliver_at`. Its id is its sender's, and used once."""
+
+    id: str
+    name: str
+    timestamp: int
+    source: str
+    payload: Raw = NOTHING
+    payload_blob: BlobRef | None = None
+    context: Raw = NOTHING
+    deliver_at: int | None = None
+
+
+class EventPartlyDelivered(Event, frozen=True, gc=False):
+    """The event has started these runs, in the same commit, and is subscribed to by more: by those `after` this one."""
+
+    runs: tuple[str, ...]
+    after: str
+
+
+class EventDelivered(Event, frozen=True, gc=False):
+    """The event has started these runs, in the same commit, and will start no more."""
+
+    runs: tuple[str, ...]
+
+
+class EventCanceled(Event, frozen=True, gc=False, omit_defaults=True):
+    """Someone stopped the event before it was delivered; a `reason` says why the engine did."""
+
+    reason: str | None = None
 
 
 class PacketStored(Event, frozen=True, gc=False):
@@ -950,6 +1005,10 @@ EVENTS: tuple[type[Event], ...] = (
     WaitpointCreated,
     WaitpointCompleted,
     WaitpointTimedOut,
+    EventSent,
+    EventPartlyDelivered,
+    EventDelivered,
+    EventCanceled,
     PacketStored,
     BulkStarted,
     BulkAdvanced,

@@ -10,6 +10,7 @@ from domain import commands as c
 from domain import events as e
 from domain.canceling import Cancels
 from domain.commands import Accepted, Command
+from domain.delivering import EventHandlers
 from domain.draft import Draft, Origin, Ticket
 from domain.environment import Environment
 from domain.environment_handlers import EnvironmentHandlers
@@ -64,6 +65,7 @@ class Handlers:
             **EnvironmentHandlers(memory, schedules).methods,
             **ScheduleHandlers(memory, schedules).methods,
             **JobHandlers(memory, schedules).methods,
+            **EventHandlers(memory).methods,
         }
 
     def handle(self, ticket: Ticket, command: Command, draft: Draft, now: int) -> None:

@@ -25,6 +25,7 @@ class JobKind(StrEnum):
     SCHEDULED = "scheduled"
     ONE_TIME = "one_time"
     WEBHOOK_TRIGGER = "webhook_trigger"
+    EVENT = "event"
 
 
 class JobState(StrEnum):

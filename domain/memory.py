@@ -6,10 +6,11 @@ replace one state by another.
 
 from collections.abc import Callable, Iterator
 from heapq import heapify, heappop, heappush
-from typing import Any
+from typing import Any, TypeAlias
 
 from domain import batch as batches
 from domain import connection as connections
+from domain import named_event as named_events
 from domain import schedule as schedules
 from domain import waitpoint as waitpoints
 from domain.batch import Batch
@@ -18,9 +19,11 @@ from domain.connection import Connection
 from domain.environment import Environment
 from domain.gates import Gates
 from domain.held import HOLDING, HeldRuns
+from domain.job import Job
 from domain.lifecycle import Deadline, deadline_of
 from domain.limits import QueueLimits
 from domain.members import Members
+from domain.named_event import NamedEvent
 from domain.queue import QueueState
 from domain.ready import ReadyRuns
 from domain.run import Run
@@ -28,8 +31,12 @@ from domain.schedule import Schedule
 from domain.scheduled import ScheduledRuns
 from domain.states import State
 from domain.status import Status
+from domain.subscriptions import Subscriptions
 from domain.waiters import Waiters
 from domain.waitpoint import Waitpoint
+
+Timed: TypeAlias = Run | Batch | Waitpoint | Schedule | NamedEvent
+"""What moves on by itself when its time has come."""
 
 
 class Memory:
@@ -48,6 +55,9 @@ class Memory:
         self.held = HeldRuns()
         self.waiters = Waiters()
         self.schedules = ScheduledRuns()
+        self.subscriptions = Subscriptions()
+        self.deliveries: dict[str, None] = {}
+        """The named events whose time has come, and whose payload has to be brought: see DeliverEvent."""
         self._timers: list[tuple[int, str, str]] = []
         self._environments: dict[str, Environment] = {}
         self._queues: dict[str, dict[str, QueueState]] = {}
@@ -58,6 +68,8 @@ class Memory:
             Batch: self._note_batch,
             Waitpoint: self._note_waitpoint,
             Schedule: self._note_schedule,
+            NamedEvent: self._note_named_event,
+            Job: lambda _stream, before, after: self.subscriptions.note_job(before, after),
             Bulk: self._note_bulk,
             Connection: self._note_connection,
             QueueState: self._note_queue,
@@ -138,12 +150,12 @@ class Memory:
             case _:
                 return True
 
-    def due(self, now: int) -> Iterator[tuple[Run | Batch | Waitpoint | Schedule, Deadline]]:
+    def due(self, now: int) -> Iterator[tuple[Timed, Deadline]]:
         """The deadlines that have passed, earliest first, each once."""
         while self._timers and self._timers[0][0] <= now:
             at, stream, kind = heappop(self._timers)
             state = self.states.get(stream)
-            if isinstance(state, Run | Batch | Waitpoint | Schedule) and self._is_armed(at, stream, kind):
+            if isinstance(state, Timed) and self._is_armed(at, stream, kind):
                 yield state, Deadline(at, kind)
 
     def next_due(self) -> int | None:
@@ -167,6 +179,8 @@ class Memory:
             return waitpoints.deadline_of(state) == (at, kind)
         if isinstance(state, Schedule):
             return schedules.deadline_of(state) == (at, kind)
+        if isinstance(state, NamedEvent):
+            return named_events.deadline_of(state) == (at, kind)
         return isinstance(state, Run) and deadline_of(state) == (at, kind)
 
     def _note_environment(self, stream: str, _before: Environment | None, after: Environment | None) -> None:
@@ -226,6 +240,13 @@ class Memory:
         self.schedules.note_schedule(before, after)
         deadline = schedules.deadline_of(after) if after else None
         if deadline and (before is None or schedules.deadline_of(before) != deadline):
+            self._arm(stream, deadline)
+
+    def _note_named_event(self, stream: str, before: NamedEvent | None, after: NamedEvent | None) -> None:
+        deadline = named_events.deadline_of(after) if after else None
+        if deadline is None:
+            self.deliveries.pop(stream, None)
+        elif before is None or named_events.deadline_of(before) != deadline:
             self._arm(stream, deadline)
 
     def _note_bulk(self, stream: str, _before: Bulk | None, after: Bulk | None) -> None:

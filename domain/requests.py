@@ -8,19 +8,31 @@ from typing import Any
 from msgspec import Raw, Struct, json
 
 from domain.durations import iso
-from domain.events import NOTHING
+from domain.errors import InvalidInput
+from domain.events import NOTHING, EventRef
 
 SUCCESS_STATUSES = (200, 201, 202, 204)
 RETRY_STATUSES = (429, 500, 502, 503, 504)
-_VARIABLE = re.compile(r"\{\{\s*(timestamp|uuid|execution_id)\s*\}\}")
+_NAMES = r"\{\{\s*(timestamp|uuid|execution_id|(?:input|event)(?:\.[A-Za-z0-9_-]{1,128}){0,20})\s*\}\}"
+_VARIABLE = re.compile(_NAMES)
 _SECRET = re.compile(r"secret://([A-Za-z0-9_.-]{1,128})")
+_EITHER = re.compile(f"{_NAMES}|{_SECRET.pattern}")
+_OF_INPUT = re.compile(r"\{\{\s*(?:input|event)[\s.}]")
+ANYTHING = object()
+"""The value of a variable of which nothing is known yet: it has every field."""
+_UNKNOWN = "0"
+_ABSENT = object()
+_GIVEN = ("input", "event")
+_UNRESERVED = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
 
 
 class HttpRequest(Struct, frozen=True, gc=False, omit_defaults=True):
     """What is sent. A `body` that is a JSON string is sent as that text, any other JSON as JSON.
 
     Variables ({{timestamp}}, {{uuid}}, {{execution_id}}) may stand in the URL, in values of headers and in the body,
-    secrets (secret://name) in values of headers and in the body. Requests are signed with the secrets of these names.
+    secrets (secret://name) in values of headers and in the body. What a webhook or an event brought is {{input}}, of an
+    event also {{event.id}}, {{event.name}} and so on; {{input.user.name}} is a part. Requests are signed with the
+    secrets of these names.
     """
 
     url: str
@@ -64,10 +76,84 @@ def variables_of(execution: str, created_at: int) -> dict[str, str]:
     return {"timestamp": iso(created_at), "uuid": uuid, "execution_id": execution}
 
 
-def filled(text: str, variables: dict[str, str], secret_of: Callable[[str], str]) -> str:
-    """The text with its variables and secrets. What a secret holds is not looked into; `secret_of` may raise."""
-    rendered = _VARIABLE.sub(lambda found: variables[found[1]], text)
-    return _SECRET.sub(lambda found: secret_of(found[1]), rendered)
+def given_by(given: Raw, event: EventRef | None) -> dict[str, Any]:
+    """The variables for what started an execution: a webhook or an event; none where nothing was given."""
+    variables: dict[str, Any] = {} if not bytes(given) else {"input": json.decode(given)}
+    if event is None:
+        return variables
+    told: dict[str, Any] = {"id": event.id, "name": event.name, "timestamp": iso(event.timestamp)}
+    told |= {"source": event.source}
+    told |= {"context": json.decode(event.context)} if bytes(event.context) else {}
+    told |= {"payload": variables["input"]} if variables else {}
+    return variables | {"event": told}
+
+
+def needs_input(request: HttpRequest) -> bool:
+    """Whether the request refers to what a webhook or an event brings."""
+    texts = (request.url, *request.headers.values(), bytes(request.body).decode())
+    return any(_OF_INPUT.search(text) for text in texts)
+
+
+def filled_url(url: str, variables: dict[str, Any], secret_of: Callable[[str], str]) -> str:
+    """The URL with its variables: what was given from outside stands for one part of it, and leads nowhere else.
+
+    Raises InvalidInput, as `filled` does, and for steps upwards in its path.
+    """
+    found = filled(url, variables, secret_of, is_url=True)
+    path = found.partition("?")[0].partition("#")[0]
+    if _OF_INPUT.search(url) and not {".", ".."}.isdisjoint(path.split("/")):
+        raise InvalidInput("The URL would lead elsewhere: what this execution was given makes . or .. of a part of it.")
+    return found
+
+
+def filled(text: str, variables: dict[str, Any], secret_of: Callable[[str], str], *, is_url: bool = False) -> str:
+    """The text with its variables and secrets; in a URL what was given from outside is percent-encoded.
+
+    What a variable or a secret holds is not looked into: no stranger gets a secret by naming it. `secret_of` may raise.
+    Raises InvalidInput for a variable that there is not.
+    """
+
+    def replaced(found: re.Match[str]) -> str:
+        path, secret = found[1], found[2]
+        if path is None:
+            return secret_of(secret)
+        value = _value_of(path, variables)
+        written = value if isinstance(value, str) else json.encode(value).decode()
+        return _quoted(written) if is_url and path.startswith(_GIVEN) else written
+
+    return _EITHER.sub(replaced, text)
+
+
+def _quoted(text: str) -> str:
+    """As RFC 3986 percent-encodes it: nothing is left that means something in a URL."""
+    return "".join(chr(byte) if byte in _UNRESERVED else f"%{byte:02X}" for byte in text.encode())
+
+
+def _value_of(path: str, variables: dict[str, Any]) -> Any:
+    """The value of a variable, which may be a part of one. Raises InvalidInput."""
+    value: Any = variables
+    for name in path.split("."):
+        if value is ANYTHING:
+            return _UNKNOWN
+        part = _part_of(value, name)
+        if part is _ABSENT:
+            raise InvalidInput(f"The request refers to {{{{{path[:100]}}}}}, which this execution was not given.")
+        value = part
+    return _UNKNOWN if value is ANYTHING else value
+
+
+def _part_of(value: Any, name: str) -> Any:
+    """A field of an object, or an item of a list by its place."""
+    match value:
+        case dict():
+            fields: dict[str, Any] = value  # pyright: ignore[reportUnknownVariableType]  # any JSON
+            return fields.get(name, _ABSENT)
+        case list():
+            items: list[Any] = value  # pyright: ignore[reportUnknownVariableType]  # any JSON
+            place = int(name) if name.isascii() and name.isdigit() else len(items)
+            return items[place] if place < len(items) else _ABSENT
+        case _:
+            return _ABSENT
 
 
 def is_secret_name(name: str) -> bool:
@@ -80,23 +166,36 @@ def secrets_in(text: str) -> list[str]:
     return _SECRET.findall(text)
 
 
-def filled_body(body: Raw, variables: dict[str, str], secret_of: Callable[[str], str]) -> tuple[bytes, bool] | None:
-    """The bytes to send and whether they are JSON; None where there is no body."""
+def filled_body(body: Raw, variables: dict[str, Any], secret_of: Callable[[str], str]) -> tuple[bytes, bool] | None:
+    """The bytes to send and whether they are JSON; None where there is no body.
+
+    A string that is one variable and nothing else is what that holds, which may be an object.
+    """
     text = bytes(body)
     if not text or text == b"null":
         return None
     value: Any = json.decode(text)
     if isinstance(value, str):
-        return filled(value, variables, secret_of).encode(), False
+        value = _filled_leaves(value, variables, secret_of)
+        return (value.encode(), False) if isinstance(value, str) else (json.encode(value), True)
     if b"{{" not in text and b"secret:" not in text:
         return text, True
     return json.encode(_filled_leaves(value, variables, secret_of)), True
 
 
-def _filled_leaves(value: Any, variables: dict[str, str], secret_of: Callable[[str], str]) -> Any:
+def as_body(given: Raw) -> tuple[bytes, bool] | None:
+    """What was given as the bytes to send and whether they are JSON: for a request that has no body of its own."""
+    value: Any = json.decode(given) if bytes(given) else None
+    if value is None:
+        return None
+    return (value.encode(), False) if isinstance(value, str) else (bytes(given), True)
+
+
+def _filled_leaves(value: Any, variables: dict[str, Any], secret_of: Callable[[str], str]) -> Any:
     match value:
         case str():
-            return filled(value, variables, secret_of)
+            whole = _VARIABLE.fullmatch(value)
+            return _value_of(whole[1], variables) if whole else filled(value, variables, secret_of)
         case list():
             items: list[Any] = value  # pyright: ignore[reportUnknownVariableType]  # any JSON
             return [_filled_leaves(each, variables, secret_of) for each in items]

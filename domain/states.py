@@ -5,7 +5,21 @@ from typing import Any, TypeAlias
 
 from msgspec import Struct
 
-from domain import batch, bulk, connection, environment, job, keys, packet, queue, run, schedule, secret, waitpoint
+from domain import (
+    batch,
+    bulk,
+    connection,
+    environment,
+    job,
+    keys,
+    named_event,
+    packet,
+    queue,
+    run,
+    schedule,
+    secret,
+    waitpoint,
+)
 from domain.batch import Batch
 from domain.bulk import Bulk, BulkStatus
 from domain.connection import Connection
@@ -14,6 +28,7 @@ from domain.errors import LedgerCorrupt
 from domain.events import Recorded, RunEvent, WriterStarted
 from domain.job import Job, JobState
 from domain.keys import Key
+from domain.named_event import EVENT, EventStatus, NamedEvent
 from domain.packet import Packet
 from domain.queue import QueueState
 from domain.run import Run
@@ -37,6 +52,7 @@ State: TypeAlias = (
     | Batch
     | Bulk
     | Waitpoint
+    | NamedEvent
     | Packet
     | Schedule
     | Environment
@@ -62,6 +78,7 @@ _KINDS: dict[str, tuple[type[State], Callable[[Any, Recorded], State]]] = {
     "bulk": (Bulk, bulk.evolve),
     "waitpoint": (Waitpoint, waitpoint.evolve),
     SCHED: (Schedule, schedule.evolve),
+    EVENT: (NamedEvent, named_event.evolve),
     "packet": (Packet, packet.evolve),
     "env": (Environment, environment.evolve),
     "conn": (Connection, connection.evolve),
@@ -105,6 +122,8 @@ def is_kept(state: State) -> bool:
         return state.ended_at is None
     if isinstance(state, Waitpoint):
         return not state.is_over
+    if isinstance(state, NamedEvent):
+        return state.status is EventStatus.PENDING
     if isinstance(state, Bulk):
         return state.status is BulkStatus.PENDING
     if isinstance(state, Schedule):

@@ -14,6 +14,8 @@ from domain.events import (
     BatchCompleted,
     BulkAborted,
     BulkCompleted,
+    EventCanceled,
+    EventDelivered,
     JobDeleted,
     Recorded,
     RunEvent,
@@ -24,6 +26,7 @@ from domain.events import (
     WaitpointCreated,
     WaitpointTimedOut,
 )
+from domain.named_event import EVENT
 from domain.schedule import SCHED, Schedule
 from domain.states import WRITER, State, kind_of
 from domain.status import FINAL
@@ -41,13 +44,15 @@ FOLD = 1
 Histories: TypeAlias = dict[str, list[Recorded]]
 """The events of a batch, by their stream."""
 
-KEPT_KINDS = frozenset({"run", "env", "batch", "bulk", WAITPOINT, SCHED, "queue", "conn", "job", "secret", WRITER})
+KEPT_KINDS = frozenset(
+    {"run", "env", "batch", "bulk", WAITPOINT, SCHED, EVENT, "queue", "conn", "job", "secret", WRITER}
+)
 """The kinds of aggregates of which the checkpoint keeps some."""
 _ENDINGS = frozenset(event for event, transition in TRANSITIONS.items() if transition.target in FINAL)
 _OTHER_ENDINGS = frozenset(
     {
         *(BatchCompleted, BatchAborted, BulkCompleted, BulkAborted, WaitpointCompleted, WaitpointTimedOut),
-        *(ScheduleDeleted, JobDeleted),
+        *(ScheduleDeleted, JobDeleted, EventDelivered, EventCanceled),
     }
 )
 """With which a state of another kind ceases to be kept; nothing follows them."""

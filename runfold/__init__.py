@@ -1,6 +1,6 @@
 """Background work that survives crashes and remembers everything."""
 
-from runfold import aio, batches, queues, runs, schedules, tasks, wait
+from runfold import aio, batches, events, queues, runs, schedules, tasks, wait
 from runfold.aio.queues import QueueState
 from runfold.batch import Batch, RefusedItem
 from runfold.bulk import BulkAction, BulkHandle
@@ -28,6 +28,7 @@ from runfold.errors import (
     UnresolvedAuthError,
     WaitTimeoutError,
 )
+from runfold.event import Event, EventInfo, EventRun, SentEvent
 from runfold.handles import BatchHandle, BatchItem, RunHandle
 from runfold.log import LogLine
 from runfold.policies import Debounce, Queue, RateLimit, Retry
@@ -55,6 +56,9 @@ __all__ = [
     "ConfigurationError",
     "Context",
     "Debounce",
+    "Event",
+    "EventInfo",
+    "EventRun",
     "Explanation",
     "InvalidPayloadError",
     "InvalidResultError",
@@ -77,6 +81,7 @@ __all__ = [
     "Schedule",
     "ScheduleState",
     "ScheduledRun",
+    "SentEvent",
     "ServerError",
     "StepFailedError",
     "SyncContext",
@@ -91,6 +96,7 @@ __all__ = [
     "aio",
     "batches",
     "configure",
+    "events",
     "queues",
     "runs",
     "schedules",

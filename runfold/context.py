@@ -12,6 +12,7 @@ from typing import Any, TypeVar, cast, overload
 
 from runfold import current
 from runfold.errors import RunfoldError
+from runfold.event import EventInfo
 from runfold.journal import Journal, Openable
 from runfold.log import Line, RunLog
 from runfold.metadata import Metadata, SyncMetadata
@@ -33,7 +34,7 @@ class RunInfo:
     idempotency_key: str | None
     batch_id: str | None
     source: str | None = None
-    """What made the run: `api`, `manual`, `schedule` or `replay`."""
+    """What made the run: `api`, `manual`, `schedule`, `event` or `replay`."""
     priority: float = 0
     concurrency_key: str | None = None
     parent_id: str | None = None
@@ -164,6 +165,8 @@ class RunContext:
     journal: Openable | None = field(default=None, repr=False)
     schedule: ScheduleInfo | None = None
     """The schedule that made the run."""
+    event: EventInfo | None = None
+    """The named event that started the run, or the one that it replays."""
 
     @property
     def cancelled(self) -> Cancellation:

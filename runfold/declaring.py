@@ -1,6 +1,6 @@
 """The decorator `@task`, and the list of the tasks it has made in this process."""
 
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import Any, TypedDict, Unpack, overload
 
 from runfold.context import Context, SyncContext
@@ -47,6 +47,10 @@ class TaskOptions(TypedDict, total=False):
     """The IANA time zone in which `cron` is read; UTC, if left out."""
     schedule: Schedule | None
     """All that can be said of a schedule, in place of `cron` and `timezone`."""
+    on_event: str | None
+    """Run whenever an event of this name is sent; its payload is the run's."""
+    event_filter: Mapping[str, Any] | None
+    """Take only events whose payload fits it."""
 
 
 class TaskDecorator:

@@ -1,6 +1,6 @@
 """A task: a function that runs elsewhere, with everything the engine and the worker need to know about it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import update_wrapper
 from typing import Any, Generic, Unpack
 
@@ -11,7 +11,7 @@ from runfold.durations import Duration
 from runfold.handles import BatchHandle, BatchItem, RunHandle
 from runfold.machines import Machine, valid_machine
 from runfold.options import TriggerOptions
-from runfold.policies import Declaration, Queue, Retry, connection_names, limit_ms, schedule_of
+from runfold.policies import Declaration, Queue, Retry, connection_names, filter_of, limit_ms, schedule_of
 from runfold.resolver import AuthResolver, Resolver
 from runfold.results import BatchResult
 from runfold.run import RunResult
@@ -39,6 +39,8 @@ class Task(Generic[PayloadT, ResultT]):
         cron: str | None = None,
         timezone: str | None = None,
         schedule: Schedule | None = None,
+        on_event: str | None = None,
+        event_filter: Mapping[str, Any] | None = None,
     ) -> None:
         self.body = Body(function)
         self.id = _valid_id(self.body.function.__name__ if id is None else id)
@@ -54,6 +56,8 @@ class Task(Generic[PayloadT, ResultT]):
             auth_resolver=auth is not None,
             connections=connection_names(self.id, connections),
             schedule=schedule_of(self.id, cron, timezone, schedule),
+            on_event=on_event,
+            event_filter=filter_of(self.id, on_event, event_filter),
         )
         self.aio: AsyncTask[PayloadT, ResultT] = AsyncTask(self)
         self.trigger = blocking(self.aio.trigger)

@@ -1,6 +1,6 @@
 """What the engine is told about a task."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 import msgspec
@@ -88,6 +88,22 @@ class Declaration(msgspec.Struct, frozen=True):
     auth_resolver: bool = False
     connections: tuple[str, ...] = ()
     schedule: Schedule | None = None
+    on_event: str | None = None
+    """The name of the events that start it."""
+    event_filter: dict[str, Any] | None = None
+
+
+def filter_of(task_id: str, on_event: Any, event_filter: Any) -> dict[str, Any] | None:
+    """What a task says of the events that start it; a ValueError or TypeError names the task and what is wrong."""
+    if on_event is not None and (not isinstance(on_event, str) or not on_event):
+        raise TypeError(f"on_event of the task {task_id!r} is the name of an event, not {on_event!r}.")
+    if event_filter is None:
+        return None
+    if on_event is None:
+        raise ValueError(f"The task {task_id!r} has an event_filter and no on_event whose events it would filter.")
+    if not isinstance(event_filter, Mapping):
+        raise TypeError(f"event_filter of the task {task_id!r} mirrors the payload as a dict, not {event_filter!r}.")
+    return dict(event_filter)  # pyright: ignore[reportUnknownArgumentType]  # any mapping
 
 
 def schedule_of(task_id: str, cron: str | None, timezone: str | None, schedule: Any) -> Schedule | None:

@@ -7,6 +7,7 @@ import msgspec
 
 from runfold.codec import Types
 from runfold.errors import RunFailedError
+from runfold.event import EventInfo
 from runfold.typevars import PayloadT, ResultT
 
 
@@ -75,6 +76,10 @@ class Run(msgspec.Struct, Generic[PayloadT, ResultT], frozen=True, rename="camel
     metadata: dict[str, Any] | None = None
     replay_of: str | None = None
     taken_over: TakenOver | None = None
+    source: str | None = None
+    """What made it: `api`, `manual`, `schedule`, `webhook`, `event` or `replay`."""
+    event: EventInfo | None = None
+    """The named event that started it; lists leave it out."""
 
 
 class JournalEntry(msgspec.Struct, frozen=True, rename="camel", kw_only=True):

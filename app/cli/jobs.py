@@ -8,6 +8,7 @@ import msgspec
 import typer
 
 from app.cli import api
+from app.cli.making import json_of
 from app.cli.output import AsJson, print_json, print_table, print_text
 
 cli = typer.Typer(no_args_is_help=True)
@@ -30,19 +31,24 @@ def add(
     every: Annotated[int | None, typer.Option(help="Every so many minutes.")] = None,
     at: Annotated[str | None, typer.Option(help="Once, at this ISO 8601 date.")] = None,
     webhook: Annotated[bool, typer.Option("--webhook", help="Whenever somebody posts to its URL.")] = False,  # noqa: FBT002 (a switch of the command line)
+    event: Annotated[str | None, typer.Option(help="Whenever an event of this name is sent.")] = None,
+    event_filter: Annotated[str | None, typer.Option(help="JSON: only events whose payload fits it.")] = None,
     method: Annotated[str | None, typer.Option(help="GET if left out, POST with a body.")] = None,
     header: Annotated[list[str] | None, typer.Option(help='A header such as "Accept: text/plain".')] = None,
     body: Annotated[str | None, typer.Option(help="What is sent: JSON, or any text.")] = None,
     draft: Annotated[bool, typer.Option("--draft", help="Start nothing until it is resumed.")] = False,  # noqa: FBT002
     as_json: AsJson = False,  # noqa: FBT002
 ) -> None:
-    """Save a job; one without a time runs at once."""
+    """Save a job; one that nothing else starts runs at once."""
     times = {"cron": cron, "every_n_minutes": every, "run_at": at}
     given = {field: value for field, value in times.items() if value is not None}
     kinds = [{"cron": "cron", "every_n_minutes": "recurring", "run_at": "scheduled"}[field] for field in given]
     kinds += ["webhook_trigger"] if webhook else []
+    kinds += ["event"] if event is not None else []
     if len(kinds) > 1:
-        raise typer.BadParameter("A job has one kind of time: say one of --cron, --every, --at and --webhook.")
+        raise typer.BadParameter("One thing starts a job: say one of --cron, --every, --at, --webhook and --event.")
+    if event_filter is not None and event is None:
+        raise typer.BadParameter("--event-filter needs --event, whose events it filters.")
     request: dict[str, Any] = {"url": url, "method": method or ("GET" if body is None else "POST")}
     request["headers"] = dict(_header_of(each) for each in header or ())
     if body is not None:
@@ -50,6 +56,9 @@ def add(
     asked: dict[str, Any] = {"name": name, "kind": kinds[0] if kinds else "one_time", "request": request}
     if given:
         asked["schedule"] = given | ({"timezone": timezone} if timezone else {})
+    if event is not None:
+        only = {} if event_filter is None else {"filter": json_of(event_filter, "--event-filter")}
+        asked["event"] = {"name": event} | only
     saved = api.call("POST", "jobs", body=asked | {"state": "draft" if draft else "active"}, below=BELOW)
     if as_json:
         print_json(saved)

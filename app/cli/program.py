@@ -17,6 +17,7 @@ from app.cli import (
     database,
     deployments,
     environments,
+    events,
     jobs,
     keys,
     ledger,
@@ -52,6 +53,7 @@ cli.add_typer(batches.cli, name="batches")
 cli.add_typer(tokens.cli, name="tokens")
 cli.add_typer(queues.cli, name="queues")
 cli.add_typer(schedules.cli, name="schedules")
+cli.add_typer(events.cli, name="events")
 cli.add_typer(jobs.cli, name="jobs")
 cli.add_typer(secrets.cli, name="secrets")
 cli.add_typer(deployments.cli, name="deployments")

@@ -129,6 +129,7 @@ def _fields(run: Run[Any, Any]) -> Iterable[tuple[str, str]]:
     yield "batch", run.batch_id or ""
     yield "idempotency key", run.idempotency_key or ""
     yield "replay of", run.replay_of or ""
+    yield "event", f"{run.event.name} ({run.event.id})" if run.event else ""
     yield "taken over", _taken_over(run.taken_over)
     yield "payload", "" if run.payload is None else json_text(run.payload)
     yield "output", "" if run.output is None else json_text(run.output)

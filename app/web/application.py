@@ -21,6 +21,7 @@ from app.web import (
     docs,
     environments,
     errors,
+    events,
     executions,
     health,
     jobs,
@@ -47,7 +48,19 @@ from app.web.caller import Caller, caller_of, service_of, visitor_of
 
 ROOMS = (
     *(health, metrics, triggering, streaming, runs, journal, annotating, logs, batches, bulk, tokens, queues),
-    *(schedules, deployments, jobs, executions, secrets, packets, public_tokens, realtime, connections, environments),
+    *(
+        schedules,
+        events,
+        deployments,
+        jobs,
+        executions,
+        secrets,
+        packets,
+        public_tokens,
+        realtime,
+        connections,
+        environments,
+    ),
     *(variables, ledger, registering, worker),
 )
 """The modules of routes, in the order in which the document shows them."""

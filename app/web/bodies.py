@@ -139,6 +139,39 @@ class CompleteTokenBody(Struct, rename="camel"):
     output_type: MediaType | None = None
 
 
+class EventBody(Struct, rename="camel"):
+    """A named event: `id` is its sender's, and used once; `timestamp` is an ISO 8601 date, `context` an object."""
+
+    name: str | None = None
+    payload: Raw = msgspec.field(default_factory=_absent)
+    id: str | None = None
+    timestamp: str | None = None
+    source: str | None = None
+    context: Raw = msgspec.field(default_factory=_absent)
+
+
+class EventOptions(Struct, rename="camel"):
+    """When an event is delivered: at a date, or after a while (seconds, or a duration)."""
+
+    deliver_at: str | None = None
+    deliver_after: str | int | None = None
+    account_id: str | None = None
+
+
+class SendEventBody(EventBody):
+    """An event, by itself or in Trigger.dev v2's envelope under `event`."""
+
+    event: EventBody | None = None
+    options: EventOptions | None = None
+
+
+class SendEventsBody(Struct):
+    """Several events."""
+
+    events: list[EventBody]
+    options: EventOptions | None = None
+
+
 class BulkBody(Struct, rename="camel"):
     """What to do with which runs: `runIds`, or those that `filter` finds, which has the filters of the list of runs."""
 
@@ -338,6 +371,13 @@ class RequestBody(Struct):
     sign_with: tuple[str, ...] = ()
 
 
+class JobEventBody(Struct):
+    """The named events that start a job: those of this name whose payload fits the filter."""
+
+    name: str
+    filter: dict[str, Any] | None = None
+
+
 class RetryBody(Struct):
     """When a job tries again; what is left out is as the document says."""
 
@@ -352,12 +392,13 @@ class CreateJobBody(Struct):
     """A new job."""
 
     name: str
-    kind: Literal["recurring", "cron", "scheduled", "one_time", "webhook_trigger"]
+    kind: Literal["recurring", "cron", "scheduled", "one_time", "webhook_trigger", "event"]
     request: RequestBody
     schedule: TimingBody | None = None
     retry_policy: RetryBody | None = None
     state: Literal["active", "draft"] = "active"
     webhook_secret: str | None = None
+    event: JobEventBody | None = None
 
 
 class ChangeJobBody(Struct):
@@ -368,6 +409,7 @@ class ChangeJobBody(Struct):
     schedule: TimingBody | None = None
     retry_policy: RetryBody | None = None
     webhook_secret: str | None = None
+    event: JobEventBody | None = None
 
 
 class PreviewBody(Struct):

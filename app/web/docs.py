@@ -20,6 +20,8 @@ _NAMES: dict[str, type[Any]] = {
     "UpdateVariableRequest": bodies.UpdateVariableBody,
     "ImportVariablesRequest": bodies.ImportVariablesBody,
     "PublicTokenRequest": bodies.PublicTokenBody,
+    "SendEventRequest": bodies.SendEventBody,
+    "SendEventsRequest": bodies.SendEventsBody,
     "ReplayRequest": bodies.ReplayBody,
     "RescheduleRequest": bodies.RescheduleBody,
     "ScheduleRequest": bodies.ScheduleBody,

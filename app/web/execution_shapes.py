@@ -6,9 +6,12 @@ from typing import Any
 import msgspec
 
 from app import executions
+from app.events import sent_in
 from app.triggered import asked_of, value_of
+from app.web.event_shapes import event_of
 from app.web.job_shapes import request_item
 from domain import events as e
+from domain import named_event
 from domain.calls import ErrorClass, Found, Timings, failed
 from domain.durations import iso
 from domain.events import Event, Recorded
@@ -43,6 +46,18 @@ def request_of(ledger: Ledger, history: Sequence[Recorded]) -> dict[str, Any]:
     """What the execution sends, its variables and secrets not filled in. This reads from the ledger, and blocks."""
     triggered = asked_of(history)
     return request_item(executions.asked_of(value_of(ledger, triggered.payload, triggered.payload_blob)).request)
+
+
+def input_of(ledger: Ledger, history: Sequence[Recorded]) -> dict[str, Any]:
+    """What a webhook or an event gave the execution, if one did. This reads from the ledger, and blocks."""
+    triggered = asked_of(history)
+    given = executions.asked_of(value_of(ledger, triggered.payload, triggered.payload_blob)).input
+    told: dict[str, Any] = event_of(triggered)
+    if triggered.event is not None:
+        stream = named_event.stream_of(history[0].environment, triggered.event.id)
+        sent = sent_in(ledger.read_streams([stream])[stream])
+        given = value_of(ledger, sent.payload, sent.payload_blob)
+    return told | ({"trigger_input": given} if bytes(given) else {})
 
 
 def attempts_of(ledger: Ledger, history: Sequence[Recorded]) -> list[dict[str, Any]]:

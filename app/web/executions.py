@@ -15,7 +15,7 @@ from app.web import bodies
 from app.web.caller import Caller, CallerDep, ReaderDep, ServiceDep, history_of, origin_of
 from app.web.docs import EXECUTION_PARAMETERS, JOB_EXECUTION_PARAMETERS
 from app.web.errors import Malformed
-from app.web.execution_shapes import attempts_of, execution_item, request_of
+from app.web.execution_shapes import attempts_of, execution_item, input_of, request_of
 from app.web.listing import each_once, moment, refuse_unknown
 from app.web.paging import LAG_HEADER, LIST_WAIT_SECONDS
 from app.web.replaying import replayed
@@ -74,6 +74,7 @@ async def retrieve(execution: str, reader: ReaderDep, caller: CallerDep) -> Resp
     history = await _history_of(execution, reader, caller)
     item = execution_item(_row_of(history))
     item |= {"request": await reader.read(request_of, reader.ledger, history)}
+    item |= await reader.read(input_of, reader.ledger, history)
     return json(item | {"attempts": await reader.read(attempts_of, reader.ledger, history)})
 
 

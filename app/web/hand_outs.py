@@ -7,16 +7,17 @@ from msgspec import Raw, Struct
 from msgspec.structs import replace
 
 from app.connections import credentials_of, open_auth
+from app.events import sent_in
 from app.journal import JournalEntry, page_of
 from app.service import Service
 from app.superjson import plain
 from app.triggered import value_of
 from app.web.caller import Caller
-from domain import commands
+from domain import commands, named_event
 from domain.commands import HandOut, TurnAnswer
 from domain.environment import Environment
 from domain.errors import KeyMissing, LedgerCorrupt, NotFound, SealBroken
-from domain.events import API, JSON_TYPE, NOTHING, JobRef, Recorded, RunTriggered
+from domain.events import API, JSON_TYPE, NOTHING, EventRef, JobRef, Recorded, RunTriggered
 
 log = structlog.get_logger(__name__)
 
@@ -66,6 +67,10 @@ class RunBody(Struct, rename="camel", omit_defaults=True):
     journal: list[JournalEntry] = []
     job: JobRef | None = None
     """Whose execution it is; only Runfold itself executes those."""
+    event: EventRef | None = None
+    """The named event that started it: its `timestamp` is in milliseconds."""
+    input: Raw = NOTHING
+    """The payload of that event, for an execution."""
 
 
 async def runs_of(answer: TurnAnswer, caller: Caller, service: Service) -> list[RunBody]:
@@ -87,6 +92,8 @@ async def runs_of(answer: TurnAnswer, caller: Caller, service: Service) -> list[
             secrets = None
             if hand_out.auth or hand_out.connections:
                 secrets = _secrets_of(hand_out, caller.environment.id, service)
+            event, job = recorded.event.event, recorded.event.job
+            given = await _input_of(event, caller.environment.id, service) if event and job else NOTHING
         except (NotFound, KeyMissing) as error:
             # A connection was removed just now, or a key is not here: the run may start when they are back.
             log.warning("a run cannot be handed out", run=hand_out.run, error=str(error))
@@ -96,8 +103,8 @@ async def runs_of(answer: TurnAnswer, caller: Caller, service: Service) -> list[
             await give_up(hand_out.run, str(error), caller, service)
             continue
         body = _run_body(hand_out, recorded, recorded.event, payload, environment)
-        if recorded.event.job is not None:
-            body = replace(body, job=recorded.event.job)
+        if event or job:
+            body = replace(body, job=job, event=event, input=given)
         if journal:
             body = replace(body, journal_size=hand_out.journal, journal=journal)
         runs.append(replace(body, auth=secrets[0], connections=secrets[1]) if secrets else body)
@@ -146,6 +153,14 @@ def _run_body(
 
 async def _journal_of(hand_out: HandOut, service: Service) -> list[JournalEntry]:
     return await service.read(page_of, service.ledger, await service.history(hand_out.run))
+
+
+async def _input_of(event: EventRef, environment: str, service: Service) -> Raw:
+    history = await service.history(named_event.stream_of(environment, event.id))
+    if not history:
+        raise LedgerCorrupt(f"Event {event.id} is no longer there.")
+    sent = sent_in(history)
+    return await service.read(value_of, service.ledger, sent.payload, sent.payload_blob)
 
 
 def _secrets_of(hand_out: HandOut, environment: str, service: Service) -> tuple[Raw, dict[str, Raw]]:

@@ -39,6 +39,8 @@ def job_item(job: Job, schedule: Schedule | None, public_url: str) -> dict[str, 
         item["webhook_token"] = job.token
         item["webhook_url"] = public_url + TRIGGER_PATH.format(token=job.token)
         item["webhook_secret_configured"] = spec.trigger_sha256 is not None
+    if spec.event is not None:
+        item["event"] = {"name": spec.event.name, "filter": spec.event.filter}
     return item
 
 

@@ -6,23 +6,26 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
+from msgspec import Raw
 
 from adapters.calendar import CronCalendar
 from app import crontab, jobs
 from app.reader import Reader
 from app.web import bodies
 from app.web.caller import CallerDep, ReaderDep, ServiceDep, origin_of, public_url_of, read_body
-from app.web.docs import TRIGGER_PATH, body_of
+from app.web.docs import ANY_BODY, TRIGGER_PATH, body_of
 from app.web.errors import Malformed, Unauthorized
 from app.web.job_shapes import job_item
 from app.web.triggering import json
 from domain import commands
 from domain.durations import iso
 from domain.errors import InvalidInput
+from domain.events import NOTHING
 from domain.job import JOB, Job, JobState
 
 router = APIRouter(tags=["jobs"])
 BODY_MAX_BYTES = 524_288
+INPUT_MAX_BYTES = 262_144
 CREATED = 201
 PAGE_MAX = 100
 PAGE_DEFAULT = 50
@@ -140,9 +143,13 @@ async def run_now(job: str, service: ServiceDep, caller: CallerDep) -> Response:
     return _created({"execution_id": execution, "job_id": job})
 
 
-@router.post(TRIGGER_PATH)
+@router.post(TRIGGER_PATH, openapi_extra=ANY_BODY)
 async def trigger(token: str, request: Request, service: ServiceDep) -> Response:
-    """Start an execution of a job of the kind webhook_trigger. Strangers are answered as if there were one."""
+    """Start an execution of a job of the kind webhook_trigger, which is given the body: JSON, or else a text.
+
+    Strangers are answered as if there were one.
+    """
+    given = _given(await read_body(request, INPUT_MAX_BYTES))
     found = await _triggered_by(token, service)
     if found is None:
         return json({"received": True})
@@ -153,8 +160,22 @@ async def trigger(token: str, request: Request, service: ServiceDep) -> Response
     if found.state is JobState.ACTIVE:
         at = service.clock.now().wall
         origin: dict[str, Any] = {"environment": found.environment, "actor": WEBHOOK, "cause": WEBHOOK, "at": at}
-        await jobs.run_now(service, found, jobs.WEBHOOK, origin)
+        await jobs.run_now(service, found, jobs.WEBHOOK, origin, given)
     return json({"received": True})
+
+
+def _given(body: bytes) -> Raw:
+    """The body as JSON, which may be a text. Raises Malformed for bytes that are neither."""
+    if not body.strip():
+        return NOTHING
+    try:
+        return bodies.decode(body, Raw)
+    except Malformed:
+        pass
+    try:
+        return bodies.text_as_json(body.decode())
+    except UnicodeDecodeError:
+        raise Malformed("The body is neither JSON nor a text in UTF-8.") from None
 
 
 async def _triggered_by(token: str, service: ServiceDep) -> Job | None:

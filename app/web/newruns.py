@@ -100,7 +100,7 @@ def stored(value: Raw, key: str, max_bytes: int, what: str) -> tuple[Raw, BlobRe
     if not text:
         # Only NOTHING itself is left out of the event's JSON.
         return NOTHING, None, {}
-    _readable(text, what)
+    json_of(text, what)
     if len(text) <= INLINE_MAX_BYTES:
         return value, None, {}
     return NOTHING, BlobRef(key, hashlib.sha256(text).hexdigest(), len(text)), {key: text}
@@ -144,7 +144,7 @@ def _judged(new: NewRun, judge: Judge | None, blobs: dict[str, bytes]) -> NewRun
     return replace(new, verdict=judge.verdict(payload, new.payload_type))
 
 
-def _readable(text: bytes, what: str) -> Any:
+def json_of(text: bytes, what: str) -> Any:
     """The value, which every reader can read. Raises InvalidInput for what only some can.
 
     One value that a reader chokes on would take the list or the turn that it is part of with it.
@@ -162,7 +162,7 @@ def _metadata(metadata: Raw) -> Raw:
     text = bytes(metadata)
     if len(text) > METADATA_MAX_BYTES:
         raise InvalidInput(f"The metadata has {len(text)} bytes; at most {METADATA_MAX_BYTES} are taken.")
-    value = _readable(text, "metadata") if text else None
+    value = json_of(text, "metadata") if text else None
     if value is not None and not isinstance(value, dict):
         raise InvalidInput("The metadata is a JSON object.")
     return NOTHING if value is None else metadata

@@ -7,6 +7,7 @@ import msgspec
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
+from app.events import subscription_of
 from app.schemas import check_schema
 from app.web import bodies, newruns
 from app.web.caller import CallerDep, ServiceDep, read_body
@@ -17,7 +18,8 @@ from domain import commands
 from domain.builtin import PREFIX, is_reserved
 from domain.commands import Registered
 from domain.errors import InvalidInput
-from domain.events import Queue, TaskSettings
+from domain.events import Queue, Subscription, TaskSettings
+from domain.retry import Retry
 
 router = APIRouter(tags=["workers"])
 WAIT_MS_MAX = 20_000
@@ -60,30 +62,43 @@ def _checked(task: TaskSettings) -> TaskSettings:
         raise InvalidInput(f"The id of task {task.id} begins with {PREFIX}, as those of Runfold's own tasks do.")
     if task.queue:
         _check_queue(task.queue)
-    retry = task.retry
-    if retry and not (
-        1 <= retry.max_attempts <= newruns.ATTEMPTS_MAX
-        and 0 <= retry.min_timeout_in_ms <= retry.max_timeout_in_ms <= TASK_TIME_MAX_MS
-        and retry.factor >= 1
-    ):
-        raise InvalidInput(
-            f"The retry policy of task {task.id} needs maxAttempts from 1 to {newruns.ATTEMPTS_MAX},"
-            f" 0 <= minTimeoutInMs <= maxTimeoutInMs <= {TASK_TIME_MAX_MS} and a factor of at least 1."
-        )
+    if task.retry:
+        _check_retry(task.retry, task.id)
     if not (task.ttl is None or 0 <= task.ttl <= TASK_TIME_MAX_MS):
         raise InvalidInput(f"The ttl of task {task.id} is 0 to {TASK_TIME_MAX_MS} milliseconds.")
     if not (task.max_duration is None or 1 <= task.max_duration <= TASK_TIME_MAX_MS):
         raise InvalidInput(f"The maxDuration of task {task.id} is 1 to {TASK_TIME_MAX_MS} milliseconds.")
     newruns.machine_of(task.machine)
-    if retry and retry.out_of_memory:
-        newruns.machine_of(retry.out_of_memory.machine)
     if task.payload_schema is not None:
         check_schema(task.payload_schema, task.id)
     if len(task.connections) > CONNECTIONS_MAX:
         raise InvalidInput(f"Task {task.id} needs {len(task.connections)} connections; at most {CONNECTIONS_MAX} are.")
     for name in task.connections:
         newruns.named(name, "connection name")
+    if task.event is not None:
+        _check_event(task.event, task.id)
     return task
+
+
+def _check_retry(retry: Retry, task: str) -> None:
+    if not (
+        1 <= retry.max_attempts <= newruns.ATTEMPTS_MAX
+        and 0 <= retry.min_timeout_in_ms <= retry.max_timeout_in_ms <= TASK_TIME_MAX_MS
+        and retry.factor >= 1
+    ):
+        raise InvalidInput(
+            f"The retry policy of task {task} needs maxAttempts from 1 to {newruns.ATTEMPTS_MAX},"
+            f" 0 <= minTimeoutInMs <= maxTimeoutInMs <= {TASK_TIME_MAX_MS} and a factor of at least 1."
+        )
+    if retry.out_of_memory:
+        newruns.machine_of(retry.out_of_memory.machine)
+
+
+def _check_event(event: Subscription, task: str) -> None:
+    try:
+        subscription_of(event.name, event.filter)
+    except InvalidInput as error:
+        raise InvalidInput(f"The event of task {task}: {error}") from error
 
 
 def _check_queue(queue: Queue) -> None:

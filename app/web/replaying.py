@@ -50,7 +50,7 @@ async def replayed(
     body = bodies.TriggerBody(payload, options)
     run = reader.ids.new("run", now)
     new, blobs = newruns.new_run(run, old.task, body, first.environment, now, traceparent, source=SOURCE)
-    new = replace(new, replay_of=first.stream, job=_again(old.job, now))
+    new = replace(new, replay_of=first.stream, job=_again(old.job, now), event=old.event)
     if asked.from_step is None:
         return new, blobs
     new, more = await beginning_at(asked.from_step, asked.step_results or {}, new, history, reader)

@@ -16,6 +16,7 @@ from app.web.beginning import shape_of
 from app.web.caller import Caller, CallerDep, ReaderDep, ServiceDep, VisitorDep, history_of, origin_of, read_body
 from app.web.docs import LIST_PARAMETERS, VOCABULARY_PARAMETER, body_of
 from app.web.errors import Malformed
+from app.web.event_shapes import event_of
 from app.web.grants import must, resources_of
 from app.web.history import AsOf, history_until
 from app.web.listing import each_once, query_of
@@ -80,7 +81,11 @@ async def events(run: str, reader: ReaderDep, caller: CallerDep) -> Response:
 async def explain(run: str, service: ServiceDep, caller: CallerDep) -> Response:
     """Why the run is where it is, and what it waits for: a word, a sentence and data."""
     told: Explanation = await service.loop.submit(commands.ExplainRun(run=run, **origin_of(service, caller)))
-    row, _ = _fold(await history_of(run, service, caller))
+    history = await history_of(run, service, caller)
+    row, _ = _fold(history)
+    if event := asked_of(history).event:
+        sentence = f"{told.sentence} Event {event.id} ({event.name}) started it."
+        told = replace(told, sentence=sentence, data=told.data | {"event": {"id": event.id, "name": event.name}})
     if row.error is None:
         return json(told)
     cause = f"{row.error.name}: {row.error.message.partition(chr(10))[0]}"
@@ -176,6 +181,7 @@ async def whole(history: Sequence[Recorded], reader: Reader, caller: Caller) -> 
         body |= {"payload": payload, "payloadType": kind}
     body |= shape_of(triggered)
     body |= await schedule_of(triggered, reader)
+    body |= event_of(triggered)
     if row.status is Status.COMPLETED:
         output, output_type = await output_of(history, reader)
         if output is not NOTHING:

@@ -1,5 +1,5 @@
 """The same names as in `runfold`, to be awaited."""
 
-from runfold.aio import batches, queues, runs, schedules, tasks, wait
+from runfold.aio import batches, events, queues, runs, schedules, tasks, wait
 
-__all__ = ["batches", "queues", "runs", "schedules", "tasks", "wait"]
+__all__ = ["batches", "events", "queues", "runs", "schedules", "tasks", "wait"]

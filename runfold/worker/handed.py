@@ -19,8 +19,9 @@ from runfold.context import (
     ScheduleInfo,
     TaskInfo,
 )
+from runfold.event import EventInfo
 from runfold.journal import Openable
-from runfold.worker.wire import HandOut
+from runfold.worker.wire import Event, HandOut
 
 
 class Attempt(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -51,7 +52,15 @@ def context_of(
         Connections(run.connections),
         journal,
         None if run.schedule is None else ScheduleInfo(run.schedule.id, _moment(run.schedule.timestamp)),
+        _event_info(run.event),
     )
+
+
+def _event_info(event: Event | None) -> EventInfo | None:
+    if event is None:
+        return None
+    context = MappingProxyType(event.context)
+    return EventInfo(event.id, event.name, _moment(event.timestamp), event.source, context)
 
 
 def _run_info(run: HandOut) -> RunInfo:

@@ -35,6 +35,7 @@ def settings_of(task: Task[Any, Any]) -> Facts:
         "authResolver": said.auth_resolver or None,
         "connections": list(said.connections) or None,
         "schedule": said.schedule and _schedule(said.schedule),
+        "event": said.on_event and _without_none({"name": said.on_event, "filter": said.event_filter or None}),
     }
     return _without_none(facts)
 

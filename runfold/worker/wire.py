@@ -115,6 +115,16 @@ class Tick(msgspec.Struct, frozen=True):
     timestamp: int
 
 
+class Event(msgspec.Struct, frozen=True):
+    """The named event that started a run."""
+
+    id: str
+    name: str
+    timestamp: int
+    source: str
+    context: dict[str, Any] = {}
+
+
 class HandOut(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True, gc=False):
     """A run for this worker: to make an attempt, or (of the kind "auth") only to find out on whose behalf it acts."""
 
@@ -146,6 +156,7 @@ class HandOut(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True, g
     source: str | None = None
     replay_of: str | None = None
     schedule: Tick | None = None
+    event: Event | None = None
     journal_size: int = 0
     journal: list[Entry] = []
 

@@ -33,6 +33,8 @@ BODIES: dict[str, Any] = {
     "/api/v1/schedules": {"task": "greet", "every": 5},
     "/api/v1/schedules/{schedule}": {"task": "greet", "every": 5},
     "/api/v1/schedules/{schedule}/backfill": {"from": "2027-01-15", "to": "2027-01-16"},
+    "/api/v1/events": {"name": "user.created"},
+    "/api/v1/events/bulk": {"events": [{"name": "user.created"}]},
     "/api/v1/connections/{name}": {"credentials": {}},
     "/v1/jobs": {"name": "ping", "kind": "one_time", "request": {"url": "https://example.com"}},
     "/v1/jobs/{job}": {"name": "pong"},
@@ -113,5 +115,6 @@ def path_for(path: str, run: str = "run_1", **named: str) -> str:
         "stream": "packet_1",
         "job": "job_1",
         "execution": "run_1",
+        "event": "evt_1",
     }
     return path.format(**others | {"run": run} | named)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from app.transfer_lines import BlobLine, EventLine, Header, Totals
-from tests.app.transfers import BLOBS, EVENTS, LEDGERS, erase, exported, fill
+from tests.app.transfers import BLOBS, DELIVERED, EVENTS, LARGE, LEDGERS, erase, exported, fill
 
 PAGE = (Path(__file__).parents[2] / "docs" / "reference" / "export-format.md").read_text(encoding="utf-8")
 [CHECK] = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
@@ -34,6 +34,15 @@ def test_the_example_checks_an_export_whose_value_was_erased(tmp_path: Path) -> 
     with LEDGERS["sqlite-memory"](tmp_path) as ledger:
         fill(ledger, EVENTS, BLOBS)
         erase(ledger, "run_2/payload")
+
+        done = _check(exported(ledger), tmp_path)
+
+    assert done.stdout.startswith("4 "), done.stderr
+
+
+def test_the_example_checks_an_export_with_a_payload_that_runs_share(tmp_path: Path) -> None:
+    with LEDGERS["sqlite-memory"](tmp_path) as ledger:
+        fill(ledger, DELIVERED, {"event_1/payload": LARGE})
 
         done = _check(exported(ledger), tmp_path)
 

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from domain.named_event import stream_of
 from tests.app.faulty import FaultyLedger
 from tests.app.harness import Engine, running_engine, sentence_of
 
@@ -56,3 +57,22 @@ async def test_the_run_itself_says_what_is_lost(engine: Engine, ledger: FaultyLe
     assert sentence_of(response) == f"The value {run}/payload is no longer there."
     assert await engine.events(run) == ["RunTriggered"]
     assert await engine.listed() == [run]
+
+
+async def test_an_event_whose_payload_is_lost_is_canceled_and_the_others_are_delivered(
+    engine: Engine, ledger: FaultyLedger
+) -> None:
+    await engine.register({"id": "greet", "event": {"name": "made"}})
+    for event in ("lost", "kept"):
+        body = {"event": {"name": "made", "id": event, "payload": LARGE}, "options": {"deliverAfter": 1}}
+        await engine.post("/api/v1/events", body)
+    environment = engine.service.environments()[0].id
+    ledger.lost.add(stream_of(environment, "lost"))
+    await engine.advance(1_000)
+    while (head := engine.head) and engine.service.loop.engine.memory.deliveries:
+        await engine.service.loop.feed.grown(head)
+    ledger.lost.clear()
+
+    lost, kept = [await engine.get(f"/api/v1/events/{event}") for event in ("lost", "kept")]
+    assert (lost["status"], lost["runs"], kept["status"], len(kept["runs"])) == ("CANCELED", [], "DELIVERED", 1)
+    assert lost["reason"] == f"The value {stream_of(environment, 'lost')}/payload is no longer there."

@@ -21,7 +21,7 @@ from domain.errors import Deposed, InvalidInput, LedgerCorrupt
 from domain.events import NOTHING, BlobRef, Recorded, RunTriggered
 from domain.ports import START, CopyableLedger, Sealed
 from tests.adapters.ledgers import triggered
-from tests.app.transfers import BLOBS, EVENTS, FORKED, LARGE, LEDGERS, erase, exported, fill, imported, whole
+from tests.app.transfers import BLOBS, DELIVERED, EVENTS, FORKED, LARGE, LEDGERS, erase, exported, fill, imported, whole
 from tests.projections.histories import chances, history
 
 
@@ -65,6 +65,16 @@ def test_a_large_result_that_a_replay_was_given_comes_along(source: CopyableLedg
     assert totals == Totals(events=5, blobs=2, missing_blobs=0)
     assert target.read_after(4, limit=1) == [FORKED]
     assert target.blob("run_3/step/0") == LARGE
+
+
+def test_a_payload_that_runs_share_is_copied_once(spare: CopyableLedger, target: CopyableLedger) -> None:
+    fill(spare, DELIVERED, {"event_1/payload": LARGE})
+
+    totals = imported(exported(spare), target)
+
+    assert totals == Totals(events=4, blobs=1, missing_blobs=0)
+    assert target.blob("event_1/payload") == LARGE
+    assert exported(target) == exported(spare)
 
 
 @settings(max_examples=20, deadline=None)

@@ -36,6 +36,17 @@ BLOBS = {"run_2/payload": LARGE}
 EDIT = e.Edit(0, result_blob=BlobRef("run_3/step/0", hashlib.sha256(LARGE).hexdigest(), len(LARGE)))
 FORKED = recorded(5, "run_3", 1, structs.replace(TRIGGERED, prefix=e.Prefix("run_1", 3, 1, (EDIT,))))
 """A replay that took over a step, with another result, a large one."""
+SHARED = BlobRef("event_1/payload", hashlib.sha256(LARGE).hexdigest(), len(LARGE))
+STARTED = structs.replace(TRIGGERED, payload_blob=SHARED, event=e.EventRef("1", "made", 1, "api"))
+DELIVERED = [
+    structs.replace(
+        recorded(1, "event_1", 1, TRIGGERED), event=e.EventSent("1", "made", 1, "api", payload_blob=SHARED)
+    ),
+    recorded(2, "run_1", 1, STARTED),
+    recorded(3, "run_2", 1, STARTED),
+    structs.replace(recorded(4, "event_1", 2, TRIGGERED), event=e.EventDelivered(("run_1", "run_2"))),
+]
+"""An event whose payload its runs share."""
 
 
 @contextmanager

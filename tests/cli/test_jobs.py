@@ -107,7 +107,7 @@ def test_a_crontab_is_read_from_standard_input(command: CommandLine) -> None:
     [
         (("jobs", "show", "job_1"), 1, "Job job_1 not found."),
         (("jobs", "add", "a", "ftp://a"), 1, "The URL begins with http:// or https://."),
-        (("jobs", "add", "a", URL, "--cron", "x", "--every", "5"), 2, "A job has one kind of time"),
+        (("jobs", "add", "a", URL, "--cron", "x", "--every", "5"), 2, "One thing starts a job"),
         (("jobs", "add", "a", URL, "--header", "x"), 2, "is no header"),
         (("jobs", "import", "--file", "nothing"), 2, "The file nothing cannot be read"),
         (("jobs", "list", "--state", "gone"), 1, "There is no state 'gone' of a job"),

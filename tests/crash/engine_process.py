@@ -27,6 +27,7 @@ from domain.events import (
     AttemptSucceeded,
     ChildrenTriggered,
     Event,
+    EventDelivered,
     Recorded,
     RunBlocked,
     RunDequeued,
@@ -53,6 +54,7 @@ NAMES: dict[type[Event], str] = {
     RunResumed: "resumes",
     RunFrozen: "freezes",
     AttemptResumed: "returns",
+    EventDelivered: "deliveries",
 }
 """What an append is called in which there is such an event."""
 FULL = "full"

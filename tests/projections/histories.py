@@ -14,6 +14,7 @@ from domain.bulk import Bulk
 from domain.calendar import Tick
 from domain.events import BlobRef, Entry, Event, Recorded, RunError, RunEvent, TaskSettings
 from domain.job import Job
+from domain.named_event import NamedEvent
 from domain.run import Run
 from domain.schedule import Schedule
 from domain.states import WRITER, State
@@ -133,6 +134,7 @@ class Historian:
             (f"bulk_{number}", e.BulkStarted("CANCEL", runs=("run_1",))),
             *self._further(),
             (stream_id("waitpoint", self.now, number), self._token()),
+            (f"event_{number}", _sent(self.chance.choice((None, self.now + 700)))),
             (stream_id("sched", self.now, number), e.ScheduleCreated("IMPERATIVE", _PLAN, _tick(self.now), "mine")),
             (WRITER, e.WriterStarted(number)),
             ("queue_1", self.chance.choice(_OF_A_QUEUE)),
@@ -163,7 +165,7 @@ class Historian:
 
     def _further(self) -> list[tuple[str, Event]]:
         """What may follow in the batches and bulk actions that are not over."""
-        kinds = Batch | Bulk | Waitpoint | Schedule | Job
+        kinds = Batch | Bulk | Waitpoint | Schedule | Job | NamedEvent
         alive = [state for state in self.states.values() if isinstance(state, kinds) and states.is_kept(state)]
         return [(state.id, self.chance.choice(_further_of(state))) for state in alive[-2:]]
 
@@ -171,10 +173,16 @@ class Historian:
 _SPEC = e.JobSpec("Ping", "one_time", Raw(b"{}"), 3)
 
 
+def _sent(deliver_at: int | None) -> e.EventSent:
+    return e.EventSent("1", "user.created", 1, "shop", Raw(b"1"), context=Raw(b"{}"), deliver_at=deliver_at)
+
+
 def _further_of(state: State) -> list[Event]:
     match state:
         case Batch() if state.takes_items:
             return [e.BatchItemsAccepted({0: "run_1"}), e.BatchSealed(), e.BatchExpired()]
+        case NamedEvent():
+            return [e.EventPartlyDelivered(("run_1",), "task/a"), e.EventDelivered(("run_1",)), e.EventCanceled("gone")]
         case Job():
             return [e.JobPaused(), e.JobChanged(_SPEC), e.JobDeleted()]
         case Waitpoint():

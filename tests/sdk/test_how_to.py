@@ -9,6 +9,7 @@ from typing import Any
 import jsonschema_rs
 import pytest
 
+from domain.event_filter import matches
 from runfold import Task
 from runfold.worker.registering import settings_of
 
@@ -27,6 +28,15 @@ def test_the_page_about_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     told = settings_of(tasks_of("give-a-run-more-memory.md", monkeypatch)["resize"])
 
     assert (told["machine"], told["retry"]["outOfMemory"]) == ("small-1x", {"machine": "large-1x"})
+
+
+def test_the_page_about_events(monkeypatch: pytest.MonkeyPatch) -> None:
+    tasks = tasks_of("start-tasks-by-events.md", monkeypatch)
+    told = {name: settings_of(tasks[name])["event"] for name in ("welcome", "call_new_customer")}
+
+    assert told["welcome"] == {"name": "user.created"}
+    assert matches({"name": "Ada", "plan": "pro", "age": 36}, told["call_new_customer"]["filter"])
+    assert not matches({"name": "Ada", "plan": "pro", "age": 17}, told["call_new_customer"]["filter"])
 
 
 def test_the_page_about_auth(monkeypatch: pytest.MonkeyPatch) -> None:

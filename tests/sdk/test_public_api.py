@@ -5,7 +5,7 @@ import tomllib
 from pathlib import Path
 
 import runfold
-from runfold import aio, batches, queues, runs, schedules, tasks, tokens, wait
+from runfold import aio, batches, events, queues, runs, schedules, tasks, tokens, wait
 from runfold.aio import tokens as aio_tokens
 
 ROOT = Path(__file__).parents[2]
@@ -28,6 +28,9 @@ def test_the_names_of_the_package() -> None:
         "ConfigurationError",
         "Context",
         "Debounce",
+        "Event",
+        "EventInfo",
+        "EventRun",
         "Explanation",
         "InvalidPayloadError",
         "InvalidResultError",
@@ -50,6 +53,7 @@ def test_the_names_of_the_package() -> None:
         "Schedule",
         "ScheduleState",
         "ScheduledRun",
+        "SentEvent",
         "ServerError",
         "StepFailedError",
         "SyncContext",
@@ -64,6 +68,7 @@ def test_the_names_of_the_package() -> None:
         "aio",
         "batches",
         "configure",
+        "events",
         "queues",
         "runs",
         "schedules",
@@ -91,6 +96,8 @@ def test_both_ways_to_call_have_the_same_names() -> None:
     of_schedules = {"create", "update", "list", "retrieve", "activate", "deactivate", "delete", "ticks", "backfill"}
     assert all(callable(getattr(module, name)) for module in (schedules, aio.schedules) for name in of_schedules)
     assert all(callable(getattr(module, name)) for module in (tokens, aio_tokens) for name in of_tokens)
+    of_events = {"send", "retrieve", "cancel"}
+    assert all(callable(getattr(module, name)) for module in (events, aio.events) for name in of_events)
     assert all(
         callable(getattr(module, name)) for module in (tasks, aio.tasks) for name in ("trigger", "batch_trigger")
     )

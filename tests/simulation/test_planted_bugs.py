@@ -8,20 +8,17 @@ from msgspec.structs import replace
 
 from domain import attempts
 from domain.attempts import Report
-from domain.batch import Batch
 from domain.draft import Draft
 from domain.errors import RunfoldError
 from domain.events import RunDequeued, RunEvent
 from domain.lanes import KeyLine, QueueLine
 from domain.lifecycle import Deadline
 from domain.limits import Counted, Gate, QueueLimits
-from domain.memory import Memory
+from domain.memory import Memory, Timed
 from domain.ready import Kind, ReadyRuns
 from domain.run import Run
-from domain.schedule import Schedule
 from domain.status import Status
 from domain.transitions import TRANSITIONS, Transition
-from domain.waitpoint import Waitpoint
 from tests.simulation.simulation import simulate
 
 SEEDS = range(100)
@@ -56,7 +53,7 @@ def a_timer_is_lost(monkeypatch: pytest.MonkeyPatch) -> None:
     """A deadline that passed while nobody looked is dropped."""
     due = Memory.due
 
-    def due_in_time(self: Memory, now: int) -> Iterator[tuple[Run | Batch | Waitpoint | Schedule, Deadline]]:
+    def due_in_time(self: Memory, now: int) -> Iterator[tuple[Timed, Deadline]]:
         return ((state, deadline) for state, deadline in due(self, now) if now - deadline.at < 1_000)
 
     monkeypatch.setattr(Memory, "due", due_in_time)

@@ -4,13 +4,11 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from domain.batch import Batch
 from domain.lifecycle import Deadline
-from domain.memory import Memory
+from domain.memory import Memory, Timed
 from domain.run import Run
 from domain.schedule import Schedule
 from domain.scheduled import ScheduledRuns
-from domain.waitpoint import Waitpoint
 from tests.simulation.rules import Violation
 from tests.simulation.schedules import simulate
 
@@ -26,7 +24,7 @@ def a_late_tick_is_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
     """A schedule whose tick passed while nobody looked is due no more."""
     due = Memory.due
 
-    def due_in_time(self: Memory, now: int) -> Iterator[tuple[Run | Batch | Waitpoint | Schedule, Deadline]]:
+    def due_in_time(self: Memory, now: int) -> Iterator[tuple[Timed, Deadline]]:
         for state, deadline in due(self, now):
             if not isinstance(state, Schedule) or now - deadline.at < 1_000:
                 yield state, deadline

@@ -43,6 +43,7 @@ TITLES = {
     "secrets": "Secrets of HTTP jobs",
     "queues": "Queues",
     "schedules": "Schedules",
+    "events": "Named events",
     "deployments": "Deployments",
     "connections": "Connections",
     "environments": "Environments and keys",
@@ -133,6 +134,15 @@ NOTES = {
     " limit that counts, for each concurrency key apart; `running` and `queued` are those of all keys together.",
     ("POST", "/api/v1/queues/{queue}/concurrency/override"): "`concurrencyLimit` is 0 to 100,000, and not more than"
     " the limit of the environment.",
+    ("POST", "/api/v1/events"): "`name` has 1 to 128 characters, and so has `id`, which is used once in an environment:"
+    " the same id again is answered as before. `payload` is any JSON value of at most 3,145,728 bytes, `timestamp` a"
+    " date (now if left out), `source` a text (`api` if left out), `context` an object of at most 8,192 bytes."
+    " `options` is `deliverAt` (a date) or `deliverAfter` (seconds, or a duration). Trigger.dev v2's envelope has all"
+    " but the options under `event`. `status` is PENDING, DELIVERED or CANCELED. An event that starts more than 500"
+    " runs goes on to do so after it is answered, and has its `deliveredAt` when that is done. A filter of a"
+    " subscription has the matchers of [this page](../how-to/start-tasks-by-events.md#filter).",
+    ("POST", "/api/v1/events/bulk"): "`events` are as above, 33,554,432 bytes all together at most; `options` are for"
+    " all of them.",
     ("POST", "/api/v1/schedules"): "One of `cron`, `every` and `at` is the timing. The same `deduplicationKey` again is"
     " an update. [Schedules](schedules.md#fields) has every field; what Trigger.dev's clients do not know is ours.",
     ("PUT", "/api/v1/schedules/{schedule}"): "What is left out has its default again; the deduplication key stays. What"

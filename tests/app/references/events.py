@@ -13,6 +13,7 @@ from domain.events import (
     Edit,
     Entry,
     Event,
+    EventRef,
     ItemError,
     JobRef,
     JobSpec,
@@ -25,6 +26,7 @@ from domain.events import (
     Recorded,
     RunError,
     Scheduled,
+    Subscription,
     Target,
     TaskSchedule,
     TaskSettings,
@@ -96,6 +98,10 @@ OTHERS = {
     "WaitpointCreated": "a waitpoint token",
     "WaitpointCompleted": "a waitpoint token",
     "WaitpointTimedOut": "a waitpoint token",
+    "EventSent": "a named event",
+    "EventPartlyDelivered": "a named event",
+    "EventDelivered": "a named event",
+    "EventCanceled": "a named event",
     "PacketStored": "a packet",
     "BulkStarted": "a bulk action",
     "BulkAdvanced": "a bulk action",
@@ -119,7 +125,7 @@ OTHERS = {
 PARTS: tuple[type[Struct], ...] = (
     *(JobRef, JobSpec, JobTiming),
     *(Entry, Prefix, Edit, LogLine, RunError, BlobRef, ItemError, TaskSettings, Queue, RateLimit, Retry, OutOfMemory),
-    *(TaskSchedule, Scheduled, Plan, Target, Timetable, Cron, Every, At, Tick),
+    *(Subscription, EventRef, TaskSchedule, Scheduled, Plan, Target, Timetable, Cron, Every, At, Tick),
 )
 WORDS: dict[type[inspect.Type], str] = {
     inspect.StrType: "string",

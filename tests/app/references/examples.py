@@ -566,9 +566,27 @@ async def _schedules(at: Recorder) -> None:
     zones["timezones"][3:] = ["…"]
 
 
+async def _named_events(at: Recorder) -> None:
+    engine, route = at.engine, "/api/v1/events"
+    event = {"name": "user.created", "filter": {"plan": ["pro"]}}
+    await engine.post("/worker/v1/register", {"tasks": [TASK | {"event": event}]})
+    body = {"name": "user.created", "id": "user-1", "payload": {"name": "Ada", "plan": "pro"}, "source": "shop"}
+    await at.show("POST", route, "", body)
+    await at.show("POST", route, "The same id again: what there is.", body | {"payload": None})
+    later = {"event": {"name": "trial.ends", "id": "trial-1"}, "options": {"deliverAfter": 86_400}}
+    await at.show("POST", route, "Trigger.dev v2's envelope, for tomorrow.", later)
+    await at.show("POST", route, "", {"payload": 1})
+    await at.show("POST", f"{route}/bulk", "", {"events": [{"name": "a", "id": "1"}, {"name": "b", "id": "2"}]})
+    await at.show("POST", f"{route}/bulk", "", {"events": [{"name": "a"}, {"id": "3"}]})
+    await at.show("POST", f"{route}/{{event}}/cancel", event="trial-1")
+    await at.show("POST", f"{route}/{{event}}/cancel", event="user-1")
+    await at.show("GET", f"{route}/{{event}}", event="user-1")
+    await at.show("GET", f"{route}/{{event}}", event="user-2")
+
+
 PARTS: tuple[Callable[[Recorder], Awaitable[None]], ...] = (
     *(_trigger, _batch, _batches, _bulk_actions, _list, _retrieve, _result, _events, _change, _explain, _annotate),
     *(_keys, _queues, _ledger, _worker),
     *(_deployments, _connections, _jobs, _secrets, _environments, _tokens, _journal, _logs, _schedules, _health),
-    *(_packets, _public_tokens, _variables, _realtime, _streams),
+    *(_packets, _public_tokens, _variables, _realtime, _streams, _named_events),
 )

@@ -163,5 +163,15 @@ TASK: dict[str, Setting] = {
     "schedule.catchUpMax": Setting(
         "schedule=Schedule(catch_up_max=…)", "how many are caught up at once, 1 to 100", Terms()
     ),
+    "event.name": Setting(
+        "on_event",
+        "the name of the events that [start the task](../how-to/start-tasks-by-events.md), 1 to 128 characters",
+        Terms(v2="`name` of `eventTrigger`"),
+    ),
+    "event.filter": Setting(
+        "event_filter",
+        "an object that mirrors the payload: [which events](../how-to/start-tasks-by-events.md#filter) start the task",
+        Terms(v2="`filter` of `eventTrigger`"),
+    ),
 }
 """By the path in what a worker registers."""

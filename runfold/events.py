@@ -1,0 +1,11 @@
+"""Send named events, look at them and cancel those that are to come.
+
+The calls are those of `runfold.aio.events`, for code that does not await.
+"""
+
+from runfold.aio import events as aio
+from runfold.blocking import blocking
+
+send = blocking(aio.send)
+retrieve = blocking(aio.retrieve)
+cancel = blocking(aio.cancel)
