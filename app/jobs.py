@@ -62,6 +62,8 @@ def spec_of(body: bodies.CreateJobBody, now: int) -> JobSpec:
         asked.retry.max_attempts,
         timing,
         None if secret is None else _digest_of(secret),
+        body.pause_after_failures or None,
+        body.pause_on_gone,
     )
 
 
@@ -82,6 +84,8 @@ def changed(spec: JobSpec, body: bodies.ChangeJobBody, now: int) -> JobSpec:
         asked.retry.max_attempts,
         timing,
         spec.trigger_sha256 if secret is None else _digest_of(secret),
+        spec.pause_after_failures if body.pause_after_failures is None else body.pause_after_failures or None,
+        spec.pause_on_gone if body.pause_on_gone is None else body.pause_on_gone,
     )
 
 

@@ -616,7 +616,8 @@ class JobSpec(Struct, frozen=True, gc=False, omit_defaults=True):
     """What a job does and when: `kind` is recurring, cron, scheduled, one_time or webhook_trigger.
 
     `payload` is what its executions are given: the request, and when it is tried again. `trigger_sha256` is that of the
-    secret that whoever triggers it by its URL has to know.
+    secret that whoever triggers it by its URL has to know. It pauses itself after so many failed executions in a row,
+    or at once when its target says that it is gone for good (410), if asked to.
     """
 
     name: str
@@ -625,6 +626,8 @@ class JobSpec(Struct, frozen=True, gc=False, omit_defaults=True):
     max_attempts: int
     timing: JobTiming | None = None
     trigger_sha256: str | None = None
+    pause_after_failures: int | None = None
+    pause_on_gone: bool = False
 
 
 class JobCreated(Event, frozen=True, gc=False, omit_defaults=True):
@@ -643,6 +646,28 @@ class JobChanged(Event, frozen=True, gc=False):
 
 class JobPaused(Event, frozen=True, gc=False):
     """The job no longer starts by itself."""
+
+
+class JobFailed(Event, frozen=True, gc=False):
+    """An execution of the job failed: one more in a row, until one succeeds or the job is resumed."""
+
+    execution: str
+
+
+class JobRecovered(Event, frozen=True, gc=False):
+    """An execution of the job succeeded after one or more that failed."""
+
+    execution: str
+
+
+class JobPausedByFailures(Event, frozen=True, gc=False):
+    """The job no longer starts by itself because of this execution.
+
+    `reason` is FAILURES (too many in a row) or GONE (its target is gone for good).
+    """
+
+    execution: str
+    reason: str
 
 
 class JobResumed(Event, frozen=True, gc=False):
@@ -935,6 +960,9 @@ EVENTS: tuple[type[Event], ...] = (
     JobCreated,
     JobChanged,
     JobPaused,
+    JobFailed,
+    JobRecovered,
+    JobPausedByFailures,
     JobResumed,
     JobCompleted,
     JobDeleted,

@@ -15,6 +15,7 @@ from domain import waitpoint as waitpoints
 from domain.batch import Batch
 from domain.bulk import Bulk, BulkStatus
 from domain.connection import Connection
+from domain.endings import Endings
 from domain.environment import Environment
 from domain.gates import Gates
 from domain.held import HOLDING, HeldRuns
@@ -48,6 +49,7 @@ class Memory:
         self.held = HeldRuns()
         self.waiters = Waiters()
         self.schedules = ScheduledRuns()
+        self.endings = Endings()
         self._timers: list[tuple[int, str, str]] = []
         self._environments: dict[str, Environment] = {}
         self._queues: dict[str, dict[str, QueueState]] = {}
@@ -240,6 +242,7 @@ class Memory:
         self.waiters.note_run(before, after)
         self.members.note_run(before, after)
         self.schedules.note_run(before, after)
+        self.endings.note_run(before, after)
         deadline = deadline_of(after) if after else None
         if after and deadline and (before is None or deadline_of(before) != deadline):
             self._arm(after.id, deadline)

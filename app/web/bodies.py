@@ -348,8 +348,11 @@ class RetryBody(Struct):
     backoff_max_ms: int | None = None
 
 
+FailuresMax: TypeAlias = Annotated[int, Meta(ge=0, le=1_000)]
+
+
 class CreateJobBody(Struct):
-    """A new job."""
+    """A new job. It pauses itself after so many failed executions in a row (0: never), or at a 410, if asked to."""
 
     name: str
     kind: Literal["recurring", "cron", "scheduled", "one_time", "webhook_trigger"]
@@ -358,6 +361,8 @@ class CreateJobBody(Struct):
     retry_policy: RetryBody | None = None
     state: Literal["active", "draft"] = "active"
     webhook_secret: str | None = None
+    pause_after_failures: FailuresMax | None = None
+    pause_on_gone: bool = False
 
 
 class ChangeJobBody(Struct):
@@ -368,6 +373,8 @@ class ChangeJobBody(Struct):
     schedule: TimingBody | None = None
     retry_policy: RetryBody | None = None
     webhook_secret: str | None = None
+    pause_after_failures: FailuresMax | None = None
+    pause_on_gone: bool | None = None
 
 
 class PreviewBody(Struct):
