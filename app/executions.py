@@ -13,17 +13,11 @@ from domain.durations import iso
 from domain.errors import InvalidInput, KeyMissing, SealBroken
 from domain.events import JobRef
 from domain.redaction import Redaction
-from domain.requests import HttpRequest, RetryPolicy, variables_of
+from domain.requests import Asked, variables_of
 from domain.signing import signed
 
 HEADER = "X-Cron-Service-"
-
-
-class Asked(Struct, frozen=True, omit_defaults=True):
-    """What an execution is to do: the payload of its run."""
-
-    request: HttpRequest
-    retry: RetryPolicy
+CONTENT_TYPE = ("Content-Type", "application/json")
 
 
 class Attempt(Struct, frozen=True):
@@ -32,7 +26,7 @@ class Attempt(Struct, frozen=True):
     execution: str
     number: int
     created_at: int
-    job: JobRef
+    job: JobRef | None
     payload: Raw
 
 
@@ -50,12 +44,11 @@ def asked_of(payload: Raw) -> Asked:
 
 def headers_of(attempt: Attempt) -> tuple[tuple[str, str], ...]:
     """By what the target knows the execution and its attempts."""
-    return (
-        (f"{HEADER}Job-Id", attempt.job.id),
-        (f"{HEADER}Execution-Id", attempt.execution),
-        (f"{HEADER}Scheduled-For", iso(attempt.job.scheduled_for)),
-        (f"{HEADER}Attempt", str(attempt.number)),
-    )
+    own = ((f"{HEADER}Execution-Id", attempt.execution), (f"{HEADER}Attempt", str(attempt.number)))
+    if attempt.job is None:
+        return own
+    planned = iso(attempt.job.scheduled_for)
+    return ((f"{HEADER}Job-Id", attempt.job.id), (f"{HEADER}Scheduled-For", planned), *own)
 
 
 async def make(
@@ -77,6 +70,10 @@ async def make(
     variables = variables_of(attempt.execution, attempt.created_at)
     try:
         call = call_of(asked.request, variables, opened, headers_of(attempt))
+        if bytes(asked.message):
+            # As it is: what failed may have said anything, also what looks like the name of a secret.
+            json_type = () if any(name.lower() == "content-type" for name, _ in call.headers) else (CONTENT_TYPE,)
+            call = replace(call, body=bytes(asked.message), headers=call.headers + json_type)
         if asked.request.sign_with:
             keys = list(map(opened, asked.request.sign_with))
             signature = signed(attempt.execution, now(), call.body or b"", keys)

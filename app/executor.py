@@ -16,6 +16,7 @@ from msgspec import Raw, Struct, json
 
 from app.executions import Attempt, Made, make
 from app.hosts import HostLimits
+from app.mailing import send
 from app.secrets import value_of
 from app.service import Service
 from app.web.caller import Caller
@@ -27,6 +28,7 @@ from domain.calls import ErrorClass, Found, HttpCaller, failed
 from domain.commands import EndTurn, Turn, TurnAnswer
 from domain.errors import LedgerError, Unavailable
 from domain.events import EnvironmentCreated, Recorded, RunError
+from domain.mail import Mailer
 from domain.vocabulary import FULL
 
 log = structlog.get_logger(__name__)
@@ -50,9 +52,16 @@ class Executor:
     """At most `concurrency` calls at once, all environments together, and at most `per_host` of them to one host."""
 
     def __init__(
-        self, service: Service, caller: HttpCaller, concurrency: int, per_host: int, chance: random.Random
+        self,
+        service: Service,
+        caller: HttpCaller,
+        concurrency: int,
+        per_host: int,
+        chance: random.Random,
+        mailer: Mailer | None = None,
     ) -> None:
         self.service = service
+        self.mailer = mailer
         self.caller = HostLimits(caller, concurrency, per_host, self._look)
         self.chance = chance
         self._concurrency = concurrency
@@ -236,9 +245,11 @@ class Desk:
 
     async def _make(self, run: RunBody) -> Made:
         executor = self._executor
-        assert run.job is not None, "a run of this task is an execution of a job"
+        attempt = Attempt(run.id, run.attempt, run.created_at, run.job, run.payload)
+        if run.task == builtin.EMAIL_TASK:
+            return await send(attempt, executor.mailer, self._now, executor.chance.random)
         return await make(
-            Attempt(run.id, run.attempt, run.created_at, run.job, run.payload),
+            attempt,
             executor.caller,
             lambda name: value_of(executor.service, self._environment, name),
             self._now,

@@ -68,9 +68,8 @@ async def _serve(settings: Settings) -> None:
         await service.ensure_environment(_secret_key(settings, service))
         if settings.http_executor:
             caller = SafeHttpCaller(settings.address_policy)
-            service.execute(
-                Executor(service, caller, settings.http_concurrency, settings.http_concurrency_per_host, chance)
-            )
+            limits = settings.http_concurrency, settings.http_concurrency_per_host
+            service.execute(Executor(service, caller, *limits, chance, settings.mailer))
         # A frozen heap is not walked by every collection: the states of unfinished runs live long.
         gc.collect()
         gc.freeze()

@@ -90,13 +90,24 @@ class Scheduled(Struct, frozen=True, gc=False):
     at: int
 
 
+class About(Struct, frozen=True, gc=False, omit_defaults=True):
+    """What a run is to tell of: the end of another run, and of what `type` that news is.
+
+    `channel` is the alert channel by which it goes; what goes by none is a callback of a job.
+    """
+
+    run: str
+    type: str
+    channel: str | None = None
+
+
 class RunTriggered(RunEvent, frozen=True, gc=False, omit_defaults=True):
     """A run was accepted. Limits that are None come from the task's version when an attempt needs them.
 
     `traceparent` is the span in which the caller asked for it, as W3C's Trace Context writes it. `source` is what
-    started it: api, manual, schedule, webhook or replay. `delay_until` is for a run that an earlier gate holds.
-    `prefix` is what its journal begins with, if that is not empty. `schedule` is the tick that a run is for. A run of
-    a `job` is an execution of it.
+    started it: api, manual, schedule, webhook, replay, callback or alert. `delay_until` is for a run that an earlier
+    gate holds. `prefix` is what its journal begins with, if that is not empty. `schedule` is the tick that a run is
+    for. A run of a `job` is an execution of it. One that is `about` another run tells of its end.
     """
 
     task: str
@@ -127,6 +138,7 @@ class RunTriggered(RunEvent, frozen=True, gc=False, omit_defaults=True):
     prefix: Prefix | None = None
     schedule: Scheduled | None = None
     job: JobRef | None = None
+    about: About | None = None
 
 
 class RunHeldForVersion(RunEvent, frozen=True, gc=False, omit_defaults=True):
@@ -612,6 +624,18 @@ class JobTiming(Struct, frozen=True, gc=False, omit_defaults=True):
     overlap: Literal["allow", "skip", "buffer_one", "cancel_other"] = "allow"
 
 
+class Callback(Struct, frozen=True, gc=False, omit_defaults=True):
+    """Where a job tells of its executions: `on` success, failure, completion, recovery or auto_pause.
+
+    `secret` is the name of the secret that its messages are signed with.
+    """
+
+    on: tuple[str, ...]
+    url: str
+    headers: dict[str, str] = {}
+    secret: str | None = None
+
+
 class JobSpec(Struct, frozen=True, gc=False, omit_defaults=True):
     """What a job does and when: `kind` is recurring, cron, scheduled, one_time or webhook_trigger.
 
@@ -628,6 +652,7 @@ class JobSpec(Struct, frozen=True, gc=False, omit_defaults=True):
     trigger_sha256: str | None = None
     pause_after_failures: int | None = None
     pause_on_gone: bool = False
+    callbacks: tuple[Callback, ...] = ()
 
 
 class JobCreated(Event, frozen=True, gc=False, omit_defaults=True):
@@ -695,6 +720,49 @@ class SecretRemoved(Event, frozen=True, gc=False):
     """The secret has no value any more."""
 
     name: str
+
+
+class ChannelSpec(Struct, frozen=True, gc=False, omit_defaults=True):
+    """How somebody is told of failures: by webhook to a `url`, or by email `to` some addresses.
+
+    `on` is failure, recovery and auto_pause, or some of these. Without `tasks` and `jobs` it is about all of them. One
+    that does not `repeat` tells of the first failure of each task or job until that has recovered.
+    """
+
+    name: str
+    kind: str
+    on: tuple[str, ...]
+    tasks: tuple[str, ...] = ()
+    jobs: tuple[str, ...] = ()
+    url: str = ""
+    headers: dict[str, str] = {}
+    secret: str | None = None
+    to: tuple[str, ...] = ()
+    repeat: bool = True
+
+
+class ChannelSaved(Event, frozen=True, gc=False):
+    """Somebody is told of failures from now on."""
+
+    spec: ChannelSpec
+
+
+class ChannelRemoved(Event, frozen=True, gc=False):
+    """Nobody is told by this channel any more."""
+
+
+class SubjectFailed(Event, frozen=True, gc=False):
+    """A task or a job, of which the channel tells, fails from this run on."""
+
+    subject: str
+    run: str
+
+
+class SubjectRecovered(Event, frozen=True, gc=False):
+    """A task or a job, of which the channel tells, no longer fails: this run succeeded."""
+
+    subject: str
+    run: str
 
 
 class BatchTriggered(Event, frozen=True, gc=False):
@@ -968,6 +1036,10 @@ EVENTS: tuple[type[Event], ...] = (
     JobDeleted,
     SecretSaved,
     SecretRemoved,
+    ChannelSaved,
+    ChannelRemoved,
+    SubjectFailed,
+    SubjectRecovered,
     BatchTriggered,
     BatchCreated,
     BatchItemsAccepted,

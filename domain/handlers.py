@@ -9,6 +9,7 @@ from domain import annotations, attempts, batching, bulk_actions, lifecycle, pac
 from domain import commands as c
 from domain import events as e
 from domain.canceling import Cancels
+from domain.channel_handlers import ChannelHandlers
 from domain.commands import Accepted, Command
 from domain.draft import Draft, Origin, Ticket
 from domain.environment import Environment
@@ -64,6 +65,7 @@ class Handlers:
             **EnvironmentHandlers(memory, schedules).methods,
             **ScheduleHandlers(memory, schedules).methods,
             **JobHandlers(memory, schedules).methods,
+            **ChannelHandlers(memory).methods,
         }
 
     def handle(self, ticket: Ticket, command: Command, draft: Draft, now: int) -> None:

@@ -10,7 +10,7 @@ from msgspec import Raw, Struct
 from domain import events as e
 from domain.environment import Environment
 from domain.errors import NotAllowed
-from domain.events import API, JSON_TYPE, NOTHING, BlobRef, JobRef, Prefix, RunError, RunEvent, Scheduled
+from domain.events import API, JSON_TYPE, NOTHING, About, BlobRef, JobRef, Prefix, RunError, RunEvent, Scheduled
 from domain.gates import Gates, Verdict, default_queue, ttl_of
 from domain.run import Run
 from domain.status import FINAL, Status
@@ -75,6 +75,7 @@ class NewRun(Struct, frozen=True, gc=False, omit_defaults=True):
     prefix: Prefix | None = None
     schedule: Scheduled | None = None
     job: JobRef | None = None
+    about: About | None = None
 
 
 def trigger(new: NewRun, gates: Gates, environment: Environment, parent: Run | None = None) -> list[RunEvent]:
@@ -113,6 +114,7 @@ def trigger(new: NewRun, gates: Gates, environment: Environment, parent: Run | N
         new.prefix,
         new.schedule,
         new.job,
+        new.about,
     )
     events: list[RunEvent] = [triggered] if held is None else [triggered, held]
     if parent and parent.status is Status.CANCELED and not isinstance(held, e.PayloadRejected):

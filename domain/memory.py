@@ -14,6 +14,7 @@ from domain import schedule as schedules
 from domain import waitpoint as waitpoints
 from domain.batch import Batch
 from domain.bulk import Bulk, BulkStatus
+from domain.channel import Channel
 from domain.connection import Connection
 from domain.endings import Endings
 from domain.environment import Environment
@@ -61,6 +62,7 @@ class Memory:
             Waitpoint: self._note_waitpoint,
             Schedule: self._note_schedule,
             Bulk: self._note_bulk,
+            Channel: self.endings.note_channel,
             Connection: self._note_connection,
             QueueState: self._note_queue,
         }

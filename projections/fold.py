@@ -7,6 +7,7 @@ from typing import NamedTuple, TypeAlias
 from msgspec import Struct
 from msgspec.structs import replace
 
+from domain.channel import CHANNEL
 from domain.errors import LedgerCorrupt
 from domain.events import (
     AttemptStarted,
@@ -14,6 +15,7 @@ from domain.events import (
     BatchCompleted,
     BulkAborted,
     BulkCompleted,
+    ChannelRemoved,
     JobDeleted,
     Recorded,
     RunEvent,
@@ -41,13 +43,15 @@ FOLD = 1
 Histories: TypeAlias = dict[str, list[Recorded]]
 """The events of a batch, by their stream."""
 
-KEPT_KINDS = frozenset({"run", "env", "batch", "bulk", WAITPOINT, SCHED, "queue", "conn", "job", "secret", WRITER})
+KEPT_KINDS = frozenset(
+    {"run", "env", "batch", "bulk", WAITPOINT, SCHED, "queue", "conn", "job", "secret", CHANNEL, WRITER}
+)
 """The kinds of aggregates of which the checkpoint keeps some."""
 _ENDINGS = frozenset(event for event, transition in TRANSITIONS.items() if transition.target in FINAL)
 _OTHER_ENDINGS = frozenset(
     {
         *(BatchCompleted, BatchAborted, BulkCompleted, BulkAborted, WaitpointCompleted, WaitpointTimedOut),
-        *(ScheduleDeleted, JobDeleted),
+        *(ScheduleDeleted, JobDeleted, ChannelRemoved),
     }
 )
 """With which a state of another kind ceases to be kept; nothing follows them."""

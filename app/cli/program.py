@@ -12,6 +12,7 @@ import typer
 import runfold
 from app import logs, settings
 from app.cli import (
+    alerts,
     batches,
     connections,
     database,
@@ -54,6 +55,7 @@ cli.add_typer(queues.cli, name="queues")
 cli.add_typer(schedules.cli, name="schedules")
 cli.add_typer(jobs.cli, name="jobs")
 cli.add_typer(secrets.cli, name="secrets")
+cli.add_typer(alerts.cli, name="alerts")
 cli.add_typer(deployments.cli, name="deployments")
 cli.add_typer(connections.cli, name="connections")
 cli.add_typer(environments.cli, name="environments")

@@ -13,6 +13,7 @@ from app.metrics import Metrics
 from app.moving import MovableClock
 from app.reader import Reader
 from app.web import (
+    alerts,
     annotating,
     batches,
     bulk,
@@ -47,7 +48,19 @@ from app.web.caller import Caller, caller_of, service_of, visitor_of
 
 ROOMS = (
     *(health, metrics, triggering, streaming, runs, journal, annotating, logs, batches, bulk, tokens, queues),
-    *(schedules, deployments, jobs, executions, secrets, packets, public_tokens, realtime, connections, environments),
+    *(
+        schedules,
+        deployments,
+        jobs,
+        executions,
+        secrets,
+        alerts,
+        packets,
+        public_tokens,
+        realtime,
+        connections,
+        environments,
+    ),
     *(variables, ledger, registering, worker),
 )
 """The modules of routes, in the order in which the document shows them."""

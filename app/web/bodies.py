@@ -348,6 +348,15 @@ class RetryBody(Struct):
     backoff_max_ms: int | None = None
 
 
+class CallbackBody(Struct):
+    """Where a job tells of its executions, and on what occasions."""
+
+    on: tuple[Literal["success", "failure", "completion", "recovery", "auto_pause"], ...]
+    url: str
+    headers: dict[str, str] | None = None
+    secret: str | None = None
+
+
 FailuresMax: TypeAlias = Annotated[int, Meta(ge=0, le=1_000)]
 
 
@@ -363,6 +372,7 @@ class CreateJobBody(Struct):
     webhook_secret: str | None = None
     pause_after_failures: FailuresMax | None = None
     pause_on_gone: bool = False
+    callbacks: tuple[CallbackBody, ...] = ()
 
 
 class ChangeJobBody(Struct):
@@ -375,6 +385,22 @@ class ChangeJobBody(Struct):
     webhook_secret: str | None = None
     pause_after_failures: FailuresMax | None = None
     pause_on_gone: bool | None = None
+    callbacks: tuple[CallbackBody, ...] | None = None
+
+
+class ChannelBody(Struct):
+    """A new alert channel: a webhook with a `url`, or e-mails `to` some addresses."""
+
+    name: str
+    kind: Literal["webhook", "email"]
+    on: tuple[Literal["failure", "recovery", "auto_pause"], ...] = ("failure", "recovery", "auto_pause")
+    tasks: tuple[str, ...] = ()
+    jobs: tuple[str, ...] = ()
+    url: str | None = None
+    headers: dict[str, str] | None = None
+    secret: str | None = None
+    to: tuple[str, ...] = ()
+    repeat: bool = True
 
 
 class PreviewBody(Struct):

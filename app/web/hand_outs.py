@@ -8,6 +8,7 @@ from msgspec.structs import replace
 
 from app.connections import credentials_of, open_auth
 from app.journal import JournalEntry, page_of
+from app.messages import with_message
 from app.service import Service
 from app.superjson import plain
 from app.triggered import value_of
@@ -83,6 +84,8 @@ async def runs_of(answer: TurnAnswer, caller: Caller, service: Service) -> list[
         try:
             if recorded.event.payload_blob:
                 payload = await service.read(value_of, service.ledger, payload, recorded.event.payload_blob)
+            if recorded.event.about:
+                payload = await service.read(with_message, service.ledger, recorded.event, payload)
             journal = await _journal_of(hand_out, service) if hand_out.journal else []
             secrets = None
             if hand_out.auth or hand_out.connections:

@@ -36,6 +36,9 @@ def job_item(job: Job, schedule: Schedule | None, public_url: str) -> dict[str, 
         },
         "pause_after_failures": spec.pause_after_failures,
         "pause_on_gone": spec.pause_on_gone,
+        "callbacks": [
+            {"on": each.on, "url": each.url, "headers": each.headers, "secret": each.secret} for each in spec.callbacks
+        ],
         "consecutive_failures": job.failures,
         "paused_reason": _paused_reason(job),
         "paused_by_execution": job.paused_by and job.paused_by.execution,

@@ -37,7 +37,7 @@ async def replayed(
         idempotency_key=asked.idempotency_key,
         idempotency_key_ttl=asked.idempotency_key_ttl,
         # Those of an execution are its job's, and no task's of a user.
-        max_attempts=old.max_attempts if asked.max_attempts is None and old.job else asked.max_attempts,
+        max_attempts=old.max_attempts if asked.max_attempts is None and (old.job or old.about) else asked.max_attempts,
         max_duration=asked.max_duration,
         metadata=asked.metadata if asked.metadata is not NOTHING else old.metadata,
         payload_type=asked.payload_type or (old.payload_type if asked.payload is NOTHING else None),
@@ -50,7 +50,7 @@ async def replayed(
     body = bodies.TriggerBody(payload, options)
     run = reader.ids.new("run", now)
     new, blobs = newruns.new_run(run, old.task, body, first.environment, now, traceparent, source=SOURCE)
-    new = replace(new, replay_of=first.stream, job=_again(old.job, now))
+    new = replace(new, replay_of=first.stream, job=_again(old.job, now), about=old.about)
     if asked.from_step is None:
         return new, blobs
     new, more = await beginning_at(asked.from_step, asked.step_results or {}, new, history, reader)

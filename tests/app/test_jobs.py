@@ -69,6 +69,7 @@ async def test_a_job_is_shown_as_it_was_saved_with_what_the_document_says_by_its
         },
         "pause_after_failures": None,
         "pause_on_gone": False,
+        "callbacks": [],
         "consecutive_failures": 0,
         "paused_reason": None,
         "paused_by_execution": None,

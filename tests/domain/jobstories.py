@@ -52,8 +52,9 @@ def execute(room: Room, run: str, outcome: str = "failed", job: str = JOB, **mor
 
 def begun(executor: Colleague) -> HandOut:
     """The next execution, which has begun."""
-    (hand,) = executor.turn(want=1, patient=False, version=VERSION).runs
-    told(executor, started(hand, hand.token))
+    hands: tuple[HandOut, ...] = executor.turn(want=1, patient=False, version=VERSION).runs
+    (hand,) = hands
+    told(executor, started(hand))
     return hand
 
 
@@ -87,3 +88,9 @@ def ends(room: Room) -> list[e.Event]:
     """How runs ended, and what jobs heard of it, in the order of the ledger."""
     kinds = (e.RunFailed, e.AttemptSucceeded, e.JobFailed, e.JobRecovered, e.JobPausedByFailures)
     return [event for _, event in room.news() if isinstance(event, kinds)]
+
+
+def told_of(room: Room) -> list[tuple[str, str, str]]:
+    """The runs that tell of others, in the order in which they were made: task, what they tell, and of which run."""
+    made = [each.event for each in room.log if isinstance(each.event, e.RunTriggered)]
+    return [(each.task, each.about.type, each.about.run) for each in made if each.about]
