@@ -27,7 +27,7 @@ from domain.attempts import Report
 from domain.calls import ErrorClass, Found, HttpCaller, failed
 from domain.commands import EndTurn, Turn, TurnAnswer
 from domain.errors import LedgerError, Unavailable
-from domain.events import EnvironmentCreated, Recorded, RunError
+from domain.events import EnvironmentCreated, RateLimit, Recorded, RunError
 from domain.mail import Mailer
 from domain.vocabulary import FULL
 
@@ -35,8 +35,8 @@ log = structlog.get_logger(__name__)
 
 OUTPUT_MAX_BYTES = 1_048_576
 AGAIN_SECONDS = 0.5
-HELD_MAX = 4
-"""How many times as many attempts as calls at once are held, if most of them wait for a busy host."""
+HELD_MAX = 2_000
+"""How many attempts are held, if most of them wait for a busy host: those to other hosts are found behind these."""
 GRACE_SECONDS = 4.0
 """How long calls may go on when the engine stops; those that last longer are made again by the next one."""
 
@@ -49,7 +49,10 @@ class Held(Struct):
 
 
 class Executor:
-    """At most `concurrency` calls at once, all environments together, and at most `per_host` of them to one host."""
+    """At most `concurrency` calls at once, all environments together, and at most `per_host` of them to one host.
+
+    No more calls to one host than the `rate` allows are started, either.
+    """
 
     def __init__(
         self,
@@ -59,10 +62,11 @@ class Executor:
         per_host: int,
         chance: random.Random,
         mailer: Mailer | None = None,
+        rate: RateLimit | None = None,
     ) -> None:
         self.service = service
         self.mailer = mailer
-        self.caller = HostLimits(caller, concurrency, per_host, self._look)
+        self.caller = HostLimits(caller, concurrency, per_host, self._look, rate)
         self.chance = chance
         self._concurrency = concurrency
         self.held = 0
@@ -78,7 +82,7 @@ class Executor:
         if self.is_stopping:
             return 0
         active = self.held - self.caller.waiting
-        return max(0, min(self._concurrency - active, HELD_MAX * self._concurrency - self.held))
+        return max(0, min(self._concurrency - active, max(HELD_MAX, self._concurrency) - self.held))
 
     async def run(self) -> None:
         """Serve every environment that there is, and those that come, until cancelled."""

@@ -69,7 +69,7 @@ async def _serve(settings: Settings) -> None:
         if settings.http_executor:
             caller = SafeHttpCaller(settings.address_policy)
             limits = settings.http_concurrency, settings.http_concurrency_per_host
-            service.execute(Executor(service, caller, *limits, chance, settings.mailer))
+            service.execute(Executor(service, caller, *limits, chance, settings.mailer, settings.rate_per_host))
         # A frozen heap is not walked by every collection: the states of unfinished runs live long.
         gc.collect()
         gc.freeze()

@@ -13,7 +13,9 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from adapters.http.addresses import AddressPolicy, parsed_networks, parsed_ports
 from adapters.secrets import MasterKey
 from adapters.smtp import MailServer, SmtpMailer
+from app.hosts import parsed_rate
 from domain.errors import InvalidInput
+from domain.events import RateLimit
 from domain.mail import is_mail_address
 
 PREFIX = "RUNFOLD_"
@@ -52,6 +54,7 @@ class Settings(BaseSettings):
     http_executor: bool = True
     http_concurrency: int = Field(default=20, ge=1, le=1_000)
     http_concurrency_per_host: int = Field(default=10, ge=1, le=1_000)
+    http_rate_per_host: str = ""
     http_allowed_networks: str = ""
     http_ports: str = "80,443"
     smtp_url: str | None = Field(default=None, repr=False)
@@ -113,6 +116,15 @@ class Settings(BaseSettings):
         except InvalidInput as error:
             raise ValueError(str(error)) from None
         return networks
+
+    @field_validator("http_rate_per_host")
+    @classmethod
+    def _is_a_rate(cls, rate: str) -> str:
+        try:
+            parsed_rate(rate)
+        except InvalidInput as error:
+            raise ValueError(str(error)) from None
+        return rate
 
     @field_validator("smtp_url")
     @classmethod
@@ -185,6 +197,11 @@ class Settings(BaseSettings):
     def address_policy(self) -> AddressPolicy:
         """What HTTP jobs may call."""
         return AddressPolicy(parsed_networks(self.http_allowed_networks), parsed_ports(self.http_ports))
+
+    @property
+    def rate_per_host(self) -> RateLimit | None:
+        """How many calls of HTTP jobs to one host are started in some time; None: as many as there are."""
+        return parsed_rate(self.http_rate_per_host)
 
     @property
     def mailer(self) -> SmtpMailer | None:
