@@ -13,7 +13,7 @@ from domain.durations import iso
 from domain.errors import InvalidInput, KeyMissing, SealBroken
 from domain.events import JobRef
 from domain.redaction import Redaction
-from domain.requests import Asked, variables_of
+from domain.requests import Asked, filled, filled_body, variables_of
 from domain.signing import signed
 
 HEADER = "X-Cron-Service-"
@@ -40,6 +40,26 @@ class Made(Struct, frozen=True):
 def asked_of(payload: Raw) -> Asked:
     """What an execution with this payload, or a job whose executions have it, is to do."""
     return msgspec.json.decode(payload, type=Asked)
+
+
+def names_of(payload: Raw) -> tuple[str, ...]:
+    """The secrets to which an execution with this payload refers, each once."""
+    names: dict[str, None] = {}
+
+    def note(name: str) -> str:
+        names[name] = None
+        return ""
+
+    try:
+        request = asked_of(payload).request
+    except msgspec.DecodeError:
+        # It cannot be executed, which its executor will say.
+        return ()
+    variables = variables_of("", 0)
+    for value in request.headers.values():
+        filled(value, variables, note)
+    filled_body(request.body, variables, note)
+    return tuple(dict.fromkeys([*request.sign_with, *names]))
 
 
 def headers_of(attempt: Attempt) -> tuple[tuple[str, str], ...]:

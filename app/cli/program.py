@@ -80,6 +80,20 @@ def serve() -> None:
     run_engine(found)
 
 
+@cli.command()
+def executor(
+    concurrency: Annotated[
+        int | None, typer.Option(min=1, max=1_000, help="How many calls at once; RUNFOLD_HTTP_CONCURRENCY if left out.")
+    ] = None,
+) -> None:
+    """Make the calls of HTTP jobs, and send alerts, for an engine that runs elsewhere."""
+    found = settings.load()
+    logs.set_up(found.log_level, found.log_format)
+    from app.remote import execute  # noqa: PLC0415 (as above)
+
+    execute(found, concurrency)
+
+
 @cli.command(hidden=True)
 def follow() -> None:
     """Keep the read models behind the ledger, for the engine that started this process and writes to its input."""

@@ -9,6 +9,7 @@ from app.web.errors import Malformed
 from domain.events import JSON_TYPE, NOTHING, OUT_OF_MEMORY, Entry, RunError, TaskSettings
 
 T = TypeVar("T")
+RETRY_IN_MS_MAX = 7 * 86_400_000
 
 # JSON knows no end of numbers; what is reckoned with here, and stored, stays where every client can read it.
 Count: TypeAlias = Annotated[int, Meta(ge=0, le=2**53)]
@@ -499,6 +500,7 @@ class ReportBody(Struct, rename="camel"):
     output_type: MediaType = JSON_TYPE
     error: ErrorBody | None = None
     retryable: bool = True
+    retry_in_ms: Annotated[int, Meta(ge=0, le=RETRY_IN_MS_MAX)] | None = None
     entry: EntryBody | None = None
     runs: tuple[str, ...] = ()
     batch: str | None = None

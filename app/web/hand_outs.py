@@ -7,13 +7,16 @@ from msgspec import Raw, Struct
 from msgspec.structs import replace
 
 from app.connections import credentials_of, open_auth
+from app.executions import names_of
 from app.journal import JournalEntry, page_of
 from app.messages import with_message
+from app.secrets import known_values
 from app.service import Service
 from app.superjson import plain
 from app.triggered import value_of
 from app.web.caller import Caller
 from domain import commands
+from domain.builtin import HTTP_TASK
 from domain.commands import HandOut, TurnAnswer
 from domain.environment import Environment
 from domain.errors import KeyMissing, LedgerCorrupt, NotFound, SealBroken
@@ -67,6 +70,8 @@ class RunBody(Struct, rename="camel", omit_defaults=True):
     journal: list[JournalEntry] = []
     job: JobRef | None = None
     """Whose execution it is; only Runfold itself executes those."""
+    secrets: dict[str, str] = {}
+    """The values of the secrets to which the request of an execution refers, for an executor of another process."""
 
 
 async def runs_of(answer: TurnAnswer, caller: Caller, service: Service) -> list[RunBody]:
@@ -105,6 +110,16 @@ async def runs_of(answer: TurnAnswer, caller: Caller, service: Service) -> list[
             body = replace(body, journal_size=hand_out.journal, journal=journal)
         runs.append(replace(body, auth=secrets[0], connections=secrets[1]) if secrets else body)
     return runs
+
+
+def with_secrets(runs: list[RunBody], environment: str, service: Service) -> list[RunBody]:
+    """The same, and with each run of the HTTP task the secrets that it uses, for whoever executes it elsewhere."""
+    return [
+        replace(run, secrets=known_values(service, environment, names_of(run.payload)))
+        if run.task == HTTP_TASK
+        else run
+        for run in runs
+    ]
 
 
 def _run_body(

@@ -9,6 +9,7 @@ from app.triggered import asked_of, value_of
 from app.web import bodies, newruns
 from app.web.beginning import beginning_at
 from domain import run as runs
+from domain.builtin import is_reserved
 from domain.errors import InvalidInput
 from domain.events import NOTHING, JobRef, Recorded
 from domain.gates import default_queue
@@ -25,6 +26,8 @@ async def replayed(
         raise InvalidInput("stepResults replace results of what comes before a step: name that under fromStep.")
     first, old = history[0], asked_of(history)
     payload = asked.payload
+    if payload is not NOTHING and is_reserved(old.task):
+        raise InvalidInput(f"Run {first.stream} is one of Runfold's own: a replay of it does the same again.")
     if payload is NOTHING:
         payload = await reader.read(value_of, reader.ledger, old.payload, old.payload_blob)
     # A queue that nobody named is that of the version which executes the replay, and not of the one before.
