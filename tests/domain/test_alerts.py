@@ -190,7 +190,7 @@ def run_failed_while_queued(room: Room, run: str, task: str) -> None:
     ],
 )
 def test_a_channel_is_about_the_tasks_and_jobs_that_it_names(more: dict[str, Any], expected: list[str]) -> None:
-    given = {"name": "ops", "kind": "webhook", "on": ALL, "url": URL} | more
+    given: dict[str, Any] = {"name": "ops", "kind": "webhook", "on": ALL, "url": URL} | more
     room = alerted(ChannelSpec(**given))
     jobstories.save(room)
     run_failed_while_queued(room, "run_1", "send-email")
