@@ -14,9 +14,9 @@ class Endings:
         self._ended: dict[str, None] = {}
         self._channels: dict[str, dict[str, None]] = {}
 
-    def note_run(self, before: Run | None, after: Run | None) -> None:
-        """A run came, changed, or is kept no longer."""
-        if after is None or after.ended_at is None or (before is not None and before.ended_at is not None):
+    def note_run(self, before: Run | None, after: Run) -> None:
+        """A run has ended; it may have done so before."""
+        if before is not None and before.ended_at is not None:
             return
         # Of what only tells of another run nothing is told.
         if after.job is not None or (after.environment in self._channels and not is_reserved(after.task)):

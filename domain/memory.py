@@ -244,7 +244,8 @@ class Memory:
         self.waiters.note_run(before, after)
         self.members.note_run(before, after)
         self.schedules.note_run(before, after)
-        self.endings.note_run(before, after)
+        if after is not None and after.ended_at is not None:
+            self.endings.note_run(before, after)
         deadline = deadline_of(after) if after else None
         if after and deadline and (before is None or deadline_of(before) != deadline):
             self._arm(after.id, deadline)

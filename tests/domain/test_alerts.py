@@ -1,5 +1,6 @@
 """Callbacks of jobs and alert channels: what is told of which end, in the same commit, and of what nothing is."""
 
+import random
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from domain.channel import Channel
 from domain.channel_handlers import CHANNELS_MAX
 from domain.errors import InvalidInput, NotAllowed, NotFound
 from domain.events import Callback, ChannelSpec
+from domain.job import JobState
 from domain.lifecycle import NewRun
 from domain.requests import Asked, AskedMail
 from domain.states import fold
@@ -64,15 +66,9 @@ def test_a_callback_tells_of_the_ends_that_it_is_for(on: str, expected: list[str
 
 
 def execute_only(room: Room, run: str, outcome: str) -> None:
-    """An execution, while what tells of others is done by an executor that takes all there is."""
+    """An execution, and then whatever else there is to execute, which succeeds."""
     room.ask(c.TriggerRuns, runs=[jobstories.execution(run)])
-    executor = room.hire()
-    hands = executor.turn(want=100, patient=False, version=builtin.VERSION).runs
-    (hand,) = [each for each in hands if each.run == run]
-    for each in hands:
-        jobstories.told(executor, started(each, each.token))
-        last = said(each, outcome) if each is hand else succeeded(each, each.token)
-        jobstories.told(executor, last)
+    end(room, run, outcome)
 
 
 def test_of_one_end_a_callback_is_told_once_whatever_it_asked_for() -> None:
@@ -261,3 +257,56 @@ def test_nobody_else_makes_runs_that_tell_of_others() -> None:
     room = Room()
     with pytest.raises(InvalidInput, match="Runfold's own"):
         room.ask(c.TriggerRuns, runs=[NewRun("run_1", EMAIL)])
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_whatever_happens_each_end_is_told_once_and_failures_in_a_row_are_what_the_ends_say(seed: int) -> None:
+    chance = random.Random(seed)
+    callbacks = (Callback(("completion", "recovery"), URL),)
+    room = job_room(pause_after_failures=3, callbacks=callbacks)
+    room.ask(c.SaveChannel, channel=CHANNEL, spec=ChannelSpec("ops", "email", ("failure",), to=("a@example.com",)))
+    expected: list[tuple[str, str, str]] = []
+    in_a_row = 0
+    for number in range(25):
+        run = f"run_{number}"
+        room.ask(c.TriggerRuns, runs=[jobstories.execution(run)])
+        if chance.random() < 0.2:
+            # Nothing of what was decided is there when the ledger does not take it.
+            room.submit(c.GiveUpRun, run=run, message="It is lost.")
+            room.fail()
+        if chance.random() < 0.2:
+            room.restart()
+        ending = chance.choice(("failed", "failed", "succeeded", "canceled"))
+        end(room, run, ending)
+        if ending == "failed":
+            in_a_row += 1
+            expected += [(HTTP, "execution.failed", run), (EMAIL, "execution.failed", run)]
+        elif ending == "succeeded":
+            expected.append((HTTP, f"execution.{'recovered' if in_a_row else 'succeeded'}", run))
+            in_a_row = 0
+        job = jobstories.job_of(room)
+        assert (job.failures, job.state is JobState.PAUSED) == (in_a_row, in_a_row >= 3)
+        if job.state is JobState.PAUSED and chance.random() < 0.5:
+            room.ask(c.ResumeJob, job=jobstories.JOB, runs=[])
+            in_a_row = 0
+        elif job.state is JobState.PAUSED:
+            execute_only(room, f"extra_{number}", "succeeded")
+            expected.append((HTTP, "execution.recovered", f"extra_{number}"))
+            room.ask(c.ResumeJob, job=jobstories.JOB, runs=[])
+            in_a_row = 0
+
+    assert told_of(room) == expected
+    ids = [each.stream for each in room.log if isinstance(each.event, e.RunTriggered)]
+    assert len(ids) == len(set(ids))
+
+
+def end(room: Room, run: str, ending: str) -> None:
+    if ending == "canceled":
+        room.ask(c.CancelRun, run=run)
+        return
+    executor = room.hire()
+    hands = executor.turn(want=100, patient=False, version=builtin.VERSION).runs
+    for each in hands:
+        jobstories.told(executor, started(each, each.token))
+        outcome = ending if each.run == run else "succeeded"
+        jobstories.told(executor, said(each, outcome))
