@@ -13,7 +13,6 @@ from app.web.hand_outs import RunBody, runs_of
 from domain import builtin
 from domain.attempts import Report
 from domain.commands import Cancel, EndTurn, RefusedReport, Turn
-from domain.errors import RunfoldError
 from domain.events import EnvironmentCreated, Recorded
 from domain.vocabulary import FULL
 
@@ -30,7 +29,7 @@ class Answer(Struct, frozen=True):
     refused: Sequence[RefusedReport] = ()
 
 
-class LineClosed(RunfoldError):
+class LineClosed(Exception):
     """The engine refuses every turn of this line; the message says why."""
 
 

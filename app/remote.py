@@ -148,7 +148,7 @@ class OneLine:
 def execute(settings: Settings, concurrency: int | None = None) -> None:
     """Execute HTTP jobs and alerts for the engine that the settings name, until SIGTERM or SIGINT.
 
-    Raises WrongSetting without a key, LineClosed when the engine refuses it.
+    Raises WrongSetting without a key, and when the engine refuses it.
     """
     if settings.secret_key is None:
         raise WrongSetting("The setting RUNFOLD_SECRET_KEY is not set: it names the environment to execute for.")
@@ -178,7 +178,8 @@ async def _execute(settings: Settings, key: str, concurrency: int) -> None:
         try:
             await executing
         except* LineClosed as group:
-            raise group.exceptions[0] from None
+            why = f"The engine at {settings.address} does not let this executor work: {group.exceptions[0]}"
+            raise WrongSetting(why) from None
         except* asyncio.CancelledError:
             pass
 

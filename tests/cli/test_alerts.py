@@ -1,5 +1,7 @@
 """`runfold alerts`, against a real engine."""
 
+import pytest
+
 from tests.cli.commandline import CommandLine
 
 URL = "https://example.com/told"
@@ -28,3 +30,14 @@ def test_who_is_told_must_be_said_once(command: CommandLine) -> None:
         said = command.ask("alerts", "add", "ops", *given, code=2)
 
         assert "by --url or by --email" in said.stderr
+
+
+def test_an_executor_says_why_it_cannot_work(command: CommandLine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RUNFOLD_SECRET_KEY", "tr_dev_of_somebody_else")
+    refused = command.ask("executor", code=2)
+    monkeypatch.delenv("RUNFOLD_SECRET_KEY")
+    unset = command.ask("executor", code=2)
+
+    assert "does not let this executor work: " in refused.stderr
+    assert "this key opens no environment here" in refused.stderr
+    assert "RUNFOLD_SECRET_KEY is not set" in unset.stderr
