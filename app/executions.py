@@ -13,18 +13,11 @@ from domain.durations import iso
 from domain.errors import InvalidInput, KeyMissing, SealBroken
 from domain.events import NOTHING, EventRef, JobRef
 from domain.redaction import Redaction
-from domain.requests import HttpRequest, RetryPolicy, given_by, variables_of
+from domain.requests import ANYTHING, Asked, filled, filled_body, given_by, variables_of
 from domain.signing import signed
 
 HEADER = "X-Cron-Service-"
-
-
-class Asked(Struct, frozen=True, omit_defaults=True):
-    """What an execution is to do: the payload of its run. A webhook has `input`, an event brings its payload."""
-
-    request: HttpRequest
-    retry: RetryPolicy
-    input: Raw = NOTHING
+CONTENT_TYPE = ("Content-Type", "application/json")
 
 
 class Attempt(Struct, frozen=True):
@@ -33,7 +26,7 @@ class Attempt(Struct, frozen=True):
     execution: str
     number: int
     created_at: int
-    job: JobRef
+    job: JobRef | None
     payload: Raw
     event: EventRef | None = None
     input: Raw = NOTHING
@@ -51,14 +44,33 @@ def asked_of(payload: Raw) -> Asked:
     return msgspec.json.decode(payload, type=Asked)
 
 
+def names_of(payload: Raw) -> tuple[str, ...]:
+    """The secrets to which an execution with this payload refers, each once."""
+    names: dict[str, None] = {}
+
+    def note(name: str) -> str:
+        names[name] = None
+        return ""
+
+    try:
+        request = asked_of(payload).request
+    except msgspec.DecodeError:
+        # It cannot be executed, which its executor will say.
+        return ()
+    variables = variables_of("", 0) | {"input": ANYTHING, "event": ANYTHING}
+    for value in request.headers.values():
+        filled(value, variables, note)
+    filled_body(request.body, variables, note)
+    return tuple(dict.fromkeys([*request.sign_with, *names]))
+
+
 def headers_of(attempt: Attempt) -> tuple[tuple[str, str], ...]:
     """By what the target knows the execution and its attempts."""
-    return (
-        (f"{HEADER}Job-Id", attempt.job.id),
-        (f"{HEADER}Execution-Id", attempt.execution),
-        (f"{HEADER}Scheduled-For", iso(attempt.job.scheduled_for)),
-        (f"{HEADER}Attempt", str(attempt.number)),
-    )
+    own = ((f"{HEADER}Execution-Id", attempt.execution), (f"{HEADER}Attempt", str(attempt.number)))
+    if attempt.job is None:
+        return own
+    planned = iso(attempt.job.scheduled_for)
+    return ((f"{HEADER}Job-Id", attempt.job.id), (f"{HEADER}Scheduled-For", planned), *own)
 
 
 async def make(
@@ -81,6 +93,10 @@ async def make(
     variables = variables_of(attempt.execution, attempt.created_at) | given_by(given, attempt.event)
     try:
         call = call_of(asked.request, variables, opened, headers_of(attempt), given)
+        if bytes(asked.message):
+            # As it is: what failed may have said anything, also what looks like the name of a secret.
+            json_type = () if any(name.lower() == "content-type" for name, _ in call.headers) else (CONTENT_TYPE,)
+            call = replace(call, body=bytes(asked.message), headers=call.headers + json_type)
         if asked.request.sign_with:
             keys = list(map(opened, asked.request.sign_with))
             signature = signed(attempt.execution, now(), call.body or b"", keys)

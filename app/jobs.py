@@ -8,8 +8,9 @@ import msgspec
 from msgspec import Raw
 from msgspec.structs import replace
 
+from app.alerts import callbacks_of
 from app.events import subscription_of
-from app.executions import Asked, asked_of
+from app.executions import asked_of
 from app.reader import Reader
 from app.requests import check_policy, check_request
 from app.service import Service
@@ -23,7 +24,7 @@ from domain.errors import InvalidInput, NotFound
 from domain.events import NOTHING, JobRef, JobSpec, JobTiming, ScheduleCreated, Subscription
 from domain.job import JOB, Job, JobKind, JobState, plan_of, schedule_of
 from domain.lifecycle import NewRun
-from domain.requests import HttpRequest, RetryPolicy, needs_input
+from domain.requests import Asked, HttpRequest, RetryPolicy, needs_input
 from domain.schedule import Schedule
 from domain.timing import tick_after
 
@@ -64,6 +65,9 @@ def spec_of(body: bodies.CreateJobBody, now: int) -> JobSpec:
         timing,
         None if secret is None else _digest_of(secret),
         _event_of(kind, body.event),
+        body.pause_after_failures or None,
+        body.pause_on_gone,
+        callbacks_of(body.callbacks),
     )
 
 
@@ -85,6 +89,9 @@ def changed(spec: JobSpec, body: bodies.ChangeJobBody, now: int) -> JobSpec:
         timing,
         spec.trigger_sha256 if secret is None else _digest_of(secret),
         spec.event if body.event is None else _event_of(kind, body.event),
+        spec.pause_after_failures if body.pause_after_failures is None else body.pause_after_failures or None,
+        spec.pause_on_gone if body.pause_on_gone is None else body.pause_on_gone,
+        spec.callbacks if body.callbacks is None else callbacks_of(body.callbacks),
     )
 
 

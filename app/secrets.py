@@ -1,5 +1,7 @@
 """Secrets of requests, sealed and opened: what the routes, and the executor, ask for."""
 
+from collections.abc import Iterable
+from contextlib import suppress
 from typing import Any
 
 from adapters.secrets import key_name_of
@@ -7,7 +9,7 @@ from app.reader import Reader
 from app.requests import SecretMissing
 from app.service import Service
 from domain import commands, states
-from domain.errors import InvalidInput, NotFound
+from domain.errors import InvalidInput, KeyMissing, NotFound, SealBroken
 from domain.secret import SECRET, Secret, stream_of
 
 VALUE_MAX_BYTES = 65_536
@@ -66,8 +68,22 @@ def value_of(service: Service, environment: str, name: str) -> str:
     """The value of a secret, as it is now. Raises SecretMissing, KeyMissing, SealBroken."""
     state = service.loop.engine.memory.states.get(stream_of(environment, name))
     if not isinstance(state, Secret) or state.sealed is None:
-        raise SecretMissing(f"There is no secret {name} in this environment: save it with PUT /v1/secrets/{name}.")
+        raise SecretMissing(missing_sentence(name))
     return _open(service, state).decode()
+
+
+def missing_sentence(name: str) -> str:
+    """What is said of a secret that has no value."""
+    return f"There is no secret {name} in this environment: save it with PUT /v1/secrets/{name}."
+
+
+def known_values(service: Service, environment: str, names: Iterable[str]) -> dict[str, str]:
+    """The values of those of the secrets that have one that can be opened here."""
+    found: dict[str, str] = {}
+    for name in names:
+        with suppress(SecretMissing, KeyMissing, SealBroken):
+            found[name] = value_of(service, environment, name)
+    return found
 
 
 def _open(service: Service, secret: Secret) -> bytes:

@@ -17,6 +17,7 @@ from app.backends import Database, open_database, open_lease, open_vault
 from app.connections import check_keys
 from app.environments import new_key
 from app.executor import Executor
+from app.lines import LocalLines
 from app.node import Node
 from app.service import Service
 from app.settings import Settings, WrongSetting, address_of
@@ -68,8 +69,9 @@ async def _serve(settings: Settings) -> None:
         await service.ensure_environment(_secret_key(settings, service))
         if settings.http_executor:
             caller = SafeHttpCaller(settings.address_policy)
+            limits = settings.http_concurrency, settings.http_concurrency_per_host
             service.execute(
-                Executor(service, caller, settings.http_concurrency, settings.http_concurrency_per_host, chance)
+                Executor(LocalLines(service), caller, *limits, chance, settings.mailer, settings.rate_per_host)
             )
         # A frozen heap is not walked by every collection: the states of unfinished runs live long.
         gc.collect()

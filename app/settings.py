@@ -1,6 +1,7 @@
 """What the environment says: every setting is a variable that begins with RUNFOLD_."""
 
 import re
+from email.utils import parseaddr
 from pathlib import Path
 from typing import Any, Literal
 
@@ -11,11 +12,15 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from adapters.http.addresses import AddressPolicy, parsed_networks, parsed_ports
 from adapters.secrets import MasterKey
+from adapters.smtp import MailServer, SmtpMailer
+from app.hosts import parsed_rate
 from domain.errors import InvalidInput
+from domain.events import RateLimit
+from domain.mail import is_mail_address
 
 PREFIX = "RUNFOLD_"
 SECRET_KEY_LENGTH_MIN = 16
-SECRETS = frozenset({"secret_key", "admin_key", "encryption_key"})
+SECRETS = frozenset({"secret_key", "admin_key", "encryption_key", "smtp_url"})
 """The settings whose values are told to nobody."""
 _SQLITE = "sqlite:///"
 _POSTGRES = ("postgresql://", "postgres://")
@@ -49,8 +54,11 @@ class Settings(BaseSettings):
     http_executor: bool = True
     http_concurrency: int = Field(default=20, ge=1, le=1_000)
     http_concurrency_per_host: int = Field(default=10, ge=1, le=1_000)
+    http_rate_per_host: str = ""
     http_allowed_networks: str = ""
     http_ports: str = "80,443"
+    smtp_url: str | None = Field(default=None, repr=False)
+    smtp_from: str = "Runfold <runfold@localhost>"
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["console", "json"] | None = None
 
@@ -109,6 +117,32 @@ class Settings(BaseSettings):
             raise ValueError(str(error)) from None
         return networks
 
+    @field_validator("http_rate_per_host")
+    @classmethod
+    def _is_a_rate(cls, rate: str) -> str:
+        try:
+            parsed_rate(rate)
+        except InvalidInput as error:
+            raise ValueError(str(error)) from None
+        return rate
+
+    @field_validator("smtp_url")
+    @classmethod
+    def _is_a_mail_server(cls, url: str | None) -> str | None:
+        if url is not None:
+            try:
+                MailServer.parse(url)
+            except InvalidInput as error:
+                raise ValueError(str(error)) from None
+        return url
+
+    @field_validator("smtp_from")
+    @classmethod
+    def _is_a_sender(cls, sender: str) -> str:
+        if not is_mail_address(parseaddr(sender)[1]) or not sender.isprintable():
+            raise ValueError("write an address, or a name and one: Runfold <alerts@example.com>")
+        return sender
+
     @field_validator("http_ports")
     @classmethod
     def _are_ports(cls, ports: str) -> str:
@@ -163,6 +197,16 @@ class Settings(BaseSettings):
     def address_policy(self) -> AddressPolicy:
         """What HTTP jobs may call."""
         return AddressPolicy(parsed_networks(self.http_allowed_networks), parsed_ports(self.http_ports))
+
+    @property
+    def rate_per_host(self) -> RateLimit | None:
+        """How many calls of HTTP jobs to one host are started in some time; None: as many as there are."""
+        return parsed_rate(self.http_rate_per_host)
+
+    @property
+    def mailer(self) -> SmtpMailer | None:
+        """What sends e-mails; None if no mail server is set."""
+        return SmtpMailer(MailServer.parse(self.smtp_url), self.smtp_from) if self.smtp_url else None
 
     @property
     def address(self) -> str:

@@ -19,6 +19,7 @@ from msgspec import Struct
 
 from bench import (
     beside,
+    executions,
     fairness,
     floors,
     frozen,
@@ -28,6 +29,7 @@ from bench import (
     rebuilding,
     report,
     resuming,
+    schedules,
     stages,
     starting,
     throughput,
@@ -68,6 +70,8 @@ SCENARIOS = {
     "fairness": Scenario(fairness.measure, 900),
     "frozen": Scenario(frozen.measure, 300),
     "resuming": Scenario(resuming.measure, 300),
+    "schedules": Scenario(schedules.measure, 1_200),
+    "executions": Scenario(executions.measure, 900),
     "stages": Scenario(stages.measure, 600),
     "postgres/floors": Scenario(postgres_floors.measure, 300),
     "postgres/throughput": Scenario(postgres_throughput.measure, 900),

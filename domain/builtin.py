@@ -6,12 +6,13 @@ from domain.retry import Retry
 PREFIX = "runfold/"
 """What the ids of tasks begin with that are Runfold's own."""
 HTTP_TASK = f"{PREFIX}http"
+EMAIL_TASK = f"{PREFIX}email"
 VERSION = "builtin"
 """The version that all of them belong to, in every environment."""
 RETRY = Retry(max_attempts=3, min_timeout_in_ms=500, max_timeout_in_ms=3_600_000)
 """For attempts that were lost with the engine; the others say themselves when the next one may start."""
 TASKS: dict[str, TaskSettings] = {
-    HTTP_TASK: TaskSettings(HTTP_TASK, retry=RETRY, ttl=0, retry_on_crash=True),
+    task: TaskSettings(task, retry=RETRY, ttl=0, retry_on_crash=True) for task in (HTTP_TASK, EMAIL_TASK)
 }
 
 

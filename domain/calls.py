@@ -11,6 +11,7 @@ from typing import Protocol
 from msgspec import Struct
 from msgspec.structs import replace
 
+MAIL_PERMANENT = 500
 RETRY_AFTER_MAX_MS = 3_600_000
 """A server that asks for a longer pause gets this one."""
 
@@ -39,6 +40,8 @@ class ErrorClass(StrEnum):
     HTTP_STATUS = "http_status"
     INVALID_REQUEST = "invalid_request"
     SECRET_MISSING = "secret_missing"  # noqa: S105 (a word, not a secret)
+    MAIL_REFUSED = "mail_refused"
+    MAIL_NOT_SET_UP = "mail_not_set_up"
     WORKER_LOST = "worker_lost"
     CANCELED = "canceled"
     RELEASED = "released"
@@ -139,6 +142,9 @@ def may_help(found: Found, retry_on_statuses: tuple[int, ...]) -> bool:
     """Whether another attempt may end otherwise: after timeouts and connection errors, and after these statuses."""
     if found.error_class is ErrorClass.HTTP_STATUS:
         return found.status_code in retry_on_statuses
+    if found.error_class is ErrorClass.MAIL_REFUSED:
+        # Mail servers say by 4xx that it may go better later, and by 5xx that it will not.
+        return found.status_code is not None and found.status_code < MAIL_PERMANENT
     return found.error_class not in _HOPELESS
 
 

@@ -9,6 +9,7 @@ from domain.events import (
     NOTHING,
     ApiKeyCreated,
     BlobRef,
+    ChannelSpec,
     EventSent,
     ItemError,
     JobSpec,
@@ -345,6 +346,19 @@ class RemoveSecret(Command, frozen=True, kw_only=True):
     """Forget the value of a secret. Answer: None."""
 
     name: str
+
+
+class SaveChannel(Command, frozen=True, kw_only=True):
+    """Let somebody be told of failures. Answer: the Channel."""
+
+    channel: str
+    spec: ChannelSpec
+
+
+class RemoveChannel(Command, frozen=True, kw_only=True):
+    """Let nobody be told by a channel any more. Answer: None."""
+
+    channel: str
 
 
 class QueueCommand(Command, frozen=True, kw_only=True):

@@ -16,6 +16,7 @@ from typing import NamedTuple
 from domain import batch as batches
 from domain import batching, lifecycle, rest
 from domain import waitpoint as waitpoints
+from domain.aftermath import Aftermath
 from domain.asking import asked_by, leads_to
 from domain.batch import Batch
 from domain.calendar import Calendar
@@ -86,6 +87,7 @@ class Engine:
         self._releases = Releases(self.memory)
         cancels = Cancels(self.memory, self._turns)
         self._schedules = Schedules(self.memory, calendar, cancels)
+        self._aftermath = Aftermath(self.memory)
         self._handlers = Handlers(self.memory, self._turns, self._releases, cancels, self._schedules)
         self._turns.listen_anew(now.mono)
         self._urgent: deque[tuple[Ticket, Command, int]] = deque()
@@ -218,6 +220,8 @@ class Engine:
 
     def _settle(self, draft: Draft) -> None:
         """End the batches, then the waits, that are over by now; fire the ticks that waited for the end of a run."""
+        # First, as a job that pauses itself fires nothing that waited.
+        self._aftermath.settle(draft)
         self._schedules.settle(draft)
         batching.end_batches(draft, self.memory)
         self._turns.waits.settle(draft)

@@ -102,13 +102,25 @@ class EventRef(Struct, frozen=True, gc=False, omit_defaults=True):
     context: Raw = NOTHING
 
 
+class About(Struct, frozen=True, gc=False, omit_defaults=True):
+    """What a run is to tell of: the end of another run, and of what `type` that news is.
+
+    `channel` is the alert channel by which it goes; what goes by none is a callback of a job.
+    """
+
+    run: str
+    type: str
+    channel: str | None = None
+
+
 class RunTriggered(RunEvent, frozen=True, gc=False, omit_defaults=True):
     """A run was accepted. Limits that are None come from the task's version when an attempt needs them.
 
     `traceparent` is the span in which the caller asked for it, as W3C's Trace Context writes it. `source` is what
-    started it: api, manual, schedule, webhook, event or replay. `delay_until` is for a run that an earlier gate holds.
-    `prefix` is what its journal begins with, if that is not empty. `schedule` is the tick that a run is for. A run of
-    a `job` is an execution of it. `event` is the named event that started it.
+    started it: api, manual, schedule, webhook, event, replay, callback or alert. `delay_until` is for a run that an
+    earlier gate holds. `prefix` is what its journal begins with, if that is not empty. `schedule` is the tick that a
+    run is for. A run of a `job` is an execution of it. `event` is the named event that started it. One that is `about`
+    another run tells of its end.
     """
 
     task: str
@@ -140,6 +152,7 @@ class RunTriggered(RunEvent, frozen=True, gc=False, omit_defaults=True):
     schedule: Scheduled | None = None
     job: JobRef | None = None
     event: EventRef | None = None
+    about: About | None = None
 
 
 class RunHeldForVersion(RunEvent, frozen=True, gc=False, omit_defaults=True):
@@ -634,11 +647,25 @@ class JobTiming(Struct, frozen=True, gc=False, omit_defaults=True):
     overlap: Literal["allow", "skip", "buffer_one", "cancel_other"] = "allow"
 
 
+class Callback(Struct, frozen=True, gc=False, omit_defaults=True):
+    """Where a job tells of its executions: `on` success, failure, completion, recovery or auto_pause.
+
+    `secret` is the name of the secret that its messages are signed with.
+    """
+
+    on: tuple[str, ...]
+    url: str
+    headers: dict[str, str] = {}
+    secret: str | None = None
+
+
 class JobSpec(Struct, frozen=True, gc=False, omit_defaults=True):
     """What a job does and when: `kind` is recurring, cron, scheduled, one_time, webhook_trigger or event.
 
     `payload` is what its executions are given: the request, and when it is tried again. `trigger_sha256` is that of the
-    secret that whoever triggers it by its URL has to know. `event` is what starts one of the kind event.
+    secret that whoever triggers it by its URL has to know. `event` is what starts one of the kind event. It pauses
+    itself after so many failed executions in a row, or at once when its target says that it is gone for good (410), if
+    asked to.
     """
 
     name: str
@@ -648,6 +675,9 @@ class JobSpec(Struct, frozen=True, gc=False, omit_defaults=True):
     timing: JobTiming | None = None
     trigger_sha256: str | None = None
     event: Subscription | None = None
+    pause_after_failures: int | None = None
+    pause_on_gone: bool = False
+    callbacks: tuple[Callback, ...] = ()
 
 
 class JobCreated(Event, frozen=True, gc=False, omit_defaults=True):
@@ -666,6 +696,28 @@ class JobChanged(Event, frozen=True, gc=False):
 
 class JobPaused(Event, frozen=True, gc=False):
     """The job no longer starts by itself."""
+
+
+class JobFailed(Event, frozen=True, gc=False):
+    """An execution of the job failed: one more in a row, until one succeeds or the job is resumed."""
+
+    execution: str
+
+
+class JobRecovered(Event, frozen=True, gc=False):
+    """An execution of the job succeeded after one or more that failed."""
+
+    execution: str
+
+
+class JobPausedByFailures(Event, frozen=True, gc=False):
+    """The job no longer starts by itself because of this execution.
+
+    `reason` is FAILURES (too many in a row) or GONE (its target is gone for good).
+    """
+
+    execution: str
+    reason: str
 
 
 class JobResumed(Event, frozen=True, gc=False):
@@ -693,6 +745,49 @@ class SecretRemoved(Event, frozen=True, gc=False):
     """The secret has no value any more."""
 
     name: str
+
+
+class ChannelSpec(Struct, frozen=True, gc=False, omit_defaults=True):
+    """How somebody is told of failures: by webhook to a `url`, or by email `to` some addresses.
+
+    `on` is failure, recovery and auto_pause, or some of these. Without `tasks` and `jobs` it is about all of them. One
+    that does not `repeat` tells of the first failure of each task or job until that has recovered.
+    """
+
+    name: str
+    kind: str
+    on: tuple[str, ...]
+    tasks: tuple[str, ...] = ()
+    jobs: tuple[str, ...] = ()
+    url: str = ""
+    headers: dict[str, str] = {}
+    secret: str | None = None
+    to: tuple[str, ...] = ()
+    repeat: bool = True
+
+
+class ChannelSaved(Event, frozen=True, gc=False):
+    """Somebody is told of failures from now on."""
+
+    spec: ChannelSpec
+
+
+class ChannelRemoved(Event, frozen=True, gc=False):
+    """Nobody is told by this channel any more."""
+
+
+class SubjectFailed(Event, frozen=True, gc=False):
+    """A task or a job, of which the channel tells, fails from this run on."""
+
+    subject: str
+    run: str
+
+
+class SubjectRecovered(Event, frozen=True, gc=False):
+    """A task or a job, of which the channel tells, no longer fails: this run succeeded."""
+
+    subject: str
+    run: str
 
 
 class BatchTriggered(Event, frozen=True, gc=False):
@@ -990,11 +1085,18 @@ EVENTS: tuple[type[Event], ...] = (
     JobCreated,
     JobChanged,
     JobPaused,
+    JobFailed,
+    JobRecovered,
+    JobPausedByFailures,
     JobResumed,
     JobCompleted,
     JobDeleted,
     SecretSaved,
     SecretRemoved,
+    ChannelSaved,
+    ChannelRemoved,
+    SubjectFailed,
+    SubjectRecovered,
     BatchTriggered,
     BatchCreated,
     BatchItemsAccepted,

@@ -9,6 +9,7 @@ from domain import annotations, attempts, batching, bulk_actions, lifecycle, pac
 from domain import commands as c
 from domain import events as e
 from domain.canceling import Cancels
+from domain.channel_handlers import ChannelHandlers
 from domain.commands import Accepted, Command
 from domain.delivering import EventHandlers
 from domain.draft import Draft, Origin, Ticket
@@ -66,6 +67,7 @@ class Handlers:
             **ScheduleHandlers(memory, schedules).methods,
             **JobHandlers(memory, schedules).methods,
             **EventHandlers(memory).methods,
+            **ChannelHandlers(memory).methods,
         }
 
     def handle(self, ticket: Ticket, command: Command, draft: Draft, now: int) -> None:

@@ -38,6 +38,17 @@ class JobState(StrEnum):
     DELETED = "deleted"
 
 
+FAILURES, GONE = "FAILURES", "GONE"
+"""Why a job paused itself."""
+
+
+class SelfPause(Struct, frozen=True, gc=False):
+    """Why a job paused itself, and the execution that made it do so."""
+
+    reason: str
+    execution: str
+
+
 class Job(Struct, frozen=True, gc=False, omit_defaults=True):
     """A job as the engine keeps it until it is deleted."""
 
@@ -49,6 +60,10 @@ class Job(Struct, frozen=True, gc=False, omit_defaults=True):
     created_at: int
     updated_at: int
     token: str | None = None
+    failures: int = 0
+    """How many executions in a row failed, by the order in which they ended."""
+    paused_by: SelfPause | None = None
+    """Why it paused itself; None if it is not paused, or was paused by somebody."""
 
 
 def schedule_of(job: str) -> str:
@@ -90,6 +105,23 @@ def pause(job: Job) -> list[Event]:
     return [e.JobPaused()]
 
 
+def fail(job: Job, execution: str, *, is_gone: bool) -> list[Event]:
+    """An execution failed: the job pauses itself if that was one too many, or its target is gone for good."""
+    limit, events = job.spec.pause_after_failures, [e.JobFailed(execution)]
+    if job.state is not JobState.ACTIVE:
+        return [*events]
+    if is_gone and job.spec.pause_on_gone:
+        return [*events, e.JobPausedByFailures(execution, GONE)]
+    if limit is not None and job.failures + 1 >= limit:
+        return [*events, e.JobPausedByFailures(execution, FAILURES)]
+    return [*events]
+
+
+def succeed(job: Job, execution: str) -> list[Event]:
+    """An execution succeeded: that is news after failures only."""
+    return [e.JobRecovered(execution)] if job.failures else []
+
+
 def resume(job: Job) -> list[Event]:
     """Let it start (again): one that was paused, or a draft. Safe to repeat."""
     if job.state is JobState.ACTIVE:
@@ -108,7 +140,17 @@ def evolve(job: Job | None, recorded: Recorded) -> Job:
             return Job(*begun, spec, JobState(state), at, at, token)
         case Job(), e.JobChanged(spec=spec):
             return replace(job, version=recorded.version, updated_at=at, spec=spec)
-        case Job(), e.JobPaused() | e.JobResumed() | e.JobCompleted() | e.JobDeleted():
+        case Job(), e.JobFailed():
+            return replace(job, version=recorded.version, failures=job.failures + 1)
+        case Job(), e.JobRecovered():
+            return replace(job, version=recorded.version, failures=0)
+        case Job(), e.JobPausedByFailures(execution=execution, reason=reason):
+            paused = SelfPause(reason, execution)
+            return replace(job, version=recorded.version, updated_at=at, state=JobState.PAUSED, paused_by=paused)
+        case Job(), e.JobResumed():
+            resumed = {"state": JobState.ACTIVE, "failures": 0, "paused_by": None}
+            return replace(job, version=recorded.version, updated_at=at, **resumed)
+        case Job(), e.JobPaused() | e.JobCompleted() | e.JobDeleted():
             state = _STATES[type(recorded.event)]
             return replace(job, version=recorded.version, updated_at=at, state=state)
         case _, event:
@@ -117,7 +159,6 @@ def evolve(job: Job | None, recorded: Recorded) -> Job:
 
 _STATES: dict[type[Event], JobState] = {
     e.JobPaused: JobState.PAUSED,
-    e.JobResumed: JobState.ACTIVE,
     e.JobCompleted: JobState.COMPLETED,
     e.JobDeleted: JobState.DELETED,
 }

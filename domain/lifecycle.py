@@ -10,7 +10,19 @@ from msgspec import Raw, Struct
 from domain import events as e
 from domain.environment import Environment
 from domain.errors import NotAllowed
-from domain.events import API, JSON_TYPE, NOTHING, BlobRef, EventRef, JobRef, Prefix, RunError, RunEvent, Scheduled
+from domain.events import (
+    API,
+    JSON_TYPE,
+    NOTHING,
+    About,
+    BlobRef,
+    EventRef,
+    JobRef,
+    Prefix,
+    RunError,
+    RunEvent,
+    Scheduled,
+)
 from domain.gates import Gates, Verdict, default_queue, ttl_of
 from domain.run import Run
 from domain.status import FINAL, Status
@@ -76,6 +88,7 @@ class NewRun(Struct, frozen=True, gc=False, omit_defaults=True):
     schedule: Scheduled | None = None
     job: JobRef | None = None
     event: EventRef | None = None
+    about: About | None = None
 
 
 def trigger(new: NewRun, gates: Gates, environment: Environment, parent: Run | None = None) -> list[RunEvent]:
@@ -115,6 +128,7 @@ def trigger(new: NewRun, gates: Gates, environment: Environment, parent: Run | N
         new.schedule,
         new.job,
         new.event,
+        new.about,
     )
     events: list[RunEvent] = [triggered] if held is None else [triggered, held]
     if parent and parent.status is Status.CANCELED and not isinstance(held, e.PayloadRejected):

@@ -15,7 +15,9 @@ from domain import schedule as schedules
 from domain import waitpoint as waitpoints
 from domain.batch import Batch
 from domain.bulk import Bulk, BulkStatus
+from domain.channel import Channel
 from domain.connection import Connection
+from domain.endings import Endings
 from domain.environment import Environment
 from domain.gates import Gates
 from domain.held import HOLDING, HeldRuns
@@ -58,6 +60,7 @@ class Memory:
         self.subscriptions = Subscriptions()
         self.deliveries: dict[str, None] = {}
         """The named events whose time has come, and whose payload has to be brought: see DeliverEvent."""
+        self.endings = Endings()
         self._timers: list[tuple[int, str, str]] = []
         self._environments: dict[str, Environment] = {}
         self._queues: dict[str, dict[str, QueueState]] = {}
@@ -71,6 +74,7 @@ class Memory:
             NamedEvent: self._note_named_event,
             Job: lambda _stream, before, after: self.subscriptions.note_job(before, after),
             Bulk: self._note_bulk,
+            Channel: self.endings.note_channel,
             Connection: self._note_connection,
             QueueState: self._note_queue,
         }
@@ -264,6 +268,8 @@ class Memory:
             self.waiters.note_run(before, after)
             self.members.note_run(before, after)
             self.schedules.note_run(before, after)
+        if after is not None and after.ended_at is not None:
+            self.endings.note_run(before, after)
         deadline = deadline_of(after) if after else None
         if after and deadline and (before is None or deadline_of(before) != deadline):
             self._arm(after.id, deadline)
@@ -274,14 +280,16 @@ class Memory:
             if (before and before.parent) or (after and after.parent):
                 self._note_child(before, after)
         had, has = before.worker if before else None, after.worker if after else None
-        if had == has:
-            return
-        if before and had:
-            self.worker_runs[had].discard(before.id)
-            if not self.worker_runs[had]:
-                del self.worker_runs[had]
-        if after and has:
-            self.worker_runs.setdefault(has, set()).add(after.id)
+        if had != has:
+            self._note_worker(before, after)
+
+    def _note_worker(self, before: Run | None, after: Run | None) -> None:
+        if before and before.worker:
+            self.worker_runs[before.worker].discard(before.id)
+            if not self.worker_runs[before.worker]:
+                del self.worker_runs[before.worker]
+        if after and after.worker:
+            self.worker_runs.setdefault(after.worker, set()).add(after.id)
 
     def _note_child(self, before: Run | None, after: Run | None) -> None:
         if before and before.parent and not before.is_final and (after is None or after.is_final):

@@ -66,6 +66,27 @@ class RetryPolicy(Struct, frozen=True, gc=False, omit_defaults=True):
         return round(min(float(self.backoff_max_ms), wait))
 
 
+class Asked(Struct, frozen=True, omit_defaults=True):
+    """What a run of the HTTP task is to do: its payload. A webhook has `input`, an event brings its payload.
+
+    One that tells of something sends that `message` as it is.
+    """
+
+    request: HttpRequest
+    retry: RetryPolicy
+    input: Raw = NOTHING
+    message: Raw = NOTHING
+
+
+class AskedMail(Struct, frozen=True, omit_defaults=True):
+    """What a run of the e-mail task is to do: its payload, once what it tells of is looked up."""
+
+    to: tuple[str, ...]
+    retry: RetryPolicy
+    subject: str = ""
+    text: str = ""
+
+
 def variables_of(execution: str, created_at: int) -> dict[str, str]:
     """What the variables stand for, the same in each attempt of an execution."""
     digest = bytearray(hashlib.sha256(execution.encode()).digest()[:16])

@@ -64,6 +64,8 @@ class Run(Struct, frozen=True, gc=False, omit_defaults=True):
     metadata: Raw = NOTHING
     schedule: str | None = None
     """The schedule for a tick of which it is."""
+    job: str | None = None
+    """The HTTP job an execution of which it is."""
     ended_at: int | None = None
     attempts: int = 0
     """How many attempts have started."""
@@ -179,6 +181,7 @@ def _triggered(event: e.RunTriggered, recorded: Recorded) -> Run:
         event.tags,
         event.metadata,
         None if event.schedule is None else event.schedule.schedule,
+        None if event.job is None else event.job.id,
     )
     return run if event.prefix is None else replace(run, journal=event.prefix.entries)
 

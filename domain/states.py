@@ -8,6 +8,7 @@ from msgspec import Struct
 from domain import (
     batch,
     bulk,
+    channel,
     connection,
     environment,
     job,
@@ -22,6 +23,7 @@ from domain import (
 )
 from domain.batch import Batch
 from domain.bulk import Bulk, BulkStatus
+from domain.channel import CHANNEL, Channel
 from domain.connection import Connection
 from domain.environment import Environment
 from domain.errors import LedgerCorrupt
@@ -60,6 +62,7 @@ State: TypeAlias = (
     | QueueState
     | Job
     | Secret
+    | Channel
     | Writer
 )
 WRITER = "writer"
@@ -85,6 +88,7 @@ _KINDS: dict[str, tuple[type[State], Callable[[Any, Recorded], State]]] = {
     "queue": (QueueState, queue.evolve),
     "job": (Job, job.evolve),
     "secret": (Secret, secret.evolve),
+    CHANNEL: (Channel, channel.evolve),
     WRITER: (Writer, _evolve_writer),
 }
 KINDS: dict[str, type[State]] = {kind: state for kind, (state, _) in _KINDS.items()}
@@ -128,6 +132,8 @@ def is_kept(state: State) -> bool:
         return state.status is BulkStatus.PENDING
     if isinstance(state, Schedule):
         return not state.is_deleted
+    if isinstance(state, Channel):
+        return not state.is_removed
     if isinstance(state, Job):
         return state.state is not JobState.DELETED
     return isinstance(state, Environment | Connection | QueueState | Secret | Writer)

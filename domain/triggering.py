@@ -54,7 +54,7 @@ def refuse_second_use(once: str | None, draft: Draft) -> None:
 
 def check(new: NewRun, environment: Environment, draft: Draft) -> None:
     """Raises InvalidInput for a run that can never be: without its parent, or of a version without its task."""
-    if new.job is None and builtin.is_reserved(new.task):
+    if new.job is None and new.about is None and builtin.is_reserved(new.task):
         raise InvalidInput(
             f"Tasks whose ids begin with {builtin.PREFIX} are Runfold's own: to call a URL, save a job (POST /v1/jobs)."
         )

@@ -7,6 +7,7 @@ from typing import NamedTuple, TypeAlias
 from msgspec import Struct
 from msgspec.structs import replace
 
+from domain.channel import CHANNEL
 from domain.errors import LedgerCorrupt
 from domain.events import (
     AttemptStarted,
@@ -14,6 +15,7 @@ from domain.events import (
     BatchCompleted,
     BulkAborted,
     BulkCompleted,
+    ChannelRemoved,
     EventCanceled,
     EventDelivered,
     JobDeleted,
@@ -45,14 +47,14 @@ Histories: TypeAlias = dict[str, list[Recorded]]
 """The events of a batch, by their stream."""
 
 KEPT_KINDS = frozenset(
-    {"run", "env", "batch", "bulk", WAITPOINT, SCHED, EVENT, "queue", "conn", "job", "secret", WRITER}
+    {"run", "env", "batch", "bulk", WAITPOINT, SCHED, EVENT, "queue", "conn", "job", "secret", CHANNEL, WRITER}
 )
 """The kinds of aggregates of which the checkpoint keeps some."""
 _ENDINGS = frozenset(event for event, transition in TRANSITIONS.items() if transition.target in FINAL)
 _OTHER_ENDINGS = frozenset(
     {
         *(BatchCompleted, BatchAborted, BulkCompleted, BulkAborted, WaitpointCompleted, WaitpointTimedOut),
-        *(ScheduleDeleted, JobDeleted, EventDelivered, EventCanceled),
+        *(ScheduleDeleted, JobDeleted, ChannelRemoved, EventDelivered, EventCanceled),
     }
 )
 """With which a state of another kind ceases to be kept; nothing follows them."""

@@ -36,6 +36,7 @@ def add(
     method: Annotated[str | None, typer.Option(help="GET if left out, POST with a body.")] = None,
     header: Annotated[list[str] | None, typer.Option(help='A header such as "Accept: text/plain".')] = None,
     body: Annotated[str | None, typer.Option(help="What is sent: JSON, or any text.")] = None,
+    pause_after: Annotated[int | None, typer.Option(help="Pause it after so many failures in a row.")] = None,
     draft: Annotated[bool, typer.Option("--draft", help="Start nothing until it is resumed.")] = False,  # noqa: FBT002
     as_json: AsJson = False,  # noqa: FBT002
 ) -> None:
@@ -54,6 +55,8 @@ def add(
     if body is not None:
         request["body"] = _json_or_text(body)
     asked: dict[str, Any] = {"name": name, "kind": kinds[0] if kinds else "one_time", "request": request}
+    if pause_after is not None:
+        asked["pause_after_failures"] = pause_after
     if given:
         asked["schedule"] = given | ({"timezone": timezone} if timezone else {})
     if event is not None:

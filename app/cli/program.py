@@ -12,6 +12,7 @@ import typer
 import runfold
 from app import logs, settings
 from app.cli import (
+    alerts,
     batches,
     connections,
     database,
@@ -56,6 +57,7 @@ cli.add_typer(schedules.cli, name="schedules")
 cli.add_typer(events.cli, name="events")
 cli.add_typer(jobs.cli, name="jobs")
 cli.add_typer(secrets.cli, name="secrets")
+cli.add_typer(alerts.cli, name="alerts")
 cli.add_typer(deployments.cli, name="deployments")
 cli.add_typer(connections.cli, name="connections")
 cli.add_typer(environments.cli, name="environments")
@@ -78,6 +80,20 @@ def serve() -> None:
     from app.server import serve as run_engine  # noqa: PLC0415 (half a second that no other command should take)
 
     run_engine(found)
+
+
+@cli.command()
+def executor(
+    concurrency: Annotated[
+        int | None, typer.Option(min=1, max=1_000, help="How many calls at once; RUNFOLD_HTTP_CONCURRENCY if left out.")
+    ] = None,
+) -> None:
+    """Make the calls of HTTP jobs, and send alerts, for an engine that runs elsewhere."""
+    found = settings.load()
+    logs.set_up(found.log_level, found.log_format)
+    from app.remote import execute  # noqa: PLC0415 (as above)
+
+    execute(found, concurrency)
 
 
 @cli.command(hidden=True)

@@ -13,6 +13,7 @@ from app.metrics import Metrics
 from app.moving import MovableClock
 from app.reader import Reader
 from app.web import (
+    alerts,
     annotating,
     batches,
     bulk,
@@ -55,6 +56,7 @@ ROOMS = (
         jobs,
         executions,
         secrets,
+        alerts,
         packets,
         public_tokens,
         realtime,

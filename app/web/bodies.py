@@ -9,6 +9,7 @@ from app.web.errors import Malformed
 from domain.events import JSON_TYPE, NOTHING, OUT_OF_MEMORY, Entry, RunError, TaskSettings
 
 T = TypeVar("T")
+RETRY_IN_MS_MAX = 7 * 86_400_000
 
 # JSON knows no end of numbers; what is reckoned with here, and stored, stays where every client can read it.
 Count: TypeAlias = Annotated[int, Meta(ge=0, le=2**53)]
@@ -388,8 +389,20 @@ class RetryBody(Struct):
     backoff_max_ms: int | None = None
 
 
+class CallbackBody(Struct):
+    """Where a job tells of its executions, and on what occasions."""
+
+    on: tuple[Literal["success", "failure", "completion", "recovery", "auto_pause"], ...]
+    url: str
+    headers: dict[str, str] | None = None
+    secret: str | None = None
+
+
+FailuresMax: TypeAlias = Annotated[int, Meta(ge=0, le=1_000)]
+
+
 class CreateJobBody(Struct):
-    """A new job."""
+    """A new job. It pauses itself after so many failed executions in a row (0: never), or at a 410, if asked to."""
 
     name: str
     kind: Literal["recurring", "cron", "scheduled", "one_time", "webhook_trigger", "event"]
@@ -399,6 +412,9 @@ class CreateJobBody(Struct):
     state: Literal["active", "draft"] = "active"
     webhook_secret: str | None = None
     event: JobEventBody | None = None
+    pause_after_failures: FailuresMax | None = None
+    pause_on_gone: bool = False
+    callbacks: tuple[CallbackBody, ...] = ()
 
 
 class ChangeJobBody(Struct):
@@ -410,6 +426,24 @@ class ChangeJobBody(Struct):
     retry_policy: RetryBody | None = None
     webhook_secret: str | None = None
     event: JobEventBody | None = None
+    pause_after_failures: FailuresMax | None = None
+    pause_on_gone: bool | None = None
+    callbacks: tuple[CallbackBody, ...] | None = None
+
+
+class ChannelBody(Struct):
+    """A new alert channel: a webhook with a `url`, or e-mails `to` some addresses."""
+
+    name: str
+    kind: Literal["webhook", "email"]
+    on: tuple[Literal["failure", "recovery", "auto_pause"], ...] = ("failure", "recovery", "auto_pause")
+    tasks: tuple[str, ...] = ()
+    jobs: tuple[str, ...] = ()
+    url: str | None = None
+    headers: dict[str, str] | None = None
+    secret: str | None = None
+    to: tuple[str, ...] = ()
+    repeat: bool = True
 
 
 class PreviewBody(Struct):
@@ -508,6 +542,7 @@ class ReportBody(Struct, rename="camel"):
     output_type: MediaType = JSON_TYPE
     error: ErrorBody | None = None
     retryable: bool = True
+    retry_in_ms: Annotated[int, Meta(ge=0, le=RETRY_IN_MS_MAX)] | None = None
     entry: EntryBody | None = None
     runs: tuple[str, ...] = ()
     batch: str | None = None

@@ -38,6 +38,7 @@ _NAMES: dict[str, type[Any]] = {
     "ChangeJobRequest": bodies.ChangeJobBody,
     "PreviewRequest": bodies.PreviewBody,
     "ImportRequest": bodies.ImportBody,
+    "ChannelRequest": bodies.ChannelBody,
     "SecretRequest": bodies.SecretBody,
     "NewSecretRequest": bodies.NewSecretBody,
     "CreateEnvironmentRequest": bodies.CreateEnvironmentBody,

@@ -12,10 +12,12 @@ from app.web.event_shapes import event_of
 from app.web.job_shapes import request_item
 from domain import events as e
 from domain import named_event
+from domain.builtin import EMAIL_TASK
 from domain.calls import ErrorClass, Found, Timings, failed
 from domain.durations import iso
-from domain.events import Event, Recorded
+from domain.events import Event, Recorded, RunTriggered
 from domain.ports import Ledger
+from domain.requests import AskedMail
 from domain.vocabulary import EXECUTIONS
 from projections.run_list import RunRow
 
@@ -23,16 +25,15 @@ SOURCES = {"api": "manual"}
 
 
 def execution_item(row: RunRow) -> dict[str, Any]:
-    """An execution in a list."""
-    assert row.job is not None, "an execution is of a job"
+    """An execution in a list. One that tells of another one is of no job, and planned for when it was made."""
     return {
         "id": row.id,
-        "job_id": row.job.id,
-        "job_name": row.job.name,
+        "job_id": row.job and row.job.id,
+        "job_name": row.job and row.job.name,
         "status": EXECUTIONS.words[row.status],
         "run_status": row.status.value,
         "source": SOURCES.get(row.source, row.source),
-        "scheduled_for": iso(row.job.scheduled_for),
+        "scheduled_for": iso(row.job.scheduled_for if row.job else row.created_at),
         "created_at": iso(row.created_at),
         "started_at": _iso(row.started_at),
         "finished_at": _iso(row.finished_at),
@@ -42,15 +43,31 @@ def execution_item(row: RunRow) -> dict[str, Any]:
     }
 
 
+def is_execution(triggered: RunTriggered) -> bool:
+    """Whether such a run is an execution: of a job, or one that tells of another run."""
+    return triggered.job is not None or triggered.about is not None
+
+
+def about_item(history: Sequence[Recorded]) -> dict[str, str] | None:
+    """Of what the execution tells, None if it is the execution of a job."""
+    about = asked_of(history).about
+    return None if about is None else {"execution_id": about.run, "type": about.type}
+
+
 def request_of(ledger: Ledger, history: Sequence[Recorded]) -> dict[str, Any]:
     """What the execution sends, its variables and secrets not filled in. This reads from the ledger, and blocks."""
     triggered = asked_of(history)
-    return request_item(executions.asked_of(value_of(ledger, triggered.payload, triggered.payload_blob)).request)
+    payload = value_of(ledger, triggered.payload, triggered.payload_blob)
+    if triggered.task == EMAIL_TASK:
+        return {"to": msgspec.json.decode(payload, type=AskedMail).to}
+    return request_item(executions.asked_of(payload).request)
 
 
 def input_of(ledger: Ledger, history: Sequence[Recorded]) -> dict[str, Any]:
     """What a webhook or an event gave the execution, if one did. This reads from the ledger, and blocks."""
     triggered = asked_of(history)
+    if triggered.task == EMAIL_TASK:
+        return {}
     given = executions.asked_of(value_of(ledger, triggered.payload, triggered.payload_blob)).input
     told: dict[str, Any] = event_of(triggered)
     if triggered.event is not None:

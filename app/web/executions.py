@@ -11,11 +11,19 @@ from fastapi.responses import Response
 
 from app import jobs
 from app.reader import Reader
+from app.triggered import asked_of
 from app.web import bodies
 from app.web.caller import Caller, CallerDep, ReaderDep, ServiceDep, history_of, origin_of
 from app.web.docs import EXECUTION_PARAMETERS, JOB_EXECUTION_PARAMETERS
 from app.web.errors import Malformed
-from app.web.execution_shapes import attempts_of, execution_item, input_of, request_of
+from app.web.execution_shapes import (
+    about_item,
+    attempts_of,
+    execution_item,
+    input_of,
+    is_execution,
+    request_of,
+)
 from app.web.listing import each_once, moment, refuse_unknown
 from app.web.paging import LAG_HEADER, LIST_WAIT_SECONDS
 from app.web.replaying import replayed
@@ -73,7 +81,7 @@ async def retrieve(execution: str, reader: ReaderDep, caller: CallerDep) -> Resp
     """An execution with all its attempts, always current."""
     history = await _history_of(execution, reader, caller)
     item = execution_item(_row_of(history))
-    item |= {"request": await reader.read(request_of, reader.ledger, history)}
+    item |= {"request": await reader.read(request_of, reader.ledger, history), "about": about_item(history)}
     item |= await reader.read(input_of, reader.ledger, history)
     return json(item | {"attempts": await reader.read(attempts_of, reader.ledger, history)})
 
@@ -111,7 +119,7 @@ async def _history_of(execution: str, reader: Reader, caller: Caller) -> Sequenc
         history = await history_of(execution, reader, caller)
     except NotFound:
         history = ()
-    if not history or _row_of(history).job is None:
+    if not history or not is_execution(asked_of(history)):
         raise NotFound(f"Execution {execution[:60]} not found.")
     return history
 

@@ -8,12 +8,16 @@ from msgspec.structs import replace
 
 from app.connections import credentials_of, open_auth
 from app.events import sent_in
+from app.executions import names_of
 from app.journal import JournalEntry, page_of
+from app.messages import with_message
+from app.secrets import known_values
 from app.service import Service
 from app.superjson import plain
 from app.triggered import value_of
 from app.web.caller import Caller
 from domain import commands, named_event
+from domain.builtin import HTTP_TASK
 from domain.commands import HandOut, TurnAnswer
 from domain.environment import Environment
 from domain.errors import KeyMissing, LedgerCorrupt, NotFound, SealBroken
@@ -71,6 +75,8 @@ class RunBody(Struct, rename="camel", omit_defaults=True):
     """The named event that started it: its `timestamp` is in milliseconds."""
     input: Raw = NOTHING
     """The payload of that event, for an execution."""
+    secrets: dict[str, str] = {}
+    """The values of the secrets to which the request of an execution refers, for an executor of another process."""
 
 
 async def runs_of(answer: TurnAnswer, caller: Caller, service: Service) -> list[RunBody]:
@@ -88,6 +94,8 @@ async def runs_of(answer: TurnAnswer, caller: Caller, service: Service) -> list[
         try:
             if recorded.event.payload_blob:
                 payload = await service.read(value_of, service.ledger, payload, recorded.event.payload_blob)
+            if recorded.event.about:
+                payload = await service.read(with_message, service.ledger, recorded.event, payload)
             journal = await _journal_of(hand_out, service) if hand_out.journal else []
             secrets = None
             if hand_out.auth or hand_out.connections:
@@ -109,6 +117,16 @@ async def runs_of(answer: TurnAnswer, caller: Caller, service: Service) -> list[
             body = replace(body, journal_size=hand_out.journal, journal=journal)
         runs.append(replace(body, auth=secrets[0], connections=secrets[1]) if secrets else body)
     return runs
+
+
+def with_secrets(runs: list[RunBody], environment: str, service: Service) -> list[RunBody]:
+    """The same, and with each run of the HTTP task the secrets that it uses, for whoever executes it elsewhere."""
+    return [
+        replace(run, secrets=known_values(service, environment, names_of(run.payload)))
+        if run.task == HTTP_TASK
+        else run
+        for run in runs
+    ]
 
 
 def _run_body(

@@ -7,9 +7,12 @@ from app.web.docs import TRIGGER_PATH
 from domain import schedule as schedules
 from domain.durations import iso
 from domain.events import NOTHING, JobTiming
-from domain.job import Job, JobKind
+from domain.job import Job, JobKind, JobState
 from domain.requests import HttpRequest
 from domain.schedule import Schedule
+
+MANUAL = "manual"
+"""Why a job is paused that did not do it by itself."""
 
 
 def job_item(job: Job, schedule: Schedule | None, public_url: str) -> dict[str, Any]:
@@ -31,6 +34,14 @@ def job_item(job: Job, schedule: Schedule | None, public_url: str) -> dict[str, 
             "backoff_factor": policy.backoff_factor,
             "backoff_max_ms": policy.backoff_max_ms,
         },
+        "pause_after_failures": spec.pause_after_failures,
+        "pause_on_gone": spec.pause_on_gone,
+        "callbacks": [
+            {"on": each.on, "url": each.url, "headers": each.headers, "secret": each.secret} for each in spec.callbacks
+        ],
+        "consecutive_failures": job.failures,
+        "paused_reason": _paused_reason(job),
+        "paused_by_execution": job.paused_by and job.paused_by.execution,
         "next_run_at": iso(following.at) if following else None,
         "created_at": iso(job.created_at),
         "updated_at": iso(job.updated_at),
@@ -42,6 +53,12 @@ def job_item(job: Job, schedule: Schedule | None, public_url: str) -> dict[str, 
     if spec.event is not None:
         item["event"] = {"name": spec.event.name, "filter": spec.event.filter}
     return item
+
+
+def _paused_reason(job: Job) -> str | None:
+    if job.state is not JobState.PAUSED:
+        return None
+    return job.paused_by.reason.lower() if job.paused_by else MANUAL
 
 
 def request_item(request: HttpRequest) -> dict[str, Any]:

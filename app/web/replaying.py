@@ -9,6 +9,7 @@ from app.triggered import asked_of, value_of
 from app.web import bodies, newruns
 from app.web.beginning import beginning_at
 from domain import run as runs
+from domain.builtin import is_reserved
 from domain.errors import InvalidInput
 from domain.events import NOTHING, JobRef, Recorded
 from domain.gates import default_queue
@@ -25,6 +26,8 @@ async def replayed(
         raise InvalidInput("stepResults replace results of what comes before a step: name that under fromStep.")
     first, old = history[0], asked_of(history)
     payload = asked.payload
+    if payload is not NOTHING and is_reserved(old.task):
+        raise InvalidInput(f"Run {first.stream} is one of Runfold's own: a replay of it does the same again.")
     if payload is NOTHING:
         payload = await reader.read(value_of, reader.ledger, old.payload, old.payload_blob)
     # A queue that nobody named is that of the version which executes the replay, and not of the one before.
@@ -37,7 +40,7 @@ async def replayed(
         idempotency_key=asked.idempotency_key,
         idempotency_key_ttl=asked.idempotency_key_ttl,
         # Those of an execution are its job's, and no task's of a user.
-        max_attempts=old.max_attempts if asked.max_attempts is None and old.job else asked.max_attempts,
+        max_attempts=old.max_attempts if asked.max_attempts is None and (old.job or old.about) else asked.max_attempts,
         max_duration=asked.max_duration,
         metadata=asked.metadata if asked.metadata is not NOTHING else old.metadata,
         payload_type=asked.payload_type or (old.payload_type if asked.payload is NOTHING else None),
@@ -50,7 +53,7 @@ async def replayed(
     body = bodies.TriggerBody(payload, options)
     run = reader.ids.new("run", now)
     new, blobs = newruns.new_run(run, old.task, body, first.environment, now, traceparent, source=SOURCE)
-    new = replace(new, replay_of=first.stream, job=_again(old.job, now), event=old.event)
+    new = replace(new, replay_of=first.stream, job=_again(old.job, now), event=old.event, about=old.about)
     if asked.from_step is None:
         return new, blobs
     new, more = await beginning_at(asked.from_step, asked.step_results or {}, new, history, reader)

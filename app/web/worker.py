@@ -15,9 +15,9 @@ from app.service import Service
 from app.web import bodies, newruns
 from app.web.caller import Caller, CallerDep, ServiceDep, history_of, read_body
 from app.web.docs import body_of
-from app.web.hand_outs import RunBody, give_up, runs_of
+from app.web.hand_outs import RunBody, give_up, runs_of, with_secrets
 from app.web.logs import lines_of
-from domain import commands
+from domain import builtin, commands
 from domain.attempts import REPORTS, RESOLVER_REPORTS, Report
 from domain.commands import Cancel, RefusedReport, TurnAnswer, Woken
 from domain.errors import InvalidInput, KeyMissing, LedgerCorrupt, NotFound
@@ -70,6 +70,8 @@ async def turn(request: Request, service: ServiceDep, caller: CallerDep) -> Resp
         )
     answer: TurnAnswer = await future
     runs = await runs_of(answer, caller, service)
+    if body.version == builtin.VERSION:
+        runs = with_secrets(runs, caller.environment.id, service)
     return Response(
         msgspec.json.encode(
             AnswerBody(answer.sequence, runs, answer.cancels, answer.refused, tuple(map(_woken_body, answer.woken)))
@@ -172,6 +174,7 @@ def _report_of(said: bodies.ReportBody, now: int) -> tuple[Report, dict[str, byt
             error,
             said.retryable,
             journaled=journaled,
+            retry_in_ms=said.retry_in_ms,
         ),
         blobs,
     )

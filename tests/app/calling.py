@@ -7,6 +7,8 @@ from adapters.http.addresses import AddressPolicy, parsed_networks
 from adapters.http.calling import SafeHttpCaller
 from adapters.http.dialing import Resolve
 from app.executor import Executor
+from app.lines import LocalLines
+from domain.mail import Mailer
 from domain.status import FINAL, Status
 from tests.app.harness import Engine, until
 from tests.targets import Target
@@ -23,10 +25,13 @@ def execute(
     resolve: Resolve | None = None,
     concurrency: int = CONCURRENCY,
     per_host: int = CONCURRENCY,
+    mailer: Mailer | None = None,
 ) -> None:
-    """Let this engine make calls to addresses of these networks."""
+    """Let this engine make calls to addresses of these networks, and send e-mails by this mailer."""
     caller = SafeHttpCaller(AddressPolicy(parsed_networks(allowed)), resolve=resolve)
-    engine.service.execute(Executor(engine.service, caller, concurrency, per_host, random.Random(1)))
+    engine.service.execute(
+        Executor(LocalLines(engine.service), caller, concurrency, per_host, random.Random(1), mailer)
+    )
 
 
 async def save(engine: Engine, url: str, **more: Any) -> dict[str, Any]:

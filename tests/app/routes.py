@@ -40,6 +40,7 @@ BODIES: dict[str, Any] = {
     "/v1/jobs/{job}": {"name": "pong"},
     "/v1/jobs/preview": {"kind": "cron", "schedule": {"cron": "0 9 * * 1-5"}},
     "/v1/jobs/import": {"crontab": "@daily curl https://example.com"},
+    "/v1/alerts": {"name": "ops", "kind": "webhook", "url": "https://example.com"},
     "/v1/secrets": {"name": "api-token", "value": "x"},
     "/v1/secrets/{name}": {"value": "x"},
     "/api/v1/environments": {"slug": "prod", "type": "PRODUCTION"},
@@ -116,5 +117,6 @@ def path_for(path: str, run: str = "run_1", **named: str) -> str:
         "job": "job_1",
         "execution": "run_1",
         "event": "evt_1",
+        "channel": "alert_1",
     }
     return path.format(**others | {"run": run} | named)

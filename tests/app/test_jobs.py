@@ -67,6 +67,12 @@ async def test_a_job_is_shown_as_it_was_saved_with_what_the_document_says_by_its
             "backoff_factor": 2.0,
             "backoff_max_ms": 3_600_000,
         },
+        "pause_after_failures": None,
+        "pause_on_gone": False,
+        "callbacks": [],
+        "consecutive_failures": 0,
+        "paused_reason": None,
+        "paused_by_execution": None,
         "next_run_at": "2027-01-18T08:00:00.000Z",
         "created_at": START,
         "updated_at": START,
@@ -421,3 +427,51 @@ async def test_what_an_import_would_do_is_told_before_it_is_done(engine: Engine)
 
     assert ([each["line"] for each in told["jobs"]], len(told["skipped"])) == ([5, 6, 7, 8], 8)
     assert engine.head == before
+
+
+# Jobs that pause themselves
+
+
+async def test_a_job_pauses_itself_after_failures_and_says_which_execution_was_one_too_many(
+    engine: Engine, target: Target
+) -> None:
+    execute(engine)
+    job = await save(engine, target.url("/status/400"), pause_after_failures=2)
+    told = await ended(engine, await start(engine, job))
+    once = await engine.get(f"{JOBS}/{job['id']}")
+    last = await ended(engine, await start(engine, job))
+    found = await engine.get(f"{JOBS}/{job['id']}")
+
+    assert told["status"] == last["status"] == "failed"
+    assert (once["state"], once["consecutive_failures"], once["paused_reason"]) == ("active", 1, None)
+    assert (found["state"], found["consecutive_failures"]) == ("paused", 2)
+    assert (found["paused_reason"], found["paused_by_execution"]) == ("failures", last["id"])
+    # A webhook starts nothing any more, as with a job that somebody paused.
+    assert (await engine.client.post(f"/v1/triggers/{job['webhook_token']}")).json() == {"received": True}
+    assert len(await executions(engine, job["id"])) == 2
+
+    resumed = await engine.post(f"{JOBS}/{job['id']}/resume")
+    paused = await engine.post(f"{JOBS}/{job['id']}/pause")
+
+    assert (resumed["consecutive_failures"], resumed["paused_reason"]) == (0, None)
+    assert (paused["paused_reason"], paused["paused_by_execution"]) == ("manual", None)
+
+
+async def test_a_job_pauses_itself_when_its_target_is_gone_for_good(engine: Engine, target: Target) -> None:
+    execute(engine)
+    job = await save(engine, target.url("/status/410"), pause_on_gone=True)
+    execution = await ended(engine, await start(engine, job))
+    found = await engine.get(f"{JOBS}/{job['id']}")
+
+    assert (found["state"], found["paused_reason"], found["paused_by_execution"]) == ("paused", "gone", execution["id"])
+
+
+async def test_when_a_job_pauses_itself_can_be_changed_and_taken_back(engine: Engine) -> None:
+    job = await create(engine, kind="webhook_trigger", pause_after_failures=3)
+    asked = ({"name": "pong"}, {"pause_after_failures": 5, "pause_on_gone": True}, {"pause_after_failures": 0})
+    answers = [(await engine.client.patch(f"{JOBS}/{job['id']}", json=each)).json() for each in asked]
+
+    assert [each["pause_after_failures"] for each in (job, *answers)] == [3, 3, 5, None]
+    assert [each["pause_on_gone"] for each in (job, *answers)] == [False, False, True, True]
+    status, message = await refused(engine, {"pause_after_failures": 1_001}, f"{JOBS}/{job['id']}", "PATCH")
+    assert (status, "pause_after_failures" in message) == (400, True)

@@ -75,6 +75,9 @@ def test_a_database_url_names_a_file_and_the_read_models_beside_it(
         ("RUNFOLD_HTTP_CONCURRENCY", "0", "1"),
         ("RUNFOLD_HTTP_ALLOWED_NETWORKS", "localhost", "write networks such as 10.0.0.0/8"),
         ("RUNFOLD_HTTP_PORTS", "http", "write ports such as 80,443,8000-8999"),
+        ("RUNFOLD_HTTP_RATE_PER_HOST", "10", "such as 10/1s"),
+        ("RUNFOLD_SMTP_URL", "mail.example.com", "write smtp://user:password@host:port"),
+        ("RUNFOLD_SMTP_FROM", "nobody", "Runfold <alerts@example.com>"),
         ("RUNFOLD_LOG_LEVEL", "loud", "'warning'"),
         ("RUNFOLD_LOG_FORMAT", "xml", "'json'"),
     ],
@@ -100,6 +103,7 @@ def test_a_wrong_setting_is_named_in_one_sentence(
         ("RUNFOLD_SECRET_KEY", "hush hush hush hush", "hush"),
         ("RUNFOLD_ADMIN_KEY", "hush hush hush hush", "hush"),
         ("RUNFOLD_ENCRYPTION_KEY", "hush hush hush hush", "hush"),
+        ("RUNFOLD_SMTP_URL", "smtp://me:hush@mail:port", "hush"),
         ("RUNFOLD_DATABASE_URL", "postgresql://me:hush@db/x?colour=red", "hush"),
         ("RUNFOLD_DATABASE_URL", "postgresql://db/x?password=hush&colour=red", "hush"),
     ],
@@ -191,6 +195,7 @@ def test_the_reference_has_every_setting_with_its_default_and_no_other() -> None
         "test_clock": "`false`",
         "http_executor": "`true`",
         "http_allowed_networks": "none",
+        "http_rate_per_host": "none",
     }
 
     assert told == {

@@ -82,3 +82,30 @@ async def test_an_engine_that_is_told_to_stop_lets_calls_end(alone: Scenario, ta
     (found,) = (await alone.until_engine_says(f"/v1/jobs/{job}/executions", lambda status, _: status == 200))["data"]
 
     assert (found["status"], found["attempt_count"], len(target.asked)) == ("succeeded", 1, 1)
+
+
+async def test_an_executor_of_its_own_is_killed_and_another_one_goes_on(tmp_path: Path, target: Target) -> None:
+    alone = Scenario(tmp_path, seed=1, lease_ms=1_000)
+    alone.environment |= {"RUNFOLD_HTTP_ALLOWED_NETWORKS": "127.0.0.0/8", "RUNFOLD_HTTP_EXECUTOR": "false"}
+    try:
+        alone.start_engine()
+        await alone.until_ready()
+        first = await alone.start("tests.crash.launch", "executor", "--concurrency", "2")
+        body = {"name": "ping", "kind": "one_time", "request": {"url": target.url("/gate")}}
+        job = (await alone.clients.post("/v1/jobs", body)).json()["id"]
+        await target.came(1)
+        first.signal(signal.SIGKILL)
+        await first.ended()
+        second = await alone.start("tests.crash.launch", "executor")
+        await target.came(2)
+        target.release.set()
+        (execution,) = (await alone.until_engine_says(f"/v1/jobs/{job}/executions", lambda status, _: status == 200))[
+            "data"
+        ]
+        found = await ended(alone, execution["id"])
+        second.signal(signal.SIGTERM)
+
+        assert [attempt["errorClass"] for attempt in found["attempts"]] == ["worker_lost", None]
+        assert await second.ended() == 0
+    finally:
+        await alone.close()

@@ -128,6 +128,7 @@ class Historian:
             (f"conn_{environment}", e.ConnectionSaved("mail", f"1.bb.{number}", "bb")),
             ("key_1", e.KeyClaimed("run_1", self.now + 5)),
             (f"job_{number}", e.JobCreated(_SPEC, "active")),
+            (f"alert_{number}", e.ChannelSaved(_CHANNEL)),
             ("secret_1", e.SecretSaved("token", f"1.aa.{number}", "aa", number)),
             (f"batch_{number}", e.BatchTriggered(("run_1",))),
             (f"batch_{number}", e.BatchCreated(1, self.now + 5)),
@@ -170,6 +171,7 @@ class Historian:
         return [(state.id, self.chance.choice(_further_of(state))) for state in alive[-2:]]
 
 
+_CHANNEL = e.ChannelSpec("ops", "email", ("failure",), to=("ada@example.com",))
 _SPEC = e.JobSpec("Ping", "one_time", Raw(b"{}"), 3)
 
 

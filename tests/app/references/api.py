@@ -41,6 +41,7 @@ TITLES = {
     "jobs": "HTTP jobs",
     "executions": "Executions of HTTP jobs",
     "secrets": "Secrets of HTTP jobs",
+    "alerts": "Alert channels",
     "queues": "Queues",
     "schedules": "Schedules",
     "events": "Named events",

@@ -9,7 +9,10 @@ from domain.calendar import Cron, Tick
 from domain.events import (
     EVENTS,
     RUN_EVENTS,
+    About,
     BlobRef,
+    Callback,
+    ChannelSpec,
     Edit,
     Entry,
     Event,
@@ -81,11 +84,18 @@ OTHERS = {
     "JobCreated": "an HTTP job",
     "JobChanged": "an HTTP job",
     "JobPaused": "an HTTP job",
+    "JobFailed": "an HTTP job",
+    "JobRecovered": "an HTTP job",
+    "JobPausedByFailures": "an HTTP job",
     "JobResumed": "an HTTP job",
     "JobCompleted": "an HTTP job",
     "JobDeleted": "an HTTP job",
     "SecretSaved": "a secret of HTTP jobs",
     "SecretRemoved": "a secret of HTTP jobs",
+    "ChannelSaved": "an alert channel",
+    "ChannelRemoved": "an alert channel",
+    "SubjectFailed": "an alert channel",
+    "SubjectRecovered": "an alert channel",
     "KeyClaimed": "an idempotency key, or the key of a single request",
     "KeyFreed": "an idempotency key",
     "BatchTriggered": "a batch",
@@ -123,7 +133,7 @@ OTHERS = {
 """To what the events happen that are not a run's."""
 
 PARTS: tuple[type[Struct], ...] = (
-    *(JobRef, JobSpec, JobTiming),
+    *(JobRef, JobSpec, JobTiming, About, Callback, ChannelSpec),
     *(Entry, Prefix, Edit, LogLine, RunError, BlobRef, ItemError, TaskSettings, Queue, RateLimit, Retry, OutOfMemory),
     *(Subscription, EventRef, TaskSchedule, Scheduled, Plan, Target, Timetable, Cron, Every, At, Tick),
 )

@@ -418,6 +418,20 @@ async def _secrets(at: Recorder) -> None:
     await at.show("DELETE", one, name="api-token")
 
 
+async def _alerts(at: Recorder) -> None:
+    route = "/v1/alerts"
+    one = f"{route}/{{channel}}"
+    webhook = {"name": "ops", "kind": "webhook", "url": "https://example.com/alerts", "secret": "signing"}
+    made = await at.show("POST", route, "", webhook)
+    mail = {"name": "ada", "kind": "email", "to": ["ada@example.com"], "on": ["failure"], "tasks": ["send-email"]}
+    other = await at.show("POST", route, "", mail)
+    await at.show("POST", route, "", {"name": "ops", "kind": "webhook"})
+    await at.show("GET", route)
+    await at.show("GET", one, channel=made["id"])
+    for channel in (made["id"], other["id"], other["id"]):
+        await at.show("DELETE", one, channel=channel)
+
+
 async def _environments(at: Recorder) -> None:
     route, as_admin = "/api/v1/environments", {"authorization": f"Bearer {ADMIN_KEY}"}
     keys = f"{route}/{{slug}}/keys"
@@ -587,6 +601,6 @@ async def _named_events(at: Recorder) -> None:
 PARTS: tuple[Callable[[Recorder], Awaitable[None]], ...] = (
     *(_trigger, _batch, _batches, _bulk_actions, _list, _retrieve, _result, _events, _change, _explain, _annotate),
     *(_keys, _queues, _ledger, _worker),
-    *(_deployments, _connections, _jobs, _secrets, _environments, _tokens, _journal, _logs, _schedules, _health),
-    *(_packets, _public_tokens, _variables, _realtime, _streams, _named_events),
+    *(_deployments, _connections, _jobs, _secrets, _alerts, _environments, _tokens, _journal, _logs, _schedules),
+    *(_health, _packets, _public_tokens, _variables, _realtime, _streams, _named_events),
 )

@@ -1,0 +1,65 @@
+"""Alert channels: who is told of failures, and how."""
+
+from typing import Any
+
+from fastapi import APIRouter, Request
+from fastapi.responses import Response
+
+from app import alerts
+from app.web import bodies
+from app.web.caller import CallerDep, ReaderDep, ServiceDep, origin_of, read_body
+from app.web.docs import body_of
+from app.web.triggering import json
+from domain import commands
+from domain.channel import EMAIL, Channel
+from domain.durations import iso
+
+router = APIRouter(tags=["alerts"])
+BODY_MAX_BYTES = 65_536
+CREATED = 201
+
+
+@router.get("/v1/alerts")
+async def list_channels(reader: ReaderDep, caller: CallerDep) -> Response:
+    """The alert channels of the environment, newest first."""
+    return json({"data": [_item(each) for each in await alerts.channels_of(reader, caller.environment.id)]})
+
+
+@router.post("/v1/alerts", openapi_extra=body_of("ChannelRequest"))
+async def create(request: Request, service: ServiceDep, caller: CallerDep) -> Response:
+    """Let somebody be told when runs fail, recover, or jobs pause themselves."""
+    body = bodies.decode(await read_body(request, BODY_MAX_BYTES), bodies.ChannelBody)
+    response = json(_item(await alerts.save(service, body, origin_of(service, caller))))
+    response.status_code = CREATED
+    return response
+
+
+@router.get("/v1/alerts/{channel}")
+async def retrieve(channel: str, reader: ReaderDep, caller: CallerDep) -> Response:
+    """An alert channel, and what fails at present as far as it heard."""
+    return json(_item(await alerts.channel_of(reader, caller.environment.id, channel)))
+
+
+@router.delete("/v1/alerts/{channel}")
+async def remove(channel: str, service: ServiceDep, caller: CallerDep) -> Response:
+    """Let nobody be told by it any more. What is under way is still sent."""
+    await service.loop.submit(commands.RemoveChannel(channel=channel, **origin_of(service, caller)))
+    return json({"id": channel, "deleted": True})
+
+
+def _item(channel: Channel) -> dict[str, Any]:
+    spec = channel.spec
+    item: dict[str, Any] = {
+        "id": channel.id,
+        "name": spec.name,
+        "kind": spec.kind,
+        "on": spec.on,
+        "tasks": spec.tasks,
+        "jobs": spec.jobs,
+        "repeat": spec.repeat,
+        "failing": sorted(channel.failing),
+        "created_at": iso(channel.created_at),
+    }
+    if spec.kind == EMAIL:
+        return item | {"to": spec.to}
+    return item | {"url": spec.url, "headers": spec.headers, "secret": spec.secret}

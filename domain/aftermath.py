@@ -1,0 +1,99 @@
+"""What follows from the end of a run for others than the run: the process manager of failures and recoveries."""
+
+import msgspec
+
+from domain import channel as channels
+from domain import events as e
+from domain import job as jobs
+from domain import schedule as schedules
+from domain.announcing import FAILURE, Outcome, alert_run, callback_run, types_of
+from domain.calls import Found
+from domain.channel import Channel
+from domain.commands import TriggerRuns
+from domain.draft import Draft, Origin
+from domain.job import Job, JobState
+from domain.lifecycle import NewRun
+from domain.memory import Memory
+from domain.run import Run
+from domain.schedule import Schedule
+from domain.status import Status
+from domain.triggering import trigger_run
+
+ACTOR = "aftermath"
+GONE_STATUS = 410
+
+
+class Aftermath:
+    """Reacts to ends of runs in the commit that they are in. What was canceled neither failed nor succeeded."""
+
+    def __init__(self, memory: Memory) -> None:
+        self._memory = memory
+
+    def settle(self, draft: Draft) -> None:
+        """Let everything follow from the ends that this batch brought so far."""
+        for stream in self._memory.endings.untold():
+            run = self._memory.run(stream)
+            assert run is not None, "what ends in a batch is here until that has landed"
+            if run.status is not Status.CANCELED:
+                self._follow(run, draft)
+
+    def _follow(self, run: Run, draft: Draft) -> None:
+        origin = Origin(run.environment, ACTOR, run.id, draft.recorded_at)
+        outcome = Outcome(run.status is not Status.COMPLETED)
+        job = self._memory.states.get(run.job or "")
+        if isinstance(job, Job) and job.state is not JobState.DELETED:
+            outcome = self._note(job, run, draft, origin)
+            for place, callback in enumerate(job.spec.callbacks):
+                for type_ in types_of(callback.on, outcome, is_execution=True):
+                    self._trigger(callback_run(callback, place, run, type_, draft.recorded_at), draft, origin)
+        for stream in list(self._memory.endings.channels(run.environment)):
+            channel = self._memory.states[stream]
+            assert isinstance(channel, Channel), "it is known as one"
+            if channels.is_about(channel, run.task, run.job):
+                self._alert(channel, run, outcome, draft, origin)
+
+    def _note(self, job: Job, run: Run, draft: Draft, origin: Origin) -> Outcome:
+        """Let the job know how its execution ended."""
+        if run.status is Status.COMPLETED:
+            events = jobs.succeed(job, run.id)
+            draft.record(job.id, events, origin)
+            return Outcome(has_failed=False, has_recovered=bool(events))
+        events = jobs.fail(job, run.id, is_gone=job.spec.pause_on_gone and _is_gone(run, draft))
+        draft.record(job.id, events, origin)
+        has_paused = any(isinstance(event, e.JobPausedByFailures) for event in events)
+        schedule = self._memory.states.get(jobs.schedule_of(job.id)) if has_paused else None
+        if isinstance(schedule, Schedule) and not schedule.is_deleted:
+            draft.record(schedule.id, schedules.deactivate(schedule), origin)
+        return Outcome(has_failed=True, has_paused=has_paused)
+
+    def _alert(self, channel: Channel, run: Run, outcome: Outcome, draft: Draft, origin: Origin) -> None:
+        subject, spec = channels.subject_of(run.task, run.job), channel.spec
+        news = channels.hear(channel, subject, run.id, has_failed=outcome.has_failed)
+        draft.record(channel.id, news, origin)
+        # Recovered is what was heard of here as failing, whatever came before the channel did.
+        own = msgspec.structs.replace(outcome, has_recovered=not outcome.has_failed and bool(news))
+        is_known = outcome.has_failed and not news
+        on = [each for each in spec.on if spec.repeat or not is_known or each != FAILURE]
+        for type_ in types_of(on, own, is_execution=run.job is not None):
+            self._trigger(alert_run(channel, run, type_, draft.recorded_at), draft, origin)
+
+    def _trigger(self, new: NewRun, draft: Draft, origin: Origin) -> None:
+        environment = self._memory.environment(origin.environment)
+        assert environment is not None, "a run is of an environment"
+        gates = self._memory.gates(environment, draft.recorded_at)
+        command = TriggerRuns(
+            environment=environment.id, actor=origin.actor, cause=origin.cause, at=origin.at, runs=[new]
+        )
+        trigger_run(new, command, gates, environment, draft, origin)
+
+
+def _is_gone(run: Run, draft: Draft) -> bool:
+    """Whether the target of an execution said in its last attempt that it is gone for good."""
+    ends = (each.event for each in reversed(draft.records) if each.stream == run.id)
+    failed = next((event for event in ends if isinstance(event, e.AttemptFailed)), None)
+    if failed is None:
+        return False
+    blob = failed.output_blob
+    output = failed.output if blob is None else msgspec.Raw(draft.blobs[blob.key])
+    # Of an attempt that was lost nobody knows what it found.
+    return bool(bytes(output)) and msgspec.json.decode(output, type=Found).status_code == GONE_STATUS

@@ -1,0 +1,303 @@
+"""Callbacks and alerts from end to end: real webhooks, which the library of Standard Webhooks verifies, and e-mails."""
+
+import json
+from collections.abc import AsyncIterator
+from datetime import datetime, tzinfo
+from typing import Any
+
+import pytest
+from standardwebhooks import Webhook, webhooks
+
+from domain.status import Status
+from tests.app.calling import EXECUTIONS, JOBS, ended, execute, save, start, status_of
+from tests.app.harness import START, START_MS, Engine, environment, until
+from tests.mailbox import SENDER, Mailbox, a_mailbox
+from tests.targets import Asked, Target, a_target
+
+ALERTS = "/v1/alerts"
+KEY = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+
+
+class SameTime(datetime):
+    """What the library knows of time: it is as late as the clock of the engine says."""
+
+    @classmethod
+    def now(cls, tz: tzinfo | None = None) -> "SameTime":
+        return cls.fromtimestamp(START_MS / 1_000, tz)
+
+
+@pytest.fixture(autouse=True)
+def same_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(webhooks, "datetime", SameTime)
+
+
+@pytest.fixture
+async def target() -> AsyncIterator[Target]:
+    async with a_target() as target:
+        yield target
+
+
+@pytest.fixture
+async def mailbox() -> AsyncIterator[Mailbox]:
+    async with a_mailbox() as mailbox:
+        yield mailbox
+
+
+async def channel(engine: Engine, **body: Any) -> dict[str, Any]:
+    response = await engine.client.post(ALERTS, json={"name": "ops"} | body)
+    assert response.status_code == 201, response.text
+    return dict(response.json())
+
+
+async def fail(engine: Engine, message: str = "mailbox full") -> str:
+    """A run of a task that fails."""
+    version = await engine.register({"id": "greet"})
+    run = await engine.trigger("greet", maxAttempts=1)
+    error = {"name": "SmtpError", "message": message, "stackTrace": "Traceback with a password"}
+    await engine.perform(version, "failed", error=error)
+    return run
+
+
+async def telling(engine: Engine, run: str) -> list[dict[str, Any]]:
+    """The runs that tell of this one, the first first."""
+    found = await engine.get("/api/v1/runs", **{"filter[tag]": f"about:{run}"})
+    return sorted(found["data"], key=lambda each: each["id"])
+
+
+def message_in(asked: Asked) -> Any:
+    """What a webhook brought, if its signature is right."""
+    Webhook(KEY).verify(asked.body, asked.headers)
+    return json.loads(asked.body)
+
+
+async def sign(engine: Engine) -> None:
+    await engine.put("/v1/secrets/signing", {"value": KEY})
+
+
+async def test_a_callback_is_an_execution_that_is_signed_and_tells_of_another(engine: Engine, target: Target) -> None:
+    execute(engine)
+    await sign(engine)
+    callback = {
+        "on": ["failure"],
+        "url": target.url("/told"),
+        "secret": "signing",
+        "headers": {"x-team": "secret://signing"},
+    }
+    job = await save(engine, target.url("/status/400"), callbacks=[callback])
+    failed = await ended(engine, await start(engine, job))
+    (run,) = await telling(engine, failed["id"])
+    told = await ended(engine, run["id"])
+
+    asked = target.asked[1]
+    message = message_in(asked)
+    assert (asked.path, asked.method, asked.headers["content-type"]) == ("/told", "POST", "application/json")
+    assert (asked.headers["webhook-id"], asked.headers["x-team"]) == (told["id"], KEY)
+    assert (message["type"], message["timestamp"]) == ("execution.failed", START)
+    assert message["data"]["job"] == {"id": job["id"], "name": "ping"}
+    assert message["data"]["execution"] == (await engine.get(EXECUTIONS))["data"][0]
+    (attempt,) = message["data"]["attempts"]
+    assert (attempt["number"], attempt["status"], attempt["statusCode"]) == (1, "HTTP_ERROR", 400)
+    assert (told["status"], told["source"], told["job_id"]) == ("succeeded", "callback", None)
+    assert told["about"] == {"execution_id": failed["id"], "type": "execution.failed"}
+    assert failed["about"] is None
+
+
+async def test_a_callback_is_tried_again_with_the_same_message(engine: Engine, target: Target) -> None:
+    execute(engine)
+    await sign(engine)
+    target.script = [(503, "", {}), (200, "", {})]
+    callback = {"on": ["completion"], "url": target.url("/next"), "secret": "signing"}
+    done = await ended(engine, await start(engine, await save(engine, target.url(), callbacks=[callback])))
+    (run,) = await telling(engine, done["id"])
+    told = await ended(engine, run["id"])
+
+    first, second = target.asked[1:]
+    assert message_in(first) == message_in(second)
+    assert first.headers["webhook-id"] == second.headers["webhook-id"] == run["id"]
+    assert [each["statusCode"] for each in told["attempts"]] == [503, 200]
+
+
+async def test_of_a_callback_that_fails_nothing_is_told(engine: Engine, target: Target) -> None:
+    execute(engine)
+    callback = {"on": ["success", "failure", "completion", "recovery", "auto_pause"], "url": target.url("/status/400")}
+    await channel(engine, kind="webhook", url=target.url("/alerts"))
+    done = await ended(engine, await start(engine, await save(engine, target.url(), callbacks=[callback])))
+    (run,) = await telling(engine, done["id"])
+    failed = await ended(engine, run["id"])
+
+    assert failed["status"] == "failed"
+    assert await telling(engine, run["id"]) == []
+    assert [asked.path for asked in target.asked] == ["/", "/status/400"]
+
+
+async def test_what_failed_cannot_make_a_message_that_holds_a_secret(engine: Engine, target: Target) -> None:
+    execute(engine)
+    await sign(engine)
+    await channel(engine, kind="webhook", url=target.url("/alerts"), secret="signing")
+    run = await fail(engine, "secret://signing {{uuid}}")
+    (asked,) = await target.came(1)
+
+    message = message_in(asked)
+    assert message["type"] == "run.failed"
+    assert message["data"]["run"]["error"] == {"class": "SmtpError", "message": "secret://signing {{uuid}}"}
+    assert message["data"]["run"]["id"] == run
+    assert b"Traceback" not in asked.body
+    await until(lambda: not engine.service.loop.engine.memory.worker_runs)
+
+
+async def test_alerts_tell_of_failures_and_recoveries_of_tasks_and_of_jobs_that_pause_themselves(
+    engine: Engine, target: Target
+) -> None:
+    execute(engine)
+    await sign(engine)
+    made = await channel(engine, kind="webhook", url=target.url("/alerts"), secret="signing")
+    await fail(engine)
+    failing = (await engine.get(f"{ALERTS}/{made['id']}"))["failing"]
+    version = await engine.register({"id": "greet"})
+    await engine.trigger()
+    await engine.perform(version, output={})
+    job = await save(engine, target.url("/status/410"), pause_on_gone=True)
+    gone = await ended(engine, await start(engine, job))
+    asked = [each for each in await target.came(5) if each.path == "/alerts"]
+
+    types = sorted(message_in(each)["type"] for each in asked)
+    assert types == ["execution.failed", "job.paused", "run.failed", "run.recovered"]
+    assert failing == ["task:greet"]
+    assert (await engine.get(f"{ALERTS}/{made['id']}"))["failing"] == [f"job:{job['id']}"]
+    assert {each["source"] for each in await telling(engine, gone["id"])} == {"alert"}
+
+
+async def test_an_alert_by_e_mail_is_sent_by_a_run_and_tried_again(engine: Engine, mailbox: Mailbox) -> None:
+    execute(engine, mailer=mailbox.mailer)
+    mailbox.script = ["451 come back later"]
+    await channel(engine, kind="email", to=["ada@example.com", "bob@example.com"])
+    run = await fail(engine)
+    (told,) = await telling(engine, run)
+    found = await ended(engine, told["id"])
+    (mail,) = mailbox.taken
+
+    assert (mail["From"], mail["To"]) == (SENDER, "ada@example.com, bob@example.com")
+    assert (mail["Subject"], mail["Message-ID"]) == ("Task greet failed", f"<{told['id']}@runfold>")
+    text = mail.get_content()
+    assert "Error: mailbox full" in text
+    assert run in text
+    assert (found["status"], found["about"]) == ("succeeded", {"execution_id": run, "type": "run.failed"})
+    assert found["request"] == {"to": ["ada@example.com", "bob@example.com"]}
+    assert [(each["statusCode"], each["errorClass"]) for each in found["attempts"]] == [
+        (451, "mail_refused"),
+        (250, None),
+    ]
+    assert (await engine.retrieve(told["id"]))["taskIdentifier"] == "runfold/email"
+
+
+async def test_an_e_mail_tells_of_a_job_with_its_attempts(engine: Engine, target: Target, mailbox: Mailbox) -> None:
+    execute(engine, mailer=mailbox.mailer)
+    await channel(engine, kind="email", to=["ada@example.com"])
+    job = await save(engine, target.url("/status/500"), name="Nightly ping", pause_after_failures=1)
+    gone = await ended(engine, await start(engine, job))
+    mails = await mailbox.came(2)
+
+    by_subject = {mail["Subject"]: mail.get_content() for mail in mails}
+    assert by_subject.keys() == {"Job Nightly ping failed", "Job Nightly ping paused itself"}
+    assert by_subject["Job Nightly ping failed"].count("The target answered with status 500.") == 4
+    assert gone["id"] in by_subject["Job Nightly ping paused itself"]
+
+
+async def test_without_a_mail_server_an_e_mail_waits_for_one(engine: Engine) -> None:
+    execute(engine)
+    await channel(engine, kind="email", to=["ada@example.com"])
+    run = await fail(engine)
+    (told,) = await telling(engine, run)
+    await until(lambda: status_of(engine, told["id"]) is Status.REATTEMPTING)
+    await engine.service.loop.settled(told["id"])
+
+    found = await engine.retrieve(told["id"], vocabulary="full")
+    assert (found["status"], found["error"]["message"]) == (
+        "REATTEMPTING",
+        "The engine knows no mail server: set RUNFOLD_SMTP_URL where it runs.",
+    )
+
+
+async def test_an_alert_can_be_replayed(engine: Engine, target: Target) -> None:
+    execute(engine)
+    await sign(engine)
+    await channel(engine, kind="webhook", url=target.url("/alerts"), secret="signing")
+    (told,) = await telling(engine, await fail(engine))
+    await ended(engine, told["id"])
+    again = await engine.client.post(f"{EXECUTIONS}/{told['id']}/replay")
+    await ended(engine, again.json()["id"])
+
+    first, second = target.asked
+    assert again.status_code == 201
+    assert message_in(first) == message_in(second)
+    assert first.headers["webhook-id"] != second.headers["webhook-id"]
+
+
+async def test_channels_are_of_their_environment(engine: Engine) -> None:
+    other = await environment(engine, "staging")
+    made = await channel(engine, kind="webhook", url="https://example.com")
+
+    assert (await other.get(ALERTS))["data"] == []
+    assert (await engine.get(ALERTS))["data"] == [made] == [await engine.get(f"{ALERTS}/{made['id']}")]
+    assert made == {
+        "id": made["id"],
+        "name": "ops",
+        "kind": "webhook",
+        "on": ["failure", "recovery", "auto_pause"],
+        "tasks": [],
+        "jobs": [],
+        "repeat": True,
+        "failing": [],
+        "created_at": START,
+        "url": "https://example.com",
+        "headers": {},
+        "secret": None,
+    }
+    for method in ("GET", "DELETE"):
+        await other.refused(method, f"{ALERTS}/{made['id']}", 404)
+    await engine.delete(f"{ALERTS}/{made['id']}")
+    assert (await engine.get(ALERTS))["data"] == []
+    assert await engine.refused("DELETE", f"{ALERTS}/{made['id']}", 404) == f"Alert channel {made['id']} not found."
+
+
+@pytest.mark.parametrize(
+    ("body", "sentence"),
+    [
+        ({"kind": "webhook"}, "needs the url"),
+        ({"kind": "webhook", "url": "ftp://example.com"}, "http"),
+        ({"kind": "webhook", "url": "https://example.com", "to": ["a@example.com"]}, "to is for e-mails"),
+        ({"kind": "webhook", "url": "https://example.com", "secret": "no name"}, "sign_with"),
+        ({"kind": "webhook", "url": "https://example.com", "headers": {"host": "x"}}, "ost"),
+        ({"kind": "webhook", "url": "https://example.com", "on": []}, "on names one occasion"),
+        ({"kind": "webhook", "url": "https://example.com", "name": ""}, "name"),
+        ({"kind": "webhook", "url": "https://example.com", "tasks": ["t"] * 101}, "at most 100 tasks"),
+        ({"kind": "email"}, "1 to 20 e-mail addresses"),
+        ({"kind": "email", "to": ["a@example.com\r\nBcc: b@example.com"]}, "e-mail addresses"),
+        ({"kind": "email", "to": ["a@example.com"], "url": "https://example.com"}, "no url"),
+    ],
+)
+async def test_a_channel_that_could_tell_nobody_is_refused(engine: Engine, body: dict[str, Any], sentence: str) -> None:
+    assert sentence in await engine.refused("POST", ALERTS, 422, json={"name": "ops"} | body)
+
+
+UNABLE: tuple[tuple[list[dict[str, Any]], str], ...] = (
+    ([{"on": ["failure"], "url": "https://example.com"}] * 11, "at most 10 callbacks"),
+    ([{"on": [], "url": "https://example.com"}], "on names one occasion"),
+    ([{"on": ["failure"], "url": "https://example.com/secret://token"}], "refers to a secret"),
+)
+
+
+@pytest.mark.parametrize(("callbacks", "sentence"), UNABLE)
+async def test_a_callback_that_cannot_be_is_refused(engine: Engine, callbacks: list[Any], sentence: str) -> None:
+    body = {"name": "ping", "kind": "one_time", "request": {"url": "https://example.com"}, "callbacks": callbacks}
+
+    assert sentence in await engine.refused("POST", JOBS, 422, json=body)
+
+
+async def test_callbacks_can_be_changed_and_taken_back(engine: Engine) -> None:
+    callback: dict[str, Any] = {"on": ["failure"], "url": "https://example.com", "headers": {}, "secret": None}
+    job = await save(engine, "https://example.com", callbacks=[callback])
+    kept = (await engine.client.patch(f"{JOBS}/{job['id']}", json={"name": "pong"})).json()
+    gone = (await engine.client.patch(f"{JOBS}/{job['id']}", json={"callbacks": []})).json()
+
+    assert (job["callbacks"], kept["callbacks"], gone["callbacks"]) == ([callback], [callback], [])
