@@ -30,7 +30,7 @@ log = structlog.get_logger(__name__)
 
 OUTPUT_MAX_BYTES = 1_048_576
 AGAIN_SECONDS = 0.5
-HELD_MAX = 2_000
+HELD_MAX = 500
 """How many attempts are held, if most of them wait for a busy host: those to other hosts are found behind these."""
 GRACE_SECONDS = 4.0
 """How long calls may go on when the executor stops; those that last longer are made again by another one."""
