@@ -80,7 +80,7 @@ async def add_items(batch: str, request: Request, service: ServiceDep, caller: V
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if media_type != ND_JSON:
         raise WrongMediaType(f"The items of a batch are sent as {ND_JSON}, not as {media_type[:60] or 'nothing'}.")
-    if caller.once is not None:
+    if caller.grant is not None:
         await _check_begun(batch, service, caller)
     intake = Intake(batch, service, caller)
     if (await intake.begin()).sealed:
@@ -99,10 +99,10 @@ async def add_items(batch: str, request: Request, service: ServiceDep, caller: V
 
 
 async def _check_begun(batch: str, service: Service, caller: Caller) -> None:
-    """Raises NotGranted unless it is with this very token, which is for one use, that the batch was begun."""
+    """Raises NotGranted unless it is with this very token that the batch was begun."""
     history = await service.history(batch) if batch.startswith("batch_") else ()
     if not history or history[0].actor != caller.actor:
-        raise NotGranted("This public token is for one batch, and not for this one.")
+        raise NotGranted("This public token did not begin this batch: its items come with what began it.")
 
 
 async def _take(batch: str, intake: Intake, request: Request, service: Service, caller: Caller) -> None:
