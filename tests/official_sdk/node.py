@@ -37,11 +37,11 @@ class Node:
     """One process for all tests: scripts run side by side in it, each for the engine and with the key it is given."""
 
     def __init__(self, folder: Path, log: Path) -> None:
-        environment = {name: value for name, value in os.environ.items() if not name.startswith(("TRIGGER", "VERCEL"))}
+        self._folder, self._environment = folder, _without_settings()
         with log.open("w") as stderr:
             self._process = subprocess.Popen(
                 [shutil.which("node") or "node", str(folder / "driver.mjs")],
-                env=environment,
+                env=self._environment,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=stderr,
@@ -70,6 +70,21 @@ class Node:
         """What a script returns. Raises ScriptError."""
         return self.start(script, url, key, args).result(ANSWER_SECONDS)
 
+    def alone(self, script: str, **settings: str) -> Any:
+        """What a module prints, as JSON, that runs in a process of its own with these settings."""
+        command = [shutil.which("node") or "node", "--input-type=module", "--eval", script]
+        done = subprocess.run(
+            command,
+            cwd=self._folder,
+            env=self._environment | settings,
+            capture_output=True,
+            text=True,
+            timeout=ANSWER_SECONDS,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout)
+
     def close(self) -> None:
         """End the process."""
         self._process.kill()
@@ -90,6 +105,10 @@ class Node:
                 future.set_result(answer["value"])
         for future in self._waiting.values():
             future.set_exception(RuntimeError(f"Node ended: {self._log.read_text()[-2_000:]}"))
+
+
+def _without_settings() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if not name.startswith(("TRIGGER", "VERCEL"))}
 
 
 @contextmanager
