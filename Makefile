@@ -40,13 +40,14 @@ check: $(READY) ## everything CI runs: format, lint, types, import arrows, tests
 bench: $(READY) ## measure throughput and latency
 	$(BIN)/python bench/run.py $(ARGS)
 
-soak: $(READY) ## the simulation from many seeds, real processes killed for long; SEEDS=1000 ROUNDS=20 MINUTES=60
+soak: $(READY) ## the simulation from many seeds, processes killed for long, any requests; SEEDS=1000 ROUNDS=20 MINUTES=60
 	$(BIN)/python -m tests.simulation.soak --seeds $(SEEDS)
 	$(BIN)/python -m tests.simulation.soak --seeds $(SEEDS) --durable
 	RUNFOLD_CRASH_ROUNDS=$(ROUNDS) $(BIN)/pytest -n 2 tests/crash/test_random_kills.py
 	RUNFOLD_CRASH_ROUNDS=$(ROUNDS) $(BIN)/pytest -n 2 tests/nodes/test_cut_connections.py tests/nodes/test_restarts.py
 	RUNFOLD_SCALE=5 $(BIN)/pytest tests/durable/test_scale.py tests/crash/test_many_steps.py \
 		tests/crash/test_engine_killed.py tests/crash/test_engine_killed_waiting.py
+	RUNFOLD_FUZZ_REQUESTS=50000 $(BIN)/pytest --timeout 7200 tests/app/test_fuzz.py
 	RUNFOLD_NODES_SECONDS=$$(($(MINUTES) * 60)) $(BIN)/pytest tests/nodes/test_random_kills.py
 
 format: $(READY) ## format, and mend what ruff can mend

@@ -49,6 +49,17 @@ class Feed:
         while self.head.position <= position:
             await self._grown.wait()
 
+    def back_to(self, position: int) -> Sequence[Recorded] | None:
+        """All events behind a position, the newest first; None if the ring does not reach back."""
+        records: list[Recorded] = []
+        # From the end: whoever asks again and again asks for little.
+        for commit in reversed(self._commits):
+            if commit.head.position <= position:
+                return records
+            records += [each for each in reversed(commit.records) if each.position > position]
+        is_all = self._commits and self._commits[0].records[0].position <= position + 1
+        return records if is_all or position == self.head.position else None
+
     def after(self, position: int, events_max: int) -> Commit | None:
         """The commits behind a position as one, up to about so many events; None if the ring does not reach back."""
         if not self._commits or self._commits[0].records[0].position > position + 1:

@@ -60,7 +60,8 @@ def _covers(scope: str, action: str, kind: str, name: str) -> bool:
     did, *rest = scope.split(":", 2)
     if not rest or did not in {action, "*"}:
         return False
-    return rest[0] == "all" or (rest[0] == kind and (len(rest) == 1 or rest[1] == name))
+    # All of a kind is asked for with no id, and a scope whose id is empty names none.
+    return rest[0] == "all" or (rest[0] == kind and (len(rest) == 1 or rest[1] == name != ""))
 
 
 def seal_key(vault: Vault, environment: str, sha256: str, key: str) -> str | None:

@@ -70,7 +70,7 @@ class Service(Reader):
         self.checks = Checks(loop, ledger, clock)
         self.deliveries = Deliveries(loop, ledger, clock)
         self.bulk_actions = BulkActions(self, loop)
-        self.watching = Watching(ledger, loop.feed.head.position, loop.engine.memory.run)
+        self.watching = Watching(ledger, loop.feed, loop.engine.memory.run)
         self._tasks: list[asyncio.Task[None]] = []
         self.executor: Executing | None = None
         """What executes the tasks that the engine brings along, if anything does."""

@@ -8,19 +8,23 @@ import asyncio
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import islice
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import structlog
 
+from app.feed import Feed
 from domain.events import Recorded, RunEvent, RunTriggered, TagsAdded
 from domain.ports import Ledger
 from domain.run import Run
+from domain.status import FINAL
 from projections import run_list
 from projections.run_list import RunRow
 
 log = structlog.get_logger(__name__)
 
 READ_MAX = 200
+ENDED_MAX = 10_000
+"""Of how many runs that are over it is remembered what they had."""
 AGAIN_SECONDS = 0.5
 
 
@@ -40,6 +44,27 @@ def seen(history: Sequence[Recorded]) -> Seen:
     return Seen(row, history)
 
 
+class Named(Protocol):
+    """By what runs are watched."""
+
+    @property
+    def batch(self) -> str | None:
+        """The batch of the run."""
+        ...
+
+    @property
+    def tags(self) -> Sequence[str]:
+        """Its tags."""
+        ...
+
+
+class _Ended(NamedTuple):
+    """What is remembered of a run that is over."""
+
+    batch: str | None
+    tags: Sequence[str]
+
+
 class Watcher:
     """One who watches: one run by its id, or the runs of an environment that have a batch or all of some tags."""
 
@@ -55,9 +80,11 @@ class Watcher:
 
     def wants(self, row: RunRow) -> bool:
         """Whether it watches this run."""
-        if self.run is not None:
-            return row.id == self.run
-        return (self.batch is None or row.batch == self.batch) and self.tags.issubset(row.tags)
+        return row.id == self.run if self.run is not None else self.covers(row)
+
+    def covers(self, run: "Named") -> bool:
+        """Whether a run has the batch or the tags."""
+        return (self.batch is None or run.batch == self.batch) and self.tags.issubset(run.tags)
 
     def tell(self, news: Seen) -> None:
         """Put a run into the mailbox, in the place of what it was before."""
@@ -81,17 +108,19 @@ class Watcher:
 
 
 class Watching:
-    """The notifier. `note` is called with each commit, and `peek` gives the state of a run that is not over."""
+    """The notifier. `note` is called with each commit of the feed, `peek` gives the state of a run that is not over."""
 
-    def __init__(self, ledger: Ledger, position: int, peek: Callable[[str], Run | None]) -> None:
+    def __init__(self, ledger: Ledger, feed: Feed, peek: Callable[[str], Run | None]) -> None:
         self._ledger = ledger
+        self._feed = feed
         self._peek = peek
+        self._ended: dict[str, _Ended] = {}
         self._of_runs: dict[str, set[Watcher]] = {}
         self._of_many: dict[str, set[Watcher]] = {}
         self._touched: dict[str, None] = {}
         self._work = asyncio.Event()
-        self._noted = position
-        self.told = position
+        self._noted = feed.head.position
+        self.told = feed.head.position
         """Whatever was committed up to this position, and is watched, has arrived."""
         self.is_closed = False
         self._pulse = asyncio.Event()
@@ -125,6 +154,31 @@ class Watching:
             self._work.set()
         else:
             self.told = self._noted
+
+    def touched(self, watcher: Watcher, position: int) -> list[str] | None:
+        """The runs behind a position that a watcher may want, the last one first; None if memory does not reach back.
+
+        So a poll asks no database whether there is anything for it.
+        """
+        records = self._feed.back_to(position)
+        if records is None:
+            return None
+        wanted = (
+            each.stream
+            for each in records
+            if each.environment == watcher.environment
+            and isinstance(each.event, RunEvent)
+            and self._may_want(watcher, each)
+        )
+        return list(dict.fromkeys(wanted))
+
+    def remember(self, run: Seen) -> None:
+        """What a run had that is over, so that it need not be looked at again to know who wants it."""
+        row = run.row
+        if row.status in FINAL:
+            self._ended[row.id] = _Ended(row.batch, row.tags)
+            if len(self._ended) > ENDED_MAX:
+                del self._ended[next(iter(self._ended))]
 
     async def anything(self, position: int, seconds: float) -> None:
         """Wait until anything is committed behind this position, at most so long."""
@@ -175,6 +229,7 @@ class Watching:
             self.told = upto
         for history in histories.values():
             news = seen(history)
+            self.remember(news)
             for watcher in self._watchers_of(news.row):
                 watcher.tell(news)
 
@@ -187,12 +242,15 @@ class Watching:
         return watchers is not None and any(self._may_want(watcher, recorded) for watcher in watchers)
 
     def _may_want(self, watcher: Watcher, recorded: Recorded) -> bool:
-        """Whether it is worth while to look at the run. One that is over is not kept, and looked at."""
+        """Whether it is worth while to look at the run. One that is over is looked at once, and then remembered."""
         event = recorded.event
-        state = event if isinstance(event, RunTriggered) else self._peek(recorded.stream)
-        if state is None or isinstance(event, TagsAdded):
+        if isinstance(event, TagsAdded):
+            # It had others when it was remembered, and may have them still in memory.
+            self._ended.pop(recorded.stream, None)
             return True
-        return (watcher.batch is None or state.batch == watcher.batch) and watcher.tags.issubset(state.tags)
+        run: Named | None = event if isinstance(event, RunTriggered) else self._peek(recorded.stream)
+        run = run or self._ended.get(recorded.stream)
+        return run is None or watcher.covers(run)
 
     def _watchers_of(self, row: RunRow) -> Iterator[Watcher]:
         yield from self._of_runs.get(row.id, ())

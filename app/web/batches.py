@@ -31,12 +31,13 @@ from domain.lifecycle import NewRun
 router = APIRouter(tags=["batches"])
 EXPIRES_MS = 24 * 3_600_000
 """How long the items of a batch may take to come."""
+ACCEPTED = 202
 ND_JSON = "application/x-ndjson"
 RESULTS_EACH = 50
 """How many runs are read at a time for the results of a batch."""
 
 
-@router.post("/api/v3/batches", openapi_extra=body_of("CreateBatchRequest"))
+@router.post("/api/v3/batches", status_code=ACCEPTED, openapi_extra=body_of("CreateBatchRequest"))
 async def create(request: Request, service: ServiceDep, caller: VisitorDep) -> Response:
     """Announce a batch of up to 1,000 items, which come next. Answers `{"id", "runCount", "isCached"}`."""
     body = bodies.decode(await read_body(request, BODY_MAX_BYTES), bodies.CreateBatchBody)
@@ -80,7 +81,7 @@ async def add_items(batch: str, request: Request, service: ServiceDep, caller: V
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if media_type != ND_JSON:
         raise WrongMediaType(f"The items of a batch are sent as {ND_JSON}, not as {media_type[:60] or 'nothing'}.")
-    if caller.once is not None:
+    if caller.grant is not None:
         await _check_begun(batch, service, caller)
     intake = Intake(batch, service, caller)
     if (await intake.begin()).sealed:
@@ -99,10 +100,10 @@ async def add_items(batch: str, request: Request, service: ServiceDep, caller: V
 
 
 async def _check_begun(batch: str, service: Service, caller: Caller) -> None:
-    """Raises NotGranted unless it is with this very token, which is for one use, that the batch was begun."""
+    """Raises NotGranted unless it is with this very token that the batch was begun."""
     history = await service.history(batch) if batch.startswith("batch_") else ()
     if not history or history[0].actor != caller.actor:
-        raise NotGranted("This public token is for one batch, and not for this one.")
+        raise NotGranted("This public token did not begin this batch: its items come with what began it.")
 
 
 async def _take(batch: str, intake: Intake, request: Request, service: Service, caller: Caller) -> None:
@@ -149,7 +150,7 @@ async def trigger_tasks(request: Request, service: ServiceDep, caller: CallerDep
     return json({"id": batch, "isCached": False, "runs": runs})
 
 
-@router.post("/api/v2/tasks/batch", openapi_extra=body_of("TasksBatchRequest"))
+@router.post("/api/v2/tasks/batch", status_code=ACCEPTED, openapi_extra=body_of("TasksBatchRequest"))
 async def trigger_tasks_v2(request: Request, service: ServiceDep, caller: CallerDep) -> Response:
     """Make up to 1,000 runs of several tasks, all or none. Answers `{"id", "runCount"}`."""
     batch, runs = await _trigger_all(request, service, caller)
@@ -159,7 +160,7 @@ async def trigger_tasks_v2(request: Request, service: ServiceDep, caller: Caller
 def accepted(content: object) -> Response:
     """An answer that says that something was begun."""
     answer = json(content)
-    answer.status_code = 202
+    answer.status_code = ACCEPTED
     return answer
 
 

@@ -5,6 +5,7 @@ from typing import Any
 import msgspec
 
 from app.web import bodies
+from app.web.errors import EXECUTIONS_API
 from domain.vocabulary import VOCABULARIES
 
 _NAMES: dict[str, type[Any]] = {
@@ -67,6 +68,23 @@ _ERROR = {
 }
 
 
+_EXECUTIONS_ERROR = {
+    "type": "object",
+    "required": ["error"],
+    "properties": {
+        "error": {
+            "type": "object",
+            "required": ["code", "message", "details"],
+            "properties": {
+                "code": {"type": "string", "description": "A word for programs."},
+                "message": {"type": "string", "description": "A sentence that says what stood in the way."},
+                "details": {"description": "Always null."},
+            },
+        }
+    },
+}
+
+
 def body_of(name: str, *, required: bool = True) -> dict[str, Any]:
     """The request body of a route, described by the very struct that reads it."""
     return {"requestBody": {"required": required, "content": _json_of(_NAMES[name].__name__)}}
@@ -84,17 +102,24 @@ def lines_of(name: str) -> dict[str, Any]:
 def complete(document: dict[str, Any]) -> dict[str, Any]:
     """The document with what FastAPI does not know of: the bodies, the key, and how errors look."""
     document["components"] = {
-        "schemas": _schemas() | {"Error": _ERROR},
-        "responses": {"Error": {"description": "Refused, and why.", "content": _json_of("Error")}},
+        "schemas": _schemas() | {"Error": _ERROR, "ExecutionsError": _EXECUTIONS_ERROR},
+        "responses": {
+            name: {"description": "Refused, and why.", "content": _json_of(name)}
+            for name in ("Error", "ExecutionsError")
+        },
         "securitySchemes": {"secretKey": {"type": "http", "scheme": "bearer", "description": "A secret key."}},
     }
     document["security"] = [{"secretKey": []}]
     for path, operations in document["paths"].items():
         for operation in operations.values():
-            operation["responses"] = {
-                "200": operation["responses"]["200"],
-                "default": {"$ref": "#/components/responses/Error"},
-            }
+            error = "ExecutionsError" if path.startswith(EXECUTIONS_API) else "Error"
+            # FastAPI adds 422 for what it reads itself, with a shape that no error has here.
+            told = {status: each for status, each in operation["responses"].items() if status != "422"}
+            for each in told.values():
+                # FastAPI takes what is no JSON for a text; it is a stream, or whatever was uploaded.
+                for media_type, content in each.get("content", {}).items():
+                    content["schema"] = content["schema"] if media_type in {"application/json", "text/plain"} else {}
+            operation["responses"] = told | {"default": {"$ref": f"#/components/responses/{error}"}}
             if path in OPEN_PATHS:
                 operation["security"] = []
     return document

@@ -86,7 +86,7 @@ async def retrieve(execution: str, reader: ReaderDep, caller: CallerDep) -> Resp
     return json(item | {"attempts": await reader.read(attempts_of, reader.ledger, history)})
 
 
-@router.post("/v1/executions/{execution}/replay")
+@router.post("/v1/executions/{execution}/replay", status_code=CREATED)
 async def replay(execution: str, service: ServiceDep, caller: CallerDep) -> Response:
     """Send the same request again, in a new execution that is planned for now. The one before stays as it is."""
     history = await _history_of(execution, service, caller)

@@ -82,6 +82,7 @@ async def item_of(line: Line, batch: str, service: Service, caller: Caller, trac
         if beginning is None:
             raise TooLarge(f"Line {line.number}: {sentence}")
         index, task = int(beginning[1]), msgspec.json.decode(beginning[2], type=str)
+        must(caller, "batchTrigger", ("tasks", task))
         return Item(index, ItemError(index, task, sentence, TOO_LARGE), {})
     try:
         item = bodies.decode(line.text, bodies.BatchItem)

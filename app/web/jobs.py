@@ -35,7 +35,7 @@ WEBHOOK = "webhook"
 """The actor of what a webhook starts: nobody knows who calls."""
 
 
-@router.post("/v1/jobs", openapi_extra=body_of("CreateJobRequest"))
+@router.post("/v1/jobs", status_code=CREATED, openapi_extra=body_of("CreateJobRequest"))
 async def create(request: Request, service: ServiceDep, caller: CallerDep) -> Response:
     """Save a job. One of the kind one_time runs at once."""
     body = bodies.decode(await read_body(request, BODY_MAX_BYTES), bodies.CreateJobBody)
@@ -135,7 +135,7 @@ async def resume(job: str, request: Request, service: ServiceDep, caller: Caller
     return await _answer(await jobs.resume(service, found, origin_of(service, caller)), service, request)
 
 
-@router.post("/v1/jobs/{job}/run-now")
+@router.post("/v1/jobs/{job}/run-now", status_code=CREATED)
 async def run_now(job: str, service: ServiceDep, caller: CallerDep) -> Response:
     """Start an execution of a job, whatever its state and its times. Answers `{"execution_id"}`."""
     found = await jobs.job_of(service, caller.environment.id, job)

@@ -23,6 +23,12 @@ NAMES = ("payload", "output")
 CONTENT_TYPE_MAX = 128
 
 
+class AnyPacket(Response):
+    """A packet, of the media type that it was uploaded with."""
+
+    media_type = "*/*"
+
+
 @router.put("/api/v2/packets/{path:path}")
 async def create(path: str, request: Request, service: ServiceDep, caller: CallerDep) -> Response:  # noqa: ARG001 (packets are named here)
     """Where to upload a payload. Answers `{"presignedUrl", "storagePath"}`; `path` is the client's own name for it."""
@@ -61,12 +67,12 @@ async def upload(stream: str, name: str, request: Request, service: ServiceDep) 
     return json({"storagePath": stream})
 
 
-@router.get(PACKET_PATH)
+@router.get(PACKET_PATH, response_class=AnyPacket)
 async def download(stream: str, name: str, request: Request, service: ServiceDep) -> Response:
     """Download from a URL that was given out. No key is needed."""
     query = _checked(request, service)
     value, kind = await _value_of(stream, name, service, query["environment"])
-    return Response(packets.as_uploaded(value, kind), media_type=kind)
+    return AnyPacket(packets.as_uploaded(value, kind), media_type=kind)
 
 
 def _url(request: Request, service: Service, caller: Caller, method: str, stream: str, name: str) -> str:

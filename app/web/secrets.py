@@ -27,7 +27,7 @@ async def list_secrets(reader: ReaderDep, caller: CallerDep) -> Response:
     return json({"data": [_item(each) for each in await secrets.secrets_of(reader, caller.environment.id)]})
 
 
-@router.post("/v1/secrets", openapi_extra=body_of("NewSecretRequest"))
+@router.post("/v1/secrets", status_code=CREATED, openapi_extra=body_of("NewSecretRequest"))
 async def create(request: Request, service: ServiceDep, caller: CallerDep) -> Response:
     """Save a new secret. One that is there is not replaced: that is what PUT is for."""
     body = bodies.decode(await read_body(request, BODY_MAX_BYTES), bodies.NewSecretBody)

@@ -22,8 +22,16 @@ from domain.status import FINAL
 router = APIRouter(tags=["streams"])
 HEARTBEAT_SECONDS = 15.0
 PAGE = 500
-EVENT_STREAM = "text/event-stream"
+NOTHING_MORE: dict[int | str, dict[str, Any]] = {204: {"description": "The run is over, and all is known."}}
 HEARTBEAT = b": heartbeat\n\n"
+
+
+class EventStream(StreamingResponse):
+    """Server-sent events."""
+
+    media_type = "text/event-stream"
+
+
 LastEventId = Annotated[
     str | None, Header(alias="last-event-id", description="The id of the last event that was received.")
 ]
@@ -43,7 +51,7 @@ RUNS_PARAMETERS = {
 }
 
 
-@router.get("/api/v1/runs/stream", openapi_extra=RUNS_PARAMETERS)
+@router.get("/api/v1/runs/stream", openapi_extra=RUNS_PARAMETERS, response_class=EventStream, responses=NOTHING_MORE)
 async def stream_runs(request: Request, service: ServiceDep, caller: VisitorDep, last: LastEventId = None) -> Response:
     """Runs as they are, and again each time that they change: one run, those of a batch, or those with some tags."""
     shape = await _shape_of(request, service, caller)
@@ -53,7 +61,7 @@ async def stream_runs(request: Request, service: ServiceDep, caller: VisitorDep,
     return _streaming(_runs(shape, position, service, caller))
 
 
-@router.get("/api/v1/runs/{run}/stream")
+@router.get("/api/v1/runs/{run}/stream", response_class=EventStream, responses=NOTHING_MORE)
 async def stream_run(
     run: str, service: ServiceDep, caller: VisitorDep, last: LastEventId = None, after: After = 0
 ) -> Response:
@@ -66,7 +74,7 @@ async def stream_run(
     return _streaming(_events_of_run(run, position, service, caller))
 
 
-@router.get("/api/v1/ledger/stream")
+@router.get("/api/v1/ledger/stream", response_class=EventStream)
 async def stream_ledger(service: ServiceDep, caller: CallerDep, last: LastEventId = None, after: After = 0) -> Response:
     """Everything that happens in the environment, in order."""
     return _streaming(_events(_position(last, after), service, caller))
@@ -167,4 +175,4 @@ def _one_line(item: Any) -> bytes:
 
 
 def _streaming(chunks: AsyncIterator[bytes]) -> Response:
-    return StreamingResponse(chunks, media_type=EVENT_STREAM, headers={"cache-control": "no-store"})
+    return EventStream(chunks, headers={"cache-control": "no-store"})

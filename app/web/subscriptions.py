@@ -62,7 +62,32 @@ async def changed(shape: Shape, position: int, service: Service) -> tuple[list[S
     if watcher.run is not None:
         run = seen(await service.history(watcher.run))
         return ([run] if run.row.position > position else []), max(position, run.row.position)
+    if position > 0:
+        # Whatever is committed from here on arrives at the watcher.
+        upto = service.loop.feed.head.position
+        touched = service.watching.touched(watcher, position)
+        if touched is not None:
+            return await _behind(shape, position, touched, service), max(position, upto)
     upto = await service.followed(await service.head(), FOLLOW_SECONDS)
+    found = await _listed(shape, position, service)
+    histories = await service.read(service.ledger.read_streams, found)
+    return [seen(histories[run]) for run in reversed(found)], max(position, upto)
+
+
+async def _behind(shape: Shape, position: int, touched: list[str], service: Service) -> list[Seen]:
+    """Those of the runs that the shape has, as they are now."""
+    if not touched:
+        return []
+    histories = await service.read(service.ledger.read_streams, touched)
+    runs = [seen(histories[run]) for run in reversed(touched)]
+    for each in runs:
+        service.watching.remember(each)
+    return [each for each in runs if each.row.position > position and shape.watcher.wants(each.row) and shape.has(each)]
+
+
+async def _listed(shape: Shape, position: int, service: Service) -> list[str]:
+    """The ids of the runs that the read models have for it, the newest first."""
+    watcher = shape.watcher
     wanted = RunFilter(
         batch=watcher.batch,
         tags=tuple(sorted(watcher.tags))[:1],
@@ -78,5 +103,4 @@ async def changed(shape: Shape, position: int, service: Service) -> tuple[list[S
         if not has_more:
             break
         after = rows[-1].id
-    histories = await service.read(service.ledger.read_streams, found)
-    return [seen(histories[run]) for run in reversed(found)], max(position, upto)
+    return found

@@ -103,7 +103,7 @@ class Engine:
         response = await self.client.request(method, path, **request)
         assert response.status_code == status, response.text
         assert self.head == before, "a refused request writes nothing"
-        return sentence_of(response)
+        return sentence_of(response, *(["code"] if "code" in response.json() else []))
 
     async def register(self, *tasks: dict[str, Any]) -> str:
         answer = await self.post("/worker/v1/register", {"tasks": list(tasks) or [{"id": "greet"}]})

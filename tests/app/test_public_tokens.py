@@ -1,165 +1,29 @@
-"""Public tokens: a matrix of every route and every kind of key and scope, and what makes a token one that counts."""
+"""Public tokens: what makes one that counts, and what becomes of it. What each opens is in `test_authorisation`."""
 
-import warnings
 from typing import Any
 
 import httpx
-import jwt
 import pytest
-from jwt.warnings import InsecureKeyLengthWarning
 
 from adapters.secrets import Vault
-from app.public_tokens import AUDIENCE, ISSUER
-from app.web.docs import OPEN_PATHS
 from tests.app.harness import (
     KEY,
     START_MS,
     Engine,
-    application_of,
     environment,
     running_engine,
     sentence_of,
     transport_of,
 )
-from tests.app.routes import BODIES, path_for, routes_of
+from tests.app.tokens import TOKENS, make_token, signed_token
 
 CLAIMS = "/api/v1/auth/jwt/claims"
-TOKENS = "/api/v1/auth/public-tokens"
 TRIGGER = "/api/v1/tasks/greet/trigger"
-SCOPES = {
-    "run": "read:runs:{run}",
-    "another run": "read:runs:run_other",
-    "runs": "read:runs",
-    "task": "read:tasks:greet",
-    "another task": "read:tasks:other",
-    "tag": "read:tags:a",
-    "another tag": "read:tags:b",
-    "batch": "read:batch:{batch}",
-    "another batch": "read:batch:batch_other",
-    "write runs": "write:runs:{run}",
-    "waitpoint": "write:waitpoints:{token}",
-    "read waitpoint": "read:waitpoints:{token}",
-    "another waitpoint": "write:waitpoints:waitpoint_other",
-    "trigger": "trigger:tasks:greet",
-    "trigger another": "trigger:tasks:other",
-    "batch trigger": "batchTrigger:tasks:greet",
-    "all": "read:all",
-    "admin": "admin",
-    "an action alone": "read",
-    "nothing known": "dance:runs",
-}
-OF_A_RUN = {"run", "runs", "task", "tag", "batch", "all", "admin"}
-OPENED = {
-    ("GET", "/api/v1/runs"): {"runs", "all", "admin"},
-    ("GET", "/api/v1/runs/{run}"): OF_A_RUN,
-    ("GET", "/api/v3/runs/{run}"): OF_A_RUN,
-    ("GET", "/api/v1/runs/{run}/result"): OF_A_RUN,
-    ("GET", "/api/v1/runs/{run}/stream"): OF_A_RUN,
-    ("GET", "/realtime/v1/runs/{run}"): OF_A_RUN,
-    ("GET", "/api/v1/batches/{batch}"): {"batch", "runs", "all", "admin"},
-    ("GET", "/api/v2/batches/{batch}"): {"batch", "runs", "all", "admin"},
-    ("GET", "/realtime/v1/batches/{batch}"): {"batch", "runs", "all", "admin"},
-    ("GET", "/api/v1/waitpoints/tokens/{token}"): {"read waitpoint", "all", "admin"},
-    ("POST", "/api/v1/waitpoints/tokens/{token}/complete"): {"waitpoint", "admin"},
-    ("POST", "/api/v1/tasks/{task}/trigger"): {"trigger", "admin"},
-    ("POST", "/api/v1/tasks/{task}/batch"): {"batch trigger", "admin"},
-    ("POST", "/api/v3/batches"): {"admin"},
-}
-"""Which scopes open a route, asked as `routes` asks it. A route that is not here is open to secret keys alone."""
-ASKED_FURTHER = {
-    ("GET", "/realtime/v1/runs"),
-    ("GET", "/api/v1/runs/stream"),
-    ("POST", "/api/v3/batches/{batch}/items"),
-}
-"""Routes that look at the request before they look at what the token grants."""
-
-
-async def _token(engine: Engine, *scopes: str, **more: Any) -> str:
-    answer = await engine.post(TOKENS, {"scopes": list(scopes)} | more)
-    token: str = answer["token"]
-    return token
-
-
-def _signed(key: str = KEY, algorithm: str = "HS256", **changed: Any) -> str:
-    claims = {"sub": "", "pub": True, "scopes": ["read:runs"], "iss": ISSUER, "aud": AUDIENCE, "exp": 2**32} | changed
-    claims = {name: value for name, value in claims.items() if value is not None}
-    with warnings.catch_warnings(action="ignore", category=InsecureKeyLengthWarning):
-        return jwt.encode(claims, key, algorithm)
 
 
 async def _with(engine: Engine, token: str, method: str, path: str, **request: Any) -> httpx.Response:
     headers = {"authorization": f"Bearer {token}"} | request.pop("headers", {})
     return await engine.client.request(method, path, headers=headers, **request)
-
-
-async def test_a_token_opens_what_its_scopes_say_and_nothing_else(engine: Engine) -> None:
-    made = await engine.post("/api/v1/tasks/greet/batch", {"items": [{"options": {"tags": ["a"]}}]})
-    run, batch = made["runs"][0]["id"], made["batchId"]
-    token = (await engine.post("/api/v1/waitpoints/tokens", {}))["id"]
-    named = {"run": run, "batch": batch, "token": token}
-    routes = [each for each in routes_of(application_of(engine)) if each[1] not in OPEN_PATHS]
-    routes = [each for each in routes if each not in ASKED_FURTHER and not each[1].startswith("/api/v1/environments")]
-    tokens = {name: await _token(engine, scope.format(**named)) for name, scope in SCOPES.items()}
-
-    opened: dict[tuple[str, str], set[str]] = {route: set() for route in routes}
-    for method, path in routes:
-        target = path_for(path, **named)
-        for name, each in tokens.items():
-            # What streams is asked as if all were known: it has nothing to tell, and ends.
-            answer = await _with(engine, each, method, target, json=BODIES.get(path), headers={"last-event-id": "x"})
-            if answer.status_code == 403:
-                assert sentence_of(answer, "code")
-            else:
-                opened[method, path].add(name)
-
-    assert opened == {route: OPENED.get(route, set[str]()) for route in routes}
-    assert OPENED.keys() <= set(routes)
-
-
-@pytest.mark.parametrize("route", sorted(ASKED_FURTHER))
-async def test_routes_that_look_at_the_request_look_at_the_scopes_as_well(
-    engine: Engine, route: tuple[str, str]
-) -> None:
-    run = await engine.trigger(tags=["a"])
-    batch = (await engine.client.post("/api/v3/batches", json={"runCount": 1})).json()["id"]
-    requests: dict[str, list[tuple[str, dict[str, Any]]]] = {
-        "/realtime/v1/runs": [("/realtime/v1/runs?tags=a", {}), ("/realtime/v1/runs?tags=a,b", {})],
-        "/api/v1/runs/stream": [(f"/api/v1/runs/stream?run={run}", {}), ("/api/v1/runs/stream?tags=a", {})],
-        "/api/v3/batches/{batch}/items": [
-            (
-                f"/api/v3/batches/{batch}/items",
-                {"content": '{"index": 0, "task": "greet"}', "headers": {"content-type": "application/x-ndjson"}},
-            )
-        ],
-    }
-    token = await _token(engine, "read:tags:b", "trigger:tasks:greet", "batchTrigger:tasks:other")
-
-    answers = [await _with(engine, token, route[0], target, **more) for target, more in requests[route[1]]]
-
-    assert {answer.status_code for answer in answers} == {403}
-
-
-async def test_a_key_of_another_environment_reaches_nothing_of_this_one(engine: Engine) -> None:
-    other = await environment(engine, "stg")
-    made = await engine.post("/api/v1/tasks/greet/batch", {"items": [{"options": {"tags": ["a"]}}]})
-    named = {"run": made["runs"][0]["id"], "batch": made["batchId"]}
-    named["token"] = (await engine.post("/api/v1/waitpoints/tokens", {}))["id"]
-    named["bulk"] = (await engine.post("/api/v1/bulk-actions", {"action": "cancel", "runIds": ["run_1"]}))["id"]
-    while (await engine.get(f"/api/v1/bulk-actions/{named['bulk']}"))["status"] == "PENDING":
-        await engine.service.loop.feed.grown(engine.head)
-    routes = [each for each in routes_of(application_of(engine)) if any(f"{{{name}}}" in each[1] for name in named)]
-    routes = [each for each in routes if each[1] not in OPEN_PATHS]
-    lines = {"content": b"", "headers": {"content-type": "application/x-ndjson"}}
-    head = engine.head
-
-    told: dict[tuple[str, str], int] = {}
-    for method, path in routes:
-        more: dict[str, Any] = lines if path.endswith("/items") else {"json": BODIES.get(path)}
-        told[method, path] = (await other.client.request(method, path_for(path, **named), **more)).status_code
-
-    assert told == dict.fromkeys(routes, 404)
-    assert len(routes) > 25
-    assert engine.head == head
 
 
 @pytest.mark.parametrize(
@@ -179,7 +43,7 @@ async def test_a_key_of_another_environment_reaches_nothing_of_this_one(engine: 
 async def test_a_token_that_does_not_count_says_why(
     engine: Engine, key: str, algorithm: str, changed: dict[str, Any], reason: str
 ) -> None:
-    answer = await _with(engine, _signed(key, algorithm, sub=_name(engine), **changed), "GET", "/api/v1/runs")
+    answer = await _with(engine, signed_token(key, algorithm, sub=_name(engine), **changed), "GET", "/api/v1/runs")
 
     assert answer.status_code == 401
     assert sentence_of(answer).startswith(f"This public token is not valid: {reason}")
@@ -193,7 +57,7 @@ def _name(engine: Engine) -> str:
 async def test_a_token_for_no_environment_opens_nothing(engine: Engine, sub: Any) -> None:
     claims = {"sub": sub} if not isinstance(sub, int) else {"sub": str(sub)}
 
-    answer = await _with(engine, _signed(**claims), "GET", "/api/v1/runs")
+    answer = await _with(engine, signed_token(**claims), "GET", "/api/v1/runs")
 
     assert (answer.status_code, sentence_of(answer)) == (
         401,
@@ -202,7 +66,7 @@ async def test_a_token_for_no_environment_opens_nothing(engine: Engine, sub: Any
 
 
 async def test_a_token_with_an_empty_list_of_scopes_opens_nothing(engine: Engine) -> None:
-    answer = await _with(engine, _signed(sub=_name(engine), scopes=[]), "GET", "/api/v1/runs")
+    answer = await _with(engine, signed_token(sub=_name(engine), scopes=[]), "GET", "/api/v1/runs")
 
     assert answer.status_code == 403
 
@@ -212,7 +76,7 @@ async def test_an_id_may_have_colons(engine: Engine) -> None:
     run = await engine.trigger("a:b:c")
 
     answers = [
-        await _with(engine, await _token(engine, f"read:tasks:{task}"), "GET", f"/api/v3/runs/{run}")
+        await _with(engine, await make_token(engine, f"read:tasks:{task}"), "GET", f"/api/v3/runs/{run}")
         for task in ("a:b:c", "a:b", "a")
     ]
 
@@ -220,7 +84,7 @@ async def test_an_id_may_have_colons(engine: Engine) -> None:
 
 
 async def test_a_token_for_one_use_is_used_once_and_the_same_request_is_answered_again(engine: Engine) -> None:
-    token = await _token(engine, "trigger:tasks:greet", oneTimeUse=True)
+    token = await make_token(engine, "trigger:tasks:greet", oneTimeUse=True)
     same = {"x-trigger-request-idempotency-key": "1"}
 
     first, again = [await _with(engine, token, "POST", TRIGGER, json={}, headers=same) for _ in range(2)]
@@ -236,7 +100,7 @@ async def test_a_token_for_one_use_is_used_once_and_the_same_request_is_answered
 
 
 async def test_what_a_token_did_is_told_of_it(engine: Engine) -> None:
-    token = await _token(engine, "trigger:tasks:greet")
+    token = await make_token(engine, "trigger:tasks:greet")
 
     run = (await _with(engine, token, "POST", TRIGGER, json={})).json()["id"]
 
@@ -246,7 +110,7 @@ async def test_what_a_token_did_is_told_of_it(engine: Engine) -> None:
 async def test_a_key_that_was_revoked_signs_nothing_any_more(engine: Engine) -> None:
     keys = "/api/v1/environments/dev/keys"
     made = await engine.post(keys)
-    token = _signed(made["key"], sub=_name(engine))
+    token = signed_token(made["key"], sub=_name(engine))
 
     before = (await _with(engine, token, "GET", "/api/v1/runs")).status_code
     await engine.delete(f"{keys}/{made['id']}")
@@ -274,7 +138,7 @@ async def test_a_token_that_makes_no_sense_is_refused(
 
 
 async def test_a_token_makes_no_other(engine: Engine) -> None:
-    token = await _token(engine, "admin")
+    token = await make_token(engine, "admin")
 
     answers = [
         await _with(engine, token, "POST", CLAIMS),
@@ -287,7 +151,7 @@ async def test_a_token_makes_no_other(engine: Engine) -> None:
 async def test_without_an_encryption_key_there_are_no_tokens_and_everything_else_goes_on() -> None:
     async with running_engine(vault=Vault([], lambda size: b"0" * size)) as engine:
         sentence = await engine.refused("POST", CLAIMS, 422)
-        token = _signed(sub=_name(engine))
+        token = signed_token(sub=_name(engine))
         answer = await _with(engine, token, "GET", "/api/v1/runs")
 
         assert sentence == (
@@ -303,7 +167,7 @@ async def test_a_key_from_before_is_kept_when_claims_are_asked_with_it(engine: E
     other = await environment(engine, "stg")
     name = engine.service.environments()[-1].id
     key = other.client.headers["authorization"].removeprefix("Bearer ")
-    token = _signed(key, sub=name)
+    token = signed_token(key, sub=name)
 
     before = (await _with(engine, token, "GET", "/api/v1/runs")).status_code
     claims = await other.post(CLAIMS)
@@ -315,7 +179,7 @@ async def test_a_key_from_before_is_kept_when_claims_are_asked_with_it(engine: E
 async def test_no_two_tokens_are_one(engine: Engine) -> None:
     """Also those of the same second, of which each may be for one use."""
     claims = [await engine.post(CLAIMS) for _ in range(2)]
-    tokens = [await _token(engine, "trigger:tasks:greet", oneTimeUse=True) for _ in range(2)]
+    tokens = [await make_token(engine, "trigger:tasks:greet", oneTimeUse=True) for _ in range(2)]
 
     runs = [await _with(engine, token, "POST", TRIGGER, json={}) for token in tokens]
 

@@ -1,6 +1,7 @@
 """Shapes of runs by long polling: what is told first, what is told then, and what a client does that was away."""
 
 import asyncio
+from functools import partial
 from typing import Any, NamedTuple
 
 import pytest
@@ -243,3 +244,37 @@ async def test_a_client_of_another_kind_is_refused_as_everywhere(engine: Engine)
         401,
         "Invalid or Missing API Key: this key opens no environment here.",
     )
+
+
+async def test_a_poll_looks_for_no_runs_where_memory_knows_of_none(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The batch itself is read, as the run is where one run is followed."""
+    monkeypatch.setattr(realtime, "HOLD_SECONDS", 0.0)
+    version = await engine.register()
+    mine = await engine.trigger(tags=["a"], delay="1h")
+    batch = (await engine.post("/api/v1/tasks/greet/batch", {"items": [{"options": {"delay": "1h"}}]}))["batchId"]
+    asks = [partial(ask, engine, "/realtime/v1/runs", tags="a"), partial(ask, engine, f"/realtime/v1/batches/{batch}")]
+    first = [await each() for each in asks]
+    await engine.trigger(tags=["b"])
+    await engine.perform(version)
+    # The run that ended is looked at once, and then remembered.
+    second = [await each(told) for each, told in zip(asks, first, strict=True)]
+    read: list[str] = []
+    ledger, read_models = engine.service.ledger, engine.service.read_models
+    read_streams = ledger.read_streams
+
+    def counted(streams: Any) -> Any:
+        read.extend(streams)
+        return read_streams(streams)
+
+    monkeypatch.setattr(ledger, "read_streams", counted)
+    monkeypatch.setattr(read_models, "list_runs", lambda *_, **__: read.append("a list"))
+    third = [await each(told, live=True) for each, told in zip(asks, first, strict=True)]
+    monkeypatch.undo()
+    await engine.post(f"/api/v2/runs/{mine}/cancel")
+    last = await asks[0](third[0])
+
+    assert set(read) <= {batch}
+    assert [each.rows for each in (*second, *third)] == [{}, {}, {}, {}]
+    assert last.rows[mine]["status"] == "CANCELED"

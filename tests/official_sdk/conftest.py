@@ -42,9 +42,19 @@ class Sdk:
 @pytest.fixture(scope="session")
 def node(tmp_path_factory: pytest.TempPathFactory) -> Generator[Node]:
     """One process for all tests, which are skipped where there is no Node or no package."""
+    yield from _node(tmp_path_factory)
+
+
+@pytest.fixture(scope="session")
+def node_of_a_page(tmp_path_factory: pytest.TempPathFactory) -> Generator[Node]:
+    """One that takes itself for a browser's page, which changes how the SDK goes about things."""
+    yield from _node(tmp_path_factory, "hooks")
+
+
+def _node(tmp_path_factory: pytest.TempPathFactory, *more: str) -> Generator[Node]:
     with ExitStack() as stack:
         try:
-            node = stack.enter_context(running_node(tmp_path_factory.mktemp("node") / "node.log"))
+            node = stack.enter_context(running_node(tmp_path_factory.mktemp("node") / "node.log", *more))
         except NotThere as reason:
             pytest.skip(f"These tests drive Trigger.dev's official SDK, and {reason}.")
         yield node
@@ -61,3 +71,9 @@ def official_engine(request: pytest.FixtureRequest, node: Node, tmp_path_factory
 def sdk(node: Node, official_engine: RunningEngine) -> Sdk:
     """The SDK with the environment's secret key."""
     return Sdk(node, official_engine, official_engine.key)
+
+
+@pytest.fixture
+def page(node_of_a_page: Node, official_engine: RunningEngine) -> Sdk:
+    """The React hooks, and the SDK beside them."""
+    return Sdk(node_of_a_page, official_engine, official_engine.key)

@@ -1,10 +1,12 @@
 // Runs scripts against the official SDK, one a line: {"id", "url", "key", "script", "args"}.
 // A script is the body of an async function of `sdk`, `args` and `shared`, which outlives it. Its answer is a line too.
+// Started with `hooks` it also gives them `watch`: see hooks.mjs.
 import { createInterface } from "node:readline";
 import * as sdk from "@trigger.dev/sdk";
 
 const AsyncFunction = (async () => {}).constructor;
 const shared = {};
+const { watch } = process.argv[2] === "hooks" ? await import("./hooks.mjs") : {};
 // What the SDK has to say goes to a log, because standard output is for answers.
 console.log = console.info = console.debug = console.warn = console.error;
 
@@ -33,8 +35,8 @@ function marked(value) {
 async function answer({ id, url, key, script, args }) {
   let result;
   try {
-    const run = new AsyncFunction("sdk", "args", "shared", script);
-    const value = await sdk.auth.withAuth({ baseURL: url, accessToken: key }, () => run(sdk, args, shared));
+    const run = new AsyncFunction("sdk", "args", "shared", "watch", script);
+    const value = await sdk.auth.withAuth({ baseURL: url, accessToken: key }, () => run(sdk, args, shared, watch?.bind(null, { url, key })));
     result = { id, value: marked(value ?? null) };
   } catch (error) {
     result = { id, thrown: marked(told(error)) };

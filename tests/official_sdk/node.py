@@ -1,5 +1,6 @@
 """A Node process with the official SDK, which runs scripts for tests."""
 
+import hashlib
 import json
 import os
 import shutil
@@ -36,12 +37,12 @@ class ScriptError(Exception):
 class Node:
     """One process for all tests: scripts run side by side in it, each for the engine and with the key it is given."""
 
-    def __init__(self, folder: Path, log: Path) -> None:
-        environment = {name: value for name, value in os.environ.items() if not name.startswith(("TRIGGER", "VERCEL"))}
+    def __init__(self, folder: Path, log: Path, *more: str) -> None:
+        self._folder, self._environment = folder, _without_settings()
         with log.open("w") as stderr:
             self._process = subprocess.Popen(
-                [shutil.which("node") or "node", str(folder / "driver.mjs")],
-                env=environment,
+                [shutil.which("node") or "node", str(folder / "driver.mjs"), *more],
+                env=self._environment,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=stderr,
@@ -70,6 +71,21 @@ class Node:
         """What a script returns. Raises ScriptError."""
         return self.start(script, url, key, args).result(ANSWER_SECONDS)
 
+    def alone(self, script: str, **settings: str) -> Any:
+        """What a module prints, as JSON, that runs in a process of its own with these settings."""
+        command = [shutil.which("node") or "node", "--input-type=module", "--eval", script]
+        done = subprocess.run(
+            command,
+            cwd=self._folder,
+            env=self._environment | settings,
+            capture_output=True,
+            text=True,
+            timeout=ANSWER_SECONDS,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout)
+
     def close(self) -> None:
         """End the process."""
         self._process.kill()
@@ -92,10 +108,14 @@ class Node:
             future.set_exception(RuntimeError(f"Node ended: {self._log.read_text()[-2_000:]}"))
 
 
+def _without_settings() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if not name.startswith(("TRIGGER", "VERCEL"))}
+
+
 @contextmanager
-def running_node(log: Path) -> Generator[Node]:
-    """Node with the SDK. Raises NotThere."""
-    node = Node(_installed(), log)
+def running_node(log: Path, *more: str) -> Generator[Node]:
+    """Node with the SDK; `hooks` gives scripts those as well. Raises NotThere."""
+    node = Node(_installed(), log, *more)
     try:
         yield node
     finally:
@@ -109,7 +129,9 @@ def _installed() -> Path:
             raise NotThere(f"there is no {program} here")
     given = os.environ.get(CACHE_VARIABLE)
     cache = Path(given) if given else Path.home() / ".cache" / "runfold-tests"
-    folder = cache / f"trigger.dev-sdk-{VERSION}"
+    # What is pinned names the folder, so that another pin is installed anew.
+    pinned = hashlib.sha256((HERE / "package.json").read_bytes()).hexdigest()[:8]
+    folder = cache / f"trigger.dev-sdk-{VERSION}-{pinned}"
     if not (folder / "node_modules" / "@trigger.dev" / "sdk").is_dir():
         cache.mkdir(parents=True, exist_ok=True)
         part = Path(tempfile.mkdtemp(dir=cache, prefix="part-"))
@@ -130,5 +152,6 @@ def _installed() -> Path:
         except OSError:
             shutil.rmtree(part)  # another process was first
     # The driver stands beside the package, where Node looks for it.
-    shutil.copy(HERE / "driver.mjs", folder / "driver.mjs")
+    for script in HERE.glob("*.mjs"):
+        shutil.copy(script, folder / script.name)
     return folder

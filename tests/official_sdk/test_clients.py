@@ -160,3 +160,86 @@ def test_tags_and_metadata_over_http_have_the_shapes_of_the_sdk(sdk: Sdk) -> Non
 
     assert (tagged.status_code, changed.json()) == (200, {"metadata": {"n": 3, "list": ["a"]}})
     assert (found["tags"], found["metadata"]) == (["a", "b"], {"n": 3, "list": ["a"]})
+
+
+@pytest.mark.parametrize("path", ["/api/v3/batches", "/items"])
+def test_a_batch_whose_answers_are_lost_is_made_once(sdk: Sdk, path: str) -> None:
+    """Its creation is known again by the request's own key, its items by their places."""
+    tag = uuid4().hex
+    lost, batch, runs = sdk.run(
+        """
+        const { fetch } = globalThis;
+        let lost = 0;
+        globalThis.fetch = async (...given) => {
+          const answer = await fetch(...given);
+          if (!String(given[0]).endsWith(args.path) || lost > 0) return answer;
+          lost += 1;
+          throw new TypeError("lost");
+        };
+        const items = [{ payload: 1, options: { tags: [args.tag] } }, { payload: 2, options: { tags: [args.tag] } }];
+        const soon = { retry: { maxAttempts: 3, minTimeoutInMs: 1 } };
+        try {
+          const { batchId } = await sdk.tasks.batchTrigger("echo", items, {}, soon);
+          return [lost, await sdk.batch.retrieve(batchId), (await sdk.runs.list({ tag: args.tag })).data.length];
+        } finally { globalThis.fetch = fetch; }
+        """,
+        path=path,
+        tag=tag,
+    )
+
+    assert (lost, batch["runCount"], len(batch["runs"]), runs) == (1, 2, 2, 2)
+
+
+@pytest.mark.parametrize(
+    ("script", "status"),
+    [
+        ("runs.retrieve('run_0')", 404),
+        ("runs.list({ limit: 1000 })", 400),
+        ("tasks.trigger('echo', 1, { machine: 'huge' })", 422),
+        ("query.execute('select 1')", 404),
+    ],
+)
+def test_a_refusal_is_asked_for_once(sdk: Sdk, script: str, status: int) -> None:
+    """What the SDK tries again takes it seconds: it does so with 408, 409, 429 and 5xx."""
+    told, asked = sdk.run(
+        f"""
+        const {{ fetch }} = globalThis;
+        let asked = 0;
+        globalThis.fetch = (...given) => {{ asked += 1; return fetch(...given); }};
+        try {{ await sdk.{script}; }}
+        catch (error) {{ return [error.status, asked]; }}
+        finally {{ globalThis.fetch = fetch; }}
+        """
+    )
+
+    assert (told, asked) == (status, 1)
+
+
+def test_variables_cannot_be_updated_which_is_a_fault_of_the_sdk(sdk: Sdk) -> None:
+    told = sdk.refused("return sdk.envvars.update('proj_1', 'dev', 'A', { value: '1' });")
+
+    assert told["class"] == "ReferenceError"
+
+
+def test_the_environment_of_the_process_says_where_the_engine_is_and_configure_says_it_otherwise(sdk: Sdk) -> None:
+    found = sdk.node.alone(
+        """
+        import { configure, runs } from "@trigger.dev/sdk";
+        const found = [Array.isArray((await runs.list({ limit: 1 })).data)];
+        configure({ accessToken: "tr_dev_nothing" });
+        try { await runs.list({ limit: 1 }); } catch (error) { found.push(error.status); }
+        console.log(JSON.stringify(found));
+        """,
+        TRIGGER_API_URL=sdk.engine.url,
+        TRIGGER_SECRET_KEY=sdk.key,
+    )
+
+    assert found == [True, 401]
+
+
+def test_a_key_that_was_never_used_is_not_reset(sdk: Sdk) -> None:
+    told = sdk.refused(
+        "return sdk.idempotencyKeys.reset('echo', await sdk.idempotencyKeys.create(args.key));", key=uuid4().hex
+    )
+
+    assert (told["class"], told["status"]) == ("NotFoundError", 404)
