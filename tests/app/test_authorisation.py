@@ -182,6 +182,14 @@ RULES = {
         DELETE /api/v1/projects/{project}/envvars/{slug}/{name}
         GET /worker/v1/variables
         GET /api/v1/ledger/events
+        POST /api/v1/events
+        POST /api/v1/events/bulk
+        GET /api/v1/events/{event}
+        POST /api/v1/events/{event}/cancel
+        POST /v1/alerts
+        GET /v1/alerts
+        GET /v1/alerts/{channel}
+        DELETE /v1/alerts/{channel}
         POST /worker/v1/register
         POST /worker/v1/turn
         GET /worker/v1/runs/{run}/journal
@@ -200,7 +208,7 @@ ASKED: dict[str, dict[str, Any]] = {
 }
 """What is asked besides the paths and bodies that all tests use."""
 INVALID = {"nothing", "a wrong key", "a revoked key", "expired", "of a revoked key", "for another environment"}
-OWN = {"run", "batch", "token", "bulk", "schedule", "job"}
+OWN = {"run", "batch", "token", "bulk", "schedule", "job", "event", "channel"}
 """What is named in paths and belongs to the environment of the key, so that it does not exist for another one."""
 
 
@@ -316,8 +324,14 @@ async def _things(engine: Engine) -> dict[str, str]:
     job = {"name": "ping", "kind": "recurring", "schedule": {"every_n_minutes": 5}, "request": {"url": "http://a.test"}}
     named["job"] = (await engine.client.post("/v1/jobs", json=job)).json()["id"]
     named["bulk"] = (await engine.post("/api/v1/bulk-actions", {"action": "cancel", "runIds": ["run_1"]}))["id"]
+    sent = {"event": {"name": "user.created"}, "options": {"deliverAfter": "1h"}}
+    named["event"] = (await engine.post("/api/v1/events", sent))["id"]
+    told = {"name": "ops", "kind": "webhook", "url": "http://a.test"}
+    named["channel"] = (await engine.client.post("/v1/alerts", json=told)).json()["id"]
+    head = engine.head
     while (await engine.get(f"/api/v1/bulk-actions/{named['bulk']}"))["status"] == "PENDING":
-        await engine.service.loop.feed.grown(engine.head)
+        await engine.service.loop.feed.grown(head)
+        head = engine.head
     return named
 
 

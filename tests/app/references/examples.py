@@ -116,8 +116,10 @@ async def _bulk_actions(at: Recorder) -> None:
     bulk = (await at.show("POST", route, "", body))["id"]
     await at.show("POST", route, "", {"action": "replay", "filter": {}})
     await at.show("POST", route, "", {"action": "replay"})
+    head = at.engine.head
     while (await at.engine.get(f"{route}/{bulk}"))["status"] == "PENDING":
-        await at.engine.service.loop.feed.grown(at.engine.head)
+        await at.engine.service.loop.feed.grown(head)
+        head = at.engine.head
     await at.show("GET", f"{route}/{{bulk}}", bulk=bulk)
     await at.show("GET", route, query="?page[size]=10")
     await at.show("POST", f"{route}/{{bulk}}/abort", bulk=bulk)
