@@ -163,6 +163,8 @@ class Watching:
         records = self._feed.back_to(position)
         if records is None:
             return None
+        if watcher.run is not None:
+            return [watcher.run] if any(each.stream == watcher.run for each in records) else []
         wanted = (
             each.stream
             for each in records

@@ -249,12 +249,13 @@ async def test_a_client_of_another_kind_is_refused_as_everywhere(engine: Engine)
 async def test_a_poll_looks_for_no_runs_where_memory_knows_of_none(
     engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The batch itself is read, as the run is where one run is followed."""
+    """But for the batch itself, of which it is to be known whose it is."""
     monkeypatch.setattr(realtime, "HOLD_SECONDS", 0.0)
     version = await engine.register()
     mine = await engine.trigger(tags=["a"], delay="1h")
     batch = (await engine.post("/api/v1/tasks/greet/batch", {"items": [{"options": {"delay": "1h"}}]}))["batchId"]
-    asks = [partial(ask, engine, "/realtime/v1/runs", tags="a"), partial(ask, engine, f"/realtime/v1/batches/{batch}")]
+    paths = f"/realtime/v1/batches/{batch}", f"/realtime/v1/runs/{mine}"
+    asks = [partial(ask, engine, "/realtime/v1/runs", tags="a"), *(partial(ask, engine, path) for path in paths)]
     first = [await each() for each in asks]
     await engine.trigger(tags=["b"])
     await engine.perform(version)
@@ -269,12 +270,12 @@ async def test_a_poll_looks_for_no_runs_where_memory_knows_of_none(
         return read_streams(streams)
 
     monkeypatch.setattr(ledger, "read_streams", counted)
-    monkeypatch.setattr(read_models, "list_runs", lambda *_, **__: read.append("a list"))
+    monkeypatch.setattr(read_models, "list_runs", None)
     third = [await each(told, live=True) for each, told in zip(asks, first, strict=True)]
     monkeypatch.undo()
     await engine.post(f"/api/v2/runs/{mine}/cancel")
     last = await asks[0](third[0])
 
     assert set(read) <= {batch}
-    assert [each.rows for each in (*second, *third)] == [{}, {}, {}, {}]
+    assert [each.rows for each in (*second, *third)] == [{}] * 6
     assert last.rows[mine]["status"] == "CANCELED"
