@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from app.watching import Watcher, seen
 from app.web import realtime
 from domain.status import Status
 from tests.app.harness import Engine, sentence_of, until
@@ -279,3 +280,14 @@ async def test_a_poll_looks_for_no_runs_where_memory_knows_of_none(
     assert set(read) <= {batch}
     assert [each.rows for each in (*second, *third)] == [{}] * 6
     assert last.rows[mine]["status"] == "CANCELED"
+
+
+async def test_what_arrives_as_the_time_is_over_is_told(engine: Engine) -> None:
+    """The position of the answer says that it was."""
+    run = seen(await engine.service.history(await engine.trigger()))
+    watcher = Watcher("env", run=run.row.id)
+    waiting = asyncio.create_task(watcher.news(0))
+    await asyncio.sleep(0)
+    watcher.tell(run)
+
+    assert await waiting == [run]
