@@ -6,7 +6,7 @@ each watcher. A mailbox holds the latest row of each run and no more, so a slow 
 
 import asyncio
 from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import islice
 from typing import NamedTuple, Protocol
 
@@ -97,11 +97,10 @@ class Watcher:
 
     async def news(self, seconds: float) -> list[Seen]:
         """What has arrived, as soon as there is anything; nothing if there is nothing for so long."""
-        try:
+        # What arrives in the moment in which the time is over is taken along: it counts as told.
+        with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self._arrived.wait()
-        except TimeoutError:
-            return []
         self._arrived.clear()
         news, self._news = list(self._news.values()), {}
         return news
@@ -163,6 +162,8 @@ class Watching:
         records = self._feed.back_to(position)
         if records is None:
             return None
+        if watcher.run is not None:
+            return [watcher.run] if any(each.stream == watcher.run for each in records) else []
         wanted = (
             each.stream
             for each in records
@@ -175,7 +176,9 @@ class Watching:
     def remember(self, run: Seen) -> None:
         """What a run had that is over, so that it need not be looked at again to know who wants it."""
         row = run.row
-        if row.status in FINAL:
+        since = self._feed.back_to(row.position) if row.status in FINAL else None
+        # It may have been given tags while it was read.
+        if since is not None and all(each.stream != row.id for each in since):
             self._ended[row.id] = _Ended(row.batch, row.tags)
             if len(self._ended) > ENDED_MAX:
                 del self._ended[next(iter(self._ended))]

@@ -113,8 +113,9 @@ async def _change(changes: Changes, runs: list[str], latencies: Latencies, secon
     for number in range(count):
         await asyncio.sleep(max(0.0, begun + number / CHANGES_PER_SECOND - loop.time()))
         mark = f"mark-{name}{number}"
-        latencies.sent(mark)
-        under_way.append(asyncio.create_task(changes.change(runs[number % len(runs)], mark)))
+        run = runs[number % len(runs)]
+        latencies.sent(run, mark)
+        under_way.append(asyncio.create_task(changes.change(run, mark)))
     await asyncio.gather(*under_way)
     await latencies.all_told(LATE_SECONDS)
     return list(latencies.took_ms)

@@ -125,24 +125,25 @@ class Changes:
 
 
 class Latencies:
-    """From when a change was sent to when its subscriber was told, in milliseconds."""
+    """From when a change was sent to when its subscriber was told of it, or of a later one, in milliseconds."""
 
     def __init__(self) -> None:
         self.took_ms: list[float] = []
-        self._sent: dict[bytes, float] = {}
+        self._sent: dict[str, list[tuple[str, float]]] = {}
         self._all_told = asyncio.Event()
 
-    def sent(self, mark: str) -> None:
-        """A change with this mark is on its way."""
-        self._sent[mark.encode()] = time.perf_counter()
+    def sent(self, run: str, mark: str) -> None:
+        """A change of a run with this mark is on its way."""
+        self._sent.setdefault(run, []).append((mark, time.perf_counter()))
 
-    def told(self, _run: str, body: bytes) -> None:
-        """A subscriber was told this."""
-        mark = body.partition(b"mark-")[2].partition(b"\\")[0]
-        begun = self._sent.pop(b"mark-" + mark, None)
-        if begun is not None:
-            self.took_ms.append((time.perf_counter() - begun) * 1_000)
-        if not self._sent:
+    def told(self, run: str, body: bytes) -> None:
+        """A subscriber was told this. A reader that is late is told of the last change only."""
+        mark = "mark-" + body.partition(b"mark-")[2].partition(b"\\")[0].decode()
+        waiting, now = self._sent.get(run, []), time.perf_counter()
+        place = next((number for number, (each, _) in enumerate(waiting) if each == mark), -1)
+        self.took_ms += [(now - begun) * 1_000 for _, begun in waiting[: place + 1]]
+        del waiting[: place + 1]
+        if not any(self._sent.values()):
             self._all_told.set()
 
     async def all_told(self, seconds: float) -> None:
@@ -150,7 +151,7 @@ class Latencies:
         self._all_told.clear()
         try:
             async with asyncio.timeout(seconds):
-                while self._sent:
+                while any(self._sent.values()):
                     await self._all_told.wait()
         except TimeoutError:
-            raise BenchError(f"{len(self._sent)} changes were never told.") from None
+            raise BenchError(f"{sum(map(len, self._sent.values()))} changes were never told.") from None

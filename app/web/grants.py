@@ -17,6 +17,15 @@ def must(caller: Caller, action: str, *resources: tuple[str, str]) -> None:
         raise NotGranted(f"This public token has no scope for this: {wanted[:400]} is needed.")
 
 
+def may(caller: Caller, action: str, *resources: tuple[str, str]) -> bool:
+    """Whether `must` would let it pass."""
+    try:
+        must(caller, action, *resources)
+    except NotGranted:
+        return False
+    return True
+
+
 def resources_of(row: RunRow) -> tuple[tuple[str, str], ...]:
     """By what a run may be opened."""
     batch = (("batch", row.batch),) if row.batch else ()

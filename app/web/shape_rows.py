@@ -69,7 +69,9 @@ async def row_of(run: Seen, reader: Reader, skipped: frozenset[str]) -> dict[str
     }
     if "payload" not in skipped:
         asked = asked_of(run.history)
-        payload = await reader.read(value_of, reader.ledger, asked.payload, asked.payload_blob)
+        payload = asked.payload
+        if asked.payload_blob is not None:
+            payload = await reader.read(value_of, reader.ledger, payload, asked.payload_blob)
         columns |= _packet("payload", payload, asked.payload_type)
     if "output" not in skipped:
         output, kind = NOTHING, JSON_TYPE

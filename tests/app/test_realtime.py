@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from app.watching import Watcher, seen
 from app.web import realtime
 from domain.status import Status
 from tests.app.harness import Engine, sentence_of, until
@@ -249,12 +250,13 @@ async def test_a_client_of_another_kind_is_refused_as_everywhere(engine: Engine)
 async def test_a_poll_looks_for_no_runs_where_memory_knows_of_none(
     engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The batch itself is read, as the run is where one run is followed."""
+    """But for the batch itself, of which it is to be known whose it is."""
     monkeypatch.setattr(realtime, "HOLD_SECONDS", 0.0)
     version = await engine.register()
     mine = await engine.trigger(tags=["a"], delay="1h")
     batch = (await engine.post("/api/v1/tasks/greet/batch", {"items": [{"options": {"delay": "1h"}}]}))["batchId"]
-    asks = [partial(ask, engine, "/realtime/v1/runs", tags="a"), partial(ask, engine, f"/realtime/v1/batches/{batch}")]
+    paths = f"/realtime/v1/batches/{batch}", f"/realtime/v1/runs/{mine}"
+    asks = [partial(ask, engine, "/realtime/v1/runs", tags="a"), *(partial(ask, engine, path) for path in paths)]
     first = [await each() for each in asks]
     await engine.trigger(tags=["b"])
     await engine.perform(version)
@@ -269,12 +271,23 @@ async def test_a_poll_looks_for_no_runs_where_memory_knows_of_none(
         return read_streams(streams)
 
     monkeypatch.setattr(ledger, "read_streams", counted)
-    monkeypatch.setattr(read_models, "list_runs", lambda *_, **__: read.append("a list"))
+    monkeypatch.setattr(read_models, "list_runs", None)
     third = [await each(told, live=True) for each, told in zip(asks, first, strict=True)]
     monkeypatch.undo()
     await engine.post(f"/api/v2/runs/{mine}/cancel")
     last = await asks[0](third[0])
 
     assert set(read) <= {batch}
-    assert [each.rows for each in (*second, *third)] == [{}, {}, {}, {}]
+    assert [each.rows for each in (*second, *third)] == [{}] * 6
     assert last.rows[mine]["status"] == "CANCELED"
+
+
+async def test_what_arrives_as_the_time_is_over_is_told(engine: Engine) -> None:
+    """The position of the answer says that it was."""
+    run = seen(await engine.service.history(await engine.trigger()))
+    watcher = Watcher("env", run=run.row.id)
+    waiting = asyncio.create_task(watcher.news(0))
+    await asyncio.sleep(0)
+    watcher.tell(run)
+
+    assert await waiting == [run]

@@ -73,7 +73,7 @@ def test_a_run_that_ends_between_snapshot_and_live_is_never_missed(kind: str) ->
 async def _followed(engine: Engine, version: str, kind: str, turns: list[int], wait: int) -> list[str]:
     made = await engine.post("/api/v1/tasks/greet/batch", {"items": [{"options": {"tags": ["a"]}}]})
     run = made["runs"][0]["id"]
-    paths = {
+    paths: dict[str, tuple[str, dict[str, str]]] = {
         "run": (f"/realtime/v1/runs/{run}", {}),
         "tags": ("/realtime/v1/runs", {"tags": "a"}),
         "batch": (f"/realtime/v1/batches/{made['batchId']}", {}),
