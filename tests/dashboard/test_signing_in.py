@@ -1,0 +1,149 @@
+"""Who may see the pages: sessions, their cookies, and forms that no other site can send."""
+
+import pytest
+
+from app.pages.sessions import LASTS_MS
+from tests.app.harness import KEY, Engine
+from tests.dashboard.visitor import Visitor
+
+PAGES = ["/", "/runs/run_1", "/search?q=x", "/live/runs", "/runs/run_1/replay"]
+
+
+@pytest.mark.parametrize("path", PAGES)
+async def test_without_a_session_every_page_leads_to_the_form(stranger: Visitor, path: str) -> None:
+    response = await stranger.client.get(path)
+
+    assert response.status_code == 303
+    assert response.headers["location"].startswith("/sign-in")
+    assert response.content == b""
+
+
+async def test_a_key_opens_its_environment_and_leads_where_one_wanted_to_go(stranger: Visitor) -> None:
+    response = await stranger.client.get("/?status=FAILED")
+    form = (await stranger.open(response.headers["location"])).one("form")
+    (going,) = form.all("input", name="next")
+
+    assert await stranger.send("/sign-in", key=f" {KEY}\n", next=going.attributes["value"]) == "/?status=FAILED"
+    page = await stranger.open("/")
+    assert page.one("span", class_="env").text == "dev"
+    assert await stranger.send("/sign-out") == "/sign-in"
+    assert (await stranger.client.get("/")).status_code == 303
+
+
+@pytest.mark.parametrize("key", ["", "tr_dev_wrong", "x" * 5_000, "ü", "\0"])
+async def test_what_is_no_key_opens_nothing(stranger: Visitor, key: str) -> None:
+    await stranger.open("/sign-in")
+
+    said = await stranger.send("/sign-in", 401, key=key)
+
+    assert "This key opens no environment here." in said
+    assert (await stranger.client.get("/")).status_code == 303
+
+
+@pytest.mark.parametrize(
+    "going", ["https://evil.test/", "//evil.test", "/\\evil.test", "runs", "/\nx", "/" + "x" * 3_000]
+)
+async def test_nobody_is_led_to_another_site(stranger: Visitor, going: str) -> None:
+    assert await stranger.sign_in(next=going) == "/"
+
+
+async def test_the_cookie_is_for_the_browser_alone_and_tells_nothing(stranger: Visitor) -> None:
+    await stranger.open("/sign-in")
+    response = await stranger.client.post("/sign-in", data={"csrf": stranger.csrf, "key": KEY})
+
+    name, _, rest = response.headers["set-cookie"].partition("=")
+    value, *attributes = rest.split("; ")
+
+    assert name == "runfold_session_web"
+    assert {each.lower() for each in attributes} == {
+        "httponly",
+        "samesite=lax",
+        "path=/",
+        f"max-age={LASTS_MS // 1_000}",
+    }
+    assert KEY not in value
+    assert "access-control-allow-credentials" not in response.headers
+
+
+async def test_the_cookie_is_secure_where_the_page_is(stranger: Visitor) -> None:
+    response = await stranger.client.get("https://engine/sign-in")
+
+    assert "secure" in response.headers["set-cookie"].lower().split("; ")
+
+
+async def test_a_session_is_over_in_the_end_and_when_its_key_is_revoked(engine: Engine, visitor: Visitor) -> None:
+    made = await engine.post("/api/v1/environments/dev/keys")
+    await visitor.open("/")
+    await visitor.send("/sign-out")
+    await visitor.sign_in(made["key"])
+    await visitor.open("/")
+
+    await engine.delete(f"/api/v1/environments/dev/keys/{made['id']}")
+
+    response = await visitor.client.get("/")
+    assert (response.status_code, response.headers["location"]) == (303, "/sign-in?said=again")
+    assert "was revoked" in (await visitor.open("/sign-in?said=again")).one("main").words
+    await visitor.sign_in()
+    engine.clock.wall += LASTS_MS - 1
+    await visitor.open("/")
+    engine.clock.wall += 1
+    assert (await visitor.client.get("/")).status_code == 303
+
+
+@pytest.mark.parametrize("change", [lambda value: value[:-2] + "AA", lambda value: "1.x." + value, lambda _: "ü"])
+async def test_a_cookie_that_was_not_made_here_opens_nothing(visitor: Visitor, change: object) -> None:
+    assert callable(change)
+    (cookie,) = visitor.client.cookies.jar
+    visitor.client.cookies.clear()
+
+    response = await visitor.client.get("/", headers={"cookie": f"{cookie.name}={change(cookie.value)}".encode()})
+
+    assert response.status_code == 303
+
+
+@pytest.mark.parametrize("path", ["/sign-out", "/runs/run_1/cancel", "/runs/run_1/replay"])
+@pytest.mark.parametrize("csrf", ["", "0" * 32, "ü"])
+async def test_a_form_of_another_site_changes_nothing(engine: Engine, visitor: Visitor, path: str, csrf: str) -> None:
+    before = engine.head
+
+    response = await visitor.client.post(path, data={"csrf": csrf})
+
+    assert response.status_code == 403
+    assert "This form is of another session" in response.text
+    assert engine.head == before
+    await visitor.open("/")
+
+
+async def test_a_form_without_a_session_changes_nothing(engine: Engine, stranger: Visitor) -> None:
+    run = await engine.trigger(delay="1h")
+    before = engine.head
+
+    response = await stranger.client.post(f"/runs/{run}/cancel", data={"csrf": ""})
+
+    assert (response.status_code, response.headers["location"], engine.head) == (303, "/sign-in", before)
+
+
+@pytest.mark.parametrize(
+    ("body", "kind", "status"),
+    [
+        (b"csrf=x", "application/json", 415),
+        (b"csrf=\xff", "application/x-www-form-urlencoded", 422),
+        (b"a=1&" * 3_000, "application/x-www-form-urlencoded", 422),
+        (b"x" * 5_000_000, "application/x-www-form-urlencoded", 413),
+    ],
+)
+async def test_what_is_no_form_is_refused(visitor: Visitor, body: bytes, kind: str, status: int) -> None:
+    response = await visitor.client.post("/sign-out", content=body, headers={"content-type": kind})
+
+    assert response.status_code == status
+    assert "could not be done" in response.text
+
+
+async def test_every_page_says_what_browsers_may_run(visitor: Visitor) -> None:
+    response = await visitor.client.get("/")
+    policy = response.headers["content-security-policy"]
+
+    assert "script-src 'self'" in policy
+    assert "style-src 'self'" in policy
+    assert "unsafe" not in policy
+    assert response.headers["cache-control"] == "no-store"
