@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from typing import Any, NamedTuple
-from urllib.parse import quote
 
 import httpx
 import msgspec
@@ -82,11 +81,6 @@ class Api:
             raise ApiError(response.status_code, _sentence_of(response.content))
         lag = response.headers.get("x-runfold-lag", "0")
         return Answer(response.content, int(lag))
-
-
-def segment(name: str) -> str:
-    """A name from a user as one part of a path."""
-    return quote(name, safe="")
 
 
 def _sentence_of(content: bytes) -> str:

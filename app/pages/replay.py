@@ -34,7 +34,7 @@ async def start(visit: Visit) -> Response:
 
 
 async def _run_of(visit: Visit) -> tuple[dict[str, Any], str]:
-    answer = await visit.api.ask(f"/api/v3/runs/{visit.request.path_params['run']}")
+    answer = await visit.api.ask(f"/api/v3/runs/{visit.named('run')}")
     payload = answer.raw.get("payload")
     return answer.data, "" if payload is None else pretty(payload)
 

@@ -48,7 +48,7 @@ async def live(visit: Visit) -> Response:
 
 async def cancel(visit: Visit) -> Response:
     """Stop it."""
-    run = visit.request.path_params["run"]
+    run = visit.named("run")
     await visit.api.post(f"/api/v2/runs/{run}/cancel")
     return see(f"/runs/{run}")
 

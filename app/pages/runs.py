@@ -4,15 +4,15 @@ from typing import Any
 
 from starlette.responses import Response
 
-from app.pages.api import Answer, ApiError, segment
+from app.pages.api import Answer, ApiError
 from app.pages.filters import PERIODS, Asked, asked_of
 from app.pages.live import streamed
 from app.pages.rendering import render
 from app.pages.visits import Visit, see
-from app.pages.words import GROUPS
+from app.pages.words import GROUPS, segment
+from app.web.newruns import MACHINES
 from domain import keys
 from domain.events import KeyClaimed
-from app.web.newruns import MACHINES
 from domain.status import Status
 
 NOT_FOUND = 404

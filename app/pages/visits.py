@@ -13,6 +13,7 @@ from app.environments import digest_of
 from app.pages.api import UNAUTHORIZED, Api, ApiError, Gateway
 from app.pages.rendering import HEADERS, html
 from app.pages.sessions import Session, Sessions
+from app.pages.words import segment
 from app.reader import Reader
 from app.service import Service
 from app.web.caller import FORWARDED, read_body, reader_of, service_of
@@ -47,6 +48,10 @@ class Visit:
         """What was entered there, or nothing."""
         return self.form.get(name, [""])[0]
 
+    def named(self, part: str) -> str:
+        """What the path names, as one part of a path of the API."""
+        return segment(self.request.path_params[part])
+
     def query(self, name: str) -> str:
         """A parameter of the address, or nothing."""
         return self.request.query_params.get(name, "").strip()
@@ -67,9 +72,9 @@ class Visit:
         """What only the writer knows. Raises Unavailable."""
         return await service_of(self.request)
 
-    def page(self, template: str, status: int = 200, **values: Any) -> Response:
+    def page(self, template: str, code: int = 200, /, **values: Any) -> Response:
         """A whole page."""
-        return html(template, self.frame() | values, status)
+        return html(template, self.frame() | values, code)
 
     def frame(self) -> dict[str, Any]:
         """What every page shows."""
