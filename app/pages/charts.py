@@ -4,6 +4,7 @@ from starlette.responses import Response
 
 from app.pages.series import series_of
 from app.pages.visits import Visit
+from app.pages.words import FAILURES
 from app.web.paging import LIST_WAIT_SECONDS
 from domain.durations import iso
 from projections.filters import RunFilter
@@ -30,6 +31,7 @@ async def show(visit: Visit) -> Response:
         periods=PERIODS,
         task=task,
         is_cut=has_more,
+        failures=FAILURES,
         begins=iso(begins),
         ends=iso(end),
     )

@@ -124,10 +124,14 @@ async def _logs(visit: Visit, run: str, history: Sequence[Recorded]) -> list[dic
 
 
 def _events(history: Sequence[Recorded]) -> list[dict[str, Any]]:
-    """The last events, the newest first; `number` is how many there were by then."""
+    """The last events, the newest first; `number` is how many there were by then, `offset` how long after the first."""
     first = max(0, len(history) - EVENTS_MAX)
     items = event_items(history[first:])
-    numbered = [item | {"number": first + place + 1} for place, item in enumerate(items)]
+    begun = history[0].occurred_at
+    numbered = [
+        item | {"number": first + place + 1, "offset": max(0, history[first + place].occurred_at - begun)}
+        for place, item in enumerate(items)
+    ]
     return [item | {"data": pretty(Raw(msgspec.json.encode(item["data"])))} for item in reversed(numbered)]
 
 

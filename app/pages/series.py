@@ -9,6 +9,7 @@ from domain.status import FINAL, Status
 from projections.run_list import RunRow
 
 BUCKETS = 48
+TASKS_MAX = 20
 WIDTH, HEIGHT = 960.0, 160.0
 SHARES = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
 TONES = ("good", "bad", "past", "busy", "wait", "idle")
@@ -23,6 +24,16 @@ class Column(NamedTuple):
     words: str
 
 
+class OfTask(NamedTuple):
+    """The runs of a task: how many, how many failed, and in what time half of them, and nearly all, were completed."""
+
+    task: str
+    runs: int
+    failed: int
+    p50: str
+    p95: str
+
+
 class Series(NamedTuple):
     """Two charts over the same time. A curve is a list of strokes: it is broken where nothing ended."""
 
@@ -35,6 +46,7 @@ class Series(NamedTuple):
     curves: dict[str, list[str]]
     longest: str
     shares: dict[str, str]
+    tasks: Sequence[OfTask]
 
 
 def series_of(rows: Sequence[RunRow], start: int, end: int) -> Series:
@@ -57,7 +69,26 @@ def series_of(rows: Sequence[RunRow], start: int, end: int) -> Series:
         curves={name: _strokes([_share(each, share) for each in took], longest) for name, share in SHARES.items()},
         longest=duration(longest),
         shares={name: duration(_share(whole, share) or 0) for name, share in SHARES.items()} if whole else {},
+        tasks=_tasks(rows),
     )
+
+
+def _tasks(rows: Sequence[RunRow]) -> list[OfTask]:
+    """The tasks, those first of which most failed."""
+    names = Counter(row.task for row in rows)
+    failed = Counter(row.task for row in rows if tone(row.status) == "bad")
+    took: dict[str, list[int]] = {name: [] for name in names}
+    for row in rows:
+        if row.status is Status.COMPLETED:
+            took[row.task].append(_took(row))
+    ordered = sorted(names, key=lambda name: (-failed[name], -names[name], name))[:TASKS_MAX]
+    return [OfTask(name, names[name], failed[name], *_both(sorted(took[name]))) for name in ordered]
+
+
+def _both(ordered: Sequence[int]) -> tuple[str, str]:
+    found = [_share(ordered, share) for share in (0.5, 0.95)]
+    half, most = ("none" if each is None else duration(each) for each in found)
+    return half, most
 
 
 def _took(row: RunRow) -> int:
@@ -84,22 +115,15 @@ def _share(ordered: Sequence[int], share: float) -> int | None:
 
 
 def _strokes(values: Sequence[int | None], longest: int) -> list[str]:
+    """Each value is a level as wide as most of its part of the time, so that one alone can be seen, too."""
     strokes: list[str] = []
     points: list[str] = []
-    half = WIDTH / BUCKETS / 2
+    size = WIDTH / BUCKETS
     for index, value in enumerate([*values, None]):
         if value is not None:
-            x, y = index * WIDTH / BUCKETS + half, HEIGHT * (1 - value / max(1, longest))
-            points.append(f"{x:.1f},{y:.1f}")
-            continue
-        if points:
-            # A stroke of one point is drawn as a short line.
-            strokes.append(
-                " ".join(
-                    points
-                    if len(points) > 1
-                    else [points[0], f"{float(points[0].split(',')[0]) + half / 2:.1f},{points[0].split(',')[1]}"]
-                )
-            )
-        points = []
+            y = HEIGHT * (1 - value / max(1, longest))
+            points += [f"{(index + part) * size:.1f},{y:.1f}" for part in (0.2, 0.8)]
+        elif points:
+            strokes.append(" ".join(points))
+            points = []
     return strokes

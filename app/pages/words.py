@@ -15,12 +15,14 @@ PAGES = (
     ("/keys", "Keys"),
 )
 """The pages that one can go to from any other."""
+FAILURES = (
+    *("FAILED", "TIMED_OUT", "CRASHED", "INTERRUPTED", "SYSTEM_FAILURE"),
+    *("INVALID_PAYLOAD", "UNRESOLVED_AUTH"),
+)
+"""The statuses of runs that came to nothing because something went wrong."""
 _TONES = {
     "good": ("COMPLETED", "SUCCEEDED", "ACTIVE", "SEALED", "FIRED", "DEPLOYED"),
-    "bad": (
-        *("FAILED", "CRASHED", "TIMED_OUT", "SYSTEM_FAILURE", "INTERRUPTED", "INVALID_PAYLOAD", "UNRESOLVED_AUTH"),
-        *("ERROR", "LOST", "PARTIAL_FAILED"),
-    ),
+    "bad": (*FAILURES, "ERROR", "LOST", "PARTIAL_FAILED"),
     "busy": ("EXECUTING", "DEQUEUED", "RUNNING", "STARTED", "PROCESSING"),
     "wait": ("WAITING", "FROZEN", "REATTEMPTING", "DELAYED", "WAITING_ON_CONNECTIONS", "PENDING_VERSION", "RETRYING"),
     "idle": ("QUEUED", "PENDING", "SCHEDULED", "DRAFT"),
@@ -30,13 +32,7 @@ GROUPS = (
     ("All", ()),
     ("Active", ("QUEUED", "DEQUEUED", "EXECUTING", "REATTEMPTING")),
     ("Waiting", ("PENDING", "PENDING_VERSION", "WAITING_ON_CONNECTIONS", "DELAYED", "WAITING", "FROZEN")),
-    (
-        "Failed",
-        (
-            *("FAILED", "TIMED_OUT", "CRASHED", "INTERRUPTED", "SYSTEM_FAILURE"),
-            *("INVALID_PAYLOAD", "UNRESOLVED_AUTH", "EXPIRED"),
-        ),
-    ),
+    ("Failed", (*FAILURES, "EXPIRED")),
     ("Completed", ("COMPLETED",)),
 )
 """Statuses that one asks for together."""

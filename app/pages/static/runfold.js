@@ -2,14 +2,16 @@
 // What pages do better with a script; each of them can be read without. Nothing from users is ever run or put in as HTML.
 
 (() => {
-  const DAY = 86_400_000;
-  const RELATIVE = new Intl.RelativeTimeFormat("en", { numeric: "auto" });
+  const MINUTE = 60_000, HOUR = 60 * MINUTE, DAY = 24 * HOUR;
+  const RELATIVE = new Intl.RelativeTimeFormat("en", { numeric: "always" });
+  const SHORT = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
+  const EXACT = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" });
 
-  function ago(milliseconds) {
-    for (const [unit, size] of [["day", DAY], ["hour", 3_600_000], ["minute", 60_000]]) {
-      if (Math.abs(milliseconds) >= size) return RELATIVE.format(-Math.round(milliseconds / size), unit);
-    }
-    return milliseconds >= 0 ? "just now" : "in a moment";
+  function ago(since) {
+    const far = Math.abs(since);
+    if (far < MINUTE) return since >= 0 ? "just now" : "in a moment";
+    const [unit, size] = far < 59.5 * MINUTE ? ["minute", MINUTE] : ["hour", HOUR];
+    return RELATIVE.format(-Math.round(since / size), unit);
   }
 
   // Recent moments as how long ago they were, others by the clock of whoever reads; the exact one is the title.
@@ -17,9 +19,11 @@
     const now = Date.now();
     for (const each of document.querySelectorAll("time[datetime]")) {
       const at = new Date(each.dateTime);
-      if (!each.title) each.title = `${at.toLocaleString()} (${each.dateTime})`;
+      if (!each.title) each.title = `${EXACT.format(at)} (${each.dateTime})`;
       const since = now - at.getTime();
-      const text = each.hasAttribute("data-exact") ? at.toLocaleTimeString() : Math.abs(since) < 2 * DAY ? ago(since) : at.toLocaleString();
+      const kind = each.dataset.as;
+      const text = kind === "clock" ? at.toLocaleTimeString() : kind === "exact" ? EXACT.format(at)
+        : Math.abs(since) < DAY ? ago(since) : SHORT.format(at);
       if (each.textContent !== text) each.textContent = text;
     }
   }
