@@ -81,10 +81,10 @@ async def _fail(engine: Engine, version: str) -> str:
     for wait in (1_000, 2_000, 0):
         handed = await engine.take(version)
         engine.clock.wall += 240
-        steps = [stepped(handed, 0, {"stock": 3}, "reserve")] if wait == 1_000 else []
+        reserved = stepped(handed, 0, {"stock": 3}, "reserve") | {"at": engine.clock.wall}
         lines = _lines(handed, engine)
         failed = report(handed, "failed", at=engine.clock.wall, error=ERROR)
-        await engine.turn(version, *steps, lines, failed, want=0)
+        await engine.turn(version, *([reserved] if wait == 1_000 else []), lines, failed, want=0)
         await engine.advance(wait)
     return run
 

@@ -94,32 +94,42 @@ class Visitor:
         self.client = client
         self.csrf = ""
 
-    async def open(self, path: str, status: int = 200, **parameters: str) -> Node:
+    async def open(self, path: str, code: int = 200, /, **parameters: str) -> Node:
         """A page."""
         response = await self.client.get(path, params=parameters or None)
-        return self._read(response, status)
+        return self.read(response, code)
 
     async def send(self, path: str, status: int = 303, /, **fields: Any) -> str:
         """Send a form; where it leads, or with another status what the page says."""
         response = await self.client.post(path, data={"csrf": self.csrf} | fields)
-        assert response.status_code == status, response.text
+        assert response.status_code == status, _said(response)
         if status == 303:
             return str(response.headers["location"])
-        return self._read(response, status).one("main").words
+        return self.read(response, status).one("main").words
 
     async def sign_in(self, key: str = KEY, **fields: str) -> str:
         """Where one comes with this key."""
         await self.open("/sign-in")
-        return await self.send("/sign-in", key=key, **fields)
+        place = await self.send("/sign-in", key=key, **fields)
+        # The form is of another session now.
+        await self.open("/keys")
+        return place
 
-    def _read(self, response: httpx.Response, status: int) -> Node:
-        assert response.status_code == status, (response.status_code, response.text)
+    def read(self, response: httpx.Response, status: int) -> Node:
+        """A page that was answered."""
+        assert response.status_code == status, _said(response)
         assert response.headers["content-type"] == "text/html; charset=utf-8"
         page = parsed(response.text)
         tokens = {each.attributes["value"] for each in page.all("input", name="csrf")}
         if tokens:
             (self.csrf,) = tokens
         return page
+
+
+def _said(response: httpx.Response) -> str:
+    """What an answer comes to, in short."""
+    main = parsed(response.text).all("main")
+    return f"{response.status_code}: {main[0].words[:500] if main else response.text[:500]}"
 
 
 def visiting(engine: Engine) -> AbstractAsyncContextManager[httpx.AsyncClient]:
