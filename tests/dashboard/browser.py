@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Page, async_playwright
 
@@ -19,13 +19,18 @@ from tests.official_sdk.node import CACHE_VARIABLE, INSTALL_SECONDS, NotThere
 HERE = Path(__file__).parent
 AXE_VERSION = json.loads((HERE / "package.json").read_text())["dependencies"]["axe-core"]
 SHOTS = HERE / "screenshots"
-VIEWS: dict[str, dict[str, Any]] = {
-    "light": {"viewport": {"width": 1280, "height": 860}, "color_scheme": "light"},
-    "dark": {"viewport": {"width": 1280, "height": 860}, "color_scheme": "dark"},
-    "phone": {"viewport": {"width": 390, "height": 844}, "color_scheme": "light", "device_scale_factor": 2},
+LOOKS: dict[str, tuple[int, int, Literal["light", "dark"]]] = {
+    "light": (1280, 860, "light"),
+    "dark": (1280, 860, "dark"),
+    "phone": (390, 844, "light"),
 }
-RUN_AXE = """async () => (await axe.run({resultTypes: ["violations"]})).violations.map(
-    each => `${each.id}: ${each.nodes.map(node => node.target.join(" ")).join(", ")}`)"""
+"""How wide and high a window is, and which colours are asked for."""
+VIEWS: dict[str, dict[str, Any]] = {
+    name: {"viewport": {"width": width, "height": height}, "color_scheme": scheme}
+    for name, (width, height, scheme) in LOOKS.items()
+}
+RUN_AXE = """async (rules) => (await axe.run({resultTypes: ["violations"], ...(rules.length ? {runOnly: rules} : {})}))
+    .violations.map(each => `${each.id}: ${each.nodes.map(node => node.target.join(" ")).join(", ")}`)"""
 
 
 class Screen:

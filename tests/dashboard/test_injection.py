@@ -99,7 +99,11 @@ async def _written_everywhere(engine: Engine, text: str) -> tuple[str, str]:
 
 
 async def _job(engine: Engine, text: str) -> str:
-    body = {"name": text, "kind": "webhook_trigger", "request": {"url": "https://example.com/", "method": "POST", "body": text}}
+    body = {
+        "name": text,
+        "kind": "webhook_trigger",
+        "request": {"url": "https://example.com/", "method": "POST", "body": text},
+    }
     response = await engine.client.post("/v1/jobs", json=body)
     assert response.status_code == 201, response.text
     return str(response.json()["id"])
