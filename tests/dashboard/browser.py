@@ -1,4 +1,4 @@
-"""A real browser at a real engine: Chromium without a window, and the rules of axe-core about what everybody can use."""
+"""A real browser at a real engine: Chromium without a window, and axe-core's rules of what everybody can use."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""Whatever users, tasks or other systems wrote is text on every page, in the place where it belongs, and nothing of it runs."""
+"""Whatever users, tasks or other systems wrote is text on every page, where it belongs, and nothing of it runs."""
 
 from typing import Any
 from urllib.parse import quote

@@ -1,6 +1,7 @@
 """Pages that follow: parts are sent again when they have changed, and not oftener than anybody reads."""
 
 import asyncio
+import itertools
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -18,12 +19,14 @@ async def real(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> AsyncGenerato
     """Somebody signed in at the same engine behind a port: what is streamed comes through no transport in process."""
     monkeypatch.setattr(live, "PACE_SECONDS", 0.0)
     listening, address = listen()
-    async with serving(application_of(engine), listening):
-        async with httpx.AsyncClient(base_url=address, trust_env=False) as client:
-            visitor = Visitor(client)
-            await visitor.sign_in()
-            yield visitor
-            engine.service.watching.close()
+    async with (
+        serving(application_of(engine), listening),
+        httpx.AsyncClient(base_url=address, trust_env=False) as client,
+    ):
+        visitor = Visitor(client)
+        await visitor.sign_in()
+        yield visitor
+        engine.service.watching.close()
 
 
 @asynccontextmanager
@@ -64,7 +67,7 @@ async def test_the_list_follows_what_happens(engine: Engine, real: Visitor) -> N
 
     assert said[0] == ["Queued"]
     assert said[-1] == ["Queued", "Completed"]
-    assert all(one != other for one, other in zip(said, said[1:], strict=False))
+    assert all(one != other for one, other in itertools.pairwise(said))
     assert second
 
 

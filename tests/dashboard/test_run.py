@@ -57,7 +57,7 @@ async def test_its_attempts_steps_and_children_are_drawn_and_told(engine: Engine
     assert tracks == ["Run", "Attempt 1", "reserve", "send-receipt", "approval"]
     steps = [each.words for each in section(parent, "Steps and waits").one("tbody").all("tr")]
     assert [step.split()[0] for step in steps] == ["reserve", "send-receipt", "approval"]
-    (child,) = [each for each in section(parent, "Timeline").all("a")]
+    (child,) = list(section(parent, "Timeline").all("a"))
     relative = await visitor.open(child.attributes["href"])
     crumbs = relative.one("p", class_="crumb").all("a")
     assert [each.attributes["href"] for each in crumbs] == ["/", f"/runs/{shop.parent}"]
@@ -108,7 +108,7 @@ async def test_a_live_run_can_be_canceled(engine: Engine, visitor: Visitor, shop
 
     assert place == f"/runs/{shop.parent}"
     assert (await engine.retrieve(shop.parent))["status"] == "CANCELED"
-    assert page.one("div", sse_connect=f"/live/runs/{shop.parent}")
+    assert len(page.all("div", sse_connect=f"/live/runs/{shop.parent}")) == 1
 
 
 async def test_it_runs_again_with_the_same_payload_byte_for_byte(engine: Engine, visitor: Visitor) -> None:
@@ -166,7 +166,7 @@ async def test_a_payload_that_is_none_is_refused_and_not_lost(
     assert said in page.one("p", role="alert").words
     assert page.one("textarea").text == entered
     assert engine.head == before
-    assert not [each for each in page.one("main").all("script")]
+    assert not list(page.one("main").all("script"))
 
 
 async def test_a_step_that_there_is_none_of_is_refused_with_the_reason(visitor: Visitor, shop: Shop) -> None:

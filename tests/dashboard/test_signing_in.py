@@ -96,7 +96,7 @@ async def test_a_cookie_that_was_not_made_here_opens_nothing(visitor: Visitor, c
     (cookie,) = visitor.client.cookies.jar
     visitor.client.cookies.clear()
 
-    response = await visitor.client.get("/", headers={"cookie": f"{cookie.name}={change(cookie.value)}".encode()})
+    response = await visitor.client.get("/", headers={b"cookie": f"{cookie.name}={change(cookie.value)}".encode()})
 
     assert response.status_code == 303
 

@@ -1,5 +1,7 @@
 """The drawing of a run is to scale, and the charts add up, whatever happened."""
 
+import itertools
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -69,7 +71,7 @@ def test_no_clock_makes_a_drawing_that_leaves_its_axis(after: list[int], now: in
     drawing = draw(history, {}, START + now)
 
     spans = spans_of(history)
-    assert all(one.end == other.start for one, other in zip(spans, spans[1:], strict=False))
+    assert all(one.end == other.start for one, other in itertools.pairwise(spans))
     for track in drawing.tracks:
         for bar in track.bars:
             assert 0 <= bar.x <= AXIS

@@ -50,7 +50,7 @@
 
   // `runfold dev` prints an address with its key behind a #, which no server is ever sent.
   function signIn() {
-    const key = decodeURIComponent(location.hash.slice(1));
+    const key = location.hash.slice(1);
     if (!key.startsWith("tr_")) return;
     history.replaceState(null, "", location.pathname + location.search);
     const form = document.getElementById("sign-in");
