@@ -71,7 +71,7 @@ class Asked(NamedTuple):
     @property
     def is_special(self) -> bool:
         """Whether more is asked for than one of the groups."""
-        return bool(self.filter) and (self.filter.keys() != {"status"} or not self.group)
+        return bool(self.filter) and (set(self.filter) != {"status"} or not self.group)
 
 
 def asked_of(parameters: QueryParams) -> Asked:

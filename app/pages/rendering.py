@@ -33,7 +33,7 @@ def _environment() -> Environment:
         lstrip_blocks=True,
         auto_reload=False,
     )
-    environment.globals |= {"asset": asset, "tone": words.tone, "pages": words.PAGES}
+    environment.globals.update(asset=asset, tone=words.tone, pages=words.PAGES)
     environment.filters |= {
         "word": words.word,
         "duration": words.duration,
