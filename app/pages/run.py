@@ -24,7 +24,7 @@ EVENTS_MAX = 200
 LINES_MAX = 500
 _AS_WRITTEN = frozenset({"payload", "output", "metadata"})
 """What users sent, which is shown as they wrote it."""
-PARTS = ("summary", "result", "timeline", "journal", "logs", "events")
+PARTS = ("summary", "past", "result", "timeline", "journal", "logs", "events")
 
 
 async def show(visit: Visit) -> Response:

@@ -57,8 +57,8 @@ async def test_what_was_written_is_shown_as_it_is_and_never_an_element(
 @pytest.mark.parametrize("text", CORPUS)
 async def test_what_is_in_an_address_is_text_too(visitor: Visitor, text: str) -> None:
     for path in ("/bulk/new", "/search", "/charts", "/tokens", "/schedules", "/queues", "/sign-in"):
-        names = ("action", "all", "q", "task", "period", "status", "page", "next", "said")
-        parameters = [(name, text) for name in names]
+        names: tuple[str, ...] = ("action", "all", "q", "task", "period", "status", "page", "next", "said")
+        parameters = dict.fromkeys(names, text)
         response = await visitor.client.get(path, params=parameters)
         assert response.status_code < 500, path
         if response.status_code != 303:

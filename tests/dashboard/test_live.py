@@ -76,15 +76,15 @@ async def test_a_run_is_followed_until_it_is_over(engine: Engine, real: Visitor)
     run = await engine.trigger(payload={"a": "b\r\nc\rd"})
 
     async with asyncio.timeout(10), following(real, f"/live/runs/{run}") as events:
-        first = [await anext(events) for _ in range(6)]
+        first = [await anext(events) for _ in range(7)]
         await engine.perform(version, output={"done": True})
         told = first + [event async for event in events]
 
-    assert [name for name, _ in first] == ["summary", "result", "timeline", "journal", "logs", "events"]
+    assert [name for name, _ in first] == ["summary", "past", "result", "timeline", "journal", "logs", "events"]
     assert told[-1] == ("over", "")
     page = await real.open(f"/runs/{run}")
     last = dict(told)
-    for name in ("summary", "result", "timeline", "events"):
+    for name in ("summary", "past", "result", "timeline", "events"):
         assert parsed(last[name]).words in page.words, name
     assert "Replay Cancel" in parsed(first[0][1]).words
     assert "Cancel" not in parsed(last["summary"]).words
