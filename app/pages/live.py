@@ -14,6 +14,8 @@ from domain.errors import RunfoldError
 
 PACE_SECONDS = 0.5
 """How often a page changes at most: nobody reads faster, and the engine has more to do than to be watched."""
+REST = 4
+"""How many times as long a page rests as it took to make it, so that no viewer keeps a reader busy."""
 OVER = "over"
 Parts = Callable[[], Awaitable[dict[str, str]]]
 
@@ -27,8 +29,9 @@ async def streamed(visit: Visit, parts: Parts) -> Response:
 
 async def _events(service: Service, parts: Parts) -> AsyncIterator[bytes]:
     sent: dict[str, str] = {}
+    clock = asyncio.get_running_loop().time
     while True:
-        position = service.loop.feed.head.position
+        position, began = service.loop.feed.head.position, clock()
         try:
             found = await parts()
         except (ApiError, RunfoldError):
@@ -40,10 +43,11 @@ async def _events(service: Service, parts: Parts) -> AsyncIterator[bytes]:
         sent |= found
         if OVER in found or service.watching.is_closed:
             return
+        took = clock() - began
         await service.watching.anything(position, HEARTBEAT_SECONDS)
         if service.loop.feed.head.position == position:
             yield HEARTBEAT
-        await asyncio.sleep(PACE_SECONDS)
+        await asyncio.sleep(max(PACE_SECONDS, REST * took))
 
 
 def _event(name: str, text: str) -> bytes:

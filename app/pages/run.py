@@ -1,7 +1,7 @@
 """One run: what it is, why it is where it is, and everything that ever happened to it, now or at any event before."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 from msgspec import Raw
@@ -22,9 +22,17 @@ from projections.run_list import RunRow
 CHILDREN_MAX = 50
 EVENTS_MAX = 200
 LINES_MAX = 500
+SHOWN_MAX = 100_000
 _AS_WRITTEN = frozenset({"payload", "output", "metadata"})
 """What users sent, which is shown as they wrote it."""
 PARTS = ("summary", "past", "result", "timeline", "journal", "logs", "events")
+
+
+class Value(NamedTuple):
+    """What a user sent, as far as it is shown, and how many more characters there are."""
+
+    text: str
+    hidden: int
 
 
 async def show(visit: Visit) -> Response:
@@ -83,9 +91,9 @@ async def _values(visit: Visit, history: Sequence[Recorded], upto: int) -> dict[
     journal = await visit.api.get(f"/api/v1/runs/{run}/journal", **as_of)
     return {
         "run": shown,
-        "payload": _text_of(raw, "payload"),
-        "output": _text_of(raw, "output"),
-        "metadata": _text_of(raw, "metadata"),
+        "payload": _value_of(raw, "payload"),
+        "output": _value_of(raw, "output"),
+        "metadata": _value_of(raw, "metadata"),
         "explanation": None if is_past else await visit.api.get(f"/api/v1/runs/{run}/explain"),
         "timeline": draw(then, await _children(visit, then), now),
         "journal": [
@@ -143,5 +151,8 @@ def _compact(value: Any) -> str:
     return msgspec.json.encode(value).decode()
 
 
-def _text_of(raw: dict[str, Raw], name: str) -> str | None:
-    return pretty(raw[name]) if name in raw else None
+def _value_of(raw: dict[str, Raw], name: str) -> Value | None:
+    if name not in raw:
+        return None
+    text = pretty(raw[name])
+    return Value(text[:SHOWN_MAX], max(0, len(text) - SHOWN_MAX))

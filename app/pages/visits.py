@@ -21,7 +21,8 @@ from app.web.errors import status_of
 from domain.environment import Environment
 from domain.errors import InvalidInput, RunfoldError
 
-FORM_MAX_BYTES = 4 * 1_048_576
+FORM_MAX_BYTES = 10 * 1_048_576
+"""The largest payload, of which forms write many a byte as three."""
 FIELDS_MAX = 2_000
 FORM = "application/x-www-form-urlencoded"
 SEE_OTHER = 303

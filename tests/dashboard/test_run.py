@@ -193,3 +193,16 @@ async def test_a_run_that_waits_for_its_retry_says_what_went_wrong(engine: Engin
     assert page.one("div", class_="titled").one("span", class_="status").words == "Reattempting"
     assert "OSError: first second" in section(page, "Error of the last attempt").words
     assert "None was sent." not in section(page, "History").words
+
+
+async def test_of_a_large_payload_as_much_is_shown_as_anybody_reads(engine: Engine, visitor: Visitor) -> None:
+    run = await engine.trigger(payload="x" * 1_000_000)
+
+    page = await visitor.open(f"/runs/{run}")
+    form = await visitor.open(f"/runs/{run}/replay")
+
+    assert len(page.one("pre", aria_label="Payload").text) == 100_000
+    assert "900002 more characters are not shown." in page.words
+    assert len(form.one("textarea").text) == 1_000_002
+    place = await visitor.send(f"/runs/{run}/replay", payload=form.one("textarea").text + " ")
+    assert (await engine.retrieve(place.removeprefix("/runs/")))["payload"] == "x" * 1_000_000

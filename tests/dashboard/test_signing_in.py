@@ -1,8 +1,11 @@
 """Who may see the pages: sessions, their cookies, and forms that no other site can send."""
 
+import os
+
 import pytest
 
-from app.pages.sessions import LASTS_MS
+from adapters.secrets import MasterKey, Vault
+from app.pages.sessions import LASTS_MS, Sessions
 from tests.app.harness import KEY, Engine
 from tests.dashboard.visitor import Visitor
 
@@ -129,7 +132,7 @@ async def test_a_form_without_a_session_changes_nothing(engine: Engine, stranger
         (b"csrf=x", "application/json", 415),
         (b"csrf=\xff", "application/x-www-form-urlencoded", 422),
         (b"a=1&" * 3_000, "application/x-www-form-urlencoded", 422),
-        (b"x" * 5_000_000, "application/x-www-form-urlencoded", 413),
+        (b"x" * 11_000_000, "application/x-www-form-urlencoded", 413),
     ],
 )
 async def test_what_is_no_form_is_refused(visitor: Visitor, body: bytes, kind: str, status: int) -> None:
@@ -147,3 +150,17 @@ async def test_every_page_says_what_browsers_may_run(visitor: Visitor) -> None:
     assert "style-src 'self'" in policy
     assert "unsafe" not in policy
     assert response.headers["cache-control"] == "no-store"
+
+
+def test_without_an_encryption_key_sessions_are_those_of_one_process() -> None:
+    none, one = Vault([], os.urandom), Vault([MasterKey(bytes(32))], os.urandom)
+    here, there = Sessions(), Sessions()
+    session = here.begin("tr_dev_key", none, 1_000)
+
+    for vault, is_shared in ((none, False), (one, True)):
+        cookie = here.seal(session, vault)
+        assert here.open(cookie, vault, 1_000) == session
+        assert there.open(cookie, vault, 1_000) == (session if is_shared else None)
+        assert here.open(cookie, vault, session.until) is None
+        assert "tr_dev_key" not in cookie
+    assert here.open(here.seal(session, one), none, 1_000) is None
