@@ -4,7 +4,7 @@ from typing import Any
 
 from starlette.responses import Response
 
-from app.pages.filters import Asked, asked_of
+from app.pages.filters import FIELDS, Asked, asked_of
 from app.pages.live import OVER, streamed
 from app.pages.rendering import render
 from app.pages.visits import Visit, see
@@ -50,8 +50,8 @@ async def start(visit: Visit) -> Response:
     if runs:
         body["runIds"] = runs
     else:
-        names = Asked({name: visit.field(name) for name in visit.form if name not in {"csrf", "action"}}, {})
-        body["filter"] = names.body
+        asked = Asked({name: visit.field(name) for name in visit.form if name in FIELDS}, {})
+        body["filter"] = asked.body
     made = await visit.api.post("/api/v1/bulk-actions", body)
     return see(f"/bulk/{made['id']}")
 

@@ -24,6 +24,7 @@ from domain.errors import InvalidInput, RunfoldError
 FORM_MAX_BYTES = 10 * 1_048_576
 """The largest payload, of which forms write many a byte as three."""
 FIELDS_MAX = 2_000
+ADDRESS_MAX = 16_384
 FORM = "application/x-www-form-urlencoded"
 SEE_OTHER = 303
 
@@ -102,6 +103,8 @@ class Desk:
         async def receive(request: Request) -> Response:
             visit = await self._visit(request)
             try:
+                if len(str(request.url)) > ADDRESS_MAX:
+                    raise ApiError(414, f"This address is too long: at most {ADDRESS_MAX} characters.")
                 if not await visit.enter() and not is_open:
                     return _to_sign_in(visit)
                 if method == "POST":

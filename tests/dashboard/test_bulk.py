@@ -77,7 +77,10 @@ async def test_what_cannot_be_done_is_said_before(visitor: Visitor, query: str, 
 async def test_a_form_that_names_nothing_does_nothing(engine: Engine, visitor: Visitor) -> None:
     before = engine.head
 
-    for fields in ({"action": "cancel"}, {"action": "x", "run": "run_1"}, {"action": "cancel", "run": "x"}):
+    for fields in (
+        *({"action": "cancel"}, {"action": "x", "run": "run_1"}, {"action": "cancel", "run": "x"}),
+        *({"action": "cancel", "unknown": "x"}, {"action": "cancel", "status": "NOPE"}),
+    ):
         response = await visitor.client.post("/bulk", data={"csrf": visitor.csrf} | fields)
         assert response.status_code in {400, 422}
     assert engine.head == before

@@ -5,6 +5,7 @@ from urllib.parse import quote
 
 import pytest
 
+from app.pages.words import PAGES
 from tests.app.harness import Engine
 from tests.app.waiting import entry
 from tests.dashboard.visitor import Node, Visitor
@@ -54,14 +55,31 @@ async def test_what_was_written_is_shown_as_it_is_and_never_an_element(
     assert pages["/?"].one("form", class_="grid").one("input", name="tag").attributes["value"] == text
 
 
-@pytest.mark.parametrize("text", CORPUS)
+@pytest.mark.parametrize("text", [*CORPUS, "\0", "٣", "-1", "9" * 30, "%", "\u202e", "x" * 400])
 async def test_what_is_in_an_address_is_text_too(visitor: Visitor, text: str) -> None:
-    for path in ("/bulk/new", "/search", "/charts", "/tokens", "/schedules", "/queues", "/sign-in"):
-        names: tuple[str, ...] = ("action", "all", "q", "task", "period", "status", "page", "next", "said")
+    names: tuple[str, ...] = (
+        *(
+            "action",
+            "all",
+            "q",
+            "task",
+            "period",
+            "status",
+            "page",
+            "next",
+            "said",
+            "after",
+            "before",
+            "cursor",
+            "from",
+        ),
+        *("tag", "queue", "machine", "test", "run", "days", "event"),
+    )
+    for path in ("/", *(path for path, _ in PAGES), "/bulk/new", "/search", "/sign-in", "/live/runs"):
         parameters = dict.fromkeys(names, text)
         response = await visitor.client.get(path, params=parameters)
         assert response.status_code < 500, path
-        if response.status_code != 303:
+        if response.status_code != 303 and path != "/live/runs":
             assert _foreign(visitor.read(response, response.status_code)) == [], path
     response = await visitor.client.get(f"/runs/{quote(text.replace('/', ''), safe='')}")
     assert _foreign(visitor.read(response, response.status_code)) == []

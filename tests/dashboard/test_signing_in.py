@@ -1,24 +1,35 @@
 """Who may see the pages: sessions, their cookies, and forms that no other site can send."""
 
 import os
+import re
 
 import pytest
+from starlette.routing import Route
 
 from adapters.secrets import MasterKey, Vault
+from app.pages.routes import routes
 from app.pages.sessions import LASTS_MS, Sessions
-from tests.app.harness import KEY, Engine
+from tests.app.harness import KEY, Engine, application_of
 from tests.dashboard.visitor import Visitor
 
-PAGES = ["/", "/runs/run_1", "/search?q=x", "/live/runs", "/runs/run_1/replay"]
+
+def _routes(engine: Engine, method: str) -> list[str]:
+    """The paths of all pages that need a session, with something in the place of their parameters."""
+    found = [route for route in routes(application_of(engine)) if isinstance(route, Route)]
+    paths = [re.sub("{.*?}", "run_1", route.path) for route in found if method in (route.methods or ())]
+    return [path for path in paths if not path.startswith(("/assets/", "/sign-in"))]
 
 
-@pytest.mark.parametrize("path", PAGES)
-async def test_without_a_session_every_page_leads_to_the_form(stranger: Visitor, path: str) -> None:
-    response = await stranger.client.get(path)
+async def test_without_a_session_every_page_leads_to_the_form(engine: Engine, stranger: Visitor) -> None:
+    before = engine.head
+    paths = [("GET", path) for path in _routes(engine, "GET")] + [("POST", path) for path in _routes(engine, "POST")]
 
-    assert response.status_code == 303
-    assert response.headers["location"].startswith("/sign-in")
-    assert response.content == b""
+    for method, path in paths:
+        response = await stranger.client.request(method, path)
+        assert (response.status_code, response.content) == (303, b""), path
+        assert response.headers["location"].startswith("/sign-in"), path
+    assert len(paths) >= 40
+    assert engine.head == before
 
 
 async def test_a_key_opens_its_environment_and_leads_where_one_wanted_to_go(stranger: Visitor) -> None:
@@ -104,15 +115,16 @@ async def test_a_cookie_that_was_not_made_here_opens_nothing(visitor: Visitor, w
     assert response.status_code == 303
 
 
-@pytest.mark.parametrize("path", ["/sign-out", "/runs/run_1/cancel", "/runs/run_1/replay"])
 @pytest.mark.parametrize("csrf", ["", "0" * 32, "ü"])
-async def test_a_form_of_another_site_changes_nothing(engine: Engine, visitor: Visitor, path: str, csrf: str) -> None:
+async def test_a_form_of_another_site_changes_nothing(engine: Engine, visitor: Visitor, csrf: str) -> None:
     before = engine.head
 
-    response = await visitor.client.post(path, data={"csrf": csrf})
-
-    assert response.status_code == 403
-    assert "This form is of another session" in response.text
+    for path in _routes(engine, "POST"):
+        response = await visitor.client.post(
+            path, data={"csrf": csrf, "limit": "1", "run": "run_1", "action": "cancel"}
+        )
+        assert response.status_code == 403, path
+        assert "This form is of another session" in response.text
     assert engine.head == before
     await visitor.open("/")
 
@@ -140,6 +152,11 @@ async def test_what_is_no_form_is_refused(visitor: Visitor, body: bytes, kind: s
 
     assert response.status_code == status
     assert "could not be done" in response.text
+
+
+@pytest.mark.parametrize("path", ["/?tag=", "/runs/", "/sign-in?next=/"])
+async def test_an_address_that_is_too_long_is_refused(visitor: Visitor, path: str) -> None:
+    assert "This address is too long" in (await visitor.open(path + "x" * 20_000, 414)).one("main").words
 
 
 async def test_every_page_says_what_browsers_may_run(visitor: Visitor) -> None:
