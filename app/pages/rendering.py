@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from jinja2 import Environment, FileSystemLoader
 from starlette.responses import HTMLResponse
@@ -33,7 +33,7 @@ def _environment() -> Environment:
         lstrip_blocks=True,
         auto_reload=False,
     )
-    environment.globals.update(asset=asset, tone=words.tone, pages=words.PAGES)
+    cast("dict[str, Any]", environment.globals).update(asset=asset, tone=words.tone, pages=words.PAGES)
     environment.filters |= {
         "word": words.word,
         "duration": words.duration,
