@@ -1,6 +1,7 @@
 """The API, as pages ask it: the same routes as everybody's, with the key of whoever is signed in, in this process."""
 
 from collections.abc import Mapping
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import httpx
@@ -42,8 +43,12 @@ class Gateway:
     """One client for all pages of an application."""
 
     def __init__(self, application: ASGIApp) -> None:
-        transport = httpx.ASGITransport(application, raise_app_exceptions=False)
-        self._client = httpx.AsyncClient(transport=transport, base_url="http://engine", trust_env=False)
+        self._application = application
+
+    @cached_property
+    def _client(self) -> httpx.AsyncClient:
+        transport = httpx.ASGITransport(self._application, raise_app_exceptions=False)
+        return httpx.AsyncClient(transport=transport, base_url="http://engine", trust_env=False)
 
     async def send(
         self, method: str, path: str, parameters: Mapping[str, str], body: object, headers: Mapping[str, str]

@@ -1,7 +1,6 @@
 """Every page and where it is."""
 
 from starlette.routing import BaseRoute, Route
-from starlette.types import ASGIApp
 
 from app.pages import (
     assets,
@@ -18,55 +17,52 @@ from app.pages import (
     signing_in,
     tokens,
 )
-from app.pages.api import Gateway
-from app.pages.visits import Desk
+from app.pages.visits import route
 
-
-def routes(application: ASGIApp) -> list[BaseRoute]:
-    """The pages of an application, which ask it for all that they show."""
-    desk = Desk(Gateway(application))
-    return [
-        Route("/assets/{name}", assets.answer),
-        desk.route("/sign-in", signing_in.ask, is_open=True),
-        desk.route("/sign-in", signing_in.enter, "POST", is_open=True),
-        desk.route("/sign-out", signing_in.leave, "POST"),
-        desk.route("/", runs.show),
-        desk.route("/live/runs", runs.live),
-        desk.route("/search", runs.search),
-        desk.route("/runs/{run}", run.show),
-        desk.route("/live/runs/{run}", run.live),
-        desk.route("/runs/{run}/cancel", run.cancel, "POST"),
-        desk.route("/runs/{run}/replay", replay.ask),
-        desk.route("/runs/{run}/replay", replay.start, "POST"),
-        desk.route("/bulk", bulk.show_all),
-        desk.route("/bulk", bulk.start, "POST"),
-        desk.route("/bulk/new", bulk.ask),
-        desk.route("/bulk/{bulk}", bulk.show),
-        desk.route("/live/bulk/{bulk}", bulk.live),
-        desk.route("/bulk/{bulk}/abort", bulk.abort, "POST"),
-        desk.route("/charts", charts.show),
-        desk.route("/queues", queues.show),
-        desk.route("/queues/pause", queues.pause, "POST"),
-        desk.route("/queues/resume", queues.resume, "POST"),
-        desk.route("/queues/limit", queues.override, "POST"),
-        desk.route("/queues/environment", queues.bound, "POST"),
-        desk.route("/schedules", schedules.show_all),
-        desk.route("/schedules/{schedule}", schedules.show),
-        desk.route("/schedules/{schedule}/activate", schedules.activate, "POST"),
-        desk.route("/schedules/{schedule}/deactivate", schedules.deactivate, "POST"),
-        desk.route("/jobs", jobs.show_all),
-        desk.route("/jobs/{job}", jobs.show),
-        desk.route("/jobs/{job}/pause", jobs.pause, "POST"),
-        desk.route("/jobs/{job}/resume", jobs.resume, "POST"),
-        desk.route("/jobs/{job}/run", jobs.run_now, "POST"),
-        desk.route("/batches", batches.show_all),
-        desk.route("/batches/{batch}", batches.show),
-        desk.route("/tokens", tokens.show_all),
-        desk.route("/tokens/{token}", tokens.show),
-        desk.route("/tokens/{token}/complete", tokens.complete, "POST"),
-        desk.route("/deployments", keeping.deployments),
-        desk.route("/deployments/promote", keeping.promote, "POST"),
-        desk.route("/keys", keeping.keys),
-        desk.route("/keys", keeping.make_key, "POST"),
-        desk.route("/keys/revoke", keeping.revoke_key, "POST"),
-    ]
+ROUTES: list[BaseRoute] = [
+    Route("/assets/{name}", assets.answer),
+    route("/sign-in", signing_in.ask, is_open=True),
+    route("/sign-in", signing_in.enter, "POST", is_open=True),
+    route("/sign-out", signing_in.leave, "POST"),
+    route("/", runs.show),
+    route("/live/runs", runs.live),
+    route("/search", runs.search),
+    route("/runs/{run}", run.show),
+    route("/live/runs/{run}", run.live),
+    route("/runs/{run}/cancel", run.cancel, "POST"),
+    route("/runs/{run}/replay", replay.ask),
+    route("/runs/{run}/replay", replay.start, "POST"),
+    route("/bulk", bulk.show_all),
+    route("/bulk", bulk.start, "POST"),
+    route("/bulk/new", bulk.ask),
+    route("/bulk/{bulk}", bulk.show),
+    route("/live/bulk/{bulk}", bulk.live),
+    route("/bulk/{bulk}/abort", bulk.abort, "POST"),
+    route("/charts", charts.show),
+    route("/queues", queues.show),
+    route("/queues/pause", queues.pause, "POST"),
+    route("/queues/resume", queues.resume, "POST"),
+    route("/queues/limit", queues.override, "POST"),
+    route("/queues/environment", queues.bound, "POST"),
+    route("/schedules", schedules.show_all),
+    route("/schedules/{schedule}", schedules.show),
+    route("/schedules/{schedule}/activate", schedules.activate, "POST"),
+    route("/schedules/{schedule}/deactivate", schedules.deactivate, "POST"),
+    route("/schedules/{schedule}/backfill", schedules.backfill, "POST"),
+    route("/jobs", jobs.show_all),
+    route("/jobs/{job}", jobs.show),
+    route("/jobs/{job}/pause", jobs.pause, "POST"),
+    route("/jobs/{job}/resume", jobs.resume, "POST"),
+    route("/jobs/{job}/run", jobs.run_now, "POST"),
+    route("/batches", batches.show_all),
+    route("/batches/{batch}", batches.show),
+    route("/tokens", tokens.show_all),
+    route("/tokens/{token}", tokens.show),
+    route("/tokens/{token}/complete", tokens.complete, "POST"),
+    route("/deployments", keeping.deployments),
+    route("/deployments/promote", keeping.promote, "POST"),
+    route("/keys", keeping.keys),
+    route("/keys", keeping.make_key, "POST"),
+    route("/keys/revoke", keeping.revoke_key, "POST"),
+]
+"""The same for every application, whose desk receives the visitors."""

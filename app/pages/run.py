@@ -22,6 +22,7 @@ from projections.run_list import RunRow
 CHILDREN_MAX = 50
 EVENTS_MAX = 200
 LINES_MAX = 500
+ENTRIES_MAX = 200
 SHOWN_MAX = 100_000
 _AS_WRITTEN = frozenset({"payload", "output", "metadata"})
 """What users sent, which is shown as they wrote it."""
@@ -96,11 +97,8 @@ async def _values(visit: Visit, history: Sequence[Recorded], upto: int) -> dict[
         "metadata": _value_of(raw, "metadata"),
         "explanation": None if is_past else await visit.api.get(f"/api/v1/runs/{run}/explain"),
         "timeline": draw(then, await _children(visit, then), now),
-        "journal": [
-            entry | {"result": _compact(entry["result"])} if "result" in entry else entry
-            for entry in journal["entries"]
-        ],
-        "has_more_journal": "next" in journal,
+        "journal": _entries(journal["entries"]),
+        "has_more_journal": "next" in journal or len(journal["entries"]) > ENTRIES_MAX,
         "logs": await _logs(visit, run, then),
         "events": _events(then),
         "event_count": len(history),
@@ -119,6 +117,12 @@ async def _children(visit: Visit, history: Sequence[Recorded]) -> dict[str, RunR
         return {}
     found = await visit.reader.read(visit.reader.ledger.read_streams, runs)
     return {run: seen(found[run]).row for run in runs if run in found}
+
+
+def _entries(entries: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The first entries, their results as text."""
+    shown = entries[:ENTRIES_MAX]
+    return [entry | {"result": _compact(entry["result"])} if "result" in entry else entry for entry in shown]
 
 
 async def _logs(visit: Visit, run: str, history: Sequence[Recorded]) -> list[dict[str, Any]]:

@@ -21,7 +21,7 @@ async def show(visit: Visit) -> Response:
     name = visit.named("schedule")
     schedule = await visit.api.get(f"/api/v1/schedules/{name}")
     days = visit.query("days") if visit.query("days") in DAYS else "1"
-    since = iso(max(0, visit.now - int(days) * DAY_MS))
+    since, until = iso(max(0, visit.now - int(days) * DAY_MS)), iso(visit.now)
     ledger = await visit.api.get(f"/api/v1/schedules/{name}/ticks", **{"from": since})
     ticks = ledger["ticks"][::-1]
     return visit.page(
@@ -30,6 +30,9 @@ async def show(visit: Visit) -> Response:
         ticks=ticks[:TICKS_MAX],
         hidden=max(0, len(ticks) - TICKS_MAX),
         problems=ledger["problems"],
+        missing=sum("run" not in tick and "fate" in tick for tick in ticks),
+        since=since,
+        until=until,
         days=days,
         spans=DAYS,
     )
@@ -43,6 +46,14 @@ async def activate(visit: Visit) -> Response:
 async def deactivate(visit: Visit) -> Response:
     """Let a schedule pause."""
     return await _do(visit, "deactivate")
+
+
+async def backfill(visit: Visit) -> Response:
+    """Make the runs of ticks that have none."""
+    name = visit.named("schedule")
+    body = {"from": visit.field("from"), "to": visit.field("to")}
+    await visit.api.post(f"/api/v1/schedules/{name}/backfill", body)
+    return see(f"/schedules/{name}")
 
 
 async def _do(visit: Visit, what: str) -> Response:

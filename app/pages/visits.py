@@ -8,6 +8,7 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
+from starlette.types import ASGIApp
 
 from app.environments import digest_of
 from app.pages.api import UNAUTHORIZED, Api, ApiError, Gateway
@@ -91,38 +92,42 @@ Page: TypeAlias = Callable[[Visit], Awaitable[Response]]
 
 
 class Desk:
-    """Receives visitors: opens their session, checks their forms, and answers with a page whatever goes wrong."""
+    """Receives the visitors of an application."""
 
-    def __init__(self, gateway: Gateway) -> None:
-        self._gateway = gateway
+    def __init__(self, application: ASGIApp) -> None:
+        self._gateway = Gateway(application)
         self._sessions = Sessions()
 
-    def route(self, path: str, page: Page, method: str = "GET", *, is_open: bool = False) -> Route:
-        """A page; one that `is_open` is for those, too, who are not signed in."""
-
-        async def receive(request: Request) -> Response:
-            visit = await self._visit(request)
-            try:
-                if len(str(request.url)) > ADDRESS_MAX:
-                    raise ApiError(414, f"This address is too long: at most {ADDRESS_MAX} characters.")
-                if not await visit.enter() and not is_open:
-                    return _to_sign_in(visit)
-                if method == "POST":
-                    await _read_form(visit)
-                return await page(visit)
-            except ApiError as error:
-                return _refused(visit, error.status, str(error))
-            except RunfoldError as error:
-                return _refused(visit, status_of(error), str(error))
-
-        return Route(path, receive, methods=[method])
-
-    async def _visit(self, request: Request) -> Visit:
+    async def receive(self, request: Request) -> Visit:
+        """Open the session that comes with a request, if there is one."""
         reader = await reader_of(request)
         cookie = request.cookies.get(cookie_of(request), "")
         session = self._sessions.open(cookie, reader.vault, reader.clock.now().wall) if cookie else None
         api = Api(self._gateway, session.key if session else "", found_at(request))
         return Visit(request, reader, session, self._sessions, api)
+
+
+def route(path: str, page: Page, method: str = "GET", *, is_open: bool = False) -> Route:
+    """A page; one that `is_open` is for those, too, who are not signed in. What goes wrong is answered by a page."""
+
+    async def answer(request: Request) -> Response:
+        desk = request.app.state.desk
+        assert isinstance(desk, Desk)
+        visit = await desk.receive(request)
+        try:
+            if len(str(request.url)) > ADDRESS_MAX:
+                raise ApiError(414, f"This address is too long: at most {ADDRESS_MAX} characters.")
+            if not await visit.enter() and not is_open:
+                return _to_sign_in(visit)
+            if method == "POST":
+                await _read_form(visit)
+            return await page(visit)
+        except ApiError as error:
+            return _refused(visit, error.status, str(error))
+        except RunfoldError as error:
+            return _refused(visit, status_of(error), str(error))
+
+    return Route(path, answer, methods=[method])
 
 
 async def _read_form(visit: Visit) -> None:

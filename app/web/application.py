@@ -11,7 +11,8 @@ from starlette.routing import Route
 from app.environments import digest_of
 from app.metrics import Metrics
 from app.moving import MovableClock
-from app.pages.routes import routes as pages_of
+from app.pages.routes import ROUTES as PAGES
+from app.pages.visits import Desk
 from app.reader import Reader
 from app.web import (
     annotating,
@@ -97,7 +98,8 @@ def create_application(
     for room in ROOMS:
         # As they are: `include_router` makes each of them anew, for every application and at its first request.
         application.router.routes += room.router.routes
-    application.router.routes += pages_of(application)
+    application.state.desk = Desk(application)
+    application.router.routes += PAGES
     if test_clock is not None:
         application.include_router(testing.router_for(test_clock))
     generate = application.openapi

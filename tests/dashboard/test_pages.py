@@ -89,6 +89,23 @@ async def test_a_schedule_shows_what_became_of_its_ticks(engine: Engine, visitor
     assert row(await visitor.open("/schedules"), "sync-inventory").one("span", class_="status").words == "Active"
 
 
+async def test_the_runs_of_ticks_that_were_missed_are_made(engine: Engine, visitor: Visitor, shop: Shop) -> None:
+    await visitor.send(f"/schedules/{shop.schedule}/deactivate")
+    await engine.advance(40 * 60_000)
+    await visitor.send(f"/schedules/{shop.schedule}/activate")
+    page = await visitor.open(f"/schedules/{shop.schedule}")
+    form = page.one("form", action=f"/schedules/{shop.schedule}/backfill")
+    fields = {each.attributes["name"]: each.attributes["value"] for each in form.all("input", type="hidden")}
+
+    place = await visitor.send(form.attributes["action"], **{"from": fields["from"], "to": fields["to"]})
+
+    ticks = (await engine.get(f"/api/v1/schedules/{shop.schedule}/ticks"))["ticks"]
+    assert f"{len(ticks)} of these ticks have no run." in form.words
+    assert all("run" in tick for tick in ticks)
+    assert not (await visitor.open(place)).all("form", action=form.attributes["action"])
+    assert "is neither a duration" in await visitor.send(form.attributes["action"], 422, **{"from": "x", "to": "y"})
+
+
 async def test_a_job_is_run_paused_and_resumed(engine: Engine, visitor: Visitor, shop: Shop) -> None:
     page = await visitor.open(f"/jobs/{shop.job}")
     assert page.one("p", class_="sentence").words == "GET https://status.example.com/ping"

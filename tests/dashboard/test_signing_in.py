@@ -7,22 +7,22 @@ import pytest
 from starlette.routing import Route
 
 from adapters.secrets import MasterKey, Vault
-from app.pages.routes import routes
+from app.pages.routes import ROUTES
 from app.pages.sessions import LASTS_MS, Sessions
-from tests.app.harness import KEY, Engine, application_of
+from tests.app.harness import KEY, Engine
 from tests.dashboard.visitor import Visitor
 
 
-def _routes(engine: Engine, method: str) -> list[str]:
+def _routes(method: str) -> list[str]:
     """The paths of all pages that need a session, with something in the place of their parameters."""
-    found = [route for route in routes(application_of(engine)) if isinstance(route, Route)]
+    found = [route for route in ROUTES if isinstance(route, Route)]
     paths = [re.sub("{.*?}", "run_1", route.path) for route in found if method in (route.methods or ())]
     return [path for path in paths if not path.startswith(("/assets/", "/sign-in"))]
 
 
 async def test_without_a_session_every_page_leads_to_the_form(engine: Engine, stranger: Visitor) -> None:
     before = engine.head
-    paths = [("GET", path) for path in _routes(engine, "GET")] + [("POST", path) for path in _routes(engine, "POST")]
+    paths = [("GET", path) for path in _routes("GET")] + [("POST", path) for path in _routes("POST")]
 
     for method, path in paths:
         response = await stranger.client.request(method, path)
@@ -119,7 +119,7 @@ async def test_a_cookie_that_was_not_made_here_opens_nothing(visitor: Visitor, w
 async def test_a_form_of_another_site_changes_nothing(engine: Engine, visitor: Visitor, csrf: str) -> None:
     before = engine.head
 
-    for path in _routes(engine, "POST"):
+    for path in _routes("POST"):
         response = await visitor.client.post(
             path, data={"csrf": csrf, "limit": "1", "run": "run_1", "action": "cancel"}
         )
