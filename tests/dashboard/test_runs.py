@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 
 from app.pages.filters import FIELDS, SIZE
-from tests.app.harness import Engine, environment
+from tests.app.harness import Engine, environment, running_engine
 from tests.dashboard.scene import TASKS, Shop, open_shop
-from tests.dashboard.visitor import Node, Visitor
+from tests.dashboard.visitor import Node, Visitor, visiting
 
 
 @pytest.fixture
@@ -117,6 +117,37 @@ async def test_a_filter_that_cannot_be_is_refused_and_stays_to_be_mended(
 async def test_one_is_told_what_an_empty_list_means(visitor: Visitor) -> None:
     assert "No runs yet." in (await visitor.open("/")).one("tbody").words
     assert "No run is like this." in (await visitor.open("/", tag="none")).one("tbody").words
+
+
+async def test_before_there_is_any_version_there_is_a_list_all_the_same() -> None:
+    async with running_engine(is_known=False) as engine, visiting(engine) as client:
+        visitor = Visitor(client)
+        await visitor.sign_in()
+
+        assert "No runs yet." in (await visitor.open("/")).words
+        assert "No version yet." in (await visitor.open("/deployments")).words
+        assert (await client.get("/search?q=a+key")).headers["location"] == "/?tag=a+key"
+
+
+async def test_a_page_costs_one_page_of_the_list_however_many_runs_there_are(
+    engine: Engine, visitor: Visitor, shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[tuple[Any, ...]] = []
+    models = engine.service.read_models
+
+    class Watched:
+        def __getattr__(self, name: str) -> Any:
+            def call(*arguments: Any, **named: Any) -> Any:
+                asked.append((name, *arguments[2:]))
+                return getattr(models, name)(*arguments, **named)
+
+            return call
+
+    monkeypatch.setattr(engine.service, "read_models", Watched())
+    for query in ("", "?status=FAILED", "?tag=catalog&period=7d", "?task=send-receipt&test=false"):
+        await visitor.open(f"/{query}")
+
+    assert asked == [("list_runs", int(SIZE))] * 4
 
 
 async def test_a_run_is_found_by_its_id_its_key_or_a_tag(engine: Engine, visitor: Visitor, shop: Shop) -> None:
