@@ -106,7 +106,6 @@ async def _values(visit: Visit, history: Sequence[Recorded], upto: int) -> dict[
         "is_past": is_past,
         "then": iso(then[-1].recorded_at),
         "is_over": row.status in FINAL,
-        "executing_since": row.executing_since,
         "job": row.job,
     }
 

@@ -16,6 +16,7 @@ from domain.events import KeyClaimed
 from domain.status import Status
 
 NOT_FOUND = 404
+MENDABLE = frozenset({400, 422})
 PLACES = {
     "run": "/runs/",
     "batch": "/batches/",
@@ -33,6 +34,8 @@ async def show(visit: Visit) -> Response:
     try:
         answer = await visit.api.ask("/api/v1/runs", asked.parameters)
     except ApiError as error:
+        if error.status not in MENDABLE:
+            raise
         # The filter stays as it was entered, to be mended.
         return visit.page("runs.html", error.status, **_around(asked), **_empty(), refusal=str(error), tasks=[])
     return visit.page("runs.html", **_around(asked), **_list_of(asked, answer), refusal="", tasks=await _tasks(visit))
