@@ -4,9 +4,10 @@ from typing import Any
 
 from starlette.responses import Response
 
-from app.pages.api import Answer, ApiError
+from app.pages.api import ApiError
 from app.pages.filters import PERIODS, Asked, asked_of
 from app.pages.live import streamed
+from app.pages.looking import Looked, look
 from app.pages.rendering import render
 from app.pages.visits import Visit, see
 from app.pages.words import GROUPS, segment
@@ -15,6 +16,7 @@ from domain import keys
 from domain.events import KeyClaimed
 from domain.status import Status
 
+EVER = "3650d"
 NOT_FOUND = 404
 MENDABLE = frozenset({400, 422})
 PLACES = {
@@ -32,13 +34,13 @@ async def show(visit: Visit) -> Response:
     """The newest runs that the filter leaves."""
     asked = asked_of(visit.request.query_params)
     try:
-        answer = await visit.api.ask("/api/v1/runs", asked.parameters)
+        looked = await look(visit, asked)
     except ApiError as error:
         if error.status not in MENDABLE:
             raise
         # The filter stays as it was entered, to be mended.
         return visit.page("runs.html", error.status, **_around(asked), **_empty(), refusal=str(error), tasks=[])
-    return visit.page("runs.html", **_around(asked), **_list_of(asked, answer), refusal="", tasks=await _tasks(visit))
+    return visit.page("runs.html", **_around(asked), **_list_of(asked, looked), refusal="", tasks=await _tasks(visit))
 
 
 async def live(visit: Visit) -> Response:
@@ -46,8 +48,7 @@ async def live(visit: Visit) -> Response:
     asked = asked_of(visit.request.query_params)
 
     async def rows() -> dict[str, str]:
-        answer = await visit.api.ask("/api/v1/runs", asked.parameters)
-        return {"rows": render("parts/run_rows.html", _list_of(asked, answer))}
+        return {"rows": render("parts/run_rows.html", _list_of(asked, await look(visit, asked)))}
 
     return await streamed(visit, rows)
 
@@ -94,10 +95,11 @@ def _around(asked: Asked) -> dict[str, Any]:
     return {"asked": asked, "groups": GROUPS, "statuses": list(Status), "periods": PERIODS, "machines": list(MACHINES)}
 
 
-def _list_of(asked: Asked, answer: Answer) -> dict[str, Any]:
-    body = answer.data
-    return {"runs": body["data"], "pagination": body["pagination"], "lag": answer.lag, "filtered": bool(asked.filter)}
+def _list_of(asked: Asked, looked: Looked) -> dict[str, Any]:
+    body, filtered = looked.answer.data, bool(asked.filter)
+    found = {"runs": body["data"], "pagination": body["pagination"], "lag": looked.answer.lag}
+    return found | {"since": looked.since, "filtered": filtered, "further": asked.with_(period=EVER)}
 
 
 def _empty() -> dict[str, Any]:
-    return {"runs": [], "pagination": {}, "lag": 0, "filtered": True}
+    return {"runs": [], "pagination": {}, "lag": 0, "since": "", "filtered": True, "further": ""}

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from app.pages import looking
 from app.pages.filters import FIELDS, SIZE
 from tests.app.harness import Engine, environment, running_engine
 from tests.dashboard.scene import TASKS, Shop, open_shop
@@ -119,6 +120,26 @@ async def test_one_is_told_what_an_empty_list_means(visitor: Visitor) -> None:
     assert "No run is like this." in (await visitor.open("/", tag="none")).one("tbody").words
 
 
+async def test_what_no_index_finds_is_looked_for_as_far_back_as_can_be_done_at_once(
+    engine: Engine, visitor: Visitor, shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old = await engine.listed(**{"filter[version]": shop.version, "filter[tag]": "customer:ada"})
+    whole = await visitor.open("/", version=shop.version, status="FAILED")
+    monkeypatch.setattr(looking, "SECONDS", 0.0)
+
+    page = await visitor.open("/", version=shop.version, status="FAILED")
+    none = await visitor.open("/", machine="micro")
+    further = await visitor.open(page.one("tr", class_="none").one("a").attributes["href"])
+
+    assert old == [shop.failed]
+    assert shop.failed in shown(whole)
+    assert shop.failed not in shown(page)
+    assert "of the last 1h" in page.one("tr", class_="none").words
+    assert "No run of the last 1h is like this." in none.one("tbody").words
+    assert shown(further) == shown(whole)
+    assert "look further back" not in further.words
+
+
 async def test_before_there_is_any_version_there_is_a_list_all_the_same() -> None:
     async with running_engine(is_known=False) as engine, visiting(engine) as client:
         visitor = Visitor(client)
@@ -144,7 +165,7 @@ async def test_a_page_costs_one_page_of_the_list_however_many_runs_there_are(
             return call
 
     monkeypatch.setattr(engine.service, "read_models", Watched())
-    for query in ("", "?status=FAILED", "?tag=catalog&period=7d", "?task=send-receipt&test=false"):
+    for query in ("", "?status=FAILED", "?tag=catalog&period=7d", "?task=send-receipt&queue=x&test=false"):
         await visitor.open(f"/{query}")
 
     assert asked == [("list_runs", int(SIZE))] * 4
