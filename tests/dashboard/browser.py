@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Literal
 
-from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Page, async_playwright
+from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Page, async_playwright, expect
 
 from tests.app.harness import KEY, Engine, application_of
 from tests.app.nodes import listen, serving
@@ -29,6 +29,7 @@ VIEWS: dict[str, dict[str, Any]] = {
     name: {"viewport": {"width": width, "height": height}, "color_scheme": scheme}
     for name, (width, height, scheme) in LOOKS.items()
 }
+expect.set_options(timeout=30_000)  # more than any of it takes where three tests share two processors
 RUN_AXE = """async (rules) => (await axe.run({resultTypes: ["violations"], ...(rules.length ? {runOnly: rules} : {})}))
     .violations.map(each => `${each.id}: ${each.nodes.map(node => node.target.join(" ")).join(", ")}`)"""
 

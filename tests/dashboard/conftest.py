@@ -3,6 +3,7 @@ from collections.abc import AsyncIterator, Iterator
 import pytest
 from structlog.testing import capture_logs
 
+from app.pages import looking
 from tests.app.harness import Engine, Log, running_engine
 from tests.dashboard.visitor import Visitor, visiting
 
@@ -12,6 +13,12 @@ def log() -> Iterator[Log]:
     """What the engine logs while a test runs."""
     with capture_logs() as entries:
         yield entries
+
+
+@pytest.fixture(autouse=True)
+def patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lists look all the way back, however slow the machine is."""
+    monkeypatch.setattr(looking, "SECONDS", 600.0)
 
 
 @pytest.fixture
