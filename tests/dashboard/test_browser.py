@@ -84,7 +84,7 @@ async def test_the_list_goes_on_by_itself_and_leaves_what_one_checked(world: Any
         await first.locator("input").check()
 
         made = await engine.trigger("greet", EVIL, tags=[EVIL], delay="3h")
-        await expect(page.locator(f"#to-{made}")).to_be_visible(timeout=SETTLE_MS)
+        await expect(page.locator(f"#to-{made}")).to_be_visible()
         await expect(page.locator(f"#pick-{run}")).to_be_checked()
         await expect(page.locator(f"#to-{made}").locator("xpath=ancestor::tr").locator(".tag").first).to_have_text(EVIL)
         await engine.post(f"/api/v2/runs/{made}/cancel")
