@@ -39,6 +39,7 @@ def _environment() -> Environment:
         "duration": words.duration,
         "short": words.short,
         "clock": words.clock,
+        "moments": words.moments,
         "segment": words.segment,
     }
     return environment

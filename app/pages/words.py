@@ -1,5 +1,6 @@
 """How pages put things: words for statuses, how they are coloured, and lengths of time."""
 
+import re
 from urllib.parse import quote
 
 PAGES = (
@@ -37,6 +38,7 @@ GROUPS = (
 )
 """Statuses that one asks for together."""
 _SHOWN = 8
+_MOMENT = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{3}Z)")
 
 
 def tone(status: str) -> str:
@@ -75,6 +77,11 @@ def short(name: str) -> str:
 def clock(moment: str) -> str:
     """An ISO 8601 moment in UTC, as one reads it."""
     return moment[:19].replace("T", " ")
+
+
+def moments(sentence: str) -> list[str]:
+    """The parts of a sentence: those at odd places are ISO 8601 moments."""
+    return _MOMENT.split(sentence)
 
 
 def segment(name: str) -> str:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from app.pages.series import BUCKETS, HEIGHT, WIDTH, series_of
 from app.pages.timeline import NARROWEST, draw, spans_of
 from app.pages.timeline import WIDTH as AXIS
-from app.pages.words import GROUPS, clock, duration, short, tone, word
+from app.pages.words import GROUPS, clock, duration, moments, short, tone, word
 from domain import events as e
 from domain.events import Recorded, RunError, RunEvent
 from domain.status import FINAL, Status
@@ -131,6 +131,8 @@ def test_things_are_put_into_words() -> None:
     assert short("run_01a200876a8e7054b5e5a7816cd37aa3") == "run_…6cd37aa3"
     assert short("run_1") == "run_1"
     assert clock("2027-01-15T08:00:00.000Z") == "2027-01-15 08:00:00"
+    assert moments("at 2027-01-15T08:00:00.000Z.") == ["at ", "2027-01-15T08:00:00.000Z", "."]
+    assert moments("never") == ["never"]
 
 
 def test_every_status_of_a_run_is_in_a_group_or_canceled_and_has_a_colour() -> None:
