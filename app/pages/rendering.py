@@ -34,14 +34,14 @@ def _environment() -> Environment:
         auto_reload=False,
     )
     cast("dict[str, Any]", environment.globals).update(asset=asset, tone=words.tone, pages=words.PAGES)
-    environment.filters |= {
-        "word": words.word,
-        "duration": words.duration,
-        "short": words.short,
-        "clock": words.clock,
-        "moments": words.moments,
-        "segment": words.segment,
-    }
+    cast("dict[str, Any]", environment.filters).update(
+        word=words.word,
+        duration=words.duration,
+        short=words.short,
+        clock=words.clock,
+        moments=words.moments,
+        segment=words.segment,
+    )
     return environment
 
 
