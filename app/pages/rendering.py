@@ -33,15 +33,15 @@ def _environment() -> Environment:
         lstrip_blocks=True,
         auto_reload=False,
     )
-    cast("dict[str, Any]", environment.globals).update(asset=asset, tone=words.tone, pages=words.PAGES)
-    cast("dict[str, Any]", environment.filters).update(
-        word=words.word,
-        duration=words.duration,
-        short=words.short,
-        clock=words.clock,
-        moments=words.moments,
-        segment=words.segment,
-    )
+    known = cast("dict[str, Any]", environment.globals)
+    known.update(asset=asset, tone=words.tone, moments=words.moments, pages=words.PAGES)
+    environment.filters |= {
+        "word": words.word,
+        "duration": words.duration,
+        "short": words.short,
+        "clock": words.clock,
+        "segment": words.segment,
+    }
     return environment
 
 
