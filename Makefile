@@ -61,7 +61,7 @@ lock: $(READY) ## renew requirements.lock; with Python 3.11, so that every pin w
 		--output-file requirements.lock pyproject.toml
 
 clean: ## remove what make made
-	rm -rf .venv .bench build dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv .bench build dist tests/dashboard/screenshots .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Exact versions, each checked against its hash. The checkout itself is installed as a link to these files.

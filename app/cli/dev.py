@@ -25,6 +25,7 @@ _OF_THE_ENGINE = frozenset({"PYTHONPATH", "RUNFOLD_ADMIN_KEY", "RUNFOLD_ENCRYPTI
 
 GREETING = """\
 Runfold runs your tasks.
+  dashboard {address}/sign-in#{key}
   engine    {address}  (its API: {address}/docs)
   key       {key}
   ledger    {database}

@@ -11,6 +11,8 @@ from starlette.routing import Route
 from app.environments import digest_of
 from app.metrics import Metrics
 from app.moving import MovableClock
+from app.pages.routes import ROUTES as PAGES
+from app.pages.visits import Desk
 from app.reader import Reader
 from app.web import (
     alerts,
@@ -101,7 +103,8 @@ def create_application(
     application.state.public_url = public_url
     application.state.metrics = Metrics()
     errors.install(application)
-    # Whoever has a key or a token may come from any page; there are no cookies that a page could use for itself.
+    # Whoever has a key or a token may come from any page. Cookies are no use to those: browsers show a page of another
+    # site no answer to a request that carried some, unless it is told so here.
     application.add_middleware(
         CORSMiddleware, allow_origins=["*"], allow_methods=["*"], allow_headers=["*"], expose_headers=["*"]
     )
@@ -110,6 +113,8 @@ def create_application(
     for room in ROOMS:
         # As they are: `include_router` makes each of them anew, for every application and at its first request.
         application.router.routes += room.router.routes
+    application.state.desk = Desk(application)
+    application.router.routes += PAGES
     if test_clock is not None:
         application.include_router(testing.router_for(test_clock))
     generate = application.openapi

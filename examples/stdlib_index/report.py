@@ -70,6 +70,8 @@ def say_how_to_go_on(folder: Path, retried: str, failed: str) -> None:
   {command} runs show {failed}
   {command} runs events {retried}
 
+[bold]or in a browser:[/bold] the address that the engine prints, with the key in the file .runfold/secret-key
+
 `make demo` runs all of this anew, in a folder of its own.""",
         soft_wrap=True,
     )

@@ -97,7 +97,7 @@ async def test_a_bug_is_logged_and_answered_without_its_traceback(engine: Engine
 
 
 @pytest.mark.parametrize(
-    "path", ["/", "/nothing", "/api/v1/run", "/api/v1/tasks//", "/api/v9/runs/run_1", "/docs/oauth2-redirect"]
+    "path", ["/nothing", "/api/v1/run", "/api/v1/tasks//", "/api/v9/runs/run_1", "/docs/oauth2-redirect"]
 )
 async def test_where_there_is_nothing_it_is_said_so(engine: Engine, path: str) -> None:
     sentence = await engine.refused("GET", path, 404)

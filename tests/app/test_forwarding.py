@@ -12,7 +12,7 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from adapters.postgres.migrate import migrate
 from app.web import forwarding
 from app.web.application import create_application
-from app.web.caller import service_of
+from app.web.caller import FORWARDED, service_of
 from tests.app.harness import sentence_of
 from tests.app.nodes import TRIGGER, RunningNode, Writer, give_lease, running_node, serving
 from tests.app.routes import questions_to
@@ -90,6 +90,22 @@ async def test_an_answer_comes_back_as_it_was_given(standby: RunningNode, writer
         kept = ("x-run", "retry-after", "content-type", "content-length")
         assert [answer.headers[name] for name in kept] == ["1", "7", "application/json", str(len(answer.content))]
         assert [len(answer.headers.get_list(name)) for name in ("date", "server")] == [1, 1]
+
+
+async def test_pages_are_those_of_the_writer_with_their_cookies(standby: RunningNode, writer: Writer) -> None:
+    writer.answer = Response("<p>", 303, {"set-cookie": "a=1; HttpOnly", "location": "/sign-in"}, "text/html")
+    for path in ("/", "/?status=FAILED", "/runs/run_1?event=2", "/live/runs", "/queues", "/sign-in?next=%2F", "/keys"):
+        answer = await standby.client.get(path, headers={"cookie": "b=2"}, follow_redirects=False)
+
+        scope, _ = writer.asked.pop()
+        target = scope["raw_path"] + (b"?" + scope["query_string"] if scope["query_string"] else b"")
+        sent = {name.decode(): value.decode() for name, value in scope["headers"]}
+        assert target.decode() == path
+        assert (sent["cookie"], sent[FORWARDED]) == ("b=2", f"{standby.address}/")
+        assert (answer.status_code, answer.headers["set-cookie"]) == (303, "a=1; HttpOnly")
+        assert answer.headers["location"] == "/sign-in"
+    assert (await standby.client.get("/assets/runfold.css")).status_code == 200
+    assert writer.asked == []
 
 
 async def test_events_are_sent_on_as_they_come(standby: RunningNode, writer: Writer) -> None:

@@ -93,13 +93,15 @@ def test_the_key_is_made_once_and_only_its_owner_may_read_it(installation: Insta
 def test_people_are_told_where_it_is_and_how_to_go_on(installation: Installation, folder: Path) -> None:
     key = "tr_dev_of_the_environment"
     with installation.start("dev", "jobs.py", "--port", "0", cwd=folder, RUNFOLD_SECRET_KEY=key) as process:
-        greeting = [process.line().strip() for _ in range(10)]
+        greeting = [process.line().strip() for _ in range(11)]
 
     assert greeting[0] == "Runfold runs your tasks."
-    assert greeting[1].startswith("engine    http://127.0.0.1:")
-    assert greeting[2:4] == [f"key       {key}", "ledger    .runfold/ledger.db"]
-    assert greeting[7].startswith("export RUNFOLD_API_URL=http://127.0.0.1:")
-    assert greeting[8] == "runfold runs trigger TASK PAYLOAD --wait"
+    address = greeting[2].removeprefix("engine    ").partition(" ")[0]
+    assert address.startswith("http://127.0.0.1:")
+    assert greeting[1] == f"dashboard {address}/sign-in#{key}"
+    assert greeting[3:5] == [f"key       {key}", "ledger    .runfold/ledger.db"]
+    assert greeting[8] == f"export RUNFOLD_API_URL={address}"
+    assert greeting[9] == "runfold runs trigger TASK PAYLOAD --wait"
     assert not (folder / ".runfold" / "secret-key").exists()
 
 

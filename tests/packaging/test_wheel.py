@@ -52,6 +52,15 @@ def test_the_wheel_carries_every_room_and_the_promise_of_types(installed: Path) 
     assert (package / "py.typed").is_file()
 
 
+def test_the_wheel_carries_the_pages_with_all_that_they_are_made_of(installed: Path) -> None:
+    package, pages = _site_packages(installed) / "runfold" / "_engine", Path("app/pages")
+    there = {str(path.relative_to(package)) for path in (package / pages).rglob("*.*")}
+    here = {str(path.relative_to(ROOT)) for path in (ROOT / pages).rglob("*.*")}
+
+    assert {name for name in here if "__pycache__" not in name} == {name for name in there if "__pycache__" not in name}
+    assert {"app/pages/static/htmx.LICENSE.txt", "app/pages/templates/parts/run_rows.html"} <= there
+
+
 @pytest.mark.parametrize("python_path", [None, "."])
 def test_the_command_starts_the_engine_where_the_user_has_an_app(
     installed: Path, users_folder: Path, python_path: str | None

@@ -1,0 +1,49 @@
+"""What an environment is made of: the versions of its tasks, and its secret keys."""
+
+from typing import Any
+
+from starlette.responses import Response
+
+from app.environments import KEY_ID_LENGTH, digest_of
+from app.pages.visits import Visit, see
+from app.pages.words import segment
+
+
+async def deployments(visit: Visit) -> Response:
+    """The versions, newest first."""
+    cursor = {"page[after]": visit.query("after")} if visit.query("after") else {}
+    answer = await visit.api.get("/api/v1/deployments", **cursor)
+    following = answer["pagination"].get("next")
+    return visit.page("deployments.html", deployments=answer["data"], next=following)
+
+
+async def promote(visit: Visit) -> Response:
+    """Let new runs get this version."""
+    await visit.api.post(f"/api/v1/deployments/{segment(visit.field('version'))}/promote")
+    return see("/deployments")
+
+
+async def keys(visit: Visit) -> Response:
+    """The secret keys of the environment, by what is known of them."""
+    return await _keys(visit, None)
+
+
+async def make_key(visit: Visit) -> Response:
+    """Make another one, which is shown this once."""
+    return await _keys(visit, await visit.api.post(f"{_path(visit)}"))
+
+
+async def revoke_key(visit: Visit) -> Response:
+    """Take a key back."""
+    await visit.api.send("DELETE", f"{_path(visit)}/{segment(visit.field('key'))}")
+    return see("/keys")
+
+
+async def _keys(visit: Visit, made: dict[str, Any] | None) -> Response:
+    found = await visit.api.get(_path(visit))
+    mine = digest_of(visit.session.key)[:KEY_ID_LENGTH] if visit.session else ""
+    return visit.page("keys.html", keys=found["data"], made=made, mine=mine)
+
+
+def _path(visit: Visit) -> str:
+    return f"/api/v1/environments/{segment(visit.environment.slug)}/keys"

@@ -1,0 +1,161 @@
+"""One run: what it is, why it is where it is, and everything that ever happened to it, now or at any event before."""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import msgspec
+from msgspec import Raw
+from starlette.responses import Response
+
+from app.pages.live import OVER, streamed
+from app.pages.rendering import render
+from app.pages.timeline import children_of, draw
+from app.pages.visits import Visit, see
+from app.watching import seen
+from app.web.shapes import event_items
+from domain.durations import iso
+from domain.errors import NotFound
+from domain.events import Recorded, RunLogged
+from domain.status import FINAL
+from projections.run_list import RunRow
+
+CHILDREN_MAX = 50
+EVENTS_MAX = 200
+LINES_MAX = 500
+ENTRIES_MAX = 200
+SHOWN_MAX = 100_000
+_AS_WRITTEN = frozenset({"payload", "output", "metadata"})
+"""What users sent, which is shown as they wrote it."""
+PARTS = ("summary", "past", "result", "timeline", "journal", "logs", "events")
+
+
+class Value(NamedTuple):
+    """What a user sent, as far as it is shown, and how many more characters there are."""
+
+    text: str
+    hidden: int
+
+
+async def show(visit: Visit) -> Response:
+    """The page of a run; with `event` as it was after so many of its events."""
+    history = await history_of(visit)
+    upto = _upto(visit, len(history))
+    return visit.page("run.html", **await _values(visit, history, upto))
+
+
+async def live(visit: Visit) -> Response:
+    """The parts of the same page, each time that they change, until the run is over."""
+
+    async def parts() -> dict[str, str]:
+        history = await history_of(visit)
+        values = visit.frame() | await _values(visit, history, len(history))
+        over = {OVER: ""} if values["is_over"] else {}
+        return {part: render(f"parts/run_{part}.html", values) for part in PARTS} | over
+
+    return await streamed(visit, parts)
+
+
+async def cancel(visit: Visit) -> Response:
+    """Stop it."""
+    run = visit.named("run")
+    await visit.api.post(f"/api/v2/runs/{run}/cancel")
+    return see(f"/runs/{run}")
+
+
+async def history_of(visit: Visit) -> Sequence[Recorded]:
+    """All events of the run in the path. Raises NotFound."""
+    run: str = visit.request.path_params["run"]
+    history = await visit.reader.history(run) if run.startswith("run_") else ()
+    if not history or history[0].environment != visit.environment.id:
+        raise NotFound(f"There is no run {run[:60]} in this environment.")
+    return history
+
+
+def pretty(value: Raw) -> str:
+    """JSON as people read it; numbers stay as they were written."""
+    return msgspec.json.format(bytes(value).decode(), indent=2)
+
+
+def _upto(visit: Visit, events: int) -> int:
+    asked = visit.query("event")
+    return min(max(1, int(asked)), events) if asked.isascii() and asked.isdigit() and len(asked) < 10 else events
+
+
+async def _values(visit: Visit, history: Sequence[Recorded], upto: int) -> dict[str, Any]:
+    run, is_past = history[0].stream, upto < len(history)
+    then = history[:upto]
+    as_of = {"asOf": str(then[-1].position)} if is_past else {}
+    raw = (await visit.api.ask(f"/api/v3/runs/{run}", as_of)).raw
+    shown: dict[str, Any] = {name: value if name in _AS_WRITTEN else _plain(value) for name, value in raw.items()}
+    now = then[-1].recorded_at if is_past else visit.now
+    row = seen(then).row
+    journal = await visit.api.get(f"/api/v1/runs/{run}/journal", **as_of)
+    return {
+        "run": shown,
+        "payload": _value_of(raw, "payload"),
+        "output": _value_of(raw, "output"),
+        "metadata": _value_of(raw, "metadata"),
+        "explanation": None if is_past else await visit.api.get(f"/api/v1/runs/{run}/explain"),
+        "timeline": draw(then, await _children(visit, then), now),
+        "journal": _entries(journal["entries"]),
+        "has_more_journal": "next" in journal or len(journal["entries"]) > ENTRIES_MAX,
+        "logs": await _logs(visit, run, then),
+        "events": _events(then),
+        "event_count": len(history),
+        "upto": upto,
+        "is_past": is_past,
+        "then": iso(then[-1].recorded_at),
+        "is_over": row.status in FINAL,
+        "job": row.job,
+    }
+
+
+async def _children(visit: Visit, history: Sequence[Recorded]) -> dict[str, RunRow]:
+    runs = children_of(history)[:CHILDREN_MAX]
+    if not runs:
+        return {}
+    found = await visit.reader.read(visit.reader.ledger.read_streams, runs)
+    return {run: seen(found[run]).row for run in runs if run in found}
+
+
+def _entries(entries: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The first entries, their results as text."""
+    shown = entries[:ENTRIES_MAX]
+    return [entry | {"result": _compact(entry["result"])} if "result" in entry else entry for entry in shown]
+
+
+async def _logs(visit: Visit, run: str, history: Sequence[Recorded]) -> list[dict[str, Any]]:
+    """The last of the lines that were logged by then."""
+    count = sum(len(each.event.lines) for each in history if isinstance(each.event, RunLogged))
+    if not count:
+        return []
+    answer = await visit.api.get(f"/api/v1/runs/{run}/logs", after=str(max(0, count - LINES_MAX) - 1))
+    lines: list[dict[str, Any]] = answer["lines"][: min(count, LINES_MAX)]
+    return [line | {"attributes": _compact(line["attributes"])} if "attributes" in line else line for line in lines]
+
+
+def _events(history: Sequence[Recorded]) -> list[dict[str, Any]]:
+    """The last events, the newest first; `number` is how many there were by then, `offset` how long after the first."""
+    first = max(0, len(history) - EVENTS_MAX)
+    items = event_items(history[first:])
+    begun = history[0].occurred_at
+    numbered = [
+        item | {"number": first + place + 1, "offset": max(0, history[first + place].occurred_at - begun)}
+        for place, item in enumerate(items)
+    ]
+    return [item | {"data": pretty(Raw(msgspec.json.encode(item["data"])))} for item in reversed(numbered)]
+
+
+def _plain(value: Raw) -> Any:
+    return msgspec.json.decode(value)
+
+
+def _compact(value: Any) -> str:
+    return msgspec.json.encode(value).decode()
+
+
+def _value_of(raw: dict[str, Raw], name: str) -> Value | None:
+    if name not in raw:
+        return None
+    text = pretty(raw[name])
+    return Value(text[:SHOWN_MAX], max(0, len(text) - SHOWN_MAX))

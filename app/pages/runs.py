@@ -1,0 +1,105 @@
+"""The list of runs: filters, pages, search, and how it follows what happens."""
+
+from typing import Any
+
+from starlette.responses import Response
+
+from app.pages.api import ApiError
+from app.pages.filters import PERIODS, Asked, asked_of
+from app.pages.live import streamed
+from app.pages.looking import Looked, look
+from app.pages.rendering import render
+from app.pages.visits import Visit, see
+from app.pages.words import GROUPS, segment
+from app.web.newruns import MACHINES
+from domain import keys
+from domain.events import KeyClaimed
+from domain.status import Status
+
+EVER = "3650d"
+NOT_FOUND = 404
+MENDABLE = frozenset({400, 422})
+PLACES = {
+    "run": "/runs/",
+    "batch": "/batches/",
+    "waitpoint": "/tokens/",
+    "sched": "/schedules/",
+    "job": "/jobs/",
+    "bulk": "/bulk/",
+}
+"""Where things are shown, by what their ids begin with."""
+
+
+async def show(visit: Visit) -> Response:
+    """The newest runs that the filter leaves."""
+    asked = asked_of(visit.request.query_params)
+    try:
+        looked = await look(visit, asked)
+    except ApiError as error:
+        if error.status not in MENDABLE:
+            raise
+        # The filter stays as it was entered, to be mended.
+        return visit.page("runs.html", error.status, **_around(asked), **_empty(), refusal=str(error), tasks=[])
+    return visit.page("runs.html", **_around(asked), **_list_of(asked, looked), refusal="", tasks=await _tasks(visit))
+
+
+async def live(visit: Visit) -> Response:
+    """The rows of the same list, each time that they change."""
+    asked = asked_of(visit.request.query_params)
+
+    async def rows() -> dict[str, str]:
+        return {"rows": render("parts/run_rows.html", _list_of(asked, await look(visit, asked)))}
+
+    return await streamed(visit, rows)
+
+
+async def search(visit: Visit) -> Response:
+    """Go to what an id names, else to the run of an idempotency key, else to the runs with a tag."""
+    text = visit.query("q")
+    if not text:
+        return see("/")
+    place = PLACES.get(text.partition("_")[0])
+    if place is not None and " " not in text:
+        return see(place + segment(text))
+    run = await _run_of_key(visit, text)
+    return see(f"/runs/{run}" if run else Asked({}, {}).with_(tag=text))
+
+
+async def _run_of_key(visit: Visit, key: str) -> str | None:
+    """The newest run that a task of the current version made with this idempotency key."""
+    environment = visit.environment.id
+    streams = [keys.stream_of(environment, "run", task, key) for task in await _tasks(visit)]
+    histories = await visit.reader.read(visit.reader.ledger.read_streams, streams) if streams else {}
+    claimed = [
+        (each.position, each.event.target)
+        for history in histories.values()
+        for each in history
+        if isinstance(each.event, KeyClaimed)
+    ]
+    return max(claimed)[1] if claimed else None
+
+
+async def _tasks(visit: Visit) -> list[str]:
+    """The tasks of the current version, none before there is one."""
+    try:
+        deployment = await visit.api.get("/api/v1/deployments/current")
+    except ApiError as error:
+        if error.status != NOT_FOUND:
+            raise
+        return []
+    tasks: list[str] = deployment["tasks"]
+    return tasks
+
+
+def _around(asked: Asked) -> dict[str, Any]:
+    return {"asked": asked, "groups": GROUPS, "statuses": list(Status), "periods": PERIODS, "machines": list(MACHINES)}
+
+
+def _list_of(asked: Asked, looked: Looked) -> dict[str, Any]:
+    body, filtered = looked.answer.data, bool(asked.filter)
+    found = {"runs": body["data"], "pagination": body["pagination"], "lag": looked.answer.lag}
+    return found | {"since": looked.since, "filtered": filtered, "further": asked.with_(period=EVER)}
+
+
+def _empty() -> dict[str, Any]:
+    return {"runs": [], "pagination": {}, "lag": 0, "since": "", "filtered": True, "further": ""}
