@@ -3,13 +3,13 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import Response
 
 from app.pages.api import ApiError
 from app.pages.rendering import HEADERS
 from app.pages.visits import Visit
 from app.service import Service
-from app.web.streaming import EVENT_STREAM, HEARTBEAT, HEARTBEAT_SECONDS
+from app.web.streaming import HEARTBEAT, HEARTBEAT_SECONDS, EventStream
 from domain.errors import RunfoldError
 
 PACE_SECONDS = 0.5
@@ -24,7 +24,7 @@ async def streamed(visit: Visit, parts: Parts) -> Response:
     """Send each part that differs from what was sent before, by its name, until it says that it is over."""
     service = await visit.service()
     headers = HEADERS | {"x-accel-buffering": "no"}
-    return StreamingResponse(_events(service, parts), media_type=EVENT_STREAM, headers=headers)
+    return EventStream(_events(service, parts), headers=headers)
 
 
 async def _events(service: Service, parts: Parts) -> AsyncIterator[bytes]:
