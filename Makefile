@@ -11,6 +11,8 @@ ARGS ?=
 
 # pyright comes with its wheel; without this it asks the network for a newer one on every run.
 export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
+# The tests start hundreds of processes; empty, so that not each of them compiles everything again.
+export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test dev check bench soak format lock clean

@@ -18,7 +18,7 @@ from domain.redaction import Redaction
 from domain.requests import HttpRequest, RetryPolicy, filled, filled_body, variables_of
 
 NOW = 1_800_000_000_000
-HOPELESS = {"address_not_allowed", "secret_missing", "invalid_request", "redirect_refused"}
+HOPELESS = {"address_not_allowed", "secret_missing", "invalid_request", "redirect_refused", "mail_refused"}
 
 
 def answered(status: int, **headers: str) -> Found:

@@ -156,7 +156,8 @@ class Cluster:
             for worker in self.workers:
                 if worker.is_running:
                     worker.signal(signal.SIGTERM)
-                    assert await worker.ended() == 0, worker.said
+                    code = await worker.ended()
+                    assert code == 0, f"{code}: {worker.said}"
             for node in self.nodes:
                 if node.process:
                     assert await node.end(signal.SIGTERM) == 0

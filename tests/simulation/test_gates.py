@@ -87,7 +87,7 @@ def broken_rules() -> Iterator[str]:
             yield str(broken)
 
 
-@pytest.mark.parametrize("fifty", range(2))
+@pytest.mark.parametrize("fifty", range(1))
 def test_fifty_seeds_lose_no_held_run(fifty: int) -> None:
     for seed in range(50 * fifty, 50 * fifty + 50):
         simulate(seed)
