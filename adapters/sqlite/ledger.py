@@ -26,6 +26,10 @@ READ_STREAMS = """
 select notification_id, originator_id, originator_version, topic, state from events
 where originator_id in (select value from json_each(?)) order by originator_id, originator_version
 """
+READ_BEGINNINGS = """
+select notification_id, originator_id, originator_version, topic, state from events
+where originator_id in (select value from json_each(?)) and originator_version = 1 order by originator_id
+"""
 # Ids are the kind, an underscore and digits; "`" is the character behind the underscore.
 READ_KIND = """
 select notification_id, originator_id, originator_version, topic, state from events
@@ -96,6 +100,10 @@ class SqliteLedger:
     def read_streams(self, streams: Collection[str]) -> dict[str, list[Recorded]]:
         """The whole history of each of these aggregates; those that have none are left out."""
         return histories_of(self._rows(READ_STREAMS, (json.encode(sorted(streams)),)))
+
+    def read_beginnings(self, streams: Collection[str]) -> dict[str, Recorded]:
+        """The first event of each of these aggregates; those that have none are left out."""
+        return {row[1]: decode(row) for row in self._rows(READ_BEGINNINGS, (json.encode(sorted(streams)),))}
 
     def read_kind(self, kind: str) -> dict[str, list[Recorded]]:
         """The whole history of every aggregate of a kind of which there are few."""

@@ -1,12 +1,14 @@
-"""The feed of all events of an environment, by position."""
+"""The feed of all events of an environment, by position, and who did what of it."""
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
 
+from app.auditing import look
 from app.web import shapes
-from app.web.caller import CallerDep, ReaderDep
+from app.web.asking import After, QuestionDep, only_known
+from app.web.caller import ReaderDep
 from app.web.triggering import json
 
 router = APIRouter(tags=["ledger"])
@@ -15,14 +17,16 @@ LIMIT_MAX = 1_000
 
 @router.get("/api/v1/ledger/events")
 async def events(
+    request: Request,
     reader: ReaderDep,
-    caller: CallerDep,
-    after: Annotated[int, Query(ge=0, le=2**62, description="The position behind which to begin.")] = 0,
-    limit: Annotated[int, Query(ge=1, le=LIMIT_MAX, description="How many positions to look through.")] = 100,
+    question: QuestionDep,
+    after: After = 0,
+    upto: Annotated[int | None, Query(ge=0, le=2**62, description="The last position; the head, if left out.")] = None,
+    limit: Annotated[
+        int, Query(ge=1, le=LIMIT_MAX, description="How many positions to look through; with a filter, to find.")
+    ] = 100,
 ) -> Response:
     """The environment's events behind a position, in order; `next` is where to go on, `head` the last position."""
-    head = await reader.head()
-    records = await reader.read(lambda: reader.ledger.read_after(after, limit=limit, upto=head))
-    mine = [each for each in records if each.environment == caller.environment.id]
-    following = records[-1].position if records else min(after, head)
-    return json({"events": shapes.event_items(mine), "next": following, "head": head})
+    only_known(request, "after", "upto", "limit")
+    page = await look(reader, question, after, limit, upto)
+    return json({"events": shapes.event_items(page.records), "next": page.next, "head": page.head})

@@ -286,7 +286,9 @@ async def _queues(at: Recorder) -> None:
 async def _ledger(at: Recorder) -> None:
     route = "/api/v1/ledger/events"
     await at.show("GET", route, query="?after=3&limit=2")
+    await at.show("GET", route, "What keys did.", query="?actor=key:&type=RunTriggered&limit=1")
     await at.show("GET", route, query="?limit=5000")
+    await at.show("GET", route, query="?type=RunCancelled")
 
 
 async def _worker(at: Recorder) -> None:
