@@ -1,6 +1,6 @@
 """The feed of all events of an environment, by position, and who did what of it."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
@@ -9,6 +9,7 @@ from app.auditing import look
 from app.web import shapes
 from app.web.asking import After, QuestionDep, only_known
 from app.web.caller import ReaderDep
+from app.web.cloudevents import cloud_events
 from app.web.triggering import json
 
 router = APIRouter(tags=["ledger"])
@@ -25,8 +26,12 @@ async def events(
     limit: Annotated[
         int, Query(ge=1, le=LIMIT_MAX, description="How many positions to look through; with a filter, to find.")
     ] = 100,
+    form: Annotated[
+        Literal["runfold", "cloudevents"], Query(alias="format", description="How events are told; `runfold` as here.")
+    ] = "runfold",
 ) -> Response:
     """The environment's events behind a position, in order; `next` is where to go on, `head` the last position."""
-    only_known(request, "after", "upto", "limit")
+    only_known(request, "after", "upto", "limit", "format")
     page = await look(reader, question, after, limit, upto)
-    return json({"events": shapes.event_items(page.records), "next": page.next, "head": page.head})
+    told = shapes.event_items if form == "runfold" else cloud_events
+    return json({"events": told(page.records), "next": page.next, "head": page.head})

@@ -161,3 +161,33 @@ async def test_a_stream_tells_what_its_filters_find_and_ends_with_its_time(engin
     assert expected
     assert over.status_code == 204
     assert (late.type, late.data["id"]) == ("RunCanceled", runs["canceled"])
+
+
+async def test_events_are_told_as_cloudevents_that_say_the_same(engine: Engine) -> None:
+    await _a_day(engine)
+    plain = await _pages(engine)
+
+    told = await _pages(engine, format="cloudevents")
+
+    assert [
+        {
+            "position": int(each["id"]),
+            "id": each["subject"],
+            "version": each["streamversion"],
+            "type": each["type"].removeprefix("runfold."),
+            "occurredAt": each["time"],
+            "recordedAt": each["recordedtime"],
+            "actor": each["authid"],
+            "cause": each["cause"],
+            "data": each["data"],
+        }
+        for each in told
+    ] == plain
+    assert {(each["specversion"], each["datacontenttype"]) for each in told} == {("1.0", "application/json")}
+    assert len({(each["source"], each["id"]) for each in told}) == len(told)
+    assert [each["sequence"] for each in told] == sorted(each["sequence"] for each in told)
+    # Names of attributes are small letters and digits, and their values no objects.
+    assert all(name.isalnum() and name.islower() and name.isascii() for each in told for name in each)
+    assert all(isinstance(value, str | int) for each in told for name, value in each.items() if name != "data")
+    kinds = {each["authid"].split(":")[0]: each["authtype"] for each in told}
+    assert kinds == {"key": "api_key", "worker": "service_account", "engine": "system"}
