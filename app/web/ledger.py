@@ -1,16 +1,18 @@
 """The feed of all events of an environment, by position, and who did what of it."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
 
 from app.auditing import look
+from app.verifier import Verifier
 from app.web import shapes
 from app.web.asking import After, QuestionDep, only_known
-from app.web.caller import ReaderDep
+from app.web.caller import CallerDep, ReaderDep, ServiceDep
 from app.web.cloudevents import cloud_events
 from app.web.triggering import json
+from domain.durations import iso
 
 router = APIRouter(tags=["ledger"])
 LIMIT_MAX = 1_000
@@ -35,3 +37,21 @@ async def events(
     page = await look(reader, question, after, limit, upto)
     told = shapes.event_items if form == "runfold" else cloud_events
     return json({"events": told(page.records), "next": page.next, "head": page.head})
+
+
+@router.get("/api/v1/ledger/verified")
+async def verified(service: ServiceDep, _caller: CallerDep) -> Response:
+    """How far the ledger, that of all environments, is known to be as it was appended."""
+    return json({"head": service.loop.feed.head.position, **verified_item(service.verifier)})
+
+
+def verified_item(verifier: Verifier) -> dict[str, Any]:
+    """What the verifier has found."""
+    proved = verifier.proved
+    return {
+        "position": proved.position,
+        "at": None if proved.at is None else iso(proved.at),
+        "eventsPerSecond": verifier.per_second,
+        "again": {"position": proved.again, "rounds": proved.rounds},
+        "fault": verifier.fault,
+    }

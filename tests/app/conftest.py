@@ -19,6 +19,7 @@ ON_EVERY_DATABASE = frozenset(
             "test_idempotency",
             "test_ledger_feed",
             "test_audit",
+            "test_verifier",
             "test_list_filters",
         ),
         *("test_list_freshness", "test_list_model", "test_list_paging", "test_main_job", "test_payload_round_trip"),

@@ -80,7 +80,7 @@ async def test_each_filter_finds_what_a_look_at_all_events_finds(engine: Engine)
 
     some = 0
     for choice in product(*([(name, *each) for each in values] for name, values in filters.items())):
-        asked = {name: value for name, value, _ in choice if value is not None}
+        asked: dict[str, Any] = {name: value for name, value, _ in choice if value is not None}
         expected = [event for event in everything if all(wants(event) for *_, wants in choice)]
         assert await _pages(engine, **asked) == expected, asked
         some += bool(expected)

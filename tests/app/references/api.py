@@ -173,6 +173,9 @@ NOTES = {
     " `head`. [Events](events.md) has them all. With `actor`, `type` or `task` a page looks through 10,000 positions at"
     " most and may find nothing; `next` says how far it looked."
     " [Audit who did what](../how-to/audit-who-did-what.md) has examples.",
+    ("GET", "/api/v1/ledger/verified"): "`position` is known to be as it was appended since `at`; everything is looked"
+    " at `again` each day, and `rounds` says how often it was. `fault` is the sentence that names the position of what"
+    " is wrong, null as long as nothing is. `eventsPerSecond` is 0 where `RUNFOLD_VERIFY_PER_SECOND` is.",
     ("GET", "/api/v1/runs/{run}/stream"): "Server-sent events: `id` is the position of the event, `event` its type,"
     " `data` what the list of events has of it. Send the last id as `Last-Event-ID` (browsers do that by"
     " themselves) and"

@@ -290,6 +290,8 @@ async def _ledger(at: Recorder) -> None:
     await at.show("GET", route, "As CloudEvents.", query="?after=4&limit=1&format=cloudevents")
     await at.show("GET", route, query="?limit=5000")
     await at.show("GET", route, query="?type=RunCancelled")
+    await at.engine.service.verifier.step()
+    await at.show("GET", "/api/v1/ledger/verified")
 
 
 async def _worker(at: Recorder) -> None:
