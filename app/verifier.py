@@ -79,7 +79,7 @@ class Verifier:
         if self.fault is not None:
             return False
         if position < head:
-            self.fault = await self._reader.read(self._look, min(size, head - position))
+            self.fault = await self._reader.read(self._look, min(size, head - position), head)
             if self.fault is None:
                 self.proved = replace(self.proved, position=self._first.head.position, at=now.wall)
         elif now.mono >= self._again_at and position:
@@ -92,9 +92,11 @@ class Verifier:
             log.error("the ledger is not what was appended", fault=self.fault)
         return True
 
-    def _look(self, size: int) -> str | None:
-        """The first fault of the next events behind the head of all that was looked at."""
-        rows = self._rows(self._first, size)
+    def _look(self, size: int, head: int) -> str | None:
+        """The first fault of the next events behind all that was looked at."""
+        # At the head one more, if there is one: it is in order if it was just committed, and not if it was put there.
+        is_last = self._first.head.position + size == head
+        rows = self._rows(self._first, size + is_last)
         try:
             for row in rows:
                 fault = next(self._first.check([row]), None) or self._conduct.fault(decode(row[:5]))
@@ -137,4 +139,4 @@ class Verifier:
 
 def _missing(chain: Chain, rows: Sequence[Sealed], size: int) -> str | None:
     # All that was asked for is committed, so it has to be there.
-    return None if len(rows) == size else f"Event {chain.head.position + 1} is missing."
+    return None if len(rows) >= size else f"Event {chain.head.position + 1} is missing."

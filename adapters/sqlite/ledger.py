@@ -35,8 +35,9 @@ READ_KIND = """
 select notification_id, originator_id, originator_version, topic, state from events
 where originator_id > ? || '_' and originator_id < ? || '`' order by originator_id, originator_version
 """
+# Texts as they are: someone may have made them what is no UTF-8, and it is to be said where.
 READ_WITH_DIGESTS = """
-select notification_id, originator_id, originator_version, topic, state, digest from events
+select notification_id, cast(originator_id as blob), originator_version, cast(topic as blob), state, digest from events
 where notification_id > ? order by notification_id limit ?
 """
 _SCAN = 10_000
@@ -93,7 +94,14 @@ class SqliteLedger:
         rows = self._rows(READ_WITH_DIGESTS, (position, limit))
         # Someone may have put a text there.
         return [
-            Sealed(at, stream, version, topic, state if isinstance(state, bytes) else str(state).encode(), digest)
+            Sealed(
+                at,
+                _text(stream),
+                version,
+                _text(topic),
+                state if isinstance(state, bytes) else str(state).encode(),
+                digest,
+            )
             for at, stream, version, topic, state, digest in rows
         ]
 
@@ -150,3 +158,7 @@ class SqliteLedger:
         while rows := self.sealed_after(position, limit=_SCAN):
             position = rows[-1].position
             yield from rows
+
+
+def _text(content: bytes) -> str:
+    return content.decode(errors="replace")

@@ -231,7 +231,7 @@ async def running_engine(
 
 
 async def ledger_mistakes(engine: Engine) -> list[str]:
-    """Where the ledger is not what was appended, or not in order. Raises LedgerCorrupt for an event that cannot be read."""
+    """Where the ledger is not what was appended, or not in order. Raises LedgerCorrupt for what cannot be read."""
     service = engine.service
     # A bulk action may still be carried on meanwhile.
     head = engine.head

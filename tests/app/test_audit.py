@@ -1,5 +1,6 @@
 """Who did what, when and why: the filters of the feed and of its stream."""
 
+from collections.abc import Callable
 from itertools import product
 from typing import Any
 
@@ -13,6 +14,7 @@ from tests.app.test_streams import real, stream
 FEED = "/api/v1/ledger/events"
 STREAM = "/api/v1/ledger/stream"
 HOUR_MS = 3_600_000
+Wants = Callable[[dict[str, Any]], bool]
 __all__ = ["real"]
 
 
@@ -54,7 +56,7 @@ async def test_each_filter_finds_what_a_look_at_all_events_finds(engine: Engine)
     bill = {runs["bill"], runs["canceled"]}
     actors = {event["actor"] for event in everything}
     key = next(each for each in actors if each.startswith("key:"))
-    filters: dict[str, list[tuple[str | None, Any]]] = {
+    filters: dict[str, list[tuple[str | None, Wants]]] = {
         "actor": [
             (None, lambda _: True),
             (key, lambda event: event["actor"] == key),
