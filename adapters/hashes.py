@@ -7,6 +7,7 @@ from typing import TypeAlias
 from adapters.codec import NewRow, Row
 from domain.ports import START, Head
 
+MARK = 1_000
 SealedRow: TypeAlias = tuple[int, str, int, str, bytes, bytes]
 """A row as stored, and the rolling hash of the log behind it."""
 
@@ -34,14 +35,30 @@ def seal(batch: Sequence[NewRow], after: Head) -> tuple[list[SealedRow], Head]:
     return rows, Head(position, digest)
 
 
+class Chain:
+    """A check of the log that can stop anywhere and go on later; `head` is how far it came."""
+
+    def __init__(self) -> None:
+        self.head = START
+        self.marks: list[bytes] = []
+        """The hash as it is to be at each position that is a multiple of MARK."""
+
+    def check(self, rows: Iterable[SealedRow]) -> Iterator[str]:
+        """A sentence for each place where the next rows are not what was appended: a gap, an edit, a wrong hash."""
+        position, digest = self.head
+        for at, stream, version, topic, state, stored in rows:
+            if at != position + 1:
+                yield f"Events {position + 1} to {at - 1} are missing."
+            position = at
+            digest = digest_after(digest, (at, stream, version, topic, state))
+            if digest != stored:
+                yield f"Event {position} is not as it was appended: its hash is wrong."
+                digest = stored
+            if not position % MARK:
+                self.marks.append(digest)
+            self.head = Head(position, digest)
+
+
 def mistakes(rows: Iterable[SealedRow]) -> Iterator[str]:
-    """A sentence for each place where the whole log is not what was appended: a gap, an edit, a wrong hash."""
-    position, digest = START
-    for at, stream, version, topic, state, stored in rows:
-        if at != position + 1:
-            yield f"Events {position + 1} to {at - 1} are missing."
-        position = at
-        digest = digest_after(digest, (at, stream, version, topic, state))
-        if digest != stored:
-            yield f"Event {position} is not as it was appended: its hash is wrong."
-            digest = stored
+    """A sentence for each place where the whole log is not what was appended."""
+    return Chain().check(rows)

@@ -95,6 +95,14 @@ def _of_engine(service: Service) -> Iterator[Metric]:
     yield _gauge("inbox_commands", "Commands that wait for the next commit.", loop.engine.waiting)
     yield _histogram("commit_duration_seconds", "How long the database took for a commit.", seconds)
     yield _histogram("commit_events", "How many events a commit had.", events)
+    proved, fault = service.verifier.proved, service.verifier.fault
+    yield _gauge(
+        "verified_position", "Up to which event the ledger is known to be as it was appended.", proved.position
+    )
+    yield _gauge(
+        "verified_time_seconds", "When that was found, since 1970; 0 if it was not yet.", (proved.at or 0) / 1_000
+    )
+    yield _gauge("ledger_damaged", "1 if the ledger is not what was appended, as far as it was verified.", bool(fault))
     total = CounterMetricFamily("runfold_events_committed", "Events that this node has committed since it writes.")
     total.add_metric((), events.sum)
     yield total

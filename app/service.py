@@ -21,11 +21,12 @@ from app.reader import Reader, Readiness
 from app.rebuild import rebuild
 from app.start import start_engine
 from app.triggered import TriggeredCache
+from app.verifier import Verifier
 from app.watching import Watching
 from domain import commands
 from domain.environment import Environment
 from domain.events import Recorded
-from domain.ports import Clock, Head, Ids, Ledger
+from domain.ports import Clock, CopyableLedger, Head, Ids, Ledger
 from domain.states import State
 from projections.ports import ReadModels
 
@@ -53,7 +54,7 @@ class Service(Reader):
 
     def __init__(
         self,
-        ledger: Ledger,
+        ledger: CopyableLedger,
         read_models: ReadModels,
         loop: EngineLoop,
         follower: Following,
@@ -71,6 +72,7 @@ class Service(Reader):
         self.deliveries = Deliveries(loop, ledger, clock)
         self.bulk_actions = BulkActions(self, loop)
         self.watching = Watching(ledger, loop.feed, loop.engine.memory.run)
+        self.verifier = Verifier(self, ledger, loop.feed)
         self._tasks: list[asyncio.Task[None]] = []
         self.executor: Executing | None = None
         """What executes the tasks that the engine brings along, if anything does."""
@@ -92,6 +94,10 @@ class Service(Reader):
         """Let the tasks that the engine brings along be executed in this process, until the engine ends."""
         self.executor = executor
         self._tasks.append(asyncio.create_task(executor.run(), name="executor"))
+
+    def verify(self, per_second: int) -> None:
+        """Look through the ledger all the time, so many events a second, until the engine ends."""
+        self._tasks.append(asyncio.create_task(self.verifier.run(per_second), name="verifier"))
 
     async def end_engine(self) -> None:
         """Take nothing new, commit what was accepted, and answer whoever still waits."""
@@ -149,6 +155,7 @@ class Service(Reader):
             None if self.loop.may_answer() else "The lease could not be renewed in time.",
             self.follower.stopped and f"The read models do not follow: {self.follower.stopped}",
             self.bulk_actions.failure and f"Bulk actions are not carried on: {self.bulk_actions.failure}",
+            self.verifier.fault and f"The ledger is damaged: {self.verifier.fault}",
             f"The read models are {head - position} events behind." if head - position > LAG_MAX else None,
         ]
         return Readiness("writer", head, position, [problem for problem in problems if problem])
@@ -190,7 +197,7 @@ class Service(Reader):
 
 
 def start_service(
-    ledger: Ledger,
+    ledger: CopyableLedger,
     read_models: ReadModels,
     clock: Clock,
     ids: Ids,

@@ -8,6 +8,7 @@ from msgspec import Struct, json
 
 from adapters.sqlite.read_models import SqliteReadModels
 from app.rebuild import follow
+from domain.errors import LedgerCorrupt
 from domain.ports import Ledger
 from projections.ports import Entry, Key, ReadModels, Snapshot
 
@@ -83,13 +84,19 @@ class _Comparison:
 def verify(ledger: Ledger, read_models: ReadModels) -> Report:
     """Check the ledger, fold it anew beside the read models, and compare both row by row. Nothing is changed."""
     found = _Comparison()
+    faults = tuple(ledger.verify())
     with read_models.snapshot() as stored:
         if stored.is_our_shape:
-            _compare(ledger, stored, found)
+            try:
+                _compare(ledger, stored, found)
+            except LedgerCorrupt:
+                # No rows come of such a log; where it is damaged says more than where that showed.
+                if not faults:
+                    raise
         head = stored.head
     return Report(
         position=head.position,
-        ledger_faults=tuple(ledger.verify()),
+        ledger_faults=faults,
         digest_matches=ledger.digest_at(head.position) == head.digest,
         shape_matches=stored.is_our_shape,
         rows=found.rows,

@@ -47,6 +47,10 @@ class Ledger(Protocol):
         """The whole history of each of these aggregates; those that have none are left out."""
         ...
 
+    def read_beginnings(self, streams: Collection[str]) -> dict[str, Recorded]:
+        """The first event of each of these aggregates; those that have none are left out."""
+        ...
+
     def read_kind(self, kind: str) -> dict[str, list[Recorded]]:
         """The whole history of every aggregate of a kind of which there are few."""
         ...

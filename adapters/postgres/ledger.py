@@ -22,6 +22,10 @@ READ_STREAMS = """
 select notification_id, originator_id, originator_version, topic, state from events
 where originator_id = any(%s) order by originator_id, originator_version
 """
+READ_BEGINNINGS = """
+select notification_id, originator_id, originator_version, topic, state from events
+where originator_id = any(%s) and originator_version = 1 order by originator_id
+"""
 # Ids are the kind, an underscore and digits; "`" is the character behind the underscore.
 READ_KIND = """
 select notification_id, originator_id, originator_version, topic, state from events
@@ -83,6 +87,11 @@ class PostgresLedger:
     def read_streams(self, streams: Collection[str]) -> dict[str, list[Recorded]]:
         """The whole history of each of these aggregates; those that have none are left out."""
         return histories_of(self._rows(READ_STREAMS, sorted(filter(_is_storable, streams))))
+
+    def read_beginnings(self, streams: Collection[str]) -> dict[str, Recorded]:
+        """The first event of each of these aggregates; those that have none are left out."""
+        rows = self._rows(READ_BEGINNINGS, sorted(filter(_is_storable, streams)))
+        return {row[1]: decode((row[0], row[1], row[2], row[3], row[4])) for row in rows}
 
     def read_kind(self, kind: str) -> dict[str, list[Recorded]]:
         """The whole history of every aggregate of a kind of which there are few."""

@@ -26,13 +26,18 @@ READ_STREAMS = """
 select notification_id, originator_id, originator_version, topic, state from events
 where originator_id in (select value from json_each(?)) order by originator_id, originator_version
 """
+READ_BEGINNINGS = """
+select notification_id, originator_id, originator_version, topic, state from events
+where originator_id in (select value from json_each(?)) and originator_version = 1 order by originator_id
+"""
 # Ids are the kind, an underscore and digits; "`" is the character behind the underscore.
 READ_KIND = """
 select notification_id, originator_id, originator_version, topic, state from events
 where originator_id > ? || '_' and originator_id < ? || '`' order by originator_id, originator_version
 """
+# Texts as they are: someone may have made them what is no UTF-8, and it is to be said where.
 READ_WITH_DIGESTS = """
-select notification_id, originator_id, originator_version, topic, state, digest from events
+select notification_id, cast(originator_id as blob), originator_version, cast(topic as blob), state, digest from events
 where notification_id > ? order by notification_id limit ?
 """
 _SCAN = 10_000
@@ -89,13 +94,24 @@ class SqliteLedger:
         rows = self._rows(READ_WITH_DIGESTS, (position, limit))
         # Someone may have put a text there.
         return [
-            Sealed(at, stream, version, topic, state if isinstance(state, bytes) else str(state).encode(), digest)
+            Sealed(
+                at,
+                _text(stream),
+                version,
+                _text(topic),
+                state if isinstance(state, bytes) else str(state).encode(),
+                digest,
+            )
             for at, stream, version, topic, state, digest in rows
         ]
 
     def read_streams(self, streams: Collection[str]) -> dict[str, list[Recorded]]:
         """The whole history of each of these aggregates; those that have none are left out."""
         return histories_of(self._rows(READ_STREAMS, (json.encode(sorted(streams)),)))
+
+    def read_beginnings(self, streams: Collection[str]) -> dict[str, Recorded]:
+        """The first event of each of these aggregates; those that have none are left out."""
+        return {row[1]: decode(row) for row in self._rows(READ_BEGINNINGS, (json.encode(sorted(streams)),))}
 
     def read_kind(self, kind: str) -> dict[str, list[Recorded]]:
         """The whole history of every aggregate of a kind of which there are few."""
@@ -142,3 +158,7 @@ class SqliteLedger:
         while rows := self.sealed_after(position, limit=_SCAN):
             position = rows[-1].position
             yield from rows
+
+
+def _text(content: bytes) -> str:
+    return content.decode(errors="replace")

@@ -1,4 +1,4 @@
-"""`runfold ledger`: the whole history out of one database and into another, with or without an engine on the first."""
+"""`runfold ledger`: who did what, and the whole history out of one database and into another."""
 
 import gzip
 import sys
@@ -17,6 +17,7 @@ from adapters.signing import make_keys, private_key
 from app import settings
 from app.backends import Database, beside_an_engine, open_database, open_lease
 from app.checkpoints import make_checkpoint
+from app.cli import audit
 from app.rebuild import rebuild
 from app.settings import Settings
 from app.transfer import header_of, restore, write_export
@@ -29,7 +30,8 @@ from domain.ports import Head
 STANDARD = "-"
 _GZIP_LEVEL = 6
 
-cli = typer.Typer(no_args_is_help=True, help="Copy the whole history to a file, or from a file to an empty database.")
+cli = typer.Typer(no_args_is_help=True, help="The whole history: who did what, and copies of it.")
+cli.command()(audit.events)
 
 
 @cli.command("export")

@@ -22,7 +22,7 @@ PAGES = "/|/(sign-in|search|runs|live|charts|queues|schedules|jobs|batches|token
 READS = frozenset({"GET", "HEAD", "OPTIONS"})
 ASKS_WRITER = re.compile(
     r"/api/v1/(queues|concurrency|packets)(/.*)?|/api/v1/runs/[^/]+/(explain|packets/.*)|/worker/v1/runs/[^/]+/journal"
-    r"|/packets/v1/.*|/realtime/v1/.*|/api/v1/runs/stream|/api/v1/runs/[^/]+/stream|/api/v1/ledger/stream"
+    r"|/packets/v1/.*|/realtime/v1/.*|/api/v1/runs/stream|/api/v1/runs/[^/]+/stream|/api/v1/ledger/(stream|verified)"
     rf"|{PAGES}"
 )
 """What only the writer can tell, too."""

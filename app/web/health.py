@@ -1,10 +1,14 @@
 """Whether the node lives, and whether it is ready."""
 
+from typing import Any
+
 from fastapi import APIRouter
 from fastapi.responses import JSONResponse, Response
 
+from app.service import Service
 from app.web.caller import ReaderDep
 from app.web.errors import answer
+from app.web.ledger import verified_item
 
 router = APIRouter(tags=["health"])
 
@@ -19,5 +23,7 @@ async def livez() -> dict[str, str]:
 async def readyz(reader: ReaderDep) -> Response:
     """200 with the node's role, "writer" or "standby", when it does that work; 503 with the reasons when not."""
     role, head, position, problems = await reader.readiness()
-    known = {"role": role, "head": head, "readModels": position}
+    known: dict[str, Any] = {"role": role, "head": head, "readModels": position}
+    if isinstance(reader, Service) and reader.verifier.per_second:
+        known["verified"] = verified_item(reader.verifier)
     return answer(503, " ".join(problems), **known) if problems else JSONResponse({"status": "ok"} | known)

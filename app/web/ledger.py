@@ -1,13 +1,18 @@
-"""The feed of all events of an environment, by position."""
+"""The feed of all events of an environment, by position, and who did what of it."""
 
-from typing import Annotated
+from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
 
+from app.auditing import look
+from app.verifier import Verifier
 from app.web import shapes
-from app.web.caller import CallerDep, ReaderDep
+from app.web.asking import After, QuestionDep, only_known
+from app.web.caller import CallerDep, ReaderDep, ServiceDep
+from app.web.cloudevents import cloud_events
 from app.web.triggering import json
+from domain.durations import iso
 
 router = APIRouter(tags=["ledger"])
 LIMIT_MAX = 1_000
@@ -15,14 +20,38 @@ LIMIT_MAX = 1_000
 
 @router.get("/api/v1/ledger/events")
 async def events(
+    request: Request,
     reader: ReaderDep,
-    caller: CallerDep,
-    after: Annotated[int, Query(ge=0, le=2**62, description="The position behind which to begin.")] = 0,
-    limit: Annotated[int, Query(ge=1, le=LIMIT_MAX, description="How many positions to look through.")] = 100,
+    question: QuestionDep,
+    after: After = 0,
+    upto: Annotated[int | None, Query(ge=0, le=2**62, description="The last position; the head, if left out.")] = None,
+    limit: Annotated[
+        int, Query(ge=1, le=LIMIT_MAX, description="How many positions to look through; with a filter, to find.")
+    ] = 100,
+    form: Annotated[
+        Literal["runfold", "cloudevents"], Query(alias="format", description="How events are told; `runfold` as here.")
+    ] = "runfold",
 ) -> Response:
     """The environment's events behind a position, in order; `next` is where to go on, `head` the last position."""
-    head = await reader.head()
-    records = await reader.read(lambda: reader.ledger.read_after(after, limit=limit, upto=head))
-    mine = [each for each in records if each.environment == caller.environment.id]
-    following = records[-1].position if records else min(after, head)
-    return json({"events": shapes.event_items(mine), "next": following, "head": head})
+    only_known(request, "after", "upto", "limit", "format")
+    page = await look(reader, question, after, limit, upto)
+    told = shapes.event_items if form == "runfold" else cloud_events
+    return json({"events": told(page.records), "next": page.next, "head": page.head})
+
+
+@router.get("/api/v1/ledger/verified")
+async def verified(service: ServiceDep, _caller: CallerDep) -> Response:
+    """How far the ledger, that of all environments, is known to be as it was appended."""
+    return json({"head": service.loop.feed.head.position, **verified_item(service.verifier)})
+
+
+def verified_item(verifier: Verifier) -> dict[str, Any]:
+    """What the verifier has found."""
+    proved = verifier.proved
+    return {
+        "position": proved.position,
+        "at": None if proved.at is None else iso(proved.at),
+        "eventsPerSecond": verifier.per_second,
+        "again": {"position": proved.again, "rounds": proved.rounds},
+        "fault": verifier.fault,
+    }

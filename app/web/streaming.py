@@ -4,18 +4,21 @@ from collections.abc import AsyncIterator, Sequence
 from typing import Annotated, Any
 
 import msgspec
-from fastapi import APIRouter, Header, Query, Request
+from fastapi import APIRouter, Header, Request
 from fastapi.responses import Response, StreamingResponse
 
+from app.auditing import between, chosen
 from app.service import Service
 from app.watching import Seen, Watcher, seen
 from app.web import shapes
-from app.web.caller import Caller, CallerDep, ServiceDep, VisitorDep, history_of
+from app.web.asking import After, QuestionDep, only_known
+from app.web.caller import Caller, ServiceDep, VisitorDep, history_of
 from app.web.docs import VOCABULARY_PARAMETER
 from app.web.errors import Malformed
 from app.web.grants import must, resources_of
 from app.web.runs import whole
 from app.web.subscriptions import TAGS_MAX, Shape, changed, watcher_of_batch, watcher_of_run, watcher_of_tags
+from domain.audit import Question
 from domain.events import Recorded
 from domain.status import FINAL
 
@@ -23,6 +26,7 @@ router = APIRouter(tags=["streams"])
 HEARTBEAT_SECONDS = 15.0
 PAGE = 500
 NOTHING_MORE: dict[int | str, dict[str, Any]] = {204: {"description": "The run is over, and all is known."}}
+ALL_KNOWN: dict[int | str, dict[str, Any]] = {204: {"description": "All of the time that was asked for is known."}}
 HEARTBEAT = b": heartbeat\n\n"
 
 
@@ -35,7 +39,6 @@ class EventStream(StreamingResponse):
 LastEventId = Annotated[
     str | None, Header(alias="last-event-id", description="The id of the last event that was received.")
 ]
-After = Annotated[int, Query(ge=0, le=2**62, description="The position behind which to begin.")]
 RUNS_PARAMETERS = {
     "parameters": [
         *VOCABULARY_PARAMETER["parameters"],
@@ -74,10 +77,18 @@ async def stream_run(
     return _streaming(_events_of_run(run, position, service, caller))
 
 
-@router.get("/api/v1/ledger/stream", response_class=EventStream)
-async def stream_ledger(service: ServiceDep, caller: CallerDep, last: LastEventId = None, after: After = 0) -> Response:
-    """Everything that happens in the environment, in order."""
-    return _streaming(_events(_position(last, after), service, caller))
+@router.get("/api/v1/ledger/stream", response_class=EventStream, responses=ALL_KNOWN)
+async def stream_ledger(
+    request: Request, service: ServiceDep, question: QuestionDep, last: LastEventId = None, after: After = 0
+) -> Response:
+    """Everything that happens in the environment, in order, or what is asked for of that."""
+    only_known(request, "after")
+    position = _position(last, after)
+    if question.since is not None:
+        position, _ = await service.read(between, service.ledger, question, position, await service.head())
+    if await _is_behind(position, question, service):
+        return Response(status_code=204)  # all of that time is known
+    return _streaming(_events(position, service, question))
 
 
 async def _shape_of(request: Request, service: Service, caller: Caller) -> Shape:
@@ -126,14 +137,20 @@ async def _events_of_run(run: str, position: int, service: Service, caller: Call
                 yield HEARTBEAT
 
 
-async def _events(position: int, service: Service, caller: Caller) -> AsyncIterator[bytes]:
+async def _events(position: int, service: Service, question: Question) -> AsyncIterator[bytes]:
+    until = question.until
     while True:
         head = service.loop.feed.head.position
         while position < head:
             records = await _records_after(position, head, service)
-            for item in shapes.event_items(each for each in records if each.environment == caller.environment.id):
+            in_time = [each for each in records if until is None or each.recorded_at < until]
+            wanted = await _chosen(in_time, question, service)
+            for item in shapes.event_items(wanted):
                 yield _event(item["type"], item["position"], item)
             position = records[-1].position
+            if len(in_time) < len(records):
+                yield b"id: %d\n\n" % position
+                return
         # Also where nothing of this environment was among it, so that whoever comes back need not look again.
         yield b"id: %d\n\n" % position
         if service.watching.is_closed:
@@ -147,6 +164,21 @@ async def _records_after(position: int, head: int, service: Service) -> Sequence
     if commit is not None and commit.records:
         return commit.records
     return await service.read(lambda: service.ledger.read_after(position, limit=PAGE, upto=head))
+
+
+async def _chosen(records: Sequence[Recorded], question: Question, service: Service) -> Sequence[Recorded]:
+    """Those that are asked for. Only their tasks have to be looked up in the database."""
+    if question.tasks:
+        return await service.read(chosen, service.ledger, question, records)
+    return [each for each in records if question.wants(each)]
+
+
+async def _is_behind(position: int, question: Question, service: Service) -> bool:
+    """Whether the event at a position was recorded when the time of a question was over."""
+    if question.until is None or position == 0:
+        return False
+    here = await service.read(lambda: service.ledger.read_after(position - 1, limit=1))
+    return any(each.recorded_at >= question.until for each in here)
 
 
 def _is_over(history: Sequence[Recorded], position: int) -> bool:

@@ -43,6 +43,7 @@ def test_what_was_appended_is_read_back_as_it_was(ledger: Ledger) -> None:
     assert ledger.head() == head
     assert ledger.read_after(0, limit=10) == batch
     assert ledger.read_streams(["run_1", "run_2"]) == {"run_1": batch}
+    assert ledger.read_beginnings(["run_1", "run_2"]) == {"run_1": batch[0]}
 
 
 def test_all_aggregates_of_a_kind_are_found_and_no_others(ledger: Ledger) -> None:
@@ -72,6 +73,7 @@ def test_what_no_id_can_be_is_not_there(ledger: Ledger) -> None:
     ledger.append(triggered(START, "run_1"), {"run_1/payload": b"x"}, after=START)
 
     assert ledger.read_streams(["run_2\0", "\0"]) == {}
+    assert ledger.read_beginnings(["run_2\0", "\0"]) == {}
     assert list(ledger.read_streams(["run_2\0", "run_1"])) == ["run_1"]
     assert ledger.blob("run_2\0/payload") is None
 

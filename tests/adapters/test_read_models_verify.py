@@ -158,3 +158,17 @@ def test_an_edited_event_is_found_in_the_ledger_and_in_the_rows(read_models: Tab
     assert "Event 1 " in report.ledger_faults[0]
     assert Difference("runs", RUN, "queue", "urgent", "lazily", 3) in report.differences
     assert not report.holds
+
+
+def test_of_a_ledger_of_which_no_rows_can_be_made_it_is_said_what_is_missing(
+    read_models: Tables, tmp_path: Path
+) -> None:
+    ledger = SqliteLedger(tmp_path / "ledger.db")
+    ledger.append(HISTORY, {}, after=START)
+    follow(read_models, ledger)
+    with closing(sqlite3.connect(tmp_path / "ledger.db")) as connection, connection:
+        connection.execute("delete from events where notification_id = 1")
+    report = verify(ledger, read_models)
+
+    assert report.ledger_faults[0] == "Events 1 to 1 are missing."
+    assert (report.rows, report.holds) == ({}, False)

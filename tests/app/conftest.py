@@ -12,7 +12,16 @@ from tests.shown import reached, statuses_of
 
 ON_EVERY_DATABASE = frozenset(
     {
-        *("test_as_of", "test_cancel", "test_ends", "test_idempotency", "test_ledger_feed", "test_list_filters"),
+        *(
+            "test_as_of",
+            "test_cancel",
+            "test_ends",
+            "test_idempotency",
+            "test_ledger_feed",
+            "test_audit",
+            "test_verifier",
+            "test_list_filters",
+        ),
         *("test_list_freshness", "test_list_model", "test_list_paging", "test_main_job", "test_payload_round_trip"),
         *(
             "test_queues",

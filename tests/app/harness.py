@@ -19,8 +19,9 @@ from app.environments import digest_of, new_key
 from app.service import Service, start_service
 from app.web.application import create_application
 from domain.commands import AddKey, CreateEnvironment, EndTurn
+from domain.conduct import Conduct
 from domain.engine import Now
-from domain.ports import Ids, Ledger
+from domain.ports import CopyableLedger, Ids
 from projections.ports import ReadModels
 
 KEY = "tr_dev_0123456789abcdef"
@@ -193,7 +194,7 @@ async def environment(engine: Engine, slug: str) -> Engine:
 
 @asynccontextmanager
 async def running_engine(
-    ledger: Ledger | None = None,
+    ledger: CopyableLedger | None = None,
     read_models: ReadModels | None = None,
     clock: ManualClock | None = None,
     ids: Ids | None = None,
@@ -230,13 +231,15 @@ async def running_engine(
 
 
 async def ledger_mistakes(engine: Engine) -> list[str]:
-    """Where the ledger is not what was appended. Raises LedgerCorrupt when an event cannot be read any more."""
+    """Where the ledger is not what was appended, or not in order. Raises LedgerCorrupt for what cannot be read."""
     service = engine.service
     # A bulk action may still be carried on meanwhile.
     head = engine.head
     events = await service.read(lambda: service.ledger.read_after(0, limit=head))
     assert len(events) == head
-    return await service.read(lambda: list(service.ledger.verify()))
+    conduct = Conduct()
+    faults = [fault for each in events if (fault := conduct.fault(each))]
+    return faults + await service.read(lambda: list(service.ledger.verify()))
 
 
 def admin(engine: Engine) -> Engine:

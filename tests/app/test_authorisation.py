@@ -182,6 +182,7 @@ RULES = {
         DELETE /api/v1/projects/{project}/envvars/{slug}/{name}
         GET /worker/v1/variables
         GET /api/v1/ledger/events
+        GET /api/v1/ledger/verified
         POST /api/v1/events
         POST /api/v1/events/bulk
         GET /api/v1/events/{event}

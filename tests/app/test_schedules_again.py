@@ -14,7 +14,7 @@ from adapters.postgres.read_models import PostgresReadModels
 from adapters.sqlite.ledger import MEMORY, SqliteLedger
 from adapters.sqlite.read_models import SqliteReadModels
 from domain.commands import EndTurn
-from domain.ports import Ledger
+from domain.ports import CopyableLedger
 from projections.ports import ReadModels
 from tests.app.harness import SOON_SECONDS, Engine, Log, ManualClock, ledger_mistakes, running_engine
 from tests.postgres import database_url, schema_of_its_own
@@ -22,7 +22,7 @@ from tests.postgres import database_url, schema_of_its_own
 SCHEDULES = "/api/v1/schedules"
 HOUR, DAY = 3_600_000, 86_400_000
 
-Opened = tuple[Ledger, ReadModels]
+Opened = tuple[CopyableLedger, ReadModels]
 
 
 class Database:

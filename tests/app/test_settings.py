@@ -71,6 +71,7 @@ def test_a_database_url_names_a_file_and_the_read_models_beside_it(
         ("RUNFOLD_PORT", "65536", "65535"),
         ("RUNFOLD_PORT", "-1", "0"),
         ("RUNFOLD_LEASE_MS", "499", "500"),
+        ("RUNFOLD_VERIFY_PER_SECOND", "-1", "0"),
         ("RUNFOLD_TEST_CLOCK", "perhaps", "boolean"),
         ("RUNFOLD_HTTP_CONCURRENCY", "0", "1"),
         ("RUNFOLD_HTTP_ALLOWED_NETWORKS", "localhost", "write networks such as 10.0.0.0/8"),

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from adapters.postgres.lease import PostgresLease
+from app.cli import audit
 from tests.cli.commandline import CommandLine
 from tests.cli.installation import Installation, Project, developing
 from tests.postgres import database_url, schema_of_its_own
@@ -54,6 +55,30 @@ def test_a_run_is_proved_beside_an_engine_and_checked_without_one(
     assert f"events of {run}, as they stood in the log" in " ".join(checked.split())
     assert "is not as it was when the checkpoint was signed." in " ".join(changed.stderr.split())
     assert "Name a run and a --checkpoint" in " ".join(nothing.stderr.split())
+
+
+def test_who_did_what_is_told_as_a_table_and_exported_from_one_position_to_another(
+    command: CommandLine, project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(audit, "PAGE", 3)
+    run = command.json("runs", "trigger", "refuse", "7", "--wait", code=1)["id"]
+
+    table = command.ask("ledger", "events", "--run", run)
+    whole = command.ask("ledger", "events", "--format", "jsonl")
+    lines = [json.loads(line) for line in whole.stdout.splitlines()]
+    of_run = [each for each in lines if each["id"] == run]
+    first, last = of_run[0]["position"], of_run[-1]["position"]
+    part = command.ask("ledger", "events", "--format", "cloudevents", "--after", str(first), "--upto", str(last))
+    wrong = command.ask("ledger", "events", "--type", "RunCancelled", code=1)
+
+    assert [line.split()[0] for line in table.stdout.splitlines()] == [str(each["position"]) for each in of_run]
+    assert all(each["type"] in line for each, line in zip(of_run, table.stdout.splitlines(), strict=True))
+    assert [each["id"] for each in map(json.loads, part.stdout.splitlines())] == [
+        str(each["position"]) for each in lines if first < each["position"] <= last
+    ]
+    assert part.stderr == f"Looked through up to event {last}.\n"
+    assert int(whole.stderr.split()[-1].rstrip(".")) >= last
+    assert "There is no event 'RunCancelled'" in wrong.stderr
 
 
 def test_a_history_moves_to_postgresql_and_back(

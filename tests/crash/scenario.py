@@ -52,6 +52,7 @@ class Scenario:
             "RUNFOLD_PORT": str(port),
             "RUNFOLD_API_URL": f"http://127.0.0.1:{port}",
             "RUNFOLD_LEASE_MS": str(lease_ms),
+            "RUNFOLD_VERIFY_PER_SECOND": "0",
             "RUNFOLD_LOG_LEVEL": "warning",
             "RUNFOLD_LOG_FORMAT": "json",
         }

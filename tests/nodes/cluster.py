@@ -43,6 +43,7 @@ class Node:
             "RUNFOLD_API_URL": self.url,
             "RUNFOLD_LEASE_MS": str(WORKER_LEASE_MS),
             "RUNFOLD_WRITER_LEASE_MS": str(WRITER_LEASE_MS),
+            "RUNFOLD_VERIFY_PER_SECOND": "0",
             "RUNFOLD_LOG_LEVEL": "info",
             "RUNFOLD_LOG_FORMAT": "json",
         }

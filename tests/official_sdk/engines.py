@@ -41,6 +41,7 @@ def running_engine(database: str, folder: Path) -> Generator[RunningEngine]:
             "RUNFOLD_PORT": "0",
             "RUNFOLD_SECRET_KEY": key,
             "RUNFOLD_ADMIN_KEY": admin_key,
+            "RUNFOLD_VERIFY_PER_SECOND": "0",
             "RUNFOLD_LOG_LEVEL": "warning",
         }
         if database == "postgres":

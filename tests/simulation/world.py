@@ -113,6 +113,10 @@ class ModelLedger:
         """The whole history of each of these aggregates that has one."""
         return {stream: self._streams[stream] for stream in streams if stream in self._streams}
 
+    def read_beginnings(self, streams: Collection[str]) -> dict[str, Recorded]:
+        """The first event of each of these aggregates that has one."""
+        return {stream: history[0] for stream, history in self.read_streams(streams).items()}
+
     def read_kind(self, kind: str) -> dict[str, list[Recorded]]:
         """The whole history of every aggregate of a kind."""
         return {stream: history for stream, history in self._streams.items() if stream.startswith(f"{kind}_")}

@@ -170,7 +170,12 @@ NOTES = {
     ("POST", "/v1/triggers/{token}"): "No key is needed. The answer is the same whether there is such a job or not. A"
     " wrong `X-Webhook-Secret` is answered 401.",
     ("GET", "/api/v1/ledger/events"): "Follow the ledger by asking again with `after` set to `next`, until `next` is"
-    " `head`. [Events](events.md) has them all.",
+    " `head`. [Events](events.md) has them all. With `actor`, `type` or `task` a page looks through 10,000 positions at"
+    " most and may find nothing; `next` says how far it looked."
+    " [Audit who did what](../how-to/audit-who-did-what.md) has examples.",
+    ("GET", "/api/v1/ledger/verified"): "`position` is known to be as it was appended since `at`; everything is looked"
+    " at `again` each day, and `rounds` says how often it was. `fault` is the sentence that names the position of what"
+    " is wrong, null as long as nothing is. `eventsPerSecond` is 0 where `RUNFOLD_VERIFY_PER_SECOND` is.",
     ("GET", "/api/v1/runs/{run}/stream"): "Server-sent events: `id` is the position of the event, `event` its type,"
     " `data` what the list of events has of it. Send the last id as `Last-Event-ID` (browsers do that by"
     " themselves) and"
@@ -183,7 +188,8 @@ NOTES = {
     " run ends with it.",
     ("GET", "/api/v1/ledger/stream"): "Server-sent events, as of a run. An `id` alone says how far the ledger"
     " was looked"
-    " through: environments share its positions.",
+    " through: environments share its positions. With `to` the stream ends when something was recorded at that time or"
+    " later; whoever asks again then is answered 204.",
     ("GET", "/realtime/v1/runs/{run}"): "The protocol of ElectricSQL's shapes, as Trigger.dev's SDK uses it."
     " `offset=-1`"
     " asks for the rows as they are; then ask with the headers `electric-offset` and `electric-handle` of the"

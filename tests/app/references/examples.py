@@ -288,7 +288,12 @@ async def _queues(at: Recorder) -> None:
 async def _ledger(at: Recorder) -> None:
     route = "/api/v1/ledger/events"
     await at.show("GET", route, query="?after=3&limit=2")
+    await at.show("GET", route, "What keys did.", query="?actor=key:&type=RunTriggered&limit=1")
+    await at.show("GET", route, "As CloudEvents.", query="?after=4&limit=1&format=cloudevents")
     await at.show("GET", route, query="?limit=5000")
+    await at.show("GET", route, query="?type=RunCancelled")
+    await at.engine.service.verifier.step()
+    await at.show("GET", "/api/v1/ledger/verified")
 
 
 async def _worker(at: Recorder) -> None:

@@ -1,0 +1,47 @@
+"""Who did what, when and why: which events of an environment somebody asks for."""
+
+from msgspec import Struct
+
+from domain.events import Recorded
+
+KIND_END = ":"
+"""What separates the kind of an actor from its name: `key:7f3a…`, `worker:worker_1`."""
+
+
+class Question(Struct, frozen=True):
+    """Of what is asked for, everything has to be so; what is empty or None asks for nothing.
+
+    Times are milliseconds, and of when an event was recorded: `since` is the first, `until` the one behind the last.
+    """
+
+    environment: str
+    actors: frozenset[str] = frozenset()
+    """Whole names, or kinds with their colon: `key:` are all keys."""
+    types: frozenset[str] = frozenset()
+    """The names of events."""
+    tasks: frozenset[str] = frozenset()
+    """Only what happened to runs of these tasks."""
+    run: str | None = None
+    """Only what happened to this run, or to whatever else has this id."""
+    since: int | None = None
+    until: int | None = None
+
+    @property
+    def is_narrow(self) -> bool:
+        """Whether events of the environment may be passed over that are in its time."""
+        return bool(self.actors or self.types or self.tasks or self.run)
+
+    def wants(self, recorded: Recorded) -> bool:
+        """Whether an event is asked for, but for its task and its time: both stand in other events."""
+        return (
+            recorded.environment == self.environment
+            and (self.run is None or recorded.stream == self.run)
+            and (not self.types or type(recorded.event).__name__ in self.types)
+            and (not self.actors or recorded.actor in self.actors or kind_of(recorded.actor) in self.actors)
+        )
+
+
+def kind_of(actor: str) -> str:
+    """The kind of an actor with its colon; the engine and others of whom there is one are their own kind."""
+    kind, colon, _ = actor.partition(KIND_END)
+    return kind + colon

@@ -1,0 +1,162 @@
+"""Whatever is done to the file of a ledger is found, and its place is named.
+
+RUNFOLD_TAMPERS says how often (200); `make soak` does it 10,000 times.
+"""
+
+import os
+import random
+import re
+import shutil
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+from adapters.sqlite.ledger import SqliteLedger
+from app.feed import Feed
+from app.verifier import Verifier
+from domain import events as e
+from domain.ports import START, Head
+from tests.adapters.ledgers import recorded
+from tests.app.harness import Engine, Log
+
+TAMPERS = int(os.environ.get("RUNFOLD_TAMPERS", "200"))
+EVENTS = 60
+ALL = "select notification_id, originator_id, originator_version, topic, state, digest from events"
+COLUMNS = ("notification_id", "originator_id", "originator_version", "topic", "state", "digest")
+
+
+class Tampered(NamedTuple):
+    """What was done, and the first position at which the log is another than it was."""
+
+    what: str
+    position: int
+
+
+Rows = list[tuple[Any, ...]]
+Tamper = Callable[[random.Random, Rows, Rows], tuple[Rows, Tampered]]
+
+
+def flip(chance: random.Random, rows: Rows, _: Rows) -> tuple[Rows, Tampered]:
+    """One bit of one value, as a disk or a hand would."""
+    at, column = chance.randrange(EVENTS), chance.randrange(1, len(COLUMNS))
+    row = list(rows[at])
+    if isinstance(row[column], int):
+        row[column] ^= 1 << chance.randrange(2, 16)  # no version that the run has
+    else:
+        is_text = isinstance(row[column], str)
+        content = bytearray(row[column].encode() if is_text else row[column])
+        content[chance.randrange(len(content))] ^= 1 << chance.randrange(8)
+        row[column] = bytes(content)
+    return [*rows[:at], tuple(row), *rows[at + 1 :]], Tampered(f"flip {COLUMNS[column]}", at + 1)
+
+
+def delete(chance: random.Random, rows: Rows, _: Rows) -> tuple[Rows, Tampered]:
+    """Some events in a row, with or without closing the gap."""
+    at, size = chance.randrange(EVENTS - 1), chance.randint(1, 5)
+    rest = rows[at + size :]
+    if chance.random() < 0.5:
+        rest = [(number, *row[1:]) for number, row in enumerate(rest, at + 1)]
+    return rows[:at] + rest, Tampered(f"delete {size}", at + 1)
+
+
+def swap(chance: random.Random, rows: Rows, _: Rows) -> tuple[Rows, Tampered]:
+    """Two events change places."""
+    first, second = sorted(chance.sample(range(EVENTS), 2))
+    changed = list(rows)
+    changed[first], changed[second] = (rows[first][0], *rows[second][1:]), (rows[second][0], *rows[first][1:])
+    return changed, Tampered("swap", first + 1)
+
+
+def insert(chance: random.Random, rows: Rows, _: Rows) -> tuple[Rows, Tampered]:
+    """An event that was never appended, in the middle or at the end."""
+    at = chance.randint(0, EVENTS)
+    new = (at + 1, f"run_forged{at}", 1, "RunCanceled", rows[0][4], chance.randbytes(32))
+    return [*rows[:at], new, *((row[0] + 1, *row[1:]) for row in rows[at:])], Tampered("insert", at + 1)
+
+
+def truncate(chance: random.Random, rows: Rows, _: Rows) -> tuple[Rows, Tampered]:
+    """The tail is gone, as with a backup that was put back."""
+    at = chance.randrange(EVENTS)
+    return rows[:at], Tampered("truncate", at + 1)
+
+
+def splice(chance: random.Random, rows: Rows, other: Rows) -> tuple[Rows, Tampered]:
+    """Some events of another ledger, each with the hash that it has there, or the whole rest of it."""
+    at = chance.randrange(1, EVENTS)
+    end = EVENTS if chance.random() < 0.3 else min(EVENTS, at + chance.randint(1, 10))
+    return rows[:at] + other[at:end] + rows[end:], Tampered("splice", at + 1)
+
+
+TAMPERERS: tuple[Tamper, ...] = (flip, delete, swap, insert, truncate, splice)
+
+
+def _ledger(path: Path, name: str) -> Head:
+    with closing(SqliteLedger(path)) as ledger:
+        head = START
+        for number in range(EVENTS // 3):
+            # Ids that no flip of one bit makes each other's.
+            run, at = f"run_{name}{number:03}{number:03}", head.position
+            life = (e.RunTriggered("greet", "task/greet", tags=(name,)), e.RunDelayed(until=5), e.RunCanceled())
+            batch = [recorded(at + place, run, place, event) for place, event in enumerate(life, 1)]
+            head = ledger.append(batch, {}, after=head)
+    return head
+
+
+def _rows(path: Path) -> Rows:
+    with closing(sqlite3.connect(path)) as database:
+        return database.execute(f"{ALL} order by notification_id").fetchall()
+
+
+def _write(path: Path, rows: Rows) -> None:
+    """Texts are written as they are, also those that are no UTF-8 any more."""
+    with closing(sqlite3.connect(path)) as database, database:
+        database.execute("pragma synchronous = off")
+        database.execute("delete from events")
+        for row in rows:
+            values = list(row)
+            places = [
+                "cast(? as text)" if name in {"originator_id", "topic"} and isinstance(value, bytes) else "?"
+                for name, value in zip(COLUMNS, values, strict=True)
+            ]
+            database.execute(f"insert into events ({', '.join(COLUMNS)}) values ({', '.join(places)})", values)
+
+
+@pytest.fixture(scope="module")
+def originals(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Head, Rows, Rows]:
+    folder = tmp_path_factory.mktemp("ledgers")
+    head = _ledger(folder / "ledger.db", "a")
+    _ledger(folder / "other.db", "b")
+    return folder / "ledger.db", head, _rows(folder / "ledger.db"), _rows(folder / "other.db")
+
+
+async def _fault(engine: Engine, path: Path, known: Head) -> str | None:
+    """What the verifier of an engine says that has committed so much."""
+    with closing(SqliteLedger(path, writes=False)) as ledger:
+        verifier = Verifier(engine.service, ledger, Feed(known))
+        assert await verifier.step(known.position)
+        return verifier.fault
+
+
+@pytest.mark.parametrize("tamper", TAMPERERS, ids=lambda each: str(each.__name__))
+async def test_every_tamper_is_found_with_its_position(
+    engine: Engine, originals: tuple[Path, Head, Rows, Rows], tamper: Tamper, tmp_path: Path, log: Log
+) -> None:
+    original, head, rows, other = originals
+    path = tmp_path / "ledger.db"
+    shutil.copy(original, path)
+    assert await _fault(engine, path, head) is None
+
+    for seed in range(-(-TAMPERS // len(TAMPERERS))):
+        changed, tampered = tamper(random.Random(seed), rows, other)
+        assert changed != rows
+        _write(path, changed)
+
+        found = await _fault(engine, path, head)
+
+        assert found is not None, (seed, tampered)
+        assert int(re.findall(r"Events? (\d+)", found)[0]) == tampered.position, (seed, tampered, found)
+    log.clear()  # where the engine says what is expected here
