@@ -67,6 +67,11 @@ class Verifier:
                 log.warning("the ledger cannot be verified now", error=str(error))
                 await asyncio.sleep(OUTAGE_SECONDS)
                 continue
+            except Exception as error:
+                # That is a mistake of ours and no fault of the ledger: what is proved stays where it is, and shows it.
+                log.exception("the ledger could not be verified", error=str(error))
+                await asyncio.sleep(IDLE_SECONDS)
+                continue
             # Also when there were fewer: a busy engine is not asked after each commit.
             await asyncio.sleep(size / per_second)
             if not looked:
