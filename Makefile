@@ -24,7 +24,7 @@ demo: $(READY) ## start an engine and a worker, run a small real program; DATABA
 	$(BIN)/python examples/stdlib_index/demo.py --database $(DATABASE)
 
 test: $(READY) ## run the tests; ARGS="-k retry" goes to pytest
-	$(BIN)/pytest -n 3 --dist worksteal $(ARGS)
+	$(BIN)/pytest -n 4 --dist worksteal $(ARGS)
 
 dev: $(READY) ## make .venv and say how to go on
 	@echo 'Ready. Go on with:'
