@@ -15,7 +15,7 @@ export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test dev check bench soak format lock clean
+.PHONY: help demo test dev check mypy pyright bench soak format lock clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
@@ -24,7 +24,7 @@ demo: $(READY) ## start an engine and a worker, run a small real program; DATABA
 	$(BIN)/python examples/stdlib_index/demo.py --database $(DATABASE)
 
 test: $(READY) ## run the tests; ARGS="-k retry" goes to pytest
-	$(BIN)/pytest -n 4 --dist worksteal $(ARGS)
+	$(BIN)/pytest -n 3 --dist worksteal $(ARGS)
 
 dev: $(READY) ## make .venv and say how to go on
 	@echo 'Ready. Go on with:'
@@ -34,10 +34,15 @@ dev: $(READY) ## make .venv and say how to go on
 check: $(READY) ## everything CI runs: format, lint, types, import arrows, tests
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
-	$(BIN)/mypy
-	$(BIN)/pyright --pythonpath $(BIN)/python
+	$(MAKE) -j 2 mypy pyright
 	$(BIN)/lint-imports --no-logo
 	$(MAKE) test
+
+mypy: $(READY)
+	$(BIN)/mypy
+
+pyright: $(READY)
+	$(BIN)/pyright --pythonpath $(BIN)/python
 
 bench: $(READY) ## measure throughput and latency
 	$(BIN)/python bench/run.py $(ARGS)

@@ -1,0 +1,14 @@
+"""The order of the tests."""
+
+import pytest
+
+LONG = (
+    *("tests/dashboard/test_browser", "tests/examples/", "tests/nodes/", "tests/cli/test_dev", "tests/crash/"),
+    *("tests/official_sdk/", "tests/simulation/"),
+)
+"""Tests that wait for processes, or are long in themselves."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the long ones, so that at the end nobody waits for a few of them that have only just begun."""
+    items.sort(key=lambda item: next((place for place, name in enumerate(LONG) if name in item.nodeid), len(LONG)))
