@@ -114,7 +114,11 @@ class Forwarding:
 
     async def _ask(self, request: httpx.Request) -> httpx.Response:
         """The answer, whole, unless it is a stream of events."""
-        response = await self._client.send(request, stream=True)
+        try:
+            response = await self._client.send(request, stream=True)
+        except AttributeError as error:
+            # With this anyio says that a connection was lost as soon as it was made.
+            raise httpx.ConnectError("The connection was lost as soon as it was made.") from error
         if not response.headers.get("content-type", "").startswith(EVENT_STREAM):
             await response.aread()
         return response

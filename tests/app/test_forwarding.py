@@ -5,6 +5,7 @@ import socket
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
+import httpcore
 import httpx
 import pytest
 from starlette.responses import JSONResponse, Response, StreamingResponse
@@ -283,3 +284,21 @@ async def test_a_run_is_not_handed_to_a_worker_that_hung_up(schema: str) -> None
         answer = await standby.client.post("/worker/v1/turn", json=turn("worker_here", 0))
 
         assert [each["id"] for each in answer.json()["runs"]] == [run]
+
+
+async def test_a_writer_that_is_gone_as_soon_as_it_was_reached_is_no_failure_of_ours(
+    standby: RunningNode, writer: Writer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    handle = httpcore.AsyncHTTPConnection.handle_async_request
+
+    async def connected(self: httpcore.AsyncHTTPConnection, request: httpcore.Request) -> httpcore.Response:
+        if writer.address.endswith(f":{request.url.port}"):
+            # What anyio raises when it asks a socket that is closed by then for its peer.
+            raise AttributeError("'NoneType' object has no attribute 'getpeername'")
+        return await handle(self, request)
+
+    monkeypatch.setattr(httpcore.AsyncHTTPConnection, "handle_async_request", connected)
+
+    answer = await standby.client.post(TRIGGER, json={})
+
+    assert unavailable(answer) == "The node that writes does not answer: ask again in a moment."

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from tests.app.fuzz import Question, questions
 from tests.app.harness import ADMIN_KEY, Engine, ledger_mistakes, running_engine, sentence_of
 
-REQUESTS = int(os.environ.get("RUNFOLD_FUZZ_REQUESTS", "250"))
+REQUESTS = int(os.environ.get("RUNFOLD_FUZZ_REQUESTS", "150"))
 """About how many are sent, the same number to each route."""
 SLOW = [HealthCheck.too_slow, HealthCheck.filter_too_much, HealthCheck.data_too_large]
 """What making a request may be."""

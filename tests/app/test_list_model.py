@@ -101,7 +101,7 @@ def test_pages_of_any_filter_are_those_of_the_naive_model() -> None:
         engine = runner.run(context.__aenter__())
         rows = runner.run(_fill(engine))
 
-        @settings(max_examples=60, deadline=None)
+        @settings(max_examples=40, deadline=None)
         @given(FILTERS, st.integers(5, 100), st.sampled_from(list(VOCABULARIES.values())))
         def check(filters: dict[str, Any], size: int, vocabulary: Vocabulary) -> None:
             names = [vocabulary.words[each] for each in filters.get("filter[status]", [])]

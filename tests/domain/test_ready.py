@@ -86,7 +86,7 @@ def limit(model: Model, step: Step) -> None:
     model.change(queue)
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(st.lists(STEPS, max_size=60))
 def test_each_choice_is_that_of_a_model_that_looks_at_everything(steps: list[Step]) -> None:
     model = Model()

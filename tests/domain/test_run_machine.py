@@ -197,8 +197,8 @@ def test_every_event_of_a_run_is_tried() -> None:
 
 
 TestDecisions = Decisions.TestCase
-TestDecisions.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+TestDecisions.settings = settings(max_examples=35, stateful_step_count=40, deadline=None)
 TestAnyEvents = AnyEvents.TestCase
-TestAnyEvents.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+TestAnyEvents.settings = settings(max_examples=35, stateful_step_count=40, deadline=None)
 TestJournals = Journals.TestCase
-TestJournals.settings = settings(max_examples=80, stateful_step_count=50, deadline=None)
+TestJournals.settings = settings(max_examples=40, stateful_step_count=50, deadline=None)

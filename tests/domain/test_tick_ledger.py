@@ -117,7 +117,7 @@ def _counted(followed: Plan, since: int, until: int) -> list[int]:
     ]  # from 1970 on
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(plans, st.lists(steps, max_size=14))
 def test_each_planned_tick_has_exactly_one_fate(first: Plan, happened: list[Step]) -> None:
     room = Room()

@@ -249,4 +249,4 @@ def _read_off(memory: Memory) -> Any:
 
 
 TestWaits = Waits.TestCase
-TestWaits.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)
+TestWaits.settings = settings(max_examples=40, stateful_step_count=30, deadline=None)

@@ -10,7 +10,7 @@ import pytest
 
 from tests.nodes.cluster import WRITER_LEASE_MS, Cluster
 
-SECONDS = float(os.environ.get("RUNFOLD_NODES_SECONDS", "40"))
+SECONDS = float(os.environ.get("RUNFOLD_NODES_SECONDS", "20"))
 QUIET_SECONDS = 3.0
 """The longest time between two faults."""
 LEASES = (0.5, 1, 2, 10)

@@ -34,7 +34,7 @@ MOMENT = 1_700_000_000_000
 chances = st.integers(0, 2**32 - 1).map(Random)
 """Sources of chance for `history`; a seed that fails is printed."""
 
-unhurried = settings(deadline=None, max_examples=60)
+unhurried = settings(deadline=None, max_examples=40)
 """For properties that meet a database, or a machine that has other things to do."""
 
 _JOURNALED = frozenset({e.StepSucceeded, e.StepFailed, e.ChildrenTriggered, e.WaitStarted})

@@ -149,7 +149,7 @@ LIVES = st.lists(st.tuples(st.integers(0, 5), TURNS, st.just(value=False)), max_
 ATTEMPTS = st.lists(st.tuples(st.integers(0, 5), TURNS, st.booleans()), max_size=4)
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(PROGRAMS, LIVES, TURNS, TURNS)
 def test_every_replay_has_the_same_results_and_does_nothing_again(
     program: tuple[Node, ...], lives: list[Any], turns: list[int], others: list[int]
@@ -171,7 +171,7 @@ def test_every_replay_has_the_same_results_and_does_nothing_again(
     asyncio.run(story_of())
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(PROGRAMS, ATTEMPTS, TURNS)
 def test_over_all_attempts_and_processes_no_step_runs_again_once_its_success_is_committed(
     program: tuple[Node, ...], lives: list[Any], turns: list[int]
@@ -213,7 +213,7 @@ def changes(draw: st.DrawFn) -> tuple[tuple[Node, ...], tuple[Node, ...], bool]:
     return program, changed, is_followed or NEW in changed
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(changes(), TURNS, TURNS)
 def test_changed_code_is_noticed_or_every_result_is_still_its_own(
     change: tuple[tuple[Node, ...], tuple[Node, ...], bool], turns: list[int], others: list[int]

@@ -182,7 +182,7 @@ def broken_rules() -> Iterator[str]:
             yield str(broken)
 
 
-@pytest.mark.parametrize("fifty", range(2))
+@pytest.mark.parametrize("fifty", range(1))
 def test_fifty_seeds_come_to_what_their_code_comes_to(fifty: int) -> None:
     for seed in range(50 * fifty, 50 * fifty + 50):
         simulate(seed)
