@@ -3,22 +3,18 @@
 import asyncio
 from itertools import islice
 
-import structlog
-
+from app.chores import keep_up
 from app.loop import EngineLoop
 from app.schemas import verdict_of
 from app.triggered import asked_of, value_of
 from domain.commands import JudgePayloads
 from domain.environment import Environment
-from domain.errors import LedgerCorrupt, LedgerError, Unavailable
+from domain.errors import LedgerCorrupt
 from domain.events import Recorded, RunError
 from domain.gates import Verdict
 from domain.ports import Clock, Ledger
 
-log = structlog.get_logger(__name__)
-
 CHUNK = 200
-AGAIN_SECONDS = 1.0
 
 
 class Checks:
@@ -31,19 +27,10 @@ class Checks:
 
     async def run(self) -> None:
         """Until cancelled."""
-        while True:
-            await self._loop.unjudged.wait()
-            self._loop.unjudged.clear()
-            while waiting := dict(islice(self._loop.engine.unjudged().items(), CHUNK)):
-                try:
-                    await self._check(waiting)
-                except (Unavailable, LedgerError) as error:
-                    log.warning("payloads cannot be checked now", error=str(error))
-                    await asyncio.sleep(AGAIN_SECONDS)
-                except Exception as error:
-                    # Held runs must not wait for ever for a check that went wrong once.
-                    log.exception("payloads could not be checked", error=str(error))
-                    await asyncio.sleep(AGAIN_SECONDS)
+        await keep_up(self._loop.unjudged, self._waiting, self._check, "payloads cannot be checked")
+
+    def _waiting(self) -> dict[str, str]:
+        return dict(islice(self._loop.engine.unjudged().items(), CHUNK))
 
     async def _check(self, waiting: dict[str, str]) -> None:
         for run in waiting:

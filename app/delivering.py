@@ -3,20 +3,16 @@
 import asyncio
 from itertools import islice
 
-import structlog
-
+from app.chores import keep_up
 from app.loop import EngineLoop
 from app.triggered import value_of
 from domain.commands import CancelEvent, DeliverEvent
-from domain.errors import LedgerCorrupt, LedgerError, Unavailable
+from domain.errors import LedgerCorrupt
 from domain.events import EventSent
 from domain.named_event import NamedEvent
 from domain.ports import Clock, Ledger
 
-log = structlog.get_logger(__name__)
-
 CHUNK = 100
-AGAIN_SECONDS = 1.0
 
 
 class Deliveries:
@@ -29,19 +25,10 @@ class Deliveries:
 
     async def run(self) -> None:
         """Until cancelled."""
-        while True:
-            await self._loop.deliverable.wait()
-            self._loop.deliverable.clear()
-            while due := list(islice(self._loop.engine.memory.deliveries, CHUNK)):
-                try:
-                    await self._deliver(due)
-                except (Unavailable, LedgerError) as error:
-                    log.warning("events cannot be delivered now", error=str(error))
-                    await asyncio.sleep(AGAIN_SECONDS)
-                except Exception as error:
-                    # Other events must not wait for ever for one that went wrong.
-                    log.exception("events could not be delivered", error=str(error))
-                    await asyncio.sleep(AGAIN_SECONDS)
+        await keep_up(self._loop.deliverable, self._due, self._deliver, "events cannot be delivered")
+
+    def _due(self) -> list[str]:
+        return list(islice(self._loop.engine.memory.deliveries, CHUNK))
 
     async def _deliver(self, due: list[str]) -> None:
         for stream in due:

@@ -258,9 +258,10 @@ class Holding:
         assert held.gathered is not None, "it came with the link"
         journal = Journal(run.id, run.attempt, run.journal, link, partial(_describe, run), loop=loop)
         journal.log = without_secrets(run, held.gathered.add)
-        for wait, outcome in held.woken.items():
-            journal.wake(wait, outcome)
+        # First, because the code may be in another thread: what is over from here on is told to the journal itself.
         held.journal = journal
+        for wait, outcome in list(held.woken.items()):
+            journal.wake(wait, outcome)
         if held.stopped is not None:
             journal.stop(_to_stop(held.stopped))
         if held.is_over or held.is_unwanted:

@@ -182,9 +182,8 @@ def broken_rules() -> Iterator[str]:
             yield str(broken)
 
 
-@pytest.mark.parametrize("fifty", range(1))
-def test_fifty_seeds_come_to_what_their_code_comes_to(fifty: int) -> None:
-    for seed in range(50 * fifty, 50 * fifty + 50):
+def test_fifty_seeds_come_to_what_their_code_comes_to() -> None:
+    for seed in range(50):
         simulate(seed)
 
 
