@@ -105,7 +105,9 @@ async def _answer(shape: Shape, request: Request, service: Service, caller: Call
             # All that was committed up to there, and is watched, has arrived.
             upto = max(upto, service.watching.told)
     rows = [await row_of(each, service, skipped) for each in runs]
-    return _respond([_message(row, operation) for row in rows], shape.handle, upto)
+    # A run may be read with a commit that the head does not know of yet: it is told again then, and no offset refused.
+    told = min(upto, await service.head())
+    return _respond([_message(row, operation) for row in rows], shape.handle, told)
 
 
 def _message(row: dict[str, Any], operation: str) -> dict[str, Any]:

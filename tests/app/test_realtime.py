@@ -81,6 +81,27 @@ async def test_what_ended_between_two_polls_is_told_at_once(engine: Engine) -> N
     assert second.rows[run]["status"] == "COMPLETED_SUCCESSFULLY"
 
 
+async def test_who_read_ahead_of_the_head_may_go_on_from_there(engine: Engine) -> None:
+    await engine.trigger()
+    feed = engine.service.loop.feed
+    before = feed.head
+    run = await engine.trigger()
+    path, after = f"/realtime/v1/runs/{run}", feed.head
+
+    # Its commit can be read, and the head does not know of it yet.
+    feed.head = before
+    first = await ask(engine, path)
+    second = await ask(engine, path, first)
+    feed.head = after
+    third = await ask(engine, path, second)
+
+    assert [each.rows.keys() for each in (first, second, third)] == [{run}] * 3
+    assert [each.offset for each in (first, second, third)] == [
+        *[f"{before.position}_0"] * 2,
+        f"{after.position}_0",
+    ]
+
+
 async def test_a_poll_without_news_is_answered_after_a_while(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(realtime, "HOLD_SECONDS", 0.01)
     run = await engine.trigger()
