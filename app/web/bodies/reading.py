@@ -1,0 +1,44 @@
+"""How a body is read, and the types that its fields share."""
+
+from typing import Annotated, TypeAlias, TypeVar
+
+import msgspec
+from msgspec import Meta, Raw
+
+from app.web.errors import Malformed
+from domain.events import NOTHING
+
+T = TypeVar("T")
+
+# JSON knows no end of numbers; what is reckoned with here, and stored, stays where every client can read it.
+Count: TypeAlias = Annotated[int, Meta(ge=0, le=2**53)]
+
+Moment: TypeAlias = Annotated[int, Meta(ge=-(2**53), le=2**53)]
+
+MediaType: TypeAlias = Annotated[str, Meta(min_length=1, max_length=128, pattern="^[ -~]+$")]
+"""Visible ASCII: it may be sent in a header."""
+
+
+def absent() -> Raw:
+    """NOTHING, from a factory: the schema of a body would have to show a default, and this one is no JSON."""
+    return NOTHING
+
+
+def text_as_json(text: str) -> Raw:
+    """A text as a JSON string."""
+    return Raw(msgspec.json.encode(text))
+
+
+def decode(body: bytes, shape: type[T]) -> T:
+    """A body of this shape. Raises Malformed with a sentence that names the place."""
+    try:
+        if not body.isascii():
+            # What stays undecoded would take any bytes along, into the ledger and to every reader.
+            body.decode()
+        return msgspec.json.decode(body, type=shape)
+    except msgspec.ValidationError as error:
+        raise Malformed(f"The body is not of the right shape: {error}.") from error
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise Malformed(f"Invalid JSON: {error}.") from error
+    except RecursionError as error:
+        raise Malformed("Invalid JSON: it is nested too deeply.") from error

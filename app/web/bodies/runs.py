@@ -1,0 +1,75 @@
+"""Bodies about runs that exist."""
+
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta, Raw, Struct
+
+from app.web.bodies.reading import MediaType, absent
+
+
+class BulkBody(Struct, rename="camel"):
+    """What to do with which runs: `runIds`, or those that `filter` finds, which has the filters of the list of runs."""
+
+    action: Literal["cancel", "replay"]
+    name: str | None = None
+    run_ids: list[str] | None = None
+    filter: dict[str, Any] | None = None
+
+
+class RescheduleBody(Struct):
+    """A new time for a delayed run."""
+
+    delay: str
+
+
+class ResetKeyBody(Struct, rename="camel"):
+    """Whose idempotency key to free."""
+
+    task_identifier: str
+
+
+class ReplayBody(Struct, rename="camel"):
+    """What a replay does otherwise than the run it replays."""
+
+    payload: Raw = msgspec.field(default_factory=absent)
+    payload_type: MediaType | None = None
+    metadata: Raw = msgspec.field(default_factory=absent)
+    tags: str | list[str] | None = None
+    queue: str | None = None
+    concurrency_key: str | int | None = None
+    delay: str | None = None
+    ttl: str | int | None = None
+    idempotency_key: str | None = None
+    idempotency_key_ttl: str | None = msgspec.field(default=None, name="idempotencyKeyTTL")
+    max_attempts: int | None = None
+    max_duration: float | None = None
+    priority: float | None = None
+    machine: str | None = None
+    version: str | None = None
+    region: str | None = None
+    from_step: Annotated[str, Meta(min_length=1, max_length=280)] | None = None
+    step_results: dict[str, Raw] | None = None
+
+
+class TagsBody(Struct):
+    """Further tags of a run."""
+
+    tags: str | list[str]
+
+
+class OperationBody(Struct):
+    """One change of metadata: `type` is set, delete, append, remove, increment or update."""
+
+    type: str
+    key: str = ""
+    value: Any = None
+
+
+class MetadataBody(Struct, rename="camel"):
+    """Changes of the metadata of a run, of its parent, of the root of its family."""
+
+    metadata: dict[str, Any] | None = None
+    operations: list[OperationBody] = []
+    parent_operations: list[OperationBody] = []
+    root_operations: list[OperationBody] = []

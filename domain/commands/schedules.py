@@ -1,0 +1,55 @@
+"""Commands about schedules."""
+
+from domain.calendar import Tick
+from domain.commands.base import Command
+from domain.events import Plan
+
+
+class SaveSchedule(Command, frozen=True, kw_only=True):
+    """Make a schedule, or let the one that its deduplication key stands for follow this plan. Answer: its id.
+
+    `key` is the stream of the deduplication key, or of the request's own, which stands for it until `key_until`.
+    """
+
+    schedule: str
+    plan: Plan
+    deduplication_key: str | None = None
+    key: str | None = None
+    key_until: int = 0
+
+
+class ChangeSchedule(Command, frozen=True, kw_only=True):
+    """Let a schedule follow another plan. Answer: None."""
+
+    schedule: str
+    plan: Plan
+
+
+class ActivateSchedule(Command, frozen=True, kw_only=True):
+    """Let a schedule go on. Answer: None."""
+
+    schedule: str
+
+
+class DeactivateSchedule(Command, frozen=True, kw_only=True):
+    """Let a schedule pause. Answer: None."""
+
+    schedule: str
+
+
+class DeleteSchedule(Command, frozen=True, kw_only=True):
+    """Let there be no such schedule any more. Answer: None."""
+
+    schedule: str
+    key: str | None = None
+
+
+class BackfillTicks(Command, frozen=True, kw_only=True):
+    """Make the runs of these ticks of a schedule, each unless it has one. Answer: list[Accepted], in the same order.
+
+    `keys` are the streams of the keys that the runs claim.
+    """
+
+    schedule: str
+    ticks: tuple[Tick, ...]
+    keys: tuple[str, ...]
