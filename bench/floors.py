@@ -15,6 +15,7 @@ from adapters.codec import encode
 from adapters.hashes import digest_after
 from adapters.sqlite import recorder
 from adapters.sqlite.ledger import SqliteLedger
+from adapters.sqlite.rows import insert
 from bench import core, corpus, rawhttp
 from bench.figures import Chapter, Figure, quantile
 from bench.processes import Running, engine
@@ -143,7 +144,7 @@ def _insert(folder: Path, rows: Sequence[tuple[object, ...]], size: int) -> floa
         begun = time.perf_counter()
         for start in range(0, len(rows), size):
             connection.execute("begin immediate")
-            connection.executemany(recorder.INSERT, rows[start : start + size])
+            insert(connection.cursor(), recorder.INSERT, rows[start : start + size])
             connection.execute("commit")
         took = time.perf_counter() - begun
     file.unlink()

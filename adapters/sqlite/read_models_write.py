@@ -1,7 +1,7 @@
 """Following the ledger: load the rows that a batch touches, fold the batch over them, store what changed."""
 
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from msgspec import json
@@ -11,6 +11,7 @@ from adapters.read_models_rows import of_attempt, of_run, of_state, to_attempt, 
 from adapters.read_models_schedules import of_schedule
 from adapters.read_models_tables import At
 from adapters.read_models_waitpoints import of_waitpoint, of_waitpoint_tag, to_waitpoint
+from adapters.sqlite.rows import insert
 from domain.errors import LedgerCorrupt
 from domain.events import Recorded
 from projections.attempts import OPEN
@@ -34,31 +35,32 @@ from waitpoint_rows where id in (select value from json_each(?))
 
 ADD_RUN = """
 insert into run_rows (id, environment, task, queue, status, version, batch, is_test, created_at, finished_at, detail)
-values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+values {rows}
 """
 # Only what can change is set, or SQLite would write every index again.
-CHANGE_RUN = "update run_rows set status = ?, version = ?, finished_at = ?, detail = ? where id = ?"
+CHANGE_RUN = f"""{ADD_RUN}
+on conflict (id) do update set status = excluded.status, version = excluded.version,
+    finished_at = excluded.finished_at, detail = excluded.detail
+"""
 MOVE_RUN = "update run_rows set queue = ? where id = ?"
 STORE_ATTEMPT = """
-insert into attempt_rows (run, number, detail) values (?, ?, ?)
+insert into attempt_rows (run, number, detail) values {rows}
 on conflict (run, number) do update set detail = excluded.detail
 """
-STORE_TAG = "insert or ignore into tag_rows (environment, tag, run) values (?, ?, ?)"
+STORE_TAG = "insert or ignore into tag_rows (environment, tag, run) values {rows}"
 DROP_TAG = "delete from tag_rows where environment = ? and tag = ? and run = ?"
 STORE_STATE = """
-insert into state_rows (stream, position, detail) values (?, ?, ?)
+insert into state_rows (stream, position, detail) values {rows}
 on conflict (stream) do update set position = excluded.position, detail = excluded.detail
 """
-DROP_STATE = "delete from state_rows where stream = ?"
+DROP_STATES = "delete from state_rows where stream in (select value from json_each(?))"
 STORE_WAITPOINT = """
-insert into waitpoint_rows (id, environment, status, key_digest, created_at, detail) values (?, ?, ?, ?, ?, ?)
+insert into waitpoint_rows (id, environment, status, key_digest, created_at, detail) values {rows}
 on conflict (id) do update set status = excluded.status, detail = excluded.detail
 """
-STORE_WAITPOINT_TAG = (
-    "insert or ignore into waitpoint_tag_rows (environment, tag, status, waitpoint) values (?, ?, ?, ?)"
-)
+STORE_WAITPOINT_TAG = "insert or ignore into waitpoint_tag_rows (environment, tag, status, waitpoint) values {rows}"
 STORE_SCHEDULE = """
-insert into schedule_rows (id, environment, created_at, detail) values (?, ?, ?, ?)
+insert into schedule_rows (id, environment, created_at, detail) values {rows}
 on conflict (id) do update set detail = excluded.detail
 """
 DROP_SCHEDULE = "delete from schedule_rows where id = ?"
@@ -66,7 +68,7 @@ DROP_WAITPOINT_TAG = """
 delete from waitpoint_tag_rows where environment = ? and tag = ? and status = ? and waitpoint = ?
 """
 STORE_EXECUTION = """
-insert into execution_rows (id, environment, job, status, scheduled_for) values (?, ?, ?, ?, ?)
+insert into execution_rows (id, environment, job, status, scheduled_for) values {rows}
 on conflict (id) do update set status = excluded.status
 """
 
@@ -91,27 +93,21 @@ def project(cursor: sqlite3.Cursor, records: Sequence[Recorded], at: At, known: 
 
 def store(cursor: sqlite3.Cursor, changes: Changes, at: At) -> None:
     """Store the rows that a batch changed, and remove the states that are no longer kept."""
-    cursor.executemany(at(ADD_RUN), map(of_run, changes.added))
-    cursor.executemany(at(CHANGE_RUN), _changed(changes))
+    insert(cursor, at(ADD_RUN), map(of_run, changes.added))
+    insert(cursor, at(CHANGE_RUN), map(of_run, changes.changed))
     cursor.executemany(at(MOVE_RUN), [(row.queue, row.id) for row in changes.moved])
-    cursor.executemany(at(STORE_ATTEMPT), map(of_attempt, changes.attempts))
+    insert(cursor, at(STORE_ATTEMPT), map(of_attempt, changes.attempts))
     # In the order of their key, so that the runs of a tag go to its pages at once.
-    cursor.executemany(at(STORE_TAG), sorted((row.environment, row.tag, row.run) for row in changes.tags))
+    insert(cursor, at(STORE_TAG), sorted((row.environment, row.tag, row.run) for row in changes.tags))
     cursor.executemany(at(DROP_TAG), [(row.environment, row.tag, row.run) for row in changes.untagged])
-    cursor.executemany(at(STORE_STATE), map(of_state, changes.states))
-    cursor.executemany(at(DROP_STATE), [(stream,) for stream in changes.gone])
-    cursor.executemany(at(STORE_WAITPOINT), map(of_waitpoint, changes.waitpoints))
-    cursor.executemany(at(STORE_WAITPOINT_TAG), sorted(map(of_waitpoint_tag, changes.waitpoint_tags)))
+    insert(cursor, at(STORE_STATE), map(of_state, changes.states))
+    cursor.execute(at(DROP_STATES), (_list(changes.gone),))
+    insert(cursor, at(STORE_WAITPOINT), map(of_waitpoint, changes.waitpoints))
+    insert(cursor, at(STORE_WAITPOINT_TAG), sorted(map(of_waitpoint_tag, changes.waitpoint_tags)))
     cursor.executemany(at(DROP_WAITPOINT_TAG), map(of_waitpoint_tag, changes.waitpoint_untagged))
-    cursor.executemany(at(STORE_EXECUTION), map(of_execution, changes.executions))
-    cursor.executemany(at(STORE_SCHEDULE), map(of_schedule, changes.schedules))
+    insert(cursor, at(STORE_EXECUTION), map(of_execution, changes.executions))
+    insert(cursor, at(STORE_SCHEDULE), map(of_schedule, changes.schedules))
     cursor.executemany(at(DROP_SCHEDULE), [(schedule,) for schedule in changes.schedules_gone])
-
-
-def _changed(changes: Changes) -> Iterable[tuple[object, ...]]:
-    for row in changes.changed:
-        columns = of_run(row)
-        yield row.status.value, row.version, row.finished_at, columns[-1], row.id
 
 
 def _load(cursor: sqlite3.Cursor, missing: Touched, at: At, loaded: Loaded) -> None:

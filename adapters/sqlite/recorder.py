@@ -17,6 +17,7 @@ from msgspec import json
 
 from adapters.codec import NewRow
 from adapters.hashes import seal
+from adapters.sqlite.rows import insert
 from domain.errors import Deposed
 from domain.ports import START, Head
 
@@ -43,7 +44,7 @@ order by notification_id limit ?
 """
 INSERT = """
 insert into events (notification_id, originator_id, originator_version, topic, state, digest)
-values (?, ?, ?, ?, ?, ?)
+values {rows}
 """
 # More than the library's default of 1,000 pages: the last pages of the tables, which every commit touches, are then
 # copied into the file less often, and fewer commits wait for that.
@@ -144,7 +145,7 @@ def insert_behind(cursor: sqlite3.Cursor, batch: Sequence[NewRow], blobs: Mappin
         raise Deposed(f"The head of the ledger is not event {after.position} as it was left.")
     rows, head = seal(batch, after)
     try:
-        cursor.executemany(INSERT, rows)
+        insert(cursor, INSERT, rows)
         cursor.executemany("insert into blobs (key, value) values (?, ?)", blobs.items())
     except sqlite3.IntegrityError as conflict:
         raise Deposed(f"An event of the batch behind {after.position} exists already: {conflict}.") from conflict
