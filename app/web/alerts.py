@@ -2,19 +2,20 @@
 
 from typing import Any
 
-from fastapi import APIRouter, Request
+from fastapi import Request
 from fastapi.responses import Response
 
 from app import alerts
 from app.web import bodies
 from app.web.caller import CallerDep, ReaderDep, ServiceDep, origin_of, read_body
 from app.web.docs import body_of
+from app.web.routing import room
 from app.web.triggering import json
 from domain import commands
 from domain.channel import EMAIL, Channel
 from domain.durations import iso
 
-router = APIRouter(tags=["alerts"])
+router = room("alerts")
 BODY_MAX_BYTES = 65_536
 CREATED = 201
 

@@ -1,12 +1,13 @@
 """Routes that add to what is known of a run: tags and metadata."""
 
-from fastapi import APIRouter, Request
+from fastapi import Request
 from fastapi.responses import Response
 from msgspec import Raw
 
 from app.web import bodies, newruns
 from app.web.caller import CallerDep, ReaderDep, ServiceDep, history_of, origin_of, read_body
 from app.web.docs import body_of
+from app.web.routing import room
 from app.web.triggering import json
 from domain import commands
 from domain import metadata as objects
@@ -14,7 +15,7 @@ from domain import run as runs
 from domain.events import JSON_TYPE
 from domain.metadata import Operation
 
-router = APIRouter(tags=["runs"])
+router = room("runs")
 TAGS_BODY_MAX_BYTES = 65_536
 METADATA_BODY_MAX_BYTES = 2_097_152
 

@@ -1,12 +1,10 @@
 """The web application of a node."""
 
-from collections.abc import Awaitable, Callable
-from typing import Any, TypeAlias
+from collections.abc import Callable
+from typing import Any
 
-from fastapi import FastAPI, Request
-from fastapi.responses import Response
+from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
-from starlette.routing import Route
 
 from app.environments import digest_of
 from app.metrics import Metrics
@@ -47,7 +45,7 @@ from app.web import (
     variables,
     worker,
 )
-from app.web.caller import Caller, caller_of, service_of, visitor_of
+from app.web.index import Index
 
 ROOMS = (
     *(health, metrics, triggering, streaming, runs, journal, annotating, logs, batches, bulk, tokens, queues),
@@ -68,14 +66,6 @@ ROOMS = (
     *(variables, ledger, registering, worker),
 )
 """The modules of routes, in the order in which the document shows them."""
-
-Endpoint: TypeAlias = Callable[..., Awaitable[Response]]
-HOT: dict[str, tuple[Endpoint, Callable[[Request], Awaitable[Caller]]]] = {
-    "/worker/v1/turn": (worker.turn, caller_of),
-    "/api/v1/tasks/{task:path}/trigger": (triggering.trigger, visitor_of),
-    "/api/v1/tasks/{task:path}/batch": (triggering.trigger_batch, visitor_of),
-}
-"""What is called for every run: FastAPI's way to these takes longer than all that is done there."""
 
 
 def create_application(
@@ -108,13 +98,12 @@ def create_application(
     application.add_middleware(
         CORSMiddleware, allow_origins=["*"], allow_methods=["*"], allow_headers=["*"], expose_headers=["*"]
     )
-    # They come first and are the same functions; those that FastAPI has of them stay for the document of the API.
-    application.router.routes += [_plain(path, *how) for path, how in HOT.items()]
     for room in ROOMS:
         # As they are: `include_router` makes each of them anew, for every application and at its first request.
         application.router.routes += room.router.routes
     application.state.desk = Desk(application)
     application.router.routes += PAGES
+    application.router.routes.insert(0, Index(application.router.routes))
     if test_clock is not None:
         application.include_router(testing.router_for(test_clock))
     generate = application.openapi
@@ -124,11 +113,3 @@ def create_application(
 
     application.openapi = openapi  # type: ignore[method-assign]
     return application
-
-
-def _plain(path: str, endpoint: Endpoint, who: Callable[[Request], Awaitable[Caller]]) -> Route:
-    async def call(request: Request) -> Response:
-        caller, service = await who(request), await service_of(request)
-        return await endpoint(request=request, service=service, caller=caller, **request.path_params)
-
-    return Route(path, call, methods=["POST"])

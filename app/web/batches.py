@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 import msgspec
-from fastapi import APIRouter, Request
+from fastapi import Request
 from fastapi.responses import Response, StreamingResponse
 
 from app.reader import Reader
@@ -17,6 +17,7 @@ from app.web.grants import must
 from app.web.handles import hand_token
 from app.web.intake import ITEMS_MAX, Intake
 from app.web.newruns import KEY_MAX, KEY_TTL_MS
+from app.web.routing import room
 from app.web.runs import BODY_MAX_BYTES, result_of
 from app.web.tracing import traceparent_of
 from app.web.triggering import BATCH_MAX_BYTES, REQUEST_TTL_MS, batch_before, json, request_of, submit_runs
@@ -28,7 +29,7 @@ from domain.errors import InvalidInput, NotFound
 from domain.events import BatchCreated, BatchSealed, BatchTriggered, Recorded
 from domain.lifecycle import NewRun
 
-router = APIRouter(tags=["batches"])
+router = room("batches")
 EXPIRES_MS = 24 * 3_600_000
 """How long the items of a batch may take to come."""
 ACCEPTED = 202

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import msgspec
-from fastapi import APIRouter, Request
+from fastapi import Request
 from fastapi.responses import Response
 
 from app.reader import Reader
@@ -13,6 +13,7 @@ from app.web.caller import Caller, CallerDep, ReaderDep, ServiceDep, origin_of, 
 from app.web.docs import PAGE_PARAMETERS, body_of
 from app.web.errors import Malformed
 from app.web.listing import cursor_of, filter_of, page_of
+from app.web.routing import room
 from app.web.triggering import REQUEST_TTL_MS, json, request_of
 from domain import commands, states
 from domain.bulk import Bulk, BulkStatus
@@ -21,7 +22,7 @@ from domain.errors import InvalidInput, NotFound
 from domain.events import NOTHING, Recorded
 from projections.filters import RunFilter
 
-router = APIRouter(tags=["bulk actions"])
+router = room("bulk actions")
 RUNS_MAX = 1_000
 NAME_MAX = 256
 BODY_MAX_BYTES = 131_072

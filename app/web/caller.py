@@ -123,7 +123,7 @@ async def _opened(request: Request, sha256: str) -> Environment:
 
 
 def _cause_of(request: Request) -> str:
-    return f"{request.method} {request.url.path}"[:200]
+    return f"{request.method} {request.scope['path']}"[:200]
 
 
 def _vocabulary_of(request: Request) -> Vocabulary:

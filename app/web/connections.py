@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from fastapi import APIRouter, Request
+from fastapi import Request
 from fastapi.responses import Response
 
 from app import connections, secrets
@@ -11,12 +11,13 @@ from app.web import bodies
 from app.web.caller import Caller, CallerDep, ReaderDep, ServiceDep, read_body
 from app.web.docs import body_of
 from app.web.newruns import named
+from app.web.routing import room
 from app.web.triggering import json
 from domain import commands
 from domain.connection import Connection
 from domain.durations import iso
 
-router = APIRouter(tags=["connections"])
+router = room("connections")
 BODY_MAX_BYTES = 2 * connections.SECRET_MAX_BYTES
 
 

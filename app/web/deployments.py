@@ -5,7 +5,7 @@ import binascii
 from collections.abc import Sequence
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 from fastapi.responses import Response
 
 from app.deployments import Deployment, deployment_among, deployments_in
@@ -13,12 +13,13 @@ from app.reader import Reader
 from app.web.caller import Caller, CallerDep, ReaderDep, ServiceDep
 from app.web.errors import Malformed
 from app.web.listing import moment
+from app.web.routing import room
 from app.web.triggering import json
 from domain import commands, durations
 from domain.durations import iso
 from domain.errors import InvalidInput, NotFound
 
-router = APIRouter(tags=["deployments"])
+router = room("deployments")
 SIZE, SIZE_MAX = 20, 100
 STATUSES = ("PENDING", "BUILDING", "DEPLOYING", "DEPLOYED", "FAILED", "CANCELED", "TIMED_OUT")
 _SHORT = 8

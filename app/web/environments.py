@@ -3,7 +3,7 @@
 import re
 from typing import Any
 
-from fastapi import APIRouter, Request
+from fastapi import Request
 from fastapi.responses import Response
 
 from app import environments
@@ -16,13 +16,14 @@ from app.web.docs import body_of
 from app.web.errors import Forbidden
 from app.web.hand_outs import describe
 from app.web.newruns import named
+from app.web.routing import room
 from app.web.triggering import json
 from domain import commands
 from domain.durations import iso
 from domain.environment import PREFIXES, Environment
 from domain.errors import InvalidInput
 
-router = APIRouter(tags=["environments"])
+router = room("environments")
 BODY_MAX_BYTES = 65_536
 LIMIT_MAX = 100_000
 SLUG = re.compile("[a-z0-9][a-z0-9-]{0,59}")

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from fastapi import APIRouter, Request
+from fastapi import Request
 from fastapi.responses import Response
 
 from app import events
@@ -12,13 +12,14 @@ from app.web import bodies, newruns
 from app.web.caller import Caller, CallerDep, ReaderDep, ServiceDep, origin_of, read_body
 from app.web.docs import VOCABULARY_PARAMETER, body_of
 from app.web.event_shapes import RUNS_MAX, event_item, row_of, runs_in
+from app.web.routing import room
 from app.web.triggering import ENVELOPE_MAX_BYTES, json
 from domain import commands, named_event
 from domain.errors import InvalidInput
 from domain.events import Recorded
 from projections.run_list import RunRow
 
-router = APIRouter(tags=["events"])
+router = room("events")
 EVENTS_MAX = 1_000
 BULK_MAX_BYTES = 33_554_432
 

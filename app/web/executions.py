@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
-from fastapi import APIRouter, Request
+from fastapi import Request
 from fastapi.responses import Response
 
 from app import jobs
@@ -27,6 +27,7 @@ from app.web.execution_shapes import (
 from app.web.listing import each_once, moment, refuse_unknown
 from app.web.paging import LAG_HEADER, LIST_WAIT_SECONDS
 from app.web.replaying import replayed
+from app.web.routing import room
 from app.web.triggering import json, submit_runs
 from domain.errors import InvalidInput, NotFound
 from domain.events import Recorded
@@ -35,7 +36,7 @@ from projections import run_list
 from projections.executions import STATUSES, ExecutionFilter, Order, Place
 from projections.run_list import RunRow
 
-router = APIRouter(tags=["executions"])
+router = room("executions")
 PAGE_MAX = 100
 PAGE_DEFAULT = 50
 OFFSET_MAX = 2**31

@@ -2,15 +2,15 @@
 
 from typing import Any
 
-from fastapi import APIRouter
 from fastapi.responses import JSONResponse, Response
 
 from app.service import Service
 from app.web.caller import ReaderDep
 from app.web.errors import answer
 from app.web.ledger import verified_item
+from app.web.routing import room
 
-router = APIRouter(tags=["health"])
+router = room("health")
 
 
 @router.get("/livez")

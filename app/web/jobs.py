@@ -4,7 +4,7 @@ import hashlib
 import hmac
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Request
+from fastapi import Query, Request
 from fastapi.responses import Response
 from msgspec import Raw
 
@@ -16,6 +16,7 @@ from app.web.caller import CallerDep, ReaderDep, ServiceDep, origin_of, public_u
 from app.web.docs import ANY_BODY, TRIGGER_PATH, body_of
 from app.web.errors import Malformed, Unauthorized
 from app.web.job_shapes import job_item
+from app.web.routing import room
 from app.web.triggering import json
 from domain import commands
 from domain.durations import iso
@@ -23,7 +24,7 @@ from domain.errors import InvalidInput
 from domain.events import NOTHING
 from domain.job import JOB, Job, JobState
 
-router = APIRouter(tags=["jobs"])
+router = room("jobs")
 BODY_MAX_BYTES = 524_288
 INPUT_MAX_BYTES = 262_144
 CREATED = 201

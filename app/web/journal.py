@@ -3,13 +3,14 @@
 from collections.abc import Sequence
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 from fastapi.responses import Response
 
 from app.journal import PAGE_MAX_BYTES
 from app.triggered import value_of
 from app.web.caller import CallerDep, ReaderDep
 from app.web.history import AsOf, history_until
+from app.web.routing import room
 from app.web.shapes import error_body
 from app.web.triggering import json
 from domain.durations import iso
@@ -17,7 +18,7 @@ from domain.events import NOTHING
 from domain.ports import Ledger
 from projections.journal import EntryRow, journal_of
 
-router = APIRouter(tags=["runs"])
+router = room("runs")
 ENTRY_BYTES = 300
 """About what an entry takes without its values."""
 

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Query, Request
+from fastapi import Query, Request
 from fastapi.responses import Response
 
 from app.auditing import look
@@ -11,10 +11,11 @@ from app.web import shapes
 from app.web.asking import After, QuestionDep, only_known
 from app.web.caller import CallerDep, ReaderDep, ServiceDep
 from app.web.cloudevents import cloud_events
+from app.web.routing import room
 from app.web.triggering import json
 from domain.durations import iso
 
-router = APIRouter(tags=["ledger"])
+router = room("ledger")
 LIMIT_MAX = 1_000
 
 

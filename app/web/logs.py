@@ -4,18 +4,19 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Annotated, Any, Literal
 
 import msgspec
-from fastapi import APIRouter, Query
+from fastapi import Query
 from fastapi.responses import Response
 from msgspec import Raw
 
 from app.web import bodies
 from app.web.caller import CallerDep, ReaderDep, history_of
+from app.web.routing import room
 from app.web.triggering import json
 from domain.durations import iso
 from domain.events import NOTHING, AttemptStarted, LogLine, Recorded, RunLogged
 from domain.nesting import is_too_deep
 
-router = APIRouter(tags=["runs"])
+router = room("runs")
 MESSAGE_MAX = 8_192
 ATTRIBUTES_MAX_BYTES = 8_192
 LEVELS = ("debug", "info", "warning", "error")

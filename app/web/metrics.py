@@ -1,13 +1,14 @@
 """What a monitoring system asks a node, in Prometheus's text formats."""
 
-from fastapi import APIRouter, Request
+from fastapi import Request
 from fastapi.responses import PlainTextResponse, Response
 from prometheus_client.exposition import choose_encoder
 
 from app.metrics import Metrics
 from app.web.caller import ReaderDep
+from app.web.routing import room
 
-router = APIRouter(tags=["health"])
+router = room("health")
 
 
 @router.get("/metrics", response_class=PlainTextResponse)

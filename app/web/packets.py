@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from fastapi import APIRouter, Request
+from fastapi import Request
 from fastapi.responses import Response
 
 from app import packets
@@ -12,13 +12,14 @@ from app.web.caller import Caller, CallerDep, ServiceDep, public_url_of, read_bo
 from app.web.docs import PACKET_PATH
 from app.web.errors import Unauthorized
 from app.web.newruns import PAYLOAD_MAX_BYTES
+from app.web.routing import room
 from app.web.runs import output_of
 from app.web.triggering import json
 from domain.errors import InvalidInput, NotFound
 from domain.events import JSON_TYPE, NOTHING
 from domain.packet import PACKET
 
-router = APIRouter(tags=["packets"])
+router = room("packets")
 NAMES = ("payload", "output")
 CONTENT_TYPE_MAX = 128
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from fastapi import APIRouter, Request
+from fastapi import Request
 from fastapi.responses import Response
 
 from app import public_tokens
@@ -11,11 +11,12 @@ from app.web import bodies
 from app.web.caller import Caller, CallerDep, ServiceDep, origin_of, read_body
 from app.web.docs import body_of
 from app.web.errors import Malformed
+from app.web.routing import room
 from app.web.triggering import json
 from domain import commands, durations
 from domain.errors import InvalidInput, KeyMissing
 
-router = APIRouter(tags=["public tokens"])
+router = room("public tokens")
 BODY_MAX_BYTES = 65_536
 GOOD_FOR_MS = 900_000
 """How long a token is good that does not say so."""

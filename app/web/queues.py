@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from fastapi import APIRouter, Request
+from fastapi import Request
 from fastapi.responses import Response
 
 from app.service import Service
@@ -10,12 +10,13 @@ from app.web import bodies, shapes
 from app.web.caller import Caller, CallerDep, ServiceDep, read_body
 from app.web.docs import QUEUE_LIST_PARAMETERS, QUEUE_PARAMETERS, body_of
 from app.web.errors import Malformed
+from app.web.routing import room
 from app.web.triggering import json
 from domain import commands
 from domain import queue as queues
 from domain.errors import QueueNotFound, Unavailable
 
-router = APIRouter(tags=["queues"])
+router = room("queues")
 BODY_MAX_BYTES = 65_536
 PAGE_DEFAULT = 25
 PAGE_MAX = 100

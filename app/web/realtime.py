@@ -10,18 +10,19 @@ from collections.abc import Sequence
 from typing import Any
 
 import msgspec
-from fastapi import APIRouter, Request
+from fastapi import Request
 from fastapi.responses import Response
 
 from app.service import Service
 from app.web.caller import Caller, ServiceDep, visitor_of
 from app.web.errors import Forbidden, Malformed, Unauthorized
+from app.web.routing import room
 from app.web.shape_rows import refusal_row, row_of
 from app.web.subscriptions import Shape, changed, watcher_of_batch, watcher_of_run, watcher_of_tags
 from domain import durations
 from domain.errors import InvalidInput, NotFound
 
-router = APIRouter(tags=["realtime"])
+router = room("realtime")
 HOLD_SECONDS = 20.0
 """How long a poll is held while there is no news."""
 WINDOW_MS = 86_400_000

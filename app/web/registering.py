@@ -4,7 +4,7 @@ import hashlib
 from datetime import UTC, datetime
 
 import msgspec
-from fastapi import APIRouter, Request
+from fastapi import Request
 from fastapi.responses import Response
 
 from app.events import subscription_of
@@ -13,6 +13,7 @@ from app.web import bodies, newruns
 from app.web.caller import CallerDep, ServiceDep, read_body
 from app.web.docs import body_of
 from app.web.hand_outs import describe
+from app.web.routing import room
 from app.web.triggering import json
 from domain import commands
 from domain.builtin import PREFIX, is_reserved
@@ -21,7 +22,7 @@ from domain.errors import InvalidInput
 from domain.events import Queue, Subscription, TaskSettings
 from domain.retry import Retry
 
-router = APIRouter(tags=["workers"])
+router = room("workers")
 WAIT_MS_MAX = 20_000
 TASKS_MAX = 10_000
 TASKS_MAX_BYTES = 67_108_864

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from fastapi import APIRouter, Request
+from fastapi import Request
 from fastapi.responses import Response
 from msgspec import Raw
 from msgspec.structs import replace
@@ -22,6 +22,7 @@ from app.web.history import AsOf, history_until
 from app.web.listing import each_once, query_of
 from app.web.paging import page_of
 from app.web.plans import schedule_of
+from app.web.routing import room
 from app.web.triggering import json
 from domain import commands, durations, keys
 from domain.errors import InvalidInput, NotFound
@@ -32,7 +33,7 @@ from projections import attempts, run_list
 from projections.attempts import AttemptRow
 from projections.run_list import RunRow
 
-router = APIRouter(tags=["runs"])
+router = room("runs")
 BODY_MAX_BYTES = 65_536
 
 

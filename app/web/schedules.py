@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from fastapi import APIRouter, Request
+from fastapi import Request
 from fastapi.responses import Response
 
 from adapters.calendar import CronCalendar, zone_names
@@ -21,6 +21,7 @@ from app.web.errors import Malformed
 from app.web.listing import each_once, moment
 from app.web.paging import LAG_HEADER, LIST_WAIT_SECONDS
 from app.web.queues import PAGE_DEFAULT, PAGE_MAX, count_of
+from app.web.routing import room
 from app.web.triggering import REQUEST_TTL_MS, json, request_of
 from domain import commands, durations, keys
 from domain.calendar import UTC_ZONE
@@ -33,7 +34,7 @@ from domain.tick_ledger import Accounted, TickLedger
 from domain.timing import MOMENT_MAX
 from domain.triggering import FOR_EVER
 
-router = APIRouter(tags=["schedules"])
+router = room("schedules")
 BODY_MAX_BYTES = 131_072
 DAY_MS = 86_400_000
 TICKS_MAX = 10_000

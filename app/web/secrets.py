@@ -2,13 +2,14 @@
 
 from typing import Any
 
-from fastapi import APIRouter, Request
+from fastapi import Request
 from fastapi.responses import Response
 
 from app import secrets
 from app.web import bodies
 from app.web.caller import CallerDep, ReaderDep, ServiceDep, origin_of, read_body
 from app.web.docs import body_of
+from app.web.routing import room
 from app.web.triggering import json
 from domain import commands
 from domain.durations import iso
@@ -16,7 +17,7 @@ from domain.errors import InvalidInput, NotAllowed, NotFound
 from domain.requests import is_secret_name
 from domain.secret import Secret
 
-router = APIRouter(tags=["secrets"])
+router = room("secrets")
 BODY_MAX_BYTES = 2 * secrets.VALUE_MAX_BYTES + 1_024
 CREATED = 201
 

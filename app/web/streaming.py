@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Sequence
 from typing import Annotated, Any
 
 import msgspec
-from fastapi import APIRouter, Header, Request
+from fastapi import Header, Request
 from fastapi.responses import Response, StreamingResponse
 
 from app.auditing import between, chosen
@@ -16,13 +16,14 @@ from app.web.caller import Caller, ServiceDep, VisitorDep, history_of
 from app.web.docs import VOCABULARY_PARAMETER
 from app.web.errors import Malformed
 from app.web.grants import must, resources_of
+from app.web.routing import room
 from app.web.runs import whole
 from app.web.subscriptions import TAGS_MAX, Shape, changed, watcher_of_batch, watcher_of_run, watcher_of_tags
 from domain.audit import Question
 from domain.events import Recorded
 from domain.status import FINAL
 
-router = APIRouter(tags=["streams"])
+router = room("streams")
 HEARTBEAT_SECONDS = 15.0
 PAGE = 500
 NOTHING_MORE: dict[int | str, dict[str, Any]] = {204: {"description": "The run is over, and all is known."}}

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import msgspec
-from fastapi import APIRouter, Request
+from fastapi import Request
 from fastapi.responses import Response
 from msgspec import Raw
 
@@ -20,6 +20,7 @@ from app.web.grants import must
 from app.web.handles import hand_token
 from app.web.listing import each_once
 from app.web.paging import page_of
+from app.web.routing import room
 from app.web.triggering import ENVELOPE_MAX_BYTES, REQUEST_TTL_MS, json, request_of
 from domain import commands, durations, keys
 from domain.errors import InvalidInput, NotFound
@@ -29,7 +30,7 @@ from domain.waitpoint import WaitpointStatus
 from projections import waitpoints
 from projections.waitpoints import WAITPOINT, WaitpointRow
 
-router = APIRouter(tags=["waitpoint tokens"])
+router = room("waitpoint tokens")
 BODY_MAX_BYTES = 131_072
 SECRET_BYTES = 16
 HANDLE_SECONDS = 86_400

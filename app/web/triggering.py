@@ -1,7 +1,7 @@
 """Routes that make runs: trigger, batch, replay."""
 
 import msgspec
-from fastapi import APIRouter, Request
+from fastapi import Request
 from fastapi.responses import Response
 
 from app.service import Service
@@ -12,6 +12,7 @@ from app.web.errors import Malformed
 from app.web.grants import must
 from app.web.handles import hand_token
 from app.web.replaying import replayed
+from app.web.routing import room
 from app.web.tracing import traceparent_of
 from app.web.unpacking import unpacked
 from domain import commands, keys
@@ -20,7 +21,7 @@ from domain.errors import InvalidInput
 from domain.events import API, KeyClaimed
 from domain.lifecycle import NewRun
 
-router = APIRouter(tags=["runs"])
+router = room("runs")
 ITEMS_MAX = 1_000
 BATCH_MAX_BYTES = 33_554_432
 ENVELOPE_MAX_BYTES = 524_288

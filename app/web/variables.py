@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from fastapi import APIRouter, Request
+from fastapi import Request
 from fastapi.responses import Response
 
 from app import variables
@@ -11,12 +11,13 @@ from app.web import bodies
 from app.web.caller import Caller, CallerDep, ReaderDep, ServiceDep, origin_of, read_body
 from app.web.docs import body_of
 from app.web.errors import Forbidden
+from app.web.routing import room
 from app.web.triggering import json
 from domain import commands
 from domain.environment import Environment
 from domain.errors import NotFound
 
-router = APIRouter(tags=["variables"])
+router = room("variables")
 PATH = "/api/v1/projects/{project}/envvars/{slug}"
 BODY_MAX_BYTES = 1_048_576
 REDACTED = "<redacted>"

@@ -5,7 +5,7 @@ import re
 from typing import Annotated, Any
 
 import msgspec
-from fastapi import APIRouter, Query, Request
+from fastapi import Query, Request
 from fastapi.responses import Response
 from msgspec import Struct
 
@@ -17,6 +17,7 @@ from app.web.caller import Caller, CallerDep, ServiceDep, history_of, read_body
 from app.web.docs import body_of
 from app.web.hand_outs import RunBody, give_up, runs_of, with_secrets
 from app.web.logs import lines_of
+from app.web.routing import room
 from domain import builtin, commands
 from domain.attempts import REPORTS, RESOLVER_REPORTS, Report
 from domain.commands import Cancel, RefusedReport, TurnAnswer, Woken
@@ -25,7 +26,7 @@ from domain.events import RunError
 from domain.journal import JOURNAL_REPORTS, Journaled
 from domain.logs import LOGGED
 
-router = APIRouter(tags=["workers"])
+router = room("workers")
 WAIT_MS_MAX = 20_000
 WANT_MAX = 1_000
 OUTPUT_MAX_BYTES = 10_485_760
