@@ -31,7 +31,9 @@ class PlainRoute(APIRoute):
 
     def _plain(self) -> Handler | None:
         of, endpoint = self.dependant, self.endpoint
-        asked: list[tuple[str, Asked]] = [(str(each.name), each.call) for each in of.dependencies if each.call in OURS]
+        asked: list[tuple[str, Asked]] = [
+            (str(each.name), each.call) for each in of.dependencies if each.call and each.call in OURS
+        ]
         options = [(each.name, each.alias) for each in of.query_params if _is_optional_text(each.field_info)]
         texts = {each.name for each in of.path_params if each.field_info.annotation is str}
         others = (*of.header_params, *of.cookie_params, *of.body_params)
