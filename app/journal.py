@@ -19,6 +19,8 @@ class Completed(Struct, rename="camel", omit_defaults=True):
     done: tuple[str, ...] = ()
     timed_out: bool = False
     unknown: tuple[str, ...] = ()
+    results: dict[str, Raw] = {}
+    """How those that are done came out, as far as it is told along."""
 
 
 class JournalEntry(Struct, rename="camel", omit_defaults=True):

@@ -11,7 +11,6 @@ from adapters.secrets import Vault
 from app.reader import Reader
 from app.service import Service
 from app.superjson import STORE_TYPE
-from app.triggered import value_of
 from domain import commands, states
 from domain.errors import InvalidInput, NotFound
 from domain.events import JSON_TYPE, BlobRef
@@ -63,7 +62,7 @@ async def content_of(reader: Reader, environment: str, payload: Raw) -> tuple[Ra
         packet = await packet_of(reader, environment, name)
     except (msgspec.DecodeError, NotFound) as error:
         raise InvalidInput(f"A payload of the type {STORE_TYPE} names a packet that was uploaded: {error}") from error
-    value = await reader.read(value_of, reader.ledger, Raw(b""), packet.blob)
+    value = await reader.value(Raw(b""), packet.blob)
     return value, packet.content_type
 
 

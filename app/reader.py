@@ -6,10 +6,13 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple, TypeVar
 
+from msgspec import Raw
+
 from adapters.secrets import Vault
 from app.public_tokens import Keyring
+from app.triggered import value_of
 from domain.environment import Environment
-from domain.events import Recorded
+from domain.events import BlobRef, Recorded
 from domain.ports import Clock, Ids, Ledger
 from projections.ports import ReadModels
 
@@ -41,6 +44,10 @@ class Reader(ABC):
     async def read(self, function: Callable[..., T], *arguments: Any) -> T:
         """Call something that blocks on the database, in a reader's thread."""
         return await asyncio.get_running_loop().run_in_executor(self._readers, function, *arguments)
+
+    async def value(self, inline: Raw, ref: BlobRef | None) -> Raw:
+        """A value that stands in an event or beside the ledger. Raises LedgerCorrupt if it is gone or another."""
+        return inline if ref is None else await self.read(value_of, self.ledger, inline, ref)
 
     async def history(self, stream: str) -> Sequence[Recorded]:
         """All events of an aggregate that are committed."""

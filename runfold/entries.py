@@ -17,6 +17,8 @@ class Outcome(msgspec.Struct, frozen=True, rename="camel"):
     done: tuple[str, ...] = ()
     timed_out: bool = False
     unknown: tuple[str, ...] = ()
+    results: dict[str, msgspec.Raw] = {}
+    """How those that are done came out, as far as the engine told it along: as it answers when it is asked."""
 
 
 class Entry(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):

@@ -11,7 +11,7 @@ from runfold.codec import PLAIN, Types
 from runfold.errors import NotFoundError, WaitTimeoutError
 from runfold.handles import BatchHandle, RunHandle, id_of, types_of
 from runfold.run import RunError, RunResult, read_result
-from runfold.token import TokenRef
+from runfold.token import TokenRef, read_completion
 from runfold.typevars import PayloadT, ResultT
 
 Target: TypeAlias = TokenRef | RunHandle[Any, Any] | BatchHandle[Any, Any]
@@ -47,6 +47,11 @@ class BatchResult(msgspec.Struct, Generic[ResultT], frozen=True, kw_only=True):
     def unwrap(self) -> tuple[ResultT, ...]:
         """The outputs; raises RunFailedError for the first run that did not complete."""
         return tuple(run.unwrap() for run in self.runs)
+
+
+class _TokenOutcome(msgspec.Struct, rename="camel"):
+    status: str
+    output_type: str = "application/json"
 
 
 class _Results(msgspec.Struct):
@@ -91,6 +96,15 @@ async def of_target(name: str, target: Target) -> Any:
     result = await of_run(target if isinstance(target, RunHandle) else name)
     assert result is not None, "it is over, and stays so"
     return result
+
+
+def told_of_target(name: str, target: Target, content: bytes) -> Any:
+    """The same of a run or a token, from what the engine told along with the end of a wait."""
+    if not name.startswith("waitpoint_"):
+        return read_result(content, types_of(target) if isinstance(target, RunHandle) else PLAIN)
+    told = msgspec.json.decode(content, type=_TokenOutcome)
+    output, error = read_completion(content, told.output_type)
+    return TokenResult(id=name, ok=told.status == "COMPLETED", output=output, error=error)
 
 
 def name_of(target: Target) -> str:

@@ -61,11 +61,16 @@ def id_of(token: TokenRef) -> str:
 def read_token(content: bytes) -> TokenState:
     """The token with its output as JSON has it."""
     token = msgspec.json.decode(content, type=TokenState)
+    output, error = read_completion(content, token.output_type)
+    return msgspec.structs.replace(token, output=output, error=error)
+
+
+def read_completion(content: bytes, output_type: str) -> tuple[Any, RunError | None]:
+    """The output that a token was completed with, or that it timed out; neither while it waits."""
     outcome = msgspec.json.decode(content, type=_Outcome)
     if outcome.output is None:
-        return token
+        return None, None
     if outcome.output_is_error:
         told = msgspec.json.decode(outcome.output, type=_TimedOut)
-        return msgspec.structs.replace(token, output=None, error=RunError(message=told.message, name=told.code))
-    is_text = token.output_type.startswith("text/plain")
-    return msgspec.structs.replace(token, output=outcome.output if is_text else msgspec.json.decode(outcome.output))
+        return None, RunError(message=told.message, name=told.code)
+    return outcome.output if output_type.startswith("text/plain") else msgspec.json.decode(outcome.output), None

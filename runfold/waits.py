@@ -11,7 +11,7 @@ from runfold.entries import Outcome
 from runfold.errors import JournalMismatchError, NotFoundError, RunfoldError, WaitTimeoutError
 from runfold.handles import BatchHandle, RunHandle
 from runfold.journal import Journal
-from runfold.results import BatchResult, Target, TokenResult, name_of, of_target
+from runfold.results import BatchResult, Target, TokenResult, name_of, of_target, told_of_target
 from runfold.run import RunError, RunResult
 from runfold.token import TokenRef
 
@@ -37,7 +37,7 @@ async def for_token(token: TokenRef, *, timeout: Duration | None = None) -> Toke
     outcome = await _waited_for("wait.token", [target], timeout, is_any=False)
     if outcome.timed_out:
         return TokenResult(id=target, ok=False, error=_too_late(timeout))
-    result: TokenResult = await _read(target, token)
+    result: TokenResult = await _read(target, token, outcome)
     return result
 
 
@@ -47,7 +47,7 @@ async def all(*targets: Target, timeout: Duration | None = None) -> tuple[Any, .
     outcome = await _waited_for("wait.all", ids, timeout, is_any=False)
     if outcome.timed_out:
         raise WaitTimeoutError(f"After {timeout}, {len(outcome.done)} of {len(ids)} are over.")
-    return tuple([await _read(name, target) for name, target in zip(ids, targets, strict=True)])
+    return tuple([await _read(name, target, outcome) for name, target in zip(ids, targets, strict=True)])
 
 
 async def any(*targets: Target, timeout: Duration | None = None) -> tuple[int, Any]:  # noqa: A001, ASYNC109 (as above)
@@ -57,20 +57,20 @@ async def any(*targets: Target, timeout: Duration | None = None) -> tuple[int, A
     if not outcome.done:
         raise WaitTimeoutError(f"After {timeout}, none of {len(ids)} is over.")
     place = ids.index(outcome.done[0])
-    return place, await _read(ids[place], targets[place])
+    return place, await _read(ids[place], targets[place], outcome)
 
 
 async def for_run(run: RunHandle[Any, T]) -> RunResult[T]:
     """Wait for the end of a run."""
-    await _waited_for("wait.run", [run.id], None, is_any=False)
-    result: RunResult[T] = await _read(run.id, run)
+    outcome = await _waited_for("wait.run", [run.id], None, is_any=False)
+    result: RunResult[T] = await _read(run.id, run, outcome)
     return result
 
 
 async def for_batch(batch: BatchHandle[Any, T]) -> BatchResult[T]:
     """Wait until all runs of a batch have ended."""
-    await _waited_for("wait.batch", [batch.batch_id], None, is_any=False)
-    result: BatchResult[T] = await _read(batch.batch_id, batch)
+    outcome = await _waited_for("wait.batch", [batch.batch_id], None, is_any=False)
+    result: BatchResult[T] = await _read(batch.batch_id, batch, outcome)
     return result
 
 
@@ -110,7 +110,9 @@ async def _waited(
     return await journal.wait(call, {"targets": targets, "for_ms": milliseconds, "until": until, "is_any": is_any})
 
 
-async def _read(name: str, target: Target) -> Any:
+async def _read(name: str, target: Target, outcome: Outcome) -> Any:
+    if told := outcome.results.get(name):
+        return told_of_target(name, target, bytes(told))
     with current_journal().working(), transport.insisting():
         return await of_target(name, target)
 

@@ -17,8 +17,9 @@ from app.web.grants import must
 from app.web.handles import hand_token
 from app.web.intake import ITEMS_MAX, Intake
 from app.web.newruns import KEY_MAX, KEY_TTL_MS
+from app.web.outcomes import result_of
 from app.web.routing import room
-from app.web.runs import BODY_MAX_BYTES, result_of
+from app.web.runs import BODY_MAX_BYTES
 from app.web.tracing import traceparent_of
 from app.web.triggering import BATCH_MAX_BYTES, REQUEST_TTL_MS, batch_before, json, request_of, submit_runs
 from domain import commands, durations, keys, states
@@ -234,7 +235,7 @@ async def _results(batch: Batch, reader: Reader) -> AsyncIterator[bytes]:
         part = runs[start : start + RESULTS_EACH]
         histories = await reader.read(reader.ledger.read_streams, part)
         for run in part:
-            body = await result_of(histories[run], reader)
+            body = await reader.read(result_of, reader.ledger, histories[run])
             if body is not None:
                 yield separator + msgspec.json.encode(body)
                 separator = b","

@@ -7,7 +7,6 @@ from fastapi.responses import Response
 
 from app import events
 from app.reader import Reader
-from app.triggered import value_of
 from app.web import bodies, newruns
 from app.web.caller import Caller, CallerDep, ReaderDep, ServiceDep, origin_of, read_body
 from app.web.docs import VOCABULARY_PARAMETER, body_of
@@ -77,5 +76,5 @@ async def _told(
     history: Sequence[Recorded], reader: Reader, caller: Caller, rows: Mapping[str, RunRow]
 ) -> dict[str, object]:
     sent = events.sent_in(history)
-    payload = await reader.read(value_of, reader.ledger, sent.payload, sent.payload_blob)
+    payload = await reader.value(sent.payload, sent.payload_blob)
     return event_item(history, payload, caller.vocabulary.words, rows)

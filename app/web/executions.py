@@ -25,6 +25,7 @@ from app.web.execution_shapes import (
     request_of,
 )
 from app.web.listing import each_once, moment, refuse_unknown
+from app.web.outcomes import run_row_of
 from app.web.paging import LAG_HEADER, LIST_WAIT_SECONDS
 from app.web.replaying import replayed
 from app.web.routing import room
@@ -32,7 +33,6 @@ from app.web.triggering import json, submit_runs
 from domain.errors import InvalidInput, NotFound
 from domain.events import Recorded
 from domain.job import JOB
-from projections import run_list
 from projections.executions import STATUSES, ExecutionFilter, Order, Place
 from projections.run_list import RunRow
 
@@ -81,7 +81,7 @@ async def list_executions_of_job(job: str, request: Request, reader: ReaderDep, 
 async def retrieve(execution: str, reader: ReaderDep, caller: CallerDep) -> Response:
     """An execution with all its attempts, always current."""
     history = await _history_of(execution, reader, caller)
-    item = execution_item(_row_of(history))
+    item = execution_item(run_row_of(history))
     item |= {"request": await reader.read(request_of, reader.ledger, history), "about": about_item(history)}
     item |= await reader.read(input_of, reader.ledger, history)
     return json(item | {"attempts": await reader.read(attempts_of, reader.ledger, history)})
@@ -94,7 +94,7 @@ async def replay(execution: str, service: ServiceDep, caller: CallerDep) -> Resp
     now = origin_of(service, caller)["at"]
     new, blobs = await replayed(history, bodies.ReplayBody(), service, now)
     accepted = await submit_runs(service, caller, f"replay {execution}", [new], blobs, None, now)
-    response = json(execution_item(_row_of(await _history_of(accepted[0].run, service, caller))))
+    response = json(execution_item(run_row_of(await _history_of(accepted[0].run, service, caller))))
     response.status_code = CREATED
     return response
 
@@ -123,15 +123,6 @@ async def _history_of(execution: str, reader: Reader, caller: Caller) -> Sequenc
     if not history or not is_execution(asked_of(history)):
         raise NotFound(f"Execution {execution[:60]} not found.")
     return history
-
-
-def _row_of(history: Sequence[Recorded]) -> RunRow:
-    """The same fold that the list is made of, over the run's own events."""
-    row: RunRow | None = None
-    for recorded in history:
-        row = run_list.project(row, recorded)
-    assert row is not None, "a history of a run is one"
-    return row
 
 
 def _parameters(request: Request, known: frozenset[str]) -> Mapping[str, str]:

@@ -1,5 +1,6 @@
 """Runs as workers are given them, with all that they need to know."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import structlog
@@ -14,14 +15,15 @@ from app.messages import with_message
 from app.secrets import known_values
 from app.service import Service
 from app.superjson import plain
-from app.triggered import value_of
 from app.web.caller import Caller
+from app.web.outcomes import of_those, outcomes_of
 from domain import commands, named_event
 from domain.builtin import HTTP_TASK
 from domain.commands import HandOut, TurnAnswer
 from domain.environment import Environment
 from domain.errors import KeyMissing, LedgerCorrupt, NotFound, SealBroken
 from domain.events import API, JSON_TYPE, NOTHING, EventRef, JobRef, Recorded, RunTriggered
+from domain.ports import Ledger
 
 log = structlog.get_logger(__name__)
 
@@ -93,7 +95,7 @@ async def runs_of(answer: TurnAnswer, caller: Caller, service: Service) -> list[
         payload = recorded.event.payload
         try:
             if recorded.event.payload_blob:
-                payload = await service.read(value_of, service.ledger, payload, recorded.event.payload_blob)
+                payload = await service.value(payload, recorded.event.payload_blob)
             if recorded.event.about:
                 payload = await service.read(with_message, service.ledger, recorded.event, payload)
             journal = await _journal_of(hand_out, service) if hand_out.journal else []
@@ -170,7 +172,19 @@ def _run_body(
 
 
 async def _journal_of(hand_out: HandOut, service: Service) -> list[JournalEntry]:
-    return await service.read(page_of, service.ledger, await service.history(hand_out.run))
+    return await service.read(_told_journal, service.ledger, await service.history(hand_out.run))
+
+
+def _told_journal(ledger: Ledger, history: Sequence[Recorded]) -> list[JournalEntry]:
+    """The journal with how that came out which the code waited for (this blocks)."""
+    entries = page_of(ledger, history)
+    told = outcomes_of(ledger, [name for each in entries if each.completed for name in each.completed.done])
+    return [
+        replace(each, completed=replace(each.completed, results=of_those(each.completed.done, told)))
+        if each.completed
+        else each
+        for each in entries
+    ]
 
 
 async def _input_of(event: EventRef, environment: str, service: Service) -> Raw:
@@ -178,7 +192,7 @@ async def _input_of(event: EventRef, environment: str, service: Service) -> Raw:
     if not history:
         raise LedgerCorrupt(f"Event {event.id} is no longer there.")
     sent = sent_in(history)
-    return await service.read(value_of, service.ledger, sent.payload, sent.payload_blob)
+    return await service.value(sent.payload, sent.payload_blob)
 
 
 def _secrets_of(hand_out: HandOut, environment: str, service: Service) -> tuple[Raw, dict[str, Raw]]:

@@ -7,13 +7,13 @@ from fastapi.responses import Response
 
 from app import packets
 from app.service import Service
-from app.triggered import asked_of, value_of
+from app.triggered import asked_of
 from app.web.caller import Caller, CallerDep, ServiceDep, public_url_of, read_body
 from app.web.docs import PACKET_PATH
 from app.web.errors import Unauthorized
 from app.web.newruns import PAYLOAD_MAX_BYTES
+from app.web.outcomes import output_of
 from app.web.routing import room
-from app.web.runs import output_of
 from app.web.triggering import json
 from domain.errors import InvalidInput, NotFound
 from domain.events import JSON_TYPE, NOTHING
@@ -95,7 +95,7 @@ async def _value_of(stream: str, name: str, service: Service, environment: str) 
         raise NotFound(f"There is no packet {name[:40]}: a run has {' and '.join(NAMES)}.")
     if stream.startswith(f"{PACKET}_"):
         packet = await packets.packet_of(service, environment, stream)
-        return await service.read(value_of, service.ledger, NOTHING, packet.blob), packet.content_type
+        return await service.value(NOTHING, packet.blob), packet.content_type
     history = await service.history(stream) if stream.startswith("run_") else ()
     if not history or history[0].environment != environment:
         raise NotFound(f"Run {stream} not found.")
@@ -103,7 +103,7 @@ async def _value_of(stream: str, name: str, service: Service, environment: str) 
         value, kind = await output_of(history, service)
     else:
         asked = asked_of(history)
-        value = await service.read(value_of, service.ledger, asked.payload, asked.payload_blob)
+        value = await service.value(asked.payload, asked.payload_blob)
         kind = asked.payload_type
     if value == NOTHING:
         raise NotFound(f"Run {stream} has no {name}.")

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from msgspec.structs import replace
 
 from app.reader import Reader
-from app.triggered import asked_of, value_of
+from app.triggered import asked_of
 from app.web import bodies, newruns
 from app.web.beginning import beginning_at
 from domain import run as runs
@@ -29,7 +29,7 @@ async def replayed(
     if payload is not NOTHING and is_reserved(old.task):
         raise InvalidInput(f"Run {first.stream} is one of Runfold's own: a replay of it does the same again.")
     if payload is NOTHING:
-        payload = await reader.read(value_of, reader.ledger, old.payload, old.payload_blob)
+        payload = await reader.value(old.payload, old.payload_blob)
     # A queue that nobody named is that of the version which executes the replay, and not of the one before.
     queue = asked.queue or (None if old.queue == default_queue(old.task) else old.queue)
     options = bodies.TriggerOptions(

@@ -5,12 +5,11 @@ from typing import Any
 
 from fastapi import Request
 from fastapi.responses import Response
-from msgspec import Raw
 from msgspec.structs import replace
 
 from app.reader import Reader
 from app.superjson import plain
-from app.triggered import asked_of, value_of
+from app.triggered import asked_of
 from app.web import bodies, shapes
 from app.web.beginning import shape_of
 from app.web.caller import Caller, CallerDep, ReaderDep, ServiceDep, VisitorDep, history_of, origin_of, read_body
@@ -20,16 +19,17 @@ from app.web.event_shapes import event_of
 from app.web.grants import must, resources_of
 from app.web.history import AsOf, history_until
 from app.web.listing import each_once, query_of
+from app.web.outcomes import output_of, result_of, run_row_of
 from app.web.paging import page_of
 from app.web.plans import schedule_of
 from app.web.routing import room
 from app.web.triggering import json
 from domain import commands, durations, keys
 from domain.errors import InvalidInput, NotFound
-from domain.events import JSON_TYPE, NOTHING, AttemptSucceeded, Recorded
+from domain.events import NOTHING, Recorded
 from domain.explanation import Explanation
 from domain.status import FINAL, Status
-from projections import attempts, run_list
+from projections import attempts
 from projections.attempts import AttemptRow
 from projections.run_list import RunRow
 
@@ -64,11 +64,10 @@ async def retrieve(run: str, reader: ReaderDep, caller: VisitorDep, as_of: AsOf 
 async def result(run: str, reader: ReaderDep, caller: VisitorDep) -> Response:
     """What a finished run came to. 404 while it is not finished."""
     history = await history_of(run, reader, caller)
-    must(caller, "read", *resources_of(_fold(history)[0]))
-    body = await result_of(history, reader)
+    must(caller, "read", *resources_of(run_row_of(history)))
+    body = await reader.read(result_of, reader.ledger, history)
     if body is None:
-        row, _ = _fold(history)
-        raise NotFound(f"Run {run} is not finished: it is {row.status}.")
+        raise NotFound(f"Run {run} is not finished: it is {run_row_of(history).status}.")
     return json(body)
 
 
@@ -83,7 +82,7 @@ async def explain(run: str, service: ServiceDep, caller: CallerDep) -> Response:
     """Why the run is where it is, and what it waits for: a word, a sentence and data."""
     told: Explanation = await service.loop.submit(commands.ExplainRun(run=run, **origin_of(service, caller)))
     history = await history_of(run, service, caller)
-    row, _ = _fold(history)
+    row = run_row_of(history)
     if event := asked_of(history).event:
         sentence = f"{told.sentence} Event {event.id} ({event.name}) started it."
         told = replace(told, sentence=sentence, data=told.data | {"event": {"id": event.id, "name": event.name}})
@@ -128,42 +127,21 @@ async def _related(row: RunRow, reader: Reader, caller: Caller) -> dict[str, Any
     related: dict[str, Any] = {}
     for name, run in (("root", row.root), ("parent", row.parent)):
         if run is not None:
-            of_relative, _ = _fold(await history_of(run, reader, caller))
+            of_relative = run_row_of(await history_of(run, reader, caller))
             if caller.grant is None or caller.grant.allows("read", resources_of(of_relative)):
                 related[name] = shapes.run_item(of_relative, caller.environment, caller.vocabulary)
     return related
 
 
-async def result_of(history: Sequence[Recorded], reader: Reader) -> dict[str, Any] | None:
-    """What a run came to, None while it is not finished."""
-    row, _ = _fold(history)
-    if row.status not in FINAL:
-        return None
-    if row.status is Status.COMPLETED:
-        output, output_type = await output_of(history, reader)
-        text = bytes(output).decode() if output is not NOTHING else None
-        body: dict[str, Any] = {"ok": True, "id": row.id, "outputType": output_type, "taskIdentifier": row.task}
-        return body if text is None else body | {"output": text}
-    error = row.error
-    told: dict[str, Any] = {"type": "STRING_ERROR", "raw": f"The run is {row.status}."}
-    if error is not None:
-        told = {"type": "BUILT_IN_ERROR", "name": error.name, "message": error.message}
-        told["stackTrace"] = error.stack_trace or ""
-    return {"ok": False, "id": row.id, "taskIdentifier": row.task, "error": told}
-
-
 def _fold(history: Sequence[Recorded]) -> tuple[RunRow, list[AttemptRow]]:
     """The same folds that the lists are made of, over one run's own events: always current."""
-    row: RunRow | None = None
     last: AttemptRow | None = None
     rows: dict[int, AttemptRow] = {}
     for recorded in history:
-        row = run_list.project(row, recorded)
         last = attempts.project(last, recorded)
         if last is not None:
             rows[last.number] = last
-    assert row is not None, "a history begins with a trigger"
-    return row, [rows[number] for number in sorted(rows)]
+    return run_row_of(history), [rows[number] for number in sorted(rows)]
 
 
 async def whole(history: Sequence[Recorded], reader: Reader, caller: Caller) -> dict[str, Any]:
@@ -171,7 +149,7 @@ async def whole(history: Sequence[Recorded], reader: Reader, caller: Caller) -> 
     row, attempt_rows = _fold(history)
     must(caller, "read", *resources_of(row))
     triggered = asked_of(history)
-    payload = await reader.read(value_of, reader.ledger, triggered.payload, triggered.payload_blob)
+    payload = await reader.value(triggered.payload, triggered.payload_blob)
     body = shapes.run_item(row, caller.environment, caller.vocabulary)
     body |= {
         "relatedRuns": await _related(row, reader, caller),
@@ -188,12 +166,3 @@ async def whole(history: Sequence[Recorded], reader: Reader, caller: Caller) -> 
         if output is not NOTHING:
             body |= {"output": output, "outputType": output_type}
     return body
-
-
-async def output_of(history: Sequence[Recorded], reader: Reader) -> tuple[Raw, str]:
-    """What a run returned, and the media type of that; NOTHING if there is none."""
-    for recorded in reversed(history):
-        event = recorded.event
-        if isinstance(event, AttemptSucceeded):
-            return await reader.read(value_of, reader.ledger, event.output, event.output_blob), event.output_type
-    return NOTHING, JSON_TYPE

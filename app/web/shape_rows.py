@@ -7,9 +7,9 @@ from msgspec import Raw
 
 from app.packets import as_uploaded
 from app.reader import Reader
-from app.triggered import asked_of, value_of
+from app.triggered import asked_of
 from app.watching import Seen
-from app.web.runs import output_of
+from app.web.outcomes import output_of
 from domain.events import JSON_TYPE, NOTHING, RunError
 from domain.status import FINAL, Status
 from projections.run_list import RunRow
@@ -71,7 +71,7 @@ async def row_of(run: Seen, reader: Reader, skipped: frozenset[str]) -> dict[str
         asked = asked_of(run.history)
         payload = asked.payload
         if asked.payload_blob is not None:
-            payload = await reader.read(value_of, reader.ledger, payload, asked.payload_blob)
+            payload = await reader.value(payload, asked.payload_blob)
         columns |= _packet("payload", payload, asked.payload_type)
     if "output" not in skipped:
         output, kind = NOTHING, JSON_TYPE

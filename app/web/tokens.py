@@ -11,7 +11,6 @@ from msgspec import Raw
 
 from app.reader import Reader
 from app.service import Service
-from app.triggered import value_of
 from app.web import bodies, newruns, shapes, token_listing
 from app.web.caller import Caller, CallerDep, ReaderDep, ServiceDep, VisitorDep, origin_of, public_url_of, read_body
 from app.web.docs import ANY_BODY, CALLBACK_PATH, TOKEN_LIST_PARAMETERS, TOKENS_PATH, body_of
@@ -19,24 +18,21 @@ from app.web.errors import LengthRequired, Unauthorized
 from app.web.grants import must
 from app.web.handles import hand_token
 from app.web.listing import each_once
+from app.web.outcomes import completion_of, token_row_of
 from app.web.paging import page_of
 from app.web.routing import room
 from app.web.triggering import ENVELOPE_MAX_BYTES, REQUEST_TTL_MS, json, request_of
 from domain import commands, durations, keys
 from domain.errors import InvalidInput, NotFound
-from domain.events import JSON_TYPE, NOTHING, Event, Recorded, WaitpointCompleted, WaitpointCreated
+from domain.events import JSON_TYPE, Event, Recorded, WaitpointCreated
 from domain.nesting import NESTING_MAX
-from domain.waitpoint import WaitpointStatus
-from projections import waitpoints
-from projections.waitpoints import WAITPOINT, WaitpointRow
+from projections.waitpoints import WAITPOINT
 
 router = room("waitpoint tokens")
 BODY_MAX_BYTES = 131_072
 SECRET_BYTES = 16
 HANDLE_SECONDS = 86_400
 """How long the public token that comes with a new one completes it."""
-PLAIN_TEXT = "text/plain"
-"""The media type of which a text is shown as it is, and not as JSON."""
 CALLBACK = "callback"
 """The actor of what a callback does: nobody knows who calls."""
 
@@ -49,7 +45,7 @@ async def create(request: Request, service: ServiceDep, caller: CallerDep) -> Re
     made: commands.CreatedWaitpoint = await service.loop.submit(asked)
     token, secret = made.waitpoint, asked.secret
     if made.cached:
-        secret = _row_of(await _history_of(token, service, caller)).secret
+        secret = token_row_of(await _history_of(token, service, caller)).secret
     is_cached = made.cached and body.idempotency_key is not None
     url = shapes.callback_url(token, secret, public_url_of(request))
     response = json({"id": token, "isCached": is_cached, "url": url})
@@ -76,7 +72,8 @@ async def retrieve(token: str, request: Request, reader: ReaderDep, caller: Visi
     """A token as it is, with what completed it: JSON as text under `output`, plain text if that is its type."""
     must(caller, "read", ("waitpoints", token))
     history = await _history_of(token, reader, caller)
-    return json(shapes.token_item(_row_of(history), public_url_of(request)) | await _output_of(history, reader))
+    completed = await reader.read(completion_of, reader.ledger, history)
+    return json(shapes.token_item(token_row_of(history), public_url_of(request)) | completed)
 
 
 @router.post(f"{TOKENS_PATH}/{{token}}/complete", openapi_extra=body_of("CompleteTokenRequest", required=False))
@@ -162,27 +159,3 @@ async def _history_of(token: str, reader: Reader, caller: Caller) -> Sequence[Re
     if not history or history[0].environment != caller.environment.id:
         raise NotFound(f"Waitpoint {token} not found.")
     return history
-
-
-def _row_of(history: Sequence[Recorded]) -> WaitpointRow:
-    """The same fold that the list is made of, over the token's own events: always current."""
-    row: WaitpointRow | None = None
-    for recorded in history:
-        row = waitpoints.project(row, recorded)
-    assert row is not None, "a history of a token is one"
-    return row
-
-
-async def _output_of(history: Sequence[Recorded], reader: Reader) -> dict[str, Any]:
-    row, last = _row_of(history), history[-1].event
-    if row.status is WaitpointStatus.TIMED_OUT:
-        return shapes.timed_out_output(row)
-    if not isinstance(last, WaitpointCompleted):
-        return {}
-    output = await reader.read(value_of, reader.ledger, last.output, last.output_blob)
-    if output is NOTHING:
-        return {"outputIsError": False}
-    text = bytes(output).decode()
-    if last.output_type.startswith(PLAIN_TEXT) and text.startswith('"'):
-        text = msgspec.json.decode(text, type=str)
-    return {"output": text, "outputType": last.output_type, "outputIsError": False}

@@ -2,12 +2,13 @@
 
 import asyncio
 import re
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 import msgspec
 from fastapi import Query, Request
 from fastapi.responses import Response
-from msgspec import Struct
+from msgspec import UNSET, Raw, Struct, UnsetType
 
 from app.connections import seal_auth
 from app.journal import page_of
@@ -17,6 +18,7 @@ from app.web.caller import Caller, CallerDep, ServiceDep, history_of, read_body
 from app.web.docs import body_of
 from app.web.hand_outs import RunBody, give_up, runs_of, with_secrets
 from app.web.logs import lines_of
+from app.web.outcomes import of_those, outcomes_of
 from app.web.routing import room
 from domain import builtin, commands
 from domain.attempts import REPORTS, RESOLVER_REPORTS, Report
@@ -45,6 +47,8 @@ class WokenBody(Struct, rename="camel"):
     done: tuple[str, ...]
     timed_out: bool
     unknown: tuple[str, ...]
+    results: dict[str, Raw] | UnsetType = UNSET
+    """How those that are done came out, as far as it is told along."""
 
 
 class AnswerBody(Struct):
@@ -73,10 +77,9 @@ async def turn(request: Request, service: ServiceDep, caller: CallerDep) -> Resp
     runs = await runs_of(answer, caller, service)
     if body.version == builtin.VERSION:
         runs = with_secrets(runs, caller.environment.id, service)
+    woken = await _woken_of(answer, service) if answer.woken else ()
     return Response(
-        msgspec.json.encode(
-            AnswerBody(answer.sequence, runs, answer.cancels, answer.refused, tuple(map(_woken_body, answer.woken)))
-        ),
+        msgspec.json.encode(AnswerBody(answer.sequence, runs, answer.cancels, answer.refused, woken)),
         media_type="application/json",
     )
 
@@ -99,9 +102,16 @@ async def journal(
     return Response(msgspec.json.encode({"entries": entries}), media_type="application/json")
 
 
-def _woken_body(woken: Woken) -> WokenBody:
-    completed = woken.completed
-    return WokenBody(woken.run, woken.token, completed.wait, completed.done, completed.is_timed_out, completed.unknown)
+async def _woken_of(answer: TurnAnswer, service: Service) -> tuple[WokenBody, ...]:
+    done = [name for woken in answer.woken for name in woken.completed.done]
+    told = await service.read(outcomes_of, service.ledger, done) if done else {}
+    return tuple(_woken_body(woken, told) for woken in answer.woken)
+
+
+def _woken_body(woken: Woken, told: Mapping[str, Raw]) -> WokenBody:
+    run, token, ended = woken.run, woken.token, woken.completed
+    results = of_those(ended.done, told) or UNSET
+    return WokenBody(run, token, ended.wait, ended.done, ended.is_timed_out, ended.unknown, results)
 
 
 async def _in_time(request: Request, future: "asyncio.Future[Any]", wait_ms: int) -> bool:

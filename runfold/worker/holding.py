@@ -104,7 +104,7 @@ class Holding:
         """A wait is over."""
         held = self._held.get((woken.run, woken.token))
         if held is not None:
-            held.wake(woken.wait, Outcome(woken.done, woken.timed_out, woken.unknown))
+            held.wake(woken.wait, Outcome(woken.done, woken.timed_out, woken.unknown, woken.results))
 
     def take(self, hand_outs: Iterable[HandOut]) -> None:
         for hand_out in hand_outs:

@@ -190,6 +190,7 @@ class Woken(msgspec.Struct, frozen=True, rename="camel"):
     done: tuple[str, ...] = ()
     timed_out: bool = False
     unknown: tuple[str, ...] = ()
+    results: dict[str, msgspec.Raw] = {}
 
 
 class JournalPage(msgspec.Struct, frozen=True):

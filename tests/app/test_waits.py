@@ -11,6 +11,9 @@ from tests.app.waiting import FOR_A_DAY, block, blocked, entry, stepped, waits
 from tests.shown import shows
 
 SERIAL: dict[str, Any] = {"id": "greet", "queue": {"name": "one", "concurrencyLimit": 1}}
+TOKENS = "/api/v1/waitpoints/tokens"
+LARGE = 40_000
+"""More characters than stand in an event."""
 MINUTE: dict[str, Any] = {"until": START_MS + 60_000}
 
 
@@ -69,7 +72,54 @@ async def test_a_parent_waits_for_its_child_and_hears_of_its_end(engine: Engine)
     told = await engine.turn(version, report(first, "succeeded"), want=0)
 
     assert (handed["id"], first["id"]) == (parent, child)
-    assert told["woken"] == [_woken(handed, done=[child])]
+    assert told["woken"] == [_woken(handed, done=[child], results={child: await _result_of(engine, child)})]
+
+
+async def test_code_that_goes_on_is_told_how_what_it_waited_for_came_out(engine: Engine) -> None:
+    version = await engine.register()
+    run, child = await engine.trigger(), await engine.trigger()
+    token, late = [await _token(engine, within) for within in ("1d", "1m")]
+    handed = await block(engine, version, {"targets": [child, token, late]})
+    await engine.turn(version, report(await engine.take(version), "failed", error=ERROR, retryable=False), want=0)
+    await engine.post(f"{TOKENS}/{token}/complete", {"data": "yes", "outputType": "text/plain"})
+    await engine.turn(version, report(handed, "frozen"), want=0)
+
+    await engine.advance(60_000)
+    again = await engine.take(version)
+
+    shown = [await engine.get(f"{TOKENS}/{name}") for name in (token, late)]
+    assert again["id"] == run
+    assert again["journal"][0]["completed"] == {
+        "done": [child, token, late],
+        "results": {child: await _result_of(engine, child)} | {each["id"]: _completion(each) for each in shown},
+    }
+    assert [each["status"] for each in shown] == ["COMPLETED", "TIMED_OUT"]
+
+
+async def test_large_results_are_left_to_be_asked_for(engine: Engine) -> None:
+    version = await engine.register()
+    token = await _token(engine, "1d")
+    await engine.trigger()
+    handed = await block(engine, version, {"targets": [token]})
+
+    await engine.post(f"{TOKENS}/{token}/complete", {"data": "x" * LARGE})
+    told = await engine.turn(version, want=0)
+
+    assert told["woken"] == [_woken(handed, done=[token])]
+
+
+async def _result_of(engine: Engine, run: str) -> Any:
+    return await engine.get(f"/api/v1/runs/{run}/result")
+
+
+async def _token(engine: Engine, within: str) -> str:
+    made = await engine.post(TOKENS, {"timeout": within})
+    token: str = made["id"]
+    return token
+
+
+def _completion(shown: dict[str, Any]) -> dict[str, Any]:
+    return {name: shown[name] for name in ("id", "status", "output", "outputType", "outputIsError")}
 
 
 async def test_a_target_that_is_not_there_ends_the_wait_and_is_named(engine: Engine) -> None:

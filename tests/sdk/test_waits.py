@@ -8,6 +8,7 @@ from typing import Any
 
 import httpx
 import pytest
+from msgspec import Raw
 
 from runfold import (
     BatchHandle,
@@ -179,6 +180,47 @@ async def test_a_token_gives_what_it_was_completed_with(answers: Answers, *, is_
         if is_error
         else TokenResult(id="waitpoint_1", ok=True, output=said)
     )
+
+
+@pytest.mark.parametrize(
+    ("told", "result"),
+    [
+        (
+            {"status": "COMPLETED", "output": '{"a": 1}', "outputIsError": False},
+            TokenResult(id="waitpoint_1", ok=True, output={"a": 1}),
+        ),
+        (
+            {"status": "COMPLETED", "output": "{as it is}", "outputType": "text/plain", "outputIsError": False},
+            TokenResult(id="waitpoint_1", ok=True, output="{as it is}"),
+        ),
+        ({"status": "COMPLETED", "outputIsError": False}, TokenResult(id="waitpoint_1", ok=True)),
+        (
+            {"status": "TIMED_OUT", "output": '{"code": "C", "message": "Nobody came."}', "outputIsError": True},
+            TokenResult(id="waitpoint_1", ok=False, error=RunError(message="Nobody came.", name="C")),
+        ),
+    ],
+)
+async def test_a_token_of_which_is_told_along_is_not_asked_for(
+    answers: Answers, told: dict[str, Any], result: TokenResult
+) -> None:
+    outcome = Outcome(("waitpoint_1",), results={"waitpoint_1": Raw(json.dumps(told | {"id": "waitpoint_1"}).encode())})
+
+    assert await until_woken(Story(), lambda _: aio.wait.for_token("waitpoint_1"), outcome) == result
+    assert answers["asked"] == []
+
+
+async def test_a_run_of_which_is_told_along_is_not_asked_for(answers: Answers) -> None:
+    told = Raw(json.dumps({"id": "run_2", "ok": True, "output": "3"}).encode())
+    handle: RunHandle[Any, int] = RunHandle("run_2", types=Types(result=int))
+
+    both = await until_woken(
+        Story(),
+        lambda _: aio.wait.all(handle, "run_2"),
+        Outcome(("run_2",), results={"run_2": told}),
+    )
+
+    assert both == (RunResult(id="run_2", ok=True, output=3),) * 2
+    assert answers["asked"] == []
 
 
 async def test_a_wait_for_a_token_that_takes_too_long_is_not_ok(answers: Answers) -> None:
