@@ -4,6 +4,7 @@ from collections.abc import Collection
 from typing import Any
 
 from domain import explain_waits
+from domain.builtin import is_reserved
 from domain.durations import iso
 from domain.eligibility import IsServed, eligible
 from domain.environment import Environment
@@ -129,8 +130,10 @@ class Explainer:
             data["machine"] = run.machine
         if not able:
             machine = f" that takes the machine {run.machine}" if run.machine else ""
-            sentence = f"It waits for a worker of version {version}{machine}, and none is connected."
-            return Explanation("no_worker", sentence, data)
+            whom = f"a worker of version {version}{machine}"
+            if is_reserved(run.task):
+                whom = "an executor (`runfold executor`), as the engine makes no calls itself"
+            return Explanation("no_worker", f"It waits for {whom}, and none is connected.", data)
         data["workers"] = [each.id for each in able][:NAMED_MAX]
         data["queued"] = self._memory.ready.depth(run.environment, run.queue)
         who = "the worker that may execute it" if len(able) == 1 else f"one of {len(able)} workers that may execute it"

@@ -124,6 +124,18 @@ async def test_the_pauses_between_attempts_are_those_of_the_job(engine: Engine, 
     assert found["attempts"][1]["bodyPreview"] == "done"
 
 
+async def test_an_execution_that_waits_for_an_executor_says_so(engine: Engine, target: Target) -> None:
+    execution = await start(engine, await save(engine, target.url("/echo")))
+
+    told = await engine.get(f"/api/v1/runs/{execution}/explain")
+
+    assert told["sentence"] == (
+        "It waits for an executor (`runfold executor`), as the engine makes no calls itself, and none is connected."
+    )
+    async with an_executor(engine):
+        assert (await ended(engine, execution))["status"] == "succeeded"
+
+
 async def test_several_executors_share_the_work(engine: Engine, target: Target) -> None:
     async with an_executor(engine, concurrency=1), an_executor(engine, concurrency=1):
         job = await save(engine, target.url("/gate"))
