@@ -1,12 +1,13 @@
 """The figures as tables: on the terminal, and in RESULTS.md."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
 
 from bench.figures import Chapter, Figure, spoken
+from bench.kept import Taken, floors_of
 
 _terminal = Console()
 # A table in a file is better too wide than broken into pieces.
@@ -38,13 +39,18 @@ def print_chapter(chapter: Chapter, floors: Mapping[str, Figure]) -> None:
         console.print(chapter.text, markup=False, soft_wrap=True)
 
 
-def markdown(chapters: Iterable[Chapter], machine: Mapping[str, str], day: str) -> str:
+def markdown(taken: Sequence[Taken]) -> str:
     """The whole of RESULTS.md."""
-    chapters = list(chapters)
-    floors = by_name(chapters)
+    chapters = [each.chapter for each in taken]
+    newest = max(taken, key=lambda each: each.at).machine
+    machine = {name: value for name, value in newest.items() if name != "load at the start"}
+    about = (
+        'Written by `make bench`, which measures everything, or with `ARGS="--only NAME"` what is named; each chapter'
+        " says when it was measured. Run it again rather than edit it."
+    )
     parts = [
         "# Results of the benchmark",
-        f"Written by `make bench` on {day} (UTC). Run it again rather than edit it.",
+        about,
         _table(("machine", ""), machine.items()),
         "## How to read it",
         HOW_TO_READ,
@@ -53,9 +59,10 @@ def markdown(chapters: Iterable[Chapter], machine: Mapping[str, str], day: str) 
         "## Why what is missed is missed",
         MISSED.read_text().strip(),
     ]
-    for chapter in chapters:
+    for each in taken:
+        chapter, floors = each.chapter, floors_of(each, taken)
         rows = [_cells(figure, floors) for figure in chapter.figures]
-        parts += [f"## {chapter.title}", chapter.about, _table(COLUMNS, rows)]
+        parts += [f"## {chapter.title}", chapter.about, each.when, _table(COLUMNS, rows)]
         parts += [chapter.text] if chapter.text else []
     return "\n\n".join(parts) + "\n"
 

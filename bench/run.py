@@ -1,4 +1,4 @@
-"""`make bench`: measure everything, print the tables, and write RESULTS.md.
+"""`make bench`: measure everything, or what is named, print the tables, and write RESULTS.md.
 
 The databases are where Python makes temporary folders; TMPDIR moves them, to the disk that is to be measured.
 """
@@ -23,6 +23,7 @@ from bench import (
     fairness,
     floors,
     frozen,
+    kept,
     latency,
     listing,
     machine,
@@ -37,6 +38,7 @@ from bench import (
     throughput,
 )
 from bench.figures import BenchError, Chapter, TimeIsUp
+from bench.kept import Taken
 from bench.postgres import floors as postgres_floors
 from bench.postgres import latency as postgres_latency
 from bench.postgres import listing as postgres_listing
@@ -103,20 +105,20 @@ def main() -> int:
         report.console.print(str(error))
         return 1
     names = [name for name in SCENARIOS if not asked.only or {name, name.partition("/")[0]} & {*asked.only}]
-    chapters: list[Chapter] = []
+    at = time.strftime("%Y-%m-%d %H:%M", time.gmtime())
+    found: list[Taken] = []
     for name in names:
         chapter = _run(name, SCENARIOS[name], quick=asked.quick)
         if chapter is not None:
-            chapters.append(chapter)
-            report.print_chapter(chapter, report.by_name(chapters))
-    if len(chapters) < len(names):
-        report.console.print("Something could not be measured, so no results are written.")
-        return 1
-    results: Path | None = asked.to or (RESULTS if not asked.quick and not asked.only else None)
-    if results is not None:
-        day = time.strftime("%Y-%m-%d", time.gmtime())
-        results.write_text(report.markdown(chapters, described, day))
+            found.append(Taken(name, at, described, chapter))
+            report.print_chapter(chapter, report.by_name(each.chapter for each in found))
+    if found and (asked.to or not asked.quick):
+        results: Path = asked.to or RESULTS
+        results.write_text(report.markdown(found if asked.to else kept.keep(found, SCENARIOS)))
         report.console.print(f"Written to {results}.")
+    if len(found) < len(names):
+        report.console.print("Something could not be measured.")
+        return 1
     return 0
 
 
@@ -160,7 +162,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--only", action="append", choices=[*GROUPS, *SCENARIOS], metavar="NAME", help=", ".join(GROUPS)
     )
-    parser.add_argument("--to", type=Path, metavar="FILE", help="write the results there (default: a full run's only)")
+    parser.add_argument("--to", type=Path, metavar="FILE", help="write what is found there, and keep none of it")
     return parser
 
 
