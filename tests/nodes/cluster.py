@@ -11,6 +11,7 @@ from typing import Any
 
 import httpx
 
+from adapters.http.trust import world
 from adapters.postgres.ledger import PostgresLedger
 from adapters.postgres.migrate import migrate
 from adapters.postgres.read_models import PostgresReadModels
@@ -102,7 +103,7 @@ class Cluster:
 
     async def ready(self, node: Node) -> dict[str, Any] | None:
         """What a node says of itself, None if it says nothing."""
-        async with httpx.AsyncClient(trust_env=False, timeout=5) as http:
+        async with httpx.AsyncClient(trust_env=False, timeout=5, verify=world()) as http:
             try:
                 response = await http.get(f"{node.url}/readyz")
             except httpx.TransportError:

@@ -13,6 +13,7 @@ import httpx
 import psycopg
 import pytest
 
+from adapters.http.trust import world
 from tests.crash.jobs import Job, Request
 from tests.crash.scenario import POLL_SECONDS
 from tests.nodes.cluster import Cluster, Node
@@ -66,7 +67,7 @@ async def until_back(cluster: Cluster) -> None:
 
 async def why_not_ready(node: Node) -> str:
     """The sentence with which a node says that it is not ready, once it does."""
-    async with httpx.AsyncClient(trust_env=False, timeout=BACK_SECONDS) as http:
+    async with httpx.AsyncClient(trust_env=False, timeout=BACK_SECONDS, verify=world()) as http:
         deadline = time.monotonic() + BACK_SECONDS
         while (answer := await http.get(f"{node.url}/readyz")).status_code != 503:
             assert time.monotonic() < deadline, f"{node.name} says that it is ready"

@@ -6,6 +6,7 @@ import signal
 import httpx
 import pytest
 
+from adapters.http.trust import world
 from tests.crash.jobs import Job, Request
 from tests.crash.scenario import KEY
 from tests.nodes.cluster import WRITER_LEASE_MS, Cluster, Node
@@ -37,7 +38,7 @@ async def test_a_standby_shows_at_once_what_was_written_through_it(cluster: Clus
     cluster.start()
     await cluster.until_roles("writer", "standby", "standby")
     standby = await standby_of(cluster)
-    async with httpx.AsyncClient(base_url=standby.url, headers=HEADERS, trust_env=False) as http:
+    async with httpx.AsyncClient(base_url=standby.url, headers=HEADERS, trust_env=False, verify=world()) as http:
         for number in range(5):
             body = {"payload": number, "options": {"tags": [f"n{number}"]}}
             triggered = (await http.post("/api/v1/tasks/add/trigger", json=body)).json()
