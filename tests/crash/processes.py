@@ -17,8 +17,9 @@ GONE_SECONDS = 20.0
 """A process that should have ended long before this never will."""
 
 # They are forked from a process that has imported everything and started nothing: it saves each of them a second.
+# The command line imports the server only when it is to serve.
 _prepared = multiprocessing.get_context("forkserver")
-_prepared.set_forkserver_preload([run.__module__, run_worker.__module__])
+_prepared.set_forkserver_preload([run.__module__, run_worker.__module__, "app.server"])
 
 
 class Forked:
