@@ -49,7 +49,7 @@ async def cluster(tmp_path: Path, server: Server) -> AsyncIterator[Cluster]:
         cluster.start()
         await cluster.until_roles("writer", "standby")
         for node in cluster.nodes:
-            await cluster.start_worker(node)
+            cluster.start_worker(node)
         cluster.clients.begin()
         await cluster.until_answered(10)
         yield cluster
@@ -146,7 +146,7 @@ async def test_rows_that_the_database_forgot_are_followed_again(tmp_path: Path, 
         await until_listed(cluster, "before", "after")
 
         await until_followed(cluster, node)
-        await cluster.start_worker(node)
+        cluster.start_worker(node)
         await cluster.finish()
     finally:
         await cluster.close()
