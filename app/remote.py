@@ -14,6 +14,7 @@ import msgspec
 import structlog
 
 from adapters.http.calling import SafeHttpCaller
+from adapters.http.trust import world
 from app.executor import Executor
 from app.lines import Answer, Hold, Line, LineClosed, Said
 from app.requests import SecretMissing
@@ -188,7 +189,9 @@ def new_client(address: str, key: str, transport: httpx.AsyncBaseTransport | Non
     """A client for turns, which wait for long."""
     headers = {"authorization": f"Bearer {key}", "content-type": "application/json"}
     timeout = httpx.Timeout(WAIT_MS / 1_000 + MARGIN_SECONDS, connect=5.0)
-    return httpx.AsyncClient(base_url=address, headers=headers, timeout=timeout, trust_env=False, transport=transport)
+    return httpx.AsyncClient(
+        base_url=address, headers=headers, timeout=timeout, trust_env=False, verify=world(), transport=transport
+    )
 
 
 def _encoded(report: Report, blobs: dict[str, bytes]) -> dict[str, Any]:

@@ -1,4 +1,6 @@
-"""The order of the tests."""
+"""The order of the tests, and what holds for all of them."""
+
+import gc
 
 import pytest
 
@@ -12,3 +14,8 @@ LONG = (
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with the long ones, so that at the end nobody waits for a few of them that have only just begun."""
     items.sort(key=lambda item: next((place for place, name in enumerate(LONG) if name in item.nodeid), len(LONG)))
+
+
+def pytest_collection_finish() -> None:
+    """What has been imported and collected by now stays until the end, so no collection of garbage need look at it."""
+    gc.freeze()

@@ -8,13 +8,13 @@ from collections.abc import Callable
 from typing import Any, NoReturn
 
 import httpcore
-import httpx
 from msgspec.structs import replace
 
 from adapters.http.addresses import AddressPolicy
 from adapters.http.capture import Capture
 from adapters.http.dialing import AddressNotAllowed, Dialer, LookupFailed, Resolve, system_resolver
 from adapters.http.targets import Target, joined, target_of
+from adapters.http.trust import world
 from domain.calls import AttemptStatus, Call, ErrorClass, Found, Timings, failed
 from domain.errors import InvalidInput
 
@@ -84,7 +84,7 @@ class SafeHttpCaller:
     ) -> None:
         self._policy = policy
         self._resolve = resolve or system_resolver()
-        self._trust = trust or httpx.create_ssl_context(trust_env=False)
+        self._trust = trust or world()
         self._now = now
 
     async def call(self, call: Call) -> Found:

@@ -9,6 +9,7 @@ import structlog
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from adapters.http.trust import world
 from app.node import Node
 from app.web.caller import FORWARDED, read_body
 from app.web.errors import answer
@@ -49,6 +50,7 @@ def new_client() -> httpx.AsyncClient:
         timeout=httpx.Timeout(ANSWER_SECONDS, connect=CONNECT_SECONDS),
         limits=httpx.Limits(max_connections=CONNECTIONS_MAX, max_keepalive_connections=CONNECTIONS_MAX),
         trust_env=False,
+        verify=world(),
     )
 
 

@@ -4,10 +4,10 @@ import pytest
 from structlog.testing import capture_logs
 
 from adapters.postgres.ledger import PostgresLedger
-from adapters.postgres.migrate import migrate
 from adapters.postgres.read_models import PostgresReadModels
 from tests.app.harness import Engine, Log, ledger_mistakes, running_engine
-from tests.postgres import database_url, schema_of_its_own
+from tests.emptied import emptied_schema
+from tests.postgres import database_url
 from tests.shown import reached, statuses_of
 
 ON_EVERY_DATABASE = frozenset(
@@ -65,8 +65,7 @@ async def engine(log: Log, database: str, request: pytest.FixtureRequest) -> Asy
             yield running
             await _check(running, request)
     else:
-        with schema_of_its_own() as schema:
-            migrate(database_url(), schema)
+        with emptied_schema() as schema:
             parts = PostgresLedger(database_url(), schema), PostgresReadModels(database_url(), schema)
             async with running_engine(*parts) as running:
                 yield running

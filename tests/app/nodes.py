@@ -18,6 +18,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from adapters.http.trust import world
 from adapters.ids import Uuid7Ids
 from adapters.postgres.lease import PostgresLease
 from adapters.postgres.ledger import PostgresLedger
@@ -161,9 +162,8 @@ async def serving(application: ASGIApp, listening: socket.socket) -> AsyncGenera
 
 
 def client_of(address: str) -> httpx.AsyncClient:
-    return httpx.AsyncClient(
-        base_url=address, headers={"authorization": f"Bearer {KEY}"}, trust_env=False, timeout=SOON_SECONDS
-    )
+    headers = {"authorization": f"Bearer {KEY}"}
+    return httpx.AsyncClient(base_url=address, headers=headers, trust_env=False, timeout=SOON_SECONDS, verify=world())
 
 
 def give_lease(schema: str, holder: str, address: str, *, ms: int = 60_000) -> None:

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import httpx
 import pytest
 
+from adapters.http.trust import world
 from app.web import streaming
 from tests.app.harness import Engine, application_of, environment
 from tests.app.nodes import listen, serving
@@ -30,7 +31,7 @@ async def real(engine: Engine) -> AsyncGenerator[httpx.AsyncClient]:
     listening, address = listen()
     async with serving(application_of(engine), listening):
         headers = dict(engine.client.headers)
-        async with httpx.AsyncClient(base_url=address, headers=headers, trust_env=False) as client:
+        async with httpx.AsyncClient(base_url=address, headers=headers, trust_env=False, verify=world()) as client:
             yield client
             engine.service.watching.close()
 

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
+from adapters.http.trust import world
 from adapters.postgres.migrate import migrate
 from app.web.application import create_application
 from tests.app.harness import KEY, Engine, running_engine
@@ -27,7 +28,7 @@ async def test_a_token_that_a_standby_was_asked_for_is_completed_through_it(sche
 
         made = (await standby.client.post(TOKENS, json={"idempotencyKey": "k", "tags": "t"})).json()
         again = (await writer.client.post(TOKENS, json={"idempotencyKey": "k"})).json()
-        async with httpx.AsyncClient() as stranger:
+        async with httpx.AsyncClient(verify=world()) as stranger:
             answer = await stranger.post(made["url"], json={"approved": True})
         found = (await standby.client.get(f"{TOKENS}/{made['id']}")).json()
         listed = (await standby.client.get(TOKENS, params={"filter[tags]": "t"})).json()["data"]

@@ -1,6 +1,8 @@
+import logging
 from collections.abc import Iterator
 
 import pytest
+import structlog
 
 import runfold
 from tests.cli.commandline import CommandLine
@@ -41,6 +43,18 @@ def project(installation: Installation, tmp_path_factory: pytest.TempPathFactory
     (folder / "jobs.py").write_text(JOBS)
     with developing(installation, folder, "jobs.py") as project:
         yield project
+
+
+@pytest.fixture(autouse=True)
+def _logging_as_it_was() -> Iterator[None]:
+    """Commands that go on set it up for their process, which here is that of all tests."""
+    root, configuration = logging.getLogger(), structlog.get_config()
+    level, handlers = root.level, list(root.handlers)
+    yield
+    root.setLevel(level)
+    root.handlers[:] = handlers
+    logging.captureWarnings(capture=False)
+    structlog.configure(**configuration)
 
 
 @pytest.fixture

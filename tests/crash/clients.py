@@ -7,6 +7,7 @@ from typing import Any
 
 import httpx
 
+from adapters.http.trust import world
 from tests.crash.jobs import Request, next_request
 
 AGAIN_SECONDS = 0.03
@@ -24,7 +25,7 @@ class Clients:
         self.turned_away = 0
         """How often the engine said that it could not take a request now."""
         headers = {"authorization": f"Bearer {secret_key}"}
-        self._http = httpx.AsyncClient(headers=headers, timeout=ANSWER_SECONDS, trust_env=False)
+        self._http = httpx.AsyncClient(headers=headers, timeout=ANSWER_SECONDS, trust_env=False, verify=world())
         self._urls = urls
         self._chance = random.Random(f"{seed} nodes")
         self._seed = seed

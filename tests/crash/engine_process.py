@@ -3,6 +3,7 @@
 The product has no hooks for this: its adapters are wrapped where `app.backends` picks them.
 """
 
+import gc
 import os
 import sqlite3
 import sys
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
+from adapters.http.trust import world
 from adapters.postgres.ledger import PostgresLedger
 from adapters.sqlite import ledger as ledger_module
 from adapters.sqlite import read_models as read_models_module
@@ -62,6 +64,8 @@ FULL = "full"
 PAGES_MAX = 2**32 - 2
 
 death = Death()
+# Read before the fork.
+world()
 
 
 class _Writes:
@@ -167,6 +171,8 @@ def _limit(cursor: sqlite3.Cursor) -> None:
 
 def run(environment: Mapping[str, str], log: Path, place: str, count: int) -> None:
     """The whole life of the process."""
+    # What was imported before the fork is shared for as long as no collection of garbage writes to it.
+    gc.freeze()
     global death  # noqa: PLW0603 (a process dies once)
     descriptor = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
     for stream in (sys.stdout, sys.stderr):

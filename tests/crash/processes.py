@@ -6,19 +6,26 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Mapping
+from multiprocessing.connection import Connection
 from pathlib import Path
+from threading import Thread
 
 from tests.crash.death import NEVER, children_of
 from tests.crash.engine_process import run
 from tests.crash.journal_worker import run as run_worker
+from tests.crash.worker_process import run as run_watched
 
 ROOT = Path(__file__).parents[2]
+READ_BYTES = 65_536
 GONE_SECONDS = 20.0
 """A process that should have ended long before this never will."""
 
+LATER = ("app.server", "anyio._backends._asyncio", "uvicorn.protocols.http.httptools_impl", "uvloop")
+"""What an engine imports only when it is to serve."""
+
 # They are forked from a process that has imported everything and started nothing: it saves each of them a second.
 _prepared = multiprocessing.get_context("forkserver")
-_prepared.set_forkserver_preload([run.__module__, run_worker.__module__])
+_prepared.set_forkserver_preload([run.__module__, run_worker.__module__, run_watched.__module__, *LATER])
 
 
 class Forked:
@@ -55,6 +62,45 @@ class WorkerProcess(Forked):
 
     def __init__(self, environment: Mapping[str, str], log: Path, *arguments: str) -> None:
         super().__init__(run_worker, dict(environment), log, arguments)
+
+
+class WatchedWorker(Forked):
+    """One life of a worker that notes in a file what was acknowledged, with all that it and its processes say."""
+
+    def __init__(self, environment: Mapping[str, str], journal: Path, place: str, count: int, *arguments: str) -> None:
+        reader, writer = _prepared.Pipe(duplex=False)
+        super().__init__(run_watched, dict(environment), writer, (str(journal), place, count), arguments)
+        writer.close()
+        self._said = bytearray()
+        self._reading = Thread(target=self._read, args=(reader,), daemon=True)
+        self._reading.start()
+
+    @property
+    def said(self) -> str:
+        """Its output so far."""
+        return self._said.decode(errors="replace")
+
+    @property
+    def children(self) -> list[int]:
+        """The processes that it has started."""
+        return children_of(self.pid)
+
+    @property
+    def is_running(self) -> bool:
+        """Whether it has not ended."""
+        return self._process.is_alive()
+
+    async def ended(self) -> int:
+        """Wait until it has ended and with it all that it started, which holds the same pipe open."""
+        code = await super().ended()
+        await asyncio.to_thread(self._reading.join, GONE_SECONDS)
+        assert not self._reading.is_alive(), "its processes do not end"
+        return code
+
+    def _read(self, reader: Connection) -> None:
+        with reader:
+            while said := os.read(reader.fileno(), READ_BYTES):
+                self._said += said
 
 
 class Program:

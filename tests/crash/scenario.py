@@ -18,7 +18,7 @@ from tests.crash.clients import Clients
 from tests.crash.databases import Database, sqlite_in
 from tests.crash.death import NEVER
 from tests.crash.engine_process import FULL
-from tests.crash.processes import EngineProcess, Program
+from tests.crash.processes import EngineProcess, Program, WatchedWorker
 from tests.simulation.log_check import LogCheck
 
 KEY = "tr_prod_0123456789abcdef"
@@ -58,23 +58,24 @@ class Scenario:
         }
         self.clients = Clients([self.environment["RUNFOLD_API_URL"]], key, seed)
         self.engine: EngineProcess | None = None
-        self.worker: Program | None = None
+        self.worker: WatchedWorker | None = None
         self._full = folder / FULL
         self._log = folder / "engine.log"
         self._journal = folder / "reports.jsonl"
-        self._programs: list[Program] = []
+        self._programs: list[Program | WatchedWorker] = []
 
     def start_engine(self, place: str = NEVER, count: int = 1) -> EngineProcess:
         """The next life of the engine, which ends at this place."""
         self.engine = EngineProcess(self.environment, self._log, place, count)
         return self.engine
 
-    async def start_worker(
+    def start_worker(
         self, place: str = NEVER, count: int = 1, *options: str, tasks: str = TASKS, processes: int = 1
-    ) -> Program:
+    ) -> WatchedWorker:
         """The next life of the worker."""
-        watched = ("tests.crash.worker_process", str(self._journal), place, str(count))
-        self.worker = await self.start(*watched, tasks, "--processes", str(processes), *options)
+        options = tasks, "--processes", str(processes), *options
+        self.worker = WatchedWorker(self.environment, self._journal, place, count, *options)
+        self._programs.append(self.worker)
         return self.worker
 
     async def start(self, module: str, *arguments: str) -> Program:

@@ -23,7 +23,7 @@ async def test_nothing_is_lost_or_done_twice_when_the_engine_dies_while_it_write
     scenario: Scenario, write: str, counts: Sequence[int]
 ) -> None:
     scenario.clients.begin()
-    await scenario.start_worker()
+    scenario.start_worker()
     for number, count in enumerate(counts):
         for moment in MOMENTS if "RUNFOLD_SCALE" in os.environ else MOMENTS[1 - number :: 2]:
             scenario.start_engine(f"{write}.{moment}", count)
@@ -31,7 +31,7 @@ async def test_nothing_is_lost_or_done_twice_when_the_engine_dies_while_it_write
             if (count, moment) == (counts[0], "inserted"):
                 # Once both are dead at the same time.
                 await scenario.kill_worker()
-                await scenario.start_worker()
+                scenario.start_worker()
     scenario.start_engine()
 
     await scenario.finish()
@@ -39,7 +39,7 @@ async def test_nothing_is_lost_or_done_twice_when_the_engine_dies_while_it_write
 
 async def test_nothing_is_lost_or_done_twice_when_the_engine_dies_while_it_claims_the_head(scenario: Scenario) -> None:
     scenario.clients.begin()
-    await scenario.start_worker()
+    scenario.start_worker()
     for place in ("append.committed", "blobs.inserted"):
         for moment in MOMENTS:
             scenario.start_engine(f"claim.{moment}")
@@ -54,7 +54,7 @@ async def test_nothing_is_lost_or_done_twice_when_the_engine_dies_while_it_claim
 
 async def test_read_models_are_whole_when_the_engine_dies_while_it_rebuilds_them(scenario: Scenario) -> None:
     scenario.clients.begin()
-    await scenario.start_worker()
+    scenario.start_worker()
     scenario.start_engine("append.committed", 30)
     await scenario.engine_is_killed()
     for place in ("rebuild.before", "rebuild.inserted", "rebuild.committed", *(f"swap.{each}" for each in MOMENTS)):

@@ -38,7 +38,7 @@ def is_gone(process: int) -> bool:
 
 async def test_one_that_is_killed_is_started_again_and_misses_nothing(scenario: Scenario) -> None:
     engine = await engine_that_follows_apart(scenario)
-    await scenario.start_worker()
+    scenario.start_worker()
     scenario.clients.begin()
     for _ in range(3):
         await scenario.until_answered(10)
@@ -76,7 +76,7 @@ async def test_it_ends_with_an_engine_that_is_killed(scenario: Scenario) -> None
 
 async def test_an_engine_that_is_told_to_stop_brings_it_to_the_head(scenario: Scenario) -> None:
     engine = await engine_that_follows_apart(scenario)
-    await scenario.start_worker()
+    scenario.start_worker()
     scenario.clients.begin()
     await scenario.until_answered(10)
 

@@ -41,7 +41,7 @@ async def test_requests_are_turned_away_until_the_disk_takes_them_again(
 ) -> None:
     scenario.clients.begin()
     scenario.start_engine()
-    await scenario.start_worker()
+    scenario.start_worker()
     await scenario.until_answered(20)
 
     mend = fail(scenario)

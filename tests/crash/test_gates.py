@@ -37,7 +37,7 @@ async def test_a_task_gets_its_connection_and_its_auth_and_nobody_else_sees_them
 ) -> None:
     scenario.environment["RUNFOLD_ENCRYPTION_KEY"] = KEY
     scenario.start_engine()
-    await scenario.start_worker(tasks=GATED)
+    scenario.start_worker(tasks=GATED)
     signature = MEMBERS["ada"]
     output = {"n": "sync", "token": digest(TOKEN), "signature": digest(signature)}
     synced = await ask(scenario, Job("sync", {"n": "sync", "user": "ada"}, output=output))
@@ -72,7 +72,7 @@ async def test_the_type_of_a_payload_in_python_refuses_what_does_not_fit(scenari
     parked = await ask(scenario, wrong)
     await until_status(scenario, parked, Status.PENDING_VERSION)
 
-    await scenario.start_worker(tasks=GATED)
+    scenario.start_worker(tasks=GATED)
     await until_status(scenario, parked, Status.INVALID_PAYLOAD)
     again = await ask(scenario, Job("order", {"n": "again", "pieces": 1.5}, Status.INVALID_PAYLOAD))
     await ask(scenario, Job("order", {"n": "right", "pieces": 7}, output={"n": "right", "pieces": 7}))
@@ -86,7 +86,7 @@ async def test_the_type_of_a_payload_in_python_refuses_what_does_not_fit(scenari
 async def test_a_run_out_of_memory_goes_on_at_the_worker_of_the_larger_machine(scenario: Scenario) -> None:
     scenario.start_engine()
     await scenario.start("runfold.worker", GATED, "--processes", "1", "--machine", "large-1x")
-    await scenario.start_worker("never", 1, "--machine", "micro", "--machine", "small-1x", tasks=GATED)
+    scenario.start_worker("never", 1, "--machine", "micro", "--machine", "small-1x", tasks=GATED)
 
     job = Job("hungry", {"n": "hungry"}, output={"n": "hungry", "machine": "large-1x"})
     run = await ask(scenario, job)
@@ -107,7 +107,7 @@ async def test_a_run_out_of_memory_goes_on_at_the_worker_of_the_larger_machine(s
 @shows(Status.PENDING_VERSION)
 async def test_a_deploy_brings_a_run_that_waits_for_its_version_to_its_end(scenario: Scenario) -> None:
     scenario.start_engine()
-    await scenario.start_worker()
+    scenario.start_worker()
     run = await ask(scenario, Job("order", {"n": "early", "pieces": 1}, output={"n": "early", "pieces": 1}))
     before = await ask(scenario, Job("add", {"n": "add", "a": 1, "b": 2}, output={"n": "add", "sum": 3}))
     await scenario.until_run_has(before, "AttemptSucceeded", 1)

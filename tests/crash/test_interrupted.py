@@ -21,7 +21,7 @@ def key() -> str:
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGSTOP])
 async def test_its_run_is_interrupted(scenario: Scenario, how: signal.Signals) -> None:
     scenario.start_engine()
-    worker = await scenario.start_worker()
+    worker = scenario.start_worker()
     await _add(scenario, "before")
     request = Request("long", [Job("slow", {"n": "long", "seconds": SECONDS}, Status.INTERRUPTED)])
     await scenario.clients.ask(request)
@@ -30,7 +30,7 @@ async def test_its_run_is_interrupted(scenario: Scenario, how: signal.Signals) -
 
     worker.signal(how)
     await scenario.until_run_has(run, "RunInterrupted", 1)
-    await scenario.start_worker()
+    scenario.start_worker()
     await _add(scenario, "behind")
     body = await scenario.until_engine_says(f"/api/v3/runs/{run}", lambda _, said: said["isCompleted"])
 

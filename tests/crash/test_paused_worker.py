@@ -13,7 +13,7 @@ SECONDS = 1.5 * LEASE_MS / 1_000
 
 async def test_its_late_result_is_refused_once_and_another_attempt_finishes_the_run(scenario: Scenario) -> None:
     scenario.start_engine()
-    paused = await scenario.start_worker()
+    paused = scenario.start_worker()
     payload = {"n": "long", "seconds": SECONDS}
     request = Request("long", [Job("slow", payload, Status.COMPLETED, {"n": "long"})])
     await scenario.clients.ask(request)
@@ -21,7 +21,7 @@ async def test_its_late_result_is_refused_once_and_another_attempt_finishes_the_
     await scenario.until_run_has(run, "AttemptStarted", 1)
 
     paused.signal(signal.SIGSTOP)
-    await scenario.start_worker()
+    scenario.start_worker()
     await asyncio.sleep(2 * LEASE_MS / 1_000)
     await scenario.until_run_has(run, "AttemptStarted", 2)
     paused.signal(signal.SIGCONT)

@@ -9,7 +9,7 @@ from tests.shown import shows
 @shows(Status.CRASHED)
 async def test_its_run_has_crashed(scenario: Scenario) -> None:
     scenario.start_engine()
-    await scenario.start_worker()
+    scenario.start_worker()
     request = Request("deadly", [Job("deadly", {"n": "deadly"}, Status.CRASHED)])
     await scenario.clients.ask(request)
     (run,) = request.runs

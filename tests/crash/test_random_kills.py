@@ -22,7 +22,7 @@ async def test_nothing_is_lost_or_done_twice_whoever_is_killed(scenario: Scenari
     chance = random.Random(f"{scenario.seed} kills")
     scenario.clients.begin()
     scenario.start_engine()
-    await scenario.start_worker(processes=2)
+    scenario.start_worker(processes=2)
     for _ in range(KILLS):
         await asyncio.sleep(chance.uniform(0.2, QUIET_SECONDS))
         victim = chance.choice(VICTIMS)
@@ -42,7 +42,7 @@ async def test_nothing_is_lost_or_done_twice_whoever_is_killed(scenario: Scenari
         if victim in {"engine", "both"}:
             scenario.start_engine()
         if victim in {"worker", "both"}:
-            await scenario.start_worker(processes=2)
+            scenario.start_worker(processes=2)
 
     await scenario.finish()
 

@@ -20,7 +20,7 @@ SECOND_ENGINE = 1
 async def test_an_engine_that_is_told_to_stop_under_load_answers_everyone_and_ends(scenario: Scenario) -> None:
     scenario.clients.begin()
     engine = await scenario.start("app", "serve")
-    await scenario.start_worker()
+    scenario.start_worker()
     await scenario.until_ready()
     waiting = asyncio.create_task(_wait_for_work(scenario))
     await scenario.until_answered(20)
@@ -57,7 +57,7 @@ async def test_an_engine_that_is_told_to_stop_brings_its_read_models_to_the_head
 async def test_an_engine_whose_disk_is_full_ends_as_well(scenario: Scenario) -> None:
     scenario.clients.begin()
     engine = scenario.start_engine()
-    await scenario.start_worker()
+    scenario.start_worker()
     await scenario.until_answered(10)
     scenario.fill_disk()
     await scenario.until_engine_says("/readyz", lambda status, _: status == 503)

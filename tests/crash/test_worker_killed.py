@@ -11,10 +11,10 @@ async def test_runs_of_a_worker_that_dies_are_finished_by_another(scenario: Scen
     scenario.start_engine()
     scenario.clients.begin(1)
     for place in PLACES:
-        await scenario.start_worker(place, count)
+        scenario.start_worker(place, count)
         await scenario.worker_is_killed()
     await scenario.kill_engine()
     scenario.start_engine()
-    await scenario.start_worker()
+    scenario.start_worker()
 
     await scenario.finish()

@@ -1,12 +1,10 @@
-"""The SDK's worker, with a connection that notes which final reports were acknowledged, and that may kill it.
-
-python -m tests.crash.worker_process JOURNAL PLACE COUNT TARGET [OPTION...]
-"""
+"""The SDK's worker, with a connection that notes which final reports were acknowledged, and that may kill it."""
 
 import os
 import sys
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from multiprocessing.connection import Connection as Pipe
+from pathlib import Path
 from unittest.mock import patch
 
 import msgspec
@@ -56,12 +54,12 @@ def watched(journal: str, place: str, count: int) -> type[Connection]:
     return Watched
 
 
-def main(arguments: list[str]) -> Any:
-    """Run the worker's own command line."""
-    journal, place, count, *rest = arguments
-    with patch.object(command, "Connection", watched(journal, place, int(count))):
-        return command.main(rest)
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+def run(environment: Mapping[str, str], said: Pipe, place: tuple[str, str, int], arguments: Sequence[str]) -> None:
+    """The whole life of the process, by the worker's own command line."""
+    for stream in (sys.stdout, sys.stderr):
+        os.dup2(said.fileno(), stream.fileno())
+    said.close()
+    os.chdir(Path(__file__).parents[2])
+    os.environ |= environment
+    with patch.object(command, "Connection", watched(*place)):
+        sys.exit(command.main(arguments))

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 import httpx
 import pytest
 
+from adapters.http.trust import world
 from app.pages import live
 from tests.app.harness import Engine, application_of
 from tests.app.nodes import listen, serving
@@ -21,7 +22,7 @@ async def real(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> AsyncGenerato
     listening, address = listen()
     async with (
         serving(application_of(engine), listening),
-        httpx.AsyncClient(base_url=address, trust_env=False) as client,
+        httpx.AsyncClient(base_url=address, trust_env=False, verify=world()) as client,
     ):
         visitor = Visitor(client)
         await visitor.sign_in()

@@ -143,10 +143,7 @@ def _decisions(run: Run) -> Iterator[list[RunEvent]]:
         yield journal.complete(run, [e.WaitCompleted(run.waits[0].index)])
     if run.is_awake:
         yield [e.RunResumed()]
-    for said in (
-        *_journaled(run),
-        *(Report("run_1", token, kind, NOW) for kind in KINDS for token in (run.token or 0, -1)),
-    ):
+    for said in _reports(run):
         try:
             yield attempts.report(run, said, WORKER)
         except attempts.Late as late:
@@ -155,7 +152,15 @@ def _decisions(run: Run) -> Iterator[list[RunEvent]]:
             continue
 
 
-def _journaled(run: Run) -> list[Report]:
+def _reports(run: Run) -> list[Report]:
+    # The same becomes of all that is said of an attempt that there never was.
+    late = Report("run_1", -1, "succeeded", NOW)
+    if run.token is None:
+        return [late]
+    return [late, *_journaled(run, run.token), *(Report("run_1", run.token, kind, NOW) for kind in KINDS)]
+
+
+def _journaled(run: Run, token: int) -> list[Report]:
     if run.journal > 2:
         return []
     entry, waits = Entry(run.journal, "one"), tuple(wait.index for wait in run.waits)
@@ -165,9 +170,7 @@ def _journaled(run: Run) -> list[Report]:
         Journaled(Entry(0, "one"), waits=(*waits, 99)),
         Journaled(Entry(run.journal + 1, "two"), targets=("run_2",)),
     )
-    return [
-        Report("run_1", run.token or 0, kind, NOW, journaled=way) for kind in sorted(JOURNAL_REPORTS) for way in ways
-    ]
+    return [Report("run_1", token, kind, NOW, journaled=way) for kind in sorted(JOURNAL_REPORTS) for way in ways]
 
 
 def _passages(run: Run) -> Iterator[list[RunEvent]]:

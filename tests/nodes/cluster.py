@@ -11,13 +11,14 @@ from typing import Any
 
 import httpx
 
+from adapters.http.trust import world
 from adapters.postgres.ledger import PostgresLedger
 from adapters.postgres.migrate import migrate
 from adapters.postgres.read_models import PostgresReadModels
 from tests.crash.checks import Files
 from tests.crash.clients import Clients
 from tests.crash.death import NEVER
-from tests.crash.processes import EngineProcess, Program
+from tests.crash.processes import EngineProcess, WatchedWorker
 from tests.crash.scenario import KEY, POLL_SECONDS, TASKS, free_port
 from tests.simulation.log_check import LogCheck
 
@@ -86,23 +87,22 @@ class Cluster:
         self.clients = Clients([node.url for node in self.nodes], KEY, seed)
         self._database = url, schema
         self._journal = folder / "reports.jsonl"
-        self.workers: list[Program] = []
+        self.workers: list[WatchedWorker] = []
 
     def start(self) -> None:
         """All nodes."""
         for node in self.nodes:
             node.start()
 
-    async def start_worker(self, node: Node) -> Program:
+    def start_worker(self, node: Node) -> WatchedWorker:
         """A worker that knows this node only."""
-        watched = ("tests.crash.worker_process", str(self._journal), NEVER, "1", TASKS, "--processes", "1")
-        worker = await Program.start(node.environment, *watched)
+        worker = WatchedWorker(node.environment, self._journal, NEVER, 1, TASKS, "--processes", "1")
         self.workers.append(worker)
         return worker
 
     async def ready(self, node: Node) -> dict[str, Any] | None:
         """What a node says of itself, None if it says nothing."""
-        async with httpx.AsyncClient(trust_env=False, timeout=5) as http:
+        async with httpx.AsyncClient(trust_env=False, timeout=5, verify=world()) as http:
             try:
                 response = await http.get(f"{node.url}/readyz")
             except httpx.TransportError:

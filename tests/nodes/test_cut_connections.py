@@ -32,7 +32,7 @@ async def proxied(folder: Path, nodes: int) -> AsyncGenerator[tuple[Cluster, dic
         try:
             cluster.start()
             await cluster.until_roles("writer", *["standby"] * (nodes - 1))
-            await cluster.start_worker(cluster.nodes[0])
+            cluster.start_worker(cluster.nodes[0])
             yield cluster, proxies
         finally:
             await cluster.close()
@@ -68,14 +68,14 @@ async def test_a_command_that_landed_is_answered_and_one_that_did_not_is_refused
             Moment.COMMITTING: refused[Moment.COMMITTING],
             Moment.COMMITTED: 0,
         }
-        await cluster.start_worker(cluster.nodes[0])
+        cluster.start_worker(cluster.nodes[0])
         await cluster.finish()
 
 
 @pytest.mark.parametrize("nodes", [1, 2])
 async def test_under_load_nothing_is_lost_or_doubled_whenever_the_line_is_cut(tmp_path: Path, nodes: int) -> None:
     async with proxied(tmp_path, nodes) as (cluster, proxies):
-        await cluster.start_worker(cluster.nodes[0])
+        cluster.start_worker(cluster.nodes[0])
         cluster.clients.begin()
         for moment in [*Moment] * 2 * ROUNDS:
             await strike(cluster, proxies[(await cluster.writer()).name], moment)
@@ -91,7 +91,7 @@ async def test_under_load_nothing_is_lost_or_doubled_whenever_the_line_is_cut(tm
 async def test_a_dead_line_of_the_writer_is_given_up(tmp_path: Path) -> None:
     async with proxied(tmp_path, 1) as (cluster, proxies):
         (proxy,) = proxies.values()
-        await cluster.start_worker(cluster.nodes[0])
+        cluster.start_worker(cluster.nodes[0])
         cluster.clients.begin()
         for moment in [Moment.EXECUTED, *[Moment.COMMITTED, Moment.EXECUTED] * (ROUNDS - 1)]:
             await strike(cluster, proxy, moment, is_hole=True)
@@ -103,7 +103,7 @@ async def test_a_dead_line_of_the_writer_is_given_up(tmp_path: Path) -> None:
 async def test_a_writer_that_reaches_nobody_is_replaced_and_stands_by_when_it_does(tmp_path: Path) -> None:
     async with proxied(tmp_path, 2) as (cluster, proxies):
         for node in cluster.nodes:
-            await cluster.start_worker(node)
+            cluster.start_worker(node)
         cluster.clients.begin()
         for _ in range(ROUNDS):
             await cluster.until_answered(3)

@@ -13,6 +13,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from adapters.http.trust import world
 from adapters.postgres.ledger import PostgresLedger
 from tests.crash.scenario import KEY, POLL_SECONDS
 from tests.nodes.cluster import Cluster, Node
@@ -70,7 +71,7 @@ async def accepted(node: Node) -> str:
 
 
 async def trigger(node: Node) -> httpx.Response:
-    async with httpx.AsyncClient(trust_env=False, timeout=SOON_SECONDS) as http:
+    async with httpx.AsyncClient(trust_env=False, timeout=SOON_SECONDS, verify=world()) as http:
         headers = {"authorization": f"Bearer {KEY}"}
         return await http.post(f"{node.url}/api/v1/tasks/add/trigger", json={}, headers=headers)
 

@@ -23,7 +23,7 @@ async def test_every_accepted_run_ends_once_whoever_is_killed(cluster: Cluster) 
     cluster.start()
     await cluster.until_roles("writer", "standby", "standby")
     for node in cluster.nodes[:2]:
-        await cluster.start_worker(node)
+        cluster.start_worker(node)
     cluster.clients.begin()
     end = time.monotonic() + SECONDS
     while time.monotonic() < end:
@@ -45,7 +45,7 @@ async def make(fault: str, cluster: Cluster, chance: random.Random) -> None:
         worker = cluster.workers.pop(number)
         worker.signal(signal.SIGKILL)
         await worker.ended()
-        await cluster.start_worker(chance.choice(cluster.nodes))
+        cluster.start_worker(chance.choice(cluster.nodes))
         return
     node = await cluster.writer() if fault.endswith("the writer") else chance.choice(cluster.nodes)
     if fault.startswith("pause"):

@@ -13,6 +13,7 @@ import httpx
 import psycopg
 import pytest
 
+from adapters.http.trust import world
 from tests.crash.jobs import Job, Request
 from tests.crash.scenario import POLL_SECONDS
 from tests.nodes.cluster import Cluster, Node
@@ -48,7 +49,7 @@ async def cluster(tmp_path: Path, server: Server) -> AsyncIterator[Cluster]:
         cluster.start()
         await cluster.until_roles("writer", "standby")
         for node in cluster.nodes:
-            await cluster.start_worker(node)
+            cluster.start_worker(node)
         cluster.clients.begin()
         await cluster.until_answered(10)
         yield cluster
@@ -66,7 +67,7 @@ async def until_back(cluster: Cluster) -> None:
 
 async def why_not_ready(node: Node) -> str:
     """The sentence with which a node says that it is not ready, once it does."""
-    async with httpx.AsyncClient(trust_env=False, timeout=BACK_SECONDS) as http:
+    async with httpx.AsyncClient(trust_env=False, timeout=BACK_SECONDS, verify=world()) as http:
         deadline = time.monotonic() + BACK_SECONDS
         while (answer := await http.get(f"{node.url}/readyz")).status_code != 503:
             assert time.monotonic() < deadline, f"{node.name} says that it is ready"
@@ -145,7 +146,7 @@ async def test_rows_that_the_database_forgot_are_followed_again(tmp_path: Path, 
         await until_listed(cluster, "before", "after")
 
         await until_followed(cluster, node)
-        await cluster.start_worker(node)
+        cluster.start_worker(node)
         await cluster.finish()
     finally:
         await cluster.close()

@@ -6,6 +6,7 @@ from typing import Any
 
 import httpx
 
+from adapters.http.trust import world
 from tests.crash.scenario import KEY
 from tests.nodes.cluster import DONE_SECONDS, Cluster
 
@@ -47,7 +48,7 @@ async def test_a_subscription_outlives_its_writer(cluster: Cluster) -> None:
     await cluster.until_roles("writer", "standby", "standby")
     writer = await cluster.writer()
     first, second = (
-        httpx.AsyncClient(base_url=node.url, headers=HEADERS, trust_env=False, timeout=30)
+        httpx.AsyncClient(base_url=node.url, headers=HEADERS, trust_env=False, timeout=30, verify=world())
         for node in cluster.nodes
         if node is not writer
     )

@@ -6,6 +6,7 @@ import signal
 import httpx
 import pytest
 
+from adapters.http.trust import world
 from tests.crash.jobs import Job, Request
 from tests.crash.scenario import KEY
 from tests.nodes.cluster import WRITER_LEASE_MS, Cluster, Node
@@ -25,7 +26,7 @@ async def standby_of(cluster: Cluster) -> Node:
 async def test_clients_and_workers_may_talk_to_any_node(cluster: Cluster) -> None:
     cluster.start()
     await cluster.until_roles("writer", "standby", "standby")
-    await cluster.start_worker(await standby_of(cluster))
+    cluster.start_worker(await standby_of(cluster))
 
     for number in range(6):
         await cluster.clients.ask(request(f"run-{number}"))
@@ -37,7 +38,7 @@ async def test_a_standby_shows_at_once_what_was_written_through_it(cluster: Clus
     cluster.start()
     await cluster.until_roles("writer", "standby", "standby")
     standby = await standby_of(cluster)
-    async with httpx.AsyncClient(base_url=standby.url, headers=HEADERS, trust_env=False) as http:
+    async with httpx.AsyncClient(base_url=standby.url, headers=HEADERS, trust_env=False, verify=world()) as http:
         for number in range(5):
             body = {"payload": number, "options": {"tags": [f"n{number}"]}}
             triggered = (await http.post("/api/v1/tasks/add/trigger", json=body)).json()
@@ -58,7 +59,7 @@ async def test_a_standby_shows_at_once_what_was_written_through_it(cluster: Clus
 async def test_when_the_writer_ends_another_one_takes_over(cluster: Cluster, number: signal.Signals) -> None:
     cluster.start()
     await cluster.until_roles("writer", "standby", "standby")
-    await cluster.start_worker(await standby_of(cluster))
+    cluster.start_worker(await standby_of(cluster))
     cluster.clients.begin()
     await cluster.until_answered(10)
     writer = await cluster.writer()
@@ -77,7 +78,7 @@ async def test_when_the_writer_ends_another_one_takes_over(cluster: Cluster, num
 async def test_a_writer_that_was_paused_answers_nothing_that_is_outdated(cluster: Cluster, leases: float) -> None:
     cluster.start()
     await cluster.until_roles("writer", "standby", "standby")
-    await cluster.start_worker(await standby_of(cluster))
+    cluster.start_worker(await standby_of(cluster))
     cluster.clients.begin()
     await cluster.until_answered(10)
     writer = await cluster.writer()
