@@ -15,6 +15,8 @@ class Head(NamedTuple):
 
 
 START = Head(0, bytes(32))
+POSITION_MAX = 2**63 - 1
+"""No event is behind it."""
 
 
 class Ledger(Protocol):
@@ -43,8 +45,8 @@ class Ledger(Protocol):
         """The committed events behind a position, in order, without gaps."""
         ...
 
-    def read_streams(self, streams: Collection[str]) -> dict[str, list[Recorded]]:
-        """The whole history of each of these aggregates; those that have none are left out."""
+    def read_streams(self, streams: Collection[str], *, upto: int | None = None) -> dict[str, list[Recorded]]:
+        """The history of each of these aggregates, up to a position if one is named; those without one are left out."""
         ...
 
     def read_beginnings(self, streams: Collection[str]) -> dict[str, Recorded]:

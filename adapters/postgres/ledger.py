@@ -12,7 +12,7 @@ from adapters.postgres.recorder import LAST
 from adapters.postgres.writer import Writer
 from domain.errors import LedgerUnavailable
 from domain.events import Recorded
-from domain.ports import START, Head, Sealed
+from domain.ports import POSITION_MAX, START, Head, Sealed
 
 READ_AFTER = """
 select notification_id, originator_id, originator_version, topic, state from events
@@ -20,7 +20,7 @@ where notification_id > %s and notification_id <= %s order by notification_id
 """
 READ_STREAMS = """
 select notification_id, originator_id, originator_version, topic, state from events
-where originator_id = any(%s) order by originator_id, originator_version
+where originator_id = any(%s) and notification_id <= %s order by originator_id, originator_version
 """
 READ_BEGINNINGS = """
 select notification_id, originator_id, originator_version, topic, state from events
@@ -84,9 +84,10 @@ class PostgresLedger:
         """The committed events behind a position, in order, as they are stored: whoever wants them whole verifies."""
         return [Sealed(*row) for row in self._rows(READ_WITH_DIGESTS, position, limit)]
 
-    def read_streams(self, streams: Collection[str]) -> dict[str, list[Recorded]]:
-        """The whole history of each of these aggregates; those that have none are left out."""
-        return histories_of(self._rows(READ_STREAMS, sorted(filter(_is_storable, streams))))
+    def read_streams(self, streams: Collection[str], *, upto: int | None = None) -> dict[str, list[Recorded]]:
+        """The history of each of these aggregates, up to a position if one is named; those without one are left out."""
+        last = POSITION_MAX if upto is None else upto
+        return histories_of(self._rows(READ_STREAMS, sorted(filter(_is_storable, streams)), last))
 
     def read_beginnings(self, streams: Collection[str]) -> dict[str, Recorded]:
         """The first event of each of these aggregates; those that have none are left out."""

@@ -15,7 +15,7 @@ from adapters.hashes import SealedRow, mistakes
 from adapters.sqlite.recorder import Datastore, Recorder, insert_behind, last_of
 from domain.errors import LedgerUnavailable
 from domain.events import Recorded
-from domain.ports import START, Head, Sealed
+from domain.ports import POSITION_MAX, START, Head, Sealed
 
 MEMORY = ":memory:"
 READ_AFTER = """
@@ -24,7 +24,8 @@ where notification_id > ? and notification_id <= ? order by notification_id
 """
 READ_STREAMS = """
 select notification_id, originator_id, originator_version, topic, state from events
-where originator_id in (select value from json_each(?)) order by originator_id, originator_version
+where originator_id in (select value from json_each(?)) and notification_id <= ?
+order by originator_id, originator_version
 """
 READ_BEGINNINGS = """
 select notification_id, originator_id, originator_version, topic, state from events
@@ -105,9 +106,10 @@ class SqliteLedger:
             for at, stream, version, topic, state, digest in rows
         ]
 
-    def read_streams(self, streams: Collection[str]) -> dict[str, list[Recorded]]:
-        """The whole history of each of these aggregates; those that have none are left out."""
-        return histories_of(self._rows(READ_STREAMS, (json.encode(sorted(streams)),)))
+    def read_streams(self, streams: Collection[str], *, upto: int | None = None) -> dict[str, list[Recorded]]:
+        """The history of each of these aggregates, up to a position if one is named; those without one are left out."""
+        last = POSITION_MAX if upto is None else upto
+        return histories_of(self._rows(READ_STREAMS, (json.encode(sorted(streams)), last)))
 
     def read_beginnings(self, streams: Collection[str]) -> dict[str, Recorded]:
         """The first event of each of these aggregates; those that have none are left out."""

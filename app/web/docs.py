@@ -170,6 +170,9 @@ _DATES = [
     _parameter("filter[createdAt][from]", "Milliseconds since 1970, or an ISO 8601 date."),
     _parameter("filter[createdAt][to]", "Milliseconds since 1970, or an ISO 8601 date."),
 ]
+AS_OF_PARAMETER = _parameter(
+    "asOf", "A position of the ledger, milliseconds since 1970 or an ISO 8601 date: the list as it was then."
+)
 LIST_PARAMETERS = {
     "parameters": [
         *VOCABULARY_PARAMETER["parameters"],
@@ -184,6 +187,7 @@ LIST_PARAMETERS = {
         *_DATES,
         _parameter("filter[createdAt][period]", "A duration such as 1h: runs created within it."),
         *_PAGE,
+        AS_OF_PARAMETER,
     ]
 }
 TOKEN_LIST_PARAMETERS = {
@@ -194,6 +198,7 @@ TOKEN_LIST_PARAMETERS = {
         *_DATES,
         _parameter("filter[createdAt][period]", "A duration such as 1h: tokens created within it."),
         *_PAGE,
+        AS_OF_PARAMETER,
     ]
 }
 PAGE_PARAMETERS = {"parameters": _PAGE}

@@ -19,7 +19,7 @@ from app.web.docs import (
 )
 from app.web.errors import Malformed
 from app.web.listing import each_once, moment
-from app.web.paging import LAG_HEADER, LIST_WAIT_SECONDS
+from app.web.paging import lag_of, told_lag
 from app.web.queues import PAGE_DEFAULT, PAGE_MAX, count_of
 from app.web.triggering import REQUEST_TTL_MS, json, request_of
 from domain import commands, durations, keys
@@ -64,14 +64,14 @@ async def create(request: Request, service: ServiceDep, caller: CallerDep) -> Re
 async def list_schedules(request: Request, reader: ReaderDep, caller: CallerDep) -> Response:
     """The schedules of the environment, newest first, the caller's own writes included."""
     page, size = count_of(request, "page", 1), min(PAGE_MAX, count_of(request, "perPage", PAGE_DEFAULT))
-    lag = await _followed(reader)
+    lag = await lag_of(reader)
     rows, count = await reader.read(
         lambda: reader.read_models.list_schedules(caller.environment.id, offset=(page - 1) * size, limit=size)
     )
     pages = max(1, -(-count // size))
     data = [plans.schedule_item(row.schedule, caller.environment) for row in rows]
     pagination = {"currentPage": page, "totalPages": pages, "count": count}
-    return _told_lag(json({"data": data, "pagination": pagination}), lag)
+    return told_lag(json({"data": data, "pagination": pagination}), lag)
 
 
 @router.get(TIMEZONES_PATH, openapi_extra=TIMEZONE_PARAMETERS)
@@ -84,9 +84,9 @@ async def timezones(request: Request) -> Response:
 @router.get("/api/v1/schedules/{schedule}")
 async def retrieve(schedule: str, reader: ReaderDep, caller: CallerDep) -> Response:
     """A schedule as it is."""
-    lag = await _followed(reader)
+    lag = await lag_of(reader)
     found = await _find(schedule, reader, caller)
-    return _told_lag(json(plans.schedule_item(found, caller.environment)), lag)
+    return told_lag(json(plans.schedule_item(found, caller.environment)), lag)
 
 
 @router.put("/api/v1/schedules/{schedule}", openapi_extra=body_of("ScheduleRequest"))
@@ -185,18 +185,6 @@ async def _answer(schedule: str, service: Service, caller: Caller) -> Response:
     if not isinstance(known, Schedule):
         raise NotFound(f"Schedule {schedule} not found.")
     return json(plans.schedule_item(known, caller.environment))
-
-
-async def _followed(reader: Reader) -> int:
-    """Wait for the caller's own writes; by how many events the read models lag behind them in spite of that."""
-    head = await reader.head()
-    return head - await reader.followed(head, LIST_WAIT_SECONDS)
-
-
-def _told_lag(response: Response, lag: int) -> Response:
-    if lag > 0:
-        response.headers[LAG_HEADER] = str(lag)
-    return response
 
 
 def _key_stream(caller: Caller, key: str | None) -> str | None:

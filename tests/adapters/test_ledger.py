@@ -46,6 +46,18 @@ def test_what_was_appended_is_read_back_as_it_was(ledger: Ledger) -> None:
     assert ledger.read_beginnings(["run_1", "run_2"]) == {"run_1": batch[0]}
 
 
+def test_a_history_ends_at_the_position_named(ledger: Ledger) -> None:
+    first = [recorded(1, "run_1", 1, e.RunTriggered("greet", "task/greet")), *triggered(Head(1, b""), "run_2")]
+    batch = [*first, recorded(3, "run_1", 2, e.RunCanceled())]
+
+    ledger.append(batch, {}, after=START)
+
+    assert ledger.read_streams(["run_1", "run_2"], upto=1) == {"run_1": batch[:1]}
+    assert ledger.read_streams(["run_1", "run_2"], upto=2) == {"run_1": batch[:1], "run_2": [batch[1]]}
+    assert ledger.read_streams(["run_1"], upto=3) == {"run_1": [batch[0], batch[2]]}
+    assert ledger.read_streams(["run_1"], upto=0) == {}
+
+
 def test_all_aggregates_of_a_kind_are_found_and_no_others(ledger: Ledger) -> None:
     batch = triggered(START, "env_1", "env_2", "environment_1", "run_1", "env")
 

@@ -14,6 +14,7 @@ ON_EVERY_DATABASE = frozenset(
     {
         *(
             "test_as_of",
+            "test_time_machine",
             "test_cancel",
             "test_ends",
             "test_idempotency",

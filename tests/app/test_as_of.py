@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from app import walking
 from domain.durations import iso
 from domain.status import Status
 from tests.app.harness import RETRY, Engine
@@ -93,10 +94,38 @@ async def test_before_its_trigger_there_was_no_run(engine: Engine, as_of: str) -
     assert sentence == f"Run {run} did not exist yet."
 
 
-@pytest.mark.parametrize("as_of", ["", "then", "-1", "1.5", "9" * 19, "2027-13-01", "\uff11"])
+@pytest.mark.parametrize("as_of", ["", "then", "-1", "1.5", "9" * 19, "1e9", "2027-13-01", "\uff11"])
 async def test_another_moment_there_is_not(engine: Engine, as_of: str) -> None:
     run = await engine.trigger()
 
     sentence = await engine.refused("GET", f"/api/v3/runs/{run}", 400, params={"asOf": as_of})
 
     assert sentence == f"asOf is a position of the ledger or an ISO 8601 date, not {as_of!r}."
+
+
+async def test_a_page_that_is_given_up_says_where_to_go_on(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(walking, "LOOKED_MAX", 4)
+    rare = await engine.trigger(tags=["rare"])
+    for _ in range(20):
+        await engine.trigger()
+    position = engine.head
+    await engine.post(f"/api/v1/runs/{rare}/tags", {"tags": ["other"]})
+    query: dict[str, Any] = {"filter[tag]": "rare", "asOf": position, "page[size]": 2}
+
+    pages = [await engine.get("/api/v1/runs", **query)]
+    while cursor := pages[-1]["pagination"].get("next"):
+        pages.append(await engine.get("/api/v1/runs", **query, **{"page[after]": cursor}))
+
+    assert len(pages) == 3
+    assert [run["id"] for page in pages for run in page["data"]] == [rare]
+
+
+async def test_milliseconds_are_a_moment_too(engine: Engine) -> None:
+    run = await engine.trigger()
+    before, moment = await engine.retrieve(run), engine.clock.wall
+    await engine.advance(STEP_MS)
+    await engine.post(f"/api/v2/runs/{run}/cancel")
+
+    assert await engine.retrieve(run, asOf=moment) == before
+    assert [each["status"] for each in (await engine.get("/api/v1/runs", asOf=moment))["data"]] == ["QUEUED"]
+    assert await engine.listed(asOf=moment - 1) == []

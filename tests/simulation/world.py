@@ -10,7 +10,7 @@ from msgspec import json
 from domain.engine import Now
 from domain.errors import Deposed
 from domain.events import Recorded
-from domain.ports import START, Head
+from domain.ports import POSITION_MAX, START, Head
 
 EPOCH = 1_800_000_000_000
 """What the wall clock shows when a simulation begins."""
@@ -109,9 +109,11 @@ class ModelLedger:
         end = position + limit if upto is None else min(position + limit, upto)
         return self.records[position:end]
 
-    def read_streams(self, streams: Collection[str]) -> dict[str, list[Recorded]]:
-        """The whole history of each of these aggregates that has one."""
-        return {stream: self._streams[stream] for stream in streams if stream in self._streams}
+    def read_streams(self, streams: Collection[str], *, upto: int | None = None) -> dict[str, list[Recorded]]:
+        """The history of each of these aggregates that has one, up to a position."""
+        last = POSITION_MAX if upto is None else upto
+        found = {each: [event for event in self._streams.get(each, ()) if event.position <= last] for each in streams}
+        return {stream: history for stream, history in found.items() if history}
 
     def read_beginnings(self, streams: Collection[str]) -> dict[str, Recorded]:
         """The first event of each of these aggregates that has one."""

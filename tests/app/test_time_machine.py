@@ -1,0 +1,109 @@
+"""Whatever happened, everything that was answered at a moment is answered again when that moment is asked for."""
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import ExitStack
+from itertools import count
+from typing import Any, NamedTuple
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from adapters.postgres.ledger import PostgresLedger
+from adapters.postgres.migrate import migrate
+from adapters.postgres.read_models import PostgresReadModels
+from tests.app.harness import Engine, environment, running_engine
+from tests.app.random_life import COMMANDS, TOKENS, Life
+from tests.postgres import database_url, schema_of_its_own
+
+RUNS = "/api/v1/runs"
+PAGE = {"page[size]": "3"}
+LISTS: tuple[tuple[str, dict[str, str]], ...] = (
+    (RUNS, {}),
+    (RUNS, {"filter[status]": "QUEUED,DELAYED"}),
+    (RUNS, {"filter[status]": "COMPLETED,EXECUTING", "filter[taskIdentifier]": "greet,vip"}),
+    (RUNS, {"filter[tag]": "a"}),
+    (RUNS, {"filter[queue]": "vip", "filter[isTest]": "false"}),
+    (RUNS, {"filter[machine]": "micro"}),
+    (RUNS, {"filter[version]": "20270115.1"}),
+    (TOKENS, {}),
+    (TOKENS, {"filter[status]": "WAITING"}),
+)
+
+
+class Answer(NamedTuple):
+    """What was answered, byte for byte, when the ledger ended at a position and the clock said this."""
+
+    path: str
+    query: dict[str, str]
+    position: int
+    wall: int
+    status: int
+    content: bytes
+
+
+async def _look(life: Life) -> list[Answer]:
+    """Every page of every list, and every single thing there is."""
+    engine, seen = life.engine, list[Answer]()
+
+    async def ask(path: str, query: dict[str, str]) -> Any:
+        response = await engine.client.get(path, params=query)
+        seen.append(Answer(path, query, engine.head, engine.clock.wall, response.status_code, response.content))
+        return response.json()
+
+    for path, query in LISTS:
+        await _walk(ask, path, query | PAGE)
+    for run in life.runs:
+        await ask(f"/api/v3/runs/{run}", {})
+    return seen
+
+
+async def _walk(ask: Callable[[str, dict[str, str]], Awaitable[Any]], path: str, query: dict[str, str]) -> None:
+    """To the end, and one page back."""
+    page = await ask(path, query)
+    while cursor := page["pagination"].get("next"):
+        page = await ask(path, query | {"page[after]": cursor})
+    if cursor := page["pagination"].get("previous"):
+        await ask(path, query | {"page[before]": cursor})
+
+
+async def _live(engine: Engine, commands: list[Callable[[Life], Awaitable[None]]], chance: random.Random) -> None:
+    life = Life(engine, chance)
+    await life.begin()
+    seen = await _look(life)
+    for command in commands:
+        # The time of an answer is not that of what came after it.
+        await engine.advance(1)
+        await command(life)
+        seen += await _look(life)
+    for answer in chance.sample(seen, min(len(seen), 100)):
+        for as_of in (str(answer.position), str(answer.wall)):
+            again = await engine.client.get(answer.path, params=answer.query | {"asOf": as_of})
+
+            assert (again.status_code, again.content) == (answer.status, answer.content), (answer, as_of)
+
+
+def _parts(database: str, stack: ExitStack) -> tuple[Any, ...]:
+    if database == "sqlite":
+        return ()
+    schema = stack.enter_context(schema_of_its_own())
+    migrate(database_url(), schema)
+    return PostgresLedger(database_url(), schema), PostgresReadModels(database_url(), schema)
+
+
+def test_everything_is_as_it_was_answered_then(database: str) -> None:
+    with ExitStack() as stack, asyncio.Runner() as runner:
+        context = running_engine(*_parts(database, stack))
+        engine = runner.run(context.__aenter__())
+        numbers: Iterator[int] = count()
+
+        @settings(max_examples=12, deadline=None)
+        @given(st.lists(st.sampled_from(COMMANDS), min_size=5, max_size=25), st.randoms(use_true_random=False))
+        def check(commands: list[Callable[[Life], Awaitable[None]]], chance: random.Random) -> None:
+            runner.run(_live(runner.run(environment(engine, f"e{next(numbers)}")), commands, chance))
+
+        try:
+            check()
+        finally:
+            runner.run(context.__aexit__(None, None, None))
