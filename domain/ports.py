@@ -53,6 +53,14 @@ class Ledger(Protocol):
         """The first event of each of these aggregates; those that have none are left out."""
         ...
 
+    def read_endings(self, streams: Collection[str]) -> dict[str, Recorded]:
+        """The last event of each of these aggregates; those that have none are left out."""
+        ...
+
+    def streams_of(self, kind: str) -> list[str]:
+        """The names of all aggregates of a kind, in order; it takes as long as there are many."""
+        ...
+
     def read_kind(self, kind: str) -> dict[str, list[Recorded]]:
         """The whole history of every aggregate of a kind of which there are few."""
         ...

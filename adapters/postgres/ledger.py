@@ -26,6 +26,23 @@ READ_BEGINNINGS = """
 select notification_id, originator_id, originator_version, topic, state from events
 where originator_id = any(%s) and originator_version = 1 order by originator_id
 """
+READ_ENDINGS = """
+select last.* from unnest(%s::text[]) as wanted (stream) cross join lateral (
+    select notification_id, originator_id, originator_version, topic, state from events
+    where originator_id = wanted.stream order by originator_version desc limit 1
+) as last order by last.originator_id
+"""
+# From one name to the next in the index, past all the events that each has.
+STREAMS_OF = """
+with recursive streams (stream) as (
+    (select originator_id from events where originator_id > %s and originator_id < %s order by 1 limit 1)
+    union all
+    select (
+        select originator_id from events where originator_id > streams.stream and originator_id < %s order by 1 limit 1
+    ) from streams where streams.stream is not null
+)
+select stream from streams where stream is not null
+"""
 # Ids are the kind, an underscore and digits; "`" is the character behind the underscore.
 READ_KIND = """
 select notification_id, originator_id, originator_version, topic, state from events
@@ -93,6 +110,16 @@ class PostgresLedger:
         """The first event of each of these aggregates; those that have none are left out."""
         rows = self._rows(READ_BEGINNINGS, sorted(filter(_is_storable, streams)))
         return {row[1]: decode((row[0], row[1], row[2], row[3], row[4])) for row in rows}
+
+    def read_endings(self, streams: Collection[str]) -> dict[str, Recorded]:
+        """The last event of each of these aggregates; those that have none are left out."""
+        rows = self._rows(READ_ENDINGS, sorted(filter(_is_storable, streams)))
+        return {row[1]: decode((row[0], row[1], row[2], row[3], row[4])) for row in rows}
+
+    def streams_of(self, kind: str) -> list[str]:
+        """The names of all aggregates of a kind, in order; it takes as long as there are many."""
+        last = f"{kind}`"
+        return [row[0] for row in self._rows(STREAMS_OF, f"{kind}_", last, last)]
 
     def read_kind(self, kind: str) -> dict[str, list[Recorded]]:
         """The whole history of every aggregate of a kind of which there are few."""

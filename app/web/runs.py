@@ -9,6 +9,7 @@ from msgspec import Raw
 from msgspec.structs import replace
 
 from app.moments import Moment
+from app.past import explained_then
 from app.reader import Reader
 from app.superjson import plain
 from app.triggered import asked_of, value_of
@@ -22,7 +23,7 @@ from app.web.event_shapes import event_of
 from app.web.grants import must, resources_of
 from app.web.history import AS_OF, AsOf, history_at, moment_asked
 from app.web.listing import each_once, query_of
-from app.web.paging import page_of, page_then
+from app.web.paging import LIST_WAIT_SECONDS, page_of, page_then
 from app.web.plans import schedule_of
 from app.web.triggering import json
 from domain import commands, durations, keys
@@ -94,10 +95,16 @@ async def events(run: str, reader: ReaderDep, caller: CallerDep) -> Response:
 
 
 @router.get("/api/v1/runs/{run}/explain")
-async def explain(run: str, service: ServiceDep, caller: CallerDep) -> Response:
-    """Why the run is where it is, and what it waits for: a word, a sentence and data."""
-    told: Explanation = await service.loop.submit(commands.ExplainRun(run=run, **origin_of(service, caller)))
-    history = await history_of(run, service, caller)
+async def explain(run: str, service: ServiceDep, caller: CallerDep, as_of: AsOf = None) -> Response:
+    """Why the run is, or was, where it is, and what it waits for: a word, a sentence and data."""
+    moment = await moment_asked(as_of, service)
+    if moment is None:
+        told: Explanation = await service.loop.submit(commands.ExplainRun(run=run, **origin_of(service, caller)))
+        history = await history_of(run, service, caller)
+    else:
+        history = await history_at(moment, run, service, caller)
+        await service.followed(moment.position, LIST_WAIT_SECONDS)
+        told = await service.read(explained_then, service.ledger, service.read_models, history, moment)
     row, _ = _fold(history)
     if event := asked_of(history).event:
         sentence = f"{told.sentence} Event {event.id} ({event.name}) started it."

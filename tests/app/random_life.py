@@ -27,6 +27,9 @@ class Life:
 
     async def begin(self) -> None:
         await self.register()
+        for _ in range(6):
+            await self.trigger()
+        await self.take()
 
     async def register(self) -> None:
         """Another version, with another limit of the queue."""

@@ -7,14 +7,19 @@ from contextlib import ExitStack
 from itertools import count
 from typing import Any, NamedTuple
 
+import httpx
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec import json
 
 from adapters.postgres.ledger import PostgresLedger
 from adapters.postgres.migrate import migrate
 from adapters.postgres.read_models import PostgresReadModels
+from app import past
+from projections import lasting
 from tests.app.harness import Engine, environment, running_engine
-from tests.app.random_life import COMMANDS, TOKENS, Life
+from tests.app.random_life import COMMANDS, SCHEDULES, TOKENS, Life
 from tests.postgres import database_url, schema_of_its_own
 
 RUNS = "/api/v1/runs"
@@ -54,8 +59,17 @@ async def _look(life: Life) -> list[Answer]:
 
     for path, query in LISTS:
         await _walk(ask, path, query | PAGE)
+    for page in ("1", "2"):
+        await ask("/api/v1/queues", {"page": page, "perPage": "2"})
+        await ask(SCHEDULES, {"page": page, "perPage": "2"})
+    await ask("/api/v1/concurrency", {})
+    for queue in ("vip", "greet", "unknown"):
+        await ask(f"/api/v1/queues/{queue}", {"type": "custom" if queue == "vip" else "task"})
+    for schedule in life.schedules:
+        await ask(f"{SCHEDULES}/{schedule}", {})
     for run in life.runs:
         await ask(f"/api/v3/runs/{run}", {})
+        await ask(f"/api/v1/runs/{run}/explain", {})
     return seen
 
 
@@ -81,7 +95,18 @@ async def _live(engine: Engine, commands: list[Callable[[Life], Awaitable[None]]
         for as_of in (str(answer.position), str(answer.wall)):
             again = await engine.client.get(answer.path, params=answer.query | {"asOf": as_of})
 
-            assert (again.status_code, again.content) == (answer.status, answer.content), (answer, as_of)
+            assert _is_as_it_was(again, answer), (again.content, answer, as_of)
+
+
+def _is_as_it_was(again: httpx.Response, answer: Answer) -> bool:
+    """Byte for byte; but which worker a run waited for is not told, and what is gone has a sentence of its own."""
+    if answer.path.endswith("/explain") and answer.status == 200:
+        before = json.decode(answer.content)
+        if before["reason"] in {"turn", "no_worker"}:
+            return bool(json.decode(again.content)["reason"] == "ready")
+    if answer.status == 404 and SCHEDULES in answer.path:
+        return again.status_code == 404
+    return (again.status_code, again.content) == (answer.status, answer.content)
 
 
 def _parts(database: str, stack: ExitStack) -> tuple[Any, ...]:
@@ -92,16 +117,20 @@ def _parts(database: str, stack: ExitStack) -> tuple[Any, ...]:
     return PostgresLedger(database_url(), schema), PostgresReadModels(database_url(), schema)
 
 
-def test_everything_is_as_it_was_answered_then(database: str) -> None:
+def test_everything_is_as_it_was_answered_then(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    # So that there are runs that last long.
+    monkeypatch.setattr(lasting, "LASTING_MIN", 6)
+    monkeypatch.setattr(past, "LASTING_MIN", 6)
     with ExitStack() as stack, asyncio.Runner() as runner:
         context = running_engine(*_parts(database, stack))
         engine = runner.run(context.__aenter__())
         numbers: Iterator[int] = count()
 
         @settings(max_examples=12, deadline=None)
-        @given(st.lists(st.sampled_from(COMMANDS), min_size=5, max_size=25), st.randoms(use_true_random=False))
-        def check(commands: list[Callable[[Life], Awaitable[None]]], chance: random.Random) -> None:
-            runner.run(_live(runner.run(environment(engine, f"e{next(numbers)}")), commands, chance))
+        @given(st.lists(st.sampled_from(COMMANDS), min_size=12, max_size=30), st.integers(0, 2**32))
+        def check(commands: list[Callable[[Life], Awaitable[None]]], seed: int) -> None:
+            other = runner.run(environment(engine, f"e{next(numbers)}"))
+            runner.run(_live(other, commands, random.Random(seed)))
 
         try:
             check()

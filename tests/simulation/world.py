@@ -119,6 +119,14 @@ class ModelLedger:
         """The first event of each of these aggregates that has one."""
         return {stream: history[0] for stream, history in self.read_streams(streams).items()}
 
+    def read_endings(self, streams: Collection[str]) -> dict[str, Recorded]:
+        """The last event of each of these aggregates that has one."""
+        return {stream: history[-1] for stream, history in self.read_streams(streams).items()}
+
+    def streams_of(self, kind: str) -> list[str]:
+        """The names of all aggregates of a kind."""
+        return sorted(stream for stream in self._streams if stream.startswith(f"{kind}_"))
+
     def read_kind(self, kind: str) -> dict[str, list[Recorded]]:
         """The whole history of every aggregate of a kind."""
         return {stream: history for stream, history in self._streams.items() if stream.startswith(f"{kind}_")}
