@@ -20,6 +20,9 @@ class Moment(NamedTuple):
     wall: int
 
 
+BEGINNING = Moment(0, 0)
+
+
 async def moment_of(text: str, reader: Reader) -> Moment:
     """What a position, a number of milliseconds or an ISO 8601 date means. Raises InvalidInput.
 
@@ -34,9 +37,14 @@ async def moment_of(text: str, reader: Reader) -> Moment:
     return await reader.read(_at_time, reader.ledger, durations.parse_date(text), head)
 
 
+async def present(reader: Reader) -> Moment:
+    """The moment that is now."""
+    return Moment(await reader.head(), reader.clock.now().wall)
+
+
 def _at_position(ledger: Ledger, position: int) -> Moment:
     if position == 0:
-        return Moment(0, 0)
+        return BEGINNING
     (last,) = ledger.read_after(position - 1, limit=1)
     return Moment(position, last.recorded_at)
 

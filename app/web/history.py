@@ -17,14 +17,14 @@ WHAT_IT_IS = "A position of the ledger, milliseconds since 1970 or an ISO 8601 d
 AsOf = Annotated[str | None, Query(alias=AS_OF, description=WHAT_IT_IS)]
 
 
-async def moment_asked(as_of: str | None, reader: Reader) -> Moment | None:
+async def moment_asked(as_of: str | None, reader: Reader, name: str = AS_OF) -> Moment | None:
     """The moment that a request asks about, None for now. Raises Malformed."""
     if as_of is None:
         return None
     try:
         return await moment_of(as_of, reader)
     except InvalidInput as error:
-        raise Malformed(f"asOf is a position of the ledger or an ISO 8601 date, not {as_of[:40]!r}.") from error
+        raise Malformed(f"{name} is a position of the ledger or an ISO 8601 date, not {as_of[:40]!r}.") from error
 
 
 async def history_until(as_of: str | None, run: str, reader: Reader, caller: Caller) -> Sequence[Recorded]:

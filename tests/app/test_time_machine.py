@@ -5,7 +5,7 @@ import random
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import ExitStack
 from itertools import count
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import httpx
 import pytest
@@ -35,6 +35,11 @@ LISTS: tuple[tuple[str, dict[str, str]], ...] = (
     (TOKENS, {}),
     (TOKENS, {"filter[status]": "WAITING"}),
 )
+
+
+TOLD = frozenset({"status", "active", "every", "revision", "paused", "override", "concurrencyLimit"})
+Facts: TypeAlias = dict[tuple[str, str], Any]
+"""What is so, by whose it is and what it is called."""
 
 
 class Answer(NamedTuple):
@@ -96,6 +101,61 @@ async def _live(engine: Engine, commands: list[Callable[[Life], Awaitable[None]]
             again = await engine.client.get(answer.path, params=answer.query | {"asOf": as_of})
 
             assert _is_as_it_was(again, answer), (again.content, answer, as_of)
+    positions = sorted({answer.position for answer in seen})
+    for _ in range(3):
+        first, last = sorted((chance.choice(positions), chance.choice(positions)))
+
+        told = await _differences(engine, first, last, chance.randint(1, 20))
+
+        before, after = _facts(seen, first).items(), _facts(seen, last).items()
+        assert told == (dict(before - after), dict(after - before))
+
+
+def _facts(seen: list[Answer], position: int) -> Facts:
+    """Of what was answered at a position, the part that differences are told of."""
+    facts: Facts = {}
+    for answer in seen:
+        if answer.position != position or answer.status != 200:
+            continue
+        said = json.decode(answer.content)
+        match answer.path.split("/")[3:]:
+            case ["runs", run]:
+                facts[run, "status"] = said["status"]
+            case ["schedules", schedule]:
+                facts |= {(schedule, name): said.get(name) for name in ("active", "every", "revision")}
+            case ["queues", "vip"]:
+                facts |= {(said["id"], "paused"): said["paused"]}
+                facts |= {(said["id"], "override"): said["concurrency"]["override"]}
+            case ["concurrency"]:
+                facts["environment", "concurrencyLimit"] = said["concurrencyLimit"]
+            case _:
+                pass
+    return _that_there_are(facts)
+
+
+async def _differences(engine: Engine, first: int, last: int, limit: int) -> tuple[Facts, Facts]:
+    """What is no more, and what is new, from all pages; each aggregate is told of once."""
+    before: Facts = {}
+    after: Facts = {}
+    seen: set[str] = set()
+    at = 0
+    while True:
+        page = await engine.get("/api/v1/ledger/diff", **{"from": first, "to": last, "limit": limit, "after": at})
+        for each in page["changes"]:
+            assert each["id"] not in seen, "each is told of once"
+            seen.add(each["id"])
+            stream = "environment" if each["kind"] == "environment" else each["id"]
+            for facts, said in ((before, each["before"]), (after, each["after"])):
+                facts |= {(stream, name): fact for name, fact in (said or {}).items() if name in TOLD}
+        if "next" not in page:
+            return _that_there_are(before), _that_there_are(after)
+        assert page["next"] > at
+        at = page["next"]
+
+
+def _that_there_are(facts: Facts) -> Facts:
+    """Of a queue nobody said anything before its first event, which is as if it did not pause."""
+    return {name: fact for name, fact in facts.items() if fact is not None and fact is not False}
 
 
 def _is_as_it_was(again: httpx.Response, answer: Answer) -> bool:
