@@ -49,9 +49,8 @@ class Life:
         if chance.random() < 0.2 and self.runs:
             options["parentRunId"] = chance.choice(self.runs)
         task = chance.choice(("greet", "greet", "vip", "unknown"))
-        response = await self.engine.client.post(
-            f"/api/v1/tasks/{task}/trigger", json={"payload": {"n": len(self.runs)}, "options": options}
-        )
+        body = {"payload": {"n": len(self.runs)}, "options": options}
+        response = await self._try("POST", f"/api/v1/tasks/{task}/trigger", body)
         if response.status_code == 200:
             self.runs.append(response.json()["id"])
 
@@ -103,7 +102,7 @@ class Life:
         await self._try("PUT", "/api/v1/concurrency", {"concurrencyLimit": limit})
 
     async def plan(self) -> None:
-        every = {"task": "greet", "every": f"{self.chance.randint(1, 3)}m"}
+        every = {"task": "greet", "every": self.chance.randint(1, 3)}
         if self.schedules and self.chance.random() < 0.5:
             await self._try("PUT", f"{SCHEDULES}/{self.chance.choice(self.schedules)}", every)
             return
@@ -137,7 +136,7 @@ class Life:
     async def _try(self, method: str, path: str, body: Any = None) -> Any:
         """What is refused is part of a life, too."""
         response = await self.engine.client.request(method, path, json=body)
-        assert response.status_code < 500, response.text
+        assert response.status_code in {200, 404, 422} or "limit" in response.text, response.text
         return response
 
 
