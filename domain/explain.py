@@ -176,7 +176,10 @@ def _held(run: Run) -> Explanation:
     if run.status is Status.DEQUEUED:
         sentence = f"It was handed to worker {run.worker}, which has not said yet that it started."
         return Explanation("handed_out", sentence, data)
-    assert run.started_at is not None, "an attempt that executes has started"
+    if run.started_at is None:
+        # What follows an attempt is in the same commit, so only who looks between two of its events sees this.
+        sentence = f"Attempt {run.attempts} is over; the next event of the run says what became of it."
+        return Explanation("attempt_over", sentence, {"attempt": run.attempts})
     data |= {"attempt": run.attempts, "since": iso(run.started_at)}
     sentence = f"Worker {run.worker} has been executing attempt {run.attempts} since {iso(run.started_at)}."
     return Explanation("executing", sentence, data)

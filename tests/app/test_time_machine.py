@@ -101,6 +101,12 @@ async def _live(engine: Engine, commands: list[Callable[[Life], Awaitable[None]]
             again = await engine.client.get(answer.path, params=answer.query | {"asOf": as_of})
 
             assert _is_as_it_was(again, answer), (again.content, answer, as_of)
+    for run in chance.sample(life.runs, min(len(life.runs), 10)):
+        # Between the events of a commit, too, where nobody was answered.
+        as_of = chance.randint(seen[0].position, engine.head)
+        there = [await engine.client.get(f"/api/v1/runs/{run}{what}?asOf={as_of}") for what in ("", "/explain")]
+
+        assert there[0].status_code == there[1].status_code in {200, 404}, [each.text for each in there]
     positions = sorted({answer.position for answer in seen})
     for _ in range(3):
         first, last = sorted((chance.choice(positions), chance.choice(positions)))
@@ -188,7 +194,7 @@ def test_everything_is_as_it_was_answered_then(database: str, monkeypatch: pytes
         numbers: Iterator[int] = count()
 
         # To look for a shorter life that fails, too, takes many times as long.
-        @settings(max_examples=12, deadline=None, phases=[Phase.generate])
+        @settings(max_examples=8, deadline=None, phases=[Phase.generate])
         @given(st.lists(st.sampled_from(COMMANDS), min_size=12, max_size=30), st.integers(0, 2**32))
         def check(commands: list[Callable[[Life], Awaitable[None]]], seed: int) -> None:
             other = runner.run(environment(engine, f"e{next(numbers)}"))
