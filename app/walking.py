@@ -19,11 +19,11 @@ from projections.ports import ReadModels
 from projections.run_list import RunRow
 from projections.waitpoints import WaitpointFilter, WaitpointRow
 
-LOOKED_MAX = 4_000
+LOOKED_MAX = 10_000
 """How many rows one page looks at."""
 WINDOW_MAX = 1_000
 """How many rows are looked at together."""
-LATE_MS = 1_000
+LATE_MS = 250
 """A clock that is set back by more while a request is on its way hides what it makes from lists of that moment."""
 
 
@@ -71,7 +71,8 @@ def runs_then(
         return read_models.list_runs(environment, stays, limit, after=after, before=before)
 
     def then(rows: list[RunRow]) -> list[RunRow]:
-        return [row for row in taken_back(ledger, rows, moment.position, run_list.project) if is_wanted(row, wanted)]
+        there = [row for row in rows if row.born <= moment.position]
+        return [row for row in taken_back(ledger, there, moment.position, run_list.project) if is_wanted(row, wanted)]
 
     return walk(read, then, size, after, before)
 

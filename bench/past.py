@@ -46,8 +46,8 @@ def on(url: str, folder: Path, title: str, before: str, *, quick: bool) -> Chapt
             rounds = [_ask(running, question, CALLS // 4 if quick else CALLS) for _ in range(ROUNDS)]
             figures += quantiles(name, "ms", rounds, p50=aim, p99=aim, floors=floors)
     about = (
-        f"{len(made.runs):,} finished runs, {made.events:,} events. At each moment some 1,500 runs were not over; a page"
-        f" has {PAGE} runs. {CALLS} calls a round, one after the other, over one connection."
+        f"{len(made.runs):,} finished runs, {made.events:,} events, 1 % failed. At each moment some 1,500 runs were not"
+        f" over; a page has {PAGE} runs. {CALLS} calls a round, one after the other, over one connection."
     )
     return Chapter(title, about, figures)
 
