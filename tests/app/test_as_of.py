@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
-from app import walking
+from app import past, walking
 from domain.durations import iso
 from domain.status import Status
-from tests.app.harness import RETRY, Engine
+from tests.app.harness import RETRY, Engine, environment
 from tests.app.statuses import ERROR
 from tests.shown import shows
 
@@ -129,3 +129,51 @@ async def test_milliseconds_are_a_moment_too(engine: Engine) -> None:
     assert await engine.retrieve(run, asOf=moment) == before
     assert [each["status"] for each in (await engine.get("/api/v1/runs", asOf=moment))["data"]] == ["QUEUED"]
     assert await engine.listed(asOf=moment - 1) == []
+
+
+async def test_relatives_are_those_of_the_moment(engine: Engine) -> None:
+    parent = await engine.trigger()
+    child = await engine.trigger(parentRunId=parent)
+    before, position = await engine.retrieve(child), engine.head
+    await engine.post(f"/api/v2/runs/{parent}/cancel")
+
+    assert await engine.retrieve(child, asOf=position) == before
+    assert before["relatedRuns"]["parent"]["status"] == "QUEUED"
+
+
+async def test_so_many_unfinished_runs_are_not_counted_again(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(past, "UNFINISHED_MAX", 2)
+    run, *_ = [await engine.trigger() for _ in range(3)]
+
+    sentence = await engine.refused("GET", f"/api/v1/queues?asOf={engine.head}", 422)
+
+    assert sentence == (
+        f"At event {engine.head} more than 2 runs of this environment were not over: too many to count again. Ask about"
+        " single runs, or for a page of their list."
+    )
+    assert await engine.refused("GET", f"/api/v1/runs/{run}/explain?asOf={engine.head}", 422) == sentence
+    assert len((await engine.get("/api/v1/queues", asOf=engine.head - 1))["data"]) == 1
+    assert await engine.listed(asOf=engine.head - 2) == [run]
+
+
+async def test_a_schedule_was_not_there_yet_or_was_deleted(engine: Engine) -> None:
+    before = engine.head
+    schedule = (await engine.post("/api/v1/schedules", {"task": "greet", "every": 5}))["id"]
+    made = engine.head
+    path = f"/api/v1/schedules/{schedule}"
+    await engine.delete(path)
+
+    assert (await engine.get(path, asOf=made))["id"] == schedule
+    assert await engine.refused("GET", f"{path}?asOf={before}", 404) == f"Schedule {schedule} did not exist yet."
+    assert await engine.refused("GET", f"{path}?asOf={engine.head}", 404) == f"Schedule {schedule} was deleted by then."
+    assert await engine.refused("GET", "/api/v1/schedules/sched_1?asOf=1", 404) == "Schedule sched_1 not found."
+
+
+async def test_others_schedules_are_not_found(engine: Engine) -> None:
+    schedule = (await engine.post("/api/v1/schedules", {"task": "greet", "every": 5}))["id"]
+    other = await environment(engine, "stg")
+
+    sentence = await other.refused("GET", f"/api/v1/schedules/{schedule}?asOf={engine.head}", 404)
+
+    assert sentence == f"Schedule {schedule} not found."
+    assert (await other.get("/api/v1/schedules", asOf=engine.head))["data"] == []

@@ -96,17 +96,31 @@ async def _live(engine: Engine, commands: list[Callable[[Life], Awaitable[None]]
         await engine.advance(1)
         await command(life)
         seen += await _look(life)
+    await _ask_again(engine, seen, chance)
+    await _look_between(life, seen[0].position)
+    await _compare(engine, seen, chance)
+
+
+async def _ask_again(engine: Engine, seen: list[Answer], chance: random.Random) -> None:
     for answer in chance.sample(seen, min(len(seen), 100)):
         for as_of in (str(answer.position), str(answer.wall)):
             again = await engine.client.get(answer.path, params=answer.query | {"asOf": as_of})
 
             assert _is_as_it_was(again, answer), (again.content, answer, as_of)
-    for run in chance.sample(life.runs, min(len(life.runs), 10)):
-        # Between the events of a commit, too, where nobody was answered.
-        as_of = chance.randint(seen[0].position, engine.head)
+
+
+async def _look_between(life: Life, first: int) -> None:
+    """Between the events of a commit, too, where nobody was answered."""
+    engine = life.engine
+    for run in life.chance.sample(life.runs, min(len(life.runs), 10)):
+        as_of = life.chance.randint(first, engine.head)
         there = [await engine.client.get(f"/api/v1/runs/{run}{what}?asOf={as_of}") for what in ("", "/explain")]
 
         assert there[0].status_code == there[1].status_code in {200, 404}, [each.text for each in there]
+
+
+async def _compare(engine: Engine, seen: list[Answer], chance: random.Random) -> None:
+    """What is told to have changed between two moments is what differs between the answers of then."""
     positions = sorted({answer.position for answer in seen})
     for _ in range(3):
         first, last = sorted((chance.choice(positions), chance.choice(positions)))
