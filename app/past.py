@@ -34,11 +34,6 @@ def memory_then(
     Raises InvalidInput when so many runs were unfinished that this takes too long.
     """
     runs = _going_on(ledger, read_models, environment, moment)
-    if len(runs) > UNFINISHED_MAX:
-        raise InvalidInput(
-            f"At event {moment.position} more than {UNFINISHED_MAX} runs of this environment were not over: too many to"
-            " count again. Ask about single runs, or for a page of their list."
-        )
     return _memory(ledger, [environment, *runs, *others], moment)
 
 
@@ -102,8 +97,13 @@ def schedule_then(ledger: Ledger, schedule: str, moment: Moment) -> Schedule:
 
 
 def _going_on(ledger: Ledger, read_models: ReadModels, environment: str, moment: Moment) -> set[str]:
-    """The runs that had begun and were not over, and some that were: one more than too many is enough."""
+    """The runs that had begun and were not over, and some that were."""
     runs = set(read_models.going_on(environment, moment.position, UNFINISHED_MAX + 1))
+    if len(runs) > UNFINISHED_MAX:
+        raise InvalidInput(
+            f"At event {moment.position} more than {UNFINISHED_MAX} runs of this environment were not over: too many to"
+            " count again. Ask about single runs, or for a page of their list."
+        )
     # Those that ended soon after they began did begin not long ago.
     recent = ledger.read_after(max(0, moment.position - LASTING_MIN), limit=LASTING_MIN, upto=moment.position)
     return runs | {

@@ -10,6 +10,7 @@ from app.reader import Reader
 from app.walking import Found, Row
 from app.web.listing import Query, cursor_of
 from app.web.triggering import json
+from domain.errors import Unavailable
 
 LIST_WAIT_SECONDS = 1.0
 LAG_HEADER = "x-runfold-lag"
@@ -46,6 +47,12 @@ async def lag_of(reader: Reader, position: int | None = None) -> int:
     """Wait for the caller's own writes, or for a position; by how many events the read models lag in spite of that."""
     wanted = await reader.head() if position is None else position
     return wanted - await reader.followed(wanted, LIST_WAIT_SECONDS)
+
+
+async def be_there(reader: Reader, position: int) -> None:
+    """Wait until the read models tell of this position. Raises Unavailable when they do not soon."""
+    if lag := await lag_of(reader, position):
+        raise Unavailable(f"The read models are {lag} events behind event {position}: ask again in a moment.")
 
 
 def told_lag(response: Response, lag: int) -> Response:

@@ -12,7 +12,7 @@ from app.web.caller import Caller, CallerDep, ServiceDep, read_body
 from app.web.docs import QUEUE_LIST_PARAMETERS, QUEUE_PARAMETERS, body_of
 from app.web.errors import Malformed
 from app.web.history import AS_OF, AsOf, moment_asked
-from app.web.paging import LIST_WAIT_SECONDS
+from app.web.paging import be_there
 from app.web.triggering import json
 from domain import commands
 from domain import queue as queues
@@ -145,7 +145,7 @@ async def _memory_at(request: Request, service: Service, caller: Caller) -> Memo
     environment = caller.environment.id
     # Whoever was spoken of once is known for ever.
     spoken_of = [queues.stream_of(environment, name) for name in service.loop.engine.memory.queues(environment)]
-    await service.followed(moment.position, LIST_WAIT_SECONDS)
+    await be_there(service, moment.position)
     return await service.read(memory_then, service.ledger, service.read_models, environment, moment, spoken_of)
 
 

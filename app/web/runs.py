@@ -23,7 +23,7 @@ from app.web.event_shapes import event_of
 from app.web.grants import must, resources_of
 from app.web.history import AS_OF, AsOf, history_at, moment_asked
 from app.web.listing import each_once, query_of
-from app.web.paging import LIST_WAIT_SECONDS, page_of, page_then
+from app.web.paging import be_there, page_of, page_then
 from app.web.plans import schedule_of
 from app.web.triggering import json
 from domain import commands, durations, keys
@@ -103,7 +103,7 @@ async def explain(run: str, service: ServiceDep, caller: CallerDep, as_of: AsOf 
         history = await history_of(run, service, caller)
     else:
         history = await history_at(moment, run, service, caller)
-        await service.followed(moment.position, LIST_WAIT_SECONDS)
+        await be_there(service, moment.position)
         told = await service.read(explained_then, service.ledger, service.read_models, history, moment)
     row, _ = _fold(history)
     if event := asked_of(history).event:

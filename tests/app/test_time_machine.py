@@ -167,7 +167,7 @@ async def _differences(engine: Engine, first: int, last: int, limit: int) -> tup
             seen.add(each["id"])
             stream = "environment" if each["kind"] == "environment" else each["id"]
             for facts, said in ((before, each["before"]), (after, each["after"])):
-                facts |= {(stream, name): fact for name, fact in (said or {}).items() if name in TOLD}
+                facts |= {(stream, name): said[name] for name in TOLD if said and name in said}
         if "next" not in page:
             return _that_there_are(before), _that_there_are(after)
         assert page["next"] > at
