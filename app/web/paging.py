@@ -46,7 +46,7 @@ async def page_then(
 async def lag_of(reader: Reader, position: int | None = None) -> int:
     """Wait for the caller's own writes, or for a position; by how many events the read models lag in spite of that."""
     wanted = await reader.head() if position is None else position
-    return wanted - await reader.followed(wanted, LIST_WAIT_SECONDS)
+    return max(0, wanted - await reader.followed(wanted, LIST_WAIT_SECONDS))
 
 
 async def be_there(reader: Reader, position: int) -> None:
