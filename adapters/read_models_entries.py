@@ -6,6 +6,7 @@ from typing import Any
 from msgspec import Struct
 
 from adapters.read_models_executions import to_execution
+from adapters.read_models_lasting import to_lasting
 from adapters.read_models_rows import to_attempt, to_run, to_state
 from adapters.read_models_schedules import to_schedule
 from adapters.read_models_waitpoints import to_waitpoint
@@ -55,6 +56,11 @@ def schedule_entry(*columns: Any) -> Entry:
 def state_entry(stream: str, position: int, detail: str) -> Entry:
     """Of the columns of state_rows."""
     return Entry((stream,), position, _read(lambda: StateRow(stream, position, to_state(stream, detail))))
+
+
+def lasting_entry(*columns: Any) -> Entry:
+    """Of the columns of lasting_rows."""
+    return Entry(columns[:3], columns[3], _read(lambda: to_lasting(columns)))
 
 
 def execution_entry(*columns: Any) -> Entry:

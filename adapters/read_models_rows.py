@@ -20,6 +20,7 @@ class _RunDetail(Struct, omit_defaults=True, gc=False):
     events: int
     position: int
     updated_at: int
+    born: int
     queued_at: int | None = None
     started_at: int | None = None
     delayed_until: int | None = None
@@ -47,6 +48,7 @@ class _RunDetail(Struct, omit_defaults=True, gc=False):
     depth: int = 0
     replays: tuple[str, ...] = ()
     job: JobRef | None = None
+    ended: int | None = None
 
 
 _encode = json.Encoder().encode
@@ -61,6 +63,7 @@ def of_run(row: RunRow) -> Columns:
         row.events,
         row.position,
         row.updated_at,
+        row.born,
         row.queued_at,
         row.started_at,
         row.delayed_until,
@@ -88,6 +91,7 @@ def of_run(row: RunRow) -> Columns:
         row.depth,
         row.replays,
         row.job,
+        row.ended,
     )
     return (
         row.id,
@@ -149,6 +153,8 @@ def to_run(columns: Columns) -> RunRow:
         depth=detail.depth,
         replays=detail.replays,
         job=detail.job,
+        born=detail.born,
+        ended=detail.ended,
     )
 
 

@@ -44,9 +44,9 @@ async def look(reader: Reader, question: Question, after: int, limit: int, upto:
 def between(ledger: Ledger, question: Question, after: int, last: int) -> tuple[int, int]:
     """The positions behind which, and up to which, all is that was recorded in the time of a question (blocks)."""
     if question.since is not None:
-        after = _last_before(ledger, question.since, after, last)
+        after = last_before(ledger, question.since, after, last)
     if question.until is not None:
-        last = _last_before(ledger, question.until, after, last)
+        last = last_before(ledger, question.until, after, last)
     return after, last
 
 
@@ -75,7 +75,7 @@ async def _searched(reader: Reader, question: Question, after: int, end: int, li
     return found, after
 
 
-def _last_before(ledger: Ledger, moment: int, low: int, high: int) -> int:
+def last_before(ledger: Ledger, moment: int, low: int, high: int) -> int:
     """The last position between two that was recorded before a moment: no event is recorded before an earlier one."""
     while low < high:
         middle = (low + high) // 2

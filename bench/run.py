@@ -27,6 +27,7 @@ from bench import (
     latency,
     listing,
     machine,
+    past,
     realtime,
     rebuilding,
     report,
@@ -42,6 +43,7 @@ from bench.kept import Taken
 from bench.postgres import floors as postgres_floors
 from bench.postgres import latency as postgres_latency
 from bench.postgres import listing as postgres_listing
+from bench.postgres import past as postgres_past
 from bench.postgres import takeover as postgres_takeover
 from bench.postgres import throughput as postgres_throughput
 
@@ -71,6 +73,7 @@ SCENARIOS = {
     "single": Scenario(single.measure, 300),
     "realtime": Scenario(realtime.measure, 300),
     "list": Scenario(listing.measure, 1_200),
+    "past": Scenario(past.measure, 900),
     "rebuild": Scenario(rebuilding.measure, 600),
     "start": Scenario(starting.measure, 300),
     "fairness": Scenario(fairness.measure, 900),
@@ -83,6 +86,7 @@ SCENARIOS = {
     "postgres/throughput": Scenario(postgres_throughput.measure, 900),
     "postgres/latency": Scenario(postgres_latency.measure, 300),
     "postgres/lists": Scenario(postgres_listing.measure, 1_200),
+    "postgres/past": Scenario(postgres_past.measure, 900),
     "postgres/takeover": Scenario(postgres_takeover.measure, 1_200),
     "peers/throughput": Scenario(beside.throughput, 2_400),
     "peers/retries": Scenario(beside.retries, 900),

@@ -16,11 +16,13 @@ from domain.sessions import Session
 from domain.slots import slots_of
 from domain.status import Status
 
+UNTOLD = "which workers were connected, the ledger does not tell"
+
 
 class Explainer:
-    """What the engine knows at one moment."""
+    """What the engine knows at one moment; of the past it does not know which workers were connected: None."""
 
-    def __init__(self, memory: Memory, sessions: Collection[Session], is_served: IsServed, now: int) -> None:
+    def __init__(self, memory: Memory, sessions: Collection[Session] | None, is_served: IsServed, now: int) -> None:
         self._memory = memory
         self._sessions = sessions
         self._is_served = is_served
@@ -64,6 +66,10 @@ class Explainer:
         return Explanation("version", f"It waits for version {run.lock}, which is not there yet.", data)
 
     def _auth(self, run: Run, environment: Environment) -> Explanation:
+        if self._sessions is None:
+            version, _ = self._memory.gates(environment, self._now).version_for(run.task, run.lock)
+            sentence = f"It waited for a worker of version {version} to ask the auth resolver of its task; {UNTOLD}."
+            return Explanation("auth", sentence, {"version": version})
         asked = next((each.id for each in self._sessions if run.id in each.resolving), None)
         version, _ = self._memory.gates(environment, self._now).version_for(run.task, run.lock)
         if asked:
@@ -119,6 +125,8 @@ class Explainer:
         return Explanation("rate_limit", sentence, data)
 
     def _worker(self, run: Run, environment: Environment) -> Explanation:
+        if self._sessions is None:
+            return self._ready(run, environment)
         kind, here = kind_of(run), [each for each in self._sessions if each.environment == environment.id]
         able = [each for each in here if eligible(each, environment, self._is_served)(kind)]
         last = run.last_version
@@ -139,9 +147,22 @@ class Explainer:
         who = "the worker that may execute it" if len(able) == 1 else f"one of {len(able)} workers that may execute it"
         if not any(each.takes_runs for each in able):
             who += "; all are busy" if len(able) > 1 else ", which is busy"
-        place = "the only run" if data["queued"] == 1 else f"one of {data['queued']} runs"
+        place = _place(data["queued"])
         sentence = f"It is {place} in queue {run.queue}, and waits for its turn at {who}."
         return Explanation("turn", sentence, data)
+
+    def _ready(self, run: Run, environment: Environment) -> Explanation:
+        """Nothing kept it but that a worker had to take it."""
+        version, queued = run.lock or environment.home(run.task), self._memory.ready.depth(run.environment, run.queue)
+        data: dict[str, Any] = {"task": run.task, "version": version, "queue": run.queue, "queued": queued}
+        if run.machine is not None:
+            data["machine"] = run.machine
+        sentence = f"It was {_place(queued)} in queue {run.queue} that a worker might have taken; {UNTOLD}."
+        return Explanation("ready", sentence, data)
+
+
+def _place(queued: int) -> str:
+    return "the only run" if queued == 1 else f"one of {queued} runs"
 
 
 def _until(run: Run) -> Explanation:
@@ -158,7 +179,10 @@ def _held(run: Run) -> Explanation:
     if run.status is Status.DEQUEUED:
         sentence = f"It was handed to worker {run.worker}, which has not said yet that it started."
         return Explanation("handed_out", sentence, data)
-    assert run.started_at is not None, "an attempt that executes has started"
+    if run.started_at is None:
+        # What follows an attempt is in the same commit, so only who looks between two of its events sees this.
+        sentence = f"Attempt {run.attempts} is over; the next event of the run says what became of it."
+        return Explanation("attempt_over", sentence, {"attempt": run.attempts})
     data |= {"attempt": run.attempts, "since": iso(run.started_at)}
     sentence = f"Worker {run.worker} has been executing attempt {run.attempts} since {iso(run.started_at)}."
     return Explanation("executing", sentence, data)

@@ -15,6 +15,8 @@ class Head(NamedTuple):
 
 
 START = Head(0, bytes(32))
+POSITION_MAX = 2**63 - 1
+"""No event is behind it."""
 
 
 class Ledger(Protocol):
@@ -43,12 +45,20 @@ class Ledger(Protocol):
         """The committed events behind a position, in order, without gaps."""
         ...
 
-    def read_streams(self, streams: Collection[str]) -> dict[str, list[Recorded]]:
-        """The whole history of each of these aggregates; those that have none are left out."""
+    def read_streams(self, streams: Collection[str], *, upto: int | None = None) -> dict[str, list[Recorded]]:
+        """The history of each of these aggregates, up to a position if one is named; those without one are left out."""
         ...
 
     def read_beginnings(self, streams: Collection[str]) -> dict[str, Recorded]:
         """The first event of each of these aggregates; those that have none are left out."""
+        ...
+
+    def read_endings(self, streams: Collection[str]) -> dict[str, Recorded]:
+        """The last event of each of these aggregates; those that have none are left out."""
+        ...
+
+    def streams_of(self, kind: str) -> list[str]:
+        """The names of all aggregates of a kind, in order; it takes as long as there are many."""
         ...
 
     def read_kind(self, kind: str) -> dict[str, list[Recorded]]:

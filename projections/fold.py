@@ -33,9 +33,10 @@ from domain.schedule import SCHED, Schedule
 from domain.states import WRITER, State, kind_of
 from domain.status import FINAL
 from domain.transitions import TRANSITIONS
-from projections import attempts, checkpoint, executions, run_list, schedules, waitpoints
+from projections import attempts, checkpoint, executions, lasting, run_list, schedules, waitpoints
 from projections.attempts import AttemptRow
 from projections.executions import ExecutionRow
+from projections.lasting import LastingRow
 from projections.run_list import RunRow
 from projections.schedules import ScheduleRow
 from projections.waitpoints import WAITPOINT, WaitpointRow, WaitpointTagRow
@@ -112,6 +113,7 @@ class Changes(Struct):
     executions: list[ExecutionRow] = []
     schedules: list[ScheduleRow] = []
     schedules_gone: list[str] = []
+    lasting: list[LastingRow] = []
 
 
 class Counts(NamedTuple):
@@ -216,10 +218,7 @@ def _fold_run(stream: str, history: list[Recorded], loaded: Loaded, changes: Cha
                 rows[after.number] = last = after
     assert row is not None, "a run with events has a row"
     changes.attempts += rows.values()
-    if row.job is not None:
-        execution = executions.row_of(row)
-        if execution is not None and (before is None or executions.row_of(before) != execution):
-            changes.executions.append(execution)
+    _note_other_rows(before, row, changes)
     if before is None:
         changes.added.append(row)
         if row.tags:
@@ -232,6 +231,18 @@ def _fold_run(stream: str, history: list[Recorded], loaded: Loaded, changes: Cha
             changes.tags += [TagRow(row.environment, tag, stream) for tag in row.tags if tag not in before.tags]
             changes.untagged += [TagRow(row.environment, tag, stream) for tag in before.tags if tag not in row.tags]
     return row
+
+
+def _note_other_rows(before: RunRow | None, row: RunRow, changes: Changes) -> None:
+    if row.job is not None:
+        execution = executions.row_of(row)
+        if execution is not None and (before is None or executions.row_of(before) != execution):
+            changes.executions.append(execution)
+    # A run that ended before has its row; what follows are annotations.
+    if row.ended is not None and (before is None or before.ended is None):
+        lasted = lasting.row_of(row)
+        if lasted is not None:
+            changes.lasting.append(lasted)
 
 
 def _fold_waitpoint(stream: str, history: list[Recorded], loaded: Loaded, changes: Changes) -> None:

@@ -139,6 +139,13 @@ class ReadModels(Protocol):
         """The attempts of each of these runs, in order."""
         ...
 
+    def going_on(self, environment: str, position: int, limit: int) -> list[str]:
+        """At most `limit` runs that had begun at a position and were not over, by their ids.
+
+        Those that were over less than LASTING_MIN positions after they began are not among them.
+        """
+        ...
+
     def queues(self, environment: str) -> list[QueueRow]:
         """The queues that have unfinished runs, by name."""
         ...

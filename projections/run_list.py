@@ -68,6 +68,10 @@ class RunRow(Struct, gc=False):
     """The runs that were made from this one."""
     job: e.JobRef | None = None
     """Whose execution it is."""
+    born: int = 0
+    """The first of its events in the ledger."""
+    ended: int | None = None
+    """The one with which it was over."""
 
 
 def project(row: RunRow | None, recorded: Recorded) -> RunRow | None:
@@ -112,6 +116,7 @@ def begin(recorded: Recorded) -> RunRow:
         root=event.root,
         depth=event.depth,
         job=event.job,
+        born=recorded.position,
     )
 
 
@@ -198,6 +203,7 @@ def _retry(row: RunRow, event: e.RetryScheduled, _recorded: Recorded, _before: S
 
 def _end(row: RunRow, _event: RunEvent, recorded: Recorded, _before: Status) -> None:
     row.finished_at = recorded.occurred_at
+    row.ended = recorded.position
     _pause(row, recorded.occurred_at)
 
 

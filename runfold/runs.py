@@ -9,6 +9,7 @@ from runfold.bulk import BulkHandle
 from runfold.filters import RunFilters
 from runfold.following import Subscription
 from runfold.handles import BatchHandle, Ref, RunHandle
+from runfold.moments import Moment
 from runfold.pages import RunList
 from runfold.typevars import PayloadT, ResultT
 
@@ -55,6 +56,8 @@ def subscribe_to_batch(batch: str | BatchHandle[Any, Any]) -> Subscription[Any, 
     return Subscription(aio.subscribe_to_batch(batch))
 
 
-def list(**filters: Unpack[RunFilters]) -> RunList:  # noqa: A001 (the API's word)
-    """Runs, newest first, as far as the filters let them through."""
-    return RunList(aio.list(**filters))
+def list(  # noqa: A001 (the API's word)
+    *, as_of: Moment | None = None, **filters: Unpack[RunFilters]
+) -> RunList:
+    """Runs, newest first, as they are or were, as far as the filters let them through."""
+    return RunList(aio.list(as_of=as_of, **filters))

@@ -12,7 +12,7 @@ from adapters.postgres.recorder import LAST
 from adapters.postgres.writer import Writer
 from domain.errors import LedgerUnavailable
 from domain.events import Recorded
-from domain.ports import START, Head, Sealed
+from domain.ports import POSITION_MAX, START, Head, Sealed
 
 READ_AFTER = """
 select notification_id, originator_id, originator_version, topic, state from events
@@ -20,11 +20,28 @@ where notification_id > %s and notification_id <= %s order by notification_id
 """
 READ_STREAMS = """
 select notification_id, originator_id, originator_version, topic, state from events
-where originator_id = any(%s) order by originator_id, originator_version
+where originator_id = any(%s) and notification_id <= %s order by originator_id, originator_version
 """
 READ_BEGINNINGS = """
 select notification_id, originator_id, originator_version, topic, state from events
 where originator_id = any(%s) and originator_version = 1 order by originator_id
+"""
+READ_ENDINGS = """
+select last.* from unnest(%s::text[]) as wanted (stream) cross join lateral (
+    select notification_id, originator_id, originator_version, topic, state from events
+    where originator_id = wanted.stream order by originator_version desc limit 1
+) as last order by last.originator_id
+"""
+# From one name to the next in the index, past all the events that each has.
+STREAMS_OF = """
+with recursive streams (stream) as (
+    (select originator_id from events where originator_id > %s and originator_id < %s order by 1 limit 1)
+    union all
+    select (
+        select originator_id from events where originator_id > streams.stream and originator_id < %s order by 1 limit 1
+    ) from streams where streams.stream is not null
+)
+select stream from streams where stream is not null
 """
 # Ids are the kind, an underscore and digits; "`" is the character behind the underscore.
 READ_KIND = """
@@ -84,14 +101,25 @@ class PostgresLedger:
         """The committed events behind a position, in order, as they are stored: whoever wants them whole verifies."""
         return [Sealed(*row) for row in self._rows(READ_WITH_DIGESTS, position, limit)]
 
-    def read_streams(self, streams: Collection[str]) -> dict[str, list[Recorded]]:
-        """The whole history of each of these aggregates; those that have none are left out."""
-        return histories_of(self._rows(READ_STREAMS, sorted(filter(_is_storable, streams))))
+    def read_streams(self, streams: Collection[str], *, upto: int | None = None) -> dict[str, list[Recorded]]:
+        """The history of each of these aggregates, up to a position if one is named; those without one are left out."""
+        last = POSITION_MAX if upto is None else upto
+        return histories_of(self._rows(READ_STREAMS, sorted(filter(_is_storable, streams)), last))
 
     def read_beginnings(self, streams: Collection[str]) -> dict[str, Recorded]:
         """The first event of each of these aggregates; those that have none are left out."""
         rows = self._rows(READ_BEGINNINGS, sorted(filter(_is_storable, streams)))
         return {row[1]: decode((row[0], row[1], row[2], row[3], row[4])) for row in rows}
+
+    def read_endings(self, streams: Collection[str]) -> dict[str, Recorded]:
+        """The last event of each of these aggregates; those that have none are left out."""
+        rows = self._rows(READ_ENDINGS, sorted(filter(_is_storable, streams)))
+        return {row[1]: decode((row[0], row[1], row[2], row[3], row[4])) for row in rows}
+
+    def streams_of(self, kind: str) -> list[str]:
+        """The names of all aggregates of a kind, in order; it takes as long as there are many."""
+        last = f"{kind}`"
+        return [row[0] for row in self._rows(STREAMS_OF, f"{kind}_", last, last)]
 
     def read_kind(self, kind: str) -> dict[str, list[Recorded]]:
         """The whole history of every aggregate of a kind of which there are few."""

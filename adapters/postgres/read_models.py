@@ -32,6 +32,7 @@ from projections.attempts import AttemptRow
 from projections.executions import ExecutionFilter, Order, Place
 from projections.filters import RunFilter
 from projections.known import Known
+from projections.lasting import spans
 from projections.queues import QueueRow, add_up
 from projections.run_list import RunRow
 from projections.schedules import ScheduleRow
@@ -57,6 +58,18 @@ BY_STATUS: LiteralString = """
 select status, sum(runs)::bigint from (
     select status, count(*) as runs from run_rows where environment = %s group by task, status
 ) as of_tasks group by status
+"""
+STILL_GOING_ON: LiteralString = """
+select id from run_rows
+where environment = %s and finished_at is null and (detail::json ->> 'born')::bigint <= %s limit %s
+"""
+WENT_ON: LiteralString = """
+select part.run from unnest(%(spans)s::bigint[], %(firsts)s::bigint[]) as wanted (span, first)
+cross join lateral (
+    select run from lasting_rows
+    where environment = %(environment)s and span = wanted.span and born > wanted.first
+    and born <= %(position)s and ended > %(position)s limit %(limit)s
+) as part
 """
 TABLES: LiteralString = "select 'run_rows'::regclass::oid::bigint"
 # A lost tail is followed again.
@@ -179,6 +192,19 @@ class PostgresReadModels:
             attempt = to_attempt(detail)
             attempts[attempt.run].append(attempt)
         return attempts
+
+    def going_on(self, environment: str, position: int, limit: int) -> list[str]:
+        """At most `limit` runs that had begun at a position and were not over, by their ids.
+
+        Those that were over less than LASTING_MIN positions after they began are not among them.
+        """
+        # In this order: a run that ends between the two questions is in at least one of the answers.
+        found: set[str] = {run for (run,) in self._store.rows(STILL_GOING_ON, (environment, position, limit))}
+        lengths = list(spans(self.position().position))
+        asked = {"environment": environment, "position": position, "limit": limit, "spans": lengths}
+        parts = self._store.listed(WENT_ON, asked | {"firsts": [position - 2**span for span in lengths]})
+        found |= {run for (run,) in parts}
+        return sorted(found)[:limit]
 
     def queues(self, environment: str) -> list[QueueRow]:
         """The queues that have unfinished runs, by name."""

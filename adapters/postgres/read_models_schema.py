@@ -85,6 +85,16 @@ TABLES: tuple[LiteralString, ...] = (
         detail text not null
     ) with (fillfactor = 70)
     """,
+    """
+    create table lasting_rows (
+        environment text collate "C" not null,
+        span bigint not null,
+        born bigint not null,
+        ended bigint not null,
+        run text collate "C" not null,
+        primary key (environment, span, born)
+    )
+    """,
     # Without statistics the planner takes each of these for selective. So a list is read from the index of its part
     # whatever most runs are like: when nearly all are COMPLETED, it would else look for the few FAILED ones among all.
     """

@@ -13,6 +13,7 @@ from adapters.postgres.read_models_store import READ_TRACKED, head_and_shape
 from adapters.read_models_entries import (
     attempt_entry,
     execution_entry,
+    lasting_entry,
     run_entry,
     schedule_entry,
     state_entry,
@@ -35,6 +36,9 @@ order by tag_rows.environment, tag, run
 STATES: LiteralString = "select stream, position, detail from state_rows order by stream"
 WAITPOINTS: LiteralString = """
 select id, environment, status, key_digest, created_at, detail from waitpoint_rows order by id
+"""
+LASTING: LiteralString = """
+select environment, span, born, ended, run from lasting_rows order by environment, span, born
 """
 SCHEDULES: LiteralString = "select id, environment, created_at, detail from schedule_rows order by id"
 WAITPOINT_TAGS: LiteralString = """
@@ -69,6 +73,7 @@ class PostgresSnapshot:
             "checkpoint": lambda: self._entries(STATES, state_entry),
             "waitpoints": lambda: self._entries(WAITPOINTS, waitpoint_entry),
             "schedules": lambda: self._entries(SCHEDULES, schedule_entry),
+            "lasting": lambda: self._entries(LASTING, lasting_entry),
             "waitpoint tags": lambda: self._entries(WAITPOINT_TAGS, _waitpoint_tag_entry),
             "executions": lambda: self._entries(EXECUTIONS, _execution_entry),
         }

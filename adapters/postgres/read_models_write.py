@@ -9,6 +9,7 @@ from psycopg.rows import TupleRow
 from adapters.postgres.arrays import Array, bigints, blobs, bools, texts
 from adapters.postgres.database import plain
 from adapters.read_models_executions import of_execution
+from adapters.read_models_lasting import of_lasting
 from adapters.read_models_rows import of_attempt, of_run, of_state, to_attempt, to_run, to_state
 from adapters.read_models_schedules import of_schedule
 from adapters.read_models_tables import At
@@ -96,6 +97,10 @@ select * from unnest(%b::text[], %b::text[], %b::bigint[], %b::text[])
 on conflict (id) do update set detail = excluded.detail
 """
 DROP_SCHEDULES: LiteralString = "delete from schedule_rows where id = any(%b)"
+STORE_LASTING: LiteralString = """
+insert into lasting_rows (environment, span, born, ended, run)
+select * from unnest(%b::text[], %b::bigint[], %b::bigint[], %b::bigint[], %b::text[])
+"""
 Column: TypeAlias = Callable[[Sequence[Any]], Array]
 RUN: Sequence[Column] = (*(texts,) * 7, bools, bigints, bigints, texts)
 CHANGE: Sequence[Column] = (texts, texts, texts, bigints, texts)
@@ -105,6 +110,7 @@ TAG: Sequence[Column] = (texts, blobs, texts)
 WAITPOINT: Sequence[Column] = (texts, texts, texts, blobs, bigints, texts)
 EXECUTION: Sequence[Column] = (texts, texts, texts, texts, bigints)
 SCHEDULE: Sequence[Column] = (texts, texts, bigints, texts)
+LASTING: Sequence[Column] = (texts, bigints, bigints, bigints, texts)
 WAITPOINT_TAG: Sequence[Column] = (texts, blobs, texts, texts)
 DROP_STATES: LiteralString = "delete from state_rows where stream = any(%b)"
 
@@ -148,6 +154,7 @@ def store(cursor: Cursor[TupleRow], changes: Changes, at: At) -> None:
         _store(cursor, at(STORE_SCHEDULES), SCHEDULE, map(of_schedule, changes.schedules))
         if changes.schedules_gone:
             cursor.execute(at(DROP_SCHEDULES), (texts(changes.schedules_gone),))
+        _store(cursor, at(STORE_LASTING), LASTING, map(of_lasting, changes.lasting))
 
 
 def _store(

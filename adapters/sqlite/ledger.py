@@ -15,7 +15,7 @@ from adapters.hashes import SealedRow, mistakes
 from adapters.sqlite.recorder import Datastore, Recorder, insert_behind, last_of
 from domain.errors import LedgerUnavailable
 from domain.events import Recorded
-from domain.ports import START, Head, Sealed
+from domain.ports import POSITION_MAX, START, Head, Sealed
 
 MEMORY = ":memory:"
 READ_AFTER = """
@@ -24,11 +24,28 @@ where notification_id > ? and notification_id <= ? order by notification_id
 """
 READ_STREAMS = """
 select notification_id, originator_id, originator_version, topic, state from events
-where originator_id in (select value from json_each(?)) order by originator_id, originator_version
+where originator_id in (select value from json_each(?)) and notification_id <= ?
+order by originator_id, originator_version
 """
 READ_BEGINNINGS = """
 select notification_id, originator_id, originator_version, topic, state from events
 where originator_id in (select value from json_each(?)) and originator_version = 1 order by originator_id
+"""
+READ_ENDINGS = """
+select notification_id, originator_id, originator_version, topic, state from events
+where (originator_id, originator_version) in (
+    select value, (select max(originator_version) from events where originator_id = value) from json_each(?)
+) order by originator_id
+"""
+# From one name to the next in the index, past all the events that each has.
+STREAMS_OF = """
+with recursive streams (stream) as (
+    select min(originator_id) from events where originator_id > :first and originator_id < :last
+    union all
+    select (select min(originator_id) from events where originator_id > streams.stream and originator_id < :last)
+    from streams where streams.stream is not null
+)
+select stream from streams where stream is not null
 """
 # Ids are the kind, an underscore and digits; "`" is the character behind the underscore.
 READ_KIND = """
@@ -105,13 +122,22 @@ class SqliteLedger:
             for at, stream, version, topic, state, digest in rows
         ]
 
-    def read_streams(self, streams: Collection[str]) -> dict[str, list[Recorded]]:
-        """The whole history of each of these aggregates; those that have none are left out."""
-        return histories_of(self._rows(READ_STREAMS, (json.encode(sorted(streams)),)))
+    def read_streams(self, streams: Collection[str], *, upto: int | None = None) -> dict[str, list[Recorded]]:
+        """The history of each of these aggregates, up to a position if one is named; those without one are left out."""
+        last = POSITION_MAX if upto is None else upto
+        return histories_of(self._rows(READ_STREAMS, (json.encode(sorted(streams)), last)))
 
     def read_beginnings(self, streams: Collection[str]) -> dict[str, Recorded]:
         """The first event of each of these aggregates; those that have none are left out."""
         return {row[1]: decode(row) for row in self._rows(READ_BEGINNINGS, (json.encode(sorted(streams)),))}
+
+    def read_endings(self, streams: Collection[str]) -> dict[str, Recorded]:
+        """The last event of each of these aggregates; those that have none are left out."""
+        return {row[1]: decode(row) for row in self._rows(READ_ENDINGS, (json.encode(sorted(streams)),))}
+
+    def streams_of(self, kind: str) -> list[str]:
+        """The names of all aggregates of a kind, in order; it takes as long as there are many."""
+        return [stream for (stream,) in self._rows(STREAMS_OF, {"first": f"{kind}_", "last": f"{kind}`"})]
 
     def read_kind(self, kind: str) -> dict[str, list[Recorded]]:
         """The whole history of every aggregate of a kind of which there are few."""
@@ -141,7 +167,7 @@ class SqliteLedger:
         except (sqlite3.Error, PersistenceError) as error:
             raise LedgerUnavailable(f"The ledger cannot be read: {error}.") from error
 
-    def _rows(self, statement: str, parameters: Sequence[object]) -> list[Any]:
+    def _rows(self, statement: str, parameters: Sequence[object] | Mapping[str, object]) -> list[Any]:
         with self._reading() as cursor:
             cursor.row_factory = None  # plain tuples, not the library's rows
             return cursor.execute(statement, parameters).fetchall()

@@ -24,6 +24,7 @@ from projections.attempts import AttemptRow
 from projections.executions import ExecutionFilter, Order, Place
 from projections.filters import RunFilter
 from projections.known import Known
+from projections.lasting import spans
 from projections.queues import QueueRow, add_up
 from projections.run_list import RunRow
 from projections.schedules import ScheduleRow
@@ -46,6 +47,16 @@ BY_STATUS = """
 select status, sum(runs) from (
     select status, count(*) as runs from run_rows where environment = ? group by task, status
 ) group by status
+"""
+
+STILL_GOING_ON = """
+select id from run_rows
+where environment = :environment and finished_at is null and json_extract(detail, '$.born') <= :position limit :limit
+"""
+WENT_ON = """
+select run from lasting_rows
+where environment = :environment and span = :span and born > :first and born <= :position and ended > :position
+limit :limit
 """
 
 
@@ -161,6 +172,19 @@ class SqliteReadModels:
                 attempt = to_attempt(detail)
                 attempts[attempt.run].append(attempt)
         return attempts
+
+    def going_on(self, environment: str, position: int, limit: int) -> list[str]:
+        """At most `limit` runs that had begun at a position and were not over, by their ids.
+
+        Those that were over less than LASTING_MIN positions after they began are not among them.
+        """
+        asked = {"environment": environment, "position": position, "limit": limit}
+        with self._store.reading() as cursor:
+            found = [run for (run,) in cursor.execute(STILL_GOING_ON, asked)]
+            for span in spans(tracked(cursor)[0].position):
+                part = asked | {"span": span, "first": position - 2**span}
+                found += [run for (run,) in cursor.execute(WENT_ON, part)]
+        return sorted(found)[:limit]
 
     def queues(self, environment: str) -> list[QueueRow]:
         """The queues that have unfinished runs, by name."""

@@ -80,6 +80,16 @@ TABLES: tuple[LiteralString, ...] = (
         detail text not null
     )
     """,
+    """
+    create table if not exists lasting_rows (
+        environment text not null,
+        span integer not null,
+        born integer not null,
+        ended integer not null,
+        run text not null,
+        primary key (environment, span, born)
+    ) without rowid
+    """,
 )
 
 # Each index costs every run, so there are as few as lists can do with: one per task and status also finds the runs of

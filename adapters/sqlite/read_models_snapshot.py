@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from adapters.read_models_entries import (
     attempt_entry,
     execution_entry,
+    lasting_entry,
     run_entry,
     schedule_entry,
     state_entry,
@@ -28,6 +29,9 @@ select environment, tag, run, coalesce((
 """
 STATES = "select stream, position, detail from state_rows order by stream"
 WAITPOINTS = "select id, environment, status, key_digest, created_at, detail from waitpoint_rows order by id"
+LASTING = """
+select environment, span, born, ended, run from lasting_rows order by environment, span, born
+"""
 SCHEDULES = "select id, environment, created_at, detail from schedule_rows order by id"
 WAITPOINT_TAGS = """
 select environment, tag, status, waitpoint, coalesce((
@@ -55,6 +59,7 @@ class SqliteSnapshot:
             "checkpoint": lambda: self._entries(STATES, state_entry),
             "waitpoints": lambda: self._entries(WAITPOINTS, waitpoint_entry),
             "schedules": lambda: self._entries(SCHEDULES, schedule_entry),
+            "lasting": lambda: self._entries(LASTING, lasting_entry),
             "waitpoint tags": lambda: self._entries(WAITPOINT_TAGS, waitpoint_tag_entry),
             "executions": lambda: self._entries(EXECUTIONS, execution_entry),
         }

@@ -7,6 +7,7 @@ from typing import NamedTuple
 from msgspec import json
 
 from adapters.read_models_executions import of_execution
+from adapters.read_models_lasting import of_lasting
 from adapters.read_models_rows import of_attempt, of_run, of_state, to_attempt, to_run, to_state
 from adapters.read_models_schedules import of_schedule
 from adapters.read_models_tables import At
@@ -71,6 +72,7 @@ STORE_EXECUTION = """
 insert into execution_rows (id, environment, job, status, scheduled_for) values {rows}
 on conflict (id) do update set status = excluded.status
 """
+STORE_LASTING = "insert into lasting_rows (environment, span, born, ended, run) values (?, ?, ?, ?, ?)"
 
 
 class Follow(NamedTuple):
@@ -108,6 +110,7 @@ def store(cursor: sqlite3.Cursor, changes: Changes, at: At) -> None:
     insert(cursor, at(STORE_EXECUTION), map(of_execution, changes.executions))
     insert(cursor, at(STORE_SCHEDULE), map(of_schedule, changes.schedules))
     cursor.executemany(at(DROP_SCHEDULE), [(schedule,) for schedule in changes.schedules_gone])
+    cursor.executemany(at(STORE_LASTING), map(of_lasting, changes.lasting))
 
 
 def _load(cursor: sqlite3.Cursor, missing: Touched, at: At, loaded: Loaded) -> None:

@@ -15,6 +15,8 @@ OfVersion = Annotated[list[str] | None, typer.Option("--version", help="Only run
 OfBatch = Annotated[str | None, typer.Option("--batch", help="Only runs of this batch.")]
 OfPeriod = Annotated[str | None, typer.Option("--period", help="Only runs created within this time, such as 1h or 7d.")]
 
+AsOf = Annotated[str | None, typer.Option("--as-of", help="As it was: a position of the ledger, or an ISO 8601 date.")]
+
 
 def filters_of(
     status: list[str] | None,

@@ -31,6 +31,7 @@ from app.cli import (
 )
 from app.cli.deploy import deploy
 from app.cli.dev import dev
+from app.cli.diff import diff
 from app.cli.explain import explain
 from app.cli.prove import prove
 from app.settings import WrongSetting
@@ -49,6 +50,7 @@ cli.command()(dev)
 cli.command(context_settings={"ignore_unknown_options": True, "help_option_names": []})(deploy)
 cli.add_typer(runs.cli, name="runs")
 cli.command()(explain)
+cli.command()(diff)
 cli.command()(prove)
 cli.add_typer(batches.cli, name="batches")
 cli.add_typer(tokens.cli, name="tokens")

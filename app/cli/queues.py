@@ -7,6 +7,7 @@ import typer
 
 import runfold
 from app.cli import api
+from app.cli.filters import AsOf
 from app.cli.output import AsJson, print_json, print_table, print_text
 from runfold import QueueState
 from runfold.aio.queues import OF_TASK
@@ -26,10 +27,11 @@ def connect() -> None:
 
 @cli.command("list")
 def list_queues(
+    as_of: AsOf = None,
     as_json: AsJson = False,  # noqa: FBT002 (a switch of the command line)
 ) -> None:
     """List the queues of the environment by their names."""
-    found = runfold.queues.list()
+    found = runfold.queues.list(as_of=as_of)
     if as_json:
         print_json(found)
     elif not found:

@@ -7,7 +7,7 @@ import typer
 
 import runfold
 from app.cli import api, bulk, logs, views
-from app.cli.filters import OfBatch, OfPeriod, OfQueue, OfStatus, OfTag, OfTask, OfVersion, filters_of
+from app.cli.filters import AsOf, OfBatch, OfPeriod, OfQueue, OfStatus, OfTag, OfTask, OfVersion, filters_of
 from app.cli.journal import print_journal
 from app.cli.making import replay, trigger
 from app.cli.output import AsJson, print_json, print_text
@@ -36,12 +36,13 @@ def list_runs(
     batch: OfBatch = None,
     period: OfPeriod = None,
     limit: Annotated[int, typer.Option(min=1, help="How many.")] = 20,
+    as_of: AsOf = None,
     as_json: AsJson = False,  # noqa: FBT002 (a switch of the command line)
 ) -> None:
     """List runs, newest first."""
     filters = filters_of(status, task, tag, queue, version, batch, period)
     filters["limit"] = min(limit, PAGE_MAX)
-    found = runfold.runs.list(**filters)
+    found = runfold.runs.list(as_of=as_of, **filters)
     runs = [*islice(found, limit)]
     if as_json:
         print_json([views.plain(run) for run in runs])
@@ -52,10 +53,11 @@ def list_runs(
 @cli.command()
 def show(
     run: RunId,
+    as_of: AsOf = None,
     as_json: AsJson = False,  # noqa: FBT002
 ) -> None:
     """Show a run with its attempts, payload and output, what its code did (steps, children, waits) and logged last."""
-    shown, journal = runfold.runs.retrieve(run), runfold.runs.journal(run)
+    shown, journal = runfold.runs.retrieve(run, as_of=as_of), runfold.runs.journal(run, as_of=as_of)
     if as_json:
         print_json(views.plain(shown) | ({"journal": journal} if journal else {}))
         return
@@ -63,7 +65,8 @@ def show(
     if journal:
         print_text("")
         print_journal(journal)
-    logs.print_last(run)
+    if as_of is None:
+        logs.print_last(run)
 
 
 cli.command()(trigger)

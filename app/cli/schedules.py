@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from app.cli import api
+from app.cli.filters import AsOf
 from app.cli.output import AsJson, moment, print_json, print_table, print_text
 from runfold import ScheduleState, TickFate, schedules
 
@@ -26,10 +27,11 @@ def connect() -> None:
 
 @cli.command("list")
 def list_schedules(
+    as_of: AsOf = None,
     as_json: AsJson = False,  # noqa: FBT002 (a switch of the command line)
 ) -> None:
     """List the schedules of the environment, newest first."""
-    found = schedules.list()
+    found = schedules.list(as_of=as_of)
     if as_json:
         print_json(found)
     elif not found:

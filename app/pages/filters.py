@@ -27,16 +27,20 @@ SIZE = "25"
 
 
 class Asked(NamedTuple):
-    """The filter of a page, by the names of the form, and its cursor."""
+    """The filter of a page, by the names of the form, its cursor, and the moment that is looked at."""
 
     filter: Mapping[str, str]
     cursor: Mapping[str, str]
+    moment: str = ""
+    """The moment of the past that is looked at."""
 
     @property
     def parameters(self) -> dict[str, str]:
         """The query of the API."""
         named = {FIELDS[name]: value for name, value in self.filter.items()}
-        return named | {CURSORS[name]: value for name, value in self.cursor.items()} | {"page[size]": SIZE}
+        return (
+            named | {CURSORS[name]: value for name, value in self.cursor.items()} | {"page[size]": SIZE} | self._as_of
+        )
 
     @property
     def body(self) -> dict[str, str]:
@@ -51,22 +55,30 @@ class Asked(NamedTuple):
     @property
     def query(self) -> str:
         """The address of this page behind its path."""
-        return urlencode({**self.filter, **self.cursor})
+        return urlencode({**self.filter, **self.cursor, **self._then})
 
     def with_(self, **changes: str) -> str:
         """The address of the first page with some parts of the filter changed, or taken away."""
-        changed = {name: value for name, value in {**self.filter, **changes}.items() if value}
+        changed = {name: value for name, value in {**self.filter, **changes, **self._then}.items() if value}
         return f"/?{urlencode(changed)}" if changed else "/"
 
     def turned(self, **cursor: str) -> str:
         """The address of another page with the same filter."""
-        return f"/?{urlencode({**self.filter, **cursor})}"
+        return f"/?{urlencode({**self.filter, **cursor, **self._then})}"
 
     @property
     def group(self) -> str:
         """Which of the groups of statuses is asked for, if it is one."""
         wanted = set(self.statuses)
         return next((name for name, statuses in GROUPS if set(statuses) == wanted), "")
+
+    @property
+    def _then(self) -> dict[str, str]:
+        return {"moment": self.moment} if self.moment else {}
+
+    @property
+    def _as_of(self) -> dict[str, str]:
+        return {"asOf": self.moment} if self.moment else {}
 
     @property
     def is_special(self) -> bool:
@@ -82,4 +94,4 @@ def asked_of(parameters: QueryParams) -> Asked:
         if values:
             found[name] = ",".join(values)
     cursor = {name: parameters[name] for name in CURSORS if parameters.get(name)}
-    return Asked(found, cursor)
+    return Asked(found, cursor, parameters.get("moment", "").strip())

@@ -4,6 +4,7 @@ from typing import Any
 
 from starlette.responses import Response
 
+from app.pages.moment import look_of
 from app.pages.visits import Visit, see
 from app.pages.words import segment
 from domain.errors import InvalidInput
@@ -12,10 +13,12 @@ SIZE = "50"
 
 
 async def show(visit: Visit) -> Response:
-    """The queues by their names."""
-    answer = await visit.api.get("/api/v1/queues", page=visit.query("page") or "1", perPage=SIZE)
-    limit = (await visit.api.get("/api/v1/concurrency"))["concurrencyLimit"]
-    return visit.page("queues.html", queues=answer["data"], pagination=answer["pagination"], limit=limit)
+    """The queues by their names, as they are or were."""
+    moment = await look_of(visit)
+    answer = await visit.api.get("/api/v1/queues", page=visit.query("page") or "1", perPage=SIZE, **moment.as_of)
+    limit = (await visit.api.get("/api/v1/concurrency", **moment.as_of))["concurrencyLimit"]
+    queues, pagination = answer["data"], answer["pagination"]
+    return visit.page("queues.html", queues=queues, pagination=pagination, limit=limit, moment=moment)
 
 
 async def pause(visit: Visit) -> Response:

@@ -35,6 +35,8 @@ def _environment() -> Environment:
     )
     known = cast("dict[str, Any]", environment.globals)
     known.update(asset=asset, tone=words.tone, moments=words.moments, pages=words.PAGES)
+    # Most pages look at no moment of the past.
+    known["moment"] = None
     environment.filters |= {
         "word": words.word,
         "duration": words.duration,

@@ -8,6 +8,7 @@ from msgspec import Raw
 from starlette.responses import Response
 
 from app.pages.live import OVER, streamed
+from app.pages.moment import FIELD, Look, look_of
 from app.pages.rendering import render
 from app.pages.timeline import children_of, draw
 from app.pages.visits import Visit, see
@@ -37,10 +38,16 @@ class Value(NamedTuple):
 
 
 async def show(visit: Visit) -> Response:
-    """The page of a run; with `event` as it was after so many of its events."""
+    """The page of a run; with `event` as it was after so many of its events, with `moment` as it was then."""
     history = await history_of(visit)
-    upto = _upto(visit, len(history))
-    return visit.page("run.html", **await _values(visit, history, upto))
+    if not visit.query(FIELD):
+        return visit.page("run.html", **await _values(visit, history, _upto(visit, len(history))))
+    moment = await look_of(visit)
+    upto = sum(each.position <= moment.position for each in history)
+    if not upto:
+        raise NotFound(f"The run {history[0].stream} did not exist yet at {moment.time}.")
+    # What follows of it may be much later.
+    return visit.page("run.html", **await _values(visit, history, upto, moment))
 
 
 async def live(visit: Visit) -> Response:
@@ -81,13 +88,13 @@ def _upto(visit: Visit, events: int) -> int:
     return min(max(1, int(asked)), events) if asked.isascii() and asked.isdigit() and len(asked) < 10 else events
 
 
-async def _values(visit: Visit, history: Sequence[Recorded], upto: int) -> dict[str, Any]:
-    run, is_past = history[0].stream, upto < len(history)
+async def _values(visit: Visit, history: Sequence[Recorded], upto: int, moment: Look | None = None) -> dict[str, Any]:
+    run, is_past = history[0].stream, upto < len(history) or moment is not None
     then = history[:upto]
-    as_of = {"asOf": str(then[-1].position)} if is_past else {}
+    as_of = moment.as_of if moment else {"asOf": str(then[-1].position)} if is_past else {}
     raw = (await visit.api.ask(f"/api/v3/runs/{run}", as_of)).raw
     shown: dict[str, Any] = {name: value if name in _AS_WRITTEN else _plain(value) for name, value in raw.items()}
-    now = then[-1].recorded_at if is_past else visit.now
+    now = moment.wall if moment else then[-1].recorded_at if is_past else visit.now
     row = seen(then).row
     journal = await visit.api.get(f"/api/v1/runs/{run}/journal", **as_of)
     return {
@@ -95,7 +102,7 @@ async def _values(visit: Visit, history: Sequence[Recorded], upto: int) -> dict[
         "payload": _value_of(raw, "payload"),
         "output": _value_of(raw, "output"),
         "metadata": _value_of(raw, "metadata"),
-        "explanation": None if is_past else await visit.api.get(f"/api/v1/runs/{run}/explain"),
+        "explanation": await visit.api.get(f"/api/v1/runs/{run}/explain", **as_of),
         "timeline": draw(then, await _children(visit, then), now),
         "journal": _entries(journal["entries"]),
         "has_more_journal": "next" in journal or len(journal["entries"]) > ENTRIES_MAX,
@@ -104,7 +111,8 @@ async def _values(visit: Visit, history: Sequence[Recorded], upto: int) -> dict[
         "event_count": len(history),
         "upto": upto,
         "is_past": is_past,
-        "then": iso(then[-1].recorded_at),
+        "then": moment.time if moment else iso(then[-1].recorded_at),
+        "moment": moment,
         "is_over": row.status in FINAL,
         "job": row.job,
     }

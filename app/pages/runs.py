@@ -8,6 +8,7 @@ from app.pages.api import ApiError
 from app.pages.filters import PERIODS, Asked, asked_of
 from app.pages.live import streamed
 from app.pages.looking import Looked, look
+from app.pages.moment import look_of
 from app.pages.rendering import render
 from app.pages.visits import Visit, see
 from app.pages.words import GROUPS, segment
@@ -33,14 +34,15 @@ PLACES = {
 async def show(visit: Visit) -> Response:
     """The newest runs that the filter leaves."""
     asked = asked_of(visit.request.query_params)
+    around = _around(asked) | {"moment": await look_of(visit), "kept": asked.filter}
     try:
         looked = await look(visit, asked)
     except ApiError as error:
         if error.status not in MENDABLE:
             raise
         # The filter stays as it was entered, to be mended.
-        return visit.page("runs.html", error.status, **_around(asked), **_empty(), refusal=str(error), tasks=[])
-    return visit.page("runs.html", **_around(asked), **_list_of(asked, looked), refusal="", tasks=await _tasks(visit))
+        return visit.page("runs.html", error.status, **around, **_empty(), refusal=str(error), tasks=[])
+    return visit.page("runs.html", **around, **_list_of(asked, looked), refusal="", tasks=await _tasks(visit))
 
 
 async def live(visit: Visit) -> Response:

@@ -2,6 +2,7 @@
 
 from starlette.responses import Response
 
+from app.pages.moment import look_of
 from app.pages.visits import Visit, see
 from domain.durations import iso
 
@@ -11,15 +12,19 @@ TICKS_MAX = 200
 
 
 async def show_all(visit: Visit) -> Response:
-    """The schedules, newest first."""
-    answer = await visit.api.get("/api/v1/schedules", page=visit.query("page") or "1")
-    return visit.page("schedules.html", schedules=answer["data"], pagination=answer["pagination"])
+    """The schedules, newest first, as they are or were."""
+    moment = await look_of(visit)
+    answer = await visit.api.get("/api/v1/schedules", page=visit.query("page") or "1", **moment.as_of)
+    return visit.page("schedules.html", schedules=answer["data"], pagination=answer["pagination"], moment=moment)
 
 
 async def show(visit: Visit) -> Response:
-    """A schedule with its ticks."""
+    """A schedule with its ticks; as it was without them."""
     name = visit.named("schedule")
-    schedule = await visit.api.get(f"/api/v1/schedules/{name}")
+    moment = await look_of(visit)
+    schedule = await visit.api.get(f"/api/v1/schedules/{name}", **moment.as_of)
+    if moment.is_past:
+        return visit.page("schedule.html", schedule=schedule, moment=moment)
     days = visit.query("days") if visit.query("days") in DAYS else "1"
     since, until = iso(max(0, visit.now - int(days) * DAY_MS)), iso(visit.now)
     ledger = await visit.api.get(f"/api/v1/schedules/{name}/ticks", **{"from": since})
@@ -27,6 +32,7 @@ async def show(visit: Visit) -> Response:
     return visit.page(
         "schedule.html",
         schedule=schedule,
+        moment=moment,
         ticks=ticks[:TICKS_MAX],
         hidden=max(0, len(ticks) - TICKS_MAX),
         problems=ledger["problems"],

@@ -19,6 +19,7 @@ from app.web import (
     bulk,
     connections,
     deployments,
+    differences,
     docs,
     environments,
     errors,
@@ -63,7 +64,7 @@ ROOMS = (
         connections,
         environments,
     ),
-    *(variables, ledger, registering, worker),
+    *(variables, ledger, differences, registering, worker),
 )
 """The modules of routes, in the order in which the document shows them."""
 

@@ -138,6 +138,9 @@ def _parameter(name: str, description: str) -> dict[str, Any]:
     return {"name": name, "in": "query", "required": False, "description": description, "schema": {"type": "string"}}
 
 
+AS_OF_PARAMETER = _parameter(
+    "asOf", "A position of the ledger, milliseconds since 1970 or an ISO 8601 date: everything as it was then."
+)
 VOCABULARY_PARAMETER = {
     "parameters": [_parameter("vocabulary", f"Whose words statuses are told in: {', '.join(VOCABULARIES)}.")],
 }
@@ -145,12 +148,14 @@ QUEUE_LIST_PARAMETERS = {
     "parameters": [
         _parameter("page", "The number of the page, counted from 1."),
         _parameter("perPage", "How many queues a page has: 1 to 100; 25 if left out."),
+        AS_OF_PARAMETER,
     ]
 }
 SCHEDULE_LIST_PARAMETERS = {
     "parameters": [
         _parameter("page", "The number of the page, counted from 1."),
         _parameter("perPage", "How many schedules a page has: 1 to 100; 25 if left out."),
+        AS_OF_PARAMETER,
     ]
 }
 TICK_PARAMETERS = {
@@ -160,7 +165,12 @@ TICK_PARAMETERS = {
     ]
 }
 TIMEZONE_PARAMETERS = {"parameters": [_parameter("excludeUtc", "true leaves UTC out.")]}
-QUEUE_PARAMETERS = {"parameters": [_parameter("type", "How the path names it: id (if left out), task or custom.")]}
+QUEUE_PARAMETERS = {
+    "parameters": [
+        _parameter("type", "How the path names it: id (if left out), task or custom."),
+        AS_OF_PARAMETER,
+    ]
+}
 _PAGE = [
     _parameter("page[size]", "1 to 100; 25 if left out."),
     _parameter("page[after]", "The `next` cursor of a page."),
@@ -184,6 +194,7 @@ LIST_PARAMETERS = {
         *_DATES,
         _parameter("filter[createdAt][period]", "A duration such as 1h: runs created within it."),
         *_PAGE,
+        AS_OF_PARAMETER,
     ]
 }
 TOKEN_LIST_PARAMETERS = {
@@ -194,6 +205,7 @@ TOKEN_LIST_PARAMETERS = {
         *_DATES,
         _parameter("filter[createdAt][period]", "A duration such as 1h: tokens created within it."),
         *_PAGE,
+        AS_OF_PARAMETER,
     ]
 }
 PAGE_PARAMETERS = {"parameters": _PAGE}

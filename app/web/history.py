@@ -5,34 +5,39 @@ from typing import Annotated
 
 from fastapi import Query
 
+from app.moments import Moment, moment_of
 from app.reader import Reader
 from app.web.caller import Caller, history_of
 from app.web.errors import Malformed
-from domain import durations
 from domain.errors import InvalidInput, NotFound
 from domain.events import Recorded
 
-AsOf = Annotated[
-    str | None, Query(alias="asOf", description="A position of the ledger, or an ISO 8601 date: the run as it was.")
-]
+AS_OF = "asOf"
+WHAT_IT_IS = "A position of the ledger, milliseconds since 1970 or an ISO 8601 date: everything as it was then."
+AsOf = Annotated[str | None, Query(alias=AS_OF, description=WHAT_IT_IS)]
+
+
+async def moment_asked(as_of: str | None, reader: Reader, name: str = AS_OF) -> Moment | None:
+    """The moment that a request asks about, None for now. Raises Malformed."""
+    if as_of is None:
+        return None
+    try:
+        return await moment_of(as_of, reader)
+    except InvalidInput as error:
+        raise Malformed(f"{name} is a position of the ledger or an ISO 8601 date, not {as_of[:40]!r}.") from error
 
 
 async def history_until(as_of: str | None, run: str, reader: Reader, caller: Caller) -> Sequence[Recorded]:
     """The events that a run had then, None: now. Raises NotFound."""
+    return await history_at(await moment_asked(as_of, reader), run, reader, caller)
+
+
+async def history_at(moment: Moment | None, run: str, reader: Reader, caller: Caller) -> Sequence[Recorded]:
+    """The events that a run had at a moment, None: now. Raises NotFound."""
     history = await history_of(run, reader, caller)
-    if as_of is None:
+    if moment is None:
         return history
-    history = _until(history, as_of)
+    history = [each for each in history if each.position <= moment.position]
     if not history:
         raise NotFound(f"Run {run} did not exist yet.")
     return history
-
-
-def _until(history: Sequence[Recorded], as_of: str) -> Sequence[Recorded]:
-    if as_of.isascii() and as_of.isdigit() and len(as_of) <= 18:
-        return [each for each in history if each.position <= int(as_of)]
-    try:
-        moment = durations.parse_date(as_of)
-    except InvalidInput as error:
-        raise Malformed(f"asOf is a position of the ledger or an ISO 8601 date, not {as_of[:40]!r}.") from error
-    return [each for each in history if each.recorded_at <= moment]

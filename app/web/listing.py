@@ -21,8 +21,8 @@ PAGE_DEFAULT = 25
 _FILTERS = frozenset({"status", "taskIdentifier", "version", "tag", "queue", "machine", "batch", "isTest"})
 DATES = frozenset({"filter[createdAt][from]", "filter[createdAt][to]", "filter[createdAt][period]"})
 PAGES = frozenset({"page[size]", "page[after]", "page[before]"})
-KNOWN = frozenset(f"filter[{name}]" for name in _FILTERS) | DATES | PAGES | {"vocabulary"}
-"""`vocabulary` is read where the caller is: it is no part of the query."""
+KNOWN = frozenset(f"filter[{name}]" for name in _FILTERS) | DATES | PAGES | {"vocabulary", "asOf"}
+"""`vocabulary` and `asOf` are read elsewhere: they are no parts of the query."""
 
 
 class Query(NamedTuple, Generic[F]):

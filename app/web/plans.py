@@ -6,6 +6,7 @@ from msgspec import Raw
 from msgspec.structs import asdict
 
 from adapters.calendar import explained
+from app.moments import Moment
 from app.reader import Reader
 from app.web import newruns
 from app.web.bodies import ScheduleBody, TriggerBody, TriggerOptions
@@ -17,6 +18,7 @@ from domain.environment import Environment
 from domain.errors import InvalidInput
 from domain.events import JSON_TYPE, NOTHING, Plan, RunTriggered, Target
 from domain.schedule import CATCH_UP_MAX, Schedule
+from domain.states import fold
 from domain.timing import At, Every, Timetable, Timing
 
 NAME_MAX = 512
@@ -88,19 +90,28 @@ def schedule_item(schedule: Schedule, environment: Environment) -> dict[str, Any
     } | {name: value for name, value in optional.items() if value is not None}
 
 
-async def schedule_of(triggered: RunTriggered, reader: Reader) -> dict[str, Any]:
+async def schedule_of(triggered: RunTriggered, reader: Reader, moment: Moment | None = None) -> dict[str, Any]:
     """What the API tells of the schedule of a run: nothing, where there is none; little, if it is deleted."""
     if triggered.schedule is None:
         return {}
     told: dict[str, Any] = {"id": triggered.schedule.schedule, "timestamp": iso(triggered.schedule.at)}
-    await reader.followed(await reader.head(), LIST_WAIT_SECONDS)
-    row = await reader.read(reader.read_models.get_schedule, triggered.schedule.schedule)
-    if row is None:
+    schedule = await _schedule_at(moment, triggered.schedule.schedule, reader)
+    if schedule is None or schedule.is_deleted:
         return {"schedule": told | {"generator": GONE}}
-    plan = row.schedule.plan
-    optional = {"externalId": plan.external_id, "deduplicationKey": row.schedule.deduplication_key}
+    plan = schedule.plan
+    optional = {"externalId": plan.external_id, "deduplicationKey": schedule.deduplication_key}
     told |= {name: value for name, value in optional.items() if value is not None}
     return {"schedule": told | {"generator": _generator(plan.timetable.timing)}}
+
+
+async def _schedule_at(moment: Moment | None, schedule: str, reader: Reader) -> Schedule | None:
+    if moment is None:
+        await reader.followed(await reader.head(), LIST_WAIT_SECONDS)
+        row = await reader.read(reader.read_models.get_schedule, schedule)
+        return row.schedule if row else None
+    found = await reader.read(lambda: reader.ledger.read_streams([schedule], upto=moment.position))
+    state = fold(found.get(schedule, ()))
+    return state if isinstance(state, Schedule) else None
 
 
 def _target(body: ScheduleBody, environment: str, now: int) -> Target:

@@ -5,16 +5,20 @@ from typing import Any
 from fastapi import Request
 from fastapi.responses import Response
 
+from app.past import environment_then, memory_then
 from app.service import Service
 from app.web import bodies, shapes
 from app.web.caller import Caller, CallerDep, ServiceDep, read_body
 from app.web.docs import QUEUE_LIST_PARAMETERS, QUEUE_PARAMETERS, body_of
 from app.web.errors import Malformed
+from app.web.history import AS_OF, AsOf, moment_asked
+from app.web.paging import be_there
 from app.web.routing import room
 from app.web.triggering import json
 from domain import commands
 from domain import queue as queues
 from domain.errors import QueueNotFound, Unavailable
+from domain.memory import Memory
 
 router = room("queues")
 BODY_MAX_BYTES = 65_536
@@ -25,11 +29,12 @@ TYPES = frozenset({"id", "task", "custom"})
 
 @router.get("/api/v1/queues", openapi_extra=QUEUE_LIST_PARAMETERS)
 async def list_queues(request: Request, service: ServiceDep, caller: CallerDep) -> Response:
-    """The queues of the environment by their names: those of tasks, and all others of which there is anything."""
+    """The queues of the environment by their names, now or then: those of tasks, and all others."""
     page, size = count_of(request, "page", 1), min(PAGE_MAX, count_of(request, "perPage", PAGE_DEFAULT))
-    names = sorted(service.loop.engine.memory.queues(caller.environment.id))
+    memory = await _memory_at(request, service, caller)
+    names = sorted((memory or service.loop.engine.memory).queues(caller.environment.id))
     shown = names[(page - 1) * size : page * size]
-    data = await _items(shown, service, caller)
+    data = _told(shown, memory, caller) if memory else await _items(shown, service, caller)
     pages = max(1, -(-len(names) // size))
     return json({"data": data, "pagination": {"currentPage": page, "totalPages": pages, "count": len(names)}})
 
@@ -40,14 +45,17 @@ async def retrieve_queue(queue: str, request: Request, service: ServiceDep, call
     kind = request.query_params.get("type", "id")
     if kind not in TYPES:
         raise Malformed(f"type is {', '.join(sorted(TYPES))}, not {kind[:40]!r}.")
-    return await _answer(_name_of(queue, kind, service, caller), service, caller)
+    memory = await _memory_at(request, service, caller)
+    if memory is None:
+        return await _answer(_name_of(queue, kind, service.loop.engine.memory, caller), service, caller)
+    return json(*_told([_name_of(queue, kind, memory, caller)], memory, caller))
 
 
 @router.post("/api/v1/queues/{queue:path}/pause", openapi_extra=body_of("PauseQueueRequest"))
 async def pause_queue(queue: str, request: Request, service: ServiceDep, caller: CallerDep) -> Response:
     """Let nothing of a queue start, or let it go on. Safe to repeat; what runs goes on, and triggers are accepted."""
     body = bodies.decode(await read_body(request, BODY_MAX_BYTES), bodies.PauseQueueBody)
-    name = _name_of(queue, body.type, service, caller)
+    name = _name_of(queue, body.type, service.loop.engine.memory, caller)
     command = commands.PauseQueue if body.action == "pause" else commands.ResumeQueue
     await service.loop.submit(command(queue=name, **_origin(service, caller)))
     return await _answer(name, service, caller)
@@ -57,7 +65,7 @@ async def pause_queue(queue: str, request: Request, service: ServiceDep, caller:
 async def override_queue(queue: str, request: Request, service: ServiceDep, caller: CallerDep) -> Response:
     """Let another concurrency limit count than that of the tasks, until it is reset."""
     body = bodies.decode(await read_body(request, BODY_MAX_BYTES), bodies.OverrideQueueBody)
-    name = _name_of(queue, body.type, service, caller)
+    name = _name_of(queue, body.type, service.loop.engine.memory, caller)
     origin = _origin(service, caller)
     await service.loop.submit(
         commands.OverrideQueueLimit(queue=name, concurrency_limit=body.concurrency_limit, **origin)
@@ -69,14 +77,18 @@ async def override_queue(queue: str, request: Request, service: ServiceDep, call
 async def reset_queue(queue: str, request: Request, service: ServiceDep, caller: CallerDep) -> Response:
     """Let the concurrency limit of the tasks count again. Safe to repeat."""
     body = bodies.decode(await read_body(request, BODY_MAX_BYTES), bodies.ResetQueueBody)
-    name = _name_of(queue, body.type, service, caller)
+    name = _name_of(queue, body.type, service.loop.engine.memory, caller)
     await service.loop.submit(commands.ResetQueueLimit(queue=name, **_origin(service, caller)))
     return await _answer(name, service, caller)
 
 
 @router.get("/api/v1/concurrency")
-async def retrieve_concurrency(service: ServiceDep, caller: CallerDep) -> Response:
+async def retrieve_concurrency(service: ServiceDep, caller: CallerDep, as_of: AsOf = None) -> Response:
     """How many attempts of the environment, all queues together, may be open at once; null: as many as there are."""
+    moment = await moment_asked(as_of, service)
+    if moment is not None:
+        then = await service.read(environment_then, service.ledger, caller.environment.id, moment)
+        return json({"concurrencyLimit": then.concurrency_limit})
     return await _concurrency(service, caller)
 
 
@@ -103,12 +115,16 @@ async def _answer(name: str, service: Service, caller: Caller) -> Response:
 
 
 async def _items(names: list[str], service: Service, caller: Caller) -> list[dict[str, Any]]:
-    environment, engine = caller.environment.id, service.loop.engine
+    environment = caller.environment.id
     _be_sure(service)
     for name in names:
         # Nobody is told of anything that may not come to be.
         await service.loop.settled(queues.stream_of(environment, name))
-    ready, limits = engine.memory.ready, engine.memory.limits
+    return _told(names, service.loop.engine.memory, caller)
+
+
+def _told(names: list[str], memory: Memory, caller: Caller) -> list[dict[str, Any]]:
+    environment, ready, limits = caller.environment.id, memory.ready, memory.limits
     running = ready.running(environment)
     return [
         shapes.queue_item(
@@ -122,17 +138,29 @@ async def _items(names: list[str], service: Service, caller: Caller) -> list[dic
     ]
 
 
+async def _memory_at(request: Request, service: Service, caller: Caller) -> Memory | None:
+    """What there was at the moment that is asked about, None for now. Raises Malformed, InvalidInput."""
+    moment = await moment_asked(request.query_params.get(AS_OF), service)
+    if moment is None:
+        return None
+    environment = caller.environment.id
+    # Whoever was spoken of once is known for ever.
+    spoken_of = [queues.stream_of(environment, name) for name in service.loop.engine.memory.queues(environment)]
+    await be_there(service, moment.position)
+    return await service.read(memory_then, service.ledger, service.read_models, environment, moment, spoken_of)
+
+
 def _be_sure(service: Service) -> None:
     """Raises Unavailable when another node may know better by now."""
     if not service.loop.may_answer():
         raise Unavailable("This node cannot tell at present whether another one writes.")
 
 
-def _name_of(given: str, kind: str, service: Service, caller: Caller) -> str:
+def _name_of(given: str, kind: str, memory: Memory, caller: Caller) -> str:
     """The whole name of the queue in the path: by its id, by its task, or by its own name. Raises QueueNotFound."""
     # Clients write a slash as %252F: the first decoding leaves this.
     given = given.replace("%2F", "/")
-    environment, memory = caller.environment.id, service.loop.engine.memory
+    environment = caller.environment.id
     if kind == "id":
         known = (name for name in memory.queues(environment) if queues.stream_of(environment, name) == given)
         name = next(known, None)

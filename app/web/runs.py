@@ -7,9 +7,12 @@ from fastapi import Request
 from fastapi.responses import Response
 from msgspec.structs import replace
 
+from app.moments import Moment
+from app.past import explained_then
 from app.reader import Reader
 from app.superjson import plain
 from app.triggered import asked_of
+from app.walking import runs_then
 from app.web import bodies, shapes
 from app.web.beginning import shape_of
 from app.web.caller import Caller, CallerDep, ReaderDep, ServiceDep, VisitorDep, history_of, origin_of, read_body
@@ -17,10 +20,10 @@ from app.web.docs import LIST_PARAMETERS, VOCABULARY_PARAMETER, body_of
 from app.web.errors import Malformed
 from app.web.event_shapes import event_of
 from app.web.grants import must, resources_of
-from app.web.history import AsOf, history_until
+from app.web.history import AS_OF, AsOf, history_at, moment_asked
 from app.web.listing import each_once, query_of
 from app.web.outcomes import output_of, result_of, run_row_of
-from app.web.paging import page_of
+from app.web.paging import be_there, page_of, page_then
 from app.web.plans import schedule_of
 from app.web.routing import room
 from app.web.triggering import json
@@ -39,17 +42,30 @@ BODY_MAX_BYTES = 65_536
 
 @router.get("/api/v1/runs", openapi_extra=LIST_PARAMETERS)
 async def list_runs(request: Request, reader: ReaderDep, caller: VisitorDep) -> Response:
-    """The runs of the environment, newest first, the caller's own writes included."""
-    query = query_of(each_once(request.query_params), reader.clock.now().wall, caller.vocabulary)
+    """The runs of the environment, newest first, the caller's own writes included: as they are, or as they were."""
+    parameters = each_once(request.query_params)
+    moment = await moment_asked(parameters.get(AS_OF), reader)
+    query = query_of(parameters, moment.wall if moment else reader.clock.now().wall, caller.vocabulary)
     for task in query.filter.tasks or ("",):
         must(caller, "read", ("runs", ""), ("tasks", task))
-    return await page_of(
+
+    def item(row: RunRow) -> dict[str, Any]:
+        return shapes.run_item(row, caller.environment, caller.vocabulary)
+
+    environment, wanted, size, read_models = caller.environment.id, query.filter, query.size, reader.read_models
+    if moment is None:
+        return await page_of(
+            reader,
+            query,
+            lambda after, before: read_models.list_runs(environment, wanted, size, after=after, before=before),
+            item,
+        )
+    return await page_then(
         reader,
+        moment,
         query,
-        lambda after, before: reader.read_models.list_runs(
-            caller.environment.id, query.filter, query.size, after=after, before=before
-        ),
-        lambda row: shapes.run_item(row, caller.environment, caller.vocabulary),
+        lambda after, before: runs_then(reader.ledger, read_models, environment, wanted, size, moment, after, before),
+        item,
     )
 
 
@@ -57,7 +73,8 @@ async def list_runs(request: Request, reader: ReaderDep, caller: VisitorDep) -> 
 @router.get("/api/v3/runs/{run}", openapi_extra=VOCABULARY_PARAMETER)
 async def retrieve(run: str, reader: ReaderDep, caller: VisitorDep, as_of: AsOf = None) -> Response:
     """A run with its attempts, payload and output: as it is, or as it was."""
-    return json(await whole(await history_until(as_of, run, reader, caller), reader, caller))
+    moment = await moment_asked(as_of, reader)
+    return json(await whole(await history_at(moment, run, reader, caller), reader, caller, moment))
 
 
 @router.get("/api/v1/runs/{run}/result")
@@ -78,10 +95,16 @@ async def events(run: str, reader: ReaderDep, caller: CallerDep) -> Response:
 
 
 @router.get("/api/v1/runs/{run}/explain")
-async def explain(run: str, service: ServiceDep, caller: CallerDep) -> Response:
-    """Why the run is where it is, and what it waits for: a word, a sentence and data."""
-    told: Explanation = await service.loop.submit(commands.ExplainRun(run=run, **origin_of(service, caller)))
-    history = await history_of(run, service, caller)
+async def explain(run: str, service: ServiceDep, caller: CallerDep, as_of: AsOf = None) -> Response:
+    """Why the run is, or was, where it is, and what it waits for: a word, a sentence and data."""
+    moment = await moment_asked(as_of, service)
+    if moment is None:
+        told: Explanation = await service.loop.submit(commands.ExplainRun(run=run, **origin_of(service, caller)))
+        history = await history_of(run, service, caller)
+    else:
+        history = await history_at(moment, run, service, caller)
+        await be_there(service, moment.position)
+        told = await service.read(explained_then, service.ledger, service.read_models, history, moment)
     row = run_row_of(history)
     if event := asked_of(history).event:
         sentence = f"{told.sentence} Event {event.id} ({event.name}) started it."
@@ -122,12 +145,12 @@ async def reset_key(key: str, request: Request, service: ServiceDep, caller: Cal
     return json({"id": key})
 
 
-async def _related(row: RunRow, reader: Reader, caller: Caller) -> dict[str, Any]:
+async def _related(row: RunRow, reader: Reader, caller: Caller, moment: Moment | None) -> dict[str, Any]:
     """The run's parent and the root of its family, as far as it has one."""
     related: dict[str, Any] = {}
     for name, run in (("root", row.root), ("parent", row.parent)):
         if run is not None:
-            of_relative = run_row_of(await history_of(run, reader, caller))
+            of_relative = run_row_of(await history_at(moment, run, reader, caller))
             if caller.grant is None or caller.grant.allows("read", resources_of(of_relative)):
                 related[name] = shapes.run_item(of_relative, caller.environment, caller.vocabulary)
     return related
@@ -144,22 +167,27 @@ def _fold(history: Sequence[Recorded]) -> tuple[RunRow, list[AttemptRow]]:
     return run_row_of(history), [rows[number] for number in sorted(rows)]
 
 
-async def whole(history: Sequence[Recorded], reader: Reader, caller: Caller) -> dict[str, Any]:
-    """A run with its attempts, payload and output. Raises NotGranted for a public token that does not open it."""
+async def whole(
+    history: Sequence[Recorded], reader: Reader, caller: Caller, moment: Moment | None = None
+) -> dict[str, Any]:
+    """A run with its attempts, payload and output; its relatives and its schedule are those of the moment.
+
+    Raises NotGranted for a public token that does not open it.
+    """
     row, attempt_rows = _fold(history)
     must(caller, "read", *resources_of(row))
     triggered = asked_of(history)
     payload = await reader.value(triggered.payload, triggered.payload_blob)
     body = shapes.run_item(row, caller.environment, caller.vocabulary)
     body |= {
-        "relatedRuns": await _related(row, reader, caller),
+        "relatedRuns": await _related(row, reader, caller, moment),
         "attempts": [shapes.attempt_item(each) for each in attempt_rows],
     }
     if payload is not NOTHING:
         payload, kind = plain(payload, triggered.payload_type)
         body |= {"payload": payload, "payloadType": kind}
     body |= shape_of(triggered)
-    body |= await schedule_of(triggered, reader)
+    body |= await schedule_of(triggered, reader, moment)
     body |= event_of(triggered)
     if row.status is Status.COMPLETED:
         output, output_type = await output_of(history, reader)

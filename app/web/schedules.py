@@ -6,6 +6,8 @@ from fastapi import Request
 from fastapi.responses import Response
 
 from adapters.calendar import CronCalendar, zone_names
+from app.moments import Moment
+from app.past import schedule_then, schedules_then
 from app.reader import Reader
 from app.service import Service
 from app.web import bodies, plans
@@ -18,8 +20,9 @@ from app.web.docs import (
     body_of,
 )
 from app.web.errors import Malformed
+from app.web.history import AS_OF, AsOf, moment_asked
 from app.web.listing import each_once, moment
-from app.web.paging import LAG_HEADER, LIST_WAIT_SECONDS
+from app.web.paging import lag_of, told_lag
 from app.web.queues import PAGE_DEFAULT, PAGE_MAX, count_of
 from app.web.routing import room
 from app.web.triggering import REQUEST_TTL_MS, json, request_of
@@ -63,16 +66,15 @@ async def create(request: Request, service: ServiceDep, caller: CallerDep) -> Re
 
 @router.get("/api/v1/schedules", openapi_extra=SCHEDULE_LIST_PARAMETERS)
 async def list_schedules(request: Request, reader: ReaderDep, caller: CallerDep) -> Response:
-    """The schedules of the environment, newest first, the caller's own writes included."""
+    """The schedules of the environment, newest first, as they are (the caller's own writes included) or were."""
     page, size = count_of(request, "page", 1), min(PAGE_MAX, count_of(request, "perPage", PAGE_DEFAULT))
-    lag = await _followed(reader)
-    rows, count = await reader.read(
-        lambda: reader.read_models.list_schedules(caller.environment.id, offset=(page - 1) * size, limit=size)
-    )
+    moment = await moment_asked(request.query_params.get(AS_OF), reader)
+    lag = await lag_of(reader) if moment is None else 0
+    found, count = await reader.read(lambda: _page(reader, caller.environment.id, moment, (page - 1) * size, size))
     pages = max(1, -(-count // size))
-    data = [plans.schedule_item(row.schedule, caller.environment) for row in rows]
+    data = [plans.schedule_item(each, caller.environment) for each in found]
     pagination = {"currentPage": page, "totalPages": pages, "count": count}
-    return _told_lag(json({"data": data, "pagination": pagination}), lag)
+    return told_lag(json({"data": data, "pagination": pagination}), lag)
 
 
 @router.get(TIMEZONES_PATH, openapi_extra=TIMEZONE_PARAMETERS)
@@ -83,11 +85,15 @@ async def timezones(request: Request) -> Response:
 
 
 @router.get("/api/v1/schedules/{schedule}")
-async def retrieve(schedule: str, reader: ReaderDep, caller: CallerDep) -> Response:
-    """A schedule as it is."""
-    lag = await _followed(reader)
+async def retrieve(schedule: str, reader: ReaderDep, caller: CallerDep, as_of: AsOf = None) -> Response:
+    """A schedule as it is, or as it was."""
+    moment = await moment_asked(as_of, reader)
+    if moment is not None:
+        then = await _find_then(schedule, moment, reader, caller)
+        return json(plans.schedule_item(then, caller.environment))
+    lag = await lag_of(reader)
     found = await _find(schedule, reader, caller)
-    return _told_lag(json(plans.schedule_item(found, caller.environment)), lag)
+    return told_lag(json(plans.schedule_item(found, caller.environment)), lag)
 
 
 @router.put("/api/v1/schedules/{schedule}", openapi_extra=body_of("ScheduleRequest"))
@@ -172,6 +178,24 @@ async def _ledger_of(schedule: str, reader: Reader, caller: Caller, since: int, 
     return ledger
 
 
+def _page(
+    reader: Reader, environment: str, moment: Moment | None, offset: int, limit: int
+) -> tuple[list[Schedule], int]:
+    if moment is not None:
+        return schedules_then(reader.ledger, environment, moment, offset=offset, limit=limit)
+    rows, count = reader.read_models.list_schedules(environment, offset=offset, limit=limit)
+    return [row.schedule for row in rows], count
+
+
+async def _find_then(schedule: str, moment: Moment, reader: Reader, caller: Caller) -> Schedule:
+    beginnings = await reader.read(reader.ledger.read_beginnings, [schedule])
+    if not schedule.startswith(f"{SCHED}_") or schedule not in beginnings:
+        raise NotFound(f"Schedule {schedule} not found.")
+    if beginnings[schedule].environment != caller.environment.id:
+        raise NotFound(f"Schedule {schedule} not found.")
+    return await reader.read(schedule_then, reader.ledger, schedule, moment)
+
+
 async def _find(schedule: str, reader: Reader, caller: Caller) -> Schedule:
     row = await reader.read(reader.read_models.get_schedule, schedule)
     if row is None or row.environment != caller.environment.id:
@@ -186,18 +210,6 @@ async def _answer(schedule: str, service: Service, caller: Caller) -> Response:
     if not isinstance(known, Schedule):
         raise NotFound(f"Schedule {schedule} not found.")
     return json(plans.schedule_item(known, caller.environment))
-
-
-async def _followed(reader: Reader) -> int:
-    """Wait for the caller's own writes; by how many events the read models lag behind them in spite of that."""
-    head = await reader.head()
-    return head - await reader.followed(head, LIST_WAIT_SECONDS)
-
-
-def _told_lag(response: Response, lag: int) -> Response:
-    if lag > 0:
-        response.headers[LAG_HEADER] = str(lag)
-    return response
 
 
 def _key_stream(caller: Caller, key: str | None) -> str | None:

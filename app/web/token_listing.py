@@ -8,7 +8,7 @@ from domain.errors import InvalidInput
 from domain.waitpoint import WaitpointStatus
 from projections.waitpoints import WAITPOINT, WaitpointFilter
 
-KNOWN = frozenset({"filter[status]", "filter[idempotencyKey]", "filter[tags]"}) | DATES | PAGES
+KNOWN = frozenset({"filter[status]", "filter[idempotencyKey]", "filter[tags]"}) | DATES | PAGES | {"asOf"}
 
 
 def query_of(parameters: Mapping[str, str], now: int) -> Query[WaitpointFilter]:

@@ -11,22 +11,24 @@ from msgspec import Raw
 
 from app.reader import Reader
 from app.service import Service
+from app.walking import tokens_then
 from app.web import bodies, newruns, shapes, token_listing
 from app.web.caller import Caller, CallerDep, ReaderDep, ServiceDep, VisitorDep, origin_of, public_url_of, read_body
 from app.web.docs import ANY_BODY, CALLBACK_PATH, TOKEN_LIST_PARAMETERS, TOKENS_PATH, body_of
 from app.web.errors import LengthRequired, Unauthorized
 from app.web.grants import must
 from app.web.handles import hand_token
+from app.web.history import AS_OF, moment_asked
 from app.web.listing import each_once
 from app.web.outcomes import completion_of, token_row_of
-from app.web.paging import page_of
+from app.web.paging import page_of, page_then
 from app.web.routing import room
 from app.web.triggering import ENVELOPE_MAX_BYTES, REQUEST_TTL_MS, json, request_of
 from domain import commands, durations, keys
 from domain.errors import InvalidInput, NotFound
 from domain.events import JSON_TYPE, Event, Recorded, WaitpointCreated
 from domain.nesting import NESTING_MAX
-from projections.waitpoints import WAITPOINT
+from projections.waitpoints import WAITPOINT, WaitpointRow
 
 router = room("waitpoint tokens")
 BODY_MAX_BYTES = 131_072
@@ -56,14 +58,27 @@ async def create(request: Request, service: ServiceDep, caller: CallerDep) -> Re
 @router.get(TOKENS_PATH, openapi_extra=TOKEN_LIST_PARAMETERS)
 async def list_tokens(request: Request, reader: ReaderDep, caller: CallerDep) -> Response:
     """The tokens of the environment without what completed them, newest first, the caller's own writes included."""
-    query = token_listing.query_of(each_once(request.query_params), reader.clock.now().wall)
-    return await page_of(
+    parameters = each_once(request.query_params)
+    moment = await moment_asked(parameters.get(AS_OF), reader)
+    query = token_listing.query_of(parameters, moment.wall if moment else reader.clock.now().wall)
+
+    def item(row: WaitpointRow) -> dict[str, Any]:
+        return shapes.token_item(row, public_url_of(request))
+
+    environment, wanted, size, read_models = caller.environment.id, query.filter, query.size, reader.read_models
+    if moment is None:
+        return await page_of(
+            reader,
+            query,
+            lambda after, before: read_models.list_waitpoints(environment, wanted, size, after=after, before=before),
+            item,
+        )
+    return await page_then(
         reader,
+        moment,
         query,
-        lambda after, before: reader.read_models.list_waitpoints(
-            caller.environment.id, query.filter, query.size, after=after, before=before
-        ),
-        lambda row: shapes.token_item(row, public_url_of(request)),
+        lambda after, before: tokens_then(reader.ledger, read_models, environment, wanted, size, moment, after, before),
+        item,
     )
 
 

@@ -9,6 +9,7 @@ import msgspec
 from runfold import transport
 from runfold.codec import encode
 from runfold.definition import Task
+from runfold.moments import Moment, as_of_on_wire
 from runfold.policies import Queue
 
 PATH = "/api/v1/queues"
@@ -52,21 +53,21 @@ class _Answer(msgspec.Struct):
     pagination: _Pages = msgspec.field(default_factory=_Pages)
 
 
-async def list() -> tuple[QueueState, ...]:  # noqa: A001 (the API's word)
-    """Every queue of the environment."""
+async def list(*, as_of: Moment | None = None) -> tuple[QueueState, ...]:  # noqa: A001 (the API's word)
+    """Every queue of the environment, as it is or was."""
     queues: tuple[QueueState, ...] = ()
     page = pages = 1
     while page <= pages:
-        query = {"page": str(page), "perPage": str(PAGE_SIZE)}
+        query = {"page": str(page), "perPage": str(PAGE_SIZE), **as_of_on_wire(as_of)}
         answer = msgspec.json.decode(await transport.default.call("GET", PATH, query=query), type=_Answer)
         queues, page, pages = (*queues, *answer.data), page + 1, answer.pagination.total_pages
     return queues
 
 
-async def retrieve(queue: QueueRef) -> QueueState:
-    """The queue as it is now."""
+async def retrieve(queue: QueueRef, *, as_of: Moment | None = None) -> QueueState:
+    """The queue as it is now, or as it was."""
     kind, path = _named(queue)
-    return _read(await transport.default.call("GET", path, query={"type": kind}))
+    return _read(await transport.default.call("GET", path, query={"type": kind, **as_of_on_wire(as_of)}))
 
 
 async def pause(queue: QueueRef) -> QueueState:

@@ -18,6 +18,7 @@ from runfold.following import AsyncSubscription
 from runfold.handles import BatchHandle, Ref, RunHandle, id_of, types_of
 from runfold.log import Level, LogLine, LogLines
 from runfold.metadata import operations_of
+from runfold.moments import Moment, as_of_on_wire
 from runfold.options import ReplayOptions, delay_on_wire, replay_on_wire
 from runfold.pages import AsyncRunList
 from runfold.run import Explanation, JournalEntry, Run, RunResult, read_run
@@ -27,9 +28,10 @@ from runfold.typevars import PayloadT, ResultT
 NO_CHANGE: Mapping[str, Any] = MappingProxyType({})
 
 
-async def retrieve(run: str | RunHandle[PayloadT, ResultT]) -> Run[PayloadT, ResultT]:
-    """The run as it is now; by handle, with payload and output of the task's types."""
-    return read_run(await transport.default.call("GET", _path(run, "v3")), types_of(run))
+async def retrieve(run: str | RunHandle[PayloadT, ResultT], *, as_of: Moment | None = None) -> Run[PayloadT, ResultT]:
+    """The run as it is now, or as it was; by handle, with payload and output of the task's types."""
+    content = await transport.default.call("GET", _path(run, "v3"), query=as_of_on_wire(as_of))
+    return read_run(content, types_of(run))
 
 
 async def poll(
@@ -59,12 +61,14 @@ async def events(run: Ref) -> tuple[dict[str, Any], ...]:
     return msgspec.json.decode(content, type=dict[str, tuple[dict[str, Any], ...]])["events"]
 
 
-async def journal(run: Ref) -> tuple[JournalEntry, ...]:
+async def journal(run: Ref, *, as_of: Moment | None = None) -> tuple[JournalEntry, ...]:
     """The run's steps with their results, the runs that it triggered, and its waits, in the order of its code."""
     entries: tuple[JournalEntry, ...] = ()
     after: int | None = -1
     while after is not None:
-        content = await transport.default.call("GET", _path(run, "v1", "/journal"), query={"after": str(after)})
+        content = await transport.default.call(
+            "GET", _path(run, "v1", "/journal"), query={"after": str(after), **as_of_on_wire(as_of)}
+        )
         page = msgspec.json.decode(content, type=_JournalPage)
         entries += page.entries
         after = page.next
@@ -108,9 +112,10 @@ async def reschedule(run: str | RunHandle[PayloadT, ResultT], *, delay: Duration
     return read_run(await transport.default.call("POST", _path(run, "v1", "/reschedule"), body=body), types_of(run))
 
 
-async def explain(run: Ref) -> Explanation:
-    """Why the run is where it is, and what it waits for."""
-    return msgspec.json.decode(await transport.default.call("GET", _path(run, "v1", "/explain")), type=Explanation)
+async def explain(run: Ref, *, as_of: Moment | None = None) -> Explanation:
+    """Why the run is, or was, where it is, and what it waits for."""
+    content = await transport.default.call("GET", _path(run, "v1", "/explain"), query=as_of_on_wire(as_of))
+    return msgspec.json.decode(content, type=Explanation)
 
 
 async def add_tags(run: Ref, *tags: str) -> None:
@@ -162,9 +167,11 @@ def subscribe_to_batch(batch: str | BatchHandle[Any, Any]) -> AsyncSubscription[
     return AsyncSubscription({"batch": batch if isinstance(batch, str) else batch.batch_id}, PLAIN)
 
 
-def list(**filters: Unpack[RunFilters]) -> AsyncRunList:  # noqa: A001 (the API's word)
-    """Runs, newest first, as far as the filters let them through."""
-    return AsyncRunList(query_of(filters))
+def list(  # noqa: A001 (the API's word)
+    *, as_of: Moment | None = None, **filters: Unpack[RunFilters]
+) -> AsyncRunList:
+    """Runs, newest first, as they are or were, as far as the filters let them through."""
+    return AsyncRunList({**query_of(filters), **as_of_on_wire(as_of)})
 
 
 class _JournalPage(msgspec.Struct):

@@ -12,6 +12,7 @@ from runfold.codec import encode, encode_payload
 from runfold.definition import Task
 from runfold.durations import Duration
 from runfold.filters import seconds_text
+from runfold.moments import Moment, as_of_on_wire
 from runfold.options import TriggerOptions, delay_on_wire, options_on_wire
 from runfold.schedule import (
     Backfilled,
@@ -90,20 +91,20 @@ async def update(
     return _read(await transport.default.call("PUT", _path(schedule), body=encode(_body(task, options))))
 
 
-async def list() -> tuple[ScheduleState, ...]:  # noqa: A001 (the API's word)
-    """Every schedule of the environment, newest first."""
+async def list(*, as_of: Moment | None = None) -> tuple[ScheduleState, ...]:  # noqa: A001 (the API's word)
+    """Every schedule of the environment, newest first, as it is or was."""
     found: tuple[ScheduleState, ...] = ()
     page = pages = 1
     while page <= pages:
-        query = {"page": str(page), "perPage": str(PAGE_SIZE)}
+        query = {"page": str(page), "perPage": str(PAGE_SIZE), **as_of_on_wire(as_of)}
         answer = msgspec.json.decode(await transport.default.call("GET", PATH, query=query), type=_Answer)
         found, page, pages = (*found, *answer.data), page + 1, answer.pagination.total_pages
     return found
 
 
-async def retrieve(schedule: ScheduleRef) -> ScheduleState:
-    """The schedule as it is now."""
-    return _read(await transport.default.call("GET", _path(schedule)))
+async def retrieve(schedule: ScheduleRef, *, as_of: Moment | None = None) -> ScheduleState:
+    """The schedule as it is now, or as it was."""
+    return _read(await transport.default.call("GET", _path(schedule), query=as_of_on_wire(as_of)))
 
 
 async def activate(schedule: ScheduleRef) -> ScheduleState:

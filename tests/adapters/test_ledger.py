@@ -44,6 +44,19 @@ def test_what_was_appended_is_read_back_as_it_was(ledger: Ledger) -> None:
     assert ledger.read_after(0, limit=10) == batch
     assert ledger.read_streams(["run_1", "run_2"]) == {"run_1": batch}
     assert ledger.read_beginnings(["run_1", "run_2"]) == {"run_1": batch[0]}
+    assert ledger.read_endings(["run_1", "run_2"]) == {"run_1": batch[1]}
+
+
+def test_a_history_ends_at_the_position_named(ledger: Ledger) -> None:
+    first = [recorded(1, "run_1", 1, e.RunTriggered("greet", "task/greet")), *triggered(Head(1, b""), "run_2")]
+    batch = [*first, recorded(3, "run_1", 2, e.RunCanceled())]
+
+    ledger.append(batch, {}, after=START)
+
+    assert ledger.read_streams(["run_1", "run_2"], upto=1) == {"run_1": batch[:1]}
+    assert ledger.read_streams(["run_1", "run_2"], upto=2) == {"run_1": batch[:1], "run_2": [batch[1]]}
+    assert ledger.read_streams(["run_1"], upto=3) == {"run_1": [batch[0], batch[2]]}
+    assert ledger.read_streams(["run_1"], upto=0) == {}
 
 
 def test_all_aggregates_of_a_kind_are_found_and_no_others(ledger: Ledger) -> None:
@@ -53,6 +66,8 @@ def test_all_aggregates_of_a_kind_are_found_and_no_others(ledger: Ledger) -> Non
 
     assert ledger.read_kind("env") == {"env_1": [batch[0]], "env_2": [batch[1]]}
     assert ledger.read_kind("batch") == {}
+    assert ledger.streams_of("env") == ["env_1", "env_2"]
+    assert ledger.streams_of("batch") == []
 
 
 def test_an_absent_payload_is_not_the_payload_null(ledger: Ledger) -> None:
@@ -74,6 +89,7 @@ def test_what_no_id_can_be_is_not_there(ledger: Ledger) -> None:
 
     assert ledger.read_streams(["run_2\0", "\0"]) == {}
     assert ledger.read_beginnings(["run_2\0", "\0"]) == {}
+    assert ledger.read_endings(["run_2\0", "\0"]) == {}
     assert list(ledger.read_streams(["run_2\0", "run_1"])) == ["run_1"]
     assert ledger.blob("run_2\0/payload") is None
 

@@ -43,6 +43,7 @@ def test_sound_rows_hold_at_the_position_where_they_are(read_models: Tables) -> 
         "waitpoint tags": 0,
         "schedules": 0,
         "executions": 0,
+        "lasting": 0,
     }
 
 

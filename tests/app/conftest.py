@@ -14,6 +14,8 @@ ON_EVERY_DATABASE = frozenset(
     {
         *(
             "test_as_of",
+            "test_time_machine",
+            "test_differences",
             "test_cancel",
             "test_ends",
             "test_idempotency",

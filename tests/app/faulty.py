@@ -46,7 +46,7 @@ class FaultyLedger(SqliteLedger):
     def blob(self, key: str) -> bytes | None:
         return None if key.partition("/")[0] in self.lost else super().blob(key)
 
-    def read_streams(self, streams: Collection[str]) -> dict[str, list[Recorded]]:
+    def read_streams(self, streams: Collection[str], *, upto: int | None = None) -> dict[str, list[Recorded]]:
         if self.is_down:
             raise LedgerUnavailable("The ledger cannot be read: disk I/O error.")
-        return super().read_streams(streams)
+        return super().read_streams(streams, upto=upto)

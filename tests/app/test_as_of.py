@@ -4,9 +4,10 @@ from typing import Any
 
 import pytest
 
+from app import past, walking
 from domain.durations import iso
 from domain.status import Status
-from tests.app.harness import RETRY, Engine
+from tests.app.harness import RETRY, Engine, environment
 from tests.app.statuses import ERROR
 from tests.shown import shows
 
@@ -93,10 +94,86 @@ async def test_before_its_trigger_there_was_no_run(engine: Engine, as_of: str) -
     assert sentence == f"Run {run} did not exist yet."
 
 
-@pytest.mark.parametrize("as_of", ["", "then", "-1", "1.5", "9" * 19, "2027-13-01", "\uff11"])
+@pytest.mark.parametrize("as_of", ["", "then", "-1", "1.5", "9" * 19, "1e9", "2027-13-01", "\uff11"])
 async def test_another_moment_there_is_not(engine: Engine, as_of: str) -> None:
     run = await engine.trigger()
 
     sentence = await engine.refused("GET", f"/api/v3/runs/{run}", 400, params={"asOf": as_of})
 
     assert sentence == f"asOf is a position of the ledger or an ISO 8601 date, not {as_of!r}."
+
+
+async def test_a_page_that_is_given_up_says_where_to_go_on(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(walking, "LOOKED_MAX", 4)
+    rare = await engine.trigger(tags=["rare"])
+    for _ in range(20):
+        await engine.trigger()
+    position = engine.head
+    await engine.post(f"/api/v1/runs/{rare}/tags", {"tags": ["other"]})
+    query: dict[str, Any] = {"filter[tag]": "rare", "asOf": position, "page[size]": 2}
+
+    pages = [await engine.get("/api/v1/runs", **query)]
+    while cursor := pages[-1]["pagination"].get("next"):
+        pages.append(await engine.get("/api/v1/runs", **query, **{"page[after]": cursor}))
+
+    assert len(pages) == 3
+    assert [run["id"] for page in pages for run in page["data"]] == [rare]
+
+
+async def test_milliseconds_are_a_moment_too(engine: Engine) -> None:
+    run = await engine.trigger()
+    before, moment = await engine.retrieve(run), engine.clock.wall
+    await engine.advance(STEP_MS)
+    await engine.post(f"/api/v2/runs/{run}/cancel")
+
+    assert await engine.retrieve(run, asOf=moment) == before
+    assert [each["status"] for each in (await engine.get("/api/v1/runs", asOf=moment))["data"]] == ["QUEUED"]
+    assert await engine.listed(asOf=moment - 1) == []
+
+
+async def test_relatives_are_those_of_the_moment(engine: Engine) -> None:
+    parent = await engine.trigger()
+    child = await engine.trigger(parentRunId=parent)
+    before, position = await engine.retrieve(child), engine.head
+    await engine.post(f"/api/v2/runs/{parent}/cancel")
+
+    assert await engine.retrieve(child, asOf=position) == before
+    assert before["relatedRuns"]["parent"]["status"] == "QUEUED"
+
+
+async def test_so_many_unfinished_runs_are_not_counted_again(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(past, "UNFINISHED_MAX", 2)
+    run, *_ = [await engine.trigger() for _ in range(3)]
+
+    sentence = await engine.refused("GET", f"/api/v1/queues?asOf={engine.head}", 422)
+
+    assert sentence == (
+        f"At event {engine.head} more than 2 runs of this environment were not over: too many to count again. Ask about"
+        " single runs, or for a page of their list."
+    )
+    assert await engine.refused("GET", f"/api/v1/runs/{run}/explain?asOf={engine.head}", 422) == sentence
+    assert len((await engine.get("/api/v1/queues", asOf=engine.head - 1))["data"]) == 1
+    assert await engine.listed(asOf=engine.head - 2) == [run]
+
+
+async def test_a_schedule_was_not_there_yet_or_was_deleted(engine: Engine) -> None:
+    before = engine.head
+    schedule = (await engine.post("/api/v1/schedules", {"task": "greet", "every": 5}))["id"]
+    made = engine.head
+    path = f"/api/v1/schedules/{schedule}"
+    await engine.delete(path)
+
+    assert (await engine.get(path, asOf=made))["id"] == schedule
+    assert await engine.refused("GET", f"{path}?asOf={before}", 404) == f"Schedule {schedule} did not exist yet."
+    assert await engine.refused("GET", f"{path}?asOf={engine.head}", 404) == f"Schedule {schedule} was deleted by then."
+    assert await engine.refused("GET", "/api/v1/schedules/sched_1?asOf=1", 404) == "Schedule sched_1 not found."
+
+
+async def test_others_schedules_are_not_found(engine: Engine) -> None:
+    schedule = (await engine.post("/api/v1/schedules", {"task": "greet", "every": 5}))["id"]
+    other = await environment(engine, "stg")
+
+    sentence = await other.refused("GET", f"/api/v1/schedules/{schedule}?asOf={engine.head}", 404)
+
+    assert sentence == f"Schedule {schedule} not found."
+    assert (await other.get("/api/v1/schedules", asOf=engine.head))["data"] == []

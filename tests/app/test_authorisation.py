@@ -183,6 +183,7 @@ RULES = {
         GET /worker/v1/variables
         GET /api/v1/ledger/events
         GET /api/v1/ledger/verified
+        GET /api/v1/ledger/diff
         POST /api/v1/events
         POST /api/v1/events/bulk
         GET /api/v1/events/{event}

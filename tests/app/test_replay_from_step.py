@@ -278,8 +278,9 @@ async def test_a_replay_that_loses_a_result_while_its_worker_reads_on_ends_too()
 class Forgetful(FaultyLedger):
     """A ledger that has lost whole aggregates."""
 
-    def read_streams(self, streams: Any) -> Any:
-        return {stream: each for stream, each in super().read_streams(streams).items() if stream not in self.lost}
+    def read_streams(self, streams: Any, *, upto: int | None = None) -> Any:
+        found = super().read_streams(streams, upto=upto)
+        return {stream: each for stream, each in found.items() if stream not in self.lost}
 
 
 async def test_a_replay_whose_source_is_gone_ends_and_says_so() -> None:

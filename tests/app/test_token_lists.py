@@ -94,7 +94,7 @@ async def test_a_list_is_walked_forwards_and_back_again(engine: Engine, query: d
         (
             "filter[tag]=a",
             (
-                "There is no filter or page parameter 'filter[tag]'; there are filter[createdAt][from],"
+                "There is no filter or page parameter 'filter[tag]'; there are asOf, filter[createdAt][from],"
                 " filter[createdAt][period], filter[createdAt][to], filter[idempotencyKey], filter[status],"
                 " filter[tags], page[after], page[before], page[size]."
             ),

@@ -8,10 +8,11 @@ from domain import states
 from domain.events import Recorded
 from domain.schedule import Schedule
 from domain.states import State
-from projections import attempts, executions, run_list, schedules, waitpoints
+from projections import attempts, executions, lasting, run_list, schedules, waitpoints
 from projections.attempts import OPEN, AttemptRow
 from projections.executions import ExecutionRow
 from projections.fold import Loaded, StateRow, TagRow, fold, histories_of, touched
+from projections.lasting import LastingRow
 from projections.run_list import RunRow
 from projections.schedules import ScheduleRow
 from projections.waitpoints import WaitpointRow, WaitpointTagRow
@@ -28,6 +29,7 @@ class Rows(Struct):
     waitpoint_tags: set[WaitpointTagRow] = set()
     executions: dict[str, ExecutionRow] = {}
     schedules: dict[str, ScheduleRow] = {}
+    lasting: dict[tuple[str, int, int], LastingRow] = {}
 
 
 def naively(records: Iterable[Recorded]) -> Rows:
@@ -45,6 +47,9 @@ def naively(records: Iterable[Recorded]) -> Rows:
             execution = executions.row_of(run)
             if execution is not None:
                 rows.executions[stream] = execution
+            lasted = lasting.row_of(run)
+            if lasted is not None:
+                rows.lasting[lasted.environment, lasted.span, lasted.born] = lasted
         attempt = last[stream] = attempts.project(last.get(stream), recorded)
         if attempt is not None:
             rows.attempts[stream, attempt.number] = attempt
@@ -85,6 +90,7 @@ def follow(rows: Rows, records: Sequence[Recorded]) -> None:
     rows.waitpoints |= {row.id: row for row in changes.waitpoints}
     rows.waitpoint_tags = (rows.waitpoint_tags | set(changes.waitpoint_tags)) - set(changes.waitpoint_untagged)
     rows.executions |= {row.id: row for row in changes.executions}
+    rows.lasting |= {(row.environment, row.span, row.born): row for row in changes.lasting}
     rows.schedules |= {row.id: row for row in changes.schedules}
     for stream in changes.schedules_gone:
         rows.schedules.pop(stream, None)

@@ -72,6 +72,7 @@ def test_a_run_that_was_triggered() -> None:
         replay_of="run_0",
         metadata=Raw(b'{"a": 1}'),
         payload_size=12,
+        born=1,
     )
 
 
@@ -96,6 +97,8 @@ def test_a_run_that_succeeded_at_once() -> None:
         attempts=1,
         payload_size=1,
         duration_ms=10,
+        born=1,
+        ended=4,
     )
 
 

@@ -10,7 +10,7 @@ from msgspec import json
 from domain.engine import Now
 from domain.errors import Deposed
 from domain.events import Recorded
-from domain.ports import START, Head
+from domain.ports import POSITION_MAX, START, Head
 
 EPOCH = 1_800_000_000_000
 """What the wall clock shows when a simulation begins."""
@@ -109,13 +109,23 @@ class ModelLedger:
         end = position + limit if upto is None else min(position + limit, upto)
         return self.records[position:end]
 
-    def read_streams(self, streams: Collection[str]) -> dict[str, list[Recorded]]:
-        """The whole history of each of these aggregates that has one."""
-        return {stream: self._streams[stream] for stream in streams if stream in self._streams}
+    def read_streams(self, streams: Collection[str], *, upto: int | None = None) -> dict[str, list[Recorded]]:
+        """The history of each of these aggregates that has one, up to a position."""
+        last = POSITION_MAX if upto is None else upto
+        found = {each: [event for event in self._streams.get(each, ()) if event.position <= last] for each in streams}
+        return {stream: history for stream, history in found.items() if history}
 
     def read_beginnings(self, streams: Collection[str]) -> dict[str, Recorded]:
         """The first event of each of these aggregates that has one."""
         return {stream: history[0] for stream, history in self.read_streams(streams).items()}
+
+    def read_endings(self, streams: Collection[str]) -> dict[str, Recorded]:
+        """The last event of each of these aggregates that has one."""
+        return {stream: history[-1] for stream, history in self.read_streams(streams).items()}
+
+    def streams_of(self, kind: str) -> list[str]:
+        """The names of all aggregates of a kind."""
+        return sorted(stream for stream in self._streams if stream.startswith(f"{kind}_"))
 
     def read_kind(self, kind: str) -> dict[str, list[Recorded]]:
         """The whole history of every aggregate of a kind."""

@@ -173,6 +173,10 @@ NOTES = {
     " `head`. [Events](events.md) has them all. With `actor`, `type` or `task` a page looks through 10,000 positions at"
     " most and may find nothing; `next` says how far it looked."
     " [Audit who did what](../how-to/audit-who-did-what.md) has examples.",
+    ("GET", "/api/v1/ledger/diff"): "Each is told once, on the page on which its last event is: `kind` is run, queue,"
+    " schedule or environment, `before` and `after` have what differs, null where it was not there. While there is more"
+    " to look through, `next` is the `after` of the next page."
+    " [Look back at any moment](../how-to/look-back-at-any-moment.md#what-changed-between-two-moments) says more.",
     ("GET", "/api/v1/ledger/verified"): "`position` is known to be as it was appended since `at`; everything is looked"
     " at `again` each day, and `rounds` says how often it was. `fault` is the sentence that names the position of what"
     " is wrong, null as long as nothing is. `eventsPerSecond` is 0 where `RUNFOLD_VERIFY_PER_SECOND` is.",

@@ -292,6 +292,9 @@ async def _ledger(at: Recorder) -> None:
     await at.show("GET", route, "As CloudEvents.", query="?after=4&limit=1&format=cloudevents")
     await at.show("GET", route, query="?limit=5000")
     await at.show("GET", route, query="?type=RunCancelled")
+    diff = "/api/v1/ledger/diff"
+    await at.show("GET", diff, query="?from=4&to=6")
+    await at.show("GET", diff, query="?from=6&to=4")
     await at.engine.service.verifier.step()
     await at.show("GET", "/api/v1/ledger/verified")
 

@@ -1,0 +1,49 @@
+"""The moment that pages look at: now, or one of the past, at which nothing can be done any more."""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+from urllib.parse import urlencode
+
+from app.moments import moment_of
+from app.pages.visits import Visit
+from domain.durations import iso
+
+FIELD = "moment"
+
+
+class Look(NamedTuple):
+    """What was asked for, nothing for now; where that is among the events of the ledger, and when that was."""
+
+    text: str
+    position: int
+    wall: int
+    head: int
+
+    @property
+    def is_past(self) -> bool:
+        """Whether a moment was asked for: nothing on such a page changes anything, and nothing follows what happens."""
+        return bool(self.text)
+
+    @property
+    def as_of(self) -> dict[str, str]:
+        """The part of a query of the API."""
+        return {"asOf": self.text} if self.text else {}
+
+    @property
+    def time(self) -> str:
+        """When that was."""
+        return iso(self.wall)
+
+    def to(self, path: str, parameters: Mapping[str, Any] | None = None) -> str:
+        """The address of another page, or of another part of this one, at the same moment."""
+        asked = {**(parameters or {}), **({FIELD: self.text} if self.text else {})}
+        return f"{path}?{urlencode(asked)}" if asked else path
+
+
+async def look_of(visit: Visit) -> Look:
+    """The moment that the address names. Raises InvalidInput."""
+    text, head = visit.query(FIELD), await visit.reader.head()
+    if not text:
+        return Look("", head, visit.now, head)
+    moment = await moment_of(text, visit.reader)
+    return Look(text, moment.position, moment.wall, head)

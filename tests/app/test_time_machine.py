@@ -1,0 +1,220 @@
+"""Whatever happened, everything that was answered at a moment is answered again when that moment is asked for."""
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import ExitStack
+from itertools import count
+from typing import Any, NamedTuple, TypeAlias
+
+import httpx
+import pytest
+from hypothesis import Phase, given, settings
+from hypothesis import strategies as st
+from msgspec import json
+
+from adapters.postgres.ledger import PostgresLedger
+from adapters.postgres.migrate import migrate
+from adapters.postgres.read_models import PostgresReadModels
+from app import past
+from projections import lasting
+from tests.app.harness import Engine, environment, running_engine
+from tests.app.random_life import COMMANDS, SCHEDULES, TOKENS, Life
+from tests.postgres import database_url, schema_of_its_own
+
+RUNS = "/api/v1/runs"
+PAGE = {"page[size]": "3"}
+LISTS: tuple[tuple[str, dict[str, str]], ...] = (
+    (RUNS, {}),
+    (RUNS, {"filter[status]": "QUEUED,DELAYED"}),
+    (RUNS, {"filter[status]": "COMPLETED,EXECUTING", "filter[taskIdentifier]": "greet,vip"}),
+    (RUNS, {"filter[tag]": "a"}),
+    (RUNS, {"filter[queue]": "vip", "filter[isTest]": "false"}),
+    (RUNS, {"filter[machine]": "micro"}),
+    (RUNS, {"filter[version]": "20270115.1"}),
+    (TOKENS, {}),
+    (TOKENS, {"filter[status]": "WAITING"}),
+)
+
+
+TOLD = frozenset({"status", "active", "every", "revision", "paused", "override", "concurrencyLimit"})
+Facts: TypeAlias = dict[tuple[str, str], Any]
+"""What is so, by whose it is and what it is called."""
+
+
+class Answer(NamedTuple):
+    """What was answered, byte for byte, when the ledger ended at a position and the clock said this."""
+
+    path: str
+    query: dict[str, str]
+    position: int
+    wall: int
+    status: int
+    content: bytes
+
+
+async def _look(life: Life) -> list[Answer]:
+    """Every page of every list, and every single thing there is."""
+    engine, seen = life.engine, list[Answer]()
+
+    async def ask(path: str, query: dict[str, str]) -> Any:
+        response = await engine.client.get(path, params=query)
+        seen.append(Answer(path, query, engine.head, engine.clock.wall, response.status_code, response.content))
+        return response.json()
+
+    for path, query in LISTS:
+        await _walk(ask, path, query | PAGE)
+    for page in ("1", "2"):
+        await ask("/api/v1/queues", {"page": page, "perPage": "2"})
+        await ask(SCHEDULES, {"page": page, "perPage": "2"})
+    await ask("/api/v1/concurrency", {})
+    for queue in ("vip", "greet", "unknown"):
+        await ask(f"/api/v1/queues/{queue}", {"type": "custom" if queue == "vip" else "task"})
+    for schedule in life.schedules:
+        await ask(f"{SCHEDULES}/{schedule}", {})
+    for run in life.runs:
+        await ask(f"/api/v3/runs/{run}", {})
+        await ask(f"/api/v1/runs/{run}/explain", {})
+    return seen
+
+
+async def _walk(ask: Callable[[str, dict[str, str]], Awaitable[Any]], path: str, query: dict[str, str]) -> None:
+    """To the end, and one page back."""
+    page = await ask(path, query)
+    while cursor := page["pagination"].get("next"):
+        page = await ask(path, query | {"page[after]": cursor})
+    if cursor := page["pagination"].get("previous"):
+        await ask(path, query | {"page[before]": cursor})
+
+
+async def _live(engine: Engine, commands: list[Callable[[Life], Awaitable[None]]], chance: random.Random) -> None:
+    life = Life(engine, chance)
+    await life.begin()
+    seen = await _look(life)
+    for command in commands:
+        # The time of an answer is not that of what came after it.
+        await engine.advance(1)
+        await command(life)
+        seen += await _look(life)
+    await _ask_again(engine, seen, chance)
+    await _look_between(life, seen[0].position)
+    await _compare(engine, seen, chance)
+
+
+async def _ask_again(engine: Engine, seen: list[Answer], chance: random.Random) -> None:
+    for answer in chance.sample(seen, min(len(seen), 100)):
+        for as_of in (str(answer.position), str(answer.wall)):
+            again = await engine.client.get(answer.path, params=answer.query | {"asOf": as_of})
+
+            assert _is_as_it_was(again, answer), (again.content, answer, as_of)
+
+
+async def _look_between(life: Life, first: int) -> None:
+    """Between the events of a commit, too, where nobody was answered."""
+    engine = life.engine
+    for run in life.chance.sample(life.runs, min(len(life.runs), 10)):
+        as_of = life.chance.randint(first, engine.head)
+        there = [await engine.client.get(f"/api/v1/runs/{run}{what}?asOf={as_of}") for what in ("", "/explain")]
+
+        assert there[0].status_code == there[1].status_code in {200, 404}, [each.text for each in there]
+
+
+async def _compare(engine: Engine, seen: list[Answer], chance: random.Random) -> None:
+    """What is told to have changed between two moments is what differs between the answers of then."""
+    positions = sorted({answer.position for answer in seen})
+    for _ in range(3):
+        first, last = sorted((chance.choice(positions), chance.choice(positions)))
+
+        told = await _differences(engine, first, last, chance.randint(1, 20))
+
+        before, after = _facts(seen, first).items(), _facts(seen, last).items()
+        assert told == (dict(before - after), dict(after - before))
+
+
+def _facts(seen: list[Answer], position: int) -> Facts:
+    """Of what was answered at a position, the part that differences are told of."""
+    facts: Facts = {}
+    for answer in seen:
+        if answer.position != position or answer.status != 200:
+            continue
+        said = json.decode(answer.content)
+        match answer.path.split("/")[3:]:
+            case ["runs"]:
+                # Schedules make runs, too.
+                facts |= {(run["id"], "status"): run["status"] for run in said["data"]}
+            case ["schedules", schedule]:
+                facts |= {(schedule, name): said.get(name) for name in ("active", "every", "revision")}
+            case ["queues", "vip"]:
+                facts |= {(said["id"], "paused"): said["paused"]}
+                facts |= {(said["id"], "override"): said["concurrency"]["override"]}
+            case ["concurrency"]:
+                facts["environment", "concurrencyLimit"] = said["concurrencyLimit"]
+            case _:
+                pass
+    return _that_there_are(facts)
+
+
+async def _differences(engine: Engine, first: int, last: int, limit: int) -> tuple[Facts, Facts]:
+    """What is no more, and what is new, from all pages; each aggregate is told of once."""
+    before: Facts = {}
+    after: Facts = {}
+    seen: set[str] = set()
+    at = 0
+    while True:
+        page = await engine.get("/api/v1/ledger/diff", **{"from": first, "to": last, "limit": limit, "after": at})
+        for each in page["changes"]:
+            assert each["id"] not in seen, "each is told of once"
+            seen.add(each["id"])
+            stream = "environment" if each["kind"] == "environment" else each["id"]
+            for facts, said in ((before, each["before"]), (after, each["after"])):
+                facts |= {(stream, name): said[name] for name in TOLD if said and name in said}
+        if "next" not in page:
+            return _that_there_are(before), _that_there_are(after)
+        assert page["next"] > at
+        at = page["next"]
+
+
+def _that_there_are(facts: Facts) -> Facts:
+    """Of a queue nobody said anything before its first event, which is as if it did not pause."""
+    return {name: fact for name, fact in facts.items() if fact is not None and fact is not False}
+
+
+def _is_as_it_was(again: httpx.Response, answer: Answer) -> bool:
+    """Byte for byte; but which worker a run waited for is not told, and what is gone has a sentence of its own."""
+    if answer.path.endswith("/explain") and answer.status == 200:
+        before = json.decode(answer.content)
+        if before["reason"] in {"turn", "no_worker"}:
+            return bool(json.decode(again.content)["reason"] == "ready")
+    if answer.status == 404 and SCHEDULES in answer.path:
+        return again.status_code == 404
+    return (again.status_code, again.content) == (answer.status, answer.content)
+
+
+def _parts(database: str, stack: ExitStack) -> tuple[Any, ...]:
+    if database == "sqlite":
+        return ()
+    schema = stack.enter_context(schema_of_its_own())
+    migrate(database_url(), schema)
+    return PostgresLedger(database_url(), schema), PostgresReadModels(database_url(), schema)
+
+
+def test_everything_is_as_it_was_answered_then(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    # So that there are runs that last long.
+    monkeypatch.setattr(lasting, "LASTING_MIN", 6)
+    monkeypatch.setattr(past, "LASTING_MIN", 6)
+    with ExitStack() as stack, asyncio.Runner() as runner:
+        context = running_engine(*_parts(database, stack))
+        engine = runner.run(context.__aenter__())
+        numbers: Iterator[int] = count()
+
+        # To look for a shorter life that fails, too, takes many times as long.
+        @settings(max_examples=6, deadline=None, phases=[Phase.generate])
+        @given(st.lists(st.sampled_from(COMMANDS), min_size=12, max_size=30), st.integers(0, 2**32))
+        def check(commands: list[Callable[[Life], Awaitable[None]]], seed: int) -> None:
+            other = runner.run(environment(engine, f"e{next(numbers)}"))
+            runner.run(_live(other, commands, random.Random(seed)))
+
+        try:
+            check()
+        finally:
+            runner.run(context.__aexit__(None, None, None))

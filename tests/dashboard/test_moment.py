@@ -1,0 +1,112 @@
+"""Pages as they were: what the API answered then, and nothing with which one could change anything."""
+
+import pytest
+
+from domain.durations import iso
+from tests.app.harness import Engine
+from tests.dashboard.scene import Shop, open_shop
+from tests.dashboard.test_runs import shown
+from tests.dashboard.visitor import Node, Visitor
+
+COMMANDS = ("cancel", "replay", "pause", "resume", "limit", "environment", "activate", "deactivate", "bulk")
+
+
+@pytest.fixture
+async def shop(engine: Engine) -> Shop:
+    return await open_shop(engine, 6)
+
+
+def _is_read_only(page: Node) -> bool:
+    """Whether no form but the one to sign out is sent, and nothing is sent to what does something."""
+    main = page.one("main")
+    return (
+        not [form for form in main.all("form") if form.attributes.get("method") == "post"]
+        and not [
+            box for box in main.all("input") if box.attributes.get("type") == "checkbox" and box.has("name", "run")
+        ]
+        and not [each for each in main.all("a") if each.attributes["href"].split("/")[-1] in COMMANDS]
+        and not [each for each in main.all("button") if each.words not in {"Look", "Show", "Find"}]
+        and not [each for each in main.all("tbody") if "sse-connect" in each.attributes]
+    )
+
+
+async def test_runs_are_listed_as_they_were_and_lead_to_what_they_were(
+    engine: Engine, visitor: Visitor, shop: Shop
+) -> None:
+    run = await engine.trigger("index-catalog", delay="1h")
+    position, wall = engine.head, engine.clock.wall
+    await engine.advance(2_000)
+    await engine.post(f"/api/v2/runs/{run}/cancel")
+
+    # A field for dates has no parts of a second.
+    for moment in (str(position), iso(wall), iso(wall + 1_000)[:19]):
+        page = await visitor.open("/", moment=moment)
+        (first, *_) = page.one("tbody").all("tr")
+        assert first.one("span", class_="status").words == "Delayed"
+        assert first.one("a", id=f"to-{run}").attributes["href"].startswith(f"/runs/{run}?moment=")
+        assert "This is how it was" in page.one("p", role="status").words
+        assert _is_read_only(page)
+    of_it = await visitor.open(f"/runs/{run}", moment=str(position))
+    assert of_it.one("p", class_="sentence").words.startswith("It is delayed until")
+    assert _is_read_only(of_it)
+    assert shown(await visitor.open("/"))[0] == run
+
+
+async def test_pages_and_filters_stay_at_the_moment(engine: Engine, visitor: Visitor, shop: Shop) -> None:
+    position = str(engine.head)
+    for _ in range(3):
+        await engine.trigger("index-catalog")
+
+    page = await visitor.open("/", moment=position, task="index-catalog")
+    tabs = [each.attributes["href"] for each in page.one("nav", class_="tabs").all("a")]
+    pages = {each.words: each.attributes["href"] for each in page.one("nav", aria_label="Pages").all("a")}
+
+    assert all(f"moment={position}" in each and "task=index-catalog" in each for each in tabs)
+    assert pages["Queues"] == f"/queues?moment={position}"
+    assert pages["Keys"] == "/keys"
+    (slider,) = page.all("input", type="range")
+    assert (slider.attributes["value"], slider.attributes["max"]) == (position, str(engine.head))
+    assert [each.attributes["value"] for each in page.all("input", type="hidden") if each.has("name", "task")]
+
+
+async def test_queues_are_shown_with_what_they_had(engine: Engine, visitor: Visitor, shop: Shop) -> None:
+    position = str(engine.head)
+    await engine.post("/api/v1/queues/payments/pause", {"type": "custom", "action": "pause"})
+    await engine.put("/api/v1/concurrency", {"concurrencyLimit": 9})
+
+    then, now = await visitor.open("/queues", moment=position), await visitor.open("/queues")
+
+    def states(page: Node) -> list[str]:
+        return [each.one("span", class_="status").words for each in page.one("tbody").all("tr")]
+
+    assert set(states(then)) == {"Active"}
+    assert "Paused" in states(now)
+    assert "no limit" in then.one("header", class_="head").words
+    assert _is_read_only(then)
+    assert not _is_read_only(now)
+
+
+async def test_a_schedule_is_shown_as_it_was(engine: Engine, visitor: Visitor, shop: Shop) -> None:
+    position = str(engine.head)
+    await engine.delete(f"/api/v1/schedules/{shop.schedule}")
+
+    listed = await visitor.open("/schedules", moment=position)
+    one = await visitor.open(f"/schedules/{shop.schedule}", moment=position)
+
+    assert "sync-inventory" in listed.one("tbody").words
+    assert one.one("h1").words == "sync-inventory"
+    assert one.one("span", class_="status").words == "Active"
+    assert _is_read_only(listed)
+    assert _is_read_only(one)
+    assert shop.schedule not in (await visitor.open("/schedules")).one("main").words
+
+
+async def test_a_moment_that_is_none_is_refused_and_before_all_there_was_nothing(
+    engine: Engine, visitor: Visitor, shop: Shop
+) -> None:
+    refused = await visitor.open("/", 422, moment="yesterday")
+    before = await visitor.open("/", moment="2001-01-01T00:00:00")
+
+    assert "yesterday" in refused.one("main").words
+    assert "There were no runs." in before.one("tbody").words
+    assert "did not exist yet" in (await visitor.open(f"/runs/{shop.failed}", 404, moment="1")).one("main").words
