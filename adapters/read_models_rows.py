@@ -47,6 +47,7 @@ class _RunDetail(Struct, omit_defaults=True, gc=False):
     depth: int = 0
     replays: tuple[str, ...] = ()
     job: JobRef | None = None
+    is_erased: bool = False
 
 
 _encode = json.Encoder().encode
@@ -88,6 +89,7 @@ def of_run(row: RunRow) -> Columns:
         row.depth,
         row.replays,
         row.job,
+        row.is_erased,
     )
     return (
         row.id,
@@ -149,6 +151,7 @@ def to_run(columns: Columns) -> RunRow:
         depth=detail.depth,
         replays=detail.replays,
         job=detail.job,
+        is_erased=detail.is_erased,
     )
 
 

@@ -13,6 +13,7 @@ from app.bulk import BulkActions
 from app.checking import Checks
 from app.delivering import Deliveries
 from app.environments import created, digest_of, keys_in, named_by
+from app.erasing import Erasures
 from app.feed import Feed
 from app.follower import Follower, Following
 from app.follower_process import FollowerProcess
@@ -71,6 +72,7 @@ class Service(Reader):
         self.checks = Checks(loop, ledger, clock)
         self.deliveries = Deliveries(loop, ledger, clock)
         self.bulk_actions = BulkActions(self, loop)
+        self.erasures = Erasures(self, ledger, loop, follower, self.triggered)
         self.watching = Watching(ledger, loop.feed, loop.engine.memory.run)
         self.verifier = Verifier(self, ledger, loop.feed)
         self._tasks: list[asyncio.Task[None]] = []
@@ -88,6 +90,7 @@ class Service(Reader):
         self._tasks.append(asyncio.create_task(self.checks.run(), name="payload checks"))
         self._tasks.append(asyncio.create_task(self.deliveries.run(), name="deliveries of events"))
         self._tasks.append(asyncio.create_task(self.bulk_actions.run(), name="bulk actions"))
+        self._tasks.append(asyncio.create_task(self.erasures.run(), name="erasures"))
         self._tasks.append(asyncio.create_task(self.watching.run(), name="watching"))
 
     def execute(self, executor: Executing) -> None:

@@ -15,6 +15,7 @@ from domain.delivering import EventHandlers
 from domain.draft import Draft, Origin, Ticket
 from domain.environment import Environment
 from domain.environment_handlers import EnvironmentHandlers
+from domain.erasure_handlers import ErasureHandlers
 from domain.errors import NotFound
 from domain.explain import Explainer
 from domain.explanation import Explanation
@@ -68,6 +69,7 @@ class Handlers:
             **JobHandlers(memory, schedules).methods,
             **EventHandlers(memory).methods,
             **ChannelHandlers(memory).methods,
+            **ErasureHandlers().methods,
         }
 
     def handle(self, ticket: Ticket, command: Command, draft: Draft, now: int) -> None:

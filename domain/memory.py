@@ -19,6 +19,7 @@ from domain.channel import Channel
 from domain.connection import Connection
 from domain.endings import Endings
 from domain.environment import Environment
+from domain.erasure import Erasure, ErasureStatus
 from domain.gates import Gates
 from domain.held import HOLDING, HeldRuns
 from domain.job import Job
@@ -54,6 +55,8 @@ class Memory:
         self.members = Members()
         self.bulks: dict[str, None] = {}
         """The bulk actions that are to be carried on, in the order in which they began."""
+        self.erasures: dict[str, None] = {}
+        """The erasures that are to be carried out, in the order in which they were decided."""
         self.held = HeldRuns()
         self.waiters = Waiters()
         self.schedules = ScheduledRuns()
@@ -74,6 +77,7 @@ class Memory:
             NamedEvent: self._note_named_event,
             Job: lambda _stream, before, after: self.subscriptions.note_job(before, after),
             Bulk: self._note_bulk,
+            Erasure: self._note_erasure,
             Channel: self.endings.note_channel,
             Connection: self._note_connection,
             QueueState: self._note_queue,
@@ -258,6 +262,12 @@ class Memory:
             self.bulks.setdefault(stream)
         else:
             self.bulks.pop(stream, None)
+
+    def _note_erasure(self, stream: str, _before: Erasure | None, after: Erasure | None) -> None:
+        if after and after.status is ErasureStatus.PENDING:
+            self.erasures.setdefault(stream)
+        else:
+            self.erasures.pop(stream, None)
 
     def _note(self, before: Run | None, after: Run | None) -> None:
         self.ready.replace(before, after)

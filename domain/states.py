@@ -11,6 +11,7 @@ from domain import (
     channel,
     connection,
     environment,
+    erasure,
     job,
     keys,
     named_event,
@@ -26,6 +27,7 @@ from domain.bulk import Bulk, BulkStatus
 from domain.channel import CHANNEL, Channel
 from domain.connection import Connection
 from domain.environment import Environment
+from domain.erasure import ERASURE, Erasure, ErasureStatus
 from domain.errors import LedgerCorrupt
 from domain.events import Recorded, RunEvent, WriterStarted
 from domain.job import Job, JobState
@@ -63,6 +65,7 @@ State: TypeAlias = (
     | Job
     | Secret
     | Channel
+    | Erasure
     | Writer
 )
 WRITER = "writer"
@@ -89,6 +92,7 @@ _KINDS: dict[str, tuple[type[State], Callable[[Any, Recorded], State]]] = {
     "job": (Job, job.evolve),
     "secret": (Secret, secret.evolve),
     CHANNEL: (Channel, channel.evolve),
+    ERASURE: (Erasure, erasure.evolve),
     WRITER: (Writer, _evolve_writer),
 }
 KINDS: dict[str, type[State]] = {kind: state for kind, (state, _) in _KINDS.items()}
@@ -130,6 +134,8 @@ def is_kept(state: State) -> bool:
         return state.status is EventStatus.PENDING
     if isinstance(state, Bulk):
         return state.status is BulkStatus.PENDING
+    if isinstance(state, Erasure):
+        return state.status is ErasureStatus.PENDING
     if isinstance(state, Schedule):
         return not state.is_deleted
     if isinstance(state, Channel):

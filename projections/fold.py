@@ -8,6 +8,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from domain.channel import CHANNEL
+from domain.erasure import ERASURE
 from domain.errors import LedgerCorrupt
 from domain.events import (
     AttemptStarted,
@@ -16,10 +17,12 @@ from domain.events import (
     BulkAborted,
     BulkCompleted,
     ChannelRemoved,
+    ErasureCompleted,
     EventCanceled,
     EventDelivered,
     JobDeleted,
     Recorded,
+    RunErased,
     RunEvent,
     RunTriggered,
     ScheduleCreated,
@@ -47,14 +50,14 @@ Histories: TypeAlias = dict[str, list[Recorded]]
 """The events of a batch, by their stream."""
 
 KEPT_KINDS = frozenset(
-    {"run", "env", "batch", "bulk", WAITPOINT, SCHED, EVENT, "queue", "conn", "job", "secret", CHANNEL, WRITER}
+    {"run", "env", "batch", "bulk", WAITPOINT, SCHED, EVENT, "queue", "conn", "job", "secret", CHANNEL, ERASURE, WRITER}
 )
 """The kinds of aggregates of which the checkpoint keeps some."""
 _ENDINGS = frozenset(event for event, transition in TRANSITIONS.items() if transition.target in FINAL)
 _OTHER_ENDINGS = frozenset(
     {
         *(BatchCompleted, BatchAborted, BulkCompleted, BulkAborted, WaitpointCompleted, WaitpointTimedOut),
-        *(ScheduleDeleted, JobDeleted, ChannelRemoved, EventDelivered, EventCanceled),
+        *(ScheduleDeleted, JobDeleted, ChannelRemoved, EventDelivered, EventCanceled, ErasureCompleted),
     }
 )
 """With which a state of another kind ceases to be kept; nothing follows them."""
@@ -101,6 +104,8 @@ class Changes(Struct):
     moved: list[RunRow] = []
     """Those of the changed ones that are in another queue now."""
     attempts: list[AttemptRow] = []
+    erased: list[str] = []
+    """Runs of which all attempts, those that are stored included, are as of one that was erased."""
     tags: list[TagRow] = []
     untagged: list[TagRow] = []
     states: list[StateRow] = []
@@ -210,6 +215,8 @@ def _fold_run(stream: str, history: list[Recorded], loaded: Loaded, changes: Cha
     rows: dict[int, AttemptRow] = {}
     for recorded in history:
         row = run_list.advance(row, recorded) if row else run_list.begin(recorded)
+        if type(recorded.event) is RunErased:
+            changes.erased.append(stream)
         if type(recorded.event) in attempts.CHANGED_BY:
             after = attempts.project(last, recorded)
             if after is not None and after is not last:
@@ -220,18 +227,22 @@ def _fold_run(stream: str, history: list[Recorded], loaded: Loaded, changes: Cha
         execution = executions.row_of(row)
         if execution is not None and (before is None or executions.row_of(before) != execution):
             changes.executions.append(execution)
+    _note_run(before, row, changes)
+    return row
+
+
+def _note_run(before: RunRow | None, row: RunRow, changes: Changes) -> None:
     if before is None:
         changes.added.append(row)
         if row.tags:
-            changes.tags += [TagRow(row.environment, tag, stream) for tag in row.tags]
-    else:
-        changes.changed.append(row)
-        if row.queue != before.queue:
-            changes.moved.append(row)
-        if row.tags != before.tags:
-            changes.tags += [TagRow(row.environment, tag, stream) for tag in row.tags if tag not in before.tags]
-            changes.untagged += [TagRow(row.environment, tag, stream) for tag in before.tags if tag not in row.tags]
-    return row
+            changes.tags += [TagRow(row.environment, tag, row.id) for tag in row.tags]
+        return
+    changes.changed.append(row)
+    if row.queue != before.queue:
+        changes.moved.append(row)
+    if row.tags != before.tags:
+        changes.tags += [TagRow(row.environment, tag, row.id) for tag in row.tags if tag not in before.tags]
+        changes.untagged += [TagRow(row.environment, tag, row.id) for tag in before.tags if tag not in row.tags]
 
 
 def _fold_waitpoint(stream: str, history: list[Recorded], loaded: Loaded, changes: Changes) -> None:

@@ -15,7 +15,7 @@ from adapters.read_models_tables import At
 from adapters.read_models_waitpoints import of_waitpoint, of_waitpoint_tag, to_waitpoint
 from domain.errors import LedgerCorrupt
 from domain.events import Recorded
-from projections.attempts import OPEN
+from projections.attempts import OPEN, erased
 from projections.fold import Changes, Loaded, Touched, fold, histories_of, touched
 from projections.known import Known
 from projections.waitpoints import WaitpointTagRow
@@ -30,6 +30,7 @@ select last.detail from run_rows cross join lateral (
 ) as last
 where id = any(%b) and status = any(%b)
 """
+LOAD_ALL_ATTEMPTS: LiteralString = "select detail from attempt_rows where run = any(%b)"
 LOAD_STATES: LiteralString = "select stream, detail from state_rows where stream = any(%b)"
 LOAD_WAITPOINTS: LiteralString = """
 select id, environment, status, key_digest, created_at, detail from waitpoint_rows where id = any(%b)
@@ -148,6 +149,9 @@ def store(cursor: Cursor[TupleRow], changes: Changes, at: At) -> None:
         _store(cursor, at(STORE_SCHEDULES), SCHEDULE, map(of_schedule, changes.schedules))
         if changes.schedules_gone:
             cursor.execute(at(DROP_SCHEDULES), (texts(changes.schedules_gone),))
+    if changes.erased:
+        found = cursor.execute(at(LOAD_ALL_ATTEMPTS), (texts(changes.erased),)).fetchall()
+        _store(cursor, at(STORE_ATTEMPTS), ROW, [of_attempt(erased(to_attempt(detail))) for (detail,) in found])
 
 
 def _store(

@@ -13,7 +13,7 @@ from adapters.read_models_tables import At
 from adapters.read_models_waitpoints import of_waitpoint, of_waitpoint_tag, to_waitpoint
 from domain.errors import LedgerCorrupt
 from domain.events import Recorded
-from projections.attempts import OPEN
+from projections.attempts import OPEN, erased
 from projections.fold import Changes, Loaded, Touched, fold, histories_of, touched
 from projections.known import Known
 
@@ -26,6 +26,7 @@ select detail from attempt_rows where (run, number) in (
     select json_extract(value, '$[0]'), json_extract(value, '$[1]') from json_each(?)
 )
 """
+LOAD_ALL_ATTEMPTS = "select detail from attempt_rows where run in (select value from json_each(?))"
 LOAD_STATES = "select stream, detail from state_rows where stream in (select value from json_each(?))"
 LOAD_WAITPOINTS = """
 select id, environment, status, key_digest, created_at, detail
@@ -95,6 +96,7 @@ def store(cursor: sqlite3.Cursor, changes: Changes, at: At) -> None:
     cursor.executemany(at(CHANGE_RUN), _changed(changes))
     cursor.executemany(at(MOVE_RUN), [(row.queue, row.id) for row in changes.moved])
     cursor.executemany(at(STORE_ATTEMPT), map(of_attempt, changes.attempts))
+    _erase_attempts(cursor, changes.erased, at)
     # In the order of their key, so that the runs of a tag go to its pages at once.
     cursor.executemany(at(STORE_TAG), sorted((row.environment, row.tag, row.run) for row in changes.tags))
     cursor.executemany(at(DROP_TAG), [(row.environment, row.tag, row.run) for row in changes.untagged])
@@ -129,6 +131,12 @@ def _load(cursor: sqlite3.Cursor, missing: Touched, at: At, loaded: Loaded) -> N
     if waitpoints:
         tokens = map(to_waitpoint, cursor.execute(at(LOAD_WAITPOINTS), (_list(waitpoints),)))
         loaded.waitpoints |= {token.id: token for token in tokens}
+
+
+def _erase_attempts(cursor: sqlite3.Cursor, runs: list[str], at: At) -> None:
+    if runs:
+        found = [to_attempt(detail) for (detail,) in cursor.execute(at(LOAD_ALL_ATTEMPTS), (_list(runs),))]
+        cursor.executemany(at(STORE_ATTEMPT), map(of_attempt, map(erased, found)))
 
 
 def _list(values: object) -> str:

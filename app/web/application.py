@@ -23,6 +23,7 @@ from app.web import (
     deployments,
     docs,
     environments,
+    erasing,
     errors,
     events,
     executions,
@@ -65,7 +66,7 @@ ROOMS = (
         connections,
         environments,
     ),
-    *(variables, ledger, registering, worker),
+    *(variables, ledger, erasing, registering, worker),
 )
 """The modules of routes, in the order in which the document shows them."""
 

@@ -15,6 +15,8 @@ _NAMES: dict[str, type[Any]] = {
     "CreateBatchRequest": bodies.CreateBatchBody,
     "BatchItem": bodies.BatchItem,
     "BulkRequest": bodies.BulkBody,
+    "EraseRequest": bodies.EraseBody,
+    "EraseManyRequest": bodies.EraseManyBody,
     "CreateTokenRequest": bodies.CreateTokenBody,
     "CompleteTokenRequest": bodies.CompleteTokenBody,
     "CreateVariableRequest": bodies.CreateVariableBody,

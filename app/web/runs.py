@@ -142,6 +142,8 @@ async def result_of(history: Sequence[Recorded], reader: Reader) -> dict[str, An
         output, output_type = await output_of(history, reader)
         text = bytes(output).decode() if output is not NOTHING else None
         body: dict[str, Any] = {"ok": True, "id": row.id, "outputType": output_type, "taskIdentifier": row.task}
+        if row.is_erased:
+            return body | {"isErased": True}
         return body if text is None else body | {"output": text}
     error = row.error
     told: dict[str, Any] = {"type": "STRING_ERROR", "raw": f"The run is {row.status}."}
@@ -179,10 +181,12 @@ async def whole(history: Sequence[Recorded], reader: Reader, caller: Caller) -> 
     if payload is not NOTHING:
         payload, kind = plain(payload, triggered.payload_type)
         body |= {"payload": payload, "payloadType": kind}
+    if row.is_erased:
+        body |= {"payload": None, "output": None}
     body |= shape_of(triggered)
     body |= await schedule_of(triggered, reader)
     body |= event_of(triggered)
-    if row.status is Status.COMPLETED:
+    if row.status is Status.COMPLETED and not row.is_erased:
         output, output_type = await output_of(history, reader)
         if output is not NOTHING:
             body |= {"output": output, "outputType": output_type}

@@ -18,6 +18,7 @@ from domain.commands.environments import (
     SaveVariables,
     SealKey,
 )
+from domain.commands.erasures import CompleteErasure, EraseRuns
 from domain.commands.jobs import (
     ChangeJob,
     CreateJob,
@@ -70,6 +71,7 @@ __all__ = (
     "ChangeJob",
     "ChangeSchedule",
     "Command",
+    "CompleteErasure",
     "CompleteWaitpoint",
     "CreateBatch",
     "CreateEnvironment",
@@ -82,6 +84,7 @@ __all__ = (
     "DeleteSchedule",
     "DeliverEvent",
     "EndTurn",
+    "EraseRuns",
     "ExplainRun",
     "GiveUpRun",
     "HandOut",

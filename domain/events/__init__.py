@@ -62,6 +62,7 @@ from domain.events.environments import (
     VariableRemoved,
     VariableSaved,
 )
+from domain.events.erasure import ErasureCompleted, ErasureRecorded, RunErased
 from domain.events.gates import (
     AuthResolved,
     AuthUnresolved,
@@ -190,6 +191,8 @@ __all__ = (
     "Entry",
     "EnvironmentCreated",
     "EnvironmentLimited",
+    "ErasureCompleted",
+    "ErasureRecorded",
     "Event",
     "EventCanceled",
     "EventDelivered",
@@ -234,6 +237,7 @@ __all__ = (
     "RunDelayed",
     "RunDequeued",
     "RunEnqueued",
+    "RunErased",
     "RunError",
     "RunEvent",
     "RunExpired",

@@ -46,6 +46,7 @@ from domain.events.environments import (
     VariableRemoved,
     VariableSaved,
 )
+from domain.events.erasure import ErasureCompleted, ErasureRecorded, RunErased
 from domain.events.gates import (
     AuthResolved,
     AuthUnresolved,
@@ -143,6 +144,7 @@ RUN_EVENTS: tuple[type[RunEvent], ...] = (
     MetadataUpdated,
     RunReplayed,
     LateResultRefused,
+    RunErased,
 )
 
 EVENTS: tuple[type[Event], ...] = (
@@ -210,5 +212,7 @@ EVENTS: tuple[type[Event], ...] = (
     BufferedTickFired,
     BufferedTickDropped,
     TicksBackfilled,
+    ErasureRecorded,
+    ErasureCompleted,
     WriterStarted,
 )

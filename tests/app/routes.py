@@ -15,6 +15,7 @@ BODIES: dict[str, Any] = {
     "/api/v1/tasks/batch": {"items": [{"task": "greet"}]},
     "/api/v2/tasks/batch": {"items": [{"task": "greet"}]},
     "/api/v3/batches": {"runCount": 1},
+    "/api/v1/erasures": {"runIds": ["run_1"]},
     "/api/v1/bulk-actions": {"action": "cancel", "runIds": ["run_1"]},
     "/api/v1/projects/{project}/envvars/{slug}": {"name": "A", "value": "1"},
     "/api/v1/projects/{project}/envvars/{slug}/import": {"variables": {"A": "1"}},

@@ -103,6 +103,9 @@ RULES = {
     """,
     "a secret key": """
         POST /api/v1/runs/{run}/replay
+        POST /api/v1/runs/{run}/erase
+        POST /api/v1/erasures
+        GET /api/v1/erasures/{erasure}
         GET /api/v1/ledger/stream
         GET /api/v1/runs/{run}/events
         GET /api/v1/runs/{run}/explain

@@ -65,6 +65,7 @@ EVENTS: tuple[RunEvent, ...] = (
     e.MetadataUpdated(Raw(b"{}")),
     e.RunReplayed("run_2"),
     e.LateResultRefused(2, "failed", "worker_1"),
+    e.RunErased("erasure_1"),
 )
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from msgspec import Struct
 
 from domain import states
-from domain.events import Recorded
+from domain.events import Recorded, RunErased
 from domain.schedule import Schedule
 from domain.states import State
 from projections import attempts, executions, run_list, schedules, waitpoints
@@ -48,6 +48,8 @@ def naively(records: Iterable[Recorded]) -> Rows:
         attempt = last[stream] = attempts.project(last.get(stream), recorded)
         if attempt is not None:
             rows.attempts[stream, attempt.number] = attempt
+        if isinstance(recorded.event, RunErased):
+            _erase_attempts(rows, stream)
         token = waitpoints.project(rows.waitpoints.get(stream), recorded)
         if token is not None:
             rows.waitpoints[stream] = token
@@ -80,6 +82,8 @@ def follow(rows: Rows, records: Sequence[Recorded]) -> None:
     assert {row.id for row in changes.changed} <= rows.runs.keys()
     rows.runs |= {row.id: row for row in [*changes.added, *changes.changed]}
     rows.attempts |= {(row.run, row.number): row for row in changes.attempts}
+    for stream in changes.erased:
+        _erase_attempts(rows, stream)
     rows.tags = (rows.tags | set(changes.tags)) - set(changes.untagged)
     rows.states |= {row.stream: row for row in changes.states}
     rows.waitpoints |= {row.id: row for row in changes.waitpoints}
@@ -90,3 +94,7 @@ def follow(rows: Rows, records: Sequence[Recorded]) -> None:
         rows.schedules.pop(stream, None)
     for stream in changes.gone:
         rows.states.pop(stream, None)
+
+
+def _erase_attempts(rows: Rows, run: str) -> None:
+    rows.attempts |= {key: attempts.erased(row) for key, row in rows.attempts.items() if key[0] == run}

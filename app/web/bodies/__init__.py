@@ -29,6 +29,8 @@ from app.web.bodies.queues import ConcurrencyBody, OverrideQueueBody, PauseQueue
 from app.web.bodies.reading import Count, MediaType, Moment, T, decode, text_as_json
 from app.web.bodies.runs import (
     BulkBody,
+    EraseBody,
+    EraseManyBody,
     MetadataBody,
     OperationBody,
     ReplayBody,
@@ -72,6 +74,8 @@ __all__ = (
     "CredentialsBody",
     "DebounceOption",
     "EntryBody",
+    "EraseBody",
+    "EraseManyBody",
     "ErrorBody",
     "EventBody",
     "EventOptions",

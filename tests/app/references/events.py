@@ -128,6 +128,8 @@ OTHERS = {
     "BufferedTickFired": "a schedule",
     "BufferedTickDropped": "a schedule",
     "TicksBackfilled": "a schedule",
+    "ErasureRecorded": "an erasure",
+    "ErasureCompleted": "an erasure",
     "WriterStarted": "the writer of the ledger (of no environment, so no feed shows it)",
 }
 """To what the events happen that are not a run's."""

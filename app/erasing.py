@@ -1,0 +1,228 @@
+"""Erases what users gave runs: plans it, lets the engine decide it, and carries it out when its receipt has landed."""
+
+import asyncio
+import hashlib
+from collections.abc import Sequence
+from typing import Any
+
+import structlog
+from msgspec import Struct
+
+from adapters.codec import decode
+from adapters.tombstones import mark_of, seal_of, tombstone_of
+from app.chores import keep_up
+from app.follower import Following
+from app.loop import EngineLoop
+from app.reader import Reader
+from app.transfer_lines import blobs_of
+from app.triggered import TriggeredCache
+from domain.commands import CompleteErasure, EraseRuns
+from domain.erasure import ERASURE, Erasure
+from domain.errors import LedgerCorrupt, NotFound, Unavailable
+from domain.events import ErasureRecorded, PacketStored, Recorded, RunErased, RunReplayed, RunTriggered
+from domain.ports import START, CopyableLedger, Sealed
+
+log = structlog.get_logger(__name__)
+
+TRIES = 5
+FOLLOW_SECONDS = 5.0
+DONE_SECONDS = 10.0
+LINEAGE_MAX = 1_000
+"""Of so many replays, and replays of replays, it is looked whether they still need what is to be erased."""
+
+
+class Plan(Struct, frozen=True):
+    """What is to be decided; nothing, where all of it was erased before."""
+
+    runs: dict[str, int]
+    seals: dict[int, str]
+    needed_by: tuple[str, ...]
+
+
+class Erasures:
+    """What was decided is carried out portion by portion, also what another node, or this one before, had decided."""
+
+    def __init__(
+        self,
+        reader: Reader,
+        ledger: CopyableLedger,
+        loop: EngineLoop,
+        follower: Following,
+        triggered: TriggeredCache,
+    ) -> None:
+        self._reader = reader
+        self.ledger = self._ledger = ledger
+        self._loop = loop
+        self._follower = follower
+        self._triggered = triggered
+        self._news = asyncio.Event()
+        self._news.set()
+        self._done: dict[str, asyncio.Event] = {}
+
+    async def erase(self, runs: Sequence[str], origin: dict[str, Any], *, with_names: bool) -> str | None:
+        """Erase these runs; returns the id of the erasure, None if nothing was left to erase. Safe to repeat.
+
+        It is complete when this returns, unless that takes long. Raises NotFound, NotAllowed, Unavailable.
+        """
+        erasure = self._reader.ids.new(ERASURE, origin["at"])
+        done = self._done[erasure] = asyncio.Event()
+        try:
+            if not await self._decide(erasure, runs, origin, with_names=with_names):
+                return None
+            self._news.set()
+            try:
+                async with asyncio.timeout(DONE_SECONDS):
+                    await done.wait()
+            except TimeoutError:
+                log.warning("an erasure takes long", erasure=erasure)
+        finally:
+            del self._done[erasure]
+        return erasure
+
+    async def run(self) -> None:
+        """Carry out what was decided, until cancelled."""
+        await keep_up(self._news, self._waiting, self._carry_out, "what is to be erased cannot be")
+
+    async def _decide(self, erasure: str, runs: Sequence[str], origin: dict[str, Any], *, with_names: bool) -> bool:
+        for _ in range(TRIES):
+            for run in runs:
+                await self._loop.settled(run)
+            plan = await self._reader.read(self._plan, erasure, runs, origin["environment"], with_names)
+            if not plan.runs:
+                return False
+            command = EraseRuns(
+                erasure=erasure,
+                runs=plan.runs,
+                seals=plan.seals,
+                with_names=with_names,
+                needed_by=plan.needed_by,
+                **origin,
+            )
+            if await self._loop.submit(command):
+                return True
+        raise Unavailable("These runs get further events all the time: ask again.")
+
+    def _plan(self, erasure: str, runs: Sequence[str], environment: str, with_names: bool) -> Plan:  # noqa: FBT001
+        histories = self._ledger.read_streams(runs)
+        versions: dict[str, int] = {}
+        positions: list[int] = []
+        needed_by: list[str] = []
+        for run in dict.fromkeys(runs):
+            history = histories.get(run, [])
+            if not history or history[0].environment != environment or not isinstance(history[0].event, RunTriggered):
+                raise NotFound(f"Run {run[:60]} not found.")
+            if _is_erased(history, with_names=with_names):
+                continue
+            versions[run] = history[-1].version
+            positions += [each.position for each in history]
+            needed_by += [history[0].event.parent] if history[0].event.parent else []
+            needed_by += _replays_of(history, self._ledger)
+        stored = {row.position: row for row in self._ledger.sealed_at({*positions, *(at - 1 for at in positions)})}
+        seals: dict[int, str] = {}
+        for at in positions:
+            row = stored[at]
+            tombstone = tombstone_of(row[:5], erasure, with_names=with_names)
+            if tombstone is not None:
+                before = stored[at - 1].digest if at > 1 else START.digest
+                seals[at] = seal_of(before, row.digest, (*row[:4], tombstone))
+        return Plan(versions, seals, tuple(dict.fromkeys(needed_by)))
+
+    def _waiting(self) -> list[str]:
+        return list(self._loop.engine.memory.erasures)[:1]
+
+    async def _carry_out(self, waiting: list[str]) -> None:
+        for stream in waiting:
+            await self._loop.settled(stream)
+            erasure = self._loop.engine.memory.states.get(stream)
+            # Its batch may never have landed.
+            if isinstance(erasure, Erasure):
+                await self._erase(erasure)
+                if stream in self._done:
+                    self._done[stream].set()
+
+    async def _erase(self, erasure: Erasure) -> None:
+        # Rows that are not so far would not be those that a rebuild makes of what is left.
+        if not await self._follower.reached(erasure.position, FOLLOW_SECONDS):
+            raise Unavailable("The read models are not as far as the erasure.")
+        self._triggered.known(erasure.runs)
+        self._loop.feed.erase(frozenset(erasure.runs), with_names=erasure.with_names)
+        await self._reader.read(self._replace, erasure)
+        await self._reader.read(self._ledger.scrub)
+        await self._reader.read(self._reader.read_models.scrub)
+        await self._loop.submit(
+            CompleteErasure(
+                environment=erasure.environment,
+                actor="engine",
+                cause=erasure.id,
+                at=self._reader.clock.now().wall,
+                erasure=erasure.id,
+            )
+        )
+
+    def _replace(self, erasure: Erasure) -> None:
+        recorded = self._ledger.read_streams([erasure.id])[erasure.id][0].event
+        assert isinstance(recorded, ErasureRecorded), "an erasure begins with its receipt"
+        rows = {
+            row.position: row for row in self._ledger.sealed_at({*recorded.seals, *(at - 1 for at in recorded.seals)})
+        }
+        states: dict[int, bytes] = {}
+        blobs: dict[str, str] = {}
+        for at, seal in recorded.seals.items():
+            row = rows[at]
+            mark = mark_of(row[:5])
+            tombstone = None
+            if mark is None or mark.receipt != erasure.id:
+                tombstone = tombstone_of(row[:5], erasure.id, with_names=erasure.with_names)
+            if tombstone is None:
+                continue
+            before = rows[at - 1].digest if at > 1 else START.digest
+            if seal_of(before, row.digest, (*row[:4], tombstone)) != seal:
+                raise LedgerCorrupt(f"Event {at} is not the one that {erasure.id} tells of: nothing was erased.")
+            states[at] = tombstone
+            blobs |= _values_of(row)
+        keys = {key for key in blobs if key.partition("/")[0] in erasure.runs}
+        self._ledger.erase(states, keys | self._packets(erasure.environment, set(blobs.values())))
+
+    def _packets(self, environment: str, digests: set[str]) -> set[str]:
+        """What was uploaded to be the payload of one of these runs: the same bytes a second time."""
+        stored = (history[0] for history in self._ledger.read_kind("packet").values())
+        return {
+            each.event.blob.key
+            for each in stored
+            if each.environment == environment
+            and isinstance(each.event, PacketStored)
+            and each.event.blob.sha256 in digests
+        }
+
+
+def _values_of(row: Sealed) -> dict[str, str]:
+    """The values of an event that may be kept elsewhere, too, by their keys, with their SHA-256.
+
+    A payload that stands in the event itself has no key but its position.
+    """
+    found = {key: ref.sha256 for key, ref in blobs_of(row).items()}
+    event = decode(row[:5]).event
+    if isinstance(event, RunTriggered) and bytes(event.payload):
+        found[str(row.position)] = hashlib.sha256(event.payload).hexdigest()
+    return found
+
+
+def _is_erased(history: Sequence[Recorded], *, with_names: bool) -> bool:
+    """Whether nothing is left to erase."""
+    erased = [each.event for each in history if isinstance(each.event, RunErased)]
+    return any(event.with_names or not with_names for event in erased)
+
+
+def _replays_of(history: Sequence[Recorded], ledger: CopyableLedger) -> list[str]:
+    """The runs that may have taken over the journal of this one, also by way of another."""
+    found: dict[str, None] = {}
+    waiting = _replays_in(history)
+    while waiting and len(found) < LINEAGE_MAX:
+        found |= dict.fromkeys(waiting)
+        further = [run for each in ledger.read_streams(waiting).values() for run in _replays_in(each)]
+        waiting = [run for run in further if run not in found]
+    return list(found)
+
+
+def _replays_in(history: Sequence[Recorded]) -> list[str]:
+    return [each.event.run for each in history if isinstance(each.event, RunReplayed)]

@@ -1,0 +1,73 @@
+"""Routes that erase what runs hold, and tell the receipts of that."""
+
+from typing import Any
+
+from fastapi import APIRouter, Request
+from fastapi.responses import Response
+
+from app.receipts import receipt_of
+from app.service import Service
+from app.web import bodies
+from app.web.caller import Caller, CallerDep, ServiceDep, origin_of, read_body
+from app.web.docs import body_of
+from app.web.triggering import json
+from domain.erasure import ERASURE
+from domain.errors import InvalidInput, NotFound
+from domain.status import FINAL
+from projections.filters import RunFilter
+
+router = APIRouter(tags=["erasures"])
+RUNS_MAX = 100
+"""How many runs one request erases at most; of a tag that has more, `next` says where to go on."""
+BODY_MAX_BYTES = 65_536
+FOLLOW_SECONDS = 1.0
+
+
+@router.post("/api/v1/runs/{run}/erase", openapi_extra=body_of("EraseRequest"))
+async def erase_run(run: str, request: Request, service: ServiceDep, caller: CallerDep) -> Response:
+    """Erase what a finished run holds: payload, output, results, errors, metadata and logs. Answers the receipt."""
+    content = await read_body(request, BODY_MAX_BYTES)
+    body = bodies.decode(content, bodies.EraseBody) if content else bodies.EraseBody()
+    return json(await _erased(service, caller, [run], with_names=body.with_names))
+
+
+@router.post("/api/v1/erasures", openapi_extra=body_of("EraseManyRequest"))
+async def erase_runs(request: Request, service: ServiceDep, caller: CallerDep) -> Response:
+    """Erase these finished runs, or those with a tag, the newest first; `open` are those that have not ended yet."""
+    body = bodies.decode(await read_body(request, BODY_MAX_BYTES), bodies.EraseManyBody)
+    if (body.run_ids is None) == (body.tag is None):
+        raise InvalidInput("What is to be erased is named either by runIds or by a tag.")
+    if body.run_ids is not None:
+        if not 1 <= len(body.run_ids) <= RUNS_MAX:
+            raise InvalidInput(f"An erasure names 1 to {RUNS_MAX} runs; this one names {len(body.run_ids)}.")
+        return json({"receipt": await _erased(service, caller, body.run_ids, with_names=body.with_names), "open": []})
+    await service.followed(await service.head(), FOLLOW_SECONDS)
+    wanted = RunFilter(tags=(body.tag or "",))
+    rows, has_more = await service.read(
+        lambda: service.read_models.list_runs(caller.environment.id, wanted, RUNS_MAX, after=body.after)
+    )
+    ended = [row.id for row in rows if row.status in FINAL]
+    answer: dict[str, Any] = {"open": [row.id for row in rows if row.status not in FINAL]}
+    answer["receipt"] = await _erased(service, caller, ended, with_names=body.with_names) if ended else None
+    if has_more:
+        answer["next"] = rows[-1].id
+    return json(answer)
+
+
+@router.get("/api/v1/erasures/{erasure}")
+async def retrieve(erasure: str, service: ServiceDep, caller: CallerDep) -> Response:
+    """The receipt of an erasure, for whoever is to sign it."""
+    return json(await _receipt(service, caller, erasure))
+
+
+async def _erased(service: Service, caller: Caller, runs: list[str], *, with_names: bool) -> Any:
+    erasure = await service.erasures.erase(runs, origin_of(service, caller), with_names=with_names)
+    # What was erased before stays so, and has its receipt.
+    return None if erasure is None else await _receipt(service, caller, erasure)
+
+
+async def _receipt(service: Service, caller: Caller, erasure: str) -> Any:
+    history = await service.history(erasure) if erasure.startswith(f"{ERASURE}_") else ()
+    if not history or history[0].environment != caller.environment.id:
+        raise NotFound(f"Erasure {erasure[:60]} not found.")
+    return await service.read(receipt_of, history, service.erasures.ledger)

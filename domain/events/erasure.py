@@ -1,0 +1,25 @@
+"""What users gave runs is erased, and a receipt of that stays in the ledger."""
+
+from domain.events.base import Event, RunEvent
+
+
+class RunErased(RunEvent, frozen=True, gc=False, omit_defaults=True):
+    """Payload, output, results, errors, metadata and logs of the run are gone, `with_names` also tags and keys."""
+
+    erasure: str
+    with_names: bool = False
+
+
+class ErasureRecorded(Event, frozen=True, gc=False, omit_defaults=True):
+    """What the events of these runs held is to be erased: `seals` are those of what stands in their place, by position.
+
+    A seal is SHA-256 over the digest before the event, the one behind it, and what stands there now: see ADR 35.
+    """
+
+    runs: tuple[str, ...]
+    seals: dict[int, str]
+    with_names: bool = False
+
+
+class ErasureCompleted(Event, frozen=True, gc=False):
+    """What was to be erased is gone from the database."""
