@@ -51,7 +51,7 @@ class Erasures:
         triggered: TriggeredCache,
     ) -> None:
         self._reader = reader
-        self.ledger = self._ledger = ledger
+        self._ledger = ledger
         self._loop = loop
         self._follower = follower
         self._triggered = triggered

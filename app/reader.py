@@ -10,7 +10,7 @@ from adapters.secrets import Vault
 from app.public_tokens import Keyring
 from domain.environment import Environment
 from domain.events import Recorded
-from domain.ports import Clock, Ids, Ledger
+from domain.ports import Clock, CopyableLedger, Ids
 from projections.ports import ReadModels
 
 T = TypeVar("T")
@@ -29,7 +29,7 @@ class Readiness(NamedTuple):
 class Reader(ABC):
     """One node's view of one database."""
 
-    def __init__(self, ledger: Ledger, read_models: ReadModels, clock: Clock, ids: Ids, vault: Vault) -> None:
+    def __init__(self, ledger: CopyableLedger, read_models: ReadModels, clock: Clock, ids: Ids, vault: Vault) -> None:
         self.ledger = ledger
         self.read_models = read_models
         self.clock = clock

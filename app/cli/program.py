@@ -31,6 +31,7 @@ from app.cli import (
 )
 from app.cli.deploy import deploy
 from app.cli.dev import dev
+from app.cli.erase import erase
 from app.cli.explain import explain
 from app.cli.prove import prove
 from app.settings import WrongSetting
@@ -50,6 +51,7 @@ cli.command(context_settings={"ignore_unknown_options": True, "help_option_names
 cli.add_typer(runs.cli, name="runs")
 cli.command()(explain)
 cli.command()(prove)
+cli.command()(erase)
 cli.add_typer(batches.cli, name="batches")
 cli.add_typer(tokens.cli, name="tokens")
 cli.add_typer(queues.cli, name="queues")

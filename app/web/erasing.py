@@ -5,10 +5,11 @@ from typing import Any
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
+from app.reader import Reader
 from app.receipts import receipt_of
 from app.service import Service
 from app.web import bodies
-from app.web.caller import Caller, CallerDep, ServiceDep, origin_of, read_body
+from app.web.caller import Caller, CallerDep, ReaderDep, ServiceDep, origin_of, read_body
 from app.web.docs import body_of
 from app.web.triggering import json
 from domain.erasure import ERASURE
@@ -55,9 +56,9 @@ async def erase_runs(request: Request, service: ServiceDep, caller: CallerDep) -
 
 
 @router.get("/api/v1/erasures/{erasure}")
-async def retrieve(erasure: str, service: ServiceDep, caller: CallerDep) -> Response:
+async def retrieve(erasure: str, reader: ReaderDep, caller: CallerDep) -> Response:
     """The receipt of an erasure, for whoever is to sign it."""
-    return json(await _receipt(service, caller, erasure))
+    return json(await _receipt(reader, caller, erasure))
 
 
 async def _erased(service: Service, caller: Caller, runs: list[str], *, with_names: bool) -> Any:
@@ -66,8 +67,8 @@ async def _erased(service: Service, caller: Caller, runs: list[str], *, with_nam
     return None if erasure is None else await _receipt(service, caller, erasure)
 
 
-async def _receipt(service: Service, caller: Caller, erasure: str) -> Any:
-    history = await service.history(erasure) if erasure.startswith(f"{ERASURE}_") else ()
+async def _receipt(reader: Reader, caller: Caller, erasure: str) -> Any:
+    history = await reader.history(erasure) if erasure.startswith(f"{ERASURE}_") else ()
     if not history or history[0].environment != caller.environment.id:
         raise NotFound(f"Erasure {erasure[:60]} not found.")
-    return await service.read(receipt_of, history, service.erasures.ledger)
+    return await reader.read(receipt_of, history, reader.ledger)

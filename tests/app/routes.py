@@ -118,6 +118,7 @@ def path_for(path: str, run: str = "run_1", **named: str) -> str:
         "job": "job_1",
         "execution": "run_1",
         "event": "evt_1",
+        "erasure": "erasure_1",
         "channel": "alert_1",
     }
     return path.format(**others | {"run": run} | named)

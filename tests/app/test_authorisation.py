@@ -212,7 +212,7 @@ ASKED: dict[str, dict[str, Any]] = {
 }
 """What is asked besides the paths and bodies that all tests use."""
 INVALID = {"nothing", "a wrong key", "a revoked key", "expired", "of a revoked key", "for another environment"}
-OWN = {"run", "batch", "token", "bulk", "schedule", "job", "event", "channel"}
+OWN = {"run", "erasure", "batch", "token", "bulk", "schedule", "job", "event", "channel"}
 """What is named in paths and belongs to the environment of the key, so that it does not exist for another one."""
 
 

@@ -65,7 +65,7 @@ async def rows_of(engine: Engine) -> str:
 
 @pytest.mark.parametrize("large", [False, True])
 async def test_nothing_of_what_a_run_held_is_told_any_more(engine: Engine, large: bool) -> None:  # noqa: FBT001
-    run, ledger = await secret_run(engine, large=large), engine.service.erasures.ledger
+    run, ledger = await secret_run(engine, large=large), engine.service.ledger
     assert SECRET in await rows_of(engine)
     assert SECRET.encode() in told(ledger)
 
@@ -97,7 +97,7 @@ async def test_a_run_keeps_its_names_unless_they_are_to_go_as_well(engine: Engin
     assert again is None
     assert (await engine.retrieve(run))["tags"] == []
     assert await engine.listed(**{"filter[tag]": f"user-{SECRET}"}) == []
-    assert SECRET.encode() not in told(engine.service.erasures.ledger)
+    assert SECRET.encode() not in told(engine.service.ledger)
     assert await ledger_mistakes(engine) == []
 
 
@@ -155,7 +155,7 @@ async def test_what_is_not_there_cannot_be_erased(engine: Engine) -> None:
 async def test_an_export_of_what_is_left_can_be_imported(engine: Engine, target: str, tmp_path: Path) -> None:
     run = await secret_run(engine, large=True)
     await engine.post(f"/api/v1/runs/{run}/erase")
-    source = engine.service.erasures.ledger
+    source = engine.service.ledger
 
     with LEDGERS[target](tmp_path) as other:
         totals = imported(exported(source), other)
@@ -183,7 +183,7 @@ async def test_an_engine_goes_on_with_an_erasure_that_another_had_decided(tmp_pa
             await done.grown(engine.head)
 
         assert await ledger_mistakes(engine) == []
-        assert SECRET.encode() not in told(engine.service.erasures.ledger)
+        assert SECRET.encode() not in told(engine.service.ledger)
     assert files_with_it(tmp_path) == []
 
 
