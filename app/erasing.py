@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import structlog
@@ -14,12 +15,13 @@ from app.chores import keep_up
 from app.follower import Following
 from app.loop import EngineLoop
 from app.reader import Reader
+from app.segments import erase_in_segment
 from app.transfer_lines import blobs_of
 from app.triggered import TriggeredCache
 from domain.commands import CompleteErasure, EraseRuns
 from domain.erasure import ERASURE, Erasure
-from domain.errors import LedgerCorrupt, NotFound, Unavailable
-from domain.events import ErasureRecorded, PacketStored, Recorded, RunErased, RunReplayed, RunTriggered
+from domain.errors import LedgerCorrupt, NotAllowed, NotFound, Unavailable
+from domain.events import ErasureRecorded, PacketStored, Recorded, RunArchived, RunErased, RunReplayed, RunTriggered
 from domain.ports import START, CopyableLedger, Sealed
 
 log = structlog.get_logger(__name__)
@@ -31,12 +33,14 @@ LINEAGE_MAX = 1_000
 """Of so many replays, and replays of replays, it is looked whether they still need what is to be erased."""
 
 
-class Plan(Struct, frozen=True):
-    """What is to be decided; nothing, where all of it was erased before."""
+class Plan(Struct):
+    """What is to be decided about runs, of which some were erased before, and some archived in segments."""
 
-    runs: dict[str, int]
-    seals: dict[int, str]
-    needed_by: tuple[str, ...]
+    runs: dict[str, int] = {}
+    erased: set[str] = set()
+    seals: dict[int, str] = {}
+    needed_by: tuple[str, ...] = ()
+    segments: tuple[str, ...] = ()
 
 
 class Erasures:
@@ -58,6 +62,8 @@ class Erasures:
         self._news = asyncio.Event()
         self._news.set()
         self._done: dict[str, asyncio.Event] = {}
+        self.segments: Path | None = None
+        """The folder of the segments, if there is one."""
 
     async def erase(self, runs: Sequence[str], origin: dict[str, Any], *, with_names: bool) -> str | None:
         """Erase these runs; returns the id of the erasure, None if nothing was left to erase. Safe to repeat.
@@ -83,19 +89,41 @@ class Erasures:
         """Carry out what was decided, until cancelled."""
         await keep_up(self._news, self._waiting, self._carry_out, "what is to be erased cannot be")
 
+    async def archive(self, name: str, runs: Sequence[str], origin: dict[str, Any], root: str) -> bool:
+        """Let these runs leave the database for the segment of this name; False if something happened to one."""
+        plan = await self._reader.read(self._plan, name, runs, origin["environment"], True)
+        is_decided: bool = await self._loop.submit(
+            EraseRuns(
+                erasure=name,
+                runs=plan.runs,
+                seals=plan.seals,
+                with_names=True,
+                needed_by=plan.needed_by,
+                segment=name,
+                root=root,
+                **origin,
+            )
+        )
+        self._news.set()
+        return is_decided
+
     async def _decide(self, erasure: str, runs: Sequence[str], origin: dict[str, Any], *, with_names: bool) -> bool:
         for _ in range(TRIES):
             for run in runs:
                 await self._loop.settled(run)
             plan = await self._reader.read(self._plan, erasure, runs, origin["environment"], with_names)
-            if not plan.runs:
+            left = {run: version for run, version in plan.runs.items() if run not in plan.erased}
+            if not left:
                 return False
+            if plan.segments and self.segments is None:
+                raise NotAllowed(f"Segment {plan.segments[0]} cannot be reached: this node has no folder for segments.")
             command = EraseRuns(
                 erasure=erasure,
-                runs=plan.runs,
+                runs=left,
                 seals=plan.seals,
                 with_names=with_names,
                 needed_by=plan.needed_by,
+                rewritten=plan.segments,
                 **origin,
             )
             if await self._loop.submit(command):
@@ -104,28 +132,28 @@ class Erasures:
 
     def _plan(self, erasure: str, runs: Sequence[str], environment: str, with_names: bool) -> Plan:  # noqa: FBT001
         histories = self._ledger.read_streams(runs)
-        versions: dict[str, int] = {}
+        plan = Plan()
         positions: list[int] = []
-        needed_by: list[str] = []
         for run in dict.fromkeys(runs):
             history = histories.get(run, [])
             if not history or history[0].environment != environment or not isinstance(history[0].event, RunTriggered):
                 raise NotFound(f"Run {run[:60]} not found.")
-            if _is_erased(history, with_names=with_names):
-                continue
-            versions[run] = history[-1].version
+            plan.runs[run] = history[-1].version
+            if isinstance(archived := history[-1].event, RunArchived):
+                plan.segments = tuple(dict.fromkeys((*plan.segments, archived.segment)))
+            elif _is_erased(history, with_names=with_names):
+                plan.erased.add(run)
             positions += [each.position for each in history]
-            needed_by += [history[0].event.parent] if history[0].event.parent else []
-            needed_by += _replays_of(history, self._ledger)
+            parents = (history[0].event.parent,) if history[0].event.parent else ()
+            plan.needed_by = tuple(dict.fromkeys((*plan.needed_by, *parents, *_replays_of(history, self._ledger))))
         stored = {row.position: row for row in self._ledger.sealed_at({*positions, *(at - 1 for at in positions)})}
-        seals: dict[int, str] = {}
         for at in positions:
             row = stored[at]
             tombstone = tombstone_of(row[:5], erasure, with_names=with_names)
             if tombstone is not None:
                 before = stored[at - 1].digest if at > 1 else START.digest
-                seals[at] = seal_of(before, row.digest, (*row[:4], tombstone))
-        return Plan(versions, seals, tuple(dict.fromkeys(needed_by)))
+                plan.seals[at] = seal_of(before, row.digest, (*row[:4], tombstone))
+        return plan
 
     def _waiting(self) -> list[str]:
         return list(self._loop.engine.memory.erasures)[:1]
@@ -147,6 +175,8 @@ class Erasures:
         self._triggered.known(erasure.runs)
         self._loop.feed.erase(frozenset(erasure.runs), with_names=erasure.with_names)
         await self._reader.read(self._replace, erasure)
+        for segment in erasure.rewritten:
+            await self._reader.read(self._erase_in, segment, erasure)
         await self._reader.read(self._ledger.scrub)
         await self._reader.read(self._reader.read_models.scrub)
         await self._loop.submit(
@@ -183,6 +213,11 @@ class Erasures:
         keys = {key for key in blobs if key.partition("/")[0] in erasure.runs}
         self._ledger.erase(states, keys | self._packets(erasure.environment, set(blobs.values())))
 
+    def _erase_in(self, segment: str, erasure: Erasure) -> None:
+        if self.segments is None:
+            raise Unavailable(f"Segment {segment} cannot be reached: this node has no folder for segments.")
+        erase_in_segment(self.segments, segment, frozenset(erasure.runs), erasure.id, with_names=erasure.with_names)
+
     def _packets(self, environment: str, digests: set[str]) -> set[str]:
         """What was uploaded to be the payload of one of these runs: the same bytes a second time."""
         stored = (history[0] for history in self._ledger.read_kind("packet").values())
@@ -216,13 +251,14 @@ def _is_erased(history: Sequence[Recorded], *, with_names: bool) -> bool:
 def _replays_of(history: Sequence[Recorded], ledger: CopyableLedger) -> list[str]:
     """The runs that may have taken over the journal of this one, also by way of another."""
     found: dict[str, None] = {}
-    waiting = _replays_in(history)
+    waiting = replays_in(history)
     while waiting and len(found) < LINEAGE_MAX:
         found |= dict.fromkeys(waiting)
-        further = [run for each in ledger.read_streams(waiting).values() for run in _replays_in(each)]
+        further = [run for each in ledger.read_streams(waiting).values() for run in replays_in(each)]
         waiting = [run for run in further if run not in found]
     return list(found)
 
 
-def _replays_in(history: Sequence[Recorded]) -> list[str]:
+def replays_in(history: Sequence[Recorded]) -> list[str]:
+    """The replays of a run."""
     return [each.event.run for each in history if isinstance(each.event, RunReplayed)]

@@ -47,16 +47,20 @@ class Receipt(Struct, frozen=True, forbid_unknown_fields=True, rename="camel"):
     with_names: bool
     is_complete: bool
     events: list[ErasedEvent]
+    segment: str | None = None
+    root: str | None = None
+    rewritten: list[str] = []
     key: str = ""
     signature: str = ""
 
     @property
     def statement(self) -> bytes:
-        """The bytes that are signed: these fields in this order, each followed by one newline, then runs and events."""
+        """The bytes that are signed: a line for each of these, with its newline; runs, events, segments stand last."""
         head = (self.format, self.id, self.environment, self.erased_at, self.by, self.position, self.digest)
         words = ("with names" if self.with_names else "without names", "complete" if self.is_complete else "pending")
         events = (f"{each.position} {each.run} {each.version} {each.hash} {each.seal}" for each in self.events)
-        return "".join(f"{line}\n" for line in (*head, *words, self.key, *self.runs, *events)).encode()
+        segments = (self.segment or "", self.root or "", *self.rewritten)
+        return "".join(f"{line}\n" for line in (*head, *words, self.key, *self.runs, *events, *segments)).encode()
 
 
 def receipt_of(history: Sequence[Recorded], ledger: CopyableLedger) -> Receipt:
@@ -81,6 +85,9 @@ def receipt_of(history: Sequence[Recorded], ledger: CopyableLedger) -> Receipt:
             ErasedEvent(row.position, row.stream, row.version, leaf_of(row[:5]).hex(), seals[row.position])
             for row in ledger.sealed_at(seals)
         ],
+        first.event.segment,
+        first.event.root,
+        list(first.event.rewritten),
     )
 
 

@@ -73,6 +73,8 @@ async def _serve(settings: Settings) -> None:
             service.execute(
                 Executor(LocalLines(service), caller, *limits, chance, settings.mailer, settings.rate_per_host)
             )
+        if settings.segments_path is not None:
+            service.retain(settings.segments_path)
         if settings.verify_per_second:
             service.verify(settings.verify_per_second)
         # A frozen heap is not walked by every collection: the states of unfinished runs live long.

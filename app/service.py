@@ -4,6 +4,7 @@ import asyncio
 import os
 import random
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any, Protocol
 
 import structlog
@@ -20,6 +21,7 @@ from app.follower_process import FollowerProcess
 from app.loop import EngineLoop
 from app.reader import Reader, Readiness
 from app.rebuild import rebuild
+from app.retaining import Retention
 from app.start import start_engine
 from app.triggered import TriggeredCache
 from app.verifier import Verifier
@@ -73,6 +75,7 @@ class Service(Reader):
         self.deliveries = Deliveries(loop, ledger, clock)
         self.bulk_actions = BulkActions(self, loop)
         self.erasures = Erasures(self, ledger, loop, follower, self.triggered)
+        self.retention = Retention(self, ledger, loop.engine.memory, self.erasures)
         self.watching = Watching(ledger, loop.feed, loop.engine.memory.run)
         self.verifier = Verifier(self, ledger, loop.feed)
         self._tasks: list[asyncio.Task[None]] = []
@@ -101,6 +104,11 @@ class Service(Reader):
     def verify(self, per_second: int) -> None:
         """Look through the ledger all the time, so many events a second, until the engine ends."""
         self._tasks.append(asyncio.create_task(self.verifier.run(per_second), name="verifier"))
+
+    def retain(self, folder: Path) -> None:
+        """Let runs that are old enough leave the database for segments in this folder, until the engine ends."""
+        self.retention.folder = self.erasures.segments = folder
+        self._tasks.append(asyncio.create_task(self.retention.run(), name="retention"))
 
     async def end_engine(self) -> None:
         """Take nothing new, commit what was accepted, and answer whoever still waits."""

@@ -29,6 +29,8 @@ class Erasure(Struct, frozen=True, gc=False, omit_defaults=True):
     """Of its receipt: read models that are not so far may still show what is erased."""
     runs: tuple[str, ...]
     with_names: bool = False
+    rewritten: tuple[str, ...] = ()
+    """The segments in which it is to be erased, too."""
     status: ErasureStatus = ErasureStatus.PENDING
 
 
@@ -38,7 +40,13 @@ def evolve(erasure: Erasure | None, recorded: Recorded) -> Erasure:
     match erasure, event:
         case None, e.ErasureRecorded():
             return Erasure(
-                stream, recorded.version, recorded.environment, recorded.position, event.runs, event.with_names
+                stream,
+                recorded.version,
+                recorded.environment,
+                recorded.position,
+                event.runs,
+                event.with_names,
+                event.rewritten,
             )
         case Erasure(), e.ErasureCompleted():
             return replace(erasure, version=recorded.version, status=ErasureStatus.COMPLETED)

@@ -36,8 +36,14 @@ class ErasureHandlers:
                 raise NotAllowed(f"Run {stream} still goes on ({needing.status}), and needs what is to be erased.")
         origin = Origin.of(command)
         for stream in command.runs:
-            draft.record(stream, [e.RunErased(command.erasure, command.with_names)], origin)
-        recorded = e.ErasureRecorded(tuple(command.runs), command.seals, command.with_names)
+            run = draft.state(stream)
+            assert isinstance(run, Run), "it was one just now"
+            # In the ledger nothing is left of what was archived.
+            if not run.is_archived:
+                draft.record(stream, [_left(run, command)], origin)
+        recorded = e.ErasureRecorded(
+            tuple(command.runs), command.seals, command.with_names, command.segment, command.root, command.rewritten
+        )
         draft.record(command.erasure, [recorded], origin)
         return True
 
@@ -45,3 +51,9 @@ class ErasureHandlers:
         erasure = draft.state(command.erasure)
         if isinstance(erasure, Erasure) and erasure.status is ErasureStatus.PENDING:
             draft.record(command.erasure, [e.ErasureCompleted()], Origin.of(command))
+
+
+def _left(run: Run, command: c.EraseRuns) -> e.RunEvent:
+    if command.segment is None:
+        return e.RunErased(command.erasure, command.with_names)
+    return e.RunArchived(command.erasure, command.segment, run.attempts, run.job is not None)

@@ -73,6 +73,7 @@ TRANSITIONS: dict[type[e.RunEvent], Transition] = {
     e.RunReplayed: Transition(LIVE | FINAL, None),
     e.LateResultRefused: Transition(LIVE | FINAL, None),
     e.RunErased: Transition(FINAL, None),
+    e.RunArchived: Transition(FINAL, None),
 }
 
 

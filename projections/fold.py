@@ -22,6 +22,7 @@ from domain.events import (
     EventDelivered,
     JobDeleted,
     Recorded,
+    RunArchived,
     RunErased,
     RunEvent,
     RunTriggered,
@@ -106,6 +107,8 @@ class Changes(Struct):
     attempts: list[AttemptRow] = []
     erased: list[str] = []
     """Runs of which all attempts, those that are stored included, are as of one that was erased."""
+    archived: list[str] = []
+    """Runs of which no row is left."""
     tags: list[TagRow] = []
     untagged: list[TagRow] = []
     states: list[StateRow] = []
@@ -195,8 +198,11 @@ def count(records: Sequence[Recorded]) -> Counts:
     others -= sum(kinds[ending] for ending in _OTHER_ENDINGS)
     of_jobs = sum(isinstance(event := each.event, RunTriggered) and event.job is not None for each in records)
     planned = kinds[ScheduleCreated] - kinds[ScheduleDeleted]
-    runs, tokens = kinds[RunTriggered], kinds[WaitpointCreated]
-    return Counts(runs, kinds[AttemptStarted], unfinished + others, tokens, of_jobs, planned)
+    archived = [event for each in records if isinstance(event := each.event, RunArchived)]
+    runs, tokens = kinds[RunTriggered] - len(archived), kinds[WaitpointCreated]
+    tried = kinds[AttemptStarted] - sum(each.attempts for each in archived)
+    of_jobs -= sum(each.is_execution for each in archived)
+    return Counts(runs, tried, unfinished + others, tokens, of_jobs, planned)
 
 
 def _fold_state(stream: str, history: list[Recorded], loaded: Loaded) -> StateRow:
@@ -222,6 +228,11 @@ def _fold_run(stream: str, history: list[Recorded], loaded: Loaded, changes: Cha
             if after is not None and after is not last:
                 rows[after.number] = last = after
     assert row is not None, "a run with events has a row"
+    if type(history[-1].event) is RunArchived:
+        if before is not None:
+            changes.archived.append(stream)
+            changes.untagged += [TagRow(row.environment, tag, stream) for tag in before.tags]
+        return row
     changes.attempts += rows.values()
     if row.job is not None:
         execution = executions.row_of(row)

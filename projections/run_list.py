@@ -279,5 +279,7 @@ _CHANGES: dict[type[RunEvent], Callable[[RunRow, Any, Recorded, Status], None]] 
     e.MetadataUpdated: _annotate,
     e.RunReplayed: _replay,
     e.RunErased: _erase,
+    # There is no row behind it.
+    e.RunArchived: lambda _row, _event, _recorded, _before: None,
 }
 assert _CHANGES.keys() <= TRANSITIONS.keys()

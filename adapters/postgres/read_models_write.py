@@ -58,6 +58,11 @@ STORE_ATTEMPTS: LiteralString = """
 insert into attempt_rows (run, number, detail) select * from unnest(%b::text[], %b::bigint[], %b::text[])
 on conflict (run, number) do update set detail = excluded.detail
 """
+DROP_RUNS: tuple[LiteralString, ...] = (
+    "delete from run_rows where id = any(%b)",
+    "delete from attempt_rows where run = any(%b)",
+    "delete from execution_rows where id = any(%b)",
+)
 STORE_TAGS: LiteralString = """
 insert into tag_rows (environment, tag, run) select * from unnest(%b::text[], %b::bytea[], %b::text[])
 on conflict do nothing
@@ -149,6 +154,9 @@ def store(cursor: Cursor[TupleRow], changes: Changes, at: At) -> None:
         _store(cursor, at(STORE_SCHEDULES), SCHEDULE, map(of_schedule, changes.schedules))
         if changes.schedules_gone:
             cursor.execute(at(DROP_SCHEDULES), (texts(changes.schedules_gone),))
+    if changes.archived:
+        for statement in DROP_RUNS:
+            cursor.execute(at(statement), (texts(changes.archived),))
     if changes.erased:
         found = cursor.execute(at(LOAD_ALL_ATTEMPTS), (texts(changes.erased),)).fetchall()
         _store(cursor, at(STORE_ATTEMPTS), ROW, [of_attempt(erased(to_attempt(detail))) for (detail,) in found])

@@ -44,6 +44,11 @@ STORE_ATTEMPT = """
 insert into attempt_rows (run, number, detail) values (?, ?, ?)
 on conflict (run, number) do update set detail = excluded.detail
 """
+DROP_RUN = (
+    "delete from run_rows where id = ?",
+    "delete from attempt_rows where run = ?",
+    "delete from execution_rows where id = ?",
+)
 STORE_TAG = "insert or ignore into tag_rows (environment, tag, run) values (?, ?, ?)"
 DROP_TAG = "delete from tag_rows where environment = ? and tag = ? and run = ?"
 STORE_STATE = """
@@ -97,6 +102,8 @@ def store(cursor: sqlite3.Cursor, changes: Changes, at: At) -> None:
     cursor.executemany(at(MOVE_RUN), [(row.queue, row.id) for row in changes.moved])
     cursor.executemany(at(STORE_ATTEMPT), map(of_attempt, changes.attempts))
     _erase_attempts(cursor, changes.erased, at)
+    for statement in DROP_RUN:
+        cursor.executemany(at(statement), [(run,) for run in changes.archived])
     # In the order of their key, so that the runs of a tag go to its pages at once.
     cursor.executemany(at(STORE_TAG), sorted((row.environment, row.tag, row.run) for row in changes.tags))
     cursor.executemany(at(DROP_TAG), [(row.environment, row.tag, row.run) for row in changes.untagged])

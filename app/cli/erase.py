@@ -19,9 +19,7 @@ WithNames = Annotated[bool, typer.Option("--with-names", help="Also tags, idempo
 def erase(
     runs: Annotated[list[str] | None, typer.Argument(metavar="[RUN...]", help="Runs that have ended.")] = None,
     tag: Annotated[str | None, typer.Option(help="All runs with this tag that have ended.")] = None,
-    with_names: Annotated[
-        bool, typer.Option("--with-names", help="Also tags, idempotency keys and concurrency keys.")
-    ] = False,
+    with_names: WithNames = False,  # noqa: FBT002 (a switch of the command line)
     receipt: Annotated[Path | None, typer.Option(help="Write the receipts to this file, signed with --key.")] = None,
     check: Annotated[
         Path | None, typer.Option(help="Check this file of receipts instead. No engine and no database is asked.")

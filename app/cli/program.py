@@ -24,6 +24,7 @@ from app.cli import (
     ledger,
     projections,
     queues,
+    retention,
     runs,
     schedules,
     secrets,
@@ -66,6 +67,7 @@ cli.add_typer(environments.cli, name="environments")
 cli.add_typer(keys.cli, name="keys")
 cli.add_typer(projections.cli, name="projections")
 cli.add_typer(ledger.cli, name="ledger")
+cli.add_typer(retention.cli, name="retention")
 cli.add_typer(database.cli, name="database")
 
 

@@ -15,6 +15,7 @@ _NAMES: dict[str, type[Any]] = {
     "CreateBatchRequest": bodies.CreateBatchBody,
     "BatchItem": bodies.BatchItem,
     "BulkRequest": bodies.BulkBody,
+    "RetentionRequest": bodies.RetentionBody,
     "EraseRequest": bodies.EraseBody,
     "EraseManyRequest": bodies.EraseManyBody,
     "CreateTokenRequest": bodies.CreateTokenBody,

@@ -1,4 +1,4 @@
-"""Routes that erase what runs hold, and tell the receipts of that."""
+"""Routes that erase what runs hold, tell the receipts of that, and say how long runs are kept."""
 
 from typing import Any
 
@@ -12,8 +12,9 @@ from app.web import bodies
 from app.web.caller import Caller, CallerDep, ReaderDep, ServiceDep, origin_of, read_body
 from app.web.docs import body_of
 from app.web.triggering import json
+from domain.commands import SetRetention
 from domain.erasure import ERASURE
-from domain.errors import InvalidInput, NotFound
+from domain.errors import InvalidInput, NotAllowed, NotFound
 from domain.status import FINAL
 from projections.filters import RunFilter
 
@@ -59,6 +60,34 @@ async def erase_runs(request: Request, service: ServiceDep, caller: CallerDep) -
 async def retrieve(erasure: str, reader: ReaderDep, caller: CallerDep) -> Response:
     """The receipt of an erasure, for whoever is to sign it."""
     return json(await _receipt(reader, caller, erasure))
+
+
+@router.get("/api/v1/retention")
+async def retrieve_retention(service: ServiceDep, caller: CallerDep) -> Response:
+    """After how many days runs that have ended leave the database for segments; null: they stay."""
+    return await _retention(service, caller)
+
+
+@router.put("/api/v1/retention", openapi_extra=body_of("RetentionRequest"))
+async def set_retention(request: Request, service: ServiceDep, caller: CallerDep) -> Response:
+    """Let runs leave the database so many days after their end, or never."""
+    body = bodies.decode(await read_body(request, BODY_MAX_BYTES), bodies.RetentionBody)
+    if body.days is not None and service.retention.folder is None:
+        raise NotAllowed("There is no folder for segments: set RUNFOLD_SEGMENTS_FOLDER, and start the engine again.")
+    await service.loop.submit(SetRetention(days=body.days, **origin_of(service, caller)))
+    return await _retention(service, caller)
+
+
+async def _retention(service: Service, caller: Caller) -> Response:
+    await service.loop.settled(caller.environment.id)
+    environment = service.loop.engine.memory.environment(caller.environment.id)
+    folder = service.retention.folder
+    return json(
+        {
+            "days": environment.retention_days if environment else None,
+            "folder": None if folder is None else str(folder),
+        }
+    )
 
 
 async def _erased(service: Service, caller: Caller, runs: list[str], *, with_names: bool) -> Any:

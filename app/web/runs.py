@@ -24,7 +24,7 @@ from app.web.paging import page_of
 from app.web.plans import schedule_of
 from app.web.triggering import json
 from domain import commands, durations, keys
-from domain.errors import InvalidInput, NotFound
+from domain.errors import Archived, InvalidInput, NotFound
 from domain.events import JSON_TYPE, NOTHING, AttemptSucceeded, Recorded
 from domain.explanation import Explanation
 from domain.status import FINAL, Status
@@ -127,7 +127,10 @@ async def _related(row: RunRow, reader: Reader, caller: Caller) -> dict[str, Any
     related: dict[str, Any] = {}
     for name, run in (("root", row.root), ("parent", row.parent)):
         if run is not None:
-            of_relative, _ = _fold(await history_of(run, reader, caller))
+            try:
+                of_relative, _ = _fold(await history_of(run, reader, caller))
+            except Archived:
+                continue
             if caller.grant is None or caller.grant.allows("read", resources_of(of_relative)):
                 related[name] = shapes.run_item(of_relative, caller.environment, caller.vocabulary)
     return related

@@ -17,6 +17,7 @@ from domain.commands.environments import (
     SaveSecret,
     SaveVariables,
     SealKey,
+    SetRetention,
 )
 from domain.commands.erasures import CompleteErasure, EraseRuns
 from domain.commands.jobs import (
@@ -117,6 +118,7 @@ __all__ = (
     "SaveVariables",
     "SealKey",
     "SendEvent",
+    "SetRetention",
     "StartBulk",
     "StorePacket",
     "TakenItems",

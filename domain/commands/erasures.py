@@ -7,7 +7,7 @@ class EraseRuns(Command, frozen=True, kw_only=True):
     """Erase what these runs hold. Answer: whether it was decided: not if a run has other events than it had.
 
     `runs` are they with the number of their events; `seals` see ErasureRecorded. Of the runs `needed_by` none may
-    still go on.
+    still go on. With a `segment` they leave the database for that.
     """
 
     erasure: str
@@ -15,6 +15,9 @@ class EraseRuns(Command, frozen=True, kw_only=True):
     seals: dict[int, str]
     with_names: bool = False
     needed_by: tuple[str, ...] = ()
+    segment: str | None = None
+    root: str | None = None
+    rewritten: tuple[str, ...] = ()
 
     @property
     def asked(self) -> tuple[str, ...]:

@@ -57,12 +57,13 @@ from domain.events.environments import (
     ConnectionSaved,
     EnvironmentCreated,
     EnvironmentLimited,
+    RetentionSet,
     SecretRemoved,
     SecretSaved,
     VariableRemoved,
     VariableSaved,
 )
-from domain.events.erasure import ErasureCompleted, ErasureRecorded, RunErased
+from domain.events.erasure import ErasureCompleted, ErasureRecorded, RunArchived, RunErased
 from domain.events.gates import (
     AuthResolved,
     AuthUnresolved,
@@ -229,7 +230,9 @@ __all__ = (
     "QueueStartsCounted",
     "RateLimit",
     "Recorded",
+    "RetentionSet",
     "RetryScheduled",
+    "RunArchived",
     "RunBlocked",
     "RunCanceled",
     "RunCrashed",

@@ -41,12 +41,13 @@ from domain.events.environments import (
     ConnectionSaved,
     EnvironmentCreated,
     EnvironmentLimited,
+    RetentionSet,
     SecretRemoved,
     SecretSaved,
     VariableRemoved,
     VariableSaved,
 )
-from domain.events.erasure import ErasureCompleted, ErasureRecorded, RunErased
+from domain.events.erasure import ErasureCompleted, ErasureRecorded, RunArchived, RunErased
 from domain.events.gates import (
     AuthResolved,
     AuthUnresolved,
@@ -145,6 +146,7 @@ RUN_EVENTS: tuple[type[RunEvent], ...] = (
     RunReplayed,
     LateResultRefused,
     RunErased,
+    RunArchived,
 )
 
 EVENTS: tuple[type[Event], ...] = (
@@ -155,6 +157,7 @@ EVENTS: tuple[type[Event], ...] = (
     ApiKeyRevoked,
     VersionRegistered,
     EnvironmentLimited,
+    RetentionSet,
     VariableSaved,
     VariableRemoved,
     VersionPromoted,

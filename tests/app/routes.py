@@ -15,6 +15,7 @@ BODIES: dict[str, Any] = {
     "/api/v1/tasks/batch": {"items": [{"task": "greet"}]},
     "/api/v2/tasks/batch": {"items": [{"task": "greet"}]},
     "/api/v3/batches": {"runCount": 1},
+    "/api/v1/retention": {"days": None},
     "/api/v1/erasures": {"runIds": ["run_1"]},
     "/api/v1/bulk-actions": {"action": "cancel", "runIds": ["run_1"]},
     "/api/v1/projects/{project}/envvars/{slug}": {"name": "A", "value": "1"},
@@ -57,6 +58,7 @@ METHODS = {
     "/api/v1/schedules/{schedule}": "PUT",
     "/v1/secrets/{name}": "PUT",
     "/v1/jobs/{job}": "PATCH",
+    "/api/v1/retention": "PUT",
 }
 """With what routes take their body; the others do with POST."""
 

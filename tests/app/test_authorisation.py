@@ -105,6 +105,8 @@ RULES = {
         POST /api/v1/runs/{run}/replay
         POST /api/v1/runs/{run}/erase
         POST /api/v1/erasures
+        GET /api/v1/retention
+        PUT /api/v1/retention
         GET /api/v1/erasures/{erasure}
         GET /api/v1/ledger/stream
         GET /api/v1/runs/{run}/events

@@ -66,6 +66,7 @@ EVENTS: tuple[RunEvent, ...] = (
     e.RunReplayed("run_2"),
     e.LateResultRefused(2, "failed", "worker_1"),
     e.RunErased("erasure_1"),
+    e.RunArchived("erasure_1", "segment"),
 )
 
 

@@ -89,6 +89,9 @@ class Historian:
             self._something_else()
         else:
             run = self.chance.choice(runs)
+            if run.is_archived:
+                self._trigger()
+                return
             kind = self.chance.choice(_possible(run))
             self.record(run.id, _EVENTS[kind](run, self.chance), run.environment)
 
@@ -335,6 +338,7 @@ _EVENTS: dict[type[RunEvent], Callable[[Run, Random], RunEvent]] = {
     e.MetadataUpdated: lambda _run, chance: e.MetadataUpdated(chance.choice((Raw(b"null"), Raw(b"[1,  2]")))),
     e.RunReplayed: lambda _run, _chance: e.RunReplayed("run_9"),
     e.RunErased: lambda _run, chance: e.RunErased("erasure_1", chance.random() < 0.5),
+    e.RunArchived: lambda run, _chance: e.RunArchived("erasure_1", "s", run.attempts, run.job is not None),
     e.LateResultRefused: lambda run, _chance: e.LateResultRefused(
         run.closed[-1][0] if run.closed else 1, "succeeded", "worker_1"
     ),

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from msgspec import Struct
 
 from domain import states
-from domain.events import Recorded, RunErased
+from domain.events import Recorded, RunArchived, RunErased
 from domain.schedule import Schedule
 from domain.states import State
 from projections import attempts, executions, run_list, schedules, waitpoints
@@ -50,6 +50,8 @@ def naively(records: Iterable[Recorded]) -> Rows:
             rows.attempts[stream, attempt.number] = attempt
         if isinstance(recorded.event, RunErased):
             _erase_attempts(rows, stream)
+        if isinstance(recorded.event, RunArchived):
+            _drop(rows, stream)
         token = waitpoints.project(rows.waitpoints.get(stream), recorded)
         if token is not None:
             rows.waitpoints[stream] = token
@@ -84,6 +86,8 @@ def follow(rows: Rows, records: Sequence[Recorded]) -> None:
     rows.attempts |= {(row.run, row.number): row for row in changes.attempts}
     for stream in changes.erased:
         _erase_attempts(rows, stream)
+    for stream in changes.archived:
+        _drop(rows, stream)
     rows.tags = (rows.tags | set(changes.tags)) - set(changes.untagged)
     rows.states |= {row.stream: row for row in changes.states}
     rows.waitpoints |= {row.id: row for row in changes.waitpoints}
@@ -98,3 +102,10 @@ def follow(rows: Rows, records: Sequence[Recorded]) -> None:
 
 def _erase_attempts(rows: Rows, run: str) -> None:
     rows.attempts |= {key: attempts.erased(row) for key, row in rows.attempts.items() if key[0] == run}
+
+
+def _drop(rows: Rows, run: str) -> None:
+    rows.runs.pop(run)
+    rows.executions.pop(run, None)
+    rows.tags = {row for row in rows.tags if row.run != run}
+    rows.attempts = {key: row for key, row in rows.attempts.items() if key[0] != run}

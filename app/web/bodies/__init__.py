@@ -36,6 +36,7 @@ from app.web.bodies.runs import (
     ReplayBody,
     RescheduleBody,
     ResetKeyBody,
+    RetentionBody,
     TagsBody,
 )
 from app.web.bodies.schedules import BackfillBody, ScheduleBody
@@ -103,6 +104,7 @@ __all__ = (
     "RescheduleBody",
     "ResetKeyBody",
     "ResetQueueBody",
+    "RetentionBody",
     "RetryBody",
     "ScheduleBody",
     "SecretBody",

@@ -31,6 +31,12 @@ class EraseManyBody(EraseBody, rename="camel"):
     after: str | None = None
 
 
+class RetentionBody(Struct):
+    """For how many days runs are kept after their end; null: for ever."""
+
+    days: int | None
+
+
 class RescheduleBody(Struct):
     """A new time for a delayed run."""
 

@@ -72,6 +72,7 @@ OTHERS = {
     "VersionRegistered": "an environment",
     "VersionPromoted": "an environment",
     "EnvironmentLimited": "an environment",
+    "RetentionSet": "an environment",
     "VariableSaved": "an environment",
     "VariableRemoved": "an environment",
     "QueuePaused": "a queue",
