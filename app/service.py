@@ -22,6 +22,7 @@ from app.loop import EngineLoop
 from app.reader import Reader, Readiness
 from app.rebuild import rebuild
 from app.retaining import Retention
+from app.sinks import Sinks
 from app.start import start_engine
 from app.triggered import TriggeredCache
 from app.verifier import Verifier
@@ -65,6 +66,7 @@ class Service(Reader):
         ids: Ids,
         lease_ms: int,
         vault: Vault,
+        chance: random.Random,
     ) -> None:
         super().__init__(ledger, read_models, clock, ids, vault)
         self.loop = loop
@@ -76,6 +78,7 @@ class Service(Reader):
         self.bulk_actions = BulkActions(self, loop)
         self.erasures = Erasures(self, ledger, loop, follower, self.triggered)
         self.retention = Retention(self, ledger, loop.engine.memory, self.erasures)
+        self.sinks = Sinks(self, loop, chance)
         self.watching = Watching(ledger, loop.feed, loop.engine.memory.run)
         self.verifier = Verifier(self, ledger, loop.feed)
         self._tasks: list[asyncio.Task[None]] = []
@@ -94,6 +97,7 @@ class Service(Reader):
         self._tasks.append(asyncio.create_task(self.deliveries.run(), name="deliveries of events"))
         self._tasks.append(asyncio.create_task(self.bulk_actions.run(), name="bulk actions"))
         self._tasks.append(asyncio.create_task(self.erasures.run(), name="erasures"))
+        self._tasks.append(asyncio.create_task(self.sinks.run(), name="sinks"))
         self._tasks.append(asyncio.create_task(self.watching.run(), name="watching"))
 
     def execute(self, executor: Executing) -> None:
@@ -229,7 +233,7 @@ def start_service(
     )
     loop = EngineLoop(engine, ledger, head, clock, Feed(head), may_answer)
     follower = FollowerProcess(read_models, loop.feed) if follows_apart else Follower(read_models, ledger, loop.feed)
-    return Service(ledger, read_models, loop, follower, clock, ids, lease_ms, vault or Vault([], os.urandom))
+    return Service(ledger, read_models, loop, follower, clock, ids, lease_ms, vault or Vault([], os.urandom), chance)
 
 
 def checkpoint_of(ledger: Ledger, read_models: ReadModels) -> tuple[list[State], Head]:

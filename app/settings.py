@@ -53,6 +53,7 @@ class Settings(BaseSettings):
     follower: Literal["thread", "process"] = "thread"
     verify_per_second: int = Field(default=2_000, ge=0, le=1_000_000)
     segments_folder: Path | None = None
+    sinks_folder: Path | None = None
     http_executor: bool = True
     http_concurrency: int = Field(default=20, ge=1, le=1_000)
     http_concurrency_per_host: int = Field(default=10, ge=1, le=1_000)

@@ -28,6 +28,7 @@ from domain.releasing import Releases
 from domain.run import Run
 from domain.schedule_handlers import ScheduleHandlers
 from domain.scheduling import Schedules
+from domain.sink_handlers import SinkHandlers
 from domain.status import Status
 from domain.triggering import trigger_runs
 from domain.turns import Turns
@@ -70,6 +71,7 @@ class Handlers:
             **EventHandlers(memory).methods,
             **ChannelHandlers(memory).methods,
             **ErasureHandlers().methods,
+            **SinkHandlers(memory).methods,
         }
 
     def handle(self, ticket: Ticket, command: Command, draft: Draft, now: int) -> None:

@@ -32,6 +32,7 @@ from domain.ready import ReadyRuns
 from domain.run import Run
 from domain.schedule import Schedule
 from domain.scheduled import ScheduledRuns
+from domain.sink import Sink
 from domain.states import State
 from domain.status import Status
 from domain.subscriptions import Subscriptions
@@ -57,6 +58,8 @@ class Memory:
         """The bulk actions that are to be carried on, in the order in which they began."""
         self.erasures: dict[str, None] = {}
         """The erasures that are to be carried out, in the order in which they were decided."""
+        self.sinks: dict[str, Sink] = {}
+        """The sinks to which events are streamed."""
         self.held = HeldRuns()
         self.waiters = Waiters()
         self.schedules = ScheduledRuns()
@@ -78,6 +81,7 @@ class Memory:
             Job: lambda _stream, before, after: self.subscriptions.note_job(before, after),
             Bulk: self._note_bulk,
             Erasure: self._note_erasure,
+            Sink: self._note_sink,
             Channel: self.endings.note_channel,
             Connection: self._note_connection,
             QueueState: self._note_queue,
@@ -268,6 +272,12 @@ class Memory:
             self.erasures.setdefault(stream)
         else:
             self.erasures.pop(stream, None)
+
+    def _note_sink(self, stream: str, _before: Sink | None, after: Sink | None) -> None:
+        if after and not after.is_removed:
+            self.sinks[stream] = after
+        else:
+            self.sinks.pop(stream, None)
 
     def _note(self, before: Run | None, after: Run | None) -> None:
         self.ready.replace(before, after)

@@ -20,6 +20,7 @@ from domain import (
     run,
     schedule,
     secret,
+    sink,
     waitpoint,
 )
 from domain.batch import Batch
@@ -38,6 +39,7 @@ from domain.queue import QueueState
 from domain.run import Run
 from domain.schedule import SCHED, Schedule
 from domain.secret import Secret
+from domain.sink import SINK, Sink
 from domain.status import FINAL
 from domain.waitpoint import Waitpoint
 
@@ -66,6 +68,7 @@ State: TypeAlias = (
     | Secret
     | Channel
     | Erasure
+    | Sink
     | Writer
 )
 WRITER = "writer"
@@ -93,6 +96,7 @@ _KINDS: dict[str, tuple[type[State], Callable[[Any, Recorded], State]]] = {
     "secret": (Secret, secret.evolve),
     CHANNEL: (Channel, channel.evolve),
     ERASURE: (Erasure, erasure.evolve),
+    SINK: (Sink, sink.evolve),
     WRITER: (Writer, _evolve_writer),
 }
 KINDS: dict[str, type[State]] = {kind: state for kind, (state, _) in _KINDS.items()}
@@ -138,7 +142,7 @@ def is_kept(state: State) -> bool:
         return state.status is ErasureStatus.PENDING
     if isinstance(state, Schedule):
         return not state.is_deleted
-    if isinstance(state, Channel):
+    if isinstance(state, Channel | Sink):
         return not state.is_removed
     if isinstance(state, Job):
         return state.state is not JobState.DELETED

@@ -28,12 +28,14 @@ from domain.events import (
     RunTriggered,
     ScheduleCreated,
     ScheduleDeleted,
+    SinkRemoved,
     WaitpointCompleted,
     WaitpointCreated,
     WaitpointTimedOut,
 )
 from domain.named_event import EVENT
 from domain.schedule import SCHED, Schedule
+from domain.sink import SINK
 from domain.states import WRITER, State, kind_of
 from domain.status import FINAL
 from domain.transitions import TRANSITIONS
@@ -51,14 +53,30 @@ Histories: TypeAlias = dict[str, list[Recorded]]
 """The events of a batch, by their stream."""
 
 KEPT_KINDS = frozenset(
-    {"run", "env", "batch", "bulk", WAITPOINT, SCHED, EVENT, "queue", "conn", "job", "secret", CHANNEL, ERASURE, WRITER}
+    {
+        "run",
+        "env",
+        "batch",
+        "bulk",
+        WAITPOINT,
+        SCHED,
+        EVENT,
+        "queue",
+        "conn",
+        "job",
+        "secret",
+        CHANNEL,
+        ERASURE,
+        SINK,
+        WRITER,
+    }
 )
 """The kinds of aggregates of which the checkpoint keeps some."""
 _ENDINGS = frozenset(event for event, transition in TRANSITIONS.items() if transition.target in FINAL)
 _OTHER_ENDINGS = frozenset(
     {
         *(BatchCompleted, BatchAborted, BulkCompleted, BulkAborted, WaitpointCompleted, WaitpointTimedOut),
-        *(ScheduleDeleted, JobDeleted, ChannelRemoved, EventDelivered, EventCanceled, ErasureCompleted),
+        *(ScheduleDeleted, JobDeleted, ChannelRemoved, EventDelivered, EventCanceled, ErasureCompleted, SinkRemoved),
     }
 )
 """With which a state of another kind ceases to be kept; nothing follows them."""

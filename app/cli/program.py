@@ -28,6 +28,7 @@ from app.cli import (
     runs,
     schedules,
     secrets,
+    sinks,
     tokens,
 )
 from app.cli.deploy import deploy
@@ -67,6 +68,7 @@ cli.add_typer(environments.cli, name="environments")
 cli.add_typer(keys.cli, name="keys")
 cli.add_typer(projections.cli, name="projections")
 cli.add_typer(ledger.cli, name="ledger")
+cli.add_typer(sinks.cli, name="sink")
 cli.add_typer(retention.cli, name="retention")
 cli.add_typer(database.cli, name="database")
 

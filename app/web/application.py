@@ -41,6 +41,7 @@ from app.web import (
     runs,
     schedules,
     secrets,
+    sinks,
     streaming,
     testing,
     tokens,
@@ -66,7 +67,7 @@ ROOMS = (
         connections,
         environments,
     ),
-    *(variables, ledger, erasing, registering, worker),
+    *(variables, ledger, sinks, erasing, registering, worker),
 )
 """The modules of routes, in the order in which the document shows them."""
 

@@ -16,6 +16,7 @@ _NAMES: dict[str, type[Any]] = {
     "BatchItem": bodies.BatchItem,
     "BulkRequest": bodies.BulkBody,
     "RetentionRequest": bodies.RetentionBody,
+    "SinkRequest": bodies.SinkBody,
     "EraseRequest": bodies.EraseBody,
     "EraseManyRequest": bodies.EraseManyBody,
     "CreateTokenRequest": bodies.CreateTokenBody,

@@ -54,6 +54,7 @@ from domain.commands.schedules import (
     DeleteSchedule,
     SaveSchedule,
 )
+from domain.commands.sinks import AddSink, AdvanceSink, RemoveSink
 from domain.commands.turns import Cancel, EndTurn, HandOut, RefusedReport, Turn, TurnAnswer, Woken
 from domain.commands.waitpoints import CompleteWaitpoint, CreatedWaitpoint, CreateWaitpoint
 
@@ -63,8 +64,10 @@ __all__ = (
     "ActivateSchedule",
     "AddItems",
     "AddKey",
+    "AddSink",
     "AddTags",
     "AdvanceBulk",
+    "AdvanceSink",
     "BackfillTicks",
     "Cancel",
     "CancelEvent",
@@ -103,6 +106,7 @@ __all__ = (
     "RemoveChannel",
     "RemoveConnection",
     "RemoveSecret",
+    "RemoveSink",
     "RemoveVariable",
     "RescheduleRun",
     "ResetKey",

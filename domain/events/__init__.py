@@ -143,6 +143,7 @@ from domain.events.schedules import (
     TicksFired,
     TicksSkipped,
 )
+from domain.events.sinks import SinkAdded, SinkAdvanced, SinkRemoved, SinkSpec
 from domain.events.storage import PacketStored, WriterStarted
 from domain.events.waitpoints import WaitpointCompleted, WaitpointCreated, WaitpointTimedOut
 
@@ -265,6 +266,10 @@ __all__ = (
     "Scheduled",
     "SecretRemoved",
     "SecretSaved",
+    "SinkAdded",
+    "SinkAdvanced",
+    "SinkRemoved",
+    "SinkSpec",
     "StepFailed",
     "StepSucceeded",
     "SubjectFailed",

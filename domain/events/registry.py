@@ -103,6 +103,7 @@ from domain.events.schedules import (
     TicksFired,
     TicksSkipped,
 )
+from domain.events.sinks import SinkAdded, SinkAdvanced, SinkRemoved
 from domain.events.storage import PacketStored, WriterStarted
 from domain.events.waitpoints import WaitpointCompleted, WaitpointCreated, WaitpointTimedOut
 
@@ -215,6 +216,9 @@ EVENTS: tuple[type[Event], ...] = (
     BufferedTickFired,
     BufferedTickDropped,
     TicksBackfilled,
+    SinkAdded,
+    SinkAdvanced,
+    SinkRemoved,
     ErasureRecorded,
     ErasureCompleted,
     WriterStarted,

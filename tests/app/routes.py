@@ -15,6 +15,7 @@ BODIES: dict[str, Any] = {
     "/api/v1/tasks/batch": {"items": [{"task": "greet"}]},
     "/api/v2/tasks/batch": {"items": [{"task": "greet"}]},
     "/api/v3/batches": {"runCount": 1},
+    "/api/v1/sinks": {"name": "audit", "url": "https://example.com/"},
     "/api/v1/retention": {"days": None},
     "/api/v1/erasures": {"runIds": ["run_1"]},
     "/api/v1/bulk-actions": {"action": "cancel", "runIds": ["run_1"]},
@@ -121,6 +122,7 @@ def path_for(path: str, run: str = "run_1", **named: str) -> str:
         "execution": "run_1",
         "event": "evt_1",
         "erasure": "erasure_1",
+        "sink": "sink_1",
         "channel": "alert_1",
     }
     return path.format(**others | {"run": run} | named)

@@ -18,6 +18,7 @@ from domain.job import Job
 from domain.named_event import NamedEvent
 from domain.run import Run
 from domain.schedule import Schedule
+from domain.sink import Sink
 from domain.states import WRITER, State
 from domain.status import FINAL, Status
 from domain.timing import Every, Timetable, local_text
@@ -142,6 +143,7 @@ class Historian:
             (f"event_{number}", _sent(self.chance.choice((None, self.now + 700)))),
             (stream_id("sched", self.now, number), e.ScheduleCreated("IMPERATIVE", _PLAN, _tick(self.now), "mine")),
             (f"erasure_{number}", e.ErasureRecorded(("run_1",), {1: f"{number:064x}"})),
+            (f"sink_{number}", e.SinkAdded(e.SinkSpec("audit", "https://example.com"), number)),
             (WRITER, e.WriterStarted(number)),
             ("queue_1", self.chance.choice(_OF_A_QUEUE)),
         )
@@ -171,7 +173,7 @@ class Historian:
 
     def _further(self) -> list[tuple[str, Event]]:
         """What may follow in the batches and bulk actions that are not over."""
-        kinds = Batch | Bulk | Erasure | Waitpoint | Schedule | Job | NamedEvent
+        kinds = Batch | Bulk | Erasure | Sink | Waitpoint | Schedule | Job | NamedEvent
         alive = [state for state in self.states.values() if isinstance(state, kinds) and states.is_kept(state)]
         return [(state.id, self.chance.choice(_further_of(state))) for state in alive[-2:]]
 
@@ -188,6 +190,8 @@ def _further_of(state: State) -> list[Event]:
     match state:
         case Batch() if state.takes_items:
             return [e.BatchItemsAccepted({0: "run_1"}), e.BatchSealed(), e.BatchExpired()]
+        case Sink():
+            return [e.SinkAdvanced(state.position + 1), e.SinkRemoved()]
         case Erasure():
             return [e.ErasureCompleted()]
         case NamedEvent():

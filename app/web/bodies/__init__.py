@@ -9,7 +9,7 @@ from app.web.bodies.environments import (
     RegisterBody,
     UpdateVariableBody,
 )
-from app.web.bodies.events import EventBody, EventOptions, SendEventBody, SendEventsBody
+from app.web.bodies.events import EventBody, EventOptions, SendEventBody, SendEventsBody, SinkBody
 from app.web.bodies.jobs import (
     CallbackBody,
     ChangeJobBody,
@@ -110,6 +110,7 @@ __all__ = (
     "SecretBody",
     "SendEventBody",
     "SendEventsBody",
+    "SinkBody",
     "T",
     "TagsBody",
     "TaskItem",

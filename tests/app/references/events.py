@@ -29,6 +29,7 @@ from domain.events import (
     Recorded,
     RunError,
     Scheduled,
+    SinkSpec,
     Subscription,
     Target,
     TaskSchedule,
@@ -129,6 +130,9 @@ OTHERS = {
     "BufferedTickFired": "a schedule",
     "BufferedTickDropped": "a schedule",
     "TicksBackfilled": "a schedule",
+    "SinkAdded": "a sink",
+    "SinkAdvanced": "a sink",
+    "SinkRemoved": "a sink",
     "ErasureRecorded": "an erasure",
     "ErasureCompleted": "an erasure",
     "WriterStarted": "the writer of the ledger (of no environment, so no feed shows it)",
@@ -138,7 +142,7 @@ OTHERS = {
 PARTS: tuple[type[Struct], ...] = (
     *(JobRef, JobSpec, JobTiming, About, Callback, ChannelSpec),
     *(Entry, Prefix, Edit, LogLine, RunError, BlobRef, ItemError, TaskSettings, Queue, RateLimit, Retry, OutOfMemory),
-    *(Subscription, EventRef, TaskSchedule, Scheduled, Plan, Target, Timetable, Cron, Every, At, Tick),
+    *(SinkSpec, Subscription, EventRef, TaskSchedule, Scheduled, Plan, Target, Timetable, Cron, Every, At, Tick),
 )
 WORDS: dict[type[inspect.Type], str] = {
     inspect.StrType: "string",
