@@ -228,7 +228,8 @@ class ToFile:
 
     async def begin(self, position: int) -> int:
         """Behind the last whole line. Raises NotDelivered when the file cannot be used."""
-        return max(position, await self._blocking(self._file.open))
+        found: int = await self._blocking(self._file.open)
+        return max(position, found)
 
     async def deliver(self, records: Sequence[Recorded]) -> None:
         """Write and sync them all. Raises NotDelivered."""

@@ -2,6 +2,8 @@
 
 import json
 import random
+from functools import partial
+from pathlib import Path
 
 from domain.events import SinkAdvanced
 from tests.crash.scenario import Scenario
@@ -21,11 +23,8 @@ async def test_a_file_has_every_position_once_whenever_the_engine_is_killed(scen
     scenario.clients.begin()
     for _ in range(KILLS):
         # Sometimes in the middle of a write, and sometimes between a write and the note of it.
-        size = file.stat().st_size if file.exists() else 0
-        await scenario.until(
-            lambda size=size: file.exists() and file.stat().st_size > size + chance.randrange(1, 20_000),
-            lambda: "nothing was written",
-        )
+        enough = _size_of(file) + chance.randrange(1, 20_000)
+        await scenario.until(partial(_has, file, enough), lambda: "nothing was written")
         await scenario.kill_engine()
         scenario.start_engine()
         await scenario.until_ready()
@@ -40,3 +39,11 @@ async def test_a_file_has_every_position_once_whenever_the_engine_is_killed(scen
     wanted = [each.position for each in records if each.environment and not isinstance(each.event, SinkAdvanced)]
     assert told == wanted[: len(told)], "no position is there twice, and none is left out"
     assert len(told) > 10
+
+
+def _has(file: Path, size: int) -> bool:
+    return _size_of(file) >= size
+
+
+def _size_of(file: Path) -> int:
+    return file.stat().st_size if file.exists() else 0
