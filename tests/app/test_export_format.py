@@ -7,13 +7,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from msgspec import structs
 
-from adapters.tombstones import seal_of, tombstone_of
 from app.transfer_lines import BlobLine, EventLine, Header, Totals
-from domain.events import ErasureRecorded
-from domain.ports import START
-from tests.app.transfers import BLOBS, DELIVERED, EVENTS, LARGE, LEDGERS, erase, exported, fill
+from tests.app.transfers import BLOBS, DELIVERED, EVENTS, LARGE, LEDGERS, erase, erase_run, exported, fill
 
 PAGE = (Path(__file__).parents[2] / "docs" / "reference" / "export-format.md").read_text(encoding="utf-8")
 [CHECK] = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
@@ -90,22 +86,14 @@ def _check(export: bytes, folder: Path) -> "subprocess.CompletedProcess[str]":
 
 def test_the_example_checks_an_event_whose_values_were_erased_by_its_receipt(tmp_path: Path) -> None:
     with LEDGERS["sqlite-memory"](tmp_path) as ledger:
-        fill(ledger, EVENTS, {**BLOBS})
-        head = ledger.head()
-        (row,) = ledger.sealed_at([1])
-        state = tombstone_of(row[:5], "erasure_1", with_names=True)
-        assert state is not None
-        seal = seal_of(START.digest, row.digest, (*row[:4], state))
-        receipt = structs.replace(EVENTS[0], position=5, stream="erasure_1")
-        receipt = structs.replace(receipt, event=ErasureRecorded(("run_1",), {1: seal}))
-        ledger.append([receipt], {}, after=head)
-        ledger.erase({1: state}, [])
+        fill(ledger, EVENTS, BLOBS)
+        erase_run(ledger, "run_1")
         export = exported(ledger)
 
     done = _check(export, tmp_path)
-    other = _check(export.replace(seal.encode(), bytes(reversed(seal.encode()))), tmp_path)
+    other = _check(export.replace(b'"seals":{"1":"', b'"seals":{"2":"'), tmp_path)
     cut = _check(export.replace(b'"task":"greet"', b'"task":"gr33t"', 1), tmp_path)
 
-    assert done.stdout.startswith("5 "), done.stderr
+    assert done.stdout.startswith("6 "), done.stderr
     assert "AssertionError" in other.stderr
     assert "AssertionError: event 1 was not erased as erasure_1 says" in cut.stderr

@@ -14,17 +14,17 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
-from msgspec import structs
 
 from adapters.hashes import digest_after
 from adapters.sqlite.ledger import SqliteLedger
-from adapters.tombstones import seal_of, tombstone_of
+from adapters.tombstones import tombstone_of
 from app.feed import Feed
 from app.verifier import Verifier
 from domain import events as e
 from domain.ports import START, Head
 from tests.adapters.ledgers import recorded
 from tests.app.harness import Engine, Log
+from tests.app.transfers import erase_run
 
 TAMPERS = int(os.environ.get("RUNFOLD_TAMPERS", "200"))
 EVENTS = 60
@@ -165,36 +165,13 @@ async def test_every_tamper_is_found_with_its_position(
     log.clear()  # where the engine says what is expected here
 
 
-def _erase(path: Path, run: str, receipt: str) -> Head:
-    """Erase a run as the engine does it: the receipt first."""
-    with closing(SqliteLedger(path)) as ledger:
-        head = ledger.head()
-        rows = [row for row in ledger.sealed_after(0, limit=EVENTS) if row.stream == run]
-        before = {row.position: ledger.digest_at(row.position - 1) or b"" for row in rows}
-        left = {row.position: tombstone_of(row[:5], receipt, with_names=True) for row in rows}
-        states = {at: state for at, state in left.items() if state is not None}
-        seals = {
-            row.position: seal_of(before[row.position], row.digest, (*row[:4], states[row.position]))
-            for row in rows
-            if row.position in states
-        }
-        event = e.ErasureRecorded((run,), seals, with_names=True)
-        batch = [
-            recorded(head.position + 1, run, 4, e.RunErased(receipt, with_names=True)),
-            recorded(head.position + 2, receipt, 1, e.RunDelayed(until=5)),
-        ]
-        batch[1] = structs.replace(batch[1], event=event)
-        head = ledger.append(batch, {}, after=head)
-        ledger.erase(states, [])
-    return head
-
-
 async def test_what_stands_where_something_was_erased_is_held_to_its_receipt(
     engine: Engine, originals: tuple[Path, Head, Rows, Rows], tmp_path: Path, log: Log
 ) -> None:
     path = tmp_path / "ledger.db"
     shutil.copy(originals[0], path)
-    head = _erase(path, "run_a004004", "erasure_1")
+    with closing(SqliteLedger(path)) as ledger:
+        head = erase_run(ledger, "run_a004004")
     erased = _rows(path)
     assert await _fault(engine, path, head) is None
     at = next(place for place, row in enumerate(erased) if row[1] == "run_a004004")
