@@ -20,7 +20,7 @@ from app.transfer_lines import blobs_of
 from app.triggered import TriggeredCache
 from domain.commands import CompleteErasure, EraseRuns
 from domain.erasure import ERASURE, Erasure
-from domain.errors import LedgerCorrupt, NotAllowed, NotFound, Unavailable
+from domain.errors import LedgerCorrupt, NotAllowed, NotFound, RunfoldError, Unavailable
 from domain.events import ErasureRecorded, PacketStored, Recorded, RunArchived, RunErased, RunReplayed, RunTriggered
 from domain.ports import START, CopyableLedger, Sealed
 
@@ -156,17 +156,24 @@ class Erasures:
         return plan
 
     def _waiting(self) -> list[str]:
-        return list(self._loop.engine.memory.erasures)[:1]
+        return list(self._loop.engine.memory.erasures)
 
     async def _carry_out(self, waiting: list[str]) -> None:
+        errors: list[RunfoldError] = []
         for stream in waiting:
-            await self._loop.settled(stream)
-            erasure = self._loop.engine.memory.states.get(stream)
-            # Its batch may never have landed.
-            if isinstance(erasure, Erasure):
-                await self._erase(erasure)
-                if stream in self._done:
-                    self._done[stream].set()
+            try:
+                await self._loop.settled(stream)
+                erasure = self._loop.engine.memory.states.get(stream)
+                # Its batch may never have landed.
+                if isinstance(erasure, Erasure):
+                    await self._erase(erasure)
+                    if stream in self._done:
+                        self._done[stream].set()
+            except RunfoldError as error:
+                # One that cannot be carried out now holds up no other.
+                errors.append(error)
+        if errors:
+            raise errors[0]
 
     async def _erase(self, erasure: Erasure) -> None:
         # Rows that are not so far would not be those that a rebuild makes of what is left.

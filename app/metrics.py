@@ -105,6 +105,8 @@ def _of_engine(service: Service) -> Iterator[Metric]:
         "verified_time_seconds", "When that was found, since 1970; 0 if it was not yet.", (proved.at or 0) / 1_000
     )
     yield _gauge("ledger_damaged", "1 if the ledger is not what was appended, as far as it was verified.", bool(fault))
+    pending = len(loop.engine.memory.erasures)
+    yield _gauge("erasures_pending", "Erasures that are decided and not carried out yet.", pending)
     total = CounterMetricFamily("runfold_events_committed", "Events that this node has committed since it writes.")
     total.add_metric((), events.sum)
     yield total

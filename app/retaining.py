@@ -84,11 +84,19 @@ class Retention:
         name = self._reader.ids.new(ERASURE, now)
         root = await self._reader.read(self._write, name, environment.id, [histories[run] for run in runs])
         origin = {"environment": environment.id, "actor": "engine", "cause": "retention", "at": now}
-        if await self._erasures.archive(name, runs, origin, root):
-            return name
+        try:
+            is_decided = await self._erasures.archive(name, runs, origin, root)
+        except Refused:
+            await self._reader.read(self._drop, name)
+            raise
+        if not is_decided:
+            await self._reader.read(self._drop, name)
+        return name if is_decided else None
+
+    def _drop(self, name: str) -> None:
+        """Nothing came of a segment. What is not known to have been refused may have landed, and stays."""
         assert self.folder is not None, "it was written there just now"
-        await self._reader.read(path_of(self.folder, name).unlink)
-        return None
+        path_of(self.folder, name).unlink()
 
     def _page(self, environment: str, wanted: RunFilter, after: str | None) -> tuple[list[RunRow], bool]:
         return self._reader.read_models.list_runs(environment, wanted, PORTION, after=after)

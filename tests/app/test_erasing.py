@@ -1,8 +1,10 @@
 """What users gave a run is erased, everywhere; that it was, and that nothing else was changed, can be verified."""
 
+from base64 import b64decode
 from pathlib import Path
 from typing import Any
 
+import httpx
 import msgspec
 import pytest
 
@@ -12,7 +14,7 @@ from app.rebuild import rebuild
 from app.transfer_lines import Totals
 from app.verify import verify
 from domain.ports import CopyableLedger
-from tests.app.harness import RETRY, Engine, Log, ledger_mistakes, report, running_engine
+from tests.app.harness import RETRY, Engine, Log, ledger_mistakes, report, running_engine, transport_of
 from tests.app.transfers import LEDGERS, exported, imported
 from tests.app.waiting import entry, stepped
 
@@ -47,8 +49,10 @@ def files_with_it(folder: Path) -> list[str]:
 
 
 def told(ledger: CopyableLedger) -> bytes:
-    """All that the ledger holds, with its large values."""
-    return exported(ledger)
+    """All that the ledger holds, with its large values, which an export has in base64."""
+    export = exported(ledger)
+    lines = (msgspec.json.decode(line) for line in export.splitlines())
+    return export + b"".join(b64decode(line["value"]) for line in lines if line.get("line") == "blob")
 
 
 async def rows_of(engine: Engine) -> str:
@@ -128,7 +132,7 @@ async def test_an_erased_run_is_neither_replayed_nor_added_to(engine: Engine) ->
     replay = await engine.refused("POST", f"/api/v1/runs/{run}/replay", 400, json={})
     tag = await engine.refused("POST", f"/api/v1/runs/{run}/tags", 400, json={"tags": ["x"]})
 
-    assert replay == f"Run {run} was erased: there is nothing left to run again."
+    assert replay == f"Run {run} was erased or archived: there is nothing left to run again."
     assert tag == f"Run {run} was erased: nothing is added to it any more."
 
 
@@ -196,3 +200,48 @@ async def test_no_byte_of_it_is_left_in_the_files_of_a_sqlite_database(tmp_path:
         await engine.post(f"/api/v1/runs/{run}/erase", {"withNames": True})
 
         assert files_with_it(tmp_path) == []
+
+
+async def test_what_a_replay_has_taken_over_is_needed_as_long_as_that_goes_on(engine: Engine) -> None:
+    version = await engine.register()
+    first = await engine.trigger()
+    handed = await engine.take(version)
+    steps = [stepped(handed, index, SECRET, name) for index, name in enumerate(("one", "two"))]
+    await engine.turn(version, *steps, report(handed, "succeeded", at=engine.clock.wall), want=0)
+    again = (await engine.post(f"/api/v1/runs/{first}/replay", {"fromStep": "two"}))["id"]
+
+    refused = await engine.refused("POST", f"/api/v1/runs/{first}/erase", 400)
+    await engine.perform(version)
+    await engine.post(f"/api/v1/runs/{first}/erase")
+    from_erased = await engine.refused("POST", f"/api/v1/runs/{again}/replay", 400, json={"fromStep": "two"})
+
+    assert refused == f"Run {again} still goes on (QUEUED), and needs what is to be erased."
+    assert from_erased == f"The journal begins with that of run {first}, which was erased or archived."
+
+
+async def test_a_child_is_needed_as_long_as_its_parent_goes_on(engine: Engine) -> None:
+    version = await engine.register()
+    parent = await engine.trigger()
+    await engine.take(version)
+    child = await engine.trigger(parentRunId=parent)
+    await engine.perform(version)
+
+    refused = await engine.refused("POST", f"/api/v1/runs/{child}/erase", 400)
+
+    assert refused == f"Run {parent} still goes on (EXECUTING), and needs what is to be erased."
+
+
+async def test_an_upload_goes_with_the_run_that_was_given_its_bytes(engine: Engine) -> None:
+    version = await engine.register()
+    answer = await engine.put("/api/v2/packets/trigger%2Fpacket_1%2Fpayload.json", None)
+    sent = f'{{"json": {{"name": "{LARGE}"}}, "meta": {{}}}}'.encode()
+    async with httpx.AsyncClient(transport=transport_of(engine)) as client:
+        kind = {"content-type": "application/super+json"}
+        assert (await client.put(answer["presignedUrl"], content=sent, headers=kind)).status_code == 200
+    run = await engine.trigger(payload=answer["storagePath"], payloadType="application/store")
+    await engine.perform(version)
+    assert told(engine.service.ledger).count(LARGE.encode()) == 2
+
+    await engine.post(f"/api/v1/runs/{run}/erase")
+
+    assert SECRET.encode() not in told(engine.service.ledger)

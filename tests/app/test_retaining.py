@@ -9,8 +9,7 @@ from app.segments import WrongSegment, path_of, read_segment
 from app.verify import verify
 from domain.environment import Environment
 from tests.app.harness import Engine, ledger_mistakes
-from tests.app.test_erasing import SECRET, rows_of, secret_run
-from tests.app.transfers import exported
+from tests.app.test_erasing import SECRET, rows_of, secret_run, told
 
 KEYS_MS = 31 * DAY_MS
 """After that no idempotency key stands for a run any more."""
@@ -46,10 +45,11 @@ async def test_old_runs_go_into_a_segment_and_leave_the_database(engine: Engine,
     assert kept.header.runs == [run]
     assert kept.events == list(before.values())
     assert len(kept.blobs) == 2
-    assert SECRET.encode() not in exported(engine.service.ledger)
+    assert SECRET.encode() not in told(engine.service.ledger)
     assert SECRET not in await rows_of(engine)
     assert await engine.listed() == [young]
     sentence = await engine.refused("GET", f"/api/v3/runs/{run}", 404)
+    assert await engine.refused("POST", f"/api/v1/runs/{run}/replay", 404, json={}) == sentence
     assert sentence.startswith(f"Run {run} was archived in segment {segment}: ")
     assert await ledger_mistakes(engine) == []
     assert (await engine.service.read(verify, engine.service.ledger, engine.service.read_models)).holds
