@@ -73,17 +73,25 @@ class Erasures:
         erasure = self._reader.ids.new(ERASURE, origin["at"])
         done = self._done[erasure] = asyncio.Event()
         try:
-            if not await self._decide(erasure, runs, origin, with_names=with_names):
-                return None
+            is_new = await self._decide(erasure, runs, origin, with_names=with_names)
             self._news.set()
             try:
                 async with asyncio.timeout(DONE_SECONDS):
-                    await done.wait()
+                    await (done.wait() if is_new else self._carried_out(frozenset(runs)))
             except TimeoutError:
                 log.warning("an erasure takes long", erasure=erasure)
         finally:
             del self._done[erasure]
-        return erasure
+        return erasure if is_new else None
+
+    async def _carried_out(self, runs: frozenset[str]) -> None:
+        """Wait until what was decided of these runs before is done."""
+        pending, states = self._loop.engine.memory.erasures, self._loop.engine.memory.states
+        while True:
+            erasures = (states.get(stream) for stream in pending)
+            if all(runs.isdisjoint(each.runs) for each in erasures if isinstance(each, Erasure)):
+                return
+            await self._loop.feed.grown(self._loop.feed.head.position)
 
     async def run(self) -> None:
         """Carry out what was decided, until cancelled."""
