@@ -111,8 +111,8 @@ def is_erased_rightly(before: bytes, after: bytes, row: Row, receipts: Receipts)
     return mark is not None and receipts(mark.receipt).get(row[0]) == seal_of(before, after, row)
 
 
-def receipts_in(ledger: Ledger) -> Receipts:
-    """The receipts of a ledger, each read once. That they stand in the log as they were appended, its hashes say."""
+def receipts_in(ledger: Ledger, upto: int | None = None) -> Receipts:
+    """The receipts of a ledger up to a position, each read once. That they stand there as appended, its hashes say."""
     known: dict[str, Seals] = {}
 
     def find(receipt: str) -> Seals:
@@ -125,6 +125,8 @@ def receipts_in(ledger: Ledger) -> Receipts:
                 return {}
             # A receipt tells of what stood before it.
             position = history[0].position
+            if upto is not None and position > upto:
+                return {}
             known[receipt] = {at: seal for at, seal in event.seals.items() if at < position}
         return known[receipt]
 
