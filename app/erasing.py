@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import structlog
-from msgspec import Struct
 
 from adapters.codec import decode
 from adapters.tombstones import mark_of, seal_of, tombstone_of
 from app.chores import keep_up
+from app.erasure_plans import Plan, plan_of
 from app.follower import Following
 from app.loop import EngineLoop
 from app.reader import Reader
@@ -20,8 +20,8 @@ from app.transfer_lines import blobs_of
 from app.triggered import TriggeredCache
 from domain.commands import CompleteErasure, EraseRuns
 from domain.erasure import ERASURE, Erasure
-from domain.errors import LedgerCorrupt, NotAllowed, NotFound, RunfoldError, Unavailable
-from domain.events import ErasureRecorded, PacketStored, Recorded, RunArchived, RunErased, RunReplayed, RunTriggered
+from domain.errors import LedgerCorrupt, NotAllowed, RunfoldError, Unavailable
+from domain.events import ErasureRecorded, PacketStored, RunTriggered
 from domain.ports import START, CopyableLedger, Sealed
 
 log = structlog.get_logger(__name__)
@@ -29,18 +29,6 @@ log = structlog.get_logger(__name__)
 TRIES = 5
 FOLLOW_SECONDS = 5.0
 DONE_SECONDS = 10.0
-LINEAGE_MAX = 1_000
-"""Of so many replays, and replays of replays, it is looked whether they still need what is to be erased."""
-
-
-class Plan(Struct):
-    """What is to be decided about runs, of which some were erased before, and some archived in segments."""
-
-    runs: dict[str, int] = {}
-    erased: set[str] = set()
-    seals: dict[int, str] = {}
-    needed_by: tuple[str, ...] = ()
-    segments: tuple[str, ...] = ()
 
 
 class Erasures:
@@ -139,29 +127,7 @@ class Erasures:
         raise Unavailable("These runs get further events all the time: ask again.")
 
     def _plan(self, erasure: str, runs: Sequence[str], environment: str, with_names: bool) -> Plan:  # noqa: FBT001
-        histories = self._ledger.read_streams(runs)
-        plan = Plan()
-        positions: list[int] = []
-        for run in dict.fromkeys(runs):
-            history = histories.get(run, [])
-            if not history or history[0].environment != environment or not isinstance(history[0].event, RunTriggered):
-                raise NotFound(f"Run {run[:60]} not found.")
-            plan.runs[run] = history[-1].version
-            if isinstance(archived := history[-1].event, RunArchived):
-                plan.segments = tuple(dict.fromkeys((*plan.segments, archived.segment)))
-            elif _is_erased(history, with_names=with_names):
-                plan.erased.add(run)
-            positions += [each.position for each in history]
-            parents = (history[0].event.parent,) if history[0].event.parent else ()
-            plan.needed_by = tuple(dict.fromkeys((*plan.needed_by, *parents, *_replays_of(history, self._ledger))))
-        stored = {row.position: row for row in self._ledger.sealed_at({*positions, *(at - 1 for at in positions)})}
-        for at in positions:
-            row = stored[at]
-            tombstone = tombstone_of(row[:5], erasure, with_names=with_names)
-            if tombstone is not None:
-                before = stored[at - 1].digest if at > 1 else START.digest
-                plan.seals[at] = seal_of(before, row.digest, (*row[:4], tombstone))
-        return plan
+        return plan_of(self._ledger, erasure, runs, environment, with_names=with_names)
 
     def _waiting(self) -> list[str]:
         return list(self._loop.engine.memory.erasures)
@@ -231,7 +197,13 @@ class Erasures:
     def _erase_in(self, segment: str, erasure: Erasure) -> None:
         if self.segments is None:
             raise Unavailable(f"Segment {segment} cannot be reached: this node has no folder for segments.")
-        erase_in_segment(self.segments, segment, frozenset(erasure.runs), erasure.id, with_names=erasure.with_names)
+        erase_in_segment(
+            self.segments / erasure.environment,
+            segment,
+            frozenset(erasure.runs),
+            erasure.id,
+            with_names=erasure.with_names,
+        )
 
     def _packets(self, environment: str, digests: set[str]) -> set[str]:
         """What was uploaded to be the payload of one of these runs: the same bytes a second time."""
@@ -255,25 +227,3 @@ def _values_of(row: Sealed) -> dict[str, str]:
     if isinstance(event, RunTriggered) and bytes(event.payload):
         found[str(row.position)] = hashlib.sha256(event.payload).hexdigest()
     return found
-
-
-def _is_erased(history: Sequence[Recorded], *, with_names: bool) -> bool:
-    """Whether nothing is left to erase."""
-    erased = [each.event for each in history if isinstance(each.event, RunErased)]
-    return any(event.with_names or not with_names for event in erased)
-
-
-def _replays_of(history: Sequence[Recorded], ledger: CopyableLedger) -> list[str]:
-    """The runs that may have taken over the journal of this one, also by way of another."""
-    found: dict[str, None] = {}
-    waiting = replays_in(history)
-    while waiting and len(found) < LINEAGE_MAX:
-        found |= dict.fromkeys(waiting)
-        further = [run for each in ledger.read_streams(waiting).values() for run in replays_in(each)]
-        waiting = [run for run in further if run not in found]
-    return list(found)
-
-
-def replays_in(history: Sequence[Recorded]) -> list[str]:
-    """The replays of a run."""
-    return [each.event.run for each in history if isinstance(each.event, RunReplayed)]

@@ -6,12 +6,13 @@ from pathlib import Path
 
 import structlog
 
-from app.erasing import Erasures, replays_in
+from app.erasing import Erasures
+from app.erasure_plans import replays_in
 from app.reader import Reader
 from app.segments import path_of, segment_of, write_segment
 from domain import keys
 from domain.environment import Environment
-from domain.erasure import ERASURE
+from domain.erasure import ERASURE, Erasure
 from domain.errors import InvalidInput, LedgerError, Refused, Unavailable
 from domain.events import Recorded, RunTriggered
 from domain.keys import Key
@@ -44,8 +45,12 @@ class Retention:
 
     async def run(self) -> None:
         """Look for runs that are old enough, again and again, until cancelled."""
+        is_tidy = False
         while True:
             try:
+                if not is_tidy:
+                    await self.tidy()
+                    is_tidy = True
                 for environment in list(self._memory.environments()):
                     await self.archive(environment)
             except (Unavailable, LedgerError, Refused) as error:
@@ -54,6 +59,18 @@ class Retention:
                 # Others must not wait for ever for what went wrong once.
                 log.exception("old runs do not leave the database")
             await asyncio.sleep(LOOK_SECONDS)
+
+    async def tidy(self) -> None:
+        """Remove what an engine before this one wrote, and did not come to tell: it may hold what was erased since."""
+        for environment in list(self._memory.environments()):
+            await self._reader.read(self._tidy, environment.id)
+
+    def _tidy(self, environment: str) -> None:
+        assert self.folder is not None, "only a node with a folder has segments"
+        files = {file.name.partition(".")[0]: file for file in (self.folder / environment).glob(f"{ERASURE}_*")}
+        for name in files.keys() - self._ledger.read_streams(files).keys():
+            log.warning("removing a segment of which the ledger knows nothing", segment=name)
+            files[name].unlink()
 
     async def archive(self, environment: Environment) -> list[str]:
         """Let all runs of an environment go that may; returns the segments. Raises Unavailable, WrongSegment."""
@@ -87,16 +104,16 @@ class Retention:
         try:
             is_decided = await self._erasures.archive(name, runs, origin, root)
         except Refused:
-            await self._reader.read(self._drop, name)
+            await self._reader.read(self._drop, environment.id, name)
             raise
         if not is_decided:
-            await self._reader.read(self._drop, name)
+            await self._reader.read(self._drop, environment.id, name)
         return name if is_decided else None
 
-    def _drop(self, name: str) -> None:
+    def _drop(self, environment: str, name: str) -> None:
         """Nothing came of a segment. What is not known to have been refused may have landed, and stays."""
         assert self.folder is not None, "it was written there just now"
-        path_of(self.folder, name).unlink()
+        path_of(self.folder / environment, name).unlink()
 
     def _page(self, environment: str, wanted: RunFilter, after: str | None) -> tuple[list[RunRow], bool]:
         return self._reader.read_models.list_runs(environment, wanted, PORTION, after=after)
@@ -104,7 +121,13 @@ class Retention:
     def _is_free(self, row: RunRow) -> bool:
         """Whether nothing that goes on belongs to it. Whatever has not ended is in memory."""
         others = (row.parent, row.root, row.batch, *row.replays)
-        return all(self._memory.is_over(each) for each in others if each) and row.id not in self._memory.children
+        is_over = all(self._memory.is_over(each) for each in others if each)
+        return is_over and row.id not in self._memory.children and row.id not in self._being_erased()
+
+    def _being_erased(self) -> set[str]:
+        """Runs that would take into a segment what is to be forgotten."""
+        pending = (self._memory.states.get(stream) for stream in self._memory.erasures)
+        return {run for each in pending if isinstance(each, Erasure) for run in each.runs}
 
     def _may_go(self, history: Sequence[Recorded]) -> bool:
         run = fold(history)
@@ -127,7 +150,7 @@ class Retention:
         assert all(isinstance(history[0].event, RunTriggered) for history in histories), "only runs are archived"
         positions = [each.position for history in histories for each in history]
         segment = segment_of(name, environment, self._ledger.sealed_at(positions), self._ledger.blob)
-        write_segment(self.folder, segment)
+        write_segment(self.folder / environment, segment)
         return segment.header.root
 
 

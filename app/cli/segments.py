@@ -28,7 +28,10 @@ def list_segments(
     folder = _folder()
     with beside_an_engine(settings.load()) as database:
         found = _recorded(database.ledger)
-    rows = [(name, str(len(told.runs)), "yes" if path_of(folder, name).is_file() else "no") for name, told in found]
+    rows = [
+        (name, str(len(told.runs)), "yes" if path_of(folder / environment, name).is_file() else "no")
+        for name, environment, told in found
+    ]
     if as_json:
         print_json([{"id": name, "runs": int(runs), "isThere": there == "yes"} for name, runs, there in rows])
     else:
@@ -42,9 +45,9 @@ def verify() -> None:
     with beside_an_engine(settings.load()) as database:
         found = _recorded(database.ledger)
     wrong = 0
-    for name, told in found:
+    for name, environment, told in found:
         try:
-            segment = read_segment(path_of(folder, name))
+            segment = read_segment(path_of(folder / environment, name))
             if segment.header.root != told.root or sorted(segment.header.runs) != sorted(told.runs):
                 raise WrongSegment(f"Segment {name} is not the one that the ledger tells of.")
         except WrongSegment as error:
@@ -64,7 +67,7 @@ def restore_run(
         history = database.ledger.read_streams([run]).get(run, [])
     if not history or not isinstance(last := history[-1].event, RunArchived):
         raise NotFound(f"Run {run} is not archived.")
-    segment = read_segment(path_of(folder, last.segment))
+    segment = read_segment(path_of(folder / history[0].environment, last.segment))
     for line in _lines_of(run, segment):
         sys.stdout.buffer.write(line)
 
@@ -79,10 +82,15 @@ def _lines_of(run: str, segment: Segment) -> list[bytes]:
     return lines
 
 
-def _recorded(ledger: Ledger) -> list[tuple[str, ErasureRecorded]]:
-    histories = sorted(ledger.read_kind(ERASURE).items())
-    told = ((name, history[0].event) for name, history in histories)
-    return [(name, event) for name, event in told if isinstance(event, ErasureRecorded) and event.segment is not None]
+def _recorded(ledger: Ledger) -> list[tuple[str, str, ErasureRecorded]]:
+    """Each segment with its environment, and what the ledger tells of it."""
+    first = [history[0] for _, history in sorted(ledger.read_kind(ERASURE).items())]
+    told = ((each.stream, each.environment, each.event) for each in first)
+    return [
+        (name, environment, event)
+        for name, environment, event in told
+        if isinstance(event, ErasureRecorded) and event.segment is not None
+    ]
 
 
 def _folder() -> Path:

@@ -126,7 +126,7 @@ async def test_what_was_erased_is_nowhere_and_everything_holds(tmp_path: Path, w
                 await engine.service.followed(engine.head, 5)
                 assert (await engine.service.read(verify, ledger, read_models)).holds
     text = [file.read_bytes() for file in files.iterdir()]
-    kept = [_content_of(file) for file in segments.glob("*.gz")]
+    kept = [_content_of(file) for file in segments.rglob("*.gz")]
 
     assert story.erased, "a seed in which nothing is erased shows nothing"
     assert [mark for mark in story.gone() if any(mark in each for each in text)] == []

@@ -8,7 +8,7 @@ from app.retaining import DAY_MS
 from app.segments import WrongSegment, path_of, read_segment
 from app.verify import verify
 from domain.environment import Environment
-from tests.app.harness import Engine, ledger_mistakes
+from tests.app.harness import Engine, Log, ledger_mistakes
 from tests.app.test_erasing import SECRET, rows_of, secret_run, told
 
 KEYS_MS = 31 * DAY_MS
@@ -20,6 +20,10 @@ async def _keep_a_day(engine: Engine, folder: Path) -> Environment:
     assert await engine.put("/api/v1/retention", {"days": 1}) == {"days": 1, "folder": str(folder)}
     (environment,) = engine.service.environments()
     return environment
+
+
+def _segments_in(folder: Path) -> list[Path]:
+    return list(folder.rglob("*.gz"))
 
 
 async def _archive(engine: Engine, environment: Environment) -> list[str]:
@@ -41,7 +45,7 @@ async def test_old_runs_go_into_a_segment_and_leave_the_database(engine: Engine,
 
     (segment,) = await _archive(engine, environment)
 
-    kept = read_segment(path_of(tmp_path, segment))
+    kept = read_segment(path_of(tmp_path / environment.id, segment))
     assert kept.header.runs == [run]
     assert kept.events == list(before.values())
     assert len(kept.blobs) == 2
@@ -70,7 +74,7 @@ async def test_what_something_still_needs_stays(engine: Engine, tmp_path: Path) 
     segments = await _archive(engine, environment)
 
     assert sorted(await engine.listed()) == sorted([replayed, claimed, replay])
-    assert [read_segment(path_of(tmp_path, each)).header.runs for each in segments] == [[gone]]
+    assert [read_segment(path_of(tmp_path / environment.id, each)).header.runs for each in segments] == [[gone]]
     assert await ledger_mistakes(engine) == []
 
 
@@ -79,11 +83,11 @@ async def test_what_was_archived_is_erased_in_its_segment(engine: Engine, tmp_pa
     environment = await _keep_a_day(engine, tmp_path)
     engine.clock.wall += KEYS_MS
     (segment,) = await _archive(engine, environment)
-    root = read_segment(path_of(tmp_path, segment)).header.root
+    root = read_segment(path_of(tmp_path / environment.id, segment)).header.root
 
     answer = await engine.post("/api/v1/erasures", {"runIds": [run], "withNames": True})
 
-    left = read_segment(path_of(tmp_path, segment))
+    left = read_segment(path_of(tmp_path / environment.id, segment))
     assert answer["receipt"]["rewritten"] == [segment]
     assert left.header.root == root
     assert left.blobs == {}
@@ -96,7 +100,7 @@ async def test_a_segment_that_was_changed_is_refused(engine: Engine, tmp_path: P
     environment = await _keep_a_day(engine, tmp_path)
     engine.clock.wall += KEYS_MS
     (segment,) = await _archive(engine, environment)
-    path = path_of(tmp_path, segment)
+    path = path_of(tmp_path / environment.id, segment)
     content = path.read_bytes()
 
     path.write_bytes(content[:-20])
@@ -113,3 +117,33 @@ async def test_without_a_folder_nothing_can_leave_the_database(engine: Engine) -
     sentence = await engine.refused("PUT", "/api/v1/retention", 400, json={"days": 30})
 
     assert sentence.startswith("There is no folder for segments: set RUNFOLD_SEGMENTS_FOLDER")
+
+
+async def test_what_is_being_erased_is_not_taken_into_a_segment(engine: Engine, tmp_path: Path) -> None:
+    run = await secret_run(engine)
+    environment = await _keep_a_day(engine, tmp_path)
+    engine.clock.wall += KEYS_MS
+    service = engine.service
+    erasures = next(task for task in service._tasks if task.get_name() == "erasures")  # pyright: ignore[reportPrivateUsage]
+    erasures.cancel()
+    origin = {"environment": environment.id, "actor": "a", "cause": "b", "at": engine.clock.wall}
+    await service.erasures._decide("erasure_1", [run], origin, with_names=True)  # pyright: ignore[reportPrivateUsage]
+
+    assert await service.retention.archive(environment) == []
+    assert _segments_in(tmp_path) == []
+
+
+async def test_a_segment_that_was_written_and_never_told_is_removed(engine: Engine, tmp_path: Path, log: Log) -> None:
+    await secret_run(engine)
+    environment = await _keep_a_day(engine, tmp_path)
+    engine.clock.wall += KEYS_MS
+    (segment,) = await _archive(engine, environment)
+    known = path_of(tmp_path / environment.id, segment)
+    unknown = path_of(tmp_path / environment.id, "erasure_0")
+    unknown.write_bytes(known.read_bytes())
+    (tmp_path / environment.id / "erasure_1.jsonl.gz.part").write_bytes(b"")
+
+    await engine.service.retention.tidy()
+
+    assert list((tmp_path / environment.id).iterdir()) == [known]
+    assert len([each for each in log if each["event"].startswith("removing a segment")]) == 2

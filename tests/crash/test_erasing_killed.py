@@ -37,6 +37,7 @@ async def test_what_was_to_be_erased_is_gone_whenever_the_engine_is_killed(scena
     for run in runs:
         assert (await _erase(scenario, run)).status_code == 200
     metrics = await scenario.clients.get("/metrics")
+    assert metrics is not None
     assert "runfold_erasures_pending 0.0" in metrics.text
     await scenario.stop()
 
