@@ -86,7 +86,8 @@ async def explain(run: str, service: ServiceDep, caller: CallerDep) -> Response:
     if event := asked_of(history).event:
         sentence = f"{told.sentence} Event {event.id} ({event.name}) started it."
         told = replace(told, sentence=sentence, data=told.data | {"event": {"id": event.id, "name": event.name}})
-    if row.error is None:
+    # Of one that was erased there is nothing to quote.
+    if row.error is None or row.is_erased:
         return json(told)
     cause = f"{row.error.name}: {row.error.message.partition(chr(10))[0]}"
     sentence = f"{told.sentence} {'Its' if row.status in FINAL else 'The last'} error was {cause.rstrip('.')}."
