@@ -134,6 +134,7 @@ class Erasures:
 
     async def _carry_out(self, waiting: list[str]) -> None:
         errors: list[RunfoldError] = []
+        erased: list[Erasure] = []
         for stream in waiting:
             try:
                 await self._loop.settled(stream)
@@ -141,11 +142,16 @@ class Erasures:
                 # Its batch may never have landed.
                 if isinstance(erasure, Erasure):
                     await self._erase(erasure)
-                    if stream in self._done:
-                        self._done[stream].set()
+                    erased.append(erasure)
             except RunfoldError as error:
                 # One that cannot be carried out now holds up no other.
                 errors.append(error)
+        # Once for all of them: others wait for it. Where nobody asked to forget, it can be left to time.
+        if not all(each.is_archive for each in erased):
+            await self._reader.read(self._ledger.scrub)
+            await self._reader.read(self._reader.read_models.scrub)
+        for erasure in erased:
+            await self._complete(erasure)
         if errors:
             raise errors[0]
 
@@ -158,8 +164,8 @@ class Erasures:
         await self._reader.read(self._replace, erasure)
         for segment in erasure.rewritten:
             await self._reader.read(self._erase_in, segment, erasure)
-        await self._reader.read(self._ledger.scrub)
-        await self._reader.read(self._reader.read_models.scrub)
+
+    async def _complete(self, erasure: Erasure) -> None:
         await self._loop.submit(
             CompleteErasure(
                 environment=erasure.environment,
@@ -169,6 +175,8 @@ class Erasures:
                 erasure=erasure.id,
             )
         )
+        if erasure.id in self._done:
+            self._done[erasure.id].set()
 
     def _replace(self, erasure: Erasure) -> None:
         recorded = self._ledger.read_streams([erasure.id])[erasure.id][0].event

@@ -29,6 +29,8 @@ class Erasure(Struct, frozen=True, gc=False, omit_defaults=True):
     """Of its receipt: read models that are not so far may still show what is erased."""
     runs: tuple[str, ...]
     with_names: bool = False
+    is_archive: bool = False
+    """Whether the runs are in a segment from now on: nobody has asked to forget them."""
     rewritten: tuple[str, ...] = ()
     """The segments in which it is to be erased, too."""
     status: ErasureStatus = ErasureStatus.PENDING
@@ -46,6 +48,7 @@ def evolve(erasure: Erasure | None, recorded: Recorded) -> Erasure:
                 recorded.position,
                 event.runs,
                 event.with_names,
+                event.segment is not None,
                 event.rewritten,
             )
         case Erasure(), e.ErasureCompleted():
