@@ -49,6 +49,7 @@ class _RunDetail(Struct, omit_defaults=True, gc=False):
     replays: tuple[str, ...] = ()
     job: JobRef | None = None
     ended: int | None = None
+    is_erased: bool = False
 
 
 _encode = json.Encoder().encode
@@ -92,6 +93,7 @@ def of_run(row: RunRow) -> Columns:
         row.replays,
         row.job,
         row.ended,
+        row.is_erased,
     )
     return (
         row.id,
@@ -155,6 +157,7 @@ def to_run(columns: Columns) -> RunRow:
         job=detail.job,
         born=detail.born,
         ended=detail.ended,
+        is_erased=detail.is_erased,
     )
 
 

@@ -33,6 +33,6 @@ def added(records: Sequence[Recorded], changes: Changes) -> Counter[str]:
         waitpoint_rows=rows.waitpoints,
         execution_rows=rows.executions,
         schedule_rows=rows.schedules,
-        lasting_rows=len(changes.lasting),
+        lasting_rows=len(changes.lasting) - len(changes.lasting_gone),
         waitpoint_tag_rows=len(changes.waitpoint_tags) - len(changes.waitpoint_untagged),
     )

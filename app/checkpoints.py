@@ -7,9 +7,10 @@ import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from msgspec import Meta, Struct
 
-from adapters.hashes import digest_after
-from adapters.merkle import leaf_hash, root_of
+from adapters.hashes import digest_behind
+from adapters.merkle import root_of
 from adapters.signing import is_signed, name_of
+from adapters.tombstones import leaf_of, receipts_in
 from app.transfer_lines import Hex
 from domain.durations import iso
 from domain.errors import InvalidInput, LedgerCorrupt
@@ -50,11 +51,6 @@ class CheckpointFile(Struct, frozen=True, forbid_unknown_fields=True):
     segments: list[Hex]
 
 
-def leaf_of(event: Sealed) -> bytes:
-    """The bytes of an event that are a leaf of the tree: position, stream, version and topic, then the state."""
-    return f"{event.position}\n{event.stream}\n{event.version}\n{event.topic}\n".encode() + event.state
-
-
 def make_checkpoint(
     ledger: CopyableLedger, key: Ed25519PrivateKey, now: int, noticed: Callable[[int], object]
 ) -> CheckpointFile:
@@ -62,13 +58,13 @@ def make_checkpoint(
     head = ledger.head()
     if head == START:
         raise InvalidInput("The ledger is empty: there is nothing to sign.")
-    digest, roots = START.digest, list[bytes]()
+    digest, roots, receipts = START.digest, list[bytes](), receipts_in(ledger)
     for events in segments(ledger, head.position):
         for event in events:
-            digest = digest_after(digest, event[:5])
-            if digest != event.digest:
+            if digest_behind(digest, event, receipts) is None:
                 raise LedgerCorrupt(f"Event {event.position} is not as it was appended: its hash is wrong.")
-        roots.append(root_of([leaf_hash(leaf_of(event)) for event in events]))
+            digest = event.digest
+        roots.append(root_of([leaf_of(event[:5]) for event in events]))
         noticed(events[-1].position)
     if digest != head.digest:
         raise LedgerCorrupt(f"Event {head.position} is not the one that the head tells of.")

@@ -2,11 +2,14 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import NamedTuple
+
+from msgspec.structs import replace
 
 from domain.events import Recorded
 from domain.ports import Head
+from domain.redacting import redacted
 
 KEPT_EVENTS_MAX = 50_000
 
@@ -43,6 +46,16 @@ class Feed:
             self._size -= len(self._commits.popleft().records)
         self._grown.set()
         self._grown = asyncio.Event()
+
+    def erase(self, runs: Collection[str], *, with_names: bool) -> None:
+        """Forget what these runs hold: what is left of them is what is left in the ledger."""
+        for place, (records, head) in enumerate(self._commits):
+            if any(each.stream in runs for each in records):
+                left = [
+                    replace(each, event=redacted(each.event, with_names=with_names)) if each.stream in runs else each
+                    for each in records
+                ]
+                self._commits[place] = Commit(left, head)
 
     async def grown(self, position: int) -> None:
         """Wait until something is committed behind this position."""

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple, TypeAlias
 
 from domain import events as e
-from domain.errors import LedgerCorrupt
+from domain.errors import LedgerCorrupt, NotAllowed
 from domain.events import Prefix, Recorded
 from domain.ports import Ledger
 
@@ -23,12 +23,17 @@ class Line(NamedTuple):
 
 
 def journal_of(ledger: Ledger, history: Sequence[Recorded]) -> list[Line]:
-    """All entries in their order (this blocks). Raises LedgerCorrupt when a run is gone whose entries it took over."""
+    """All entries in their order (this blocks).
+
+    Raises LedgerCorrupt when a run is gone whose entries it took over, NotAllowed when what it held was erased.
+    """
     parts = [history]
     while prefix := _prefix_of(parts[-1]):
         source = ledger.read_streams([prefix.run]).get(prefix.run, [])
         if len(source) < prefix.version:
             raise LedgerCorrupt(f"The journal begins with that of run {prefix.run}, which is no longer there.")
+        if any(isinstance(each.event, e.RunErased | e.RunArchived) for each in source):
+            raise NotAllowed(f"The journal begins with that of run {prefix.run}, which was erased or archived.")
         parts.append(source[: prefix.version])
     lines: list[Line] = []
     for part in reversed(parts):

@@ -19,6 +19,7 @@ from domain.status import Status
 COUNT_SECONDS_MAX = 5.0
 """How long a scrape waits for the read models: well within what Prometheus allows by itself, which is ten seconds."""
 ENVIRONMENT = ("environment", "type")
+SINK = ("sink", "name")
 
 Counts: TypeAlias = Mapping[tuple[str, str], Mapping[Status, int]]
 """How many runs are in each status, by the slug and the type of their environment."""
@@ -74,6 +75,7 @@ class NodeCollector(Collector):
         if isinstance(reader, Service):
             yield from _of_engine(reader)
             yield from _of_queues(reader)
+            yield from _of_sinks(reader)
             yield from _of_runs(counts)
 
 
@@ -103,6 +105,8 @@ def _of_engine(service: Service) -> Iterator[Metric]:
         "verified_time_seconds", "When that was found, since 1970; 0 if it was not yet.", (proved.at or 0) / 1_000
     )
     yield _gauge("ledger_damaged", "1 if the ledger is not what was appended, as far as it was verified.", bool(fault))
+    pending = len(loop.engine.memory.erasures)
+    yield _gauge("erasures_pending", "Erasures that are decided and not carried out yet.", pending)
     total = CounterMetricFamily("runfold_events_committed", "Events that this node has committed since it writes.")
     total.add_metric((), events.sum)
     yield total
@@ -122,6 +126,22 @@ def _of_queues(service: Service) -> Iterator[Metric]:
         age.add_metric((each.slug, each.type), 0 if since is None else max(0, now - since) / 1_000)
     yield depth
     yield age
+
+
+def _of_sinks(service: Service) -> Iterator[Metric]:
+    position = GaugeMetricFamily("runfold_sink_position", "Up to which event a sink has got all.", labels=SINK)
+    lag = GaugeMetricFamily("runfold_sink_lag_events", "How many events of the log a sink is behind.", labels=SINK)
+    attempts = GaugeMetricFamily(
+        "runfold_sink_failed_attempts", "How often in a row a sink did not take the next event.", labels=SINK
+    )
+    head, sinks = service.loop.feed.head.position, service.loop.engine.memory.sinks
+    for stream, progress in service.sinks.progress.items():
+        if sink := sinks.get(stream):
+            labels = (stream, sink.spec.name)
+            position.add_metric(labels, progress.position)
+            lag.add_metric(labels, max(0, head - progress.position))
+            attempts.add_metric(labels, progress.attempts)
+    yield from (position, lag, attempts)
 
 
 def _of_runs(counts: Counts | None) -> Iterator[Metric]:

@@ -5,7 +5,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from msgspec import Struct
 
 from adapters.merkle import leaf_hash, path_of, root_by
-from app.checkpoints import SEGMENT, Checkpoint, CheckpointFile, check_signature, leaf_of, segment_after
+from adapters.tombstones import content_of, is_tombstone, leaf_of
+from app.checkpoints import SEGMENT, Checkpoint, CheckpointFile, check_signature, segment_after
 from app.transfer_lines import Hex
 from domain.errors import InvalidInput, LedgerCorrupt, NotFound
 from domain.ports import CopyableLedger, Sealed
@@ -17,14 +18,18 @@ class WrongProof(InvalidInput):
     """A file proves nothing; the message says what is wrong."""
 
 
-class ProvenEvent(Struct, frozen=True, forbid_unknown_fields=True):
-    """An event as it is stored, and the hashes that lead from it to the root, from below."""
+class ProvenEvent(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """An event as it was appended, and the hashes that lead from it to the root, from below.
+
+    Of one whose values were erased only the hash is left, its `leaf`: what it was cannot be proved any more.
+    """
 
     position: int
     version: int
     topic: str
     state: str
     path: list[Hex]
+    leaf: Hex | None = None
 
 
 class Proof(Struct, frozen=True, forbid_unknown_fields=True):
@@ -50,7 +55,7 @@ def prove(stream: str, ledger: CopyableLedger, file: CheckpointFile) -> Proof:
     events: list[ProvenEvent] = []
     for number in dict.fromkeys((position - 1) // SEGMENT for position in positions):
         found = segment_after(ledger, number * SEGMENT, checkpoint.position)
-        hashes = [leaf_hash(leaf_of(event)) for event in found]
+        hashes = [leaf_of(event[:5]) for event in found]
         above = path_of(roots, number)
         for index in [at - 1 - number * SEGMENT for at in positions if (at - 1) // SEGMENT == number]:
             path = path_of(hashes, index) + above
@@ -80,15 +85,18 @@ def check_proof(content: bytes, key: Ed25519PublicKey) -> Proof:
         if event.position <= before:
             raise WrongProof(f"Event {event.position} stands behind event {before}.")
         before = event.position
+        if event.leaf is not None and event.state:
+            raise WrongProof(f"Event {event.position} has a leaf and a state: one of them is not proved.")
         _check(event, proof)
     return proof
 
 
 def _check(event: ProvenEvent, proof: Proof) -> None:
-    sealed = Sealed(event.position, proof.stream, event.version, event.topic, event.state.encode(), b"")
+    content = content_of((event.position, proof.stream, event.version, event.topic, event.state.encode()))
+    leaf = leaf_hash(content) if event.leaf is None else bytes.fromhex(event.leaf)
     path = [bytes.fromhex(each) for each in event.path]
     try:
-        root = root_by(path, leaf_hash(leaf_of(sealed)), event.position - 1, proof.checkpoint.position)
+        root = root_by(path, leaf, event.position - 1, proof.checkpoint.position)
     except ValueError as error:
         raise WrongProof(f"Event {event.position} is not proved: {error}") from error
     if root.hex() != proof.checkpoint.root:
@@ -96,4 +104,7 @@ def _check(event: ProvenEvent, proof: Proof) -> None:
 
 
 def _proven(event: Sealed, path: list[bytes]) -> ProvenEvent:
-    return ProvenEvent(event.position, event.version, event.topic, event.state.decode(), [each.hex() for each in path])
+    hashes = [each.hex() for each in path]
+    if is_tombstone(event.state):
+        return ProvenEvent(event.position, event.version, event.topic, "", hashes, leaf_of(event[:5]).hex())
+    return ProvenEvent(event.position, event.version, event.topic, event.state.decode(), hashes)

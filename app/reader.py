@@ -13,7 +13,7 @@ from app.public_tokens import Keyring
 from app.triggered import value_of
 from domain.environment import Environment
 from domain.events import BlobRef, Recorded
-from domain.ports import Clock, Ids, Ledger
+from domain.ports import Clock, CopyableLedger, Ids
 from projections.ports import ReadModels
 
 T = TypeVar("T")
@@ -32,7 +32,7 @@ class Readiness(NamedTuple):
 class Reader(ABC):
     """One node's view of one database."""
 
-    def __init__(self, ledger: Ledger, read_models: ReadModels, clock: Clock, ids: Ids, vault: Vault) -> None:
+    def __init__(self, ledger: CopyableLedger, read_models: ReadModels, clock: Clock, ids: Ids, vault: Vault) -> None:
         self.ledger = ledger
         self.read_models = read_models
         self.clock = clock

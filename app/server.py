@@ -6,6 +6,7 @@ import os
 import random
 import socket
 import sys
+from functools import partial
 
 import structlog
 import uvicorn
@@ -19,6 +20,7 @@ from app.environments import new_key
 from app.executor import Executor
 from app.lines import LocalLines
 from app.node import Node
+from app.secrets import value_of
 from app.service import Service
 from app.settings import Settings, WrongSetting, address_of
 from app.web.application import create_application
@@ -67,12 +69,16 @@ async def _serve(settings: Settings) -> None:
     async def greet(service: Service) -> None:
         check_keys(service)
         await service.ensure_environment(_secret_key(settings, service))
+        service.sinks.folder = settings.sinks_folder
+        service.sinks.secret_of = partial(value_of, service)
         if settings.http_executor:
-            caller = SafeHttpCaller(settings.address_policy)
+            caller = service.sinks.caller = SafeHttpCaller(settings.address_policy)
             limits = settings.http_concurrency, settings.http_concurrency_per_host
             service.execute(
                 Executor(LocalLines(service), caller, *limits, chance, settings.mailer, settings.rate_per_host)
             )
+        if settings.segments_path is not None:
+            service.retain(settings.segments_path)
         if settings.verify_per_second:
             service.verify(settings.verify_per_second)
         # A frozen heap is not walked by every collection: the states of unfinished runs live long.

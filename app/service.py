@@ -4,6 +4,7 @@ import asyncio
 import os
 import random
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any, Protocol
 
 import structlog
@@ -13,12 +14,15 @@ from app.bulk import BulkActions
 from app.checking import Checks
 from app.delivering import Deliveries
 from app.environments import created, digest_of, keys_in, named_by
+from app.erasing import Erasures
 from app.feed import Feed
 from app.follower import Follower, Following
 from app.follower_process import FollowerProcess
 from app.loop import EngineLoop
 from app.reader import Reader, Readiness
 from app.rebuild import rebuild
+from app.retaining import Retention
+from app.sinks import Sinks
 from app.start import start_engine
 from app.triggered import TriggeredCache
 from app.verifier import Verifier
@@ -62,6 +66,7 @@ class Service(Reader):
         ids: Ids,
         lease_ms: int,
         vault: Vault,
+        chance: random.Random,
     ) -> None:
         super().__init__(ledger, read_models, clock, ids, vault)
         self.loop = loop
@@ -71,6 +76,9 @@ class Service(Reader):
         self.checks = Checks(loop, ledger, clock)
         self.deliveries = Deliveries(loop, ledger, clock)
         self.bulk_actions = BulkActions(self, loop)
+        self.erasures = Erasures(self, ledger, loop, follower, self.triggered)
+        self.retention = Retention(self, ledger, loop.engine.memory, self.erasures)
+        self.sinks = Sinks(self, loop, chance)
         self.watching = Watching(ledger, loop.feed, loop.engine.memory.run)
         self.verifier = Verifier(self, ledger, loop.feed)
         self._tasks: list[asyncio.Task[None]] = []
@@ -88,6 +96,8 @@ class Service(Reader):
         self._tasks.append(asyncio.create_task(self.checks.run(), name="payload checks"))
         self._tasks.append(asyncio.create_task(self.deliveries.run(), name="deliveries of events"))
         self._tasks.append(asyncio.create_task(self.bulk_actions.run(), name="bulk actions"))
+        self._tasks.append(asyncio.create_task(self.erasures.run(), name="erasures"))
+        self._tasks.append(asyncio.create_task(self.sinks.run(), name="sinks"))
         self._tasks.append(asyncio.create_task(self.watching.run(), name="watching"))
 
     def execute(self, executor: Executing) -> None:
@@ -98,6 +108,11 @@ class Service(Reader):
     def verify(self, per_second: int) -> None:
         """Look through the ledger all the time, so many events a second, until the engine ends."""
         self._tasks.append(asyncio.create_task(self.verifier.run(per_second), name="verifier"))
+
+    def retain(self, folder: Path) -> None:
+        """Let runs that are old enough leave the database for segments in this folder, until the engine ends."""
+        self.retention.folder = self.erasures.segments = folder
+        self._tasks.append(asyncio.create_task(self.retention.run(), name="retention"))
 
     async def end_engine(self) -> None:
         """Take nothing new, commit what was accepted, and answer whoever still waits."""
@@ -218,7 +233,7 @@ def start_service(
     )
     loop = EngineLoop(engine, ledger, head, clock, Feed(head), may_answer)
     follower = FollowerProcess(read_models, loop.feed) if follows_apart else Follower(read_models, ledger, loop.feed)
-    return Service(ledger, read_models, loop, follower, clock, ids, lease_ms, vault or Vault([], os.urandom))
+    return Service(ledger, read_models, loop, follower, clock, ids, lease_ms, vault or Vault([], os.urandom), chance)
 
 
 def checkpoint_of(ledger: Ledger, read_models: ReadModels) -> tuple[list[State], Head]:

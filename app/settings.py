@@ -52,6 +52,8 @@ class Settings(BaseSettings):
     test_clock: bool = False
     follower: Literal["thread", "process"] = "thread"
     verify_per_second: int = Field(default=2_000, ge=0, le=1_000_000)
+    segments_folder: Path | None = None
+    sinks_folder: Path | None = None
     http_executor: bool = True
     http_concurrency: int = Field(default=20, ge=1, le=1_000)
     http_concurrency_per_host: int = Field(default=10, ge=1, le=1_000)
@@ -182,6 +184,13 @@ class Settings(BaseSettings):
         """The file of the read models, beside the ledger: `ledger.views.db` for `ledger.db`."""
         ledger = self.database_path
         return ledger.with_name(f"{ledger.stem}.views{ledger.suffix}")
+
+    @property
+    def segments_path(self) -> Path | None:
+        """Where runs go that leave the database: as set, else beside a file; None for PostgreSQL if it is not set."""
+        if self.segments_folder is not None or self.is_postgres:
+            return self.segments_folder
+        return self.database_path.parent / "segments"
 
     @property
     def key_path(self) -> Path:

@@ -8,7 +8,7 @@ from app.tenure import Tenure
 from domain import states
 from domain.environment import Environment
 from domain.errors import LedgerUnavailable, Unavailable
-from domain.ports import Clock, Ids, Ledger
+from domain.ports import Clock, CopyableLedger, Ids
 from projections.ports import ReadModels
 
 LOOK_SECONDS = 0.02
@@ -21,7 +21,7 @@ class Standby(Reader):
     """Knows only what is in the database, and asks it each time."""
 
     def __init__(
-        self, ledger: Ledger, read_models: ReadModels, clock: Clock, ids: Ids, tenure: Tenure, vault: Vault
+        self, ledger: CopyableLedger, read_models: ReadModels, clock: Clock, ids: Ids, tenure: Tenure, vault: Vault
     ) -> None:
         super().__init__(ledger, read_models, clock, ids, vault)
         self._tenure = tenure

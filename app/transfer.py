@@ -3,7 +3,8 @@
 import hashlib
 from collections.abc import Callable, Iterable, Iterator
 
-from adapters.hashes import digest_after
+from adapters.hashes import digest_behind
+from adapters.tombstones import receipts_in
 from app.transfer_lines import (
     FORMAT,
     VERSION,
@@ -43,7 +44,7 @@ def header_of(ledger: CopyableLedger, after: int = 0) -> Header:
 def write_export(header: Header, ledger: CopyableLedger, file: File, noticed: Noticed) -> Totals:
     """Write the export that the header announces, whatever is appended meanwhile; returns what is in it.
 
-    Raises LedgerCorrupt at the first event that is not as it was appended.
+    Raises LedgerCorrupt at the first event that is not as it was appended, InvalidInput when it was erased meanwhile.
     """
     file.write(line_of(header))
     events = blobs = missing = 0
@@ -84,15 +85,18 @@ def restore(export: Reader, ledger: CopyableLedger, noticed: Noticed) -> Head:
 
 def _verified(header: Header, ledger: CopyableLedger) -> Iterator[Sealed]:
     position, digest = header.after.head()
-    end = header.head.head()
+    end, receipts = header.head.head(), receipts_in(ledger, header.head.position)
     while position < end.position:
         events = ledger.sealed_after(position, limit=min(PAGE, end.position - position))
         for event in events:
             if event.position != position + 1:
                 break
-            position, digest = event.position, digest_after(digest, event[:5])
-            if digest != event.digest or (position == end.position and digest != end.digest):
+            position, behind = event.position, digest_behind(digest, event, receipts)
+            if behind is None and digest_behind(digest, event, receipts_in(ledger)):
+                raise InvalidInput(f"Event {position} was erased while it was exported: export once more.")
+            if behind is None or (position == end.position and behind != end.digest):
                 raise LedgerCorrupt(f"Event {position} is not as it was appended: its hash is wrong.")
+            digest = behind
             yield event
         if not events or events[-1].position != position:
             raise LedgerCorrupt(f"Event {position + 1} is missing.")

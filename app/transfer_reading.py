@@ -8,7 +8,9 @@ from typing import NamedTuple, NoReturn
 
 import msgspec
 
+from adapters.codec import decode
 from adapters.hashes import digest_after
+from adapters.tombstones import mark_of, seal_of
 from app.transfer_lines import (
     FORMAT,
     VERSION,
@@ -24,7 +26,7 @@ from app.transfer_lines import (
     content_of,
 )
 from domain.errors import LedgerCorrupt
-from domain.events import BlobRef
+from domain.events import BlobRef, ErasureRecorded
 from domain.ports import Sealed
 
 _HEADER_BYTES_MAX = 4_096
@@ -48,6 +50,8 @@ class Reader:
         self._line = 0
         self.header = _header_of(self._next(_HEADER_BYTES_MAX))
         self._last = self.header.after.head()
+        self._erased: dict[str, dict[int, str]] = {}
+        """The seals of events that were erased, of which no receipt has come yet, by receipt."""
         self.totals = Totals()
         """What has been read so far."""
 
@@ -76,14 +80,32 @@ class Reader:
         try:
             event = line.sealed()
             if digest_after(self._last.digest, event[:5]) != event.digest:
-                self._refuse(f"is not event {position} as it was exported: its hash is wrong")
+                self._note_erased(event)
             awaited = blobs_of(event)
+            self._look_for_receipt(event)
         except (ValueError, LedgerCorrupt) as error:
             self._refuse(f"cannot be taken: {error}")
         if position == head.position and line.digest != head.digest:
             self._refuse(f"is event {position} with another hash than the first line has for it")
         self._last = self._last._replace(position=position, digest=event.digest)
         return Entry(event, {}, awaited)
+
+    def _note_erased(self, event: Sealed) -> None:
+        mark = mark_of(event[:5])
+        if mark is None:
+            self._refuse(f"is not event {event.position} as it was exported: its hash is wrong")
+        seals = self._erased.setdefault(mark.receipt, {})
+        seals[event.position] = seal_of(self._last.digest, event.digest, event[:5])
+
+    def _look_for_receipt(self, event: Sealed) -> None:
+        waiting = self._erased.get(event.stream)
+        if not waiting or event.version != 1:
+            return
+        receipt = decode(event[:5]).event
+        seals = receipt.seals if isinstance(receipt, ErasureRecorded) else {}
+        if wrong := next((at for at, seal in waiting.items() if seals.get(at) != seal), None):
+            self._refuse(f"is not the receipt of what stands in the place of event {wrong}")
+        del self._erased[event.stream]
 
     def _add(self, line: BlobLine, entry: Entry | None) -> None:
         ref = entry.awaited.pop(line.key, None) if entry else None
@@ -100,6 +122,9 @@ class Reader:
     def _end(self, told: Totals) -> None:
         if self._last.position != self.header.head.position:
             self._refuse(f"ends the file after event {self._last.position} of {self.header.head.position}")
+        if self._erased:
+            position = min(min(seals) for seals in self._erased.values())
+            self._refuse(f"ends the file, and no receipt in it tells that event {position} was erased")
         if told != self.totals:
             self._refuse(f"counts {_tell(told)}, and the file has {_tell(self.totals)}")
         if self._next(1):

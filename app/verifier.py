@@ -9,6 +9,7 @@ from msgspec.structs import replace
 
 from adapters.codec import decode
 from adapters.hashes import MARK, Chain
+from adapters.tombstones import receipts_in
 from app.feed import Feed
 from app.reader import Reader
 from domain.conduct import Conduct
@@ -51,9 +52,10 @@ class Verifier:
         self._reader = reader
         self._ledger = ledger
         self._feed = feed
-        self._first = Chain()
+        self._receipts = receipts_in(ledger)
+        self._first = Chain(self._receipts)
         self._conduct = Conduct()
-        self._again = Chain()
+        self._again = Chain(self._receipts)
         self._again_at = reader.clock.now().mono + AGAIN_MS
 
     async def run(self, per_second: int) -> None:
@@ -131,7 +133,7 @@ class Verifier:
         is_whole = again == self._first.head.position
         self.proved = replace(self.proved, again=again, rounds=self.proved.rounds + is_whole)
         if is_whole:
-            self._again, self._again_at = Chain(), now + AGAIN_MS
+            self._again, self._again_at = Chain(self._receipts), now + AGAIN_MS
 
     async def _news(self) -> None:
         """Until something is committed; now and then without, because a look at everything may be due."""

@@ -7,7 +7,7 @@ from msgspec import Raw
 from domain import events as e
 from domain import metadata as objects
 from domain.commands import UpdateMetadata
-from domain.errors import InvalidInput, TooLate
+from domain.errors import InvalidInput, NotAllowed, TooLate
 from domain.events import RunEvent
 from domain.run import Run
 from domain.states import State
@@ -19,6 +19,7 @@ AFTER_THE_END_MS = 3_600_000
 
 def add_tags(run: Run, tags: tuple[str, ...]) -> list[RunEvent]:
     """Give a run those of the tags that it does not have. Raises InvalidInput when they become too many."""
+    _check_not_erased(run)
     more = tuple(tag for tag in dict.fromkeys(tags) if tag not in run.tags)
     have = len(set(run.tags))
     if have + len(more) > TAGS_MAX:
@@ -46,7 +47,13 @@ def update_metadata(run: Run, asked: UpdateMetadata, state: Callable[[str], Stat
         members[stream] = member
         after[stream] = objects.apply(after.get(stream, member.metadata), operations)
     for stream in after:
+        _check_not_erased(members[stream])
         ended = members[stream].ended_at
         if ended is not None and now > ended + AFTER_THE_END_MS:
             raise TooLate(f"Run {stream} ended more than an hour ago: its metadata cannot be changed any more.")
     return {stream: value for stream, value in after.items() if value != members[stream].metadata}
+
+
+def _check_not_erased(run: Run) -> None:
+    if run.is_erased:
+        raise NotAllowed(f"Run {run.id} was erased: nothing is added to it any more.")

@@ -14,6 +14,7 @@ from domain.commands import (
     CreateBatch,
     CreateWaitpoint,
     DeliverEvent,
+    EraseRuns,
     ResumeJob,
     SaveSchedule,
     SendEvent,
@@ -43,14 +44,14 @@ def asked_by(command: Command) -> Iterator[str]:
         case StartBulk():
             if command.request:
                 yield command.request
-        case BackfillTicks(keys=streams):
+        case BackfillTicks(keys=streams) | EraseRuns(asked=streams):
             yield from streams
         case SendEvent(event=stream) | DeliverEvent(event=stream) | CancelEvent(event=stream):
             yield stream
         case AbortBulk(bulk=stream) | CompleteWaitpoint(waitpoint=stream) | StorePacket(packet=stream):
             yield stream
         case _:
-            yield from (named for each in ("run", "job", "key") if (named := getattr(command, each, None)))
+            yield from (named for each in ("run", "job", "key", "erasure") if (named := getattr(command, each, None)))
 
 
 def leads_to(command: Command, state: State | None) -> tuple[str, ...]:

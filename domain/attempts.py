@@ -165,7 +165,8 @@ def _report_again(run: Run, said: Report, worker: str) -> list[RunEvent]:
         message += f" any more: it was {closed_by}"
     refused = e.LateResultRefused(said.token, said.kind, worker)
     # Lines that came too late are no result: what comes after them may be one.
-    recorded: list[RunEvent] = [] if said.token in run.refused or said.kind == LOGGED else [refused]
+    is_known = said.token in run.refused or said.kind == LOGGED or run.is_archived
+    recorded: list[RunEvent] = [] if is_known else [refused]
     raise Late(f"{message}.", recorded)
 
 

@@ -12,6 +12,7 @@ from domain.errors import InvalidInput, LedgerCorrupt, NotAllowed, NotFound
 from domain.events import Event, Queue, Recorded, TaskSettings
 
 LIMIT_MAX = 100_000
+RETENTION_DAYS_MAX = 36_500
 VARIABLES_MAX = 500
 
 DEVELOPMENT = "DEVELOPMENT"
@@ -43,6 +44,8 @@ class Environment(Struct, frozen=True, omit_defaults=True):
     """What workers of the environment find in theirs."""
     concurrency_limit: int | None = None
     """How many attempts may be open in the whole environment."""
+    retention_days: int | None = None
+    """After how many days a run that has ended leaves the database; None: it stays."""
     versions: dict[str, dict[str, TaskSettings]] = {}
     digests: dict[str, str] = {}
     """From the digest of a set of tasks to the version that it was registered as."""
@@ -123,6 +126,8 @@ def _changes(environment: Environment, event: Event) -> dict[str, Any]:
             return {"variables": rest}
         case e.EnvironmentLimited(concurrency_limit=limit):
             return {"concurrency_limit": limit}
+        case e.RetentionSet(days=days):
+            return {"retention_days": days}
         case e.VersionRegistered(version=version, digest=digest, tasks=tasks):
             promoted = (version,) if event.is_promoted else ()
             return {
@@ -177,6 +182,13 @@ def limit(environment: Environment, concurrency_limit: int | None) -> list[Event
     if concurrency_limit is not None and not 0 <= concurrency_limit <= LIMIT_MAX:
         raise InvalidInput(f"The concurrency limit of an environment is 0 to {LIMIT_MAX}, not {concurrency_limit}.")
     return [] if environment.concurrency_limit == concurrency_limit else [e.EnvironmentLimited(concurrency_limit)]
+
+
+def retain(environment: Environment, days: int | None) -> list[Event]:
+    """Let runs leave the database so many days after their end, or never."""
+    if days is not None and not 1 <= days <= RETENTION_DAYS_MAX:
+        raise InvalidInput(f"Runs are kept for 1 to {RETENTION_DAYS_MAX} days, not {days}.")
+    return [] if environment.retention_days == days else [e.RetentionSet(days)]
 
 
 def save_variables(

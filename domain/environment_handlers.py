@@ -27,6 +27,7 @@ class EnvironmentHandlers:
             c.AddKey: self._add_key,
             c.SaveVariables: self._save_variables,
             c.RemoveVariable: self._remove_variable,
+            c.SetRetention: self._set_retention,
             c.SealKey: self._seal_key,
             c.RevokeKey: self._revoke_key,
             c.RegisterVersion: self._register_version,
@@ -53,6 +54,10 @@ class EnvironmentHandlers:
 
     def _remove_variable(self, command: c.RemoveVariable, draft: Draft) -> None:
         events = environments.remove_variable(self._environment(command), command.name)
+        draft.record(command.environment, events, Origin.of(command))
+
+    def _set_retention(self, command: c.SetRetention, draft: Draft) -> None:
+        events = environments.retain(self._environment(command), command.days)
         draft.record(command.environment, events, Origin.of(command))
 
     def _seal_key(self, command: c.SealKey, draft: Draft) -> None:

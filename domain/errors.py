@@ -5,6 +5,7 @@ RunfoldError
 │   ├── InvalidInput     the input itself is wrong
 │   ├── TooLarge         what is sent, or what would come of it, is larger than what is kept
 │   ├── NotFound         what it names does not exist in this environment
+│   │   ├── Archived     the run has left the database for a segment file
 │   │   └── QueueNotFound  no task names the queue, no run is in it, and nobody said anything of it
 │   ├── NotAllowed       the state does not allow it
 │   │   ├── TooLate      the run ended too long ago
@@ -40,6 +41,10 @@ class TooLarge(Refused):
 
 class NotFound(Refused):
     """What the command names does not exist in this environment."""
+
+
+class Archived(NotFound):
+    """The run has left the database for a segment file."""
 
 
 class QueueNotFound(NotFound):

@@ -15,6 +15,7 @@ from domain.delivering import EventHandlers
 from domain.draft import Draft, Origin, Ticket
 from domain.environment import Environment
 from domain.environment_handlers import EnvironmentHandlers
+from domain.erasure_handlers import ErasureHandlers
 from domain.errors import NotFound
 from domain.explain import Explainer
 from domain.explanation import Explanation
@@ -27,6 +28,7 @@ from domain.releasing import Releases
 from domain.run import Run
 from domain.schedule_handlers import ScheduleHandlers
 from domain.scheduling import Schedules
+from domain.sink_handlers import SinkHandlers
 from domain.status import Status
 from domain.triggering import trigger_runs
 from domain.turns import Turns
@@ -68,6 +70,8 @@ class Handlers:
             **JobHandlers(memory, schedules).methods,
             **EventHandlers(memory).methods,
             **ChannelHandlers(memory).methods,
+            **ErasureHandlers().methods,
+            **SinkHandlers(memory).methods,
         }
 
     def handle(self, ticket: Ticket, command: Command, draft: Draft, now: int) -> None:

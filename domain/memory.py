@@ -19,6 +19,7 @@ from domain.channel import Channel
 from domain.connection import Connection
 from domain.endings import Endings
 from domain.environment import Environment
+from domain.erasure import Erasure, ErasureStatus
 from domain.gates import Gates
 from domain.held import HOLDING, HeldRuns
 from domain.job import Job
@@ -31,6 +32,7 @@ from domain.ready import ReadyRuns
 from domain.run import Run
 from domain.schedule import Schedule
 from domain.scheduled import ScheduledRuns
+from domain.sink import Sink
 from domain.states import State
 from domain.status import Status
 from domain.subscriptions import Subscriptions
@@ -54,6 +56,10 @@ class Memory:
         self.members = Members()
         self.bulks: dict[str, None] = {}
         """The bulk actions that are to be carried on, in the order in which they began."""
+        self.erasures: dict[str, None] = {}
+        """The erasures that are to be carried out, in the order in which they were decided."""
+        self.sinks: dict[str, Sink] = {}
+        """The sinks to which events are streamed."""
         self.held = HeldRuns()
         self.waiters = Waiters()
         self.schedules = ScheduledRuns()
@@ -74,6 +80,8 @@ class Memory:
             NamedEvent: self._note_named_event,
             Job: lambda _stream, before, after: self.subscriptions.note_job(before, after),
             Bulk: self._note_bulk,
+            Erasure: self._note_erasure,
+            Sink: self._note_sink,
             Channel: self.endings.note_channel,
             Connection: self._note_connection,
             QueueState: self._note_queue,
@@ -258,6 +266,18 @@ class Memory:
             self.bulks.setdefault(stream)
         else:
             self.bulks.pop(stream, None)
+
+    def _note_erasure(self, stream: str, _before: Erasure | None, after: Erasure | None) -> None:
+        if after and after.status is ErasureStatus.PENDING:
+            self.erasures.setdefault(stream)
+        else:
+            self.erasures.pop(stream, None)
+
+    def _note_sink(self, stream: str, _before: Sink | None, after: Sink | None) -> None:
+        if after and not after.is_removed:
+            self.sinks[stream] = after
+        else:
+            self.sinks.pop(stream, None)
 
     def _note(self, before: Run | None, after: Run | None) -> None:
         self.ready.replace(before, after)

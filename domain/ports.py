@@ -99,7 +99,26 @@ class CopyableLedger(Ledger, Protocol):
     def restore(self, batch: Sequence[Sealed], blobs: Mapping[str, bytes], *, after: Head) -> Head:
         """Commit the whole batch, as it was stored elsewhere, right behind `after`, or nothing at all.
 
-        The digest of each event is computed anew. Raises as `append` does.
+        The digest of each event is computed anew, but where it was erased. Raises as `append` does.
+        """
+        ...
+
+    def sealed_at(self, positions: Collection[int]) -> list[Sealed]:
+        """The events at these positions, in order, as they are stored; those that are not there are left out."""
+        ...
+
+    def erase(self, states: Mapping[int, bytes], blobs: Collection[str]) -> None:
+        """Put other states in the place of those at these positions, and remove these large values.
+
+        The digests stay. Safe to repeat. Raises LedgerUnavailable.
+        """
+        ...
+
+    def scrub(self, *, is_whole: bool = False) -> None:
+        """Let nothing of what was erased stay behind in the files, as far as that is in our hands.
+
+        If `is_whole`, they are written anew, however large they are, and all others wait for that.
+        Raises LedgerUnavailable, also when somebody who reads stands in the way: then again later.
         """
         ...
 

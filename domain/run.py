@@ -102,6 +102,10 @@ class Run(Struct, frozen=True, gc=False, omit_defaults=True):
     log_size: int = 0
     log_heard: int = 0
     """How many lines came under the token of the open attempt."""
+    is_erased: bool = False
+    """Whether what users gave it is gone."""
+    is_archived: bool = False
+    """Whether it has left the database; nothing follows."""
 
     @property
     def is_log_full(self) -> bool:
@@ -355,6 +359,17 @@ _CHANGES: dict[type[RunEvent], Callable[[Run, Any, Recorded], dict[str, Any]]] =
     e.RunLogged: _log,
     e.TagsAdded: lambda run, event, _recorded: {"tags": (*run.tags, *event.tags)},
     e.MetadataUpdated: lambda _run, event, _recorded: {"metadata": event.metadata},
+    e.RunErased: lambda run, event, _recorded: {
+        "is_erased": True,
+        "metadata": NOTHING,
+        "tags": () if event.with_names else run.tags,
+    },
+    e.RunArchived: lambda _run, _event, _recorded: {
+        "is_erased": True,
+        "is_archived": True,
+        "metadata": NOTHING,
+        "tags": (),
+    },
     e.LateResultRefused: lambda run, event, _recorded: {"refused": (*run.refused, event.token)},
 }
 assert _CHANGES.keys() <= TRANSITIONS.keys()

@@ -11,6 +11,7 @@ from domain import (
     channel,
     connection,
     environment,
+    erasure,
     job,
     keys,
     named_event,
@@ -19,6 +20,7 @@ from domain import (
     run,
     schedule,
     secret,
+    sink,
     waitpoint,
 )
 from domain.batch import Batch
@@ -26,6 +28,7 @@ from domain.bulk import Bulk, BulkStatus
 from domain.channel import CHANNEL, Channel
 from domain.connection import Connection
 from domain.environment import Environment
+from domain.erasure import ERASURE, Erasure, ErasureStatus
 from domain.errors import LedgerCorrupt
 from domain.events import Recorded, RunEvent, WriterStarted
 from domain.job import Job, JobState
@@ -36,6 +39,7 @@ from domain.queue import QueueState
 from domain.run import Run
 from domain.schedule import SCHED, Schedule
 from domain.secret import Secret
+from domain.sink import SINK, Sink
 from domain.status import FINAL
 from domain.waitpoint import Waitpoint
 
@@ -63,6 +67,8 @@ State: TypeAlias = (
     | Job
     | Secret
     | Channel
+    | Erasure
+    | Sink
     | Writer
 )
 WRITER = "writer"
@@ -89,6 +95,8 @@ _KINDS: dict[str, tuple[type[State], Callable[[Any, Recorded], State]]] = {
     "job": (Job, job.evolve),
     "secret": (Secret, secret.evolve),
     CHANNEL: (Channel, channel.evolve),
+    ERASURE: (Erasure, erasure.evolve),
+    SINK: (Sink, sink.evolve),
     WRITER: (Writer, _evolve_writer),
 }
 KINDS: dict[str, type[State]] = {kind: state for kind, (state, _) in _KINDS.items()}
@@ -130,9 +138,11 @@ def is_kept(state: State) -> bool:
         return state.status is EventStatus.PENDING
     if isinstance(state, Bulk):
         return state.status is BulkStatus.PENDING
+    if isinstance(state, Erasure):
+        return state.status is ErasureStatus.PENDING
     if isinstance(state, Schedule):
         return not state.is_deleted
-    if isinstance(state, Channel):
+    if isinstance(state, Channel | Sink):
         return not state.is_removed
     if isinstance(state, Job):
         return state.state is not JobState.DELETED

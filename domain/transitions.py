@@ -72,6 +72,8 @@ TRANSITIONS: dict[type[e.RunEvent], Transition] = {
     e.MetadataUpdated: Transition(LIVE | FINAL, None),
     e.RunReplayed: Transition(LIVE | FINAL, None),
     e.LateResultRefused: Transition(LIVE | FINAL, None),
+    e.RunErased: Transition(FINAL, None),
+    e.RunArchived: Transition(FINAL, None),
 }
 
 

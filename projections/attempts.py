@@ -7,6 +7,7 @@ from msgspec.structs import replace
 
 from domain import events as e
 from domain.events import Event, Recorded, RunError
+from domain.redacting import without_words
 from domain.status import Status
 
 
@@ -59,7 +60,7 @@ _OUTCOMES: dict[type[Event], Outcome] = {
     e.RunInterrupted: Outcome.INTERRUPTED,
     e.RunSystemFailed: Outcome.SYSTEM_FAILURE,
 }
-CHANGED_BY = frozenset({e.AttemptStarted, e.AttemptResumed, *_OUTCOMES})
+CHANGED_BY = frozenset({e.AttemptStarted, e.AttemptResumed, e.RunErased, *_OUTCOMES})
 """All other events change no attempt."""
 
 
@@ -79,6 +80,8 @@ def project(last: AttemptRow | None, recorded: Recorded) -> AttemptRow | None:
             started_at=recorded.occurred_at if isinstance(event, e.AttemptStarted) else event.began_at,
             position=recorded.position,
         )
+    if last is not None and isinstance(event, e.RunErased):
+        return erased(last)
     if last is None or last.finished_at is not None:
         return last
     outcome = _OUTCOMES.get(type(event))
@@ -91,6 +94,11 @@ def project(last: AttemptRow | None, recorded: Recorded) -> AttemptRow | None:
         error=getattr(event, "error", None),
         position=recorded.position,
     )
+
+
+def erased(row: AttemptRow) -> AttemptRow:
+    """The attempt of a run that was erased."""
+    return replace(row, error=without_words(row.error)) if row.error else row
 
 
 def _outcome_of(event: Event, outcome: Outcome) -> Outcome:

@@ -8,6 +8,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from domain.channel import CHANNEL
+from domain.erasure import ERASURE
 from domain.errors import LedgerCorrupt
 from domain.events import (
     AttemptStarted,
@@ -16,20 +17,25 @@ from domain.events import (
     BulkAborted,
     BulkCompleted,
     ChannelRemoved,
+    ErasureCompleted,
     EventCanceled,
     EventDelivered,
     JobDeleted,
     Recorded,
+    RunArchived,
+    RunErased,
     RunEvent,
     RunTriggered,
     ScheduleCreated,
     ScheduleDeleted,
+    SinkRemoved,
     WaitpointCompleted,
     WaitpointCreated,
     WaitpointTimedOut,
 )
 from domain.named_event import EVENT
 from domain.schedule import SCHED, Schedule
+from domain.sink import SINK
 from domain.states import WRITER, State, kind_of
 from domain.status import FINAL
 from domain.transitions import TRANSITIONS
@@ -48,14 +54,30 @@ Histories: TypeAlias = dict[str, list[Recorded]]
 """The events of a batch, by their stream."""
 
 KEPT_KINDS = frozenset(
-    {"run", "env", "batch", "bulk", WAITPOINT, SCHED, EVENT, "queue", "conn", "job", "secret", CHANNEL, WRITER}
+    {
+        "run",
+        "env",
+        "batch",
+        "bulk",
+        WAITPOINT,
+        SCHED,
+        EVENT,
+        "queue",
+        "conn",
+        "job",
+        "secret",
+        CHANNEL,
+        ERASURE,
+        SINK,
+        WRITER,
+    }
 )
 """The kinds of aggregates of which the checkpoint keeps some."""
 _ENDINGS = frozenset(event for event, transition in TRANSITIONS.items() if transition.target in FINAL)
 _OTHER_ENDINGS = frozenset(
     {
         *(BatchCompleted, BatchAborted, BulkCompleted, BulkAborted, WaitpointCompleted, WaitpointTimedOut),
-        *(ScheduleDeleted, JobDeleted, ChannelRemoved, EventDelivered, EventCanceled),
+        *(ScheduleDeleted, JobDeleted, ChannelRemoved, EventDelivered, EventCanceled, ErasureCompleted, SinkRemoved),
     }
 )
 """With which a state of another kind ceases to be kept; nothing follows them."""
@@ -102,6 +124,10 @@ class Changes(Struct):
     moved: list[RunRow] = []
     """Those of the changed ones that are in another queue now."""
     attempts: list[AttemptRow] = []
+    erased: list[str] = []
+    """Runs of which all attempts, those that are stored included, are as of one that was erased."""
+    archived: list[str] = []
+    """Runs of which no row is left."""
     tags: list[TagRow] = []
     untagged: list[TagRow] = []
     states: list[StateRow] = []
@@ -114,6 +140,8 @@ class Changes(Struct):
     schedules: list[ScheduleRow] = []
     schedules_gone: list[str] = []
     lasting: list[LastingRow] = []
+    lasting_gone: list[LastingRow] = []
+    """Those of runs that were archived."""
 
 
 class Counts(NamedTuple):
@@ -192,8 +220,11 @@ def count(records: Sequence[Recorded]) -> Counts:
     others -= sum(kinds[ending] for ending in _OTHER_ENDINGS)
     of_jobs = sum(isinstance(event := each.event, RunTriggered) and event.job is not None for each in records)
     planned = kinds[ScheduleCreated] - kinds[ScheduleDeleted]
-    runs, tokens = kinds[RunTriggered], kinds[WaitpointCreated]
-    return Counts(runs, kinds[AttemptStarted], unfinished + others, tokens, of_jobs, planned)
+    archived = [event for each in records if isinstance(event := each.event, RunArchived)]
+    runs, tokens = kinds[RunTriggered] - len(archived), kinds[WaitpointCreated]
+    tried = kinds[AttemptStarted] - sum(each.attempts for each in archived)
+    of_jobs -= sum(each.is_execution for each in archived)
+    return Counts(runs, tried, unfinished + others, tokens, of_jobs, planned)
 
 
 def _fold_state(stream: str, history: list[Recorded], loaded: Loaded) -> StateRow:
@@ -212,25 +243,39 @@ def _fold_run(stream: str, history: list[Recorded], loaded: Loaded, changes: Cha
     rows: dict[int, AttemptRow] = {}
     for recorded in history:
         row = run_list.advance(row, recorded) if row else run_list.begin(recorded)
+        if type(recorded.event) is RunErased:
+            changes.erased.append(stream)
         if type(recorded.event) in attempts.CHANGED_BY:
             after = attempts.project(last, recorded)
             if after is not None and after is not last:
                 rows[after.number] = last = after
     assert row is not None, "a run with events has a row"
+    if type(history[-1].event) is RunArchived:
+        if before is not None:
+            changes.archived.append(stream)
+            changes.untagged += [TagRow(row.environment, tag, stream) for tag in before.tags]
+            lasted = lasting.row_of(before)
+            if lasted is not None:
+                changes.lasting_gone.append(lasted)
+        return row
     changes.attempts += rows.values()
+    _note_run(before, row, changes)
     _note_other_rows(before, row, changes)
+    return row
+
+
+def _note_run(before: RunRow | None, row: RunRow, changes: Changes) -> None:
     if before is None:
         changes.added.append(row)
         if row.tags:
-            changes.tags += [TagRow(row.environment, tag, stream) for tag in row.tags]
-    else:
-        changes.changed.append(row)
-        if row.queue != before.queue:
-            changes.moved.append(row)
-        if row.tags != before.tags:
-            changes.tags += [TagRow(row.environment, tag, stream) for tag in row.tags if tag not in before.tags]
-            changes.untagged += [TagRow(row.environment, tag, stream) for tag in before.tags if tag not in row.tags]
-    return row
+            changes.tags += [TagRow(row.environment, tag, row.id) for tag in row.tags]
+        return
+    changes.changed.append(row)
+    if row.queue != before.queue:
+        changes.moved.append(row)
+    if row.tags != before.tags:
+        changes.tags += [TagRow(row.environment, tag, row.id) for tag in row.tags if tag not in before.tags]
+        changes.untagged += [TagRow(row.environment, tag, row.id) for tag in before.tags if tag not in row.tags]
 
 
 def _note_other_rows(before: RunRow | None, row: RunRow, changes: Changes) -> None:

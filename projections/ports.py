@@ -166,6 +166,10 @@ class ReadModels(Protocol):
         """All rows as they are at one position."""
         ...
 
+    def scrub(self, *, is_whole: bool = False) -> None:
+        """Let nothing of what was erased stay behind in the files, as far as that is in our hands: see `Ledger`."""
+        ...
+
     def close(self) -> None:
         """Let go of the database."""
         ...

@@ -9,6 +9,7 @@ from msgspec.structs import replace
 from domain import events as e
 from domain.errors import LedgerCorrupt
 from domain.events import NOTHING, Recorded, RunError, RunEvent
+from domain.redacting import without_words
 from domain.status import Status
 from domain.transitions import TRANSITIONS, target_of
 
@@ -72,6 +73,8 @@ class RunRow(Struct, gc=False):
     """The first of its events in the ledger."""
     ended: int | None = None
     """The one with which it was over."""
+    is_erased: bool = False
+    """Whether what users gave it is gone."""
 
 
 def project(row: RunRow | None, recorded: Recorded) -> RunRow | None:
@@ -234,6 +237,15 @@ def _replay(row: RunRow, event: e.RunReplayed, _recorded: Recorded, _before: Sta
     row.replays = (*row.replays, event.run)
 
 
+def _erase(row: RunRow, event: e.RunErased, _recorded: Recorded, _before: Status) -> None:
+    row.is_erased = True
+    row.metadata = None
+    row.error = without_words(row.error) if row.error else None
+    if event.with_names:
+        row.tags = ()
+        row.idempotency_key = row.concurrency_key = None
+
+
 def _pause(row: RunRow, at: int) -> None:
     """The attempt that executes, if there is one, does so no longer."""
     if row.executing_since is not None:
@@ -272,5 +284,8 @@ _CHANGES: dict[type[RunEvent], Callable[[RunRow, Any, Recorded, Status], None]] 
     e.TagsAdded: _tag,
     e.MetadataUpdated: _annotate,
     e.RunReplayed: _replay,
+    e.RunErased: _erase,
+    # There is no row behind it.
+    e.RunArchived: lambda _row, _event, _recorded, _before: None,
 }
 assert _CHANGES.keys() <= TRANSITIONS.keys()

@@ -74,6 +74,8 @@ class Run(msgspec.Struct, Generic[PayloadT, ResultT], frozen=True, rename="camel
     batch_id: str | None = None
     idempotency_key: str | None = None
     metadata: dict[str, Any] | None = None
+    is_erased: bool = False
+    """Whether what it was given and came to is gone."""
     replay_of: str | None = None
     taken_over: TakenOver | None = None
     source: str | None = None

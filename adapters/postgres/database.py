@@ -79,6 +79,12 @@ class Database(PostgresDatastore):
         with self._line(answer_seconds) as line, line.transaction(), plain(line) as cursor:
             yield cursor
 
+    def vacuum(self, table: LiteralString, *, is_whole: bool = False) -> None:
+        """Free what was deleted from a table, or write all of it anew. Raises psycopg's errors and the library's."""
+        how: LiteralString = "full, analyze" if is_whole else "analyze"
+        with self._line(None) as line:
+            line.execute(f"vacuum ({how}) {table}")
+
     @contextmanager
     def snapshot(self) -> Generator[Connection[DictRow]]:
         """A connection in a transaction that sees one state of the database. Raises as `rows` does."""

@@ -6,10 +6,11 @@ from typing import LiteralString
 from psycopg.rows import TupleRow
 
 from adapters.codec import NewRow, decode, histories_of, new_row
-from adapters.hashes import SealedRow, mistakes
+from adapters.hashes import NONE_KEPT, SealedRow, kept_of, mistakes
 from adapters.postgres.database import ERRORS, SCHEMA, Database
 from adapters.postgres.recorder import LAST
 from adapters.postgres.writer import Writer
+from adapters.tombstones import receipts_in
 from domain.errors import LedgerUnavailable
 from domain.events import Recorded
 from domain.ports import POSITION_MAX, START, Head, Sealed
@@ -52,6 +53,15 @@ READ_WITH_DIGESTS = """
 select notification_id, originator_id, originator_version, topic, state, digest from events
 where notification_id > %s order by notification_id limit %s
 """
+READ_AT = """
+select notification_id, originator_id, originator_version, topic, state, digest from events
+where notification_id = any(%s) order by notification_id
+"""
+REPLACE = """
+update events set state = new.state from unnest(%s::bigint[], %s::bytea[]) as new (position, state)
+where notification_id = new.position
+"""
+TABLES: tuple[LiteralString, ...] = ("events", "blobs")
 _SCAN = 10_000
 
 
@@ -81,9 +91,9 @@ class PostgresLedger:
     def restore(self, batch: Sequence[Sealed], blobs: Mapping[str, bytes], *, after: Head) -> Head:
         """Commit the whole batch, as it was stored elsewhere, right behind `after`, or nothing at all.
 
-        The digest of each event is computed anew. Raises as `append` does.
+        The digest of each event is computed anew, but where it was erased. Raises as `append` does.
         """
-        return self._commit([event[1:5] for event in batch], blobs, after)
+        return self._commit([event[1:5] for event in batch], blobs, after, kept_of(batch))
 
     def digest_at(self, position: int) -> bytes | None:
         """The rolling hash up to a position, None past the head."""
@@ -100,6 +110,30 @@ class PostgresLedger:
     def sealed_after(self, position: int, *, limit: int) -> list[Sealed]:
         """The committed events behind a position, in order, as they are stored: whoever wants them whole verifies."""
         return [Sealed(*row) for row in self._rows(READ_WITH_DIGESTS, position, limit)]
+
+    def sealed_at(self, positions: Collection[int]) -> list[Sealed]:
+        """The events at these positions, in order, as they are stored; those that are not there are left out."""
+        return [Sealed(*row) for row in self._rows(READ_AT, list(positions))]
+
+    def erase(self, states: Mapping[int, bytes], blobs: Collection[str]) -> None:
+        """Put other states in the place of those at these positions, and remove these large values."""
+        try:
+            with self._database.writing() as cursor:
+                cursor.execute(REPLACE, (list(states), list(states.values())))
+                cursor.execute("delete from blobs where key = any(%s)", (list(blobs),))
+        except ERRORS as error:
+            raise LedgerUnavailable(f"Nothing was erased in the ledger: {error}.") from error
+
+    def scrub(self, *, is_whole: bool = False) -> None:
+        """Free the place of what was erased: no statement finds it any more. The server writes over it by and by.
+
+        If `is_whole`, the tables are written anew, for which all others wait.
+        """
+        try:
+            for table in TABLES:
+                self._database.vacuum(table, is_whole=is_whole)
+        except ERRORS as error:
+            raise LedgerUnavailable(f"What was erased still takes its place: {error}.") from error
 
     def read_streams(self, streams: Collection[str], *, upto: int | None = None) -> dict[str, list[Recorded]]:
         """The history of each of these aggregates, up to a position if one is named; those without one are left out."""
@@ -132,16 +166,22 @@ class PostgresLedger:
 
     def verify(self) -> Iterator[str]:
         """A sentence for each place where the log is not what was appended: a gap, an edit, a wrong hash."""
-        return mistakes(self._sealed())
+        return mistakes(self._sealed(), receipts_in(self))
 
     def close(self) -> None:
         """Let go of the database."""
         self._writer.close()
         self._database.close()
 
-    def _commit(self, batch: Sequence[NewRow], blobs: Mapping[str, bytes], after: Head) -> Head:
+    def _commit(
+        self,
+        batch: Sequence[NewRow],
+        blobs: Mapping[str, bytes],
+        after: Head,
+        kept: Mapping[int, bytes] = NONE_KEPT,
+    ) -> Head:
         try:
-            return self._writer.append(batch, blobs, after)
+            return self._writer.append(batch, blobs, after, kept)
         except ERRORS as error:
             raise LedgerUnavailable(f"The ledger did not take a batch of {len(batch)} events: {error}.") from error
 

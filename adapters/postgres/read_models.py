@@ -235,6 +235,11 @@ class PostgresReadModels:
         with self._store.snapshot() as connection:
             yield PostgresSnapshot(connection)
 
+    def scrub(self, *, is_whole: bool = False) -> None:
+        """Free the place of what was erased: no statement finds it any more. If `is_whole`, write the tables anew."""
+        for table in ("run_rows", "attempt_rows", "tag_rows"):
+            self._store.vacuum(table, is_whole=is_whole)
+
     def close(self) -> None:
         """Let go of the database."""
         self._store.close()

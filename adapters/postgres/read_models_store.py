@@ -67,10 +67,10 @@ class Store(Database):
         """End whoever keeps others from following, and has not said a word for so long."""
         self.rows(END_SILENT, (seconds,))
 
-    def vacuum(self, table: LiteralString) -> None:
-        """Note for the planner what is in a table, and that everybody sees all of it."""
-        with _unavailable("written"), self._line(None) as line:
-            line.execute(f"vacuum (analyze) {table}")
+    def vacuum(self, table: LiteralString, *, is_whole: bool = False) -> None:
+        """Note for the planner what is in a table, and that everybody sees all of it; or write all of it anew."""
+        with _unavailable("written"):
+            super().vacuum(table, is_whole=is_whole)
 
     @contextmanager
     def snapshot(self) -> Generator[Connection[DictRow]]:

@@ -16,7 +16,7 @@ from adapters.read_models_tables import At
 from adapters.read_models_waitpoints import of_waitpoint, of_waitpoint_tag, to_waitpoint
 from domain.errors import LedgerCorrupt
 from domain.events import Recorded
-from projections.attempts import OPEN
+from projections.attempts import OPEN, erased
 from projections.fold import Changes, Loaded, Touched, fold, histories_of, touched
 from projections.known import Known
 from projections.waitpoints import WaitpointTagRow
@@ -31,6 +31,7 @@ select last.detail from run_rows cross join lateral (
 ) as last
 where id = any(%b) and status = any(%b)
 """
+LOAD_ALL_ATTEMPTS: LiteralString = "select detail from attempt_rows where run = any(%b)"
 LOAD_STATES: LiteralString = "select stream, detail from state_rows where stream = any(%b)"
 LOAD_WAITPOINTS: LiteralString = """
 select id, environment, status, key_digest, created_at, detail from waitpoint_rows where id = any(%b)
@@ -58,6 +59,11 @@ STORE_ATTEMPTS: LiteralString = """
 insert into attempt_rows (run, number, detail) select * from unnest(%b::text[], %b::bigint[], %b::text[])
 on conflict (run, number) do update set detail = excluded.detail
 """
+DROP_RUNS: tuple[LiteralString, ...] = (
+    "delete from run_rows where id = any(%b)",
+    "delete from attempt_rows where run = any(%b)",
+    "delete from execution_rows where id = any(%b)",
+)
 STORE_TAGS: LiteralString = """
 insert into tag_rows (environment, tag, run) select * from unnest(%b::text[], %b::bytea[], %b::text[])
 on conflict do nothing
@@ -100,6 +106,11 @@ DROP_SCHEDULES: LiteralString = "delete from schedule_rows where id = any(%b)"
 STORE_LASTING: LiteralString = """
 insert into lasting_rows (environment, span, born, ended, run)
 select * from unnest(%b::text[], %b::bigint[], %b::bigint[], %b::bigint[], %b::text[])
+"""
+DROP_LASTING: LiteralString = """
+delete from lasting_rows where (environment, span, born, ended, run) in (
+    select * from unnest(%b::text[], %b::bigint[], %b::bigint[], %b::bigint[], %b::text[])
+)
 """
 Column: TypeAlias = Callable[[Sequence[Any]], Array]
 RUN: Sequence[Column] = (*(texts,) * 7, bools, bigints, bigints, texts)
@@ -155,6 +166,13 @@ def store(cursor: Cursor[TupleRow], changes: Changes, at: At) -> None:
         if changes.schedules_gone:
             cursor.execute(at(DROP_SCHEDULES), (texts(changes.schedules_gone),))
         _store(cursor, at(STORE_LASTING), LASTING, map(of_lasting, changes.lasting))
+        _store(cursor, at(DROP_LASTING), LASTING, map(of_lasting, changes.lasting_gone))
+    if changes.archived:
+        for statement in DROP_RUNS:
+            cursor.execute(at(statement), (texts(changes.archived),))
+    if changes.erased:
+        found = cursor.execute(at(LOAD_ALL_ATTEMPTS), (texts(changes.erased),)).fetchall()
+        _store(cursor, at(STORE_ATTEMPTS), ROW, [of_attempt(erased(to_attempt(detail))) for (detail,) in found])
 
 
 def _store(

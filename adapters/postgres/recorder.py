@@ -10,7 +10,7 @@ from psycopg.errors import UniqueViolation
 from psycopg.rows import TupleRow
 
 from adapters.codec import NewRow
-from adapters.hashes import seal
+from adapters.hashes import NONE_KEPT, seal
 from adapters.postgres.arrays import bigints, blobs, texts
 from adapters.postgres.database import Database, plain
 from adapters.postgres.migrate import migrate
@@ -79,10 +79,15 @@ def last_of(cursor: Cursor[TupleRow]) -> Head:
 
 
 def insert_behind(
-    connection: Connection[Any], batch: Sequence[NewRow], values: Mapping[str, bytes], after: Head, channel: str
+    connection: Connection[Any],
+    batch: Sequence[NewRow],
+    values: Mapping[str, bytes],
+    after: Head,
+    channel: str,
+    kept: Mapping[int, bytes] = NONE_KEPT,
 ) -> Head:
     """Insert the batch right behind `after`. Raises Deposed, and nothing was inserted, if that is not the head."""
-    rows, head = seal(batch, after)
+    rows, head = seal(batch, after, kept)
     positions, streams, versions, topics, states, digests = zip(*rows, strict=True)
     parameters = {
         "position": after.position,

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from adapters.codec import NewRow
+from adapters.hashes import NONE_KEPT
 from adapters.postgres.database import CONNECTION, SCHEMA, configure
 from adapters.postgres.line import ANSWER_SECONDS, Line
 from adapters.postgres.recorder import channel_of, insert_behind
@@ -34,11 +35,17 @@ class Writer:
         self._lost = 0
         """The server's process behind the former connection, if that broke."""
 
-    def append(self, batch: Sequence[NewRow], blobs: Mapping[str, bytes], after: Head) -> Head:
+    def append(
+        self,
+        batch: Sequence[NewRow],
+        blobs: Mapping[str, bytes],
+        after: Head,
+        kept: Mapping[int, bytes] = NONE_KEPT,
+    ) -> Head:
         """Insert the batch right behind `after`. Raises Deposed, psycopg's errors."""
         line = self._line = self._line or self._connect()
         try:
-            return insert_behind(line, batch, blobs, after, channel_of(self._schema))
+            return insert_behind(line, batch, blobs, after, channel_of(self._schema), kept)
         except Deposed:
             raise
         except BaseException:

@@ -11,8 +11,9 @@ from msgspec import json
 
 from adapters.codec import NewRow, decode, histories_of, new_row
 from adapters.filelock import FileLock
-from adapters.hashes import SealedRow, mistakes
+from adapters.hashes import NONE_KEPT, SealedRow, kept_of, mistakes
 from adapters.sqlite.recorder import Datastore, Recorder, insert_behind, last_of
+from adapters.tombstones import receipts_in
 from domain.errors import LedgerUnavailable
 from domain.events import Recorded
 from domain.ports import POSITION_MAX, START, Head, Sealed
@@ -57,6 +58,11 @@ READ_WITH_DIGESTS = """
 select notification_id, cast(originator_id as blob), originator_version, cast(topic as blob), state, digest from events
 where notification_id > ? order by notification_id limit ?
 """
+READ_AT = """
+select notification_id, originator_id, originator_version, topic, state, digest from events
+where notification_id in (select value from json_each(?)) order by notification_id
+"""
+REPLACE = "update events set state = ? where notification_id = ?"
 _SCAN = 10_000
 
 
@@ -67,7 +73,7 @@ class SqliteLedger:
     """
 
     def __init__(self, path: Path | str, *, writes: bool = True, name: str = "ledger") -> None:
-        in_memory = str(path) == MEMORY
+        self._in_memory = in_memory = str(path) == MEMORY
         self._lock = FileLock(Path(f"{path}.lock")) if writes and not in_memory else None
         uri = f"file:{name}?mode=memory&cache=shared" if in_memory else Path(path).absolute().as_uri()
         self._store = Datastore(uri)
@@ -90,9 +96,9 @@ class SqliteLedger:
     def restore(self, batch: Sequence[Sealed], blobs: Mapping[str, bytes], *, after: Head) -> Head:
         """Commit the whole batch, as it was stored elsewhere, right behind `after`, or nothing at all.
 
-        The digest of each event is computed anew. Raises as `append` does.
+        The digest of each event is computed anew, but where it was erased. Raises as `append` does.
         """
-        return self._commit([event[1:5] for event in batch], blobs, after)
+        return self._commit([event[1:5] for event in batch], blobs, after, kept_of(batch))
 
     def digest_at(self, position: int) -> bytes | None:
         """The rolling hash up to a position, None past the head."""
@@ -122,6 +128,28 @@ class SqliteLedger:
             for at, stream, version, topic, state, digest in rows
         ]
 
+    def sealed_at(self, positions: Collection[int]) -> list[Sealed]:
+        """The events at these positions, in order, as they are stored; those that are not there are left out."""
+        return [Sealed(*row) for row in self._rows(READ_AT, (json.encode(sorted(positions)),))]
+
+    def erase(self, states: Mapping[int, bytes], blobs: Collection[str]) -> None:
+        """Put other states in the place of those at these positions, and remove these large values."""
+        try:
+            with self._store.writing() as cursor:
+                cursor.executemany(REPLACE, [(state, position) for position, state in states.items()])
+                cursor.executemany("delete from blobs where key = ?", [(key,) for key in blobs])
+        except (sqlite3.Error, PersistenceError) as error:
+            raise LedgerUnavailable(f"Nothing was erased in the ledger: {error}.") from error
+
+    def scrub(self, *, is_whole: bool = False) -> None:
+        """Let nothing of what was erased stay behind in the files; in memory there is nothing to do."""
+        if self._in_memory:
+            return
+        try:
+            self._store.scrub(is_whole=is_whole)
+        except (sqlite3.Error, PersistenceError) as error:
+            raise LedgerUnavailable(f"What was erased may still be in the files of the ledger: {error}.") from error
+
     def read_streams(self, streams: Collection[str], *, upto: int | None = None) -> dict[str, list[Recorded]]:
         """The history of each of these aggregates, up to a position if one is named; those without one are left out."""
         last = POSITION_MAX if upto is None else upto
@@ -150,7 +178,7 @@ class SqliteLedger:
 
     def verify(self) -> Iterator[str]:
         """A sentence for each place where the log is not what was appended: a gap, an edit, a wrong hash."""
-        return mistakes(self._sealed())
+        return mistakes(self._sealed(), receipts_in(self))
 
     def close(self) -> None:
         """Let go of the file, and of the right to write."""
@@ -172,10 +200,16 @@ class SqliteLedger:
             cursor.row_factory = None  # plain tuples, not the library's rows
             return cursor.execute(statement, parameters).fetchall()
 
-    def _commit(self, batch: Sequence[NewRow], blobs: Mapping[str, bytes], after: Head) -> Head:
+    def _commit(
+        self,
+        batch: Sequence[NewRow],
+        blobs: Mapping[str, bytes],
+        after: Head,
+        kept: Mapping[int, bytes] = NONE_KEPT,
+    ) -> Head:
         try:
             with self._store.writing() as cursor:
-                return insert_behind(cursor, batch, blobs, after)
+                return insert_behind(cursor, batch, blobs, after, kept)
         except (sqlite3.Error, PersistenceError) as error:
             raise LedgerUnavailable(f"The ledger did not take a batch of {len(batch)} events: {error}.") from error
 

@@ -67,7 +67,7 @@ class SqliteReadModels:
     """
 
     def __init__(self, path: Path | str, *, name: str = "read_models") -> None:
-        in_memory = str(path) == MEMORY
+        self._in_memory = in_memory = str(path) == MEMORY
         self._store = Store(f"file:{name}?mode=memory&cache=shared" if in_memory else Path(path).absolute().as_uri())
         self._known = Known()
         create(self._store)
@@ -216,6 +216,11 @@ class SqliteReadModels:
         """All rows as they are at one tracked position."""
         with self._store.reading() as cursor:
             yield SqliteSnapshot(cursor)
+
+    def scrub(self, *, is_whole: bool = False) -> None:
+        """Let nothing of what was erased stay behind in the files; in memory there is nothing to do."""
+        if not self._in_memory:
+            self._store.scrub(is_whole=is_whole)
 
     def close(self) -> None:
         """Let go of the file."""

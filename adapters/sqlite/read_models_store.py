@@ -16,6 +16,7 @@ from eventsourcing.sqlite import (
 
 from adapters.read_models_tables import LEDGER, current
 from adapters.sqlite.read_models_schema import SHAPE, TABLES, TRACKED, indexes
+from adapters.sqlite.scrubbing import scrub
 from domain.errors import Unavailable
 from domain.ports import START, Head
 
@@ -43,6 +44,8 @@ class _Pool(SQLiteConnectionPool):
         cursor.execute("pragma synchronous = normal")
         cursor.execute(f"pragma wal_autocheckpoint = {WAL_PAGES}")
         cursor.execute(f"pragma cache_size = {-CACHE_KIB}")
+        # What is erased is overwritten, but for pages that are given up as a whole: they go when the file is scrubbed.
+        cursor.execute("pragma secure_delete = fast")
         return connection
 
 
@@ -85,6 +88,14 @@ class Store(SQLiteDatastore):
                     cursor.close()
         except (sqlite3.Error, PersistenceError) as error:
             raise Unavailable(f"The read models cannot be written: {error}.") from error
+
+    def scrub(self, *, is_whole: bool) -> None:
+        """Let nothing of what was erased stay behind: see `scrub`. Raises Unavailable, also while somebody reads."""
+        try:
+            with self._writers, self.get_connection(commit=True) as connection:
+                scrub(connection.cursor().sqlite_cursor, is_whole=is_whole)
+        except (sqlite3.Error, PersistenceError) as error:
+            raise Unavailable(f"What was erased may still be in the files of the read models: {error}.") from error
 
 
 class TrackingRecorder(SQLiteTrackingRecorder):

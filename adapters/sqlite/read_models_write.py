@@ -15,7 +15,7 @@ from adapters.read_models_waitpoints import of_waitpoint, of_waitpoint_tag, to_w
 from adapters.sqlite.rows import insert
 from domain.errors import LedgerCorrupt
 from domain.events import Recorded
-from projections.attempts import OPEN
+from projections.attempts import OPEN, erased
 from projections.fold import Changes, Loaded, Touched, fold, histories_of, touched
 from projections.known import Known
 
@@ -28,6 +28,7 @@ select detail from attempt_rows where (run, number) in (
     select json_extract(value, '$[0]'), json_extract(value, '$[1]') from json_each(?)
 )
 """
+LOAD_ALL_ATTEMPTS = "select detail from attempt_rows where run in (select value from json_each(?))"
 LOAD_STATES = "select stream, detail from state_rows where stream in (select value from json_each(?))"
 LOAD_WAITPOINTS = """
 select id, environment, status, key_digest, created_at, detail
@@ -48,6 +49,11 @@ STORE_ATTEMPT = """
 insert into attempt_rows (run, number, detail) values {rows}
 on conflict (run, number) do update set detail = excluded.detail
 """
+DROP_RUN = (
+    "delete from run_rows where id = ?",
+    "delete from attempt_rows where run = ?",
+    "delete from execution_rows where id = ?",
+)
 STORE_TAG = "insert or ignore into tag_rows (environment, tag, run) values {rows}"
 DROP_TAG = "delete from tag_rows where environment = ? and tag = ? and run = ?"
 STORE_STATE = """
@@ -72,7 +78,8 @@ STORE_EXECUTION = """
 insert into execution_rows (id, environment, job, status, scheduled_for) values {rows}
 on conflict (id) do update set status = excluded.status
 """
-STORE_LASTING = "insert into lasting_rows (environment, span, born, ended, run) values (?, ?, ?, ?, ?)"
+STORE_LASTING = "insert into lasting_rows (environment, span, born, ended, run) values {rows}"
+DROP_LASTING = "delete from lasting_rows where environment = ? and span = ? and born = ?"
 
 
 class Follow(NamedTuple):
@@ -99,6 +106,9 @@ def store(cursor: sqlite3.Cursor, changes: Changes, at: At) -> None:
     insert(cursor, at(CHANGE_RUN), map(of_run, changes.changed))
     cursor.executemany(at(MOVE_RUN), [(row.queue, row.id) for row in changes.moved])
     insert(cursor, at(STORE_ATTEMPT), map(of_attempt, changes.attempts))
+    _erase_attempts(cursor, changes.erased, at)
+    for statement in DROP_RUN:
+        cursor.executemany(at(statement), [(run,) for run in changes.archived])
     # In the order of their key, so that the runs of a tag go to its pages at once.
     insert(cursor, at(STORE_TAG), sorted((row.environment, row.tag, row.run) for row in changes.tags))
     cursor.executemany(at(DROP_TAG), [(row.environment, row.tag, row.run) for row in changes.untagged])
@@ -110,7 +120,8 @@ def store(cursor: sqlite3.Cursor, changes: Changes, at: At) -> None:
     insert(cursor, at(STORE_EXECUTION), map(of_execution, changes.executions))
     insert(cursor, at(STORE_SCHEDULE), map(of_schedule, changes.schedules))
     cursor.executemany(at(DROP_SCHEDULE), [(schedule,) for schedule in changes.schedules_gone])
-    cursor.executemany(at(STORE_LASTING), map(of_lasting, changes.lasting))
+    insert(cursor, at(STORE_LASTING), map(of_lasting, changes.lasting))
+    cursor.executemany(at(DROP_LASTING), [(row.environment, row.span, row.born) for row in changes.lasting_gone])
 
 
 def _load(cursor: sqlite3.Cursor, missing: Touched, at: At, loaded: Loaded) -> None:
@@ -128,6 +139,12 @@ def _load(cursor: sqlite3.Cursor, missing: Touched, at: At, loaded: Loaded) -> N
     if waitpoints:
         tokens = map(to_waitpoint, cursor.execute(at(LOAD_WAITPOINTS), (_list(waitpoints),)))
         loaded.waitpoints |= {token.id: token for token in tokens}
+
+
+def _erase_attempts(cursor: sqlite3.Cursor, runs: list[str], at: At) -> None:
+    if runs:
+        found = [to_attempt(detail) for (detail,) in cursor.execute(at(LOAD_ALL_ATTEMPTS), (_list(runs),))]
+        insert(cursor, at(STORE_ATTEMPT), map(of_attempt, map(erased, found)))
 
 
 def _list(values: object) -> str:

@@ -16,8 +16,9 @@ from eventsourcing.sqlite import (
 from msgspec import json
 
 from adapters.codec import NewRow
-from adapters.hashes import seal
+from adapters.hashes import NONE_KEPT, seal
 from adapters.sqlite.rows import insert
+from adapters.sqlite.scrubbing import scrub
 from domain.errors import Deposed
 from domain.ports import START, Head
 
@@ -58,6 +59,8 @@ class _Pool(SQLiteConnectionPool):
         # An answered command must survive a power loss; the group commit makes the fsync nearly free.
         cursor.execute("pragma synchronous = full")
         cursor.execute(f"pragma wal_autocheckpoint = {WAL_PAGES}")
+        # What is erased is overwritten; nothing is ever deleted otherwise, so that it costs nothing.
+        cursor.execute("pragma secure_delete = on")
         return connection
 
 
@@ -84,6 +87,11 @@ class Datastore(SQLiteDatastore):
                 raise
             finally:
                 cursor.close()
+
+    def scrub(self, *, is_whole: bool = False) -> None:
+        """Let nothing of what was erased stay behind: see `scrub`."""
+        with self.get_connection(commit=True) as connection:
+            scrub(connection.cursor().sqlite_cursor, is_whole=is_whole)
 
 
 class Recorder(SQLiteApplicationRecorder):
@@ -139,11 +147,17 @@ def last_of(cursor: sqlite3.Cursor) -> Head:
     return Head(*row) if row else START
 
 
-def insert_behind(cursor: sqlite3.Cursor, batch: Sequence[NewRow], blobs: Mapping[str, bytes], after: Head) -> Head:
+def insert_behind(
+    cursor: sqlite3.Cursor,
+    batch: Sequence[NewRow],
+    blobs: Mapping[str, bytes],
+    after: Head,
+    kept: Mapping[int, bytes] = NONE_KEPT,
+) -> Head:
     """Insert the batch right behind `after`. Raises Deposed if that is not the head; nothing may be committed then."""
     if last_of(cursor) != after:
         raise Deposed(f"The head of the ledger is not event {after.position} as it was left.")
-    rows, head = seal(batch, after)
+    rows, head = seal(batch, after, kept)
     try:
         insert(cursor, INSERT, rows)
         cursor.executemany("insert into blobs (key, value) values (?, ?)", blobs.items())

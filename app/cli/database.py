@@ -1,4 +1,4 @@
-"""`runfold database`: the schema of a PostgreSQL database."""
+"""`runfold database`: the schema of a PostgreSQL database, and the files and tables of any."""
 
 from typing import Annotated
 
@@ -6,10 +6,13 @@ import typer
 
 from adapters.postgres.migrate import migrate as apply
 from app import settings
+from app.backends import beside_an_engine
 from app.cli.output import AsJson, print_json, print_text
 from app.settings import WrongSetting
 
-cli = typer.Typer(no_args_is_help=True, help="Bring the schema of a PostgreSQL database up to this version.")
+cli = typer.Typer(
+    no_args_is_help=True, help="Bring the schema of a PostgreSQL database up to this version; write a database anew."
+)
 
 
 @cli.command()
@@ -29,3 +32,12 @@ def migrate(
         print_text(f"-- {each.name}\n{each.statements}" if dry_run else f"Applied {each.name}.")
     if not missing:
         print_text("The schema is up to date.")
+
+
+@cli.command()
+def scrub() -> None:
+    """Write the database anew, so that nothing of what was erased stays in unused parts of it; engines wait for it."""
+    with beside_an_engine(settings.load()) as database:
+        database.ledger.scrub(is_whole=True)
+        database.read_models.scrub(is_whole=True)
+    print_text("Nothing of what was erased is left in the files and tables of the database.")

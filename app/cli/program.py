@@ -24,14 +24,17 @@ from app.cli import (
     ledger,
     projections,
     queues,
+    retention,
     runs,
     schedules,
     secrets,
+    sinks,
     tokens,
 )
 from app.cli.deploy import deploy
 from app.cli.dev import dev
 from app.cli.diff import diff
+from app.cli.erase import erase
 from app.cli.explain import explain
 from app.cli.prove import prove
 from app.settings import WrongSetting
@@ -52,6 +55,7 @@ cli.add_typer(runs.cli, name="runs")
 cli.command()(explain)
 cli.command()(diff)
 cli.command()(prove)
+cli.command()(erase)
 cli.add_typer(batches.cli, name="batches")
 cli.add_typer(tokens.cli, name="tokens")
 cli.add_typer(queues.cli, name="queues")
@@ -66,6 +70,8 @@ cli.add_typer(environments.cli, name="environments")
 cli.add_typer(keys.cli, name="keys")
 cli.add_typer(projections.cli, name="projections")
 cli.add_typer(ledger.cli, name="ledger")
+cli.add_typer(sinks.cli, name="sink")
+cli.add_typer(retention.cli, name="retention")
 cli.add_typer(database.cli, name="database")
 
 

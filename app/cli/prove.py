@@ -42,7 +42,10 @@ def prove(
 
 
 def _tell(proof: Proof) -> None:
-    rows = [(str(event.position), event.topic, event.state) for event in proof.events]
+    rows = [
+        (str(event.position), event.topic, event.state if event.leaf is None else "(erased; only its hash is proved)")
+        for event in proof.events
+    ]
     print_table(("position", "event", "as it is stored"), rows)
     signed = proof.checkpoint
     print_text(

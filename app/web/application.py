@@ -22,6 +22,7 @@ from app.web import (
     differences,
     docs,
     environments,
+    erasing,
     errors,
     events,
     executions,
@@ -39,6 +40,7 @@ from app.web import (
     runs,
     schedules,
     secrets,
+    sinks,
     streaming,
     testing,
     tokens,
@@ -64,7 +66,7 @@ ROOMS = (
         connections,
         environments,
     ),
-    *(variables, ledger, differences, registering, worker),
+    *(variables, ledger, differences, sinks, erasing, registering, worker),
 )
 """The modules of routes, in the order in which the document shows them."""
 

@@ -13,8 +13,8 @@ from app.service import Service
 from app.web.errors import Malformed, NotGranted, Unauthorized
 from domain import keys
 from domain.environment import Environment
-from domain.errors import InvalidInput, NotFound, TooLarge, Unavailable
-from domain.events import Recorded
+from domain.errors import Archived, InvalidInput, NotFound, TooLarge, Unavailable
+from domain.events import Recorded, RunArchived
 from domain.vocabulary import FULL, V4, Vocabulary, vocabulary_called
 
 V4_API = "2025-07-16"
@@ -149,6 +149,12 @@ async def history_of(run: str, reader: Reader, caller: Caller) -> Sequence[Recor
     history = await reader.history(run) if run.startswith("run_") else ()
     if not history or history[0].environment != caller.environment.id:
         raise NotFound(f"Run {run} not found.")
+    last = history[-1].event
+    if isinstance(last, RunArchived):
+        raise Archived(
+            f"Run {run} was archived in segment {last.segment}: `runfold ledger segments restore-run {run}` brings its"
+            " events."
+        )
     return history
 
 

@@ -47,6 +47,7 @@ STATUS: dict[type[errors.RunfoldError], int] = {
     NotGranted: 403,
     errors.NotFound: 404,
     errors.QueueNotFound: 404,
+    errors.Archived: 404,
     errors.UnknownVersion: 404,
     LengthRequired: 411,
     errors.TooLarge: 413,

@@ -9,7 +9,7 @@ from msgspec import Raw
 from app.reader import Reader
 from app.triggered import value_of
 from app.web import shapes
-from domain.events import JSON_TYPE, NOTHING, AttemptSucceeded, BlobRef, Recorded, WaitpointCompleted
+from domain.events import JSON_TYPE, NOTHING, AttemptSucceeded, BlobRef, Recorded, RunArchived, WaitpointCompleted
 from domain.ports import Ledger
 from domain.status import FINAL, Status
 from domain.waitpoint import WaitpointStatus
@@ -47,6 +47,8 @@ def result_of(ledger: Ledger, history: Sequence[Recorded]) -> dict[str, Any] | N
     if row.status not in FINAL:
         return None
     if row.status is Status.COMPLETED:
+        if row.is_erased:
+            return {"ok": True, "id": row.id, "outputType": JSON_TYPE, "taskIdentifier": row.task, "isErased": True}
         success = _success_in(history)
         assert success is not None, "a run completes with an attempt"
         output = value_of(ledger, success.output, success.output_blob)
@@ -95,7 +97,7 @@ def outcomes_of(ledger: Ledger, targets: Iterable[str]) -> dict[str, Raw]:
     told: dict[str, Raw] = {}
     size = 0
     for name, history in ledger.read_streams(asked).items() if asked else ():
-        if _blob_of(history) is None:
+        if _blob_of(history) is None and not isinstance(history[-1].event, RunArchived):
             body = _token_body(ledger, history) if name.startswith(f"{WAITPOINT}_") else result_of(ledger, history)
             text = msgspec.json.encode(body)
             size += len(text)

@@ -10,8 +10,8 @@ from app.web import bodies, newruns
 from app.web.beginning import beginning_at
 from domain import run as runs
 from domain.builtin import is_reserved
-from domain.errors import InvalidInput
-from domain.events import NOTHING, JobRef, Recorded
+from domain.errors import InvalidInput, NotAllowed
+from domain.events import NOTHING, JobRef, Recorded, RunArchived, RunErased
 from domain.gates import default_queue
 from domain.lifecycle import NewRun
 
@@ -25,6 +25,8 @@ async def replayed(
     if asked.step_results and asked.from_step is None:
         raise InvalidInput("stepResults replace results of what comes before a step: name that under fromStep.")
     first, old = history[0], asked_of(history)
+    if any(isinstance(each.event, RunErased | RunArchived) for each in history):
+        raise NotAllowed(f"Run {first.stream} was erased or archived: there is nothing left to run again.")
     payload = asked.payload
     if payload is not NOTHING and is_reserved(old.task):
         raise InvalidInput(f"Run {first.stream} is one of Runfold's own: a replay of it does the same again.")

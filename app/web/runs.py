@@ -28,7 +28,7 @@ from app.web.plans import schedule_of
 from app.web.routing import room
 from app.web.triggering import json
 from domain import commands, durations, keys
-from domain.errors import InvalidInput, NotFound
+from domain.errors import Archived, InvalidInput, NotFound
 from domain.events import NOTHING, Recorded
 from domain.explanation import Explanation
 from domain.status import FINAL, Status
@@ -109,7 +109,8 @@ async def explain(run: str, service: ServiceDep, caller: CallerDep, as_of: AsOf 
     if event := asked_of(history).event:
         sentence = f"{told.sentence} Event {event.id} ({event.name}) started it."
         told = replace(told, sentence=sentence, data=told.data | {"event": {"id": event.id, "name": event.name}})
-    if row.error is None:
+    # Of one that was erased there is nothing to quote.
+    if row.error is None or row.is_erased:
         return json(told)
     cause = f"{row.error.name}: {row.error.message.partition(chr(10))[0]}"
     sentence = f"{told.sentence} {'Its' if row.status in FINAL else 'The last'} error was {cause.rstrip('.')}."
@@ -150,7 +151,10 @@ async def _related(row: RunRow, reader: Reader, caller: Caller, moment: Moment |
     related: dict[str, Any] = {}
     for name, run in (("root", row.root), ("parent", row.parent)):
         if run is not None:
-            of_relative = run_row_of(await history_at(moment, run, reader, caller))
+            try:
+                of_relative = run_row_of(await history_at(moment, run, reader, caller))
+            except Archived:
+                continue
             if caller.grant is None or caller.grant.allows("read", resources_of(of_relative)):
                 related[name] = shapes.run_item(of_relative, caller.environment, caller.vocabulary)
     return related
@@ -186,10 +190,12 @@ async def whole(
     if payload is not NOTHING:
         payload, kind = plain(payload, triggered.payload_type)
         body |= {"payload": payload, "payloadType": kind}
+    if row.is_erased:
+        body |= {"payload": None, "output": None}
     body |= shape_of(triggered)
     body |= await schedule_of(triggered, reader, moment)
     body |= event_of(triggered)
-    if row.status is Status.COMPLETED:
+    if row.status is Status.COMPLETED and not row.is_erased:
         output, output_type = await output_of(history, reader)
         if output is not NOTHING:
             body |= {"output": output, "outputType": output_type}

@@ -54,6 +54,7 @@ def run_item(row: RunRow, environment: Environment, vocabulary: Vocabulary) -> d
             batchId=row.batch,
             replayOf=row.replay_of,
             replays=list(row.replays) or None,
+            isErased=row.is_erased or None,
             parentId=row.parent,
             rootId=row.root,
             machine=row.machine,

@@ -17,7 +17,9 @@ from domain.commands.environments import (
     SaveSecret,
     SaveVariables,
     SealKey,
+    SetRetention,
 )
+from domain.commands.erasures import CompleteErasure, EraseRuns
 from domain.commands.jobs import (
     ChangeJob,
     CreateJob,
@@ -52,6 +54,7 @@ from domain.commands.schedules import (
     DeleteSchedule,
     SaveSchedule,
 )
+from domain.commands.sinks import AddSink, AdvanceSink, RemoveSink
 from domain.commands.turns import Cancel, EndTurn, HandOut, RefusedReport, Turn, TurnAnswer, Woken
 from domain.commands.waitpoints import CompleteWaitpoint, CreatedWaitpoint, CreateWaitpoint
 
@@ -61,8 +64,10 @@ __all__ = (
     "ActivateSchedule",
     "AddItems",
     "AddKey",
+    "AddSink",
     "AddTags",
     "AdvanceBulk",
+    "AdvanceSink",
     "BackfillTicks",
     "Cancel",
     "CancelEvent",
@@ -70,6 +75,7 @@ __all__ = (
     "ChangeJob",
     "ChangeSchedule",
     "Command",
+    "CompleteErasure",
     "CompleteWaitpoint",
     "CreateBatch",
     "CreateEnvironment",
@@ -82,6 +88,7 @@ __all__ = (
     "DeleteSchedule",
     "DeliverEvent",
     "EndTurn",
+    "EraseRuns",
     "ExplainRun",
     "GiveUpRun",
     "HandOut",
@@ -99,6 +106,7 @@ __all__ = (
     "RemoveChannel",
     "RemoveConnection",
     "RemoveSecret",
+    "RemoveSink",
     "RemoveVariable",
     "RescheduleRun",
     "ResetKey",
@@ -114,6 +122,7 @@ __all__ = (
     "SaveVariables",
     "SealKey",
     "SendEvent",
+    "SetRetention",
     "StartBulk",
     "StorePacket",
     "TakenItems",

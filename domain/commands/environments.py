@@ -35,6 +35,12 @@ class SaveVariables(Command, frozen=True, kw_only=True):
     replaces: bool = True
 
 
+class SetRetention(Command, frozen=True, kw_only=True):
+    """Let runs leave the database so many days after their end; None: never. Answer: None."""
+
+    days: int | None
+
+
 class RemoveVariable(Command, frozen=True, kw_only=True):
     """Forget a variable of the environment. Answer: None."""
 

@@ -57,11 +57,13 @@ from domain.events.environments import (
     ConnectionSaved,
     EnvironmentCreated,
     EnvironmentLimited,
+    RetentionSet,
     SecretRemoved,
     SecretSaved,
     VariableRemoved,
     VariableSaved,
 )
+from domain.events.erasure import ErasureCompleted, ErasureRecorded, RunArchived, RunErased
 from domain.events.gates import (
     AuthResolved,
     AuthUnresolved,
@@ -141,6 +143,7 @@ from domain.events.schedules import (
     TicksFired,
     TicksSkipped,
 )
+from domain.events.sinks import SinkAdded, SinkAdvanced, SinkRemoved, SinkSpec
 from domain.events.storage import PacketStored, WriterStarted
 from domain.events.waitpoints import WaitpointCompleted, WaitpointCreated, WaitpointTimedOut
 
@@ -190,6 +193,8 @@ __all__ = (
     "Entry",
     "EnvironmentCreated",
     "EnvironmentLimited",
+    "ErasureCompleted",
+    "ErasureRecorded",
     "Event",
     "EventCanceled",
     "EventDelivered",
@@ -226,7 +231,9 @@ __all__ = (
     "QueueStartsCounted",
     "RateLimit",
     "Recorded",
+    "RetentionSet",
     "RetryScheduled",
+    "RunArchived",
     "RunBlocked",
     "RunCanceled",
     "RunCrashed",
@@ -234,6 +241,7 @@ __all__ = (
     "RunDelayed",
     "RunDequeued",
     "RunEnqueued",
+    "RunErased",
     "RunError",
     "RunEvent",
     "RunExpired",
@@ -258,6 +266,10 @@ __all__ = (
     "Scheduled",
     "SecretRemoved",
     "SecretSaved",
+    "SinkAdded",
+    "SinkAdvanced",
+    "SinkRemoved",
+    "SinkSpec",
     "StepFailed",
     "StepSucceeded",
     "SubjectFailed",

@@ -18,6 +18,12 @@ class EnvironmentLimited(Event, frozen=True, gc=False, omit_defaults=True):
     concurrency_limit: int | None = None
 
 
+class RetentionSet(Event, frozen=True, gc=False, omit_defaults=True):
+    """Runs that ended longer ago than so many days leave the database for segment files; None: they stay."""
+
+    days: int | None = None
+
+
 class VariableSaved(Event, frozen=True, gc=False, omit_defaults=True):
     """Workers that start from now on have this variable; its value is sealed. A secret one is shown to nobody."""
 

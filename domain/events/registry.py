@@ -41,11 +41,13 @@ from domain.events.environments import (
     ConnectionSaved,
     EnvironmentCreated,
     EnvironmentLimited,
+    RetentionSet,
     SecretRemoved,
     SecretSaved,
     VariableRemoved,
     VariableSaved,
 )
+from domain.events.erasure import ErasureCompleted, ErasureRecorded, RunArchived, RunErased
 from domain.events.gates import (
     AuthResolved,
     AuthUnresolved,
@@ -101,6 +103,7 @@ from domain.events.schedules import (
     TicksFired,
     TicksSkipped,
 )
+from domain.events.sinks import SinkAdded, SinkAdvanced, SinkRemoved
 from domain.events.storage import PacketStored, WriterStarted
 from domain.events.waitpoints import WaitpointCompleted, WaitpointCreated, WaitpointTimedOut
 
@@ -143,6 +146,8 @@ RUN_EVENTS: tuple[type[RunEvent], ...] = (
     MetadataUpdated,
     RunReplayed,
     LateResultRefused,
+    RunErased,
+    RunArchived,
 )
 
 EVENTS: tuple[type[Event], ...] = (
@@ -153,6 +158,7 @@ EVENTS: tuple[type[Event], ...] = (
     ApiKeyRevoked,
     VersionRegistered,
     EnvironmentLimited,
+    RetentionSet,
     VariableSaved,
     VariableRemoved,
     VersionPromoted,
@@ -210,5 +216,10 @@ EVENTS: tuple[type[Event], ...] = (
     BufferedTickFired,
     BufferedTickDropped,
     TicksBackfilled,
+    SinkAdded,
+    SinkAdvanced,
+    SinkRemoved,
+    ErasureRecorded,
+    ErasureCompleted,
     WriterStarted,
 )

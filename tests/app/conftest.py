@@ -40,6 +40,8 @@ ON_EVERY_DATABASE = frozenset(
         *("test_tokens", "test_token_lists", "test_schedules_api", "test_events", "test_alerts"),
         *("test_executions_document", "test_jobs", "test_request_secrets"),
         *("test_streams", "test_realtime", "test_packets", "test_public_tokens", "test_variables"),
+        "test_erasing",
+        "test_retaining",
     }
 )
 """The modules whose answers rest on what is stored; the others ask nothing of the database that these do not."""

@@ -15,6 +15,9 @@ BODIES: dict[str, Any] = {
     "/api/v1/tasks/batch": {"items": [{"task": "greet"}]},
     "/api/v2/tasks/batch": {"items": [{"task": "greet"}]},
     "/api/v3/batches": {"runCount": 1},
+    "/api/v1/sinks": {"name": "audit", "url": "https://example.com/"},
+    "/api/v1/retention": {"days": None},
+    "/api/v1/erasures": {"runIds": ["run_1"]},
     "/api/v1/bulk-actions": {"action": "cancel", "runIds": ["run_1"]},
     "/api/v1/projects/{project}/envvars/{slug}": {"name": "A", "value": "1"},
     "/api/v1/projects/{project}/envvars/{slug}/import": {"variables": {"A": "1"}},
@@ -56,6 +59,7 @@ METHODS = {
     "/api/v1/schedules/{schedule}": "PUT",
     "/v1/secrets/{name}": "PUT",
     "/v1/jobs/{job}": "PATCH",
+    "/api/v1/retention": "PUT",
 }
 """With what routes take their body; the others do with POST."""
 
@@ -117,6 +121,8 @@ def path_for(path: str, run: str = "run_1", **named: str) -> str:
         "job": "job_1",
         "execution": "run_1",
         "event": "evt_1",
+        "erasure": "erasure_1",
+        "sink": "sink_1",
         "channel": "alert_1",
     }
     return path.format(**others | {"run": run} | named)

@@ -103,6 +103,14 @@ RULES = {
     """,
     "a secret key": """
         POST /api/v1/runs/{run}/replay
+        POST /api/v1/runs/{run}/erase
+        POST /api/v1/erasures
+        GET /api/v1/sinks
+        POST /api/v1/sinks
+        DELETE /api/v1/sinks/{sink}
+        GET /api/v1/retention
+        PUT /api/v1/retention
+        GET /api/v1/erasures/{erasure}
         GET /api/v1/ledger/stream
         GET /api/v1/runs/{run}/events
         GET /api/v1/runs/{run}/explain
@@ -210,7 +218,7 @@ ASKED: dict[str, dict[str, Any]] = {
 }
 """What is asked besides the paths and bodies that all tests use."""
 INVALID = {"nothing", "a wrong key", "a revoked key", "expired", "of a revoked key", "for another environment"}
-OWN = {"run", "batch", "token", "bulk", "schedule", "job", "event", "channel"}
+OWN = {"run", "erasure", "sink", "batch", "token", "bulk", "schedule", "job", "event", "channel"}
 """What is named in paths and belongs to the environment of the key, so that it does not exist for another one."""
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from app.transfer_lines import BlobLine, EventLine, Header, Totals
-from tests.app.transfers import BLOBS, DELIVERED, EVENTS, LARGE, LEDGERS, erase, exported, fill
+from tests.app.transfers import BLOBS, DELIVERED, EVENTS, LARGE, LEDGERS, erase, erase_run, exported, fill
 
 PAGE = (Path(__file__).parents[2] / "docs" / "reference" / "export-format.md").read_text(encoding="utf-8")
 [CHECK] = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
@@ -82,3 +82,18 @@ def _check(export: bytes, folder: Path) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(
         [sys.executable, "-X", "utf8", "-c", CHECK, file], capture_output=True, text=True, check=False, timeout=30
     )
+
+
+def test_the_example_checks_an_event_whose_values_were_erased_by_its_receipt(tmp_path: Path) -> None:
+    with LEDGERS["sqlite-memory"](tmp_path) as ledger:
+        fill(ledger, EVENTS, BLOBS)
+        erase_run(ledger, "run_1")
+        export = exported(ledger)
+
+    done = _check(export, tmp_path)
+    other = _check(export.replace(b'"seals":{"1":"', b'"seals":{"2":"'), tmp_path)
+    cut = _check(export.replace(b'"task":"greet"', b'"task":"gr33t"', 1), tmp_path)
+
+    assert done.stdout.startswith("6 "), done.stderr
+    assert "AssertionError" in other.stderr
+    assert "AssertionError: event 1 was not erased as erasure_1 says" in cut.stderr

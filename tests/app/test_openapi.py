@@ -64,6 +64,7 @@ async def test_every_route_with_a_body_describes_it(document: Any) -> None:
 
     assert with_body == BODIES.keys() | {
         "/api/v1/runs/{run}/replay",
+        "/api/v1/runs/{run}/erase",
         "/api/v3/batches/{batch}/items",
         "/api/v1/waitpoints/tokens/{token}/callback/{secret}",
         "/v1/triggers/{token}",

@@ -20,7 +20,7 @@ from app.proofs import WrongProof, check_proof, prove
 from domain.errors import InvalidInput, KeyMissing, LedgerCorrupt, NotFound
 from domain.ports import START, CopyableLedger
 from tests.adapters.ledgers import triggered
-from tests.app.transfers import BLOBS, EVENTS, LEDGERS, fill
+from tests.app.transfers import BLOBS, EVENTS, LEDGERS, erase_run, fill
 
 PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "prove-what-happened.md"
 NOW = 1_800_000_000_000
@@ -218,6 +218,34 @@ def test_the_checker_of_the_page_agrees(spare: CopyableLedger, keys: Path, tmp_p
 
     assert said[0] == (0, "3 events of run_1 are proved, up to event 4 of the log.\n")
     assert said[1][0] != 0
+
+
+def test_what_was_signed_before_it_was_erased_still_proves_all_the_rest(
+    ledger: CopyableLedger, keys: Path, tmp_path: Path
+) -> None:
+    fill(ledger, EVENTS, BLOBS)
+    before = signed(ledger, keys)
+    erase_run(ledger, "run_1")
+    (code,) = re.findall(r"```python\n(.*?)```", PAGE.read_text(), re.DOTALL)
+    (tmp_path / "check.py").write_text(code)
+
+    proof = prove("run_1", ledger, before)
+
+    assert [(each.topic, bool(each.state), each.leaf is None) for each in proof.events] == [
+        ("RunTriggered", False, False),
+        ("RunDelayed", True, True),
+        ("RunCanceled", False, False),
+    ]
+    plain = msgspec.to_builtins(proof)
+    assert check_proof(msgspec.json.encode(proof), public_key(public(keys))) == proof
+    assert _checked(plain, tmp_path, public(keys))[0] == 0
+    first = {**plain, "events": [plain["events"][0] | {"leaf": "00" * 32}, *plain["events"][1:]]}
+    told = {**plain, "events": [plain["events"][0] | {"state": "{}"}, *plain["events"][1:]]}
+    for wrong in (first, told):
+        with pytest.raises(WrongProof):
+            check_proof(msgspec.json.encode(wrong), public_key(public(keys)))
+        assert _checked(wrong, tmp_path, public(keys))[0] != 0
+    assert make_checkpoint(ledger, private_key(keys), NOW, lambda _: None).checkpoint.position == 6
 
 
 def _checked(proof: Any, folder: Path, key: Path) -> tuple[int, str]:

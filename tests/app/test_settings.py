@@ -197,6 +197,8 @@ def test_the_reference_has_every_setting_with_its_default_and_no_other() -> None
         "http_executor": "`true`",
         "http_allowed_networks": "none",
         "http_rate_per_host": "none",
+        "segments_folder": "by itself",
+        "sinks_folder": "none",
     }
 
     assert told == {

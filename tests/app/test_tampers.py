@@ -15,13 +15,16 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from adapters.hashes import digest_after
 from adapters.sqlite.ledger import SqliteLedger
+from adapters.tombstones import tombstone_of
 from app.feed import Feed
 from app.verifier import Verifier
 from domain import events as e
 from domain.ports import START, Head
 from tests.adapters.ledgers import recorded
 from tests.app.harness import Engine, Log
+from tests.app.transfers import erase_run
 
 TAMPERS = int(os.environ.get("RUNFOLD_TAMPERS", "200"))
 EVENTS = 60
@@ -160,3 +163,43 @@ async def test_every_tamper_is_found_with_its_position(
         assert found is not None, (seed, tampered)
         assert int(re.findall(r"Events? (\d+)", found)[0]) == tampered.position, (seed, tampered, found)
     log.clear()  # where the engine says what is expected here
+
+
+async def test_what_stands_where_something_was_erased_is_held_to_its_receipt(
+    engine: Engine, originals: tuple[Path, Head, Rows, Rows], tmp_path: Path, log: Log
+) -> None:
+    path = tmp_path / "ledger.db"
+    shutil.copy(originals[0], path)
+    with closing(SqliteLedger(path)) as ledger:
+        head = erase_run(ledger, "run_a004004")
+    erased = _rows(path)
+    assert await _fault(engine, path, head) is None
+    at = next(place for place, row in enumerate(erased) if row[1] == "run_a004004")
+
+    for seed in range(TAMPERS // 4):
+        chance = random.Random(seed)
+        tombstone, other = chance.choice([(at, at - 1), (at, at + 4)])
+        row, state = list(erased[tombstone]), bytearray(erased[tombstone][4])
+        match chance.randrange(4):
+            case 0:  # a bit of what is left
+                state[chance.randrange(len(state))] ^= 1 << chance.randrange(8)
+                row[4], place = bytes(state), tombstone
+            case 1:  # what was never erased, in the same way
+                stranger = erased[other]
+                claimed = tombstone_of(stranger[:5], "erasure_1", with_names=True) or b'{"erased":{"receipt":"x"}}'
+                row, place = [*stranger[:4], claimed, stranger[5]], other
+            case 2:  # a receipt that there is none of
+                row[4], place = bytes(state).replace(b"erasure_1", b"erasure_2"), tombstone
+            case _:  # the event before it, with hashes that fit: what was erased must not cut the log in two
+                row, place = list(erased[tombstone - 1]), tombstone - 1
+                row[4] = row[4].replace(b"key:1", b"key:2", 1)
+                row[5] = digest_after(erased[place - 1][5], (row[0], row[1], row[2], row[3], row[4]))
+        _write(path, [*erased[:place], tuple(row), *erased[place + 1 :]])
+
+        found = await _fault(engine, path, head)
+
+        assert found is not None, seed
+        assert int(re.findall(r"Events? (\d+)", found)[0]) in {place + 1, place + 2}, (seed, found)
+    _write(path, erased[: head.position - 1])
+    assert await _fault(engine, path, Head(head.position - 1, erased[-2][5])) is not None, "the receipt was cut off"
+    log.clear()

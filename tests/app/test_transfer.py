@@ -21,7 +21,20 @@ from domain.errors import Deposed, InvalidInput, LedgerCorrupt
 from domain.events import NOTHING, BlobRef, Recorded, RunTriggered
 from domain.ports import START, CopyableLedger, Sealed
 from tests.adapters.ledgers import triggered
-from tests.app.transfers import BLOBS, DELIVERED, EVENTS, FORKED, LARGE, LEDGERS, erase, exported, fill, imported, whole
+from tests.app.transfers import (
+    BLOBS,
+    DELIVERED,
+    EVENTS,
+    FORKED,
+    LARGE,
+    LEDGERS,
+    erase,
+    erase_run,
+    exported,
+    fill,
+    imported,
+    whole,
+)
 from tests.projections.histories import chances, history
 
 
@@ -138,6 +151,19 @@ def test_an_export_ends_where_it_began_while_a_writer_goes_on(
     assert source.head().position > 4
     assert file.getvalue() == before
     assert imported(before, spare).events == 4
+
+
+def test_an_export_in_the_middle_of_which_something_is_erased_is_to_be_made_again(
+    source: CopyableLedger, spare: CopyableLedger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(transfer, "PAGE", 2)
+    fill(source, EVENTS, BLOBS)
+
+    with pytest.raises(InvalidInput, match=r"Event 4 was erased while it was exported: export once more\."):
+        write_export(header_of(source), source, BytesIO(), lambda _: erase_run(source, "run_1"))
+
+    assert imported(exported(source), spare) == Totals(events=6, blobs=1, missing_blobs=0)
+    assert whole(spare) == whole(source)
 
 
 def test_an_empty_ledger_can_be_copied(source: CopyableLedger, target: CopyableLedger) -> None:

@@ -12,6 +12,7 @@ from msgspec import Raw, structs
 from adapters.postgres.ledger import PostgresLedger
 from adapters.postgres.migrate import migrate
 from adapters.sqlite.ledger import MEMORY, SqliteLedger
+from adapters.tombstones import seal_of, tombstone_of
 from app.transfer import header_of, restore, write_export
 from app.transfer_lines import Totals
 from app.transfer_reading import Reader
@@ -90,6 +91,30 @@ def erase(ledger: CopyableLedger, key: str) -> None:
     assert isinstance(ledger, SqliteLedger)
     with ledger._store.writing() as cursor:  # pyright: ignore[reportPrivateUsage]
         cursor.execute("delete from blobs where key = ?", (key,))
+
+
+def erase_run(ledger: CopyableLedger, run: str, receipt: str = "erasure_1") -> Head:
+    """Erase a run as the engine does it: the receipt first. Returns the head with that."""
+    head = ledger.head()
+    rows = [row for row in ledger.sealed_after(0, limit=head.position) if row.stream == run]
+    states: dict[int, bytes] = {}
+    seals: dict[int, str] = {}
+    for row in rows:
+        state = tombstone_of(row[:5], receipt, with_names=True)
+        before = ledger.digest_at(row.position - 1)
+        assert before is not None
+        if state is not None:
+            states[row.position] = state
+            seals[row.position] = seal_of(before, row.digest, (*row[:4], state))
+    erased = e.RunErased(receipt, with_names=True)
+    recorded_ = recorded(head.position + 2, receipt, 1, TRIGGERED)
+    batch = [
+        recorded(head.position + 1, run, rows[-1].version + 1, erased),
+        structs.replace(recorded_, event=e.ErasureRecorded((run,), seals, with_names=True)),
+    ]
+    head = ledger.append(batch, {}, after=head)
+    ledger.erase(states, [])
+    return head
 
 
 def exported(ledger: CopyableLedger, after: int = 0) -> bytes:

@@ -209,3 +209,16 @@ async def test_of_a_large_payload_as_much_is_shown_as_anybody_reads(engine: Engi
     assert len(form.one("textarea").text) == 1_000_002
     place = await visitor.send(f"/runs/{run}/replay", payload=form.one("textarea").text + " ")
     assert (await engine.retrieve(place.removeprefix("/runs/")))["payload"] == "x" * 1_000_000
+
+
+async def test_a_run_that_was_erased_says_so_and_shows_nothing_of_it(
+    engine: Engine, visitor: Visitor, shop: Shop
+) -> None:
+    await engine.post(f"/api/v1/runs/{shop.failed}/erase")
+
+    page = await visitor.open(f"/runs/{shop.failed}")
+
+    assert facts(page)["Erased"] == "What it was given and came to is gone."
+    assert not page.all("section", aria_label="Values")
+    assert not page.all("a", href=f"/runs/{shop.failed}/replay")
+    assert ERROR["message"] not in page.words

@@ -65,6 +65,8 @@ EVENTS: tuple[RunEvent, ...] = (
     e.MetadataUpdated(Raw(b"{}")),
     e.RunReplayed("run_2"),
     e.LateResultRefused(2, "failed", "worker_1"),
+    e.RunErased("erasure_1"),
+    e.RunArchived("erasure_1", "segment"),
 )
 
 

@@ -64,7 +64,14 @@ def test_a_status_is_either_initial_or_executing_or_final() -> None:
 def test_nothing_but_annotations_may_follow_the_end() -> None:
     after_the_end = {event for event, (sources, _) in TRANSITIONS.items() if sources & FINAL}
 
-    assert after_the_end == {e.TagsAdded, e.MetadataUpdated, e.RunReplayed, e.LateResultRefused}
+    assert after_the_end == {
+        e.TagsAdded,
+        e.MetadataUpdated,
+        e.RunReplayed,
+        e.LateResultRefused,
+        e.RunErased,
+        e.RunArchived,
+    }
     assert {TRANSITIONS[event].target for event in after_the_end} == {None}
 
 

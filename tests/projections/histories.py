@@ -12,11 +12,13 @@ from domain import states
 from domain.batch import Batch
 from domain.bulk import Bulk
 from domain.calendar import Tick
+from domain.erasure import Erasure
 from domain.events import BlobRef, Entry, Event, Recorded, RunError, RunEvent, TaskSettings
 from domain.job import Job
 from domain.named_event import NamedEvent
 from domain.run import Run
 from domain.schedule import Schedule
+from domain.sink import Sink
 from domain.states import WRITER, State
 from domain.status import FINAL, Status
 from domain.timing import Every, Timetable, local_text
@@ -88,6 +90,9 @@ class Historian:
             self._something_else()
         else:
             run = self.chance.choice(runs)
+            if run.is_archived:
+                self._trigger()
+                return
             kind = self.chance.choice(_possible(run))
             self.record(run.id, _EVENTS[kind](run, self.chance), run.environment)
 
@@ -137,6 +142,8 @@ class Historian:
             (stream_id("waitpoint", self.now, number), self._token()),
             (f"event_{number}", _sent(self.chance.choice((None, self.now + 700)))),
             (stream_id("sched", self.now, number), e.ScheduleCreated("IMPERATIVE", _PLAN, _tick(self.now), "mine")),
+            (f"erasure_{number}", e.ErasureRecorded(("run_1",), {1: f"{number:064x}"})),
+            (f"sink_{number}", e.SinkAdded(e.SinkSpec("audit", "https://example.com"), number)),
             (WRITER, e.WriterStarted(number)),
             ("queue_1", self.chance.choice(_OF_A_QUEUE)),
         )
@@ -166,7 +173,7 @@ class Historian:
 
     def _further(self) -> list[tuple[str, Event]]:
         """What may follow in the batches and bulk actions that are not over."""
-        kinds = Batch | Bulk | Waitpoint | Schedule | Job | NamedEvent
+        kinds = Batch | Bulk | Erasure | Sink | Waitpoint | Schedule | Job | NamedEvent
         alive = [state for state in self.states.values() if isinstance(state, kinds) and states.is_kept(state)]
         return [(state.id, self.chance.choice(_further_of(state))) for state in alive[-2:]]
 
@@ -183,6 +190,10 @@ def _further_of(state: State) -> list[Event]:
     match state:
         case Batch() if state.takes_items:
             return [e.BatchItemsAccepted({0: "run_1"}), e.BatchSealed(), e.BatchExpired()]
+        case Sink():
+            return [e.SinkAdvanced(state.position + 1), e.SinkRemoved()]
+        case Erasure():
+            return [e.ErasureCompleted()]
         case NamedEvent():
             return [e.EventPartlyDelivered(("run_1",), "task/a"), e.EventDelivered(("run_1",)), e.EventCanceled("gone")]
         case Job():
@@ -330,6 +341,8 @@ _EVENTS: dict[type[RunEvent], Callable[[Run, Random], RunEvent]] = {
     e.TagsAdded: lambda _run, chance: e.TagsAdded((chance.choice(TAGS),)),
     e.MetadataUpdated: lambda _run, chance: e.MetadataUpdated(chance.choice((Raw(b"null"), Raw(b"[1,  2]")))),
     e.RunReplayed: lambda _run, _chance: e.RunReplayed("run_9"),
+    e.RunErased: lambda _run, chance: e.RunErased("erasure_1", chance.random() < 0.5),
+    e.RunArchived: lambda run, _chance: e.RunArchived("erasure_1", "s", run.attempts, run.job is not None),
     e.LateResultRefused: lambda run, _chance: e.LateResultRefused(
         run.closed[-1][0] if run.closed else 1, "succeeded", "worker_1"
     ),

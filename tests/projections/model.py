@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from msgspec import Struct
 
 from domain import states
-from domain.events import Recorded
+from domain.events import Recorded, RunArchived, RunErased
 from domain.schedule import Schedule
 from domain.states import State
 from projections import attempts, executions, lasting, run_list, schedules, waitpoints
@@ -41,18 +41,15 @@ def naively(records: Iterable[Recorded]) -> Rows:
         stream = recorded.stream
         run = run_list.project(rows.runs.get(stream), recorded)
         if run is not None:
-            rows.runs[stream] = run
-            rows.tags = {row for row in rows.tags if row.run != stream}
-            rows.tags |= {TagRow(run.environment, tag, stream) for tag in run.tags}
-            execution = executions.row_of(run)
-            if execution is not None:
-                rows.executions[stream] = execution
-            lasted = lasting.row_of(run)
-            if lasted is not None:
-                rows.lasting[lasted.environment, lasted.span, lasted.born] = lasted
+            _note_run(rows, run)
         attempt = last[stream] = attempts.project(last.get(stream), recorded)
         if attempt is not None:
             rows.attempts[stream, attempt.number] = attempt
+        if isinstance(recorded.event, RunErased):
+            _erase_attempts(rows, stream)
+        if isinstance(recorded.event, RunArchived):
+            _drop(rows, stream)
+            rows.lasting = {key: row for key, row in rows.lasting.items() if row.run != stream}
         token = waitpoints.project(rows.waitpoints.get(stream), recorded)
         if token is not None:
             rows.waitpoints[stream] = token
@@ -66,6 +63,18 @@ def naively(records: Iterable[Recorded]) -> Rows:
         if isinstance(state, Schedule) and not state.is_deleted:
             rows.schedules[stream] = schedules.row_of(state, recorded.position)
     return rows
+
+
+def _note_run(rows: Rows, run: RunRow) -> None:
+    rows.runs[run.id] = run
+    rows.tags = {row for row in rows.tags if row.run != run.id}
+    rows.tags |= {TagRow(run.environment, tag, run.id) for tag in run.tags}
+    execution = executions.row_of(run)
+    if execution is not None:
+        rows.executions[run.id] = execution
+    lasted = lasting.row_of(run)
+    if lasted is not None:
+        rows.lasting[lasted.environment, lasted.span, lasted.born] = lasted
 
 
 def follow(rows: Rows, records: Sequence[Recorded]) -> None:
@@ -85,14 +94,31 @@ def follow(rows: Rows, records: Sequence[Recorded]) -> None:
     assert {row.id for row in changes.changed} <= rows.runs.keys()
     rows.runs |= {row.id: row for row in [*changes.added, *changes.changed]}
     rows.attempts |= {(row.run, row.number): row for row in changes.attempts}
+    for stream in changes.erased:
+        _erase_attempts(rows, stream)
+    for stream in changes.archived:
+        _drop(rows, stream)
     rows.tags = (rows.tags | set(changes.tags)) - set(changes.untagged)
     rows.states |= {row.stream: row for row in changes.states}
     rows.waitpoints |= {row.id: row for row in changes.waitpoints}
     rows.waitpoint_tags = (rows.waitpoint_tags | set(changes.waitpoint_tags)) - set(changes.waitpoint_untagged)
     rows.executions |= {row.id: row for row in changes.executions}
     rows.lasting |= {(row.environment, row.span, row.born): row for row in changes.lasting}
+    for row in changes.lasting_gone:
+        rows.lasting.pop((row.environment, row.span, row.born))
     rows.schedules |= {row.id: row for row in changes.schedules}
     for stream in changes.schedules_gone:
         rows.schedules.pop(stream, None)
     for stream in changes.gone:
         rows.states.pop(stream, None)
+
+
+def _erase_attempts(rows: Rows, run: str) -> None:
+    rows.attempts |= {key: attempts.erased(row) for key, row in rows.attempts.items() if key[0] == run}
+
+
+def _drop(rows: Rows, run: str) -> None:
+    rows.runs.pop(run)
+    rows.executions.pop(run, None)
+    rows.tags = {row for row in rows.tags if row.run != run}
+    rows.attempts = {key: row for key, row in rows.attempts.items() if key[0] != run}

@@ -9,7 +9,7 @@ from app.web.bodies.environments import (
     RegisterBody,
     UpdateVariableBody,
 )
-from app.web.bodies.events import EventBody, EventOptions, SendEventBody, SendEventsBody
+from app.web.bodies.events import EventBody, EventOptions, SendEventBody, SendEventsBody, SinkBody
 from app.web.bodies.jobs import (
     CallbackBody,
     ChangeJobBody,
@@ -29,11 +29,14 @@ from app.web.bodies.queues import ConcurrencyBody, OverrideQueueBody, PauseQueue
 from app.web.bodies.reading import Count, MediaType, Moment, T, decode, text_as_json
 from app.web.bodies.runs import (
     BulkBody,
+    EraseBody,
+    EraseManyBody,
     MetadataBody,
     OperationBody,
     ReplayBody,
     RescheduleBody,
     ResetKeyBody,
+    RetentionBody,
     TagsBody,
 )
 from app.web.bodies.schedules import BackfillBody, ScheduleBody
@@ -72,6 +75,8 @@ __all__ = (
     "CredentialsBody",
     "DebounceOption",
     "EntryBody",
+    "EraseBody",
+    "EraseManyBody",
     "ErrorBody",
     "EventBody",
     "EventOptions",
@@ -99,11 +104,13 @@ __all__ = (
     "RescheduleBody",
     "ResetKeyBody",
     "ResetQueueBody",
+    "RetentionBody",
     "RetryBody",
     "ScheduleBody",
     "SecretBody",
     "SendEventBody",
     "SendEventsBody",
+    "SinkBody",
     "T",
     "TagsBody",
     "TaskItem",

@@ -1,7 +1,9 @@
 """Bodies that send named events."""
 
+from typing import Annotated, Literal
+
 import msgspec
-from msgspec import Raw, Struct
+from msgspec import Meta, Raw, Struct
 
 from app.web.bodies.reading import absent
 
@@ -23,6 +25,18 @@ class EventOptions(Struct, rename="camel"):
     deliver_at: str | None = None
     deliver_after: str | int | None = None
     account_id: str | None = None
+
+
+class SinkBody(Struct):
+    """A new sink: a `url` to post to, signed with the `secret` of that name, or a `file`."""
+
+    name: str
+    url: str | None = None
+    secret: str | None = None
+    file: str | None = None
+    format: Literal["cloudevents", "runfold"] = "cloudevents"
+    after: Annotated[int, Meta(ge=0)] | None = None
+    """Behind which position to begin; from now on, if left out."""
 
 
 class SendEventBody(EventBody):

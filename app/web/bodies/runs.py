@@ -17,6 +17,26 @@ class BulkBody(Struct, rename="camel"):
     filter: dict[str, Any] | None = None
 
 
+class EraseBody(Struct, rename="camel"):
+    """Whether tags, idempotency key and concurrency key go as well."""
+
+    with_names: bool = False
+
+
+class EraseManyBody(EraseBody, rename="camel"):
+    """Which finished runs to erase: `runIds`, or those with a `tag`, behind the run `after`."""
+
+    run_ids: list[str] | None = None
+    tag: str | None = None
+    after: str | None = None
+
+
+class RetentionBody(Struct):
+    """For how many days runs are kept after their end; null: for ever."""
+
+    days: int | None
+
+
 class RescheduleBody(Struct):
     """A new time for a delayed run."""
 

@@ -57,6 +57,8 @@ TITLES = {
     "packets": "Packets",
     "public tokens": "Public tokens",
     "ledger": "The ledger",
+    "sinks": "Sinks",
+    "erasures": "Erasures and retention",
     "workers": "Workers",
     "health": "Health",
 }

@@ -29,6 +29,7 @@ from domain.events import (
     Recorded,
     RunError,
     Scheduled,
+    SinkSpec,
     Subscription,
     Target,
     TaskSchedule,
@@ -72,6 +73,7 @@ OTHERS = {
     "VersionRegistered": "an environment",
     "VersionPromoted": "an environment",
     "EnvironmentLimited": "an environment",
+    "RetentionSet": "an environment",
     "VariableSaved": "an environment",
     "VariableRemoved": "an environment",
     "QueuePaused": "a queue",
@@ -128,6 +130,11 @@ OTHERS = {
     "BufferedTickFired": "a schedule",
     "BufferedTickDropped": "a schedule",
     "TicksBackfilled": "a schedule",
+    "SinkAdded": "a sink",
+    "SinkAdvanced": "a sink",
+    "SinkRemoved": "a sink",
+    "ErasureRecorded": "an erasure",
+    "ErasureCompleted": "an erasure",
     "WriterStarted": "the writer of the ledger (of no environment, so no feed shows it)",
 }
 """To what the events happen that are not a run's."""
@@ -135,7 +142,7 @@ OTHERS = {
 PARTS: tuple[type[Struct], ...] = (
     *(JobRef, JobSpec, JobTiming, About, Callback, ChannelSpec),
     *(Entry, Prefix, Edit, LogLine, RunError, BlobRef, ItemError, TaskSettings, Queue, RateLimit, Retry, OutOfMemory),
-    *(Subscription, EventRef, TaskSchedule, Scheduled, Plan, Target, Timetable, Cron, Every, At, Tick),
+    *(SinkSpec, Subscription, EventRef, TaskSchedule, Scheduled, Plan, Target, Timetable, Cron, Every, At, Tick),
 )
 WORDS: dict[type[inspect.Type], str] = {
     inspect.StrType: "string",

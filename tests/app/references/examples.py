@@ -11,7 +11,7 @@ from adapters.ids import Uuid7Ids
 from adapters.secrets import Vault
 from domain.calls import AttemptStatus, Found, Timings
 from domain.commands import StartBulk
-from tests.app.harness import ADMIN_KEY, MASTER_KEY, Engine, report, running_engine
+from tests.app.harness import ADMIN_KEY, MASTER_KEY, Engine, report, running_engine, until
 
 Json = Any
 TASK = {
@@ -124,6 +124,28 @@ async def _bulk_actions(at: Recorder) -> None:
     await at.show("GET", route, query="?page[size]=10")
     await at.show("POST", f"{route}/{{bulk}}/abort", bulk=bulk)
     await at.show("POST", f"{route}/{{bulk}}/abort", bulk=await _begun(at))
+
+
+async def _erasures(at: Recorder) -> None:
+    run = await at.engine.trigger("send-email", {"to": "ada"}, tags=["user:4711"])
+    await at.show("POST", "/api/v1/runs/{run}/erase", "", run=run)
+    await at.engine.post(f"/api/v2/runs/{run}/cancel")
+    receipt = await at.show("POST", "/api/v1/runs/{run}/erase", "", {"withNames": False}, run=run)
+    body = {"tag": "user:4711", "withNames": True}
+    await at.show("POST", "/api/v1/erasures", "", body)
+    await at.show("GET", "/api/v1/erasures/{erasure}", erasure=receipt["id"])
+    await at.show("PUT", "/api/v1/retention", "For ever, as it is by itself.", {"days": None})
+    await at.show("PUT", "/api/v1/retention", "On an engine that has no folder for segments.", {"days": 30})
+    await at.show("GET", "/api/v1/retention")
+
+
+async def _sinks(at: Recorder) -> None:
+    route, sinks = "/api/v1/sinks", at.engine.service.sinks
+    sink = (await at.show("POST", route, "", {"name": "audit", "url": "https://example.com/events", "after": 0}))["id"]
+    await at.show("POST", route, "", {"name": "archive", "file": "../all.jsonl"})
+    await until(lambda: sink in sinks.progress and sinks.progress[sink].attempts > 0)
+    await at.show("GET", route)
+    await at.show("DELETE", f"{route}/{{sink}}", sink=sink)
 
 
 async def _tokens(at: Recorder) -> None:
@@ -613,4 +635,5 @@ PARTS: tuple[Callable[[Recorder], Awaitable[None]], ...] = (
     *(_keys, _queues, _ledger, _worker),
     *(_deployments, _connections, _jobs, _secrets, _alerts, _environments, _tokens, _journal, _logs, _schedules),
     *(_health, _packets, _public_tokens, _variables, _realtime, _streams, _named_events),
+    *(_erasures, _sinks),
 )

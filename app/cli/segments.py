@@ -1,0 +1,100 @@
+"""`runfold ledger segments`: runs that have left the database."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from app import settings
+from app.backends import beside_an_engine
+from app.cli.output import AsJson, print_json, print_table, print_text
+from app.segments import Segment, WrongSegment, path_of, read_segment
+from app.settings import WrongSetting
+from app.transfer_lines import BlobLine, EventLine, blobs_of, line_of
+from domain.erasure import ERASURE
+from domain.errors import NotFound
+from domain.events import ErasureRecorded, RunArchived
+from domain.ports import Ledger
+
+cli = typer.Typer(no_args_is_help=True, help="Runs that have left the database by age, in files.")
+
+
+@cli.command("list")
+def list_segments(
+    as_json: AsJson = False,  # noqa: FBT002 (a switch of the command line)
+) -> None:
+    """List the segments that the ledger tells of, and whether their files are there."""
+    folder = _folder()
+    with beside_an_engine(settings.load()) as database:
+        found = _recorded(database.ledger)
+    rows = [
+        (name, str(len(told.runs)), "yes" if path_of(folder / environment, name).is_file() else "no")
+        for name, environment, told in found
+    ]
+    if as_json:
+        print_json([{"id": name, "runs": int(runs), "isThere": there == "yes"} for name, runs, there in rows])
+    else:
+        print_table(("segment", "runs", "file is there"), rows)
+
+
+@cli.command()
+def verify() -> None:
+    """Read every segment, and compare its root with the one in the ledger."""
+    folder = _folder()
+    with beside_an_engine(settings.load()) as database:
+        found = _recorded(database.ledger)
+    wrong = 0
+    for name, environment, told in found:
+        try:
+            segment = read_segment(path_of(folder / environment, name))
+            if segment.header.root != told.root or sorted(segment.header.runs) != sorted(told.runs):
+                raise WrongSegment(f"Segment {name} is not the one that the ledger tells of.")
+        except WrongSegment as error:
+            wrong += 1
+            typer.echo(str(error), err=True)
+    print_text(f"{len(found) - wrong} of {len(found)} segments are as they were written.")
+    raise typer.Exit(1 if wrong else 0)
+
+
+@cli.command("restore-run")
+def restore_run(
+    run: Annotated[str, typer.Argument(metavar="RUN", help="The id of a run that was archived.")],
+) -> None:
+    """Print the events of an archived run, as they were stored, with its large values: lines of an export."""
+    folder = _folder()
+    with beside_an_engine(settings.load()) as database:
+        history = database.ledger.read_streams([run]).get(run, [])
+    if not history or not isinstance(last := history[-1].event, RunArchived):
+        raise NotFound(f"Run {run} is not archived.")
+    segment = read_segment(path_of(folder / history[0].environment, last.segment))
+    for line in _lines_of(run, segment):
+        sys.stdout.buffer.write(line)
+
+
+def _lines_of(run: str, segment: Segment) -> list[bytes]:
+    lines: list[bytes] = []
+    for event in segment.events:
+        if event.stream == run:
+            lines.append(line_of(EventLine.of(event)))
+            values = {key: ref for key, ref in blobs_of(event).items() if key in segment.blobs}
+            lines += [line_of(BlobLine(key, ref.sha256, segment.blobs[key])) for key, ref in values.items()]
+    return lines
+
+
+def _recorded(ledger: Ledger) -> list[tuple[str, str, ErasureRecorded]]:
+    """Each segment with its environment, and what the ledger tells of it."""
+    first = [history[0] for _, history in sorted(ledger.read_kind(ERASURE).items())]
+    told = ((each.stream, each.environment, each.event) for each in first)
+    return [
+        (name, environment, event)
+        for name, environment, event in told
+        if isinstance(event, ErasureRecorded) and event.segment is not None
+    ]
+
+
+def _folder() -> Path:
+    folder = settings.load().segments_path
+    if folder is None:
+        raise WrongSetting("The setting RUNFOLD_SEGMENTS_FOLDER is not set: it names the folder of segments.")
+    return folder

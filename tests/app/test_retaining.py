@@ -1,0 +1,149 @@
+"""Runs that are old enough leave the database for segments, and the log still verifies."""
+
+from pathlib import Path
+
+import pytest
+
+from app.retaining import DAY_MS
+from app.segments import WrongSegment, path_of, read_segment
+from app.verify import verify
+from domain.environment import Environment
+from tests.app.harness import Engine, Log, ledger_mistakes
+from tests.app.test_erasing import SECRET, rows_of, secret_run, told
+
+KEYS_MS = 31 * DAY_MS
+"""After that no idempotency key stands for a run any more."""
+
+
+async def _keep_a_day(engine: Engine, folder: Path) -> Environment:
+    engine.service.retention.folder = engine.service.erasures.segments = folder
+    assert await engine.put("/api/v1/retention", {"days": 1}) == {"days": 1, "folder": str(folder)}
+    (environment,) = engine.service.environments()
+    return environment
+
+
+def _segments_in(folder: Path) -> list[Path]:
+    return list(folder.rglob("*.gz"))
+
+
+async def _archive(engine: Engine, environment: Environment) -> list[str]:
+    """Let everything go that may, and wait until it is gone."""
+    segments = await engine.service.retention.archive(environment)
+    for segment in segments:
+        while (await engine.service.history(segment))[-1].version == 1:
+            await engine.service.loop.feed.grown(engine.head)
+    return segments
+
+
+async def test_old_runs_go_into_a_segment_and_leave_the_database(engine: Engine, tmp_path: Path) -> None:
+    run = await secret_run(engine, large=True)
+    environment = await _keep_a_day(engine, tmp_path)
+    assert await _archive(engine, environment) == [], "it is not old enough"
+    before = {row.position: row for row in engine.service.ledger.sealed_after(0, limit=1_000) if row.stream == run}
+    engine.clock.wall += KEYS_MS
+    young = await engine.trigger(delay="1h")
+
+    (segment,) = await _archive(engine, environment)
+
+    kept = read_segment(path_of(tmp_path / environment.id, segment))
+    assert kept.header.runs == [run]
+    assert kept.events == list(before.values())
+    assert len(kept.blobs) == 2
+    assert SECRET.encode() not in told(engine.service.ledger)
+    assert SECRET not in await rows_of(engine)
+    assert await engine.listed() == [young]
+    sentence = await engine.refused("GET", f"/api/v3/runs/{run}", 404)
+    assert await engine.refused("POST", f"/api/v1/runs/{run}/replay", 404, json={}) == sentence
+    assert sentence.startswith(f"Run {run} was archived in segment {segment}: ")
+    assert await ledger_mistakes(engine) == []
+    assert (await engine.service.read(verify, engine.service.ledger, engine.service.read_models)).holds
+
+
+async def test_what_something_still_needs_stays(engine: Engine, tmp_path: Path) -> None:
+    environment = await _keep_a_day(engine, tmp_path)
+    version = await engine.register()
+    replayed = await engine.trigger()
+    await engine.perform(version)
+    claimed = await engine.trigger(idempotencyKey="once", idempotencyKeyTTL="30d")
+    await engine.perform(version)
+    gone = await engine.trigger()
+    await engine.perform(version)
+    replay = (await engine.post(f"/api/v1/runs/{replayed}/replay", {"delay": "30d"}))["id"]
+    engine.clock.wall += DAY_MS + 1_000
+
+    segments = await _archive(engine, environment)
+
+    assert sorted(await engine.listed()) == sorted([replayed, claimed, replay])
+    assert [read_segment(path_of(tmp_path / environment.id, each)).header.runs for each in segments] == [[gone]]
+    assert await ledger_mistakes(engine) == []
+
+
+async def test_what_was_archived_is_erased_in_its_segment(engine: Engine, tmp_path: Path) -> None:
+    run = await secret_run(engine, large=True)
+    environment = await _keep_a_day(engine, tmp_path)
+    engine.clock.wall += KEYS_MS
+    (segment,) = await _archive(engine, environment)
+    root = read_segment(path_of(tmp_path / environment.id, segment)).header.root
+
+    answer = await engine.post("/api/v1/erasures", {"runIds": [run], "withNames": True})
+
+    left = read_segment(path_of(tmp_path / environment.id, segment))
+    assert answer["receipt"]["rewritten"] == [segment]
+    assert left.header.root == root
+    assert left.blobs == {}
+    assert SECRET not in str(left.events)
+    assert await ledger_mistakes(engine) == []
+
+
+async def test_a_segment_that_was_changed_is_refused(engine: Engine, tmp_path: Path) -> None:
+    await secret_run(engine)
+    environment = await _keep_a_day(engine, tmp_path)
+    engine.clock.wall += KEYS_MS
+    (segment,) = await _archive(engine, environment)
+    path = path_of(tmp_path / environment.id, segment)
+    content = path.read_bytes()
+
+    path.write_bytes(content[:-20])
+    with pytest.raises(WrongSegment, match=r"is damaged|cannot be read"):
+        read_segment(path)
+    path.write_bytes(content[:100] + bytes([content[100] ^ 1]) + content[101:])
+    with pytest.raises(WrongSegment):
+        read_segment(path)
+
+
+async def test_without_a_folder_nothing_can_leave_the_database(engine: Engine) -> None:
+    assert await engine.get("/api/v1/retention") == {"days": None, "folder": None}
+
+    sentence = await engine.refused("PUT", "/api/v1/retention", 400, json={"days": 30})
+
+    assert sentence.startswith("There is no folder for segments: set RUNFOLD_SEGMENTS_FOLDER")
+
+
+async def test_what_is_being_erased_is_not_taken_into_a_segment(engine: Engine, tmp_path: Path) -> None:
+    run = await secret_run(engine)
+    environment = await _keep_a_day(engine, tmp_path)
+    engine.clock.wall += KEYS_MS
+    service = engine.service
+    erasures = next(task for task in service._tasks if task.get_name() == "erasures")  # pyright: ignore[reportPrivateUsage]
+    erasures.cancel()
+    origin = {"environment": environment.id, "actor": "a", "cause": "b", "at": engine.clock.wall}
+    await service.erasures._decide("erasure_1", [run], origin, with_names=True)  # pyright: ignore[reportPrivateUsage]
+
+    assert await service.retention.archive(environment) == []
+    assert _segments_in(tmp_path) == []
+
+
+async def test_a_segment_that_was_written_and_never_told_is_removed(engine: Engine, tmp_path: Path, log: Log) -> None:
+    await secret_run(engine)
+    environment = await _keep_a_day(engine, tmp_path)
+    engine.clock.wall += KEYS_MS
+    (segment,) = await _archive(engine, environment)
+    known = path_of(tmp_path / environment.id, segment)
+    unknown = path_of(tmp_path / environment.id, "erasure_0")
+    unknown.write_bytes(known.read_bytes())
+    (tmp_path / environment.id / "erasure_1.jsonl.gz.part").write_bytes(b"")
+
+    await engine.service.retention.tidy()
+
+    assert list((tmp_path / environment.id).iterdir()) == [known]
+    assert len([each for each in log if each["event"].startswith("removing a segment")]) == 2

@@ -1,0 +1,74 @@
+"""`runfold erase`, `retention`, `sink` and `ledger segments` against an engine that runs."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.cli.commandline import CommandLine
+from tests.cli.installation import Project
+
+
+def test_a_run_is_erased_and_the_receipt_checked_without_an_engine(
+    command: CommandLine, project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    del project
+    run = command.json("runs", "trigger", "refuse", '"4d4"', "--tag", "user:7", "--wait", code=1)["id"]
+    key, receipt = str(tmp_path / "signing.pem"), str(tmp_path / "receipt.json")
+    command.run("ledger", "signing-key", key)
+
+    told = command.run("erase", "--tag", "user:7", "--key", key, "--receipt", receipt)
+    again = command.run("erase", run)
+    shown = command.json("runs", "show", run)
+    open_and_check = command.ask("erase", code=2)
+    monkeypatch.setenv("RUNFOLD_API_URL", "http://127.0.0.1:9")
+    checked = command.run("erase", "--check", receipt, "--key", f"{key}.pub")
+    Path(receipt).write_text(Path(receipt).read_text().replace(run, "run_another"))
+    changed = command.ask("erase", "--check", receipt, "--key", f"{key}.pub", code=1)
+
+    assert "events of 1 runs erased" in told
+    assert " ".join(checked.split()) == " ".join(told.split())
+    assert again == "Nothing was left to erase.\n"
+    assert "4d4" not in json.dumps(shown)
+    assert "Name runs, or a --tag." in " ".join(open_and_check.stderr.split())
+    assert "somebody changed the one or the other" in " ".join(changed.stderr.split())
+
+
+def test_how_long_runs_stay_is_said_and_told(command: CommandLine, project: Project) -> None:
+    del project
+
+    said = command.run("retention", "set", "--days", "30")
+    shown = command.json("retention", "show")
+    segments = command.json("ledger", "segments", "list")
+    verified = command.run("ledger", "segments", "verify")
+    missing = command.ask("ledger", "segments", "restore-run", "run_1", code=1)
+    ended = command.run("retention", "set", "--for-ever")
+
+    assert said.startswith("Runs leave the database 30 days after their end, for segments in ")
+    assert shown["days"] == 30
+    assert segments == []
+    assert verified == "0 of 0 segments are as they were written.\n"
+    assert missing.stderr == "Run run_1 is not archived.\n"
+    assert ended == "Runs stay in the database.\n"
+
+
+def test_sinks_are_added_listed_and_removed(command: CommandLine, project: Project) -> None:
+    del project
+
+    added = command.json("sink", "add", "audit", "--url", "https://example.com/events", "--after", "0")
+    listed = command.json("sink", "list")
+    table = command.run("sink", "list")
+    refused = command.ask("sink", "add", "x", "--file", "all.jsonl", code=1)
+    removed = command.run("sink", "remove", added["id"])
+
+    assert [each["id"] for each in listed] == [added["id"]]
+    assert "audit" in table
+    assert "set RUNFOLD_SINKS_FOLDER" in refused.stderr
+    assert removed == f"{added['id']} is removed\n"
+    assert command.run("sink", "list") == "No sinks.\n"
+
+
+def test_a_database_is_written_anew_beside_its_engine(command: CommandLine, project: Project) -> None:
+    del project
+
+    assert command.run("database", "scrub").startswith("Nothing of what was erased is left")
