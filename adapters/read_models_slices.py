@@ -44,8 +44,9 @@ def token_tag_entry(environment: str, tag: str, status: str, waitpoint: str, pos
 
 def expected(changes: Changes) -> dict[str, list[Entry]]:
     """The entries of a fold, as they come back from a database that they were written to."""
-    runs, tokens = (*changes.added, *changes.changed), changes.waitpoints
-    position = {row.id: row.position for row in runs} | {row.id: row.position for row in tokens}
+    runs, tokens = [*changes.added, *changes.changed], changes.waitpoints
+    position = {row.id: row.position for row in runs}
+    position |= {row.id: row.position for row in tokens}
     return {
         "runs": [run_entry(*of_run(row)) for row in runs],
         "attempts": [attempt_entry(*of_attempt(row)) for row in changes.attempts],

@@ -7,9 +7,10 @@ import structlog
 from msgspec import Struct
 from msgspec.structs import replace
 
-from app.comparing import Look, Place, look
+from app.comparing import TAGS, Look, Place, look
 from app.reader import Reader
 from app.rebuild import rebuild
+from app.verify import Difference
 from domain.errors import LedgerCorrupt, OutOfStep, Unavailable
 from domain.ports import CopyableLedger
 
@@ -124,14 +125,16 @@ class Comparer:
             return  # all is said
         self._waits = True
         projections = sorted({each.projection for each in found.differences})
-        named = str(found.differences[0])
+        named = _sentence(found.differences[0])
         if found.differences_total > 1:
             named = f"{named} There are {found.differences_total - 1} more differences there."
         now = self._reader.clock.now().mono
         rebuilt = [at for at in map(self._rebuilt_at.get, projections) if at is not None]
         is_again = any(now - at < REPAIR_AGAIN_MS for at in rebuilt)
         for each in found.differences[:LOGGED_MAX]:
-            log.error("the read models differ from the ledger", difference=str(each), total=found.differences_total)
+            log.error(
+                "the read models differ from the ledger", difference=_sentence(each), total=found.differences_total
+            )
         if not self.repairs:
             self.fault = f"{named} Rebuild them: `runfold projections rebuild`."
         elif is_again:
@@ -159,3 +162,14 @@ class Comparer:
         self.fault = f"{named} They were rebuilt, and will be compared again."
         self._waits = False
         log.warning("the read models were rebuilt from the ledger", position=head.position, because=named)
+
+
+def _sentence(difference: Difference) -> str:
+    """Which row, and what of it. /readyz needs no key, so it tells no value, and of tags not what they say."""
+    projection, key, field, position = difference.projection, difference.key, difference.field, difference.position
+    name = ", ".join(map(str, (key[0], key[-1]) if projection in TAGS else key))
+    if field:
+        return f"{projection}: {field} of {name} is not what the ledger makes of it (at event {position})."
+    if difference.stored is None:
+        return f"{projection}: the row {name} is missing (at event {position})."
+    return f"{projection}: the row {name} is there, and the ledger tells of none."

@@ -89,7 +89,7 @@ PLANTS = {
         insert into run_rows (id, environment, task, queue, status, is_test, created_at, detail)
         select 'run_0', environment, task, queue, status, is_test, created_at, detail from run_rows where queue = 'vip'
         """,
-        "runs: the row run_0",
+        "runs: the row run_0 is there, and the ledger tells of none.",
     ),
     "a tag": ("delete from tag_rows where run = (select max(run) from tag_rows)", "tags: the row env_"),
     "a further tag": (
@@ -149,6 +149,23 @@ async def test_what_differs_again_soon_stays_red_until_somebody_rebuilds(broken_
     assert "runfold_read_models_differ 1.0\n" in metrics
     assert (await engine.get("/readyz"))["status"] == "ok"
     assert "the read models are what the ledger makes of them again" in {each["event"] for each in log}
+
+
+async def test_what_somebody_else_may_not_know_is_not_told(broken_engine: Engine, log: Log) -> None:
+    engine = broken_engine
+    await engine.register()
+    await engine.trigger(tags=["hush"], metadata={"pin": "hush"})
+    await engine.post("/api/v1/waitpoints/tokens", {"tags": ["hush"]})
+    assert await engine.service.follower.reached(engine.head, 5)
+    for table in ("run_rows", "tag_rows", "waitpoint_rows", "waitpoint_tag_rows"):
+        _plant(engine, f"delete from {table}")
+
+    engine.service.comparer.repairs = False
+    await _looks(engine, 100)
+
+    said = [str(engine.service.comparer.fault), *(str(each.get("difference")) for each in log)]
+    assert len(said) > 4
+    assert not [each for each in said if "hush" in each or "secret" in each]
 
 
 async def test_rows_differ_once_more_a_day_later_and_are_rebuilt_once_more(broken_engine: Engine) -> None:

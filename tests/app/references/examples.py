@@ -293,6 +293,8 @@ async def _ledger(at: Recorder) -> None:
     await at.show("GET", route, query="?limit=5000")
     await at.show("GET", route, query="?type=RunCancelled")
     await at.engine.service.verifier.step()
+    assert await at.engine.service.follower.reached(at.engine.head, 5)
+    await at.engine.service.comparer.step()
     await at.show("GET", "/api/v1/ledger/verified")
 
 
