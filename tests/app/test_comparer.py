@@ -126,6 +126,34 @@ async def test_a_row_that_somebody_changed_is_named_and_the_lists_are_right_agai
     assert (await engine.get("/api/v1/runs"))["data"][0]["status"] == "CANCELED", "they are followed on"
 
 
+async def test_work_that_goes_on_meanwhile_is_no_difference_and_what_is_planted_in_it_is_found(
+    broken_engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(comparing, "AGAIN_MS", 0)
+    engine, comparer = broken_engine, broken_engine.service.comparer
+    version = await engine.register()
+    engine.service.compare(1_000_000, repairs=True)
+
+    async def load() -> None:
+        for _ in range(20):
+            await engine.trigger(tags=["red"], queue={"name": "vip"})
+            await engine.trigger(tags=["blue"])
+            await engine.perform(version)
+
+    await load()
+    await until(lambda: comparer.compared.rounds > 1)
+    clean = (comparer.fault, comparer.compared.rebuilds)
+    assert await engine.service.follower.reached(engine.head, 5)
+    _plant(engine, "update tag_rows set run = 'run_x' where tag = 'red' and run = (select min(run) from tag_rows)")
+    await load()
+    await until(lambda: comparer.compared.rebuilds == 1 and comparer.fault is None)
+    rounds = comparer.compared.rounds
+    await until(lambda: comparer.compared.rounds > rounds + 1)
+
+    assert clean == (None, 0)
+    assert (comparer.fault, comparer.compared.rebuilds) == (None, 1)
+
+
 async def test_what_differs_again_soon_stays_red_until_somebody_rebuilds(broken_engine: Engine, log: Log) -> None:
     engine = broken_engine
     await _work(engine)
