@@ -107,9 +107,29 @@ def _of_engine(service: Service) -> Iterator[Metric]:
     yield _gauge("ledger_damaged", "1 if the ledger is not what was appended, as far as it was verified.", bool(fault))
     pending = len(loop.engine.memory.erasures)
     yield _gauge("erasures_pending", "Erasures that are decided and not carried out yet.", pending)
+    yield from _of_comparison(service)
     total = CounterMetricFamily("runfold_events_committed", "Events that this node has committed since it writes.")
     total.add_metric((), events.sum)
     yield total
+
+
+def _of_comparison(service: Service) -> Iterator[Metric]:
+    compared = service.comparer.compared
+    yield _gauge("compared_position", "As of which event rows were last found to be the ledger's.", compared.position)
+    yield _gauge(
+        "compared_time_seconds", "When that was found, since 1970; 0 if it was not yet.", (compared.at or 0) / 1_000
+    )
+    yield _gauge(
+        "read_models_differ",
+        "1 if rows are not what the ledger makes of them, as far as they were compared.",
+        service.comparer.fault is not None,
+    )
+    rounds = CounterMetricFamily("runfold_comparisons", "How often all rows were compared with the ledger.")
+    rounds.add_metric((), compared.rounds)
+    yield rounds
+    rebuilds = CounterMetricFamily("runfold_read_model_repairs", "Rebuilds of the read models because rows differed.")
+    rebuilds.add_metric((), compared.rebuilds)
+    yield rebuilds
 
 
 def _of_queues(service: Service) -> Iterator[Metric]:

@@ -81,6 +81,8 @@ async def _serve(settings: Settings) -> None:
             service.retain(settings.segments_path)
         if settings.verify_per_second:
             service.verify(settings.verify_per_second)
+        if settings.compare_per_second:
+            service.compare(settings.compare_per_second, repairs=settings.repair_read_models)
         # A frozen heap is not walked by every collection: the states of unfinished runs live long.
         gc.collect()
         gc.freeze()

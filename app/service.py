@@ -12,6 +12,7 @@ import structlog
 from adapters.secrets import Vault
 from app.bulk import BulkActions
 from app.checking import Checks
+from app.comparer import Comparer
 from app.delivering import Deliveries
 from app.environments import created, digest_of, keys_in, named_by
 from app.erasing import Erasures
@@ -81,6 +82,7 @@ class Service(Reader):
         self.sinks = Sinks(self, loop, chance)
         self.watching = Watching(ledger, loop.feed, loop.engine.memory.run)
         self.verifier = Verifier(self, ledger, loop.feed)
+        self.comparer = Comparer(self, ledger, self.verifier)
         self._tasks: list[asyncio.Task[None]] = []
         self.executor: Executing | None = None
         """What executes the tasks that the engine brings along, if anything does."""
@@ -113,6 +115,11 @@ class Service(Reader):
         """Let runs that are old enough leave the database for segments in this folder, until the engine ends."""
         self.retention.folder = self.erasures.segments = folder
         self._tasks.append(asyncio.create_task(self.retention.run(), name="retention"))
+
+    def compare(self, per_second: int, *, repairs: bool) -> None:
+        """Compare the read models with the ledger all the time, at so many events and rows a second."""
+        self.comparer.repairs = repairs
+        self._tasks.append(asyncio.create_task(self.comparer.run(per_second), name="comparer"))
 
     async def end_engine(self) -> None:
         """Take nothing new, commit what was accepted, and answer whoever still waits."""
@@ -171,6 +178,7 @@ class Service(Reader):
             self.follower.stopped and f"The read models do not follow: {self.follower.stopped}",
             self.bulk_actions.failure and f"Bulk actions are not carried on: {self.bulk_actions.failure}",
             self.verifier.fault and f"The ledger is damaged: {self.verifier.fault}",
+            self.comparer.fault and f"The read models are not what the ledger makes of them: {self.comparer.fault}",
             f"The read models are {head - position} events behind." if head - position > LAG_MAX else None,
         ]
         return Readiness("writer", head, position, [problem for problem in problems if problem])

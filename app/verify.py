@@ -59,7 +59,7 @@ class Report(Struct, frozen=True):
         return not self.ledger_faults and self.digest_matches and self.shape_matches and not self.differences_total
 
 
-class _Comparison:
+class Comparison:
     """The rows counted and the differences found so far."""
 
     def __init__(self) -> None:
@@ -83,7 +83,7 @@ class _Comparison:
 
 def verify(ledger: Ledger, read_models: ReadModels) -> Report:
     """Check the ledger, fold it anew beside the read models, and compare both row by row. Nothing is changed."""
-    found = _Comparison()
+    found = Comparison()
     faults = tuple(ledger.verify())
     with read_models.snapshot() as stored:
         if stored.is_our_shape:
@@ -112,7 +112,7 @@ def plain(value: object) -> object:
     return json.decode(text) if text else None
 
 
-def _compare(ledger: Ledger, stored: Snapshot, found: _Comparison) -> None:
+def _compare(ledger: Ledger, stored: Snapshot, found: Comparison) -> None:
     with tempfile.TemporaryDirectory() as folder:
         scratch = SqliteReadModels(Path(folder) / "rebuilt.db")
         try:

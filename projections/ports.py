@@ -47,6 +47,22 @@ class Snapshot(Protocol):
         """The rows of each projection."""
         ...
 
+    def streams_after(self, stream: str, *, limit: int) -> list[str]:
+        """The next streams, by name, that have rows in any projection but those of tags."""
+        ...
+
+    def of_streams(self, streams: Collection[str]) -> dict[str, list[Entry]]:
+        """The rows of these streams, by projection; those of tags are left out."""
+        ...
+
+    def tags_after(self, projection: str, key: Key | None, *, limit: int) -> list[Entry]:
+        """The next rows of "tags" or "waitpoint tags", in the order of their keys; None: the first ones."""
+        ...
+
+    def tags_at(self, projection: str, keys: Collection[Key]) -> list[Entry]:
+        """Those of these rows of "tags" or "waitpoint tags" that there are."""
+        ...
+
 
 class Rebuild(Protocol):
     """A second set of rows in the making."""

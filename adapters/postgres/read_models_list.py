@@ -41,6 +41,33 @@ OF_BATCH: LiteralString = """
 select id from run_rows
 where batch = %(batch)s and environment || '' = %(environment)s and id > %(low)s and id < %(high)s {conditions}
 """
+OF_VERSIONS: LiteralString = """
+select part.id from unnest(%(pair_versions)s::text[], %(pair_statuses)s::text[]) as pair (version, status)
+cross join lateral (
+    select id from run_rows
+    where environment = %(environment)s and version = pair.version and status = pair.status
+    and id > %(low)s and id < %(high)s {conditions}
+    order by id {direction} limit %(limit)s
+) as part
+"""
+TESTS: LiteralString = """
+select part.id from unnest(%(each_status)s::text[]) as wanted (status)
+cross join lateral (
+    select id from run_rows
+    where environment = %(environment)s and is_test and status = wanted.status
+    and id > %(low)s and id < %(high)s {conditions}
+    order by id {direction} limit %(limit)s
+) as part
+"""
+WITH_MACHINE: LiteralString = """
+select part.id from unnest(%(each_status)s::text[]) as wanted (status)
+cross join lateral (
+    select id from run_rows
+    where environment = %(environment)s and position('"machine":"' in detail) > 0 and status = wanted.status
+    and id > %(low)s and id < %(high)s {conditions}
+    order by id {direction} limit %(limit)s
+) as part
+"""
 # `offset 0` lets the planner look for runs one by one alone; it would else read all runs where it expects many.
 OF_TAGS: LiteralString = """
 select part.id from unnest(%(tags)s::bytea[]) as wanted (tag)
@@ -57,7 +84,7 @@ cross join lateral (
 CONDITIONS: dict[str, LiteralString] = {
     "statuses": "and status || '' = any(%(statuses)s)",
     "tasks": "and task || '' = any(%(tasks)s)",
-    "versions": "and version = any(%(versions)s)",
+    "versions": "and version || '' = any(%(versions)s)",
     "queues": "and queue || '' = any(%(queues)s)",
     "machines": "and detail::json ->> 'machine' = any(%(machines)s)",
     "batch": "and batch || '' = %(batch)s",
@@ -126,6 +153,21 @@ def _parts(store: Store, environment: str, wanted: RunFilter) -> Iterator[_Part]
         yield _Part(OF_QUEUES, frozenset({"queues"}), {})
         if own := own_tasks(wanted):
             yield _Part(OF_TASKS, frozenset({"statuses"}), _pairs(own, statuses))
+    elif not wanted.tasks and (wanted.machines or wanted.is_test):
+        each = {"each_status": [status.value for status in statuses]}
+        if wanted.machines:
+            yield _Part(WITH_MACHINE, frozenset({"statuses"}), each)
+        else:
+            yield _Part(TESTS, frozenset({"is_test", "statuses"}), each)
+    elif not wanted.tasks and wanted.versions:
+        pairs = list(product(wanted.versions, statuses))
+        values = {
+            "pair_versions": [storable(version) for version, _ in pairs],
+            "pair_statuses": [status.value for _, status in pairs],
+        }
+        yield _Part(OF_VERSIONS, frozenset({"versions", "statuses"}), values)
+    elif wanted.is_test and not wanted.tasks:
+        yield _Part(TESTS, frozenset({"is_test"}), {})
     elif wanted.tasks or wanted.statuses:
         tasks = wanted.tasks or [task for (task,) in store.listed(TASKS, {"environment": environment})]
         many = len(tasks) * len(statuses) > read_models_pages.PAIRS_MAX

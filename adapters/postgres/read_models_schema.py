@@ -103,6 +103,8 @@ TABLES: tuple[LiteralString, ...] = (
         alter column task set statistics 0,
         alter column queue set statistics 0,
         alter column status set statistics 0,
+        alter column version set statistics 0,
+        alter column is_test set statistics 0,
         alter column batch set statistics 0
     """,
     "alter table tag_rows alter column environment set statistics 0, alter column tag set statistics 0",
@@ -134,6 +136,13 @@ INDEXES: tuple[LiteralString, ...] = (
     "create index on run_rows (environment, id)",
     "create index on run_rows (environment, task, status, id)",
     "create index on run_rows (environment, queue, id) where queue <> 'task/' || task",
+    # A run has no version before its first attempt, and what is asked of a version is mostly what failed there.
+    "create index on run_rows (environment, version, status, id) where version is not null",
+    "create index on run_rows (environment, status, id) where is_test",
+    # Few runs name a machine. Which one is looked up run by run; metadata that have such a member are passed over then.
+    """
+    create index on run_rows (environment, status, id) where position('"machine":"' in detail) > 0
+    """,
     "create index on run_rows (batch, id) where batch is not null",
     "create index on run_rows (environment, queue, status) where finished_at is null",
     "create index on waitpoint_rows (environment, status, id)",

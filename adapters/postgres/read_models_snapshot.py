@@ -1,15 +1,15 @@
 """All rows of the read models at one position, in the order of their keys, so that two such sets can be compared."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from itertools import count
 from typing import Any, LiteralString
 
 from msgspec import Struct, json
 from psycopg import Connection
-from psycopg.rows import DictRow, tuple_row
+from psycopg.rows import DictRow, TupleRow, tuple_row
 
 from adapters.postgres.database import plain
-from adapters.postgres.read_models_store import READ_TRACKED, head_and_shape
+from adapters.postgres.read_models_store import READ_TRACKED, head_and_shape, storable
 from adapters.read_models_entries import (
     attempt_entry,
     execution_entry,
@@ -20,9 +20,10 @@ from adapters.read_models_entries import (
     waitpoint_entry,
     waitpoint_tag_entry,
 )
+from adapters.read_models_slices import ENTRIES, FIRST, tag_entry, token_tag_entry
 from adapters.read_models_tables import LEDGER
 from projections.fold import TagRow
-from projections.ports import Entry
+from projections.ports import Entry, Key
 
 RUNS: LiteralString = """
 select id, environment, task, queue, status, version, batch, is_test, created_at, finished_at, detail
@@ -51,6 +52,57 @@ select execution.id, execution.environment, job, execution.status, scheduled_for
 from execution_rows as execution left join run_rows on run_rows.id = execution.id order by execution.id
 """
 ROWS_AT_A_TIME = 2_000
+# Of each table no more is read than a slice can need.
+STREAMS_AFTER: LiteralString = """
+select name from (
+    (select id as name from run_rows where id > %(stream)s order by id limit %(limit)s)
+    union (select distinct run from attempt_rows where run > %(stream)s order by run limit %(limit)s)
+    union (select stream from state_rows where stream > %(stream)s order by stream limit %(limit)s)
+    union (select id from waitpoint_rows where id > %(stream)s order by id limit %(limit)s)
+    union (select id from execution_rows where id > %(stream)s order by id limit %(limit)s)
+    union (select id from schedule_rows where id > %(stream)s order by id limit %(limit)s)
+) as named order by name limit %(limit)s
+"""
+OF_STREAMS: dict[str, LiteralString] = {
+    "runs": """
+    select id, environment, task, queue, status, version, batch, is_test, created_at, finished_at, detail
+    from run_rows where id = any(%s) order by id
+    """,
+    "attempts": "select run, number, detail from attempt_rows where run = any(%s) order by run, number",
+    "checkpoint": "select stream, position, detail from state_rows where stream = any(%s) order by stream",
+    "waitpoints": """
+    select id, environment, status, key_digest, created_at, detail
+    from waitpoint_rows where id = any(%s) order by id
+    """,
+    "schedules": "select id, environment, created_at, detail from schedule_rows where id = any(%s) order by id",
+    "executions": """
+    select id, environment, job, status, scheduled_for from execution_rows where id = any(%s) order by id
+    """,
+}
+TAGS_AFTER: LiteralString = """
+select environment, tag, run from tag_rows where (environment, tag, run) > (%s, %s, %s)
+order by environment, tag, run limit %s
+"""
+TAGS_AT: LiteralString = """
+select environment, tag, run from tag_rows
+join unnest(%s::text[], %s::bytea[], %s::text[]) as wanted (environment, tag, run) using (environment, tag, run)
+order by environment, tag, run
+"""
+WAITPOINT_TAGS_AFTER: LiteralString = """
+select environment, tag, status, waitpoint from waitpoint_tag_rows
+where (environment, tag, status, waitpoint) > (%s, %s, %s, %s)
+order by environment, tag, status, waitpoint limit %s
+"""
+WAITPOINT_TAGS_AT: LiteralString = """
+select environment, tag, status, waitpoint from waitpoint_tag_rows
+join unnest(%s::text[], %s::bytea[], %s::text[], %s::text[]) as wanted (environment, tag, status, waitpoint)
+using (environment, tag, status, waitpoint)
+order by environment, tag, status, waitpoint
+"""
+TAGGED: dict[str, tuple[LiteralString, LiteralString, Callable[..., Entry]]] = {
+    "tags": (TAGS_AFTER, TAGS_AT, tag_entry),
+    "waitpoint tags": (WAITPOINT_TAGS_AFTER, WAITPOINT_TAGS_AT, token_tag_entry),
+}
 
 
 class _Detail(Struct):
@@ -79,6 +131,37 @@ class PostgresSnapshot:
         }
         self._names = count()
 
+    def streams_after(self, stream: str, *, limit: int) -> list[str]:
+        """The next streams, by name, that have rows in any projection but those of tags."""
+        return [name for (name,) in self._rows(STREAMS_AFTER, {"stream": stream, "limit": limit})]
+
+    def of_streams(self, streams: Collection[str]) -> dict[str, list[Entry]]:
+        """The rows of these streams, by projection; those of tags are left out."""
+        names = ([storable(stream) for stream in streams],)
+        return {
+            projection: [ENTRIES[projection](*columns) for columns in self._rows(statement, names)]
+            for projection, statement in OF_STREAMS.items()
+        }
+
+    def tags_after(self, projection: str, key: Key | None, *, limit: int) -> list[Entry]:
+        """The next rows of "tags" or "waitpoint tags", in the order of their keys; None: the first ones."""
+        behind, _, entry_of = TAGGED[projection]
+        return [
+            entry_of(environment, _name_of(tag), *rest)
+            for environment, tag, *rest in self._rows(behind, (*_stored(key or FIRST[projection]), limit))
+        ]
+
+    def tags_at(self, projection: str, keys: Collection[Key]) -> list[Entry]:
+        """Those of these rows of "tags" or "waitpoint tags" that there are."""
+        _, at, entry_of = TAGGED[projection]
+        columns = [list(column) for column in zip(*map(_stored, keys), strict=True)]
+        rows = self._rows(at, columns) if columns else []
+        return [entry_of(environment, _name_of(tag), *rest) for environment, tag, *rest in rows]
+
+    def _rows(self, statement: LiteralString, parameters: Mapping[str, object] | Sequence[object]) -> list[TupleRow]:
+        with plain(self._connection) as cursor:
+            return cursor.execute(statement, parameters).fetchall()
+
     def _entries(self, statement: LiteralString, entry_of: Callable[..., Entry]) -> Iterator[Entry]:
         # A cursor with a name stays in the server, so that not all rows are in memory here.
         with self._connection.cursor(f"entries_{next(self._names)}", row_factory=tuple_row) as cursor:
@@ -99,6 +182,11 @@ def _waitpoint_tag_entry(environment: str, tag: bytes, status: str, waitpoint: s
 def _execution_entry(*columns: Any) -> Entry:
     *row, detail = columns
     return execution_entry(*row, _position(detail))
+
+
+def _stored(key: Key) -> tuple[object, ...]:
+    environment, tag, *rest = key
+    return (environment, str(tag).encode(), *rest)
 
 
 def _name_of(tag: bytes) -> str:

@@ -31,6 +31,19 @@ OF_BATCH = """
 select id from run_rows
 where batch = :batch and +environment = :environment and id > :low and id < :high
 """
+OF_VERSION = """
+select id from run_rows
+where environment = :environment and version = :version and status = :status and id > :low and id < :high
+"""
+TESTS = """
+select id from run_rows
+where environment = :environment and is_test = 1 and status = :status and id > :low and id < :high
+"""
+WITH_MACHINE = """
+select id from run_rows
+where environment = :environment and instr(detail, '"machine":"') > 0 and status = :status
+and id > :low and id < :high
+"""
 OF_TAG = """
 select id from tag_rows cross join run_rows on id = run
 where tag_rows.environment = :environment and tag = :tag and run > :low and run < :high
@@ -96,6 +109,12 @@ def _parts(cursor: sqlite3.Cursor, environment: str, wanted: RunFilter) -> Itera
     elif wanted.queues:
         yield from ((OF_QUEUE, {"queue": queue}) for queue in wanted.queues)
         yield from _pairs(own_tasks(wanted), wanted.statuses or tuple(Status))
+    elif not wanted.tasks and (wanted.machines or wanted.is_test):
+        part = WITH_MACHINE if wanted.machines else TESTS
+        yield from ((part, {"status": status.value}) for status in wanted.statuses or tuple(Status))
+    elif not wanted.tasks and wanted.versions:
+        pairs = product(wanted.versions, wanted.statuses or tuple(Status))
+        yield from ((OF_VERSION, {"version": version, "status": status.value}) for version, status in pairs)
     elif wanted.tasks or wanted.statuses:
         tasks = wanted.tasks or [task for (task,) in cursor.execute(TASKS, {"environment": environment}).fetchall()]
         statuses = wanted.statuses or tuple(Status)

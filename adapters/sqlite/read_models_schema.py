@@ -103,6 +103,17 @@ INDEXES: tuple[LiteralString, ...] = (
     create index if not exists runs_of_queue_{rebuild} on run_rows (environment, queue, id)
     where queue <> 'task/' || task
     """,
+    # A run has no version before its first attempt, and what is asked of a version is mostly what failed there.
+    """
+    create index if not exists runs_of_version_{rebuild} on run_rows (environment, version, status, id)
+    where version is not null
+    """,
+    "create index if not exists test_runs_{rebuild} on run_rows (environment, status, id) where is_test = 1",
+    # Few runs name a machine. Which one is looked up run by run; metadata that have such a member are passed over then.
+    """
+    create index if not exists runs_with_machine_{rebuild} on run_rows (environment, status, id)
+    where instr(detail, '"machine":"') > 0
+    """,
     "create index if not exists runs_of_batch_{rebuild} on run_rows (batch, id) where batch is not null",
     """
     create index if not exists unfinished_runs_{rebuild} on run_rows (environment, queue, status, finished_at)

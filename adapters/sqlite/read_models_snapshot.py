@@ -1,7 +1,10 @@
 """All rows of the read models at one position, in the order of their keys, so that two such sets can be compared."""
 
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from typing import Any
+
+from msgspec import json
 
 from adapters.read_models_entries import (
     attempt_entry,
@@ -13,9 +16,10 @@ from adapters.read_models_entries import (
     waitpoint_entry,
     waitpoint_tag_entry,
 )
+from adapters.read_models_slices import ENTRIES, FIRST, tag_entry, token_tag_entry
 from adapters.sqlite.read_models_store import tracked
 from projections.fold import TagRow
-from projections.ports import Entry
+from projections.ports import Entry, Key
 
 RUNS = """
 select id, environment, task, queue, status, version, batch, is_test, created_at, finished_at, detail
@@ -45,6 +49,66 @@ select id, environment, job, status, scheduled_for, coalesce((
 ), 0) from execution_rows order by id
 """
 
+# Of each table no more is read than a slice can need.
+STREAMS_AFTER = """
+select name from (
+    select name from (select id as name from run_rows where id > :stream order by id limit :limit)
+    union select * from (select distinct run from attempt_rows where run > :stream order by run limit :limit)
+    union select * from (select stream from state_rows where stream > :stream order by stream limit :limit)
+    union select * from (select id from waitpoint_rows where id > :stream order by id limit :limit)
+    union select * from (select id from execution_rows where id > :stream order by id limit :limit)
+    union select * from (select id from schedule_rows where id > :stream order by id limit :limit)
+) order by name limit :limit
+"""
+OF_STREAMS = {
+    "runs": """
+    select id, environment, task, queue, status, version, batch, is_test, created_at, finished_at, detail
+    from run_rows where id in (select value from json_each(?)) order by id
+    """,
+    "attempts": """
+    select run, number, detail from attempt_rows where run in (select value from json_each(?)) order by run, number
+    """,
+    "checkpoint": """
+    select stream, position, detail from state_rows where stream in (select value from json_each(?)) order by stream
+    """,
+    "waitpoints": """
+    select id, environment, status, key_digest, created_at, detail
+    from waitpoint_rows where id in (select value from json_each(?)) order by id
+    """,
+    "schedules": """
+    select id, environment, created_at, detail
+    from schedule_rows where id in (select value from json_each(?)) order by id
+    """,
+    "executions": """
+    select id, environment, job, status, scheduled_for
+    from execution_rows where id in (select value from json_each(?)) order by id
+    """,
+}
+TAGS_AFTER = """
+select environment, tag, run from tag_rows where (environment, tag, run) > (?, ?, ?)
+order by environment, tag, run limit ?
+"""
+TAGS_AT = """
+select environment, tag, run from tag_rows where (environment, tag, run) in (
+    select json_extract(value, '$[0]'), json_extract(value, '$[1]'), json_extract(value, '$[2]') from json_each(?)
+) order by environment, tag, run
+"""
+WAITPOINT_TAGS_AFTER = """
+select environment, tag, status, waitpoint from waitpoint_tag_rows
+where (environment, tag, status, waitpoint) > (?, ?, ?, ?)
+order by environment, tag, status, waitpoint limit ?
+"""
+WAITPOINT_TAGS_AT = """
+select environment, tag, status, waitpoint from waitpoint_tag_rows where (environment, tag, status, waitpoint) in (
+    select json_extract(value, '$[0]'), json_extract(value, '$[1]'),
+    json_extract(value, '$[2]'), json_extract(value, '$[3]') from json_each(?)
+) order by environment, tag, status, waitpoint
+"""
+TAGGED: dict[str, tuple[str, str, Callable[..., Entry]]] = {
+    "tags": (TAGS_AFTER, TAGS_AT, tag_entry),
+    "waitpoint tags": (WAITPOINT_TAGS_AFTER, WAITPOINT_TAGS_AT, token_tag_entry),
+}
+
 
 class SqliteSnapshot:
     """What a read transaction sees; it ends with the `with` that it was made in."""
@@ -64,6 +128,36 @@ class SqliteSnapshot:
             "executions": lambda: self._entries(EXECUTIONS, execution_entry),
         }
 
+    def streams_after(self, stream: str, *, limit: int) -> list[str]:
+        """The next streams, by name, that have rows in any projection but those of tags."""
+        return [name for (name,) in self._rows(STREAMS_AFTER, {"stream": stream, "limit": limit})]
+
+    def of_streams(self, streams: Collection[str]) -> dict[str, list[Entry]]:
+        """The rows of these streams, by projection; those of tags are left out."""
+        names = (_list(streams),)
+        return {
+            projection: [ENTRIES[projection](*columns) for columns in self._rows(statement, names)]
+            for projection, statement in OF_STREAMS.items()
+        }
+
+    def tags_after(self, projection: str, key: Key | None, *, limit: int) -> list[Entry]:
+        """The next rows of "tags" or "waitpoint tags", in the order of their keys; None: the first ones."""
+        behind, _, entry_of = TAGGED[projection]
+        return [entry_of(*columns) for columns in self._rows(behind, (*(key or FIRST[projection]), limit))]
+
+    def tags_at(self, projection: str, keys: Collection[Key]) -> list[Entry]:
+        """Those of these rows of "tags" or "waitpoint tags" that there are."""
+        _, at, entry_of = TAGGED[projection]
+        return [entry_of(*columns) for columns in self._rows(at, (_list(keys),))]
+
+    def _rows(self, statement: str, parameters: Mapping[str, object] | Sequence[object]) -> list[Any]:
+        cursor = self._connection.cursor()
+        cursor.row_factory = None
+        try:
+            return cursor.execute(statement, parameters).fetchall()
+        finally:
+            cursor.close()
+
     def _entries(self, statement: str, entry_of: Callable[..., Entry]) -> Iterator[Entry]:
         cursor = self._connection.cursor()
         cursor.row_factory = None
@@ -76,3 +170,7 @@ class SqliteSnapshot:
 
 def _tag_entry(environment: str, tag: str, run: str, position: int) -> Entry:
     return Entry((environment, tag, run), position, TagRow(environment, tag, run))
+
+
+def _list(values: object) -> str:
+    return json.encode(values).decode()

@@ -34,4 +34,5 @@ async def show(visit: Visit) -> Response:
         failures=FAILURES,
         begins=iso(begins),
         ends=iso(end),
+        proved=await visit.api.get("/api/v1/ledger/verified"),
     )

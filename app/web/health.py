@@ -7,7 +7,7 @@ from fastapi.responses import JSONResponse, Response
 from app.service import Service
 from app.web.caller import ReaderDep
 from app.web.errors import answer
-from app.web.ledger import verified_item
+from app.web.ledger import compared_item, verified_item
 from app.web.routing import room
 
 router = room("health")
@@ -26,4 +26,6 @@ async def readyz(reader: ReaderDep) -> Response:
     known: dict[str, Any] = {"role": role, "head": head, "readModels": position}
     if isinstance(reader, Service) and reader.verifier.per_second:
         known["verified"] = verified_item(reader.verifier)
+    if isinstance(reader, Service) and reader.comparer.per_second:
+        known["compared"] = compared_item(reader.comparer)
     return answer(503, " ".join(problems), **known) if problems else JSONResponse({"status": "ok"} | known)

@@ -6,6 +6,7 @@ from fastapi import Query, Request
 from fastapi.responses import Response
 
 from app.auditing import look
+from app.comparer import Comparer
 from app.verifier import Verifier
 from app.web import shapes
 from app.web.asking import After, QuestionDep, only_known
@@ -42,8 +43,9 @@ async def events(
 
 @router.get("/api/v1/ledger/verified")
 async def verified(service: ServiceDep, _caller: CallerDep) -> Response:
-    """How far the ledger, that of all environments, is known to be as it was appended."""
-    return json({"head": service.loop.feed.head.position, **verified_item(service.verifier)})
+    """How far the ledger, that of all environments, is known to be as appended, and how far lists follow from it."""
+    compared = {"readModels": compared_item(service.comparer)}
+    return json({"head": service.loop.feed.head.position, **verified_item(service.verifier), **compared})
 
 
 def verified_item(verifier: Verifier) -> dict[str, Any]:
@@ -55,4 +57,18 @@ def verified_item(verifier: Verifier) -> dict[str, Any]:
         "eventsPerSecond": verifier.per_second,
         "again": {"position": proved.again, "rounds": proved.rounds},
         "fault": verifier.fault,
+    }
+
+
+def compared_item(comparer: Comparer) -> dict[str, Any]:
+    """What the comparison of the read models has found."""
+    compared = comparer.compared
+    return {
+        "position": compared.position,
+        "at": None if compared.at is None else iso(compared.at),
+        "perSecond": comparer.per_second,
+        "rows": compared.rows,
+        "rounds": compared.rounds,
+        "rebuilds": compared.rebuilds,
+        "fault": comparer.fault,
     }

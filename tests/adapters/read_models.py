@@ -155,7 +155,7 @@ def dump(read_models: ReadModels) -> Rows:
     return rows
 
 
-def ledger_of(records: Sequence[Recorded]) -> Ledger:
+def ledger_of(records: Sequence[Recorded]) -> SqliteLedger:
     ledger = SqliteLedger(MEMORY, name=uuid4().hex)
     ledger.append(records, {}, after=START)
     return ledger

@@ -30,14 +30,20 @@ def read_models() -> Generator[PostgresReadModels]:
 @pytest.mark.parametrize(
     ("wanted", "scans"),
     [
-        (RunFilter(is_test=True), ["run_rows_environment_id_idx environment id id"]),
+        (RunFilter(is_test=False), ["run_rows_environment_id_idx environment id id"]),
+        (RunFilter(is_test=True), ["run_rows_environment_status_id_idx environment status id id"]),
+        (RunFilter(machines=("micro",)), ["run_rows_environment_status_id_idx1 environment status id id"]),
+        (
+            RunFilter(versions=("1",), statuses=(Status.FAILED,)),
+            ["run_rows_environment_version_status_id_idx environment version status id id"],
+        ),
         (
             RunFilter(tasks=("greet",), versions=("1",)),
             ["run_rows_environment_task_status_id_idx environment task status id id"],
         ),
         (
             RunFilter(statuses=(Status.FAILED,), is_test=True),
-            ["run_rows_environment_task_status_id_idx environment task status id id"],
+            ["run_rows_environment_status_id_idx environment status id id"],
         ),
         (
             RunFilter(queues=("urgent", "task/greet"), statuses=(Status.FAILED,)),

@@ -58,14 +58,23 @@ def test_a_folder_that_is_not_there_is_unavailable(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("wanted", "index"),
     [
-        (RunFilter(is_test=True), "runs_newest_0 (environment=? AND id>? AND id<?)"),
+        (RunFilter(is_test=False), "runs_newest_0 (environment=? AND id>? AND id<?)"),
+        (RunFilter(is_test=True), "test_runs_0 (environment=? AND status=? AND id>? AND id<?)"),
+        (
+            RunFilter(machines=("micro",), statuses=(Status.FAILED,)),
+            "runs_with_machine_0 (environment=? AND status=? AND id>? AND id<?)",
+        ),
+        (
+            RunFilter(versions=("1",)),
+            "runs_of_version_0 (environment=? AND version=? AND status=? AND id>? AND id<?)",
+        ),
         (
             RunFilter(tasks=("greet",), versions=("1",)),
             "runs_of_task_0 (environment=? AND task=? AND status=? AND id>? AND id<?)",
         ),
         (
             RunFilter(statuses=(Status.FAILED,), is_test=True),
-            "runs_of_task_0 (environment=? AND task=? AND status=? AND id>? AND id<?)",
+            "test_runs_0 (environment=? AND status=? AND id>? AND id<?)",
         ),
         (
             RunFilter(queues=("urgent",), statuses=(Status.FAILED,)),

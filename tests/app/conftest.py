@@ -1,4 +1,5 @@
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 
 import pytest
 from structlog.testing import capture_logs
@@ -22,6 +23,7 @@ ON_EVERY_DATABASE = frozenset(
             "test_ledger_feed",
             "test_audit",
             "test_verifier",
+            "test_comparer",
             "test_list_filters",
         ),
         *("test_list_freshness", "test_list_model", "test_list_paging", "test_main_job", "test_payload_round_trip"),
@@ -64,17 +66,29 @@ def log() -> Iterator[Log]:
 @pytest.fixture
 async def engine(log: Log, database: str, request: pytest.FixtureRequest) -> AsyncIterator[Engine]:
     """An engine that has nothing to complain of; tests that break it start their own."""
+    async with _engine_on(database) as running:
+        yield running
+        await _check(running, request)
+    assert [entry for entry in log if entry["log_level"] == "error"] == []
+
+
+@pytest.fixture
+async def broken_engine(database: str) -> AsyncIterator[Engine]:
+    """An engine to break, which may complain."""
+    async with _engine_on(database) as running:
+        yield running
+
+
+@asynccontextmanager
+async def _engine_on(database: str) -> AsyncGenerator[Engine]:
     if database == "sqlite":
         async with running_engine() as running:
             yield running
-            await _check(running, request)
-    else:
-        with emptied_schema() as schema:
-            parts = PostgresLedger(database_url(), schema), PostgresReadModels(database_url(), schema)
-            async with running_engine(*parts) as running:
-                yield running
-                await _check(running, request)
-    assert [entry for entry in log if entry["log_level"] == "error"] == []
+        return
+    with emptied_schema() as schema:
+        parts = PostgresLedger(database_url(), schema), PostgresReadModels(database_url(), schema)
+        async with running_engine(*parts) as running:
+            yield running
 
 
 async def _check(engine: Engine, request: pytest.FixtureRequest) -> None:

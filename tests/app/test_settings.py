@@ -195,6 +195,7 @@ def test_the_reference_has_every_setting_with_its_default_and_no_other() -> None
         "log_format": "by itself",
         "test_clock": "`false`",
         "http_executor": "`true`",
+        "repair_read_models": "`true`",
         "http_allowed_networks": "none",
         "http_rate_per_host": "none",
         "segments_folder": "by itself",

@@ -36,6 +36,7 @@ async def _work(engine: Engine) -> None:
 async def test_it_comes_to_the_head_in_slices_and_follows_it(engine: Engine) -> None:
     await _work(engine)
     before = await engine.get(VERIFIED)
+    del before["readModels"]
 
     await engine.service.verifier.step(7)
     some = await engine.get(VERIFIED)

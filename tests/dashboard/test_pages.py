@@ -186,4 +186,7 @@ async def test_charts_count_every_run_of_their_time(
     narrowed = await visitor.open("/charts", period="7d", task="charge-order")
     assert f"{of_task.all('td')[1].words} runs of charge-order" in narrowed.words
     monkeypatch.setattr(charts, "RUNS_MAX", 5)
+    assert f"up to event 0 of {engine.head}." in page.words, "nothing looks at the ledger here"
+    engine.service.comparer.fault = "runs: status of <b>run_1</b> is not what the ledger makes of it."
+    assert "runs: status of <b>run_1</b>" in (await visitor.open("/charts")).words
     assert "5 runs, 0 failed. The period has more" in (await visitor.open("/charts", period="7d")).words

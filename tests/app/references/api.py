@@ -181,7 +181,9 @@ NOTES = {
     " [Look back at any moment](../how-to/look-back-at-any-moment.md#what-changed-between-two-moments) says more.",
     ("GET", "/api/v1/ledger/verified"): "`position` is known to be as it was appended since `at`; everything is looked"
     " at `again` each day, and `rounds` says how often it was. `fault` is the sentence that names the position of what"
-    " is wrong, null as long as nothing is. `eventsPerSecond` is 0 where `RUNFOLD_VERIFY_PER_SECOND` is.",
+    " is wrong, null as long as nothing is. `eventsPerSecond` is 0 where `RUNFOLD_VERIFY_PER_SECOND` is."
+    " `readModels` says the same of the rows that lists show: as of which event the last ones were compared, how many"
+    " `rows` this look has compared, how often all were, and how often they were rebuilt because some differed.",
     ("GET", "/api/v1/runs/{run}/stream"): "Server-sent events: `id` is the position of the event, `event` its type,"
     " `data` what the list of events has of it. Send the last id as `Last-Event-ID` (browsers do that by"
     " themselves) and"

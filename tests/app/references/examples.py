@@ -318,6 +318,8 @@ async def _ledger(at: Recorder) -> None:
     await at.show("GET", diff, query="?from=4&to=6")
     await at.show("GET", diff, query="?from=6&to=4")
     await at.engine.service.verifier.step()
+    assert await at.engine.service.follower.reached(at.engine.head, 5)
+    await at.engine.service.comparer.step()
     await at.show("GET", "/api/v1/ledger/verified")
 
 
