@@ -12,6 +12,7 @@ from importlib.resources import files
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
+import tzdata
 from cronsim import CronSim, CronSimError
 
 from domain.calendar import UTC_ZONE, Cron, Tick
@@ -43,6 +44,11 @@ class Stretch(NamedTuple):
 
 class CronCalendar:
     """Answers from the package alone, so that all nodes agree, whatever zones their systems know."""
+
+    @property
+    def version(self) -> str:
+        """The edition of the time zone database that the package has."""
+        return tzdata.IANA_VERSION
 
     def check(self, cron: Cron) -> None:
         """Raises InvalidInput, with a sentence, for an expression or a zone that there is none of."""

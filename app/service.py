@@ -23,6 +23,7 @@ from app.start import start_engine
 from app.triggered import TriggeredCache
 from app.verifier import Verifier
 from app.watching import Watching
+from app.zones import reckon_again
 from domain import commands
 from domain.environment import Environment
 from domain.events import Recorded
@@ -89,6 +90,8 @@ class Service(Reader):
         self._tasks.append(asyncio.create_task(self.deliveries.run(), name="deliveries of events"))
         self._tasks.append(asyncio.create_task(self.bulk_actions.run(), name="bulk actions"))
         self._tasks.append(asyncio.create_task(self.watching.run(), name="watching"))
+        self.zones = asyncio.create_task(reckon_again(self.loop, self.clock), name="zones")
+        self._tasks.append(self.zones)
 
     def execute(self, executor: Executing) -> None:
         """Let the tasks that the engine brings along be executed in this process, until the engine ends."""

@@ -96,8 +96,8 @@ def audit(
         rows = [(each, str(len(report.ticks)), _counted(report.ticks)) for each, report in reports.items()]
         print_table(("schedule", "ticks", "fates"), rows)
         for each, report in reports.items():
-            for problem in report.problems:
-                print_text(f"{each}: {problem}")
+            for sentence in (*report.problems, *report.notes):
+                print_text(f"{each}: {sentence}")
     if any(report.problems for report in reports.values()):
         raise typer.Exit(1)
 

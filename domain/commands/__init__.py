@@ -50,6 +50,7 @@ from domain.commands.schedules import (
     ChangeSchedule,
     DeactivateSchedule,
     DeleteSchedule,
+    ReckonSchedule,
     SaveSchedule,
 )
 from domain.commands.turns import Cancel, EndTurn, HandOut, RefusedReport, Turn, TurnAnswer, Woken
@@ -93,6 +94,7 @@ __all__ = (
     "PauseQueue",
     "PromoteVersion",
     "QueueCommand",
+    "ReckonSchedule",
     "RefusedReport",
     "RegisterVersion",
     "Registered",

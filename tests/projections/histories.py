@@ -197,6 +197,7 @@ def _further_of(state: State) -> list[Event]:
                 e.TicksFired(tick, ("run_1",), _tick(tick.at)),
                 e.TicksSkipped(tick, "PAUSED", None, count=2),
                 e.ScheduleChanged(state.revision + 1, _PLAN, _tick(tick.at)),
+                e.ScheduleReckoned("2026b", _tick(tick.at), tick),
                 e.ScheduleDeactivated(),
                 e.ScheduleDeleted(),
             ]
