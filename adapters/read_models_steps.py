@@ -33,5 +33,6 @@ def added(records: Sequence[Recorded], changes: Changes) -> Counter[str]:
         waitpoint_rows=rows.waitpoints,
         execution_rows=rows.executions,
         schedule_rows=rows.schedules,
+        listing_rows=rows.listings,
         waitpoint_tag_rows=len(changes.waitpoint_tags) - len(changes.waitpoint_untagged),
     )

@@ -9,6 +9,7 @@ from projections import checkpoint
 from projections.attempts import AttemptRow
 from projections.executions import ExecutionRow
 from projections.fold import FOLD
+from projections.listings import ListingRow
 from projections.run_list import RunRow
 from projections.schedules import ScheduleRow
 from projections.waitpoints import WaitpointRow
@@ -27,6 +28,7 @@ COUNTS: dict[LiteralString, LiteralString] = {
     "waitpoint_tag_rows": "select count(*) from waitpoint_tag_rows",
     "execution_rows": "select count(*) from execution_rows",
     "schedule_rows": "select count(*) from schedule_rows",
+    "listing_rows": "select count(*) from listing_rows",
 }
 TABLE_NAMES = tuple(COUNTS)
 
@@ -44,6 +46,14 @@ def following(statement: LiteralString) -> LiteralString:
 def shape_of(statements: Iterable[str]) -> str:
     """What rows must have been written as: the tables made by these statements, the structs in them, and the fold."""
     rows = checkpoint.shape_of(
-        [RunRow, AttemptRow, WaitpointRow, ExecutionRow, ScheduleRow, *(KINDS[kind] for kind in sorted(KINDS))]
+        [
+            RunRow,
+            AttemptRow,
+            WaitpointRow,
+            ExecutionRow,
+            ScheduleRow,
+            ListingRow,
+            *(KINDS[kind] for kind in sorted(KINDS)),
+        ]
     )
     return hashlib.sha256("\n".join([str(FOLD), rows, *statements]).encode()).hexdigest()

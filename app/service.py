@@ -129,6 +129,11 @@ class Service(Reader):
         await self.loop.settled(stream)
         return await super().history(stream)
 
+    def stuck(self, event: str) -> str | None:
+        """Why the event of this stream cannot be delivered at present; None if nothing is in its way."""
+        found = self.deliveries.stuck.get(event)
+        return None if found is None else found.why
+
     async def environment_of(self, sha256: str) -> Environment | None:
         """The environment that a key opens, by the key's hash."""
         return next((each for each in self.loop.engine.memory.environments() if sha256 in each.keys), None)

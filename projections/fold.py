@@ -33,9 +33,10 @@ from domain.schedule import SCHED, Schedule
 from domain.states import WRITER, State, kind_of
 from domain.status import FINAL
 from domain.transitions import TRANSITIONS
-from projections import attempts, checkpoint, executions, run_list, schedules, waitpoints
+from projections import attempts, checkpoint, executions, listings, run_list, schedules, waitpoints
 from projections.attempts import AttemptRow
 from projections.executions import ExecutionRow
+from projections.listings import ListingRow, Standing
 from projections.run_list import RunRow
 from projections.schedules import ScheduleRow
 from projections.waitpoints import WAITPOINT, WaitpointRow, WaitpointTagRow
@@ -112,6 +113,9 @@ class Changes(Struct):
     executions: list[ExecutionRow] = []
     schedules: list[ScheduleRow] = []
     schedules_gone: list[str] = []
+    listings: list[ListingRow] = []
+    standings: list[Standing] = []
+    """Of those that were stored before."""
 
 
 class Counts(NamedTuple):
@@ -123,6 +127,7 @@ class Counts(NamedTuple):
     waitpoints: int
     executions: int
     schedules: int
+    listings: int
 
 
 def histories_of(records: Sequence[Recorded]) -> Histories:
@@ -166,6 +171,7 @@ def fold(histories: Histories, loaded: Loaded) -> Changes:
             is_over = type(history[-1].event) in _OTHER_ENDINGS
         else:
             continue
+        row: StateRow | None = None
         if not is_over:
             row = _fold_state(stream, history, loaded)
             changes.states.append(row)
@@ -176,6 +182,8 @@ def fold(histories: Histories, loaded: Loaded) -> Changes:
             changes.gone.append(stream)
             if kind_of(stream) == SCHED:
                 changes.schedules_gone.append(stream)
+        if kind_of(stream) in listings.KINDS:
+            _fold_listing(history, row, changes)
     return changes
 
 
@@ -191,7 +199,8 @@ def count(records: Sequence[Recorded]) -> Counts:
     of_jobs = sum(isinstance(event := each.event, RunTriggered) and event.job is not None for each in records)
     planned = kinds[ScheduleCreated] - kinds[ScheduleDeleted]
     runs, tokens = kinds[RunTriggered], kinds[WaitpointCreated]
-    return Counts(runs, kinds[AttemptStarted], unfinished + others, tokens, of_jobs, planned)
+    listed = sum(kinds[beginning] for beginning in listings.BEGINNINGS)
+    return Counts(runs, kinds[AttemptStarted], unfinished + others, tokens, of_jobs, planned, listed)
 
 
 def _fold_state(stream: str, history: list[Recorded], loaded: Loaded) -> StateRow:
@@ -232,6 +241,14 @@ def _fold_run(stream: str, history: list[Recorded], loaded: Loaded, changes: Cha
             changes.tags += [TagRow(row.environment, tag, stream) for tag in row.tags if tag not in before.tags]
             changes.untagged += [TagRow(row.environment, tag, stream) for tag in before.tags if tag not in row.tags]
     return row
+
+
+def _fold_listing(history: list[Recorded], row: StateRow | None, changes: Changes) -> None:
+    now = listings.standing(history, row.state if row else None)
+    if history[0].version == 1:
+        changes.listings.append(ListingRow(listings.begin(history[0]), now))
+    else:
+        changes.standings.append(now)
 
 
 def _fold_waitpoint(stream: str, history: list[Recorded], loaded: Loaded, changes: Changes) -> None:

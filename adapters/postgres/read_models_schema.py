@@ -85,6 +85,19 @@ TABLES: tuple[LiteralString, ...] = (
         detail text not null
     ) with (fillfactor = 70)
     """,
+    """
+    create table listing_rows (
+        stream text collate "C" primary key,
+        environment text collate "C" not null,
+        kind text collate "C" not null,
+        place text collate "C" not null,
+        name text collate "C",
+        status text collate "C" not null,
+        position bigint not null,
+        changed_at bigint not null,
+        detail text not null
+    ) with (fillfactor = 85)
+    """,
     # Without statistics the planner takes each of these for selective. So a list is read from the index of its part
     # whatever most runs are like: when nearly all are COMPLETED, it would else look for the few FAILED ones among all.
     """
@@ -106,6 +119,13 @@ TABLES: tuple[LiteralString, ...] = (
     alter table waitpoint_tag_rows
         alter column environment set statistics 0,
         alter column tag set statistics 0,
+        alter column status set statistics 0
+    """,
+    """
+    alter table listing_rows
+        alter column environment set statistics 0,
+        alter column kind set statistics 0,
+        alter column name set statistics 0,
         alter column status set statistics 0
     """,
     """
@@ -138,6 +158,9 @@ INDEXES: tuple[LiteralString, ...] = (
     "create index on execution_rows (environment, job, status, scheduled_for, id)",
     "create index on execution_rows (environment, job, status, id)",
     "create index on schedule_rows (environment, created_at, id)",
+    "create index on listing_rows (environment, kind, place)",
+    "create index on listing_rows (environment, kind, status, place)",
+    "create index on listing_rows (environment, name, place) where name is not null",
 )
 
 # The library's tracking table, with the rolling hash of the ledger at that event and the shape of the rows.

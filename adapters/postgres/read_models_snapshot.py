@@ -13,6 +13,7 @@ from adapters.postgres.read_models_store import READ_TRACKED, head_and_shape
 from adapters.read_models_entries import (
     attempt_entry,
     execution_entry,
+    listing_entry,
     run_entry,
     schedule_entry,
     state_entry,
@@ -37,6 +38,9 @@ WAITPOINTS: LiteralString = """
 select id, environment, status, key_digest, created_at, detail from waitpoint_rows order by id
 """
 SCHEDULES: LiteralString = "select id, environment, created_at, detail from schedule_rows order by id"
+LISTINGS: LiteralString = """
+select stream, environment, kind, place, name, status, position, changed_at, detail from listing_rows order by stream
+"""
 WAITPOINT_TAGS: LiteralString = """
 select tagged.environment, tag, tagged.status, waitpoint, detail
 from waitpoint_tag_rows as tagged left join waitpoint_rows on id = waitpoint
@@ -69,6 +73,7 @@ class PostgresSnapshot:
             "checkpoint": lambda: self._entries(STATES, state_entry),
             "waitpoints": lambda: self._entries(WAITPOINTS, waitpoint_entry),
             "schedules": lambda: self._entries(SCHEDULES, schedule_entry),
+            "listings": lambda: self._entries(LISTINGS, listing_entry),
             "waitpoint tags": lambda: self._entries(WAITPOINT_TAGS, _waitpoint_tag_entry),
             "executions": lambda: self._entries(EXECUTIONS, _execution_entry),
         }

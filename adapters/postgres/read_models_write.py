@@ -9,6 +9,7 @@ from psycopg.rows import TupleRow
 from adapters.postgres.arrays import Array, bigints, blobs, bools, texts
 from adapters.postgres.database import plain
 from adapters.read_models_executions import of_execution
+from adapters.read_models_listings import of_begun
 from adapters.read_models_rows import of_attempt, of_run, of_state, to_attempt, to_run, to_state
 from adapters.read_models_schedules import of_schedule
 from adapters.read_models_tables import At
@@ -95,6 +96,19 @@ insert into schedule_rows (id, environment, created_at, detail)
 select * from unnest(%b::text[], %b::text[], %b::bigint[], %b::text[])
 on conflict (id) do update set detail = excluded.detail
 """
+STORE_LISTINGS: LiteralString = """
+insert into listing_rows (stream, environment, kind, place, name, status, position, changed_at, detail)
+select * from unnest(
+    %b::text[], %b::text[], %b::text[], %b::text[], %b::text[], %b::text[], %b::bigint[], %b::bigint[], %b::text[]
+)
+on conflict (stream) do update set status = excluded.status, position = excluded.position,
+    changed_at = excluded.changed_at
+"""
+CHANGE_LISTINGS: LiteralString = """
+update listing_rows set status = new.status, position = new.position, changed_at = new.changed_at
+from unnest(%b::text[], %b::text[], %b::bigint[], %b::bigint[]) as new (stream, status, position, changed_at)
+where listing_rows.stream = new.stream
+"""
 DROP_SCHEDULES: LiteralString = "delete from schedule_rows where id = any(%b)"
 Column: TypeAlias = Callable[[Sequence[Any]], Array]
 RUN: Sequence[Column] = (*(texts,) * 7, bools, bigints, bigints, texts)
@@ -105,6 +119,8 @@ TAG: Sequence[Column] = (texts, blobs, texts)
 WAITPOINT: Sequence[Column] = (texts, texts, texts, blobs, bigints, texts)
 EXECUTION: Sequence[Column] = (texts, texts, texts, texts, bigints)
 SCHEDULE: Sequence[Column] = (texts, texts, bigints, texts)
+LISTING: Sequence[Column] = (*(texts,) * 6, bigints, bigints, texts)
+STANDING: Sequence[Column] = (texts, texts, bigints, bigints)
 WAITPOINT_TAG: Sequence[Column] = (texts, blobs, texts, texts)
 DROP_STATES: LiteralString = "delete from state_rows where stream = any(%b)"
 
@@ -146,6 +162,9 @@ def store(cursor: Cursor[TupleRow], changes: Changes, at: At) -> None:
         _store(cursor, at(DROP_WAITPOINT_TAGS), WAITPOINT_TAG, map(_tag_of, changes.waitpoint_untagged))
         _store(cursor, at(STORE_EXECUTIONS), EXECUTION, map(of_execution, changes.executions))
         _store(cursor, at(STORE_SCHEDULES), SCHEDULE, map(of_schedule, changes.schedules))
+        _store(cursor, at(STORE_LISTINGS), LISTING, map(of_begun, changes.listings))
+        standings = [(each.stream, each.status, each.position, each.changed_at) for each in changes.standings]
+        _store(cursor, at(CHANGE_LISTINGS), STANDING, standings)
         if changes.schedules_gone:
             cursor.execute(at(DROP_SCHEDULES), (texts(changes.schedules_gone),))
 

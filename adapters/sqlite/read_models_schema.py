@@ -80,6 +80,19 @@ TABLES: tuple[LiteralString, ...] = (
         detail text not null
     )
     """,
+    """
+    create table if not exists listing_rows (
+        stream text primary key,
+        environment text not null,
+        kind text not null,
+        place text not null,
+        name text,
+        status text not null,
+        position integer not null,
+        changed_at integer not null,
+        detail text not null
+    )
+    """,
 )
 
 # Each index costs every run, so there are as few as lists can do with: one per task and status also finds the runs of
@@ -125,6 +138,12 @@ INDEXES: tuple[LiteralString, ...] = (
     """,
     "create index if not exists executions_of_job_in_status_{rebuild} on execution_rows (environment, job, status, id)",
     "create index if not exists schedules_newest_{rebuild} on schedule_rows (environment, created_at, id)",
+    "create index if not exists listings_newest_{rebuild} on listing_rows (environment, kind, place)",
+    "create index if not exists listings_of_status_{rebuild} on listing_rows (environment, kind, status, place)",
+    """
+    create index if not exists listings_of_name_{rebuild} on listing_rows (environment, name, place)
+    where name is not null
+    """,
 )
 
 # The library's tracking table, with the rolling hash of the ledger at that event and the shape of the rows.

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from adapters.read_models_entries import (
     attempt_entry,
     execution_entry,
+    listing_entry,
     run_entry,
     schedule_entry,
     state_entry,
@@ -29,6 +30,9 @@ select environment, tag, run, coalesce((
 STATES = "select stream, position, detail from state_rows order by stream"
 WAITPOINTS = "select id, environment, status, key_digest, created_at, detail from waitpoint_rows order by id"
 SCHEDULES = "select id, environment, created_at, detail from schedule_rows order by id"
+LISTINGS = """
+select stream, environment, kind, place, name, status, position, changed_at, detail from listing_rows order by stream
+"""
 WAITPOINT_TAGS = """
 select environment, tag, status, waitpoint, coalesce((
     select json_extract(detail, '$.position') from waitpoint_rows where id = waitpoint and json_valid(detail)
@@ -55,6 +59,7 @@ class SqliteSnapshot:
             "checkpoint": lambda: self._entries(STATES, state_entry),
             "waitpoints": lambda: self._entries(WAITPOINTS, waitpoint_entry),
             "schedules": lambda: self._entries(SCHEDULES, schedule_entry),
+            "listings": lambda: self._entries(LISTINGS, listing_entry),
             "waitpoint tags": lambda: self._entries(WAITPOINT_TAGS, waitpoint_tag_entry),
             "executions": lambda: self._entries(EXECUTIONS, execution_entry),
         }

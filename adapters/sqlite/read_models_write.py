@@ -7,6 +7,7 @@ from typing import NamedTuple
 from msgspec import json
 
 from adapters.read_models_executions import of_execution
+from adapters.read_models_listings import of_begun
 from adapters.read_models_rows import of_attempt, of_run, of_state, to_attempt, to_run, to_state
 from adapters.read_models_schedules import of_schedule
 from adapters.read_models_tables import At
@@ -64,6 +65,12 @@ insert into schedule_rows (id, environment, created_at, detail) values {rows}
 on conflict (id) do update set detail = excluded.detail
 """
 DROP_SCHEDULE = "delete from schedule_rows where id = ?"
+STORE_LISTING = """
+insert into listing_rows (stream, environment, kind, place, name, status, position, changed_at, detail) values {rows}
+on conflict (stream) do update set status = excluded.status, position = excluded.position,
+    changed_at = excluded.changed_at
+"""
+CHANGE_LISTING = "update listing_rows set status = ?, position = ?, changed_at = ? where stream = ?"
 DROP_WAITPOINT_TAG = """
 delete from waitpoint_tag_rows where environment = ? and tag = ? and status = ? and waitpoint = ?
 """
@@ -107,6 +114,9 @@ def store(cursor: sqlite3.Cursor, changes: Changes, at: At) -> None:
     cursor.executemany(at(DROP_WAITPOINT_TAG), map(of_waitpoint_tag, changes.waitpoint_untagged))
     insert(cursor, at(STORE_EXECUTION), map(of_execution, changes.executions))
     insert(cursor, at(STORE_SCHEDULE), map(of_schedule, changes.schedules))
+    insert(cursor, at(STORE_LISTING), map(of_begun, changes.listings))
+    standings = [(each.status, each.position, each.changed_at, each.stream) for each in changes.standings]
+    cursor.executemany(at(CHANGE_LISTING), standings)
     cursor.executemany(at(DROP_SCHEDULE), [(schedule,) for schedule in changes.schedules_gone])
 
 

@@ -1,20 +1,19 @@
 """`runfold schedules`: what runs by itself, what became of each tick, and the levers on it."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from itertools import islice
 from typing import Annotated
 
 import typer
 
 from app.cli import api
-from app.cli.output import AsJson, moment, print_json, print_table, print_text
+from app.cli.output import FORMATS, AsJson, in_utc, moment, print_json, print_table, print_text
 from runfold import ScheduleState, TickFate, schedules
 
 cli = typer.Typer(no_args_is_help=True)
 
 ScheduleId = Annotated[str, typer.Argument(metavar="SCHEDULE", help="The id of a schedule.")]
-FORMATS = ["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%S%z"]
 NEXT_MAX = 1_000
 
 
@@ -89,7 +88,7 @@ def audit(
 ) -> None:
     """Prove that each tick that was planned has one fate; ends with 1, and a list, when one has none."""
     named = schedule or [each.id for each in schedules.list()]
-    reports = {each: schedules.ticks(each, _in_utc(start), _in_utc(end)) for each in named}
+    reports = {each: schedules.ticks(each, in_utc(start), in_utc(end)) for each in named}
     if as_json:
         print_json(reports)
     else:
@@ -112,17 +111,13 @@ def backfill(
     as_json: AsJson = False,  # noqa: FBT002
 ) -> None:
     """Make the runs of exactly those ticks that have none. It may be repeated."""
-    made = schedules.backfill(schedule, _in_utc(start), _in_utc(end))
+    made = schedules.backfill(schedule, in_utc(start), in_utc(end))
     if as_json:
         print_json(made)
     elif not made:
         print_text("Every tick has its run.")
     else:
         print_table(("run", "tick"), [(each.id, moment(each.timestamp)) for each in made])
-
-
-def _in_utc(value: datetime) -> datetime:
-    return value if value.tzinfo else value.replace(tzinfo=UTC)
 
 
 def _counted(ticks: Sequence[TickFate]) -> str:

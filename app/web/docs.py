@@ -196,6 +196,25 @@ TOKEN_LIST_PARAMETERS = {
         *_PAGE,
     ]
 }
+_CREATED = [*_DATES, _parameter("filter[createdAt][period]", "A duration such as 1h: those created within it.")]
+EVENT_LIST_PARAMETERS = {
+    "parameters": [
+        _parameter("filter[name]", "The name of the events."),
+        _parameter("filter[status]", "Statuses, joined by commas: PENDING, DELIVERED, CANCELED."),
+        _parameter("filter[undelivered]", "true: those that are still to be delivered; false: all others."),
+        *_CREATED,
+        *_PAGE,
+    ]
+}
+BATCH_LIST_PARAMETERS = {
+    "parameters": [
+        _parameter(
+            "filter[status]", "Statuses, joined by commas: PENDING, PROCESSING, PARTIAL_FAILED, COMPLETED, ABORTED."
+        ),
+        *_CREATED,
+        *_PAGE,
+    ]
+}
 PAGE_PARAMETERS = {"parameters": _PAGE}
 _EXECUTIONS = [
     _parameter("status", "queued, running, succeeded or failed."),

@@ -23,6 +23,7 @@ from domain.ports import START, Head, Ledger
 from projections.attempts import AttemptRow
 from projections.executions import ExecutionRow
 from projections.fold import StateRow, TagRow
+from projections.listings import ListingRow
 from projections.ports import ReadModels
 from projections.run_list import RunRow
 from projections.schedules import ScheduleRow
@@ -133,6 +134,7 @@ _PLACES: dict[type[Struct], Callable[[Rows], dict[Any, Any]]] = {
     WaitpointRow: lambda rows: rows.waitpoints,
     ExecutionRow: lambda rows: rows.executions,
     ScheduleRow: lambda rows: rows.schedules,
+    ListingRow: lambda rows: rows.listings,
 }
 
 

@@ -42,6 +42,7 @@ def test_sound_rows_hold_at_the_position_where_they_are(read_models: Tables) -> 
         "waitpoints": 0,
         "waitpoint tags": 0,
         "schedules": 0,
+        "listings": 0,
         "executions": 0,
     }
 

@@ -116,6 +116,7 @@ RULES = {
         GET /api/v1/runs/{run}/logs
         POST /api/v3/batches/{batch}/items
         GET /api/v1/batches/{batch}/results
+        GET /api/v1/batches
         POST /api/v1/tasks/batch
         POST /api/v2/tasks/batch
         POST /api/v1/bulk-actions
@@ -184,6 +185,7 @@ RULES = {
         GET /api/v1/ledger/events
         GET /api/v1/ledger/verified
         POST /api/v1/events
+        GET /api/v1/events
         POST /api/v1/events/bulk
         GET /api/v1/events/{event}
         POST /api/v1/events/{event}/cancel

@@ -8,10 +8,11 @@ from domain import states
 from domain.events import Recorded
 from domain.schedule import Schedule
 from domain.states import State
-from projections import attempts, executions, run_list, schedules, waitpoints
+from projections import attempts, executions, listings, run_list, schedules, waitpoints
 from projections.attempts import OPEN, AttemptRow
 from projections.executions import ExecutionRow
 from projections.fold import Loaded, StateRow, TagRow, fold, histories_of, touched
+from projections.listings import ListingRow
 from projections.run_list import RunRow
 from projections.schedules import ScheduleRow
 from projections.waitpoints import WaitpointRow, WaitpointTagRow
@@ -28,6 +29,7 @@ class Rows(Struct):
     waitpoint_tags: set[WaitpointTagRow] = set()
     executions: dict[str, ExecutionRow] = {}
     schedules: dict[str, ScheduleRow] = {}
+    listings: dict[str, ListingRow] = {}
 
 
 def naively(records: Iterable[Recorded]) -> Rows:
@@ -57,6 +59,10 @@ def naively(records: Iterable[Recorded]) -> Rows:
         rows.states.pop(stream, None)
         if states.is_kept(state):
             rows.states[stream] = StateRow(stream, recorded.position, state)
+        if states.kind_of(stream) in listings.KINDS:
+            known_row = rows.listings.get(stream)
+            begun = known_row.begun if known_row else listings.begin(recorded)
+            rows.listings[stream] = ListingRow(begun, listings.standing([recorded], state))
         rows.schedules.pop(stream, None)
         if isinstance(state, Schedule) and not state.is_deleted:
             rows.schedules[stream] = schedules.row_of(state, recorded.position)
@@ -86,6 +92,10 @@ def follow(rows: Rows, records: Sequence[Recorded]) -> None:
     rows.waitpoint_tags = (rows.waitpoint_tags | set(changes.waitpoint_tags)) - set(changes.waitpoint_untagged)
     rows.executions |= {row.id: row for row in changes.executions}
     rows.schedules |= {row.id: row for row in changes.schedules}
+    assert not {row.begun.stream for row in changes.listings} & rows.listings.keys()
+    rows.listings |= {row.begun.stream: row for row in changes.listings}
+    for now in changes.standings:
+        rows.listings[now.stream] = ListingRow(rows.listings[now.stream].begun, now)
     for stream in changes.schedules_gone:
         rows.schedules.pop(stream, None)
     for stream in changes.gone:
