@@ -8,11 +8,11 @@ from collections.abc import Iterator
 from copy import copy
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
+from importlib import import_module
 from importlib.resources import files
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
-import tzdata
 from cronsim import CronSim, CronSimError
 
 from domain.calendar import UTC_ZONE, Cron, Tick
@@ -48,7 +48,8 @@ class CronCalendar:
     @property
     def version(self) -> str:
         """The edition of the time zone database that the package has."""
-        return tzdata.IANA_VERSION
+        # The package has no types.
+        return str(import_module("tzdata").IANA_VERSION)
 
     def check(self, cron: Cron) -> None:
         """Raises InvalidInput, with a sentence, for an expression or a zone that there is none of."""

@@ -20,7 +20,7 @@ _ENDS: dict[type[Event], str] = {
     e.BatchCompleted: BatchStatus.COMPLETED.value,
     e.BatchAborted: BatchStatus.ABORTED.value,
 }
-BEGINNINGS = frozenset({e.EventSent, e.BatchCreated, e.BatchTriggered})
+BEGINNINGS: frozenset[type[Event]] = frozenset({e.EventSent, e.BatchCreated, e.BatchTriggered})
 
 
 class Begun(Struct, frozen=True, gc=False):

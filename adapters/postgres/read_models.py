@@ -39,7 +39,7 @@ from projections.schedules import ScheduleRow
 from projections.waitpoints import WaitpointFilter, WaitpointRow
 
 RUN: LiteralString = """
-select id, environment, task, queue, status, version, batch, is_test, created_at, finished_at, detail
+select id, environment, task, queue, status, version, batch, schedule, is_test, created_at, finished_at, detail
 from run_rows where id = %s
 """
 ATTEMPTS: LiteralString = "select detail from attempt_rows where run = any(%s) order by run, number"

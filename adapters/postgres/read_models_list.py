@@ -41,6 +41,10 @@ OF_BATCH: LiteralString = """
 select id from run_rows
 where batch = %(batch)s and environment || '' = %(environment)s and id > %(low)s and id < %(high)s {conditions}
 """
+OF_SCHEDULE: LiteralString = """
+select id from run_rows
+where schedule = %(schedule)s and environment || '' = %(environment)s and id > %(low)s and id < %(high)s {conditions}
+"""
 # `offset 0` lets the planner look for runs one by one alone; it would else read all runs where it expects many.
 OF_TAGS: LiteralString = """
 select part.id from unnest(%(tags)s::bytea[]) as wanted (tag)
@@ -61,6 +65,7 @@ CONDITIONS: dict[str, LiteralString] = {
     "queues": "and queue || '' = any(%(queues)s)",
     "machines": "and detail::json ->> 'machine' = any(%(machines)s)",
     "batch": "and batch || '' = %(batch)s",
+    "schedule": "and schedule || '' = %(schedule)s",
     "is_test": "and is_test = %(is_test)s",
     "created_from": "and created_at >= %(created_from)s",
     "created_to": "and created_at <= %(created_to)s",
@@ -80,7 +85,7 @@ select run.* from (
     select distinct id from ({parts}) as parts order by id {direction} limit %(limit)s
 ) as page
 cross join lateral (
-    select id, environment, task, queue, status, version, batch, is_test, created_at, finished_at, detail
+    select id, environment, task, queue, status, version, batch, schedule, is_test, created_at, finished_at, detail
     from run_rows where id = page.id offset 0
 ) as run
 order by page.id {direction}
@@ -122,6 +127,8 @@ def _parts(store: Store, environment: str, wanted: RunFilter) -> Iterator[_Part]
         yield _Part(OF_TAGS, frozenset(), {"tags": [tag.encode() for tag in wanted.tags]})
     elif wanted.batch is not None:
         yield _Part(OF_BATCH, frozenset({"batch"}), {})
+    elif wanted.schedule is not None:
+        yield _Part(OF_SCHEDULE, frozenset({"schedule"}), {})
     elif wanted.queues:
         yield _Part(OF_QUEUES, frozenset({"queues"}), {})
         if own := own_tasks(wanted):
@@ -153,6 +160,7 @@ def _parameters(wanted: RunFilter) -> dict[str, Any]:
     }
     values = {
         "batch": None if wanted.batch is None else storable(wanted.batch),
+        "schedule": None if wanted.schedule is None else storable(wanted.schedule),
         "is_test": wanted.is_test,
         "created_from": wanted.created_from,
         "created_to": wanted.created_to,

@@ -20,6 +20,7 @@ TABLES: tuple[LiteralString, ...] = (
         status text collate "C" not null,
         version text collate "C",
         batch text collate "C",
+        schedule text collate "C",
         is_test boolean not null,
         created_at bigint not null,
         finished_at bigint,
@@ -106,7 +107,8 @@ TABLES: tuple[LiteralString, ...] = (
         alter column task set statistics 0,
         alter column queue set statistics 0,
         alter column status set statistics 0,
-        alter column batch set statistics 0
+        alter column batch set statistics 0,
+        alter column schedule set statistics 0
     """,
     "alter table tag_rows alter column environment set statistics 0, alter column tag set statistics 0",
     """
@@ -145,6 +147,8 @@ INDEXES: tuple[LiteralString, ...] = (
     "create index on run_rows (environment, task, status, id)",
     "create index on run_rows (environment, queue, id) where queue <> 'task/' || task",
     "create index on run_rows (batch, id) where batch is not null",
+    # Of runs of no schedule it has nothing, and costs them nothing.
+    "create index on run_rows (schedule, id) where schedule is not null",
     "create index on run_rows (environment, queue, status) where finished_at is null",
     "create index on waitpoint_rows (environment, status, id)",
     "create index on waitpoint_rows (environment, key_digest, id) where key_digest is not null",

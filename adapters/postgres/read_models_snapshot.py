@@ -25,7 +25,7 @@ from projections.fold import TagRow
 from projections.ports import Entry
 
 RUNS: LiteralString = """
-select id, environment, task, queue, status, version, batch, is_test, created_at, finished_at, detail
+select id, environment, task, queue, status, version, batch, schedule, is_test, created_at, finished_at, detail
 from run_rows order by id
 """
 ATTEMPTS: LiteralString = "select run, number, detail from attempt_rows order by run, number"

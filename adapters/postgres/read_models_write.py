@@ -22,7 +22,7 @@ from projections.known import Known
 from projections.waitpoints import WaitpointTagRow
 
 LOAD_RUNS: LiteralString = """
-select id, environment, task, queue, status, version, batch, is_test, created_at, finished_at, detail
+select id, environment, task, queue, status, version, batch, schedule, is_test, created_at, finished_at, detail
 from run_rows where id = any(%b)
 """
 LOAD_ATTEMPTS: LiteralString = """
@@ -38,9 +38,11 @@ select id, environment, status, key_digest, created_at, detail from waitpoint_ro
 
 # Each statement stores all rows of a batch, given as one array for each column.
 ADD_RUNS: LiteralString = """
-insert into run_rows (id, environment, task, queue, status, version, batch, is_test, created_at, finished_at, detail)
+insert into run_rows (
+    id, environment, task, queue, status, version, batch, schedule, is_test, created_at, finished_at, detail
+)
 select * from unnest(
-    %b::text[], %b::text[], %b::text[], %b::text[], %b::text[], %b::text[], %b::text[],
+    %b::text[], %b::text[], %b::text[], %b::text[], %b::text[], %b::text[], %b::text[], %b::text[],
     %b::boolean[], %b::bigint[], %b::bigint[], %b::text[]
 )
 """
@@ -111,7 +113,7 @@ where listing_rows.stream = new.stream
 """
 DROP_SCHEDULES: LiteralString = "delete from schedule_rows where id = any(%b)"
 Column: TypeAlias = Callable[[Sequence[Any]], Array]
-RUN: Sequence[Column] = (*(texts,) * 7, bools, bigints, bigints, texts)
+RUN: Sequence[Column] = (*(texts,) * 8, bools, bigints, bigints, texts)
 CHANGE: Sequence[Column] = (texts, texts, texts, bigints, texts)
 MOVE: Sequence[Column] = (texts, texts)
 ROW: Sequence[Column] = (texts, bigints, texts)

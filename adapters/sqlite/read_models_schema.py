@@ -15,6 +15,7 @@ TABLES: tuple[LiteralString, ...] = (
         status text not null,
         version text,
         batch text,
+        schedule text,
         is_test integer not null,
         created_at integer not null,
         finished_at integer,
@@ -107,6 +108,8 @@ INDEXES: tuple[LiteralString, ...] = (
     where queue <> 'task/' || task
     """,
     "create index if not exists runs_of_batch_{rebuild} on run_rows (batch, id) where batch is not null",
+    # Of runs of no schedule it has nothing, and costs them nothing.
+    "create index if not exists runs_of_schedule_{rebuild} on run_rows (schedule, id) where schedule is not null",
     """
     create index if not exists unfinished_runs_{rebuild} on run_rows (environment, queue, status, finished_at)
     where finished_at is null

@@ -18,7 +18,7 @@ from projections.fold import TagRow
 from projections.ports import Entry
 
 RUNS = """
-select id, environment, task, queue, status, version, batch, is_test, created_at, finished_at, detail
+select id, environment, task, queue, status, version, batch, schedule, is_test, created_at, finished_at, detail
 from run_rows order by id
 """
 ATTEMPTS = "select run, number, detail from attempt_rows order by run, number"

@@ -20,7 +20,7 @@ from projections.fold import Changes, Loaded, Touched, fold, histories_of, touch
 from projections.known import Known
 
 LOAD_RUNS = """
-select id, environment, task, queue, status, version, batch, is_test, created_at, finished_at, detail
+select id, environment, task, queue, status, version, batch, schedule, is_test, created_at, finished_at, detail
 from run_rows where id in (select value from json_each(?))
 """
 LOAD_ATTEMPTS = """
@@ -35,7 +35,9 @@ from waitpoint_rows where id in (select value from json_each(?))
 """
 
 ADD_RUN = """
-insert into run_rows (id, environment, task, queue, status, version, batch, is_test, created_at, finished_at, detail)
+insert into run_rows (
+    id, environment, task, queue, status, version, batch, schedule, is_test, created_at, finished_at, detail
+)
 values {rows}
 """
 # Only what can change is set, or SQLite would write every index again.

@@ -27,6 +27,7 @@ from domain.commands.jobs import (
     RemoveChannel,
     ResumeJob,
     SaveChannel,
+    TestChannel,
 )
 from domain.commands.named import CancelEvent, DeliverEvent, SendEvent
 from domain.commands.packets import StorePacket
@@ -119,6 +120,7 @@ __all__ = (
     "StartBulk",
     "StorePacket",
     "TakenItems",
+    "TestChannel",
     "TriggerRuns",
     "Turn",
     "TurnAnswer",

@@ -51,7 +51,7 @@ RUN, ATTEMPT, RED = ("run_1",), ("run_1", 1), ("env_a", "red", "run_1")
 ROWS = naively(HISTORY)
 COPY = """
 insert into run_rows
-select 'run_0', environment, task, queue, status, version, batch, is_test, created_at, finished_at, detail
+select 'run_0', environment, task, queue, status, version, batch, schedule, is_test, created_at, finished_at, detail
 from run_rows
 """
 

@@ -193,6 +193,7 @@ RULES = {
         GET /v1/alerts
         GET /v1/alerts/{channel}
         DELETE /v1/alerts/{channel}
+        POST /v1/alerts/{channel}/test
         POST /worker/v1/register
         POST /worker/v1/turn
         GET /worker/v1/runs/{run}/journal

@@ -28,6 +28,7 @@ TASKS = ("greet", "mail")
 TAGS = ("blue", "green", "red")
 VERSIONS = ("20260101.1", "20260102.1")
 BATCHES = ("batch_1", "batch_2")
+SCHEDULES = ("sched_1", "sched_2")
 JOBS = ("job_1", "job_2", "job_3")
 MOMENT = 1_700_000_000_000
 
@@ -105,6 +106,7 @@ class Historian:
             is_test=chance.random() < 0.3,
             batch=chance.choice((None, None, *BATCHES)),
             idempotency_key=chance.choice((None, "once")),
+            schedule=chance.choice((None, None, *map(_scheduled, SCHEDULES))),
             job=chance.choice(
                 (None, None, e.JobRef(chance.choice(JOBS), "Ping", self.now - chance.choice((0, 0, 500))))
             ),
@@ -173,6 +175,10 @@ class Historian:
 
 _CHANNEL = e.ChannelSpec("ops", "email", ("failure",), to=("ada@example.com",))
 _SPEC = e.JobSpec("Ping", "one_time", Raw(b"{}"), 3)
+
+
+def _scheduled(schedule: str) -> e.Scheduled:
+    return e.Scheduled(schedule, 1, 7)
 
 
 def _sent(deliver_at: int | None) -> e.EventSent:
