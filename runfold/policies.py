@@ -1,7 +1,7 @@
 """What the engine is told about a task."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import msgspec
 
@@ -98,7 +98,7 @@ def event_names_of(task_id: str, on_event: Any) -> tuple[str, ...] | None:
     if on_event is None:
         return None
     is_list = isinstance(on_event, list | tuple)
-    names: tuple[Any, ...] = tuple(on_event) if is_list else (on_event,)  # pyright: ignore[reportUnknownVariableType]
+    names = tuple(cast("list[Any]", on_event)) if is_list else (on_event,)
     if not names or not all(isinstance(each, str) and each for each in names):
         raise TypeError(f"on_event of the task {task_id!r} is the name of an event, or several, not {on_event!r}.")
     return names
