@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from copy import copy
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
+from importlib import import_module
 from importlib.resources import files
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
@@ -43,6 +44,12 @@ class Stretch(NamedTuple):
 
 class CronCalendar:
     """Answers from the package alone, so that all nodes agree, whatever zones their systems know."""
+
+    @property
+    def version(self) -> str:
+        """The edition of the time zone database that the package has."""
+        # The package has no types.
+        return str(import_module("tzdata").IANA_VERSION)
 
     def check(self, cron: Cron) -> None:
         """Raises InvalidInput, with a sentence, for an expression or a zone that there is none of."""

@@ -7,6 +7,7 @@ from msgspec import Struct
 
 from adapters.read_models_executions import to_execution
 from adapters.read_models_lasting import to_lasting
+from adapters.read_models_listings import to_listing
 from adapters.read_models_rows import to_attempt, to_run, to_state
 from adapters.read_models_schedules import to_schedule
 from adapters.read_models_waitpoints import to_waitpoint
@@ -51,6 +52,12 @@ def schedule_entry(*columns: Any) -> Entry:
     """Of the columns of schedule_rows."""
     row = _read(lambda: to_schedule(columns))
     return Entry((columns[0],), getattr(row, "position", 0), row)
+
+
+def listing_entry(*columns: Any) -> Entry:
+    """Of the columns of listing_rows."""
+    row = _read(lambda: to_listing(columns))
+    return Entry((columns[0],), columns[6], row)
 
 
 def state_entry(stream: str, position: int, detail: str) -> Entry:

@@ -103,6 +103,7 @@ def of_run(row: RunRow) -> Columns:
         row.status.value,
         row.version,
         row.batch,
+        row.schedule,
         row.is_test,
         row.created_at,
         row.finished_at,
@@ -112,7 +113,7 @@ def of_run(row: RunRow) -> Columns:
 
 def to_run(columns: Columns) -> RunRow:
     """The row of these columns. Raises ValueError (msgspec's errors are such) when they are none."""
-    run, environment, task, queue, status, version, batch, is_test, created_at, finished_at, text = columns
+    run, environment, task, queue, status, version, batch, schedule, is_test, created_at, finished_at, text = columns
     detail = _decode_run(text)
     return RunRow(
         id=run,
@@ -140,6 +141,7 @@ def to_run(columns: Columns) -> RunRow:
         concurrency_key=detail.concurrency_key,
         is_test=bool(is_test),
         batch=batch,
+        schedule=schedule,
         idempotency_key=detail.idempotency_key,
         replay_of=detail.replay_of,
         metadata=None if detail.metadata == NOTHING else detail.metadata,

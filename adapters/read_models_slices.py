@@ -5,6 +5,7 @@ from collections.abc import Callable
 from adapters.read_models_entries import (
     attempt_entry,
     execution_entry,
+    listing_entry,
     run_entry,
     schedule_entry,
     state_entry,
@@ -12,6 +13,7 @@ from adapters.read_models_entries import (
     waitpoint_tag_entry,
 )
 from adapters.read_models_executions import of_execution
+from adapters.read_models_listings import of_begun
 from adapters.read_models_rows import of_attempt, of_run, of_state
 from adapters.read_models_schedules import of_schedule
 from adapters.read_models_waitpoints import of_waitpoint, of_waitpoint_tag
@@ -24,6 +26,7 @@ ENTRIES: dict[str, Callable[..., Entry]] = {
     "checkpoint": state_entry,
     "waitpoints": waitpoint_entry,
     "schedules": schedule_entry,
+    "listings": listing_entry,
     # When an execution last changed is known by its run alone.
     "executions": lambda *columns: execution_entry(*columns, 0),
 }
@@ -57,5 +60,6 @@ def expected(changes: Changes) -> dict[str, list[Entry]]:
             token_tag_entry(*of_waitpoint_tag(row), position[row.waitpoint]) for row in changes.waitpoint_tags
         ],
         "schedules": [schedule_entry(*of_schedule(row)) for row in changes.schedules],
+        "listings": [listing_entry(*of_begun(row)) for row in changes.listings],
         "executions": [execution_entry(*of_execution(row), position[row.id]) for row in changes.executions],
     }

@@ -34,5 +34,6 @@ def added(records: Sequence[Recorded], changes: Changes) -> Counter[str]:
         execution_rows=rows.executions,
         schedule_rows=rows.schedules,
         lasting_rows=len(changes.lasting) - len(changes.lasting_gone),
+        listing_rows=rows.listings,
         waitpoint_tag_rows=len(changes.waitpoint_tags) - len(changes.waitpoint_untagged),
     )

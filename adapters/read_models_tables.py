@@ -10,6 +10,7 @@ from projections.attempts import AttemptRow
 from projections.executions import ExecutionRow
 from projections.fold import FOLD
 from projections.lasting import LastingRow
+from projections.listings import ListingRow
 from projections.run_list import RunRow
 from projections.schedules import ScheduleRow
 from projections.waitpoints import WaitpointRow
@@ -29,6 +30,7 @@ COUNTS: dict[LiteralString, LiteralString] = {
     "execution_rows": "select count(*) from execution_rows",
     "schedule_rows": "select count(*) from schedule_rows",
     "lasting_rows": "select count(*) from lasting_rows",
+    "listing_rows": "select count(*) from listing_rows",
 }
 TABLE_NAMES = tuple(COUNTS)
 
@@ -53,6 +55,7 @@ def shape_of(statements: Iterable[str]) -> str:
             ExecutionRow,
             ScheduleRow,
             LastingRow,
+            ListingRow,
             *(KINDS[kind] for kind in sorted(KINDS)),
         ]
     )

@@ -20,6 +20,8 @@ from domain.events import NOTHING, EventSent, Recorded, Subscription
 
 CONTEXT_MAX_BYTES = 8_192
 """Each run that an event starts has the context in an event of its own."""
+NAMES_MAX = 50
+"""To how many names one task or job is subscribed."""
 LATER_MAX_MS = 3_650 * 86_400_000
 SOURCE = "api"
 ID = "evt"
@@ -55,10 +57,15 @@ def send_of(
     return SendEvent(event=stream, sent=sent, payload=body.payload, blobs=blobs, **origin)
 
 
-def subscription_of(name: str, filter_: Filter) -> Subscription:
+def subscription_of(name: str | tuple[str, ...], filter_: Filter) -> Subscription:
     """A subscription that can be kept. Raises InvalidInput."""
     check_filter(filter_)
-    return Subscription(named(name, "name of an event"), filter_)
+    names = (name,) if isinstance(name, str) else name
+    if not 1 <= len(names) <= NAMES_MAX:
+        raise InvalidInput(f"A subscription has 1 to {NAMES_MAX} names of events, not {len(names)}.")
+    for each in names:
+        named(each, "name of an event")
+    return Subscription(name, filter_)
 
 
 async def history_of(event: str, reader: Reader, environment: str) -> Sequence[Recorded]:

@@ -8,8 +8,10 @@ from msgspec import Raw
 from msgspec.structs import replace
 
 from app.web.execution_shapes import attempts_of, execution_item
-from domain.announcing import JOB_PAUSED
+from domain import states
+from domain.announcing import CHANNEL_TEST, JOB_PAUSED
 from domain.builtin import EMAIL_TASK
+from domain.channel import Channel
 from domain.durations import iso
 from domain.errors import LedgerCorrupt
 from domain.events import About, Recorded, RunTriggered
@@ -37,6 +39,8 @@ def with_message(ledger: Ledger, triggered: RunTriggered, payload: Raw) -> Raw:
 def message_of(ledger: Ledger, about: About) -> dict[str, Any]:
     """What is told of a run that ended, in the shape of Standard Webhooks. Raises LedgerCorrupt; this blocks."""
     history = ledger.read_streams([about.run]).get(about.run, [])
+    if history and about.type == CHANNEL_TEST:
+        return _test(history)
     if not history:
         raise LedgerCorrupt(f"Run {about.run}, of which this one is to tell, is no longer there.")
     row = _row_of(history)
@@ -47,6 +51,12 @@ def message_of(ledger: Ledger, about: About) -> dict[str, Any]:
 def mail_of(message: dict[str, Any]) -> tuple[str, str]:
     """The subject and the text of an e-mail that says the same."""
     type_, data = message["type"], message["data"]
+    if type_ == CHANNEL_TEST:
+        name = " ".join(data["channel"]["name"].split())
+        return (
+            f"Test of alert channel {name}",
+            "News of failures arrives here. Nothing failed: somebody tests this channel.\n",
+        )
     told = data.get("execution") or data["run"]
     name = f"Job {data['job']['name']}" if "job" in data else f"Task {told['task']}"
     what = "paused itself" if type_ == JOB_PAUSED else type_.partition(".")[2]
@@ -62,6 +72,13 @@ def mail_of(message: dict[str, Any]) -> tuple[str, str]:
     # One line: what a task is called must not become a header of its own.
     subject = " ".join(f"{name} {what}".split())
     return subject, "\n".join(lines) + "\n"
+
+
+def _test(history: Sequence[Recorded]) -> dict[str, Any]:
+    channel = states.fold(history)
+    assert isinstance(channel, Channel), "a test is of a channel"
+    data = {"channel": {"id": channel.id, "name": channel.spec.name}}
+    return {"type": CHANNEL_TEST, "timestamp": iso(channel.created_at), "data": data}
 
 
 def _execution(ledger: Ledger, history: Sequence[Recorded], row: RunRow) -> dict[str, Any]:

@@ -53,6 +53,10 @@ class Reader(ABC):
         """All events of an aggregate that are committed."""
         return (await self.read(self.ledger.read_streams, [stream])).get(stream, [])
 
+    def stuck(self, event: str) -> str | None:  # noqa: ARG002 (only the writer delivers)
+        """Why the event of this stream cannot be delivered at present, as far as this node tried."""
+        return None
+
     @abstractmethod
     async def environment_of(self, sha256: str) -> Environment | None:
         """The environment that a key opens, by the key's hash."""

@@ -28,6 +28,7 @@ from app.start import start_engine
 from app.triggered import TriggeredCache
 from app.verifier import Verifier
 from app.watching import Watching
+from app.zones import reckon_again
 from domain import commands
 from domain.environment import Environment
 from domain.events import Recorded
@@ -101,6 +102,8 @@ class Service(Reader):
         self._tasks.append(asyncio.create_task(self.erasures.run(), name="erasures"))
         self._tasks.append(asyncio.create_task(self.sinks.run(), name="sinks"))
         self._tasks.append(asyncio.create_task(self.watching.run(), name="watching"))
+        self.zones = asyncio.create_task(reckon_again(self.loop, self.clock), name="zones")
+        self._tasks.append(self.zones)
 
     def execute(self, executor: Executing) -> None:
         """Let the tasks that the engine brings along be executed in this process, until the engine ends."""
@@ -147,6 +150,11 @@ class Service(Reader):
         """All events of an aggregate, those in flight included once they are committed."""
         await self.loop.settled(stream)
         return await super().history(stream)
+
+    def stuck(self, event: str) -> str | None:
+        """Why the event of this stream cannot be delivered at present; None if nothing is in its way."""
+        found = self.deliveries.stuck.get(event)
+        return None if found is None else found.why
 
     async def environment_of(self, sha256: str) -> Environment | None:
         """The environment that a key opens, by the key's hash."""

@@ -3,6 +3,7 @@
 from collections.abc import Collection, Iterator
 
 from msgspec import Raw, Struct, json
+from msgspec.structs import replace
 
 from domain.builtin import EMAIL_TASK, HTTP_TASK
 from domain.channel import EMAIL, Channel
@@ -16,6 +17,8 @@ SUCCESS, FAILURE, COMPLETION, RECOVERY, AUTO_PAUSE = "success", "failure", "comp
 CALLBACK_KINDS = (SUCCESS, FAILURE, COMPLETION, RECOVERY, AUTO_PAUSE)
 ALERT_KINDS = (FAILURE, RECOVERY, AUTO_PAUSE)
 JOB_PAUSED = "job.paused"
+CHANNEL_TEST = "channel.test"
+"""Told of the channel itself, so that somebody knows that news would arrive."""
 CALLBACK, ALERT = "callback", "alert"
 """The sources of these runs."""
 QUEUE = "runfold/alerts"
@@ -55,7 +58,16 @@ def callback_run(callback: Callback, place: int, run: Run, type_: str, now: int)
 
 def alert_run(channel: Channel, run: Run, type_: str, now: int) -> NewRun:
     """The run that tells of another one by an alert channel."""
-    spec, about = channel.spec, About(run.id, type_, channel.id)
+    return _alert(channel, About(run.id, type_, channel.id), now)
+
+
+def test_run(channel: Channel, run: str, now: int) -> NewRun:
+    """The run with this id that tells by an alert channel that it is being tested."""
+    return replace(_alert(channel, About(channel.id, CHANNEL_TEST, channel.id), now), id=run)
+
+
+def _alert(channel: Channel, about: About, now: int) -> NewRun:
+    spec = channel.spec
     if spec.kind == EMAIL:
         return _new(EMAIL_TASK, Raw(json.encode(AskedMail(spec.to, RETRY))), about, ALERT, now, channel.id)
     return _new(HTTP_TASK, _request(spec.url, spec.headers, spec.secret), about, ALERT, now, channel.id)

@@ -41,6 +41,11 @@ class Tick(Struct, frozen=True, gc=False, omit_defaults=True):
 class Calendar(Protocol):
     """Knows time zones and cron expressions. The same questions have the same answers, as long as zones stay."""
 
+    @property
+    def version(self) -> str:
+        """Which edition of the time zone database it reads, such as 2026b."""
+        ...
+
     def check(self, cron: Cron) -> None:
         """Raises InvalidInput, with a sentence, for an expression or a zone that there is none of."""
         ...

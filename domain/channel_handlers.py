@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
+from domain import announcing, lifecycle
 from domain import commands as c
 from domain import events as e
 from domain.channel import Channel
@@ -22,6 +23,7 @@ class ChannelHandlers:
         self.methods: dict[type[Command], Callable[[Any, Draft], object]] = {
             c.SaveChannel: self._save,
             c.RemoveChannel: self._remove,
+            c.TestChannel: self._test,
         }
 
     def _save(self, command: c.SaveChannel, draft: Draft) -> Channel:
@@ -34,7 +36,18 @@ class ChannelHandlers:
         return after
 
     def _remove(self, command: c.RemoveChannel, draft: Draft) -> None:
-        channel = self._memory.states.get(command.channel)
+        draft.record(self._find(command.channel, command).id, [e.ChannelRemoved()], Origin.of(command))
+
+    def _test(self, command: c.TestChannel, draft: Draft) -> str:
+        channel, environment = self._find(command.channel, command), self._memory.environment(command.environment)
+        assert environment is not None, "a channel is of an environment"
+        new = announcing.test_run(channel, command.run, draft.recorded_at)
+        gates = self._memory.gates(environment, draft.recorded_at)
+        draft.record(new.id, lifecycle.trigger(new, gates, environment), Origin.of(command))
+        return new.id
+
+    def _find(self, stream: str, command: Command) -> Channel:
+        channel = self._memory.states.get(stream)
         if not isinstance(channel, Channel) or channel.environment != command.environment or channel.is_removed:
-            raise NotFound(f"Alert channel {command.channel[:60]} not found.")
-        draft.record(channel.id, [e.ChannelRemoved()], Origin.of(command))
+            raise NotFound(f"Alert channel {stream[:60]} not found.")
+        return channel

@@ -9,7 +9,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from domain import events as e
-from domain.calendar import Calendar, Tick
+from domain.calendar import UTC_ZONE, Calendar, Tick
 from domain.errors import InvalidInput, LedgerCorrupt
 from domain.events import Event, Plan, Recorded
 from domain.lifecycle import Deadline
@@ -49,6 +49,12 @@ class Schedule(Struct, frozen=True, gc=False, omit_defaults=True):
     """The latest tick that became a run."""
     deduplication_key: str | None = None
     is_deleted: bool = False
+    tzdata: str = ""
+    """The edition of the time zone database with which `next` was reckoned; empty where no zone matters."""
+    behind: int = 0
+    """All ticks up to this moment have come to something, or are of a former plan."""
+    local: str = ""
+    """What the clocks should have shown at the last tick that came to something."""
 
 
 def deadline_of(schedule: Schedule) -> Deadline | None:
@@ -78,7 +84,8 @@ def create(
     """Make a schedule, whose first tick is behind `now`. Raises InvalidInput."""
     plan = _anchored(plan, now)
     check(plan, now, calendar)
-    return [e.ScheduleCreated(type_, plan, tick_after(plan.timetable, now, stream, calendar), deduplication_key)]
+    first = tick_after(plan.timetable, now, stream, calendar)
+    return [e.ScheduleCreated(type_, plan, first, deduplication_key, edition_for(plan, calendar))]
 
 
 def change(schedule: Schedule, plan: Plan, now: int, calendar: Calendar) -> list[Event]:
@@ -88,7 +95,28 @@ def change(schedule: Schedule, plan: Plan, now: int, calendar: Calendar) -> list
         return []
     check(plan, now, calendar)
     following = tick_after(plan.timetable, now, schedule.id, calendar)
-    return [*_drop(schedule, "CHANGED"), e.ScheduleChanged(schedule.revision + 1, plan, following)]
+    changed = e.ScheduleChanged(schedule.revision + 1, plan, following, edition_for(plan, calendar))
+    return [*_drop(schedule, "CHANGED"), changed]
+
+
+def edition_for(plan: Plan, calendar: Calendar) -> str:
+    """The edition of the time zone database that matters for the plan; none does where its times are told in UTC."""
+    return "" if plan.timetable.zone == UTC_ZONE else calendar.version
+
+
+def reckon(schedule: Schedule, calendar: Calendar) -> list[Event]:
+    """Plan its next tick with the zones that the calendar has now. Safe to repeat.
+
+    A time of the zone's clocks that came to something already does not come again, wherever its new moment is.
+    """
+    edition = edition_for(schedule.plan, calendar)
+    if schedule.is_deleted or edition == schedule.tzdata:
+        return []
+    timetable, known = schedule.plan.timetable, schedule.next
+    found = tick_after(timetable, schedule.behind, schedule.id, calendar)
+    while found is not None and found != known and found.local <= schedule.local:
+        found = tick_after(timetable, found.at, schedule.id, calendar)
+    return [e.ScheduleReckoned(edition, found, None if found == known else known)]
 
 
 def activate(schedule: Schedule) -> list[Event]:
@@ -122,6 +150,8 @@ def evolve(schedule: Schedule | None, recorded: Recorded) -> Schedule:
             recorded.recorded_at,
             next=event.next,
             deduplication_key=event.deduplication_key,
+            tzdata=event.tzdata,
+            behind=recorded.recorded_at,
         )
     return replace(schedule, version=recorded.version, **_changes(schedule, event, recorded))
 
@@ -129,11 +159,13 @@ def evolve(schedule: Schedule | None, recorded: Recorded) -> Schedule:
 def _changes(schedule: Schedule, event: Event, recorded: Recorded) -> dict[str, Any]:
     match event:
         case e.TicksFired(first=first, last=last, next=following):
-            return {"next": following, "last": (last or first).at}
-        case e.TicksSkipped(next=following):
-            return {"next": following}
+            return _accounted(last or first, following) | {"last": (last or first).at}
+        case e.TicksSkipped(first=first, last=last, next=following):
+            return _accounted(last or first, following)
         case e.TickBuffered(tick=tick, next=following):
-            return {"next": following, "buffered": tick}
+            return _accounted(tick, following) | {"buffered": tick}
+        case e.ScheduleReckoned(tzdata=tzdata, next=following):
+            return {"next": following, "tzdata": tzdata}
         case e.BufferedTickFired(tick=tick):
             return {"buffered": None, "last": max(tick.at, schedule.last or 0)}
         case e.BufferedTickDropped():
@@ -148,14 +180,19 @@ def _changes(schedule: Schedule, event: Event, recorded: Recorded) -> dict[str, 
 
 def _changes_by_hand(event: Event, recorded: Recorded) -> dict[str, Any]:
     match event:
-        case e.ScheduleChanged(revision=revision, plan=plan, next=following):
-            return {"revision": revision, "plan": plan, "next": following}
+        case e.ScheduleChanged(revision=revision, plan=plan, next=following, tzdata=tzdata):
+            told = {"revision": revision, "plan": plan, "next": following, "tzdata": tzdata}
+            return told | {"behind": recorded.recorded_at, "local": ""}
         case e.ScheduleActivated():
             return {"is_active": True, "paused_until": recorded.recorded_at}
         case e.ScheduleDeactivated():
             return {"is_active": False}
         case _:
             raise LedgerCorrupt(f"{type(event).__name__} stands in the stream of schedule {recorded.stream}.")
+
+
+def _accounted(tick: Tick, following: Tick | None) -> dict[str, Any]:
+    return {"next": following, "behind": tick.at, "local": tick.local}
 
 
 def _anchored(plan: Plan, created_at: int) -> Plan:

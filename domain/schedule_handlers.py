@@ -27,6 +27,7 @@ class ScheduleHandlers:
             c.ActivateSchedule: self._activate,
             c.DeactivateSchedule: self._deactivate,
             c.DeleteSchedule: self._delete,
+            c.ReckonSchedule: self._reckon,
             c.BackfillTicks: self._backfill,
         }
 
@@ -67,6 +68,14 @@ class ScheduleHandlers:
         key = draft.state(command.key) if command.key else None
         if isinstance(key, Key) and key.target == known.id:
             draft.record(key.id, [e.KeyFreed()], Origin.of(command))
+
+    def _reckon(self, command: c.ReckonSchedule, draft: Draft) -> bool:
+        known = self._memory.states.get(command.schedule)
+        if not isinstance(known, Schedule) or known.environment != command.environment:
+            return False
+        events = schedules.reckon(known, self._ticking.calendar)
+        draft.record(known.id, events, Origin.of(command))
+        return any(isinstance(each, e.ScheduleReckoned) and each.moved for each in events)
 
     def _backfill(self, command: c.BackfillTicks, draft: Draft) -> list[Accepted]:
         known = self._find(command.schedule, command)

@@ -37,13 +37,14 @@ class Subscriptions:
             wanted = job.spec.event if job else None
             if job is None or wanted is None or job.state is not JobState.ACTIVE:
                 continue
-            jobs = self._jobs.setdefault((job.environment, wanted.name), {})
-            if is_there:
-                jobs[job.id] = Subscriber(job.id, wanted.filter, "", job)
-            else:
-                jobs.pop(job.id, None)
-            if not jobs:
-                del self._jobs[job.environment, wanted.name]
+            for name in wanted.names:
+                jobs = self._jobs.setdefault((job.environment, name), {})
+                if is_there:
+                    jobs[job.id] = Subscriber(job.id, wanted.filter, "", job)
+                else:
+                    jobs.pop(job.id, None)
+                if not jobs:
+                    del self._jobs[job.environment, name]
 
 
 def _by_name(environment: Environment) -> dict[str, list[Subscriber]]:
@@ -51,5 +52,6 @@ def _by_name(environment: Environment) -> dict[str, list[Subscriber]]:
     for task in environment.at_home():
         if task.event is not None:
             subscriber = Subscriber(f"task/{task.id}", task.event.filter, task.id)
-            found.setdefault(task.event.name, []).append(subscriber)
+            for name in task.event.names:
+                found.setdefault(name, []).append(subscriber)
     return found

@@ -8,6 +8,7 @@ from domain import events as e
 from domain.calendar import Calendar, Tick
 from domain.errors import InvalidInput
 from domain.events import Event, Plan, Recorded
+from domain.schedule import edition_for
 from domain.ticks import PAUSED
 from domain.timing import local_text, tick_after
 
@@ -24,17 +25,21 @@ class Accounted(Struct, gc=False):
     revision: int
     fate: str | None
     run: str | None = None
+    tzdata: str = ""
+    """The edition of the time zone database with which it was reckoned; empty where no zone matters."""
 
 
 class TickLedger:
     """Reads the events of one schedule. Between `since` and `until` it tells ticks one by one, `most` of them at most.
 
-    `problems` has a sentence for each place where the events and the calendar do not fit together.
+    `problems` has a sentence for each place where the events and the calendar do not fit together, `notes` one for
+    each where that may be because zones were others then: the calendar knows only one edition of them.
     """
 
     def __init__(self, calendar: Calendar, since: int, until: int, most: int) -> None:
         self.ticks: dict[int, Accounted] = {}
         self.problems: list[str] = []
+        self.notes: list[str] = []
         self._calendar = calendar
         self._since = since
         self._until = until
@@ -42,6 +47,7 @@ class TickLedger:
         self._stream = ""
         self._plan: Plan | None = None
         self._revision = 1
+        self._tzdata = ""
         self._next: Tick | None = None
         self._is_active = True
 
@@ -54,11 +60,15 @@ class TickLedger:
 
     def _take(self, event: Event, recorded: Recorded) -> None:
         match event:
-            case e.ScheduleCreated(plan=plan, next=following):
+            case e.ScheduleCreated(plan=plan, next=following, tzdata=tzdata):
+                self._tzdata = tzdata
                 self._begin(plan, 1, following, recorded)
-            case e.ScheduleChanged(revision=revision, plan=plan, next=following):
+            case e.ScheduleChanged(revision=revision, plan=plan, next=following, tzdata=tzdata):
                 self._leave(CHANGED, recorded.recorded_at)
+                self._tzdata = tzdata
                 self._begin(plan, revision, following, recorded)
+            case e.ScheduleReckoned():
+                self._reckon(event, recorded.recorded_at)
             case e.ScheduleDeleted():
                 self._leave(DELETED, recorded.recorded_at)
                 self._next = None
@@ -90,6 +100,13 @@ class TickLedger:
         if self._is_told(recorded.recorded_at):
             self._compare(following, recorded.recorded_at)
 
+    def _reckon(self, event: e.ScheduleReckoned, at: int) -> None:
+        before, self._tzdata = self._tzdata or "none that was noted", event.tzdata
+        if event.moved is not None and self._is_told(at):
+            told = f"The tick {_told(event.moved)} moved to {_told(event.next)}"
+            self.notes.append(f"{told} by tzdata {event.tzdata} (before: {before}).")
+        self._next = event.next
+
     def _follow(
         self, first: Tick, last: Tick, following: Tick | None, fates: list[tuple[str | None, str | None]]
     ) -> None:
@@ -100,7 +117,7 @@ class TickLedger:
             return
         ticks = list(self._between(first, last))
         if len(ticks) != len(fates) or ticks[-1] != last:
-            self.problems.append(
+            self._differ(
                 f"From {_told(first)} to {_told(last)} there are {len(ticks)} ticks; {len(fates)} were accounted for."
             )
         for tick, (fate, run) in zip(ticks, fates, strict=False):
@@ -114,7 +131,7 @@ class TickLedger:
             raise InvalidInput(f"There are more than {self._most} ticks between these moments: ask for fewer.")
         if tick.at in self.ticks:
             self.problems.append(f"The tick {_told(tick)} was accounted for twice.")
-        self.ticks[tick.at] = Accounted(tick, self._revision, fate, run)
+        self.ticks[tick.at] = Accounted(tick, self._revision, fate, run, self._tzdata)
 
     def _settle(self, tick: Tick, fate: str, run: str | None) -> None:
         if not self._is_told(tick.at):
@@ -163,7 +180,16 @@ class TickLedger:
     def _compare(self, following: Tick | None, moment: int) -> None:
         expected = self._after(moment)
         if expected != following:
-            self.problems.append(f"The calendar plans {_told(expected)}, and the ledger {_told(following)}.")
+            self._differ(f"The calendar plans {_told(expected)}, and the ledger {_told(following)}.")
+
+    def _differ(self, sentence: str) -> None:
+        """Say where events and calendar differ: a problem, unless they had different editions of the zones."""
+        assert self._plan is not None, "a history begins with a plan"
+        edition = edition_for(self._plan, self._calendar)
+        if edition == self._tzdata:
+            self.problems.append(sentence)
+        else:
+            self.notes.append(f"{sentence} It was reckoned with tzdata {self._tzdata or '?'}; this is {edition}.")
 
     def _after(self, moment: int) -> Tick | None:
         assert self._plan is not None, "a history begins with a plan"

@@ -7,7 +7,7 @@ from typing import TypeAlias
 from msgspec import Struct
 from msgspec.structs import replace
 
-from domain.calendar import Calendar, Cron, Tick
+from domain.calendar import UTC_ZONE, Calendar, Cron, Tick
 from domain.errors import InvalidInput
 
 MINUTE_MS = 60_000
@@ -47,7 +47,7 @@ class Timetable(Struct, frozen=True, gc=False, omit_defaults=True):
     @property
     def zone(self) -> str:
         """In which its times are told."""
-        return self.timing.timezone if isinstance(self.timing, Cron) else "UTC"
+        return self.timing.timezone if isinstance(self.timing, Cron) else UTC_ZONE
 
 
 def tick_after(timetable: Timetable, moment: int, salt: str, calendar: Calendar) -> Tick | None:

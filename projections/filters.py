@@ -17,6 +17,8 @@ class RunFilter(Struct, frozen=True, gc=False):
     queues: tuple[str, ...] = ()
     machines: tuple[str, ...] = ()
     batch: str | None = None
+    schedule: str | None = None
+    """The schedule whose ticks they are for."""
     is_test: bool | None = None
     created_from: int | None = None
     created_to: int | None = None
@@ -34,6 +36,7 @@ def matches(row: RunRow, wanted: RunFilter) -> bool:
         and (not wanted.queues or row.queue in wanted.queues)
         and (not wanted.machines or row.machine in wanted.machines)
         and (wanted.batch is None or row.batch == wanted.batch)
+        and (wanted.schedule is None or row.schedule == wanted.schedule)
         and (wanted.is_test is None or row.is_test == wanted.is_test)
         and (wanted.created_from is None or row.created_at >= wanted.created_from)
         and (wanted.created_to is None or row.created_at <= wanted.created_to)

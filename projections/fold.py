@@ -39,10 +39,11 @@ from domain.sink import SINK
 from domain.states import WRITER, State, kind_of
 from domain.status import FINAL
 from domain.transitions import TRANSITIONS
-from projections import attempts, checkpoint, executions, lasting, run_list, schedules, waitpoints
+from projections import attempts, checkpoint, executions, lasting, listings, run_list, schedules, waitpoints
 from projections.attempts import AttemptRow
 from projections.executions import ExecutionRow
 from projections.lasting import LastingRow
+from projections.listings import ListingRow, Standing
 from projections.run_list import RunRow
 from projections.schedules import ScheduleRow
 from projections.waitpoints import WAITPOINT, WaitpointRow, WaitpointTagRow
@@ -142,6 +143,9 @@ class Changes(Struct):
     lasting: list[LastingRow] = []
     lasting_gone: list[LastingRow] = []
     """Those of runs that were archived."""
+    listings: list[ListingRow] = []
+    standings: list[Standing] = []
+    """Of those that were stored before."""
 
 
 class Counts(NamedTuple):
@@ -153,6 +157,7 @@ class Counts(NamedTuple):
     waitpoints: int
     executions: int
     schedules: int
+    listings: int
 
 
 def histories_of(records: Sequence[Recorded]) -> Histories:
@@ -196,6 +201,7 @@ def fold(histories: Histories, loaded: Loaded) -> Changes:
             is_over = type(history[-1].event) in _OTHER_ENDINGS
         else:
             continue
+        row: StateRow | None = None
         if not is_over:
             row = _fold_state(stream, history, loaded)
             changes.states.append(row)
@@ -206,6 +212,8 @@ def fold(histories: Histories, loaded: Loaded) -> Changes:
             changes.gone.append(stream)
             if kind_of(stream) == SCHED:
                 changes.schedules_gone.append(stream)
+        if kind_of(stream) in listings.KINDS:
+            _fold_listing(history, row, changes)
     return changes
 
 
@@ -224,7 +232,8 @@ def count(records: Sequence[Recorded]) -> Counts:
     runs, tokens = kinds[RunTriggered] - len(archived), kinds[WaitpointCreated]
     tried = kinds[AttemptStarted] - sum(each.attempts for each in archived)
     of_jobs -= sum(each.is_execution for each in archived)
-    return Counts(runs, tried, unfinished + others, tokens, of_jobs, planned)
+    listed = sum(kinds[beginning] for beginning in listings.BEGINNINGS)
+    return Counts(runs, tried, unfinished + others, tokens, of_jobs, planned, listed)
 
 
 def _fold_state(stream: str, history: list[Recorded], loaded: Loaded) -> StateRow:
@@ -288,6 +297,14 @@ def _note_other_rows(before: RunRow | None, row: RunRow, changes: Changes) -> No
         lasted = lasting.row_of(row)
         if lasted is not None:
             changes.lasting.append(lasted)
+
+
+def _fold_listing(history: list[Recorded], row: StateRow | None, changes: Changes) -> None:
+    now = listings.standing(history, row.state if row else None)
+    if history[0].version == 1:
+        changes.listings.append(ListingRow(listings.begin(history[0]), now))
+    else:
+        changes.standings.append(now)
 
 
 def _fold_waitpoint(stream: str, history: list[Recorded], loaded: Loaded, changes: Changes) -> None:

@@ -13,6 +13,7 @@ from domain.status import Status
 from projections.attempts import AttemptRow
 from projections.executions import ExecutionFilter, Order, Place
 from projections.filters import RunFilter
+from projections.listings import ListingFilter, ListingRow
 from projections.queues import QueueRow
 from projections.run_list import RunRow
 from projections.schedules import ScheduleRow
@@ -145,6 +146,18 @@ class ReadModels(Protocol):
 
     def list_schedules(self, environment: str, *, offset: int, limit: int) -> tuple[list[ScheduleRow], int]:
         """A page of schedules, the newest first, behind the first `offset`, and how many there are in all."""
+        ...
+
+    def list_listings(
+        self,
+        environment: str,
+        wanted: ListingFilter,
+        limit: int,
+        *,
+        after: str | None = None,
+        before: str | None = None,
+    ) -> tuple[list[ListingRow], bool]:
+        """A page of at most `limit` named events or batches, newest first, and whether there are more beyond it."""
         ...
 
     def get_schedule(self, schedule: str) -> ScheduleRow | None:

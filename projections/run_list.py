@@ -50,6 +50,8 @@ class RunRow(Struct, gc=False):
     concurrency_key: str | None = None
     is_test: bool = False
     batch: str | None = None
+    schedule: str | None = None
+    """The schedule that made it by one of its ticks."""
     idempotency_key: str | None = None
     replay_of: str | None = None
     metadata: Raw | None = None
@@ -108,6 +110,7 @@ def begin(recorded: Recorded) -> RunRow:
         concurrency_key=event.concurrency_key,
         is_test=event.is_test,
         batch=event.batch,
+        schedule=event.schedule.schedule if event.schedule else None,
         idempotency_key=event.idempotency_key,
         replay_of=event.replay_of,
         metadata=None if event.metadata == NOTHING else event.metadata,

@@ -2,7 +2,7 @@
 
 from runfold import aio, batches, events, queues, runs, schedules, tasks, wait
 from runfold.aio.queues import QueueState
-from runfold.batch import Batch, RefusedItem
+from runfold.batch import Batch, ListedBatch, RefusedItem
 from runfold.bulk import BulkAction, BulkHandle
 from runfold.config import configure
 from runfold.context import Context, SyncContext
@@ -28,7 +28,7 @@ from runfold.errors import (
     UnresolvedAuthError,
     WaitTimeoutError,
 )
-from runfold.event import Event, EventInfo, EventRun, SentEvent
+from runfold.event import Event, EventInfo, EventRun, ListedEvent, SentEvent
 from runfold.handles import BatchHandle, BatchItem, RunHandle
 from runfold.log import LogLine
 from runfold.policies import Debounce, Queue, RateLimit, Retry
@@ -64,6 +64,8 @@ __all__ = [
     "InvalidResultError",
     "JournalEntry",
     "JournalMismatchError",
+    "ListedBatch",
+    "ListedEvent",
     "LogLine",
     "NotFoundError",
     "Queue",

@@ -20,6 +20,17 @@ class _Processing(msgspec.Struct, frozen=True):
     errors: tuple[RefusedItem, ...] = ()
 
 
+class ListedBatch(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
+    """A batch in a list, without its runs."""
+
+    id: str
+    status: Literal["PENDING", "PROCESSING", "PARTIAL_FAILED", "COMPLETED", "ABORTED"]
+    run_count: int
+    created_at: datetime
+    updated_at: datetime
+    """When it last got items, or ended."""
+
+
 class Batch(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
     """A batch at one moment."""
 

@@ -5,4 +5,5 @@ from runfold.blocking import blocking
 
 trigger = blocking(aio.trigger)
 retrieve = blocking(aio.retrieve)
+list = blocking(aio.list)  # noqa: A001 (batches.list)
 results = blocking(aio.results)

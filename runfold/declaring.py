@@ -47,7 +47,7 @@ class TaskOptions(TypedDict, total=False):
     """The IANA time zone in which `cron` is read; UTC, if left out."""
     schedule: Schedule | None
     """All that can be said of a schedule, in place of `cron` and `timezone`."""
-    on_event: str | None
+    on_event: str | Sequence[str] | None
     """Run whenever an event of this name is sent; its payload is the run's."""
     event_filter: Mapping[str, Any] | None
     """Take only events whose payload fits it."""

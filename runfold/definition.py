@@ -11,7 +11,16 @@ from runfold.durations import Duration
 from runfold.handles import BatchHandle, BatchItem, RunHandle
 from runfold.machines import Machine, valid_machine
 from runfold.options import TriggerOptions
-from runfold.policies import Declaration, Queue, Retry, connection_names, filter_of, limit_ms, schedule_of
+from runfold.policies import (
+    Declaration,
+    Queue,
+    Retry,
+    connection_names,
+    event_names_of,
+    filter_of,
+    limit_ms,
+    schedule_of,
+)
 from runfold.resolver import AuthResolver, Resolver
 from runfold.results import BatchResult
 from runfold.run import RunResult
@@ -39,7 +48,7 @@ class Task(Generic[PayloadT, ResultT]):
         cron: str | None = None,
         timezone: str | None = None,
         schedule: Schedule | None = None,
-        on_event: str | None = None,
+        on_event: str | Sequence[str] | None = None,
         event_filter: Mapping[str, Any] | None = None,
     ) -> None:
         self.body = Body(function)
@@ -56,7 +65,7 @@ class Task(Generic[PayloadT, ResultT]):
             auth_resolver=auth is not None,
             connections=connection_names(self.id, connections),
             schedule=schedule_of(self.id, cron, timezone, schedule),
-            on_event=on_event,
+            on_event=event_names_of(self.id, on_event),
             event_filter=filter_of(self.id, on_event, event_filter),
         )
         self.aio: AsyncTask[PayloadT, ResultT] = AsyncTask(self)

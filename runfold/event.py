@@ -57,9 +57,28 @@ class Event(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
     deliver_at: datetime | None = None
     delivered_at: datetime | None = None
     cancelled_at: datetime | None = None
+    stuck: str | None = None
+    """Why it cannot be delivered at present, although its time has come."""
     reason: str | None = None
     """Why the engine canceled it."""
     runs: tuple[EventRun, ...] = ()
+
+
+class ListedEvent(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
+    """A named event in a list, without its payload and its runs."""
+
+    id: str
+    name: str
+    status: str
+    """PENDING, DELIVERED or CANCELED."""
+    timestamp: datetime
+    source: str
+    created_at: datetime
+    deliver_at: datetime | None = None
+    delivered_at: datetime | None = None
+    cancelled_at: datetime | None = None
+    stuck: str | None = None
+    """Why it cannot be delivered at present, although its time has come."""
 
 
 EventId = str | SentEvent | Event

@@ -8,4 +8,5 @@ from runfold.blocking import blocking
 
 send = blocking(aio.send)
 retrieve = blocking(aio.retrieve)
+list = blocking(aio.list)  # noqa: A001 (events.list)
 cancel = blocking(aio.cancel)

@@ -16,6 +16,8 @@ class RunFilters(TypedDict, total=False):
     queue: str | Sequence[str] | None
     version: str | Sequence[str] | None
     batch: str | None
+    schedule: str | None
+    """The id of a schedule: the runs of its ticks."""
     created_from: datetime | None
     created_to: datetime | None
     period: Duration | None
@@ -71,6 +73,7 @@ _WIRE: dict[str, tuple[str, Callable[[Any], str]]] = {
     "queue": ("filter[queue]", any_of),
     "version": ("filter[version]", any_of),
     "batch": ("filter[batch]", str),
+    "schedule": ("filter[schedule]", str),
     "created_from": ("filter[createdAt][from]", epoch_ms_text),
     "created_to": ("filter[createdAt][to]", epoch_ms_text),
     "period": ("filter[createdAt][period]", seconds_text),

@@ -2,16 +2,21 @@
 
 from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, ClassVar, Generic, Self, TypeVar
 
 import msgspec
 
 from runfold import transport
+from runfold.batch import ListedBatch
 from runfold.blocking import blocking
+from runfold.event import ListedEvent
+from runfold.options import delay_on_wire
 from runfold.run import Run
 from runfold.token import TokenState
 
 T = TypeVar("T")
+PAGE_MAX = 100
 
 
 class _Pagination(msgspec.Struct):
@@ -75,6 +80,34 @@ class AsyncTokenPage(AsyncPage[TokenState]):
     @property
     def tokens(self) -> tuple[TokenState, ...]:
         return self.items
+
+
+class AsyncEventPage(AsyncPage[ListedEvent]):
+    path = "/api/v1/events"
+    item = ListedEvent
+
+
+class AsyncBatchPage(AsyncPage[ListedBatch]):
+    path = "/api/v1/batches"
+    item = ListedBatch
+
+
+async def first_of(page: type[AsyncPage[T]], query: Mapping[str, str | None], limit: int) -> tuple[T, ...]:
+    """The first `limit` of a list, asked for a page at a time; what is None narrows nothing."""
+    if limit < 1:
+        raise ValueError(f"limit is at least 1, not {limit}.")
+    given = {name: value for name, value in query.items() if value is not None}
+    found: list[T] = []
+    async for each in _from(await page.fetch({**given, "page[size]": str(min(limit, PAGE_MAX))}, {})):
+        found.append(each)
+        if len(found) == limit:
+            break
+    return tuple(found)
+
+
+def date_on_wire(moment: datetime | None) -> str | None:
+    """A date of a filter; raises ValueError for one without a time zone, which names no moment."""
+    return None if moment is None else delay_on_wire(moment)
 
 
 class AsyncRunList:

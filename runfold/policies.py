@@ -1,7 +1,7 @@
 """What the engine is told about a task."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import msgspec
 
@@ -88,15 +88,24 @@ class Declaration(msgspec.Struct, frozen=True):
     auth_resolver: bool = False
     connections: tuple[str, ...] = ()
     schedule: Schedule | None = None
-    on_event: str | None = None
-    """The name of the events that start it."""
+    on_event: tuple[str, ...] | None = None
+    """The names of the events that start it."""
     event_filter: dict[str, Any] | None = None
 
 
+def event_names_of(task_id: str, on_event: Any) -> tuple[str, ...] | None:
+    """The names of the events that start a task; a TypeError names the task and what is wrong."""
+    if on_event is None:
+        return None
+    is_list = isinstance(on_event, list | tuple)
+    names = tuple(cast("list[Any]", on_event)) if is_list else (on_event,)
+    if not names or not all(isinstance(each, str) and each for each in names):
+        raise TypeError(f"on_event of the task {task_id!r} is the name of an event, or several, not {on_event!r}.")
+    return names
+
+
 def filter_of(task_id: str, on_event: Any, event_filter: Any) -> dict[str, Any] | None:
-    """What a task says of the events that start it; a ValueError or TypeError names the task and what is wrong."""
-    if on_event is not None and (not isinstance(on_event, str) or not on_event):
-        raise TypeError(f"on_event of the task {task_id!r} is the name of an event, not {on_event!r}.")
+    """Which of these events start a task; a ValueError or TypeError names the task and what is wrong."""
     if event_filter is None:
         return None
     if on_event is None:

@@ -108,6 +108,8 @@ class TickFate(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
     rule: str | None = None
     """`gap` or `fold`, where a change of the clocks had a say."""
     run: str | None = None
+    tzdata: str | None = None
+    """The edition of the time zone database with which it was reckoned; None where no zone matters."""
 
 
 class TickReport(msgspec.Struct, frozen=True):
@@ -115,6 +117,10 @@ class TickReport(msgspec.Struct, frozen=True):
 
     ticks: tuple[TickFate, ...] = ()
     problems: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    """Where another edition of the time zone database moved ticks, or makes it impossible to tell."""
+    tzdata: str = ""
+    """The edition that the engine has now."""
 
 
 class Backfilled(msgspec.Struct, frozen=True):

@@ -4,7 +4,7 @@ from collections.abc import Collection, Generator, Sequence
 from contextlib import contextmanager
 from typing import LiteralString
 
-from adapters.postgres import read_models_executions, read_models_waitpoints
+from adapters.postgres import read_models_executions, read_models_listings, read_models_waitpoints
 from adapters.postgres.database import SCHEMA, plain
 from adapters.postgres.line import ANSWER_SECONDS
 from adapters.postgres.read_models_list import page
@@ -33,13 +33,14 @@ from projections.executions import ExecutionFilter, Order, Place
 from projections.filters import RunFilter
 from projections.known import Known
 from projections.lasting import spans
+from projections.listings import ListingFilter, ListingRow
 from projections.queues import QueueRow, add_up
 from projections.run_list import RunRow
 from projections.schedules import ScheduleRow
 from projections.waitpoints import WaitpointFilter, WaitpointRow
 
 RUN: LiteralString = """
-select id, environment, task, queue, status, version, batch, is_test, created_at, finished_at, detail
+select id, environment, task, queue, status, version, batch, schedule, is_test, created_at, finished_at, detail
 from run_rows where id = %s
 """
 ATTEMPTS: LiteralString = "select detail from attempt_rows where run = any(%s) order by run, number"
@@ -179,6 +180,21 @@ class PostgresReadModels:
         ((count,),) = self._store.rows(COUNT_SCHEDULES, (environment,))
         rows = self._store.rows(SCHEDULES, (environment, limit, offset))
         return list(map(to_schedule, rows)), count
+
+    def list_listings(
+        self,
+        environment: str,
+        wanted: ListingFilter,
+        limit: int,
+        *,
+        after: str | None = None,
+        before: str | None = None,
+    ) -> tuple[list[ListingRow], bool]:
+        """A page of at most `limit` named events or batches, newest first, and whether there are more beyond it.
+
+        `after` is the place of the last row of the page before, `before` that of the first one of the page behind.
+        """
+        return read_models_listings.page(self._store, environment, wanted, limit, after, before)
 
     def get_schedule(self, schedule: str) -> ScheduleRow | None:
         """One schedule, None if there is none (any more)."""

@@ -26,7 +26,7 @@ select part.id, part.scheduled_for from unnest(%(jobs)s::text[]) as wanted (job)
 PAGE: LiteralString = """
 select run.* from (select id, scheduled_for from ({part}) as part {order} limit %(size)s offset %(offset)s) as page
 cross join lateral (
-    select id, environment, task, queue, status, version, batch, is_test, created_at, finished_at, detail
+    select id, environment, task, queue, status, version, batch, schedule, is_test, created_at, finished_at, detail
     from run_rows where id = page.id offset 0
 ) as run
 {page_order}

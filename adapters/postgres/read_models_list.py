@@ -68,6 +68,10 @@ cross join lateral (
     order by id {direction} limit %(limit)s
 ) as part
 """
+OF_SCHEDULE: LiteralString = """
+select id from run_rows
+where schedule = %(schedule)s and environment || '' = %(environment)s and id > %(low)s and id < %(high)s {conditions}
+"""
 # `offset 0` lets the planner look for runs one by one alone; it would else read all runs where it expects many.
 OF_TAGS: LiteralString = """
 select part.id from unnest(%(tags)s::bytea[]) as wanted (tag)
@@ -88,6 +92,7 @@ CONDITIONS: dict[str, LiteralString] = {
     "queues": "and queue || '' = any(%(queues)s)",
     "machines": "and detail::json ->> 'machine' = any(%(machines)s)",
     "batch": "and batch || '' = %(batch)s",
+    "schedule": "and schedule || '' = %(schedule)s",
     "is_test": "and is_test = %(is_test)s",
     "created_from": "and created_at >= %(created_from)s",
     "created_to": "and created_at <= %(created_to)s",
@@ -107,7 +112,7 @@ select run.* from (
     select distinct id from ({parts}) as parts order by id {direction} limit %(limit)s
 ) as page
 cross join lateral (
-    select id, environment, task, queue, status, version, batch, is_test, created_at, finished_at, detail
+    select id, environment, task, queue, status, version, batch, schedule, is_test, created_at, finished_at, detail
     from run_rows where id = page.id offset 0
 ) as run
 order by page.id {direction}
@@ -149,6 +154,8 @@ def _parts(store: Store, environment: str, wanted: RunFilter) -> Iterator[_Part]
         yield _Part(OF_TAGS, frozenset(), {"tags": [tag.encode() for tag in wanted.tags]})
     elif wanted.batch is not None:
         yield _Part(OF_BATCH, frozenset({"batch"}), {})
+    elif wanted.schedule is not None:
+        yield _Part(OF_SCHEDULE, frozenset({"schedule"}), {})
     elif wanted.queues:
         yield _Part(OF_QUEUES, frozenset({"queues"}), {})
         if own := own_tasks(wanted):
@@ -166,8 +173,6 @@ def _parts(store: Store, environment: str, wanted: RunFilter) -> Iterator[_Part]
             "pair_statuses": [status.value for _, status in pairs],
         }
         yield _Part(OF_VERSIONS, frozenset({"versions", "statuses"}), values)
-    elif wanted.is_test and not wanted.tasks:
-        yield _Part(TESTS, frozenset({"is_test"}), {})
     elif wanted.tasks or wanted.statuses:
         tasks = wanted.tasks or [task for (task,) in store.listed(TASKS, {"environment": environment})]
         many = len(tasks) * len(statuses) > read_models_pages.PAIRS_MAX
@@ -195,6 +200,7 @@ def _parameters(wanted: RunFilter) -> dict[str, Any]:
     }
     values = {
         "batch": None if wanted.batch is None else storable(wanted.batch),
+        "schedule": None if wanted.schedule is None else storable(wanted.schedule),
         "is_test": wanted.is_test,
         "created_from": wanted.created_from,
         "created_to": wanted.created_to,

@@ -20,6 +20,7 @@ TABLES: tuple[LiteralString, ...] = (
         status text collate "C" not null,
         version text collate "C",
         batch text collate "C",
+        schedule text collate "C",
         is_test boolean not null,
         created_at bigint not null,
         finished_at bigint,
@@ -95,6 +96,19 @@ TABLES: tuple[LiteralString, ...] = (
         primary key (environment, span, born)
     )
     """,
+    """
+    create table listing_rows (
+        stream text collate "C" primary key,
+        environment text collate "C" not null,
+        kind text collate "C" not null,
+        place text collate "C" not null,
+        name text collate "C",
+        status text collate "C" not null,
+        position bigint not null,
+        changed_at bigint not null,
+        detail text not null
+    ) with (fillfactor = 85)
+    """,
     # Without statistics the planner takes each of these for selective. So a list is read from the index of its part
     # whatever most runs are like: when nearly all are COMPLETED, it would else look for the few FAILED ones among all.
     """
@@ -105,7 +119,8 @@ TABLES: tuple[LiteralString, ...] = (
         alter column status set statistics 0,
         alter column version set statistics 0,
         alter column is_test set statistics 0,
-        alter column batch set statistics 0
+                alter column batch set statistics 0,
+        alter column schedule set statistics 0
     """,
     "alter table tag_rows alter column environment set statistics 0, alter column tag set statistics 0",
     """
@@ -118,6 +133,13 @@ TABLES: tuple[LiteralString, ...] = (
     alter table waitpoint_tag_rows
         alter column environment set statistics 0,
         alter column tag set statistics 0,
+        alter column status set statistics 0
+    """,
+    """
+    alter table listing_rows
+        alter column environment set statistics 0,
+        alter column kind set statistics 0,
+        alter column name set statistics 0,
         alter column status set statistics 0
     """,
     """
@@ -144,6 +166,8 @@ INDEXES: tuple[LiteralString, ...] = (
     create index on run_rows (environment, status, id) where position('"machine":"' in detail) > 0
     """,
     "create index on run_rows (batch, id) where batch is not null",
+    # Of runs of no schedule it has nothing, and costs them nothing.
+    "create index on run_rows (schedule, id) where schedule is not null",
     "create index on run_rows (environment, queue, status) where finished_at is null",
     "create index on waitpoint_rows (environment, status, id)",
     "create index on waitpoint_rows (environment, key_digest, id) where key_digest is not null",
@@ -157,6 +181,9 @@ INDEXES: tuple[LiteralString, ...] = (
     "create index on execution_rows (environment, job, status, scheduled_for, id)",
     "create index on execution_rows (environment, job, status, id)",
     "create index on schedule_rows (environment, created_at, id)",
+    "create index on listing_rows (environment, kind, place)",
+    "create index on listing_rows (environment, kind, status, place)",
+    "create index on listing_rows (environment, name, place) where name is not null",
 )
 
 # The library's tracking table, with the rolling hash of the ledger at that event and the shape of the rows.

@@ -14,6 +14,7 @@ from adapters.read_models_entries import (
     attempt_entry,
     execution_entry,
     lasting_entry,
+    listing_entry,
     run_entry,
     schedule_entry,
     state_entry,
@@ -26,7 +27,7 @@ from projections.fold import TagRow
 from projections.ports import Entry, Key
 
 RUNS: LiteralString = """
-select id, environment, task, queue, status, version, batch, is_test, created_at, finished_at, detail
+select id, environment, task, queue, status, version, batch, schedule, is_test, created_at, finished_at, detail
 from run_rows order by id
 """
 ATTEMPTS: LiteralString = "select run, number, detail from attempt_rows order by run, number"
@@ -42,6 +43,9 @@ LASTING: LiteralString = """
 select environment, span, born, ended, run from lasting_rows order by environment, span, born
 """
 SCHEDULES: LiteralString = "select id, environment, created_at, detail from schedule_rows order by id"
+LISTINGS: LiteralString = """
+select stream, environment, kind, place, name, status, position, changed_at, detail from listing_rows order by stream
+"""
 WAITPOINT_TAGS: LiteralString = """
 select tagged.environment, tag, tagged.status, waitpoint, detail
 from waitpoint_tag_rows as tagged left join waitpoint_rows on id = waitpoint
@@ -61,11 +65,12 @@ select name from (
     union (select id from waitpoint_rows where id > %(stream)s order by id limit %(limit)s)
     union (select id from execution_rows where id > %(stream)s order by id limit %(limit)s)
     union (select id from schedule_rows where id > %(stream)s order by id limit %(limit)s)
+    union (select stream from listing_rows where stream > %(stream)s order by stream limit %(limit)s)
 ) as named order by name limit %(limit)s
 """
 OF_STREAMS: dict[str, LiteralString] = {
     "runs": """
-    select id, environment, task, queue, status, version, batch, is_test, created_at, finished_at, detail
+    select id, environment, task, queue, status, version, batch, schedule, is_test, created_at, finished_at, detail
     from run_rows where id = any(%s) order by id
     """,
     "attempts": "select run, number, detail from attempt_rows where run = any(%s) order by run, number",
@@ -75,6 +80,10 @@ OF_STREAMS: dict[str, LiteralString] = {
     from waitpoint_rows where id = any(%s) order by id
     """,
     "schedules": "select id, environment, created_at, detail from schedule_rows where id = any(%s) order by id",
+    "listings": """
+    select stream, environment, kind, place, name, status, position, changed_at, detail
+    from listing_rows where stream = any(%s) order by stream
+    """,
     "executions": """
     select id, environment, job, status, scheduled_for from execution_rows where id = any(%s) order by id
     """,
@@ -126,6 +135,7 @@ class PostgresSnapshot:
             "waitpoints": lambda: self._entries(WAITPOINTS, waitpoint_entry),
             "schedules": lambda: self._entries(SCHEDULES, schedule_entry),
             "lasting": lambda: self._entries(LASTING, lasting_entry),
+            "listings": lambda: self._entries(LISTINGS, listing_entry),
             "waitpoint tags": lambda: self._entries(WAITPOINT_TAGS, _waitpoint_tag_entry),
             "executions": lambda: self._entries(EXECUTIONS, _execution_entry),
         }

@@ -10,6 +10,7 @@ from adapters.postgres.arrays import Array, bigints, blobs, bools, texts
 from adapters.postgres.database import plain
 from adapters.read_models_executions import of_execution
 from adapters.read_models_lasting import of_lasting
+from adapters.read_models_listings import of_begun
 from adapters.read_models_rows import of_attempt, of_run, of_state, to_attempt, to_run, to_state
 from adapters.read_models_schedules import of_schedule
 from adapters.read_models_tables import At
@@ -22,7 +23,7 @@ from projections.known import Known
 from projections.waitpoints import WaitpointTagRow
 
 LOAD_RUNS: LiteralString = """
-select id, environment, task, queue, status, version, batch, is_test, created_at, finished_at, detail
+select id, environment, task, queue, status, version, batch, schedule, is_test, created_at, finished_at, detail
 from run_rows where id = any(%b)
 """
 LOAD_ATTEMPTS: LiteralString = """
@@ -39,9 +40,11 @@ select id, environment, status, key_digest, created_at, detail from waitpoint_ro
 
 # Each statement stores all rows of a batch, given as one array for each column.
 ADD_RUNS: LiteralString = """
-insert into run_rows (id, environment, task, queue, status, version, batch, is_test, created_at, finished_at, detail)
+insert into run_rows (
+    id, environment, task, queue, status, version, batch, schedule, is_test, created_at, finished_at, detail
+)
 select * from unnest(
-    %b::text[], %b::text[], %b::text[], %b::text[], %b::text[], %b::text[], %b::text[],
+    %b::text[], %b::text[], %b::text[], %b::text[], %b::text[], %b::text[], %b::text[], %b::text[],
     %b::boolean[], %b::bigint[], %b::bigint[], %b::text[]
 )
 """
@@ -102,6 +105,19 @@ insert into schedule_rows (id, environment, created_at, detail)
 select * from unnest(%b::text[], %b::text[], %b::bigint[], %b::text[])
 on conflict (id) do update set detail = excluded.detail
 """
+STORE_LISTINGS: LiteralString = """
+insert into listing_rows (stream, environment, kind, place, name, status, position, changed_at, detail)
+select * from unnest(
+    %b::text[], %b::text[], %b::text[], %b::text[], %b::text[], %b::text[], %b::bigint[], %b::bigint[], %b::text[]
+)
+on conflict (stream) do update set status = excluded.status, position = excluded.position,
+    changed_at = excluded.changed_at
+"""
+CHANGE_LISTINGS: LiteralString = """
+update listing_rows set status = new.status, position = new.position, changed_at = new.changed_at
+from unnest(%b::text[], %b::text[], %b::bigint[], %b::bigint[]) as new (stream, status, position, changed_at)
+where listing_rows.stream = new.stream
+"""
 DROP_SCHEDULES: LiteralString = "delete from schedule_rows where id = any(%b)"
 STORE_LASTING: LiteralString = """
 insert into lasting_rows (environment, span, born, ended, run)
@@ -113,7 +129,7 @@ delete from lasting_rows where (environment, span, born, ended, run) in (
 )
 """
 Column: TypeAlias = Callable[[Sequence[Any]], Array]
-RUN: Sequence[Column] = (*(texts,) * 7, bools, bigints, bigints, texts)
+RUN: Sequence[Column] = (*(texts,) * 8, bools, bigints, bigints, texts)
 CHANGE: Sequence[Column] = (texts, texts, texts, bigints, texts)
 MOVE: Sequence[Column] = (texts, texts)
 ROW: Sequence[Column] = (texts, bigints, texts)
@@ -122,6 +138,8 @@ WAITPOINT: Sequence[Column] = (texts, texts, texts, blobs, bigints, texts)
 EXECUTION: Sequence[Column] = (texts, texts, texts, texts, bigints)
 SCHEDULE: Sequence[Column] = (texts, texts, bigints, texts)
 LASTING: Sequence[Column] = (texts, bigints, bigints, bigints, texts)
+LISTING: Sequence[Column] = (*(texts,) * 6, bigints, bigints, texts)
+STANDING: Sequence[Column] = (texts, texts, bigints, bigints)
 WAITPOINT_TAG: Sequence[Column] = (texts, blobs, texts, texts)
 DROP_STATES: LiteralString = "delete from state_rows where stream = any(%b)"
 
@@ -163,6 +181,9 @@ def store(cursor: Cursor[TupleRow], changes: Changes, at: At) -> None:
         _store(cursor, at(DROP_WAITPOINT_TAGS), WAITPOINT_TAG, map(_tag_of, changes.waitpoint_untagged))
         _store(cursor, at(STORE_EXECUTIONS), EXECUTION, map(of_execution, changes.executions))
         _store(cursor, at(STORE_SCHEDULES), SCHEDULE, map(of_schedule, changes.schedules))
+        _store(cursor, at(STORE_LISTINGS), LISTING, map(of_begun, changes.listings))
+        standings = [(each.stream, each.status, each.position, each.changed_at) for each in changes.standings]
+        _store(cursor, at(CHANGE_LISTINGS), STANDING, standings)
         if changes.schedules_gone:
             cursor.execute(at(DROP_SCHEDULES), (texts(changes.schedules_gone),))
         _store(cursor, at(STORE_LASTING), LASTING, map(of_lasting, changes.lasting))

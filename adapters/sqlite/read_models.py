@@ -10,7 +10,7 @@ from adapters.read_models_rows import to_attempt, to_state
 from adapters.read_models_schedules import to_schedule
 from adapters.read_models_steps import unfollowed
 from adapters.read_models_tables import LEDGER, current
-from adapters.sqlite import read_models_executions, read_models_waitpoints
+from adapters.sqlite import read_models_executions, read_models_listings, read_models_waitpoints
 from adapters.sqlite.read_models_list import page, runs_by_id
 from adapters.sqlite.read_models_rebuild import SqliteRebuild
 from adapters.sqlite.read_models_snapshot import SqliteSnapshot
@@ -25,6 +25,7 @@ from projections.executions import ExecutionFilter, Order, Place
 from projections.filters import RunFilter
 from projections.known import Known
 from projections.lasting import spans
+from projections.listings import ListingFilter, ListingRow
 from projections.queues import QueueRow, add_up
 from projections.run_list import RunRow
 from projections.schedules import ScheduleRow
@@ -157,6 +158,22 @@ class SqliteReadModels:
             (count,) = cursor.execute(COUNT_SCHEDULES, (environment,)).fetchone()
             rows = cursor.execute(SCHEDULES, (environment, limit, offset)).fetchall()
         return list(map(to_schedule, rows)), count
+
+    def list_listings(
+        self,
+        environment: str,
+        wanted: ListingFilter,
+        limit: int,
+        *,
+        after: str | None = None,
+        before: str | None = None,
+    ) -> tuple[list[ListingRow], bool]:
+        """A page of at most `limit` named events or batches, newest first, and whether there are more beyond it.
+
+        `after` is the place of the last row of the page before, `before` that of the first one of the page behind.
+        """
+        with self._store.reading() as cursor:
+            return read_models_listings.page(cursor, environment, wanted, limit, after, before)
 
     def get_schedule(self, schedule: str) -> ScheduleRow | None:
         """One schedule, None if there is none (any more)."""

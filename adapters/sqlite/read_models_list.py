@@ -44,6 +44,10 @@ select id from run_rows
 where environment = :environment and instr(detail, '"machine":"') > 0 and status = :status
 and id > :low and id < :high
 """
+OF_SCHEDULE = """
+select id from run_rows
+where schedule = :schedule and +environment = :environment and id > :low and id < :high
+"""
 OF_TAG = """
 select id from tag_rows cross join run_rows on id = run
 where tag_rows.environment = :environment and tag = :tag and run > :low and run < :high
@@ -56,6 +60,7 @@ CONDITIONS = {
     "queues": "and +queue in (select value from json_each(:queues))",
     "machines": "and json_extract(detail, '$.machine') in (select value from json_each(:machines))",
     "batch": "and +batch = :batch",
+    "schedule": "and +schedule = :schedule",
     "is_test": "and +is_test = :is_test",
     "created_from": "and +created_at >= :created_from",
     "created_to": "and +created_at <= :created_to",
@@ -73,7 +78,7 @@ with recursive tasks (task) as (
 select task from tasks where task is not null
 """
 RUNS = """
-select id, environment, task, queue, status, version, batch, is_test, created_at, finished_at, detail
+select id, environment, task, queue, status, version, batch, schedule, is_test, created_at, finished_at, detail
 from run_rows where id in (select value from json_each(?))
 """
 
@@ -106,6 +111,8 @@ def _parts(cursor: sqlite3.Cursor, environment: str, wanted: RunFilter) -> Itera
         yield from ((OF_TAG, {"tag": tag}) for tag in wanted.tags)
     elif wanted.batch is not None:
         yield OF_BATCH, {}
+    elif wanted.schedule is not None:
+        yield OF_SCHEDULE, {}
     elif wanted.queues:
         yield from ((OF_QUEUE, {"queue": queue}) for queue in wanted.queues)
         yield from _pairs(own_tasks(wanted), wanted.statuses or tuple(Status))
@@ -139,6 +146,7 @@ def _parameters(wanted: RunFilter) -> dict[str, Any]:
     }
     values = {
         "batch": wanted.batch,
+        "schedule": wanted.schedule,
         "is_test": wanted.is_test,
         "created_from": wanted.created_from,
         "created_to": wanted.created_to,

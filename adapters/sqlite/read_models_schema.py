@@ -15,6 +15,7 @@ TABLES: tuple[LiteralString, ...] = (
         status text not null,
         version text,
         batch text,
+        schedule text,
         is_test integer not null,
         created_at integer not null,
         finished_at integer,
@@ -90,6 +91,19 @@ TABLES: tuple[LiteralString, ...] = (
         primary key (environment, span, born)
     ) without rowid
     """,
+    """
+    create table if not exists listing_rows (
+        stream text primary key,
+        environment text not null,
+        kind text not null,
+        place text not null,
+        name text,
+        status text not null,
+        position integer not null,
+        changed_at integer not null,
+        detail text not null
+    )
+    """,
 )
 
 # Each index costs every run, so there are as few as lists can do with: one per task and status also finds the runs of
@@ -115,6 +129,8 @@ INDEXES: tuple[LiteralString, ...] = (
     where instr(detail, '"machine":"') > 0
     """,
     "create index if not exists runs_of_batch_{rebuild} on run_rows (batch, id) where batch is not null",
+    # Of runs of no schedule it has nothing, and costs them nothing.
+    "create index if not exists runs_of_schedule_{rebuild} on run_rows (schedule, id) where schedule is not null",
     """
     create index if not exists unfinished_runs_{rebuild} on run_rows (environment, queue, status, finished_at)
     where finished_at is null
@@ -146,6 +162,12 @@ INDEXES: tuple[LiteralString, ...] = (
     """,
     "create index if not exists executions_of_job_in_status_{rebuild} on execution_rows (environment, job, status, id)",
     "create index if not exists schedules_newest_{rebuild} on schedule_rows (environment, created_at, id)",
+    "create index if not exists listings_newest_{rebuild} on listing_rows (environment, kind, place)",
+    "create index if not exists listings_of_status_{rebuild} on listing_rows (environment, kind, status, place)",
+    """
+    create index if not exists listings_of_name_{rebuild} on listing_rows (environment, name, place)
+    where name is not null
+    """,
 )
 
 # The library's tracking table, with the rolling hash of the ledger at that event and the shape of the rows.

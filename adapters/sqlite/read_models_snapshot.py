@@ -10,6 +10,7 @@ from adapters.read_models_entries import (
     attempt_entry,
     execution_entry,
     lasting_entry,
+    listing_entry,
     run_entry,
     schedule_entry,
     state_entry,
@@ -22,7 +23,7 @@ from projections.fold import TagRow
 from projections.ports import Entry, Key
 
 RUNS = """
-select id, environment, task, queue, status, version, batch, is_test, created_at, finished_at, detail
+select id, environment, task, queue, status, version, batch, schedule, is_test, created_at, finished_at, detail
 from run_rows order by id
 """
 ATTEMPTS = "select run, number, detail from attempt_rows order by run, number"
@@ -37,6 +38,9 @@ LASTING = """
 select environment, span, born, ended, run from lasting_rows order by environment, span, born
 """
 SCHEDULES = "select id, environment, created_at, detail from schedule_rows order by id"
+LISTINGS = """
+select stream, environment, kind, place, name, status, position, changed_at, detail from listing_rows order by stream
+"""
 WAITPOINT_TAGS = """
 select environment, tag, status, waitpoint, coalesce((
     select json_extract(detail, '$.position') from waitpoint_rows where id = waitpoint and json_valid(detail)
@@ -58,11 +62,12 @@ select name from (
     union select * from (select id from waitpoint_rows where id > :stream order by id limit :limit)
     union select * from (select id from execution_rows where id > :stream order by id limit :limit)
     union select * from (select id from schedule_rows where id > :stream order by id limit :limit)
+    union select * from (select stream from listing_rows where stream > :stream order by stream limit :limit)
 ) order by name limit :limit
 """
 OF_STREAMS = {
     "runs": """
-    select id, environment, task, queue, status, version, batch, is_test, created_at, finished_at, detail
+    select id, environment, task, queue, status, version, batch, schedule, is_test, created_at, finished_at, detail
     from run_rows where id in (select value from json_each(?)) order by id
     """,
     "attempts": """
@@ -78,6 +83,10 @@ OF_STREAMS = {
     "schedules": """
     select id, environment, created_at, detail
     from schedule_rows where id in (select value from json_each(?)) order by id
+    """,
+    "listings": """
+    select stream, environment, kind, place, name, status, position, changed_at, detail
+    from listing_rows where stream in (select value from json_each(?)) order by stream
     """,
     "executions": """
     select id, environment, job, status, scheduled_for
@@ -124,6 +133,7 @@ class SqliteSnapshot:
             "waitpoints": lambda: self._entries(WAITPOINTS, waitpoint_entry),
             "schedules": lambda: self._entries(SCHEDULES, schedule_entry),
             "lasting": lambda: self._entries(LASTING, lasting_entry),
+            "listings": lambda: self._entries(LISTINGS, listing_entry),
             "waitpoint tags": lambda: self._entries(WAITPOINT_TAGS, waitpoint_tag_entry),
             "executions": lambda: self._entries(EXECUTIONS, execution_entry),
         }

@@ -8,6 +8,7 @@ from msgspec import json
 
 from adapters.read_models_executions import of_execution
 from adapters.read_models_lasting import of_lasting
+from adapters.read_models_listings import of_begun
 from adapters.read_models_rows import of_attempt, of_run, of_state, to_attempt, to_run, to_state
 from adapters.read_models_schedules import of_schedule
 from adapters.read_models_tables import At
@@ -20,7 +21,7 @@ from projections.fold import Changes, Loaded, Touched, fold, histories_of, touch
 from projections.known import Known
 
 LOAD_RUNS = """
-select id, environment, task, queue, status, version, batch, is_test, created_at, finished_at, detail
+select id, environment, task, queue, status, version, batch, schedule, is_test, created_at, finished_at, detail
 from run_rows where id in (select value from json_each(?))
 """
 LOAD_ATTEMPTS = """
@@ -36,7 +37,9 @@ from waitpoint_rows where id in (select value from json_each(?))
 """
 
 ADD_RUN = """
-insert into run_rows (id, environment, task, queue, status, version, batch, is_test, created_at, finished_at, detail)
+insert into run_rows (
+    id, environment, task, queue, status, version, batch, schedule, is_test, created_at, finished_at, detail
+)
 values {rows}
 """
 # Only what can change is set, or SQLite would write every index again.
@@ -71,6 +74,12 @@ insert into schedule_rows (id, environment, created_at, detail) values {rows}
 on conflict (id) do update set detail = excluded.detail
 """
 DROP_SCHEDULE = "delete from schedule_rows where id = ?"
+STORE_LISTING = """
+insert into listing_rows (stream, environment, kind, place, name, status, position, changed_at, detail) values {rows}
+on conflict (stream) do update set status = excluded.status, position = excluded.position,
+    changed_at = excluded.changed_at
+"""
+CHANGE_LISTING = "update listing_rows set status = ?, position = ?, changed_at = ? where stream = ?"
 DROP_WAITPOINT_TAG = """
 delete from waitpoint_tag_rows where environment = ? and tag = ? and status = ? and waitpoint = ?
 """
@@ -119,6 +128,9 @@ def store(cursor: sqlite3.Cursor, changes: Changes, at: At) -> None:
     cursor.executemany(at(DROP_WAITPOINT_TAG), map(of_waitpoint_tag, changes.waitpoint_untagged))
     insert(cursor, at(STORE_EXECUTION), map(of_execution, changes.executions))
     insert(cursor, at(STORE_SCHEDULE), map(of_schedule, changes.schedules))
+    insert(cursor, at(STORE_LISTING), map(of_begun, changes.listings))
+    standings = [(each.status, each.position, each.changed_at, each.stream) for each in changes.standings]
+    cursor.executemany(at(CHANGE_LISTING), standings)
     cursor.executemany(at(DROP_SCHEDULE), [(schedule,) for schedule in changes.schedules_gone])
     insert(cursor, at(STORE_LASTING), map(of_lasting, changes.lasting))
     cursor.executemany(at(DROP_LASTING), [(row.environment, row.span, row.born) for row in changes.lasting_gone])

@@ -62,6 +62,15 @@ def add(
 
 
 @cli.command()
+def test(
+    channel: Annotated[str, typer.Argument(metavar="CHANNEL", help="The id of an alert channel.")],
+) -> None:
+    """Send a message by an alert channel, to see that it arrives."""
+    told = api.call("POST", "alerts", channel, "test", below=BELOW)
+    print_text(f"A test message is under way: runfold runs show {told['execution_id']} says how far.")
+
+
+@cli.command()
 def remove(
     channel: Annotated[str, typer.Argument(metavar="CHANNEL", help="The id of an alert channel.")],
 ) -> None:

@@ -22,6 +22,25 @@ def connect() -> None:
     api.connect()
 
 
+@cli.command("list")
+def list_batches(
+    status: Annotated[
+        str | None, typer.Option(help="Only PENDING, PROCESSING, PARTIAL_FAILED, COMPLETED or ABORTED ones.")
+    ] = None,
+    limit: Annotated[int, typer.Option(min=1, help="How many.")] = 20,
+    as_json: AsJson = False,  # noqa: FBT002
+) -> None:
+    """List batches, newest first."""
+    found = runfold.batches.list(status=status, limit=limit)
+    if as_json:
+        print_json(msgspec.to_builtins(found))
+    elif not found:
+        print_text("No batches.")
+    else:
+        rows = [(each.id, each.status, str(each.run_count), moment(each.created_at)) for each in found]
+        print_table(("batch", "status", "items", "created"), rows)
+
+
 @cli.command()
 def show(
     batch: Annotated[str, typer.Argument(metavar="BATCH", help="The id of a batch.")],

@@ -8,7 +8,7 @@ import msgspec
 import typer
 
 import runfold
-from app.cli.filters import OfBatch, OfPeriod, OfQueue, OfStatus, OfTag, OfTask, OfVersion, filters_of
+from app.cli.filters import OfBatch, OfPeriod, OfQueue, OfSchedule, OfStatus, OfTag, OfTask, OfVersion, filters_of
 from app.cli.output import AsJson, print_json, print_text
 from runfold import BulkAction, BulkHandle
 from runfold.bulk import BulkCounts
@@ -37,13 +37,14 @@ def cancel(
     queue: OfQueue = None,
     version: OfVersion = None,
     batch: OfBatch = None,
+    schedule: OfSchedule = None,
     period: OfPeriod = None,
     name: Name = None,
     no_wait: NoWait = False,  # noqa: FBT002 (a switch of the command line)
     as_json: AsJson = False,  # noqa: FBT002
 ) -> None:
     """Stop many runs; those that have ended stay as they are."""
-    filters = filters_of(status, task, tag, queue, version, batch, period)
+    filters = filters_of(status, task, tag, queue, version, batch, period, schedule)
     _do(runfold.runs.bulk_cancel, runs, filters, name, no_wait=no_wait, as_json=as_json)
 
 
@@ -56,13 +57,14 @@ def replay(
     queue: OfQueue = None,
     version: OfVersion = None,
     batch: OfBatch = None,
+    schedule: OfSchedule = None,
     period: OfPeriod = None,
     name: Name = None,
     no_wait: NoWait = False,  # noqa: FBT002
     as_json: AsJson = False,  # noqa: FBT002
 ) -> None:
     """Make a new run of each of many."""
-    filters = filters_of(status, task, tag, queue, version, batch, period)
+    filters = filters_of(status, task, tag, queue, version, batch, period, schedule)
     _do(runfold.runs.bulk_replay, runs, filters, name, no_wait=no_wait, as_json=as_json)
 
 

@@ -1,6 +1,7 @@
 """`runfold events`: named events, and the runs that they have started."""
 
 from collections.abc import Iterable
+from datetime import datetime
 from typing import Annotated
 
 import msgspec
@@ -9,8 +10,8 @@ import typer
 from app.cli import api
 from app.cli.filters import check_durations
 from app.cli.making import json_of
-from app.cli.output import AsJson, moment, print_fields, print_json, print_table, print_text
-from runfold import Event, EventRun, events
+from app.cli.output import FORMATS, AsJson, in_utc, moment, print_fields, print_json, print_table, print_text
+from runfold import Event, EventRun, ListedEvent, events
 from runfold.triggering import NOTHING
 
 cli = typer.Typer(no_args_is_help=True)
@@ -45,6 +46,29 @@ def send(
         deliver=delay,
     )
     _tell(events.retrieve(sent), as_json=as_json)
+
+
+@cli.command("list")
+def list_events(
+    name: Annotated[str | None, typer.Option(help="Only of this name.")] = None,
+    start: Annotated[
+        datetime | None,
+        typer.Option("--from", formats=FORMATS, help="Sent then or later; in UTC without an offset."),
+    ] = None,
+    end: Annotated[datetime | None, typer.Option("--to", formats=FORMATS, help="Sent then or before.")] = None,
+    undelivered: Annotated[bool, typer.Option("--undelivered", help="Only those that are to be delivered.")] = False,  # noqa: FBT002
+    limit: Annotated[int, typer.Option(min=1, help="How many.")] = 20,
+    as_json: AsJson = False,  # noqa: FBT002
+) -> None:
+    """List events, newest first."""
+    span = {"start": start and in_utc(start), "end": end and in_utc(end)}
+    found = events.list(name=name, undelivered=True if undelivered else None, limit=limit, **span)
+    if as_json:
+        print_json([_present(msgspec.to_builtins(event)) for event in found])
+    elif not found:
+        print_text("No events.")
+    else:
+        print_table(("event", "name", "status", "sent", "is due", "is stuck"), map(_listed, found))
 
 
 @cli.command()
@@ -92,6 +116,11 @@ def _row(run: EventRun) -> tuple[str, ...]:
     return (run.id, run.task or "", run.status or "", moment(run.started_at), moment(run.finished_at))
 
 
+def _listed(event: ListedEvent) -> tuple[str, ...]:
+    due = moment(event.deliver_at)
+    return (event.id, event.name, event.status, moment(event.created_at), due, event.stuck or "")
+
+
 def _fields(event: Event) -> Iterable[tuple[str, str]]:
     yield "event", event.id
     yield "name", event.name
@@ -103,5 +132,6 @@ def _fields(event: Event) -> Iterable[tuple[str, str]]:
     yield "delivered", moment(event.delivered_at)
     yield "canceled", moment(event.cancelled_at)
     yield "because", event.reason or ""
+    yield "is stuck", event.stuck or ""
     yield "payload", "" if event.payload is None else msgspec.json.encode(event.payload).decode()
     yield "context", "" if event.context is None else msgspec.json.encode(event.context).decode()

@@ -13,6 +13,7 @@ OfTag = Annotated[list[str] | None, typer.Option("--tag", help="Only runs with o
 OfQueue = Annotated[list[str] | None, typer.Option("--queue", help="Only runs of these queues.")]
 OfVersion = Annotated[list[str] | None, typer.Option("--version", help="Only runs of these versions of the code.")]
 OfBatch = Annotated[str | None, typer.Option("--batch", help="Only runs of this batch.")]
+OfSchedule = Annotated[str | None, typer.Option("--schedule", help="Only runs of the ticks of this schedule.")]
 OfPeriod = Annotated[str | None, typer.Option("--period", help="Only runs created within this time, such as 1h or 7d.")]
 
 AsOf = Annotated[str | None, typer.Option("--as-of", help="As it was: a position of the ledger, or an ISO 8601 date.")]
@@ -26,6 +27,7 @@ def filters_of(
     version: list[str] | None,
     batch: str | None,
     period: str | None,
+    schedule: str | None = None,
 ) -> RunFilters:
     """The filters as the SDK takes them. Raises BadParameter."""
     check_durations(period=period)
@@ -36,6 +38,7 @@ def filters_of(
         "queue": _split(queue),
         "version": _split(version),
         "batch": batch,
+        "schedule": schedule,
         "period": period,
     }
 

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import msgspec
@@ -10,6 +10,8 @@ import typer
 from rich.cells import cell_len
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")]
+FORMATS = ["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%S%z"]
+"""How moments are given."""
 _GAP = 2
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
@@ -64,3 +66,8 @@ def duration(start: datetime | None, end: datetime | None) -> str:
 
 def _on_one_line(text: str) -> str:
     return " ".join(text.splitlines())
+
+
+def in_utc(value: datetime) -> datetime:
+    """A moment that somebody gave; one without an offset is in UTC."""
+    return value if value.tzinfo else value.replace(tzinfo=UTC)

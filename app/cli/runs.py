@@ -7,7 +7,7 @@ import typer
 
 import runfold
 from app.cli import api, bulk, logs, views
-from app.cli.filters import AsOf, OfBatch, OfPeriod, OfQueue, OfStatus, OfTag, OfTask, OfVersion, filters_of
+from app.cli.filters import AsOf, OfBatch, OfPeriod, OfQueue, OfSchedule, OfStatus, OfTag, OfTask, OfVersion, filters_of
 from app.cli.journal import print_journal
 from app.cli.making import replay, trigger
 from app.cli.output import AsJson, print_json, print_text
@@ -34,13 +34,14 @@ def list_runs(
     queue: OfQueue = None,
     version: OfVersion = None,
     batch: OfBatch = None,
+    schedule: OfSchedule = None,
     period: OfPeriod = None,
     limit: Annotated[int, typer.Option(min=1, help="How many.")] = 20,
     as_of: AsOf = None,
     as_json: AsJson = False,  # noqa: FBT002 (a switch of the command line)
 ) -> None:
     """List runs, newest first."""
-    filters = filters_of(status, task, tag, queue, version, batch, period)
+    filters = filters_of(status, task, tag, queue, version, batch, period, schedule)
     filters["limit"] = min(limit, PAGE_MAX)
     found = runfold.runs.list(as_of=as_of, **filters)
     runs = [*islice(found, limit)]

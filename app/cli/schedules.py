@@ -1,7 +1,7 @@
 """`runfold schedules`: what runs by itself, what became of each tick, and the levers on it."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from itertools import islice
 from typing import Annotated
 
@@ -9,13 +9,12 @@ import typer
 
 from app.cli import api
 from app.cli.filters import AsOf
-from app.cli.output import AsJson, moment, print_json, print_table, print_text
+from app.cli.output import FORMATS, AsJson, in_utc, moment, print_json, print_table, print_text
 from runfold import ScheduleState, TickFate, schedules
 
 cli = typer.Typer(no_args_is_help=True)
 
 ScheduleId = Annotated[str, typer.Argument(metavar="SCHEDULE", help="The id of a schedule.")]
-FORMATS = ["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%S%z"]
 NEXT_MAX = 1_000
 
 
@@ -91,15 +90,15 @@ def audit(
 ) -> None:
     """Prove that each tick that was planned has one fate; ends with 1, and a list, when one has none."""
     named = schedule or [each.id for each in schedules.list()]
-    reports = {each: schedules.ticks(each, _in_utc(start), _in_utc(end)) for each in named}
+    reports = {each: schedules.ticks(each, in_utc(start), in_utc(end)) for each in named}
     if as_json:
         print_json(reports)
     else:
         rows = [(each, str(len(report.ticks)), _counted(report.ticks)) for each, report in reports.items()]
         print_table(("schedule", "ticks", "fates"), rows)
         for each, report in reports.items():
-            for problem in report.problems:
-                print_text(f"{each}: {problem}")
+            for sentence in (*report.problems, *report.notes):
+                print_text(f"{each}: {sentence}")
     if any(report.problems for report in reports.values()):
         raise typer.Exit(1)
 
@@ -114,17 +113,13 @@ def backfill(
     as_json: AsJson = False,  # noqa: FBT002
 ) -> None:
     """Make the runs of exactly those ticks that have none. It may be repeated."""
-    made = schedules.backfill(schedule, _in_utc(start), _in_utc(end))
+    made = schedules.backfill(schedule, in_utc(start), in_utc(end))
     if as_json:
         print_json(made)
     elif not made:
         print_text("Every tick has its run.")
     else:
         print_table(("run", "tick"), [(each.id, moment(each.timestamp)) for each in made])
-
-
-def _in_utc(value: datetime) -> datetime:
-    return value if value.tzinfo else value.replace(tzinfo=UTC)
 
 
 def _counted(ticks: Sequence[TickFate]) -> str:

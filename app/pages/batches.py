@@ -4,18 +4,26 @@ from collections import Counter
 
 from starlette.responses import Response
 
+from app.pages.bulk import turned
 from app.pages.visits import Visit
+from domain.batch import BatchStatus
 
 NEWEST = "100"
 
 
 async def show_all(visit: Visit) -> Response:
-    """The batches of the newest runs."""
-    answer = await visit.api.get("/api/v1/runs", **{"page[size]": NEWEST})
-    counts = Counter(run["batchId"] for run in answer["data"] if "batchId" in run)
-    newest = {run["batchId"]: run for run in reversed(answer["data"]) if "batchId" in run}
-    batches = [(name, count, newest[name]) for name, count in counts.items()]
-    return visit.page("batches.html", batches=batches, looked=len(answer["data"]))
+    """The batches, newest first."""
+    status = visit.query("status")
+    asked = {"filter[status]": status} if status else {}
+    cursor = {f"page[{side}]": visit.query(side) for side in ("after", "before") if visit.query(side)}
+    answer = await visit.api.get("/api/v1/batches", **asked, **cursor)
+    return visit.page(
+        "batches.html",
+        batches=answer["data"],
+        pagination=turned(answer, "/batches", f"status={status}" if status else ""),
+        status=status,
+        statuses=list(BatchStatus),
+    )
 
 
 async def show(visit: Visit) -> Response:

@@ -16,6 +16,7 @@ FIELDS = {
     "queue": "filter[queue]",
     "machine": "filter[machine]",
     "batch": "filter[batch]",
+    "schedule": "filter[schedule]",
     "test": "filter[isTest]",
     "period": "filter[createdAt][period]",
     "from": "filter[createdAt][from]",

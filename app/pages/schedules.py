@@ -36,6 +36,7 @@ async def show(visit: Visit) -> Response:
         ticks=ticks[:TICKS_MAX],
         hidden=max(0, len(ticks) - TICKS_MAX),
         problems=ledger["problems"],
+        notes=ledger["notes"],
         missing=sum("run" not in tick and "fate" in tick for tick in ticks),
         since=since,
         until=until,

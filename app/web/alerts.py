@@ -18,6 +18,7 @@ from domain.durations import iso
 router = room("alerts")
 BODY_MAX_BYTES = 65_536
 CREATED = 201
+ACCEPTED = 202
 
 
 @router.get("/v1/alerts")
@@ -39,6 +40,17 @@ async def create(request: Request, service: ServiceDep, caller: CallerDep) -> Re
 async def retrieve(channel: str, reader: ReaderDep, caller: CallerDep) -> Response:
     """An alert channel, and what fails at present as far as it heard."""
     return json(_item(await alerts.channel_of(reader, caller.environment.id, channel)))
+
+
+@router.post("/v1/alerts/{channel}/test", status_code=ACCEPTED)
+async def test(channel: str, service: ServiceDep, caller: CallerDep) -> Response:
+    """Send a message of the type channel.test by an alert channel. Answers the execution that does so."""
+    origin = origin_of(service, caller)
+    run = service.ids.new("run", origin["at"])
+    await service.loop.submit(commands.TestChannel(channel=channel, run=run, **origin))
+    response = json({"execution_id": run})
+    response.status_code = ACCEPTED
+    return response
 
 
 @router.delete("/v1/alerts/{channel}")

@@ -9,9 +9,9 @@ from fastapi.responses import Response, StreamingResponse
 
 from app.reader import Reader
 from app.service import Service
-from app.web import bodies, items
+from app.web import bodies, items, listings
 from app.web.caller import Caller, CallerDep, ReaderDep, ServiceDep, VisitorDep, origin_of, read_body
-from app.web.docs import body_of, lines_of
+from app.web.docs import BATCH_LIST_PARAMETERS, body_of, lines_of
 from app.web.errors import Malformed, NotGranted, WrongMediaType
 from app.web.grants import must
 from app.web.handles import hand_token
@@ -120,6 +120,12 @@ async def _take(batch: str, intake: Intake, request: Request, service: Service, 
     finally:
         # What came before a line that is refused, or before the connection broke, is kept.
         await intake.finish()
+
+
+@router.get("/api/v1/batches", openapi_extra=BATCH_LIST_PARAMETERS)
+async def list_all(request: Request, reader: ReaderDep, caller: CallerDep) -> Response:
+    """The batches of the environment without their runs, newest first, the caller's own writes included."""
+    return await listings.list_batches(request, reader, caller)
 
 
 @router.get("/api/v1/batches/{batch}")

@@ -194,6 +194,7 @@ LIST_PARAMETERS = {
         _parameter("filter[queue]", "Queues, joined by commas; a task's own queue is `task/` and its id."),
         _parameter("filter[machine]", "Machines, joined by commas: runs that were given one of them."),
         _parameter("filter[batch]", "The id of a batch."),
+        _parameter("filter[schedule]", "The id of a schedule: the runs of its ticks."),
         _parameter("filter[isTest]", "true or false."),
         *_DATES,
         _parameter("filter[createdAt][period]", "A duration such as 1h: runs created within it."),
@@ -210,6 +211,25 @@ TOKEN_LIST_PARAMETERS = {
         _parameter("filter[createdAt][period]", "A duration such as 1h: tokens created within it."),
         *_PAGE,
         AS_OF_PARAMETER,
+    ]
+}
+_CREATED = [*_DATES, _parameter("filter[createdAt][period]", "A duration such as 1h: those created within it.")]
+EVENT_LIST_PARAMETERS = {
+    "parameters": [
+        _parameter("filter[name]", "The name of the events."),
+        _parameter("filter[status]", "Statuses, joined by commas: PENDING, DELIVERED, CANCELED."),
+        _parameter("filter[undelivered]", "true: those that are still to be delivered; false: all others."),
+        *_CREATED,
+        *_PAGE,
+    ]
+}
+BATCH_LIST_PARAMETERS = {
+    "parameters": [
+        _parameter(
+            "filter[status]", "Statuses, joined by commas: PENDING, PROCESSING, PARTIAL_FAILED, COMPLETED, ABORTED."
+        ),
+        *_CREATED,
+        *_PAGE,
     ]
 }
 PAGE_PARAMETERS = {"parameters": _PAGE}

@@ -18,9 +18,16 @@ RUNS_MAX = 100
 
 
 def event_item(
-    history: Sequence[Recorded], payload: Raw, words: Mapping[Status, str], rows: Mapping[str, RunRow]
+    history: Sequence[Recorded],
+    payload: Raw,
+    words: Mapping[Status, str],
+    rows: Mapping[str, RunRow],
+    stuck: str | None = None,
 ) -> dict[str, Any]:
-    """An event with its runs; `words` are those for the statuses of the runs that `rows` tell of."""
+    """An event with its runs; `words` are those for the statuses of the runs that `rows` tell of.
+
+    `stuck` says why it cannot be delivered at present.
+    """
     sent, last = sent_in(history), history[-1]
     is_delivered, is_canceled = isinstance(last.event, EventDelivered), isinstance(last.event, EventCanceled)
     status = EventStatus.DELIVERED if is_delivered else EventStatus.CANCELED if is_canceled else EventStatus.PENDING
@@ -36,6 +43,7 @@ def event_item(
         "deliverAt": None if sent.deliver_at is None else iso(sent.deliver_at),
         "deliveredAt": iso(last.recorded_at) if is_delivered else None,
         "cancelledAt": iso(last.recorded_at) if is_canceled else None,
+        "stuck": stuck,
         "reason": last.event.reason if isinstance(last.event, EventCanceled) else None,
     }
     runs = [_run_item(run, rows.get(run), words) for run in runs_in(history)]

@@ -7,9 +7,9 @@ from fastapi.responses import Response
 
 from app import events
 from app.reader import Reader
-from app.web import bodies, newruns
+from app.web import bodies, listings, newruns
 from app.web.caller import Caller, CallerDep, ReaderDep, ServiceDep, origin_of, read_body
-from app.web.docs import VOCABULARY_PARAMETER, body_of
+from app.web.docs import EVENT_LIST_PARAMETERS, VOCABULARY_PARAMETER, body_of
 from app.web.event_shapes import RUNS_MAX, event_item, row_of, runs_in
 from app.web.routing import room
 from app.web.triggering import ENVELOPE_MAX_BYTES, json
@@ -32,6 +32,12 @@ async def send(request: Request, service: ServiceDep, caller: CallerDep) -> Resp
     command = events.send_of(body.event or body, body.options, service, origin, caller.request_key)
     await service.loop.submit(command)
     return json(await _told(await service.history(command.event), service, caller, {}))
+
+
+@router.get("/api/v1/events", openapi_extra=EVENT_LIST_PARAMETERS)
+async def list_all(request: Request, reader: ReaderDep, caller: CallerDep) -> Response:
+    """The events of the environment without payloads and runs, newest first, the caller's own writes included."""
+    return await listings.list_events(request, reader, caller)
 
 
 @router.post("/api/v1/events/bulk", openapi_extra=body_of("SendEventsRequest"))
@@ -77,4 +83,4 @@ async def _told(
 ) -> dict[str, object]:
     sent = events.sent_in(history)
     payload = await reader.value(sent.payload, sent.payload_blob)
-    return event_item(history, payload, caller.vocabulary.words, rows)
+    return event_item(history, payload, caller.vocabulary.words, rows, reader.stuck(history[0].stream))

@@ -131,7 +131,10 @@ async def delete(schedule: str, service: ServiceDep, caller: CallerDep) -> Respo
 
 @router.get("/api/v1/schedules/{schedule}/ticks", openapi_extra=TICK_PARAMETERS)
 async def ticks(schedule: str, request: Request, reader: ReaderDep, caller: CallerDep) -> Response:
-    """What became of each tick, held against the calendar: `problems` is empty if each has exactly one fate."""
+    """What became of each tick, held against the calendar: `problems` is empty if each has exactly one fate.
+
+    `notes` says where zones moved ticks, or were others when they were reckoned; `tzdata` is the edition there is now.
+    """
     parameters = each_once(request.query_params)
     now = reader.clock.now().wall
     try:
@@ -141,7 +144,7 @@ async def ticks(schedule: str, request: Request, reader: ReaderDep, caller: Call
         raise Malformed(str(error)) from error
     found = await _ledger_of(schedule, reader, caller, since, until)
     items = [_tick_item(each) for _, each in sorted(found.ticks.items())]
-    return json({"ticks": items, "problems": found.problems})
+    return json({"ticks": items, "problems": found.problems, "notes": found.notes, "tzdata": CALENDAR.version})
 
 
 @router.post("/api/v1/schedules/{schedule}/backfill", openapi_extra=body_of("BackfillRequest"))
@@ -218,7 +221,7 @@ def _key_stream(caller: Caller, key: str | None) -> str | None:
 
 def _tick_item(accounted: Accounted) -> dict[str, Any]:
     tick = accounted.tick
-    optional = {"fate": accounted.fate, "run": accounted.run, "rule": tick.rule}
+    optional = {"fate": accounted.fate, "run": accounted.run, "rule": tick.rule, "tzdata": accounted.tzdata or None}
     return {
         "timestamp": iso(tick.at),
         "dueAt": iso(tick.due),

@@ -29,6 +29,7 @@ from domain.commands.jobs import (
     RemoveChannel,
     ResumeJob,
     SaveChannel,
+    TestChannel,
 )
 from domain.commands.named import CancelEvent, DeliverEvent, SendEvent
 from domain.commands.packets import StorePacket
@@ -52,6 +53,7 @@ from domain.commands.schedules import (
     ChangeSchedule,
     DeactivateSchedule,
     DeleteSchedule,
+    ReckonSchedule,
     SaveSchedule,
 )
 from domain.commands.sinks import AddSink, AdvanceSink, RemoveSink
@@ -100,6 +102,7 @@ __all__ = (
     "PauseQueue",
     "PromoteVersion",
     "QueueCommand",
+    "ReckonSchedule",
     "RefusedReport",
     "RegisterVersion",
     "Registered",
@@ -126,6 +129,7 @@ __all__ = (
     "StartBulk",
     "StorePacket",
     "TakenItems",
+    "TestChannel",
     "TriggerRuns",
     "Turn",
     "TurnAnswer",

@@ -47,6 +47,13 @@ class SaveChannel(Command, frozen=True, kw_only=True):
     spec: ChannelSpec
 
 
+class TestChannel(Command, frozen=True, kw_only=True):
+    """Let an alert channel tell that it is being tested, by this run. Answer: the run's id."""
+
+    channel: str
+    run: str
+
+
 class RemoveChannel(Command, frozen=True, kw_only=True):
     """Let nobody be told by a channel any more. Answer: None."""
 

@@ -44,6 +44,12 @@ class DeleteSchedule(Command, frozen=True, kw_only=True):
     key: str | None = None
 
 
+class ReckonSchedule(Command, frozen=True, kw_only=True):
+    """Plan the next tick of a schedule with the time zones that the engine has now. Answer: whether that moved it."""
+
+    schedule: str
+
+
 class BackfillTicks(Command, frozen=True, kw_only=True):
     """Make the runs of these ticks of a schedule, each unless it has one. Answer: list[Accepted], in the same order.
 

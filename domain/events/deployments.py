@@ -40,10 +40,15 @@ class TaskSchedule(Struct, frozen=True, gc=False, rename="camel", omit_defaults=
 
 
 class Subscription(Struct, frozen=True, gc=False, rename="camel", omit_defaults=True):
-    """The named events that start something: those of this name whose payload fits the filter."""
+    """The named events that start something: those of this name, or one of these, whose payload fits the filter."""
 
-    name: str
+    name: str | tuple[str, ...]
     filter: dict[str, Any] = {}
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """All names, each once."""
+        return (self.name,) if isinstance(self.name, str) else tuple(dict.fromkeys(self.name))
 
 
 class TaskSettings(Struct, frozen=True, gc=False, rename="camel", omit_defaults=True):

@@ -45,12 +45,16 @@ class Plan(Struct, frozen=True, gc=False, omit_defaults=True):
 
 
 class ScheduleCreated(Event, frozen=True, gc=False, omit_defaults=True):
-    """A schedule was made, by the API (IMPERATIVE) or the code of its task (DECLARATIVE). `next` is its first tick."""
+    """A schedule was made, by the API (IMPERATIVE) or the code of its task (DECLARATIVE). `next` is its first tick.
+
+    `tzdata` is the edition of the time zone database with which its ticks are reckoned; absent where no zone matters.
+    """
 
     type: str
     plan: Plan
     next: Tick | None = None
     deduplication_key: str | None = None
+    tzdata: str = ""
 
 
 class ScheduleChanged(Event, frozen=True, gc=False, omit_defaults=True):
@@ -59,6 +63,18 @@ class ScheduleChanged(Event, frozen=True, gc=False, omit_defaults=True):
     revision: int
     plan: Plan
     next: Tick | None = None
+    tzdata: str = ""
+
+
+class ScheduleReckoned(Event, frozen=True, gc=False, omit_defaults=True):
+    """From here on its ticks are reckoned with another edition of the time zone database, `next` the first of them.
+
+    `moved` is the tick that was planned until then, where it is another one.
+    """
+
+    tzdata: str
+    next: Tick | None = None
+    moved: Tick | None = None
 
 
 class ScheduleActivated(Event, frozen=True, gc=False):

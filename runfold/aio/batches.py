@@ -7,12 +7,13 @@ from urllib.parse import quote
 import msgspec
 
 from runfold import transport
-from runfold.batch import Batch
+from runfold.batch import Batch, ListedBatch
 from runfold.children import Children
 from runfold.codec import PLAIN, Types, encode, encode_payload
 from runfold.definition import Task
 from runfold.handles import BatchHandle, RunHandle
 from runfold.options import TriggerOptions, trigger_on_wire
+from runfold.pages import AsyncBatchPage, first_of
 from runfold.results import of_batch
 from runfold.run import RunResult
 from runfold.triggering import BATCH_MAX, NOTHING
@@ -64,6 +65,13 @@ async def trigger(items: Iterable[TaskItem], *, idempotency_key: str | None = No
 async def retrieve(batch: BatchRef) -> Batch:
     """The batch as it is now."""
     return msgspec.json.decode(await transport.default.call("GET", _path(batch, "v2")), type=Batch)
+
+
+async def list(  # noqa: A001 (batches.list)
+    *, status: str | None = None, limit: int = 100
+) -> tuple[ListedBatch, ...]:
+    """The newest batches, of this status if it is given: see `Batch.status`."""
+    return await first_of(AsyncBatchPage, {"filter[status]": status}, limit)
 
 
 async def results(batch: str | BatchHandle[PayloadT, ResultT]) -> tuple[RunResult[ResultT], ...]:

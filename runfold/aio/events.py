@@ -11,8 +11,9 @@ from runfold import current, transport
 from runfold.codec import encode, encode_payload
 from runfold.digests import digest_of
 from runfold.durations import Duration
-from runfold.event import Event, EventId, SentEvent, id_of, sent_event
+from runfold.event import Event, EventId, ListedEvent, SentEvent, id_of, sent_event
 from runfold.options import delay_on_wire
+from runfold.pages import AsyncEventPage, date_on_wire, first_of
 from runfold.triggering import NOTHING
 
 PATH = "/api/v1/events"
@@ -59,6 +60,24 @@ async def send(
 async def retrieve(event: EventId) -> Event:
     """The event with the runs that it has started."""
     return msgspec.json.decode(await transport.default.call("GET", _path(event)), type=Event)
+
+
+async def list(  # noqa: A001 (events.list)
+    *,
+    name: str | None = None,
+    undelivered: bool | None = None,
+    start: datetime | None = None,
+    end: datetime | None = None,
+    limit: int = 100,
+) -> tuple[ListedEvent, ...]:
+    """The newest events, of this name or `undelivered` if asked for, sent between two moments, ends included."""
+    query = {
+        "filter[name]": name,
+        "filter[undelivered]": None if undelivered is None else str(undelivered).lower(),
+        "filter[createdAt][from]": date_on_wire(start),
+        "filter[createdAt][to]": date_on_wire(end),
+    }
+    return await first_of(AsyncEventPage, query, limit)
 
 
 async def cancel(event: EventId) -> SentEvent:

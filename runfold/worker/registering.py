@@ -35,9 +35,14 @@ def settings_of(task: Task[Any, Any]) -> Facts:
         "authResolver": said.auth_resolver or None,
         "connections": list(said.connections) or None,
         "schedule": said.schedule and _schedule(said.schedule),
-        "event": said.on_event and _without_none({"name": said.on_event, "filter": said.event_filter or None}),
+        "event": said.on_event
+        and _without_none({"name": _one_or_all(said.on_event), "filter": said.event_filter or None}),
     }
     return _without_none(facts)
+
+
+def _one_or_all(names: tuple[str, ...]) -> str | list[str]:
+    return names[0] if len(names) == 1 else list(names)
 
 
 def _queue(queue: Queue) -> Facts:

@@ -24,6 +24,7 @@ from projections.attempts import AttemptRow
 from projections.executions import ExecutionRow
 from projections.fold import StateRow, TagRow
 from projections.lasting import LastingRow
+from projections.listings import ListingRow
 from projections.ports import ReadModels
 from projections.run_list import RunRow
 from projections.schedules import ScheduleRow
@@ -135,6 +136,7 @@ _PLACES: dict[type[Struct], Callable[[Rows], dict[Any, Any]]] = {
     ExecutionRow: lambda rows: rows.executions,
     ScheduleRow: lambda rows: rows.schedules,
     LastingRow: lambda rows: rows.lasting,
+    ListingRow: lambda rows: rows.listings,
 }
 
 

@@ -12,7 +12,18 @@ from domain.status import Status
 from projections.filters import RunFilter, matches
 from projections.run_list import RunRow
 from tests.adapters.read_models import Opener, Tables, apply
-from tests.projections.histories import BATCHES, MOMENT, TAGS, TASKS, VERSIONS, chances, history, of_run, unhurried
+from tests.projections.histories import (
+    BATCHES,
+    MOMENT,
+    SCHEDULES,
+    TAGS,
+    TASKS,
+    VERSIONS,
+    chances,
+    history,
+    of_run,
+    unhurried,
+)
 from tests.projections.model import naively
 
 few_statuses = st.lists(st.sampled_from(Status), max_size=3).map(tuple)
@@ -25,6 +36,7 @@ filters = st.builds(
     tags=st.lists(st.sampled_from((*TAGS, "none")), max_size=3).map(tuple),
     queues=st.lists(st.sampled_from(("task/greet", "task/mail", "urgent", "none")), max_size=3).map(tuple),
     batch=st.none() | st.sampled_from(BATCHES),
+    schedule=st.none() | st.sampled_from(SCHEDULES),
     is_test=st.none() | st.booleans(),
     created_from=moments,
     created_to=moments,
@@ -37,6 +49,7 @@ single_filters = st.one_of(
     st.builds(RunFilter, tags=st.lists(st.sampled_from(TAGS), max_size=2).map(tuple)),
     st.builds(RunFilter, tasks=st.sampled_from((("greet",), TASKS)), is_test=st.none() | st.booleans()),
     st.builds(RunFilter, batch=st.sampled_from(BATCHES)),
+    st.builds(RunFilter, schedule=st.sampled_from(SCHEDULES)),
     st.builds(RunFilter, created_from=moments, created_to=moments),
 )
 

@@ -39,7 +39,13 @@ def test_a_row_has_all_that_the_events_told(read_models: ReadModels) -> None:
     fired = e.TicksFired(TICK, ("run_1",), None)
     apply(read_models, told(("sched_1", created("mine")), ("sched_1", fired)))
 
-    schedule = Schedule("sched_1", 2, "env_a", "IMPERATIVE", PLAN, 1_000, 1_000, last=TICK.at, deduplication_key="mine")
+    schedule = Schedule(
+        *("sched_1", 2, "env_a", "IMPERATIVE", PLAN, 1_000, 1_000),
+        last=TICK.at,
+        deduplication_key="mine",
+        behind=TICK.at,
+        local=TICK.local,
+    )
     assert read_models.list_schedules("env_a", offset=0, limit=1) == (
         [ScheduleRow("sched_1", "env_a", 1_000, 2, schedule)],
         1,

@@ -42,6 +42,7 @@ def test_sound_rows_hold_at_the_position_where_they_are(read_models: Tables) -> 
         "waitpoints": 0,
         "waitpoint tags": 0,
         "schedules": 0,
+        "listings": 0,
         "executions": 0,
         "lasting": 0,
     }
@@ -51,7 +52,7 @@ RUN, ATTEMPT, RED = ("run_1",), ("run_1", 1), ("env_a", "red", "run_1")
 ROWS = naively(HISTORY)
 COPY = """
 insert into run_rows
-select 'run_0', environment, task, queue, status, version, batch, is_test, created_at, finished_at, detail
+select 'run_0', environment, task, queue, status, version, batch, schedule, is_test, created_at, finished_at, detail
 from run_rows
 """
 

@@ -173,6 +173,7 @@ def test_a_row_that_is_not_what_the_ledger_makes_of_it_is_found_and_rebuilt(
         "schedules": 0,
         "executions": 0,
         "lasting": 0,
+        "listings": 0,
     }
     assert verify(ledger, read_models).holds
     assert dump(read_models) == ROWS

@@ -40,6 +40,7 @@ ON_EVERY_DATABASE = frozenset(
         *("test_gates", "test_families", "test_debounce", "test_tags", "test_metadata_api", "test_names"),
         *("test_explain", "test_explain_queue", "test_explain_waits", "test_machines", "test_waits"),
         *("test_tokens", "test_token_lists", "test_schedules_api", "test_events", "test_alerts"),
+        "test_listings",
         *("test_executions_document", "test_jobs", "test_request_secrets"),
         *("test_streams", "test_realtime", "test_packets", "test_public_tokens", "test_variables"),
         "test_erasing",

@@ -5,7 +5,7 @@ from collections.abc import Collection, Mapping, Sequence
 from uuid import uuid4
 
 from adapters.sqlite.ledger import MEMORY, SqliteLedger
-from domain.errors import LedgerUnavailable
+from domain.errors import LedgerCorrupt, LedgerUnavailable
 from domain.events import Recorded
 from domain.ports import Head
 
@@ -25,6 +25,8 @@ class FaultyLedger(SqliteLedger):
         """So many of the next appends are written, and it is not known that they were."""
         self.lost: set[str] = set()
         """Values that are no longer there, by the run that they belong to."""
+        self.unreadable: set[str] = set()
+        """Streams of which what is stored is not what was appended."""
         self.may_append = threading.Event()
         """An append waits for it."""
         self.may_append.set()
@@ -49,4 +51,6 @@ class FaultyLedger(SqliteLedger):
     def read_streams(self, streams: Collection[str], *, upto: int | None = None) -> dict[str, list[Recorded]]:
         if self.is_down:
             raise LedgerUnavailable("The ledger cannot be read: disk I/O error.")
+        if damaged := self.unreadable.intersection(streams):
+            raise LedgerCorrupt(f"An event of {min(damaged)} cannot be read.")
         return super().read_streams(streams, upto=upto)

@@ -102,6 +102,29 @@ async def test_a_callback_is_an_execution_that_is_signed_and_tells_of_another(en
     assert failed["about"] is None
 
 
+async def test_a_channel_is_tested_by_a_message_of_its_own(engine: Engine, target: Target, mailbox: Mailbox) -> None:
+    execute(engine, mailer=mailbox.mailer)
+    await sign(engine)
+    hook = await channel(engine, kind="webhook", url=target.url("/told"), secret="signing")
+    mail = await channel(engine, kind="email", to=["ada@example.com"])
+    runs: list[str] = []
+    for each in (hook, mail, hook):
+        response = await engine.client.post(f"{ALERTS}/{each['id']}/test")
+        runs.append(response.json()["execution_id"])
+        assert response.status_code == 202
+    told = [await ended(engine, run) for run in runs]
+
+    assert len(set(runs)) == 3
+    assert [each["status"] for each in told] == ["succeeded"] * 3
+    assert told[0]["about"] == {"execution_id": hook["id"], "type": "channel.test"}
+    message = message_in(target.asked[0])
+    assert (message["type"], message["data"]) == ("channel.test", {"channel": {"id": hook["id"], "name": "ops"}})
+    (letter,) = mailbox.taken
+    assert letter["subject"] == "Test of alert channel ops"
+    said = await engine.refused("POST", f"{ALERTS}/alert_0/test", 404)
+    assert said == "Alert channel alert_0 not found."
+
+
 async def test_a_callback_is_tried_again_with_the_same_message(engine: Engine, target: Target) -> None:
     execute(engine)
     await sign(engine)

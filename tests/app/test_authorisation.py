@@ -124,6 +124,7 @@ RULES = {
         GET /api/v1/runs/{run}/logs
         POST /api/v3/batches/{batch}/items
         GET /api/v1/batches/{batch}/results
+        GET /api/v1/batches
         POST /api/v1/tasks/batch
         POST /api/v2/tasks/batch
         POST /api/v1/bulk-actions
@@ -193,6 +194,7 @@ RULES = {
         GET /api/v1/ledger/verified
         GET /api/v1/ledger/diff
         POST /api/v1/events
+        GET /api/v1/events
         POST /api/v1/events/bulk
         GET /api/v1/events/{event}
         POST /api/v1/events/{event}/cancel
@@ -200,6 +202,7 @@ RULES = {
         GET /v1/alerts
         GET /v1/alerts/{channel}
         DELETE /v1/alerts/{channel}
+        POST /v1/alerts/{channel}/test
         POST /worker/v1/register
         POST /worker/v1/turn
         GET /worker/v1/runs/{run}/journal

@@ -26,6 +26,8 @@ NO_EVENTS: list[tuple[Any, str]] = [
 ]
 WRONG_SUBSCRIPTIONS: list[tuple[Any, str]] = [
     ({"name": ""}, "The event of task greet: A name of an event has 1 to 128 printable characters."),
+    ({"name": ["a", ""]}, "The event of task greet: A name of an event has 1 to 128 printable characters."),
+    ({"name": []}, "The event of task greet: A subscription has 1 to 50 names of events, not 0."),
     (
         {"name": "a", "filter": {"plan": [{"$gt": "pro"}]}},
         "The event of task greet: The filter is wrong at plan: $gt takes a number.",
@@ -84,6 +86,17 @@ async def test_an_event_starts_the_tasks_whose_filter_fits_and_knows_them(engine
     ]
     (first, *_) = (await engine.get(f"/api/v1/runs/{greet}/events"))["events"]
     assert (first["actor"], first["cause"].partition("_")[0]) == ("event", "event")
+
+
+async def test_a_task_and_a_job_are_subscribed_to_several_names(engine: Engine) -> None:
+    names = ["order.paid", "order.shipped", "order.paid"]
+    await engine.register({"id": "tell", "event": {"name": names}}, {"id": "bill", "event": {"name": "order.paid"}})
+    job = {"name": "Call", "kind": "event", "event": {"name": names}, "request": {"url": "https://example.com"}}
+    made = (await engine.client.post("/v1/jobs", json=job)).json()
+
+    paid, shipped, lost = [await send(engine, name=name) for name in ("order.paid", "order.shipped", "order.lost")]
+    assert [len(each["runs"]) for each in (paid, shipped, lost)] == [3, 2, 0]
+    assert (await engine.get(f"/v1/jobs/{made['id']}"))["event"] == {"name": names, "filter": {}}
 
 
 async def test_the_same_id_again_answers_as_before_and_writes_nothing(engine: Engine) -> None:

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from app.delivering import AGAIN_MS
 from domain.named_event import stream_of
 from tests.app.faulty import FaultyLedger
 from tests.app.harness import Engine, running_engine, sentence_of
@@ -76,3 +77,29 @@ async def test_an_event_whose_payload_is_lost_is_canceled_and_the_others_are_del
     lost, kept = [await engine.get(f"/api/v1/events/{event}") for event in ("lost", "kept")]
     assert (lost["status"], lost["runs"], kept["status"], len(kept["runs"])) == ("CANCELED", [], "DELIVERED", 1)
     assert lost["reason"] == f"The value {stream_of(environment, 'lost')}/payload is no longer there."
+
+
+async def test_an_event_that_cannot_be_read_says_so_and_holds_up_no_others(
+    engine: Engine, ledger: FaultyLedger
+) -> None:
+    await engine.register({"id": "greet", "event": {"name": "made"}})
+    environment = engine.service.environments()[0].id
+    # What is due at the same time is delivered in the order of the streams.
+    (damaged, first), (whole, second) = sorted((stream_of(environment, event), event) for event in ("one", "other"))
+    for event in (first, second):
+        await engine.post("/api/v1/events", {"name": "made", "id": event, "options": {"deliverAfter": 1}})
+    ledger.unreadable.add(damaged)
+    await engine.advance(1_000)
+    deliveries = engine.service.loop.engine.memory.deliveries
+    while (head := engine.head) and whole in deliveries:
+        await engine.service.loop.feed.grown(head)
+    ledger.unreadable.clear()
+
+    told = [await engine.get(f"/api/v1/events/{event}") for event in (first, second)]
+    assert [each["status"] for each in told] == ["PENDING", "DELIVERED"]
+    assert [each.get("stuck") for each in told] == [f"An event of {damaged} cannot be read.", None]
+    await engine.advance(AGAIN_MS)
+    while (head := engine.head) and damaged in deliveries:
+        await engine.service.loop.feed.grown(head)
+    again = await engine.get(f"/api/v1/events/{first}")
+    assert (again["status"], len(again["runs"]), again.get("stuck")) == ("DELIVERED", 1, None)

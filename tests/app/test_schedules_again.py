@@ -8,6 +8,7 @@ from uuid import uuid4
 
 import pytest
 
+from adapters.calendar import CronCalendar
 from adapters.postgres.ledger import PostgresLedger
 from adapters.postgres.migrate import migrate
 from adapters.postgres.read_models import PostgresReadModels
@@ -139,3 +140,25 @@ async def test_the_payload_of_a_tick_is_checked_once_its_run_is_committed(stored
         assert statuses == {"QUEUED", "INVALID_PAYLOAD"}
         assert len((await engine.turn(version))["runs"]) == 1
     assert [entry for entry in log if entry["log_level"] == "error"] == []
+
+
+async def test_another_edition_of_the_zones_is_noticed_at_start(
+    stored: Database, log: Log, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = ManualClock()
+    body = {"task": "greet", "cron": "0 9 * * *"}
+    async with running_engine(*stored.open(), clock) as engine:
+        made = await engine.post(SCHEDULES, body | {"timezone": "Europe/Berlin"})
+        await engine.post(SCHEDULES, body)
+    monkeypatch.setattr(CronCalendar, "version", "2999z")
+
+    async with running_engine(*stored.open(), clock, is_known=False) as engine:
+        async with asyncio.timeout(SOON_SECONDS):
+            await engine.service.zones
+        said = [each for each in log if each.get("tzdata") == "2999z"]
+        history = await engine.service.history(made["id"])
+        audited = await engine.get(f"{SCHEDULES}/{made['id']}/ticks")
+
+    assert [type(each.event).__name__ for each in history] == ["ScheduleCreated", "ScheduleReckoned"]
+    assert [(each["schedules"], each["moved"]) for each in said] == [(1, 0)]
+    assert (audited["problems"], audited["tzdata"]) == ([], "2999z")

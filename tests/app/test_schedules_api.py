@@ -326,3 +326,15 @@ async def test_a_version_with_a_wrong_schedule_is_refused(engine: Engine) -> Non
 
     sentence = await engine.refused("POST", "/worker/v1/register", 422, json=body)
     assert sentence.endswith('"* * *" has 3.')
+
+
+async def test_the_runs_of_a_schedule_are_listed(engine: Engine) -> None:
+    made, other = await create(engine, every=60), await create(engine, every=60)
+    await engine.trigger("greet")
+    await engine.advance(2 * HOUR)
+
+    of_made, of_other = [await engine.listed(**{"filter[schedule]": each["id"]}) for each in (made, other)]
+    assert (len(of_made), len(of_other), set(of_made) & set(of_other)) == (2, 2, set())
+    assert [(await engine.retrieve(run))["schedule"]["id"] for run in of_made] == [made["id"]] * 2
+    assert await engine.listed(**{"filter[schedule]": made["id"], "filter[status]": "COMPLETED"}) == []
+    assert await engine.listed(**{"filter[schedule]": "sched_0"}) == []

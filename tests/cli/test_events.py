@@ -15,6 +15,8 @@ def test_an_event_is_sent_shown_and_canceled(command: CommandLine) -> None:
     run = command.run("runs", "show", sent["runs"][0]["id"])
     later = command.json("events", "send", "user.created", "--delay", "1h", "--context", '{"a": 1}')
     canceled = command.run("events", "cancel", later["id"]).splitlines()
+    listed = command.json("events", "list", "--name", "user.created", "--from", "2020-01-01")
+    undelivered = command.run("events", "list", "--undelivered")
 
     assert (job["event"], active["event"]["filter"]) == (
         {"name": "user.created", "filter": {}},
@@ -27,6 +29,8 @@ def test_an_event_is_sent_shown_and_canceled(command: CommandLine) -> None:
     assert ["event", "user.created", "(u1)"] in [line.split() for line in run.splitlines()]
     assert (later["status"], later["context"], later["runs"]) == ("PENDING", {"a": 1}, [])
     assert "status    CANCELED" in canceled
+    assert [each["id"] for each in listed][:2] == [later["id"], "u1"]
+    assert later["id"] not in undelivered
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from datetime import datetime
 
 import pytest
 
+from adapters.calendar import CronCalendar
 from runfold import schedules
 from runfold.schedule import TickReport
 from tests.cli.commandline import CommandLine
@@ -48,7 +49,7 @@ def test_an_audit_tells_the_fates_and_a_backfill_finds_nothing_to_do(command: Co
     told = command.json("schedules", "audit", made.id, *span)
 
     assert [line.split() for line in table] == [["schedule", "ticks", "fates"], [made.id, "0"]]
-    assert told == {made.id: {"ticks": [], "problems": []}}
+    assert told == {made.id: {"ticks": [], "problems": [], "notes": [], "tzdata": CronCalendar().version}}
     assert command.run("schedules", "backfill", made.id, *span) == "Every tick has its run.\n"
     assert command.json("schedules", "backfill", made.id, *span) == []
     schedules.delete(made.id)

@@ -123,7 +123,11 @@ async def test_a_job_is_run_paused_and_resumed(engine: Engine, visitor: Visitor,
 
 
 async def test_a_batch_shows_how_far_its_runs_are(visitor: Visitor, shop: Shop) -> None:
-    assert row(await visitor.open("/batches"), "index-catalog").words.split()[2] == "5"
+    listed = (await visitor.open("/batches")).one("tbody")
+    assert listed.one("a").attributes["href"] == f"/batches/{shop.batch}"
+    assert listed.words.split()[1:3] == ["Completed", "5"]
+    blank = await visitor.open("/batches?status=ABORTED")
+    assert "No batches like this." in blank.words
 
     page = await visitor.open(f"/batches/{shop.batch}")
 

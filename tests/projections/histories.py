@@ -30,6 +30,7 @@ TASKS = ("greet", "mail")
 TAGS = ("blue", "green", "red")
 VERSIONS = ("20260101.1", "20260102.1")
 BATCHES = ("batch_1", "batch_2")
+SCHEDULES = ("sched_1", "sched_2")
 JOBS = ("job_1", "job_2", "job_3")
 MOMENT = 1_700_000_000_000
 
@@ -110,6 +111,7 @@ class Historian:
             is_test=chance.random() < 0.3,
             batch=chance.choice((None, None, *BATCHES)),
             idempotency_key=chance.choice((None, "once")),
+            schedule=chance.choice((None, None, *map(_scheduled, SCHEDULES))),
             job=chance.choice(
                 (None, None, e.JobRef(chance.choice(JOBS), "Ping", self.now - chance.choice((0, 0, 500))))
             ),
@@ -182,6 +184,10 @@ _CHANNEL = e.ChannelSpec("ops", "email", ("failure",), to=("ada@example.com",))
 _SPEC = e.JobSpec("Ping", "one_time", Raw(b"{}"), 3)
 
 
+def _scheduled(schedule: str) -> e.Scheduled:
+    return e.Scheduled(schedule, 1, 7)
+
+
 def _sent(deliver_at: int | None) -> e.EventSent:
     return e.EventSent("1", "user.created", 1, "shop", Raw(b"1"), context=Raw(b"{}"), deliver_at=deliver_at)
 
@@ -208,6 +214,7 @@ def _further_of(state: State) -> list[Event]:
                 e.TicksFired(tick, ("run_1",), _tick(tick.at)),
                 e.TicksSkipped(tick, "PAUSED", None, count=2),
                 e.ScheduleChanged(state.revision + 1, _PLAN, _tick(tick.at)),
+                e.ScheduleReckoned("2026b", _tick(tick.at), tick),
                 e.ScheduleDeactivated(),
                 e.ScheduleDeleted(),
             ]

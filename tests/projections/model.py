@@ -8,11 +8,12 @@ from domain import states
 from domain.events import Recorded, RunArchived, RunErased
 from domain.schedule import Schedule
 from domain.states import State
-from projections import attempts, executions, lasting, run_list, schedules, waitpoints
+from projections import attempts, executions, lasting, listings, run_list, schedules, waitpoints
 from projections.attempts import OPEN, AttemptRow
 from projections.executions import ExecutionRow
 from projections.fold import Loaded, StateRow, TagRow, fold, histories_of, touched
 from projections.lasting import LastingRow
+from projections.listings import ListingRow
 from projections.run_list import RunRow
 from projections.schedules import ScheduleRow
 from projections.waitpoints import WaitpointRow, WaitpointTagRow
@@ -30,6 +31,7 @@ class Rows(Struct):
     executions: dict[str, ExecutionRow] = {}
     schedules: dict[str, ScheduleRow] = {}
     lasting: dict[tuple[str, int, int], LastingRow] = {}
+    listings: dict[str, ListingRow] = {}
 
 
 def naively(records: Iterable[Recorded]) -> Rows:
@@ -59,6 +61,10 @@ def naively(records: Iterable[Recorded]) -> Rows:
         rows.states.pop(stream, None)
         if states.is_kept(state):
             rows.states[stream] = StateRow(stream, recorded.position, state)
+        if states.kind_of(stream) in listings.KINDS:
+            known_row = rows.listings.get(stream)
+            begun = known_row.begun if known_row else listings.begin(recorded)
+            rows.listings[stream] = ListingRow(begun, listings.standing([recorded], state))
         rows.schedules.pop(stream, None)
         if isinstance(state, Schedule) and not state.is_deleted:
             rows.schedules[stream] = schedules.row_of(state, recorded.position)
@@ -107,6 +113,10 @@ def follow(rows: Rows, records: Sequence[Recorded]) -> None:
     for row in changes.lasting_gone:
         rows.lasting.pop((row.environment, row.span, row.born))
     rows.schedules |= {row.id: row for row in changes.schedules}
+    assert not {row.begun.stream for row in changes.listings} & rows.listings.keys()
+    rows.listings |= {row.begun.stream: row for row in changes.listings}
+    for now in changes.standings:
+        rows.listings[now.stream] = ListingRow(rows.listings[now.stream].begun, now)
     for stream in changes.schedules_gone:
         rows.schedules.pop(stream, None)
     for stream in changes.gone:

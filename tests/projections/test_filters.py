@@ -20,6 +20,7 @@ ROW = RunRow(
     tags=("blue", "red"),
     version="20260101.1",
     batch="batch_1",
+    schedule="sched_1",
     machine="micro",
 )
 
@@ -35,6 +36,7 @@ ROW = RunRow(
         RunFilter(queues=("urgent",)),
         RunFilter(machines=("large-1x", "micro")),
         RunFilter(batch="batch_1"),
+        RunFilter(schedule="sched_1"),
         RunFilter(is_test=False),
         RunFilter(behind=8),
         RunFilter(created_from=1_000, created_to=1_000),
@@ -55,6 +57,7 @@ def test_a_run_that_matches(wanted: RunFilter) -> None:
         RunFilter(queues=("task/greet",)),
         RunFilter(machines=("large-1x",)),
         RunFilter(batch="batch_2"),
+        RunFilter(schedule="sched_2"),
         RunFilter(is_test=True),
         RunFilter(behind=9),
         RunFilter(created_from=1_001),

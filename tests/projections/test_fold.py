@@ -40,6 +40,7 @@ def test_the_number_of_rows_can_be_told_without_a_fold(chance: Random, length: i
     assert sum(each.states for each in counts) == len(rows.states)
     assert sum(each.waitpoints for each in counts) == len(rows.waitpoints)
     assert sum(each.schedules for each in counts) == len(rows.schedules)
+    assert sum(each.listings for each in counts) == len(rows.listings)
 
 
 def test_a_run_within_one_batch_loads_nothing_and_never_meets_the_checkpoint() -> None:

@@ -95,6 +95,10 @@ def test_a_task_says_which_events_start_it() -> None:
     @task(id="some", on_event="user.created", event_filter={"plan": ["pro"]})
     def some() -> None: ...
 
+    @task(id="several", on_event=["user.created", "user.changed"])
+    def several() -> None: ...
+
+    assert settings_of(several)["event"] == {"name": ["user.created", "user.changed"]}
     assert settings_of(all_of_them) == {"id": "all", "event": {"name": "user.created"}}
     assert settings_of(some)["event"] == {"name": "user.created", "filter": {"plan": ["pro"]}}
 
@@ -103,8 +107,8 @@ def test_a_task_says_which_events_start_it() -> None:
     ("said", "sentence"),
     [
         ({"event_filter": {"a": [1]}}, "The task 'wrong' has an event_filter and no on_event whose events it would"),
-        ({"on_event": ""}, "on_event of the task 'wrong' is the name of an event, not ''."),
-        ({"on_event": ["a"]}, "on_event of the task 'wrong' is the name of an event, not"),
+        ({"on_event": ""}, "on_event of the task 'wrong' is the name of an event, or several, not ''."),
+        ({"on_event": ["a", 1]}, "on_event of the task 'wrong' is the name of an event, or several, not ['a', 1]."),
         ({"on_event": "a", "event_filter": ["b"]}, "event_filter of the task 'wrong' mirrors the payload as a dict"),
     ],
 )

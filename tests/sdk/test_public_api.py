@@ -36,6 +36,8 @@ def test_the_names_of_the_package() -> None:
         "InvalidResultError",
         "JournalEntry",
         "JournalMismatchError",
+        "ListedBatch",
+        "ListedEvent",
         "LogLine",
         "NotFoundError",
         "Queue",

@@ -33,9 +33,9 @@ class RequestBody(Struct):
 
 
 class JobEventBody(Struct):
-    """The named events that start a job: those of this name whose payload fits the filter."""
+    """The named events that start a job: those of this name, or one of these, whose payload fits the filter."""
 
-    name: str
+    name: str | tuple[str, ...]
     filter: dict[str, Any] | None = None
 
 

@@ -124,6 +124,7 @@ OTHERS = {
     "ScheduleActivated": "a schedule",
     "ScheduleDeactivated": "a schedule",
     "ScheduleDeleted": "a schedule",
+    "ScheduleReckoned": "a schedule",
     "TicksFired": "a schedule",
     "TicksSkipped": "a schedule",
     "TickBuffered": "a schedule",

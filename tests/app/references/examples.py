@@ -108,6 +108,8 @@ async def _batches(at: Recorder) -> None:
     run = (await at.engine.get(f"/api/v2/batches/{batch}"))["runs"][0]
     await at.engine.post(f"/api/v2/runs/{run}/cancel")
     await at.show("GET", "/api/v1/batches/{batch}/results", batch=batch)
+    await at.show("GET", "/api/v1/batches", query="?page[size]=2")
+    await at.show("GET", "/api/v1/batches", query="?filter[status]=OPEN")
 
 
 async def _bulk_actions(at: Recorder) -> None:
@@ -462,6 +464,7 @@ async def _alerts(at: Recorder) -> None:
     await at.show("POST", route, "", {"name": "ops", "kind": "webhook"})
     await at.show("GET", route)
     await at.show("GET", one, channel=made["id"])
+    await at.show("POST", f"{one}/test", channel=made["id"])
     for channel in (made["id"], other["id"], other["id"]):
         await at.show("DELETE", one, channel=channel)
 
@@ -625,6 +628,8 @@ async def _named_events(at: Recorder) -> None:
     await at.show("POST", route, "Trigger.dev v2's envelope, for tomorrow.", later)
     await at.show("POST", route, "", {"payload": 1})
     await at.show("POST", f"{route}/bulk", "", {"events": [{"name": "a", "id": "1"}, {"name": "b", "id": "2"}]})
+    await at.show("GET", route, query="?filter[undelivered]=true")
+    await at.show("GET", route, query="?filter[undelivered]=perhaps")
     await at.show("POST", f"{route}/bulk", "", {"events": [{"name": "a"}, {"id": "3"}]})
     await at.show("POST", f"{route}/{{event}}/cancel", event="trial-1")
     await at.show("POST", f"{route}/{{event}}/cancel", event="user-1")

@@ -165,7 +165,8 @@ TASK: dict[str, Setting] = {
     ),
     "event.name": Setting(
         "on_event",
-        "the name of the events that [start the task](../how-to/start-tasks-by-events.md), 1 to 128 characters",
+        "the name of the events that [start the task](../how-to/start-tasks-by-events.md), 1 to 128 characters,"
+        " or a list of up to 50 names",
         Terms(v2="`name` of `eventTrigger`"),
     ),
     "event.filter": Setting(
