@@ -119,6 +119,7 @@ _WIRE: dict[str, tuple[str, Callable[[Any], Any]]] = {
     "queue": ("queue", _any_of),
     "version": ("version", _any_of),
     "batch": ("batch", _as_it_is),
+    "schedule": ("schedule", _as_it_is),
     "created_from": ("from", epoch_ms),
     "created_to": ("to", epoch_ms),
     "period": ("period", seconds_text),

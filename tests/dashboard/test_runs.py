@@ -48,6 +48,7 @@ async def test_every_filter_of_the_api_is_one_of_the_page(engine: Engine, visito
         {"queue": "payments"},
         {"machine": "micro"},
         {"batch": shop.batch},
+        {"schedule": shop.schedule},
         {"test": "false"},
         {"test": "true"},
         {"period": "2h"},

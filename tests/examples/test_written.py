@@ -26,6 +26,22 @@ def test_the_example_of_the_readme_runs(installation: Installation, tmp_path: Pa
     assert 'output    "Hello, Bob!"' in shown
 
 
+def test_the_proof_of_the_readme_is_checked(installation: Installation, tmp_path: Path) -> None:
+    [example] = blocks(README, "python")
+    (tmp_path / "greet.py").write_text(example)
+    [commands] = [block for block in blocks(README, "sh") if "runfold prove" in block]
+
+    with developing(installation, tmp_path, "greet.py") as project:
+        shown = shell(
+            installation,
+            tmp_path,
+            project.started["url"],
+            "RUN=$(runfold runs trigger greet '\"Ada\"')\n" + re.sub(r"\bRUN\b", '"$RUN"', commands),
+        )
+
+    assert "RunTriggered" in shown
+
+
 def test_the_tutorial_runs_as_written(installation: Installation, tmp_path: Path) -> None:
     tasks, program = blocks(TUTORIAL, "python")
     [start, *commands] = blocks(TUTORIAL, "sh")

@@ -8,6 +8,7 @@ import pytest
 
 from runfold import BulkAction, Explanation, RunHandle, aio, runs, task
 from runfold.bulk import BulkCounts
+from runfold.filters import RunFilters
 from tests.sdk.conftest import FakeApi
 
 
@@ -193,6 +194,15 @@ def test_many_runs_are_replayed_by_filter_and_the_rest_left_alone(api: FakeApi) 
     )
     assert counts == BulkCounts(3, 1, 0)
     assert sent(api) == ("POST", "/api/v1/bulk-actions/bulk_1/abort", None)
+
+
+def test_every_filter_of_lists_is_one_of_bulk_actions(api: FakeApi) -> None:
+    api.answer(MADE)
+    unset: Any = dict.fromkeys(RunFilters.__annotations__.keys() - {"limit"})
+
+    runs.bulk_cancel(filters=unset | {"task": "greet", "schedule": "sched_1"})
+
+    assert sent(api)[2]["filter"] == {"taskIdentifier": ["greet"], "schedule": "sched_1"}
 
 
 async def test_bulk_actions_can_be_awaited(api: FakeApi) -> None:
