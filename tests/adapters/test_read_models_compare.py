@@ -90,6 +90,7 @@ KEYS = {
     "waitpoint tags": ("waitpoint_tag_rows", ("environment", "tag", "status", "waitpoint")),
     "executions": ("execution_rows", ("id",)),
     "schedules": ("schedule_rows", ("id",)),
+    "listings": ("listing_rows", ("stream",)),
 }
 
 
