@@ -19,15 +19,25 @@ from projections.run_list import RunRow
 NEWEST: LiteralString = """
 select id from run_rows where environment = %(environment)s and id > %(low)s and id < %(high)s {conditions}
 """
-OF_TASKS: LiteralString = """
-select part.id from unnest(%(pair_tasks)s::text[], %(pair_statuses)s::text[]) as pair (task, status)
+# Each pair of a value and a status, or each status of some runs, is a range of an index of its own.
+_EACH: LiteralString = """
 cross join lateral (
     select id from run_rows
-    where environment = %(environment)s and task = pair.task and status = pair.status
+    where environment = %(environment)s and {is_of} and status = pair.status
     and id > %(low)s and id < %(high)s {conditions}
     order by id {direction} limit %(limit)s
 ) as part
 """
+_PAIRS: LiteralString = """
+select part.id from unnest(%(pair_values)s::text[], %(pair_statuses)s::text[]) as pair (value, status) {each}
+""".replace("{each}", _EACH)
+_STATUSES: LiteralString = """
+select part.id from unnest(%(each_status)s::text[]) as pair (status) {each}
+""".replace("{each}", _EACH)
+OF_TASKS: LiteralString = _PAIRS.replace("{is_of}", "task = pair.value")
+OF_VERSIONS: LiteralString = _PAIRS.replace("{is_of}", "version = pair.value")
+TESTS: LiteralString = _STATUSES.replace("{is_of}", "is_test")
+WITH_MACHINE: LiteralString = _STATUSES.replace("{is_of}", """position('"machine":"' in detail) > 0""")
 OF_QUEUES: LiteralString = """
 select part.id from unnest(%(queues)s::text[]) as wanted (queue)
 cross join lateral (
@@ -40,33 +50,6 @@ cross join lateral (
 OF_BATCH: LiteralString = """
 select id from run_rows
 where batch = %(batch)s and environment || '' = %(environment)s and id > %(low)s and id < %(high)s {conditions}
-"""
-OF_VERSIONS: LiteralString = """
-select part.id from unnest(%(pair_versions)s::text[], %(pair_statuses)s::text[]) as pair (version, status)
-cross join lateral (
-    select id from run_rows
-    where environment = %(environment)s and version = pair.version and status = pair.status
-    and id > %(low)s and id < %(high)s {conditions}
-    order by id {direction} limit %(limit)s
-) as part
-"""
-TESTS: LiteralString = """
-select part.id from unnest(%(each_status)s::text[]) as wanted (status)
-cross join lateral (
-    select id from run_rows
-    where environment = %(environment)s and is_test and status = wanted.status
-    and id > %(low)s and id < %(high)s {conditions}
-    order by id {direction} limit %(limit)s
-) as part
-"""
-WITH_MACHINE: LiteralString = """
-select part.id from unnest(%(each_status)s::text[]) as wanted (status)
-cross join lateral (
-    select id from run_rows
-    where environment = %(environment)s and position('"machine":"' in detail) > 0 and status = wanted.status
-    and id > %(low)s and id < %(high)s {conditions}
-    order by id {direction} limit %(limit)s
-) as part
 """
 OF_SCHEDULE: LiteralString = """
 select id from run_rows
@@ -167,12 +150,7 @@ def _parts(store: Store, environment: str, wanted: RunFilter) -> Iterator[_Part]
         else:
             yield _Part(TESTS, frozenset({"is_test", "statuses"}), each)
     elif not wanted.tasks and wanted.versions:
-        pairs = list(product(wanted.versions, statuses))
-        values = {
-            "pair_versions": [storable(version) for version, _ in pairs],
-            "pair_statuses": [status.value for _, status in pairs],
-        }
-        yield _Part(OF_VERSIONS, frozenset({"versions", "statuses"}), values)
+        yield _Part(OF_VERSIONS, frozenset({"versions", "statuses"}), _pairs(wanted.versions, statuses))
     elif wanted.tasks or wanted.statuses:
         tasks = wanted.tasks or [task for (task,) in store.listed(TASKS, {"environment": environment})]
         many = len(tasks) * len(statuses) > read_models_pages.PAIRS_MAX
@@ -182,10 +160,10 @@ def _parts(store: Store, environment: str, wanted: RunFilter) -> Iterator[_Part]
         yield _Part(NEWEST, frozenset(), {})
 
 
-def _pairs(tasks: Collection[str], statuses: Collection[Status]) -> dict[str, Any]:
-    pairs = list(product(tasks, statuses))
+def _pairs(values: Collection[str], statuses: Collection[Status]) -> dict[str, Any]:
+    pairs = list(product(values, statuses))
     return {
-        "pair_tasks": [storable(task) for task, _ in pairs],
+        "pair_values": [storable(value) for value, _ in pairs],
         "pair_statuses": [status.value for _, status in pairs],
     }
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from functools import cache
 
 CHUNKS = (64, 8, 1)
-"""How many rows a statement takes; few sizes, so that the driver finds it prepared. 11 columns stay below 999 values,
+"""How many rows a statement takes; few sizes, so that the driver finds it prepared. 12 columns stay below 999 values,
 which is all that some builds of SQLite take."""
 
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from fastapi import APIRouter, Request
+from fastapi import Request
 from fastapi.responses import Response
 
 from app.reader import Reader
@@ -11,6 +11,8 @@ from app.service import Service
 from app.web import bodies
 from app.web.caller import Caller, CallerDep, ReaderDep, ServiceDep, origin_of, read_body
 from app.web.docs import body_of
+from app.web.paging import lag_of
+from app.web.routing import room
 from app.web.triggering import json
 from domain.commands import SetRetention
 from domain.erasure import ERASURE
@@ -18,11 +20,10 @@ from domain.errors import InvalidInput, NotAllowed, NotFound
 from domain.status import FINAL
 from projections.filters import RunFilter
 
-router = APIRouter(tags=["erasures"])
+router = room("erasures")
 RUNS_MAX = 100
 """How many runs one request erases at most; of a tag that has more, `next` says where to go on."""
 BODY_MAX_BYTES = 65_536
-FOLLOW_SECONDS = 1.0
 
 
 @router.post("/api/v1/runs/{run}/erase", openapi_extra=body_of("EraseRequest"))
@@ -43,7 +44,7 @@ async def erase_runs(request: Request, service: ServiceDep, caller: CallerDep) -
         if not 1 <= len(body.run_ids) <= RUNS_MAX:
             raise InvalidInput(f"An erasure names 1 to {RUNS_MAX} runs; this one names {len(body.run_ids)}.")
         return json({"receipt": await _erased(service, caller, body.run_ids, with_names=body.with_names), "open": []})
-    await service.followed(await service.head(), FOLLOW_SECONDS)
+    await lag_of(service)
     wanted = RunFilter(tags=(body.tag or "",))
     rows, has_more = await service.read(
         lambda: service.read_models.list_runs(caller.environment.id, wanted, RUNS_MAX, after=body.after)

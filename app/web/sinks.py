@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from fastapi import APIRouter, Request
+from fastapi import Request
 from fastapi.responses import Response
 
 from app.service import Service
@@ -11,13 +11,14 @@ from app.web import bodies
 from app.web.caller import CallerDep, ServiceDep, origin_of, read_body
 from app.web.docs import body_of
 from app.web.newruns import named
+from app.web.routing import room
 from app.web.triggering import json
 from domain import commands
 from domain.durations import iso
 from domain.events import SinkSpec
 from domain.sink import SINK, Sink
 
-router = APIRouter(tags=["sinks"])
+router = room("sinks")
 BODY_MAX_BYTES = 65_536
 CREATED = 201
 

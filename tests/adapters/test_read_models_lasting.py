@@ -19,10 +19,11 @@ MIN = 4
 
 
 def histories(chance: random.Random, length: int) -> list[Recorded]:
-    """Runs that begin, are given tags and end, in any order."""
+    """Runs that begin, are given tags, end, and are archived some time after that, in any order."""
     records: list[Recorded] = []
     versions: dict[str, int] = {}
     going_on: list[str] = []
+    over: list[str] = []
     for position in range(1, length + 1):
         kind = chance.random()
         event: RunEvent = TRIGGERED
@@ -31,8 +32,14 @@ def histories(chance: random.Random, length: int) -> list[Recorded]:
             going_on.append(run)
         elif kind < 0.8 and going_on:
             run, event = going_on.pop(chance.randrange(len(going_on))), e.RunCanceled()
+            over.append(run)
+        elif kind < 0.85 and over:
+            run, event = over.pop(chance.randrange(len(over))), e.RunArchived("erasure_1", "erasure_1")
+        elif there := [*going_on, *over]:
+            run, event = chance.choice(there), e.TagsAdded(("a",))
         else:
-            run, event = chance.choice(sorted(versions)), e.TagsAdded(("a",))
+            run = f"run_{len(versions):04}"
+            going_on.append(run)
         versions[run] = versions.get(run, 0) + 1
         environment = f"env_{int(run[-1]) % 2}"
         records.append(Recorded(position, run, versions[run], environment, position, position, "t", "t", event))
