@@ -20,9 +20,10 @@ from domain.connection import Connection
 from domain.endings import Endings
 from domain.environment import Environment
 from domain.erasure import Erasure, ErasureStatus
+from domain.events import RateLimit
 from domain.gates import Gates
 from domain.held import HOLDING, HeldRuns
-from domain.job import Job
+from domain.job import QUEUES, Job
 from domain.lifecycle import Deadline, deadline_of
 from domain.limits import QueueLimits
 from domain.members import Members
@@ -48,7 +49,7 @@ class Memory:
 
     def __init__(self) -> None:
         self.states: dict[str, State] = {}
-        self.limits = QueueLimits(self.environment, self.queue)
+        self.limits = QueueLimits(self.environment, self.queue, self._rate_of_job)
         self.ready = ReadyRuns(self.run, self.limits)
         self.worker_runs: dict[str, set[str]] = {}
         self.children: dict[str, dict[str, None]] = {}
@@ -78,7 +79,7 @@ class Memory:
             Waitpoint: self._note_waitpoint,
             Schedule: self._note_schedule,
             NamedEvent: self._note_named_event,
-            Job: lambda _stream, before, after: self.subscriptions.note_job(before, after),
+            Job: self._note_job,
             Bulk: self._note_bulk,
             Erasure: self._note_erasure,
             Sink: self._note_sink,
@@ -207,6 +208,21 @@ class Memory:
     def _note_connection(self, _stream: str, _before: Connection | None, after: Connection | None) -> None:
         if after is not None:
             self.held.arrive(after.environment)
+
+    def _note_job(self, stream: str, before: Job | None, after: Job | None) -> None:
+        self.subscriptions.note_job(before, after)
+        known = after or before
+        assert known is not None, "there is a state before it or after it"
+        if (before and before.spec.rate_limit) != (after and after.spec.rate_limit):
+            queue = f"{QUEUES}{stream}"
+            self.limits.forget(known.environment, queue)
+            self.ready.reopen(known.environment, queue)
+
+    def _rate_of_job(self, environment: str, queue: str) -> RateLimit | None:
+        if not queue.startswith(QUEUES):
+            return None
+        job = self.states.get(queue.removeprefix(QUEUES))
+        return job.spec.rate_limit if isinstance(job, Job) and job.environment == environment else None
 
     def _note_queue(self, _stream: str, before: QueueState | None, after: QueueState | None) -> None:
         known = after or before

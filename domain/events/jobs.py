@@ -6,7 +6,7 @@ from msgspec import Raw, Struct
 
 from domain.calendar import UTC_ZONE
 from domain.events.base import Event
-from domain.events.deployments import Subscription
+from domain.events.deployments import RateLimit, Subscription
 
 
 class JobTiming(Struct, frozen=True, gc=False, omit_defaults=True):
@@ -37,7 +37,7 @@ class JobSpec(Struct, frozen=True, gc=False, omit_defaults=True):
     `payload` is what its executions are given: the request, and when it is tried again. `trigger_sha256` is that of the
     secret that whoever triggers it by its URL has to know. `event` is what starts one of the kind event. It pauses
     itself after so many failed executions in a row, or at once when its target says that it is gone for good (410), if
-    asked to.
+    asked to. With a `rate_limit` no more attempts of it start within some time.
     """
 
     name: str
@@ -50,6 +50,7 @@ class JobSpec(Struct, frozen=True, gc=False, omit_defaults=True):
     pause_after_failures: int | None = None
     pause_on_gone: bool = False
     callbacks: tuple[Callback, ...] = ()
+    rate_limit: RateLimit | None = None
 
 
 class JobCreated(Event, frozen=True, gc=False, omit_defaults=True):

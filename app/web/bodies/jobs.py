@@ -62,7 +62,10 @@ FailuresMax: TypeAlias = Annotated[int, Meta(ge=0, le=1_000)]
 
 
 class CreateJobBody(Struct):
-    """A new job. It pauses itself after so many failed executions in a row (0: never), or at a 410, if asked to."""
+    """A new job. It pauses itself after so many failed executions in a row (0: never), or at a 410, if asked to.
+
+    With a `rate_limit` such as `10/1m` no more attempts of it start within that time; the others wait.
+    """
 
     name: str
     kind: Literal["recurring", "cron", "scheduled", "one_time", "webhook_trigger", "event"]
@@ -75,10 +78,11 @@ class CreateJobBody(Struct):
     pause_after_failures: FailuresMax | None = None
     pause_on_gone: bool = False
     callbacks: tuple[CallbackBody, ...] = ()
+    rate_limit: str | None = None
 
 
 class ChangeJobBody(Struct):
-    """What is to be otherwise about a job; what is left out stays."""
+    """What is to be otherwise about a job; what is left out stays. An empty `rate_limit` takes it back."""
 
     name: str | None = None
     request: RequestBody | None = None
@@ -89,6 +93,7 @@ class ChangeJobBody(Struct):
     pause_after_failures: FailuresMax | None = None
     pause_on_gone: bool | None = None
     callbacks: tuple[CallbackBody, ...] | None = None
+    rate_limit: str | None = None
 
 
 class ChannelBody(Struct):
