@@ -45,8 +45,11 @@ BATCH_MAX_BYTES = 4_000_000
 HAND_OUTS_MAX = 1_000
 """How many runs a batch hands out, over and above its other events: a flood of new runs must not starve the workers."""
 LOAD_MAX = 2_000
-TICKS_MAX = 200
-"""How many ticks of schedules a batch looks at: finding the next one takes longer than writing an event."""
+TICKS_MAX = 1_000
+"""How many ticks of schedules a batch looks at: as many as have room in it when each becomes a run.
+
+Those of one moment share a commit, or the last of them would wait while followers work on the first.
+"""
 MAKES_RUNS = (TriggerRuns, SendEvent, DeliverEvent)
 """Commands that can wait for others."""
 
