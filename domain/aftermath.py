@@ -6,13 +6,13 @@ from domain import channel as channels
 from domain import events as e
 from domain import job as jobs
 from domain import schedule as schedules
-from domain.announcing import FAILURE, Outcome, alert_run, callback_run, types_of
+from domain.announcing import FAILURE, Outcome, alert_run, callback_run, summary_run, types_of
 from domain.calls import Found
 from domain.channel import Channel
 from domain.commands import TriggerRuns
 from domain.draft import Draft, Origin
 from domain.job import Job, JobState
-from domain.lifecycle import NewRun
+from domain.lifecycle import Deadline, NewRun
 from domain.memory import Memory
 from domain.run import Run
 from domain.schedule import Schedule
@@ -36,6 +36,13 @@ class Aftermath:
             assert run is not None, "what ends in a batch is here until that has landed"
             if run.status is not Status.CANCELED:
                 self._follow(run, draft)
+
+    def fire(self, channel: Channel, deadline: Deadline, draft: Draft) -> None:
+        """Tell the alerts of a channel that waited for one another."""
+        new = summary_run(channel, draft.recorded_at)
+        origin = Origin(channel.environment, ACTOR, channel.id, deadline.at)
+        draft.record(channel.id, channels.sum_up(channel, new.id, draft.recorded_at), origin)
+        self._trigger(new, draft, origin)
 
     def _follow(self, run: Run, draft: Draft) -> None:
         origin = Origin(run.environment, ACTOR, run.id, draft.recorded_at)
@@ -75,6 +82,18 @@ class Aftermath:
         is_known = outcome.has_failed and not news
         on = [each for each in spec.on if spec.repeat or not is_known or each != FAILURE]
         for type_ in types_of(on, own, is_execution=run.job is not None):
+            self._tell(channel.id, run, type_, draft, origin)
+
+    def _tell(self, stream: str, run: Run, type_: str, draft: Draft, origin: Origin) -> None:
+        """Tell of a run by a channel, or let that wait for others."""
+        channel = draft.state(stream)
+        assert isinstance(channel, Channel), "it stays one"
+        job = self._memory.states.get(run.job or "")
+        name = job.spec.name if isinstance(job, Job) else run.task
+        alert = e.AlertHeld(type_, channels.subject_of(run.task, run.job), name, run.id)
+        noted = channels.tell(channel, alert, draft.recorded_at)
+        draft.record(stream, [] if noted is None else [noted], origin)
+        if noted is not alert:
             self._trigger(alert_run(channel, run, type_, draft.recorded_at), draft, origin)
 
     def _trigger(self, new: NewRun, draft: Draft, origin: Origin) -> None:

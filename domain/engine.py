@@ -21,6 +21,7 @@ from domain.asking import asked_by, leads_to
 from domain.batch import Batch
 from domain.calendar import Calendar
 from domain.canceling import Cancels
+from domain.channel import Channel
 from domain.commands import Command, DeliverEvent, JudgePayloads, SendEvent, TriggerRuns, Turn
 from domain.draft import Answer, Draft, Origin, Ticket
 from domain.errors import Busy, Refused, RunfoldError
@@ -238,6 +239,8 @@ class Engine:
                 ticks += self._schedules.fire(state, deadline, draft)
             elif isinstance(state, NamedEvent):
                 self.memory.deliveries[state.id] = None
+            elif isinstance(state, Channel):
+                self._aftermath.fire(state, deadline, draft)
             else:
                 origin = Origin(state.environment, "timer", deadline.kind, deadline.at)
                 draft.record(state.id, _fired(state, deadline), origin)

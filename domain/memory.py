@@ -9,6 +9,7 @@ from heapq import heapify, heappop, heappush
 from typing import Any, TypeAlias
 
 from domain import batch as batches
+from domain import channel as channels
 from domain import connection as connections
 from domain import named_event as named_events
 from domain import schedule as schedules
@@ -40,7 +41,7 @@ from domain.subscriptions import Subscriptions
 from domain.waiters import Waiters
 from domain.waitpoint import Waitpoint
 
-Timed: TypeAlias = Run | Batch | Waitpoint | Schedule | NamedEvent
+Timed: TypeAlias = Run | Batch | Waitpoint | Schedule | NamedEvent | Channel
 """What moves on by itself when its time has come."""
 
 
@@ -83,7 +84,7 @@ class Memory:
             Bulk: self._note_bulk,
             Erasure: self._note_erasure,
             Sink: self._note_sink,
-            Channel: self.endings.note_channel,
+            Channel: self._note_channel,
             Connection: self._note_connection,
             QueueState: self._note_queue,
         }
@@ -194,6 +195,8 @@ class Memory:
             return schedules.deadline_of(state) == (at, kind)
         if isinstance(state, NamedEvent):
             return named_events.deadline_of(state) == (at, kind)
+        if isinstance(state, Channel):
+            return channels.deadline_of(state) == (at, kind)
         return isinstance(state, Run) and deadline_of(state) == (at, kind)
 
     def _note_environment(self, stream: str, _before: Environment | None, after: Environment | None) -> None:
@@ -275,6 +278,12 @@ class Memory:
         if deadline is None:
             self.deliveries.pop(stream, None)
         elif before is None or named_events.deadline_of(before) != deadline:
+            self._arm(stream, deadline)
+
+    def _note_channel(self, stream: str, before: Channel | None, after: Channel | None) -> None:
+        self.endings.note_channel(stream, before, after)
+        deadline = channels.deadline_of(after) if after else None
+        if deadline and (before is None or channels.deadline_of(before) != deadline):
             self._arm(stream, deadline)
 
     def _note_bulk(self, stream: str, _before: Bulk | None, after: Bulk | None) -> None:

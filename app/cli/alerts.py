@@ -45,6 +45,7 @@ def add(
     task: Annotated[list[str] | None, typer.Option(help="Only of this task; may be given again.")] = None,
     job: Annotated[list[str] | None, typer.Option(help="Only of this HTTP job; may be given again.")] = None,
     once: Annotated[bool, typer.Option("--once", help="Of failures in a row only the first.")] = False,  # noqa: FBT002
+    digest: Annotated[str | None, typer.Option(help="Tell what follows within this time together: 5m, 1h.")] = None,
     as_json: AsJson = False,  # noqa: FBT002
 ) -> None:
     """Let somebody be told when runs fail, recover, or jobs pause themselves."""
@@ -53,6 +54,7 @@ def add(
     target = {"kind": "email", "to": email} if url is None else {"kind": "webhook", "url": url}
     asked = target | {"name": name, "tasks": task or [], "jobs": job or [], "repeat": not once}
     asked |= {"on": on} if on else {}
+    asked |= {"digest": digest} if digest else {}
     asked |= {"secret": secret} if secret else {}
     saved = api.call("POST", "alerts", body=asked, below=BELOW)
     if as_json:

@@ -77,6 +77,9 @@ from domain.events.gates import (
     VersionArrived,
 )
 from domain.events.jobs import (
+    AlertHeld,
+    AlertsSummed,
+    AlertTold,
     Callback,
     ChannelRemoved,
     ChannelSaved,
@@ -160,6 +163,9 @@ __all__ = (
     "SCHEDULE",
     "WORKER_LOST",
     "About",
+    "AlertHeld",
+    "AlertTold",
+    "AlertsSummed",
     "ApiKeyCreated",
     "ApiKeyRevoked",
     "ApiKeySealed",

@@ -109,7 +109,8 @@ class ChannelSpec(Struct, frozen=True, gc=False, omit_defaults=True):
     """How somebody is told of failures: by webhook to a `url`, or by email `to` some addresses.
 
     `on` is failure, recovery and auto_pause, or some of these. Without `tasks` and `jobs` it is about all of them. One
-    that does not `repeat` tells of the first failure of each task or job until that has recovered.
+    that does not `repeat` tells of the first failure of each task or job until that has recovered. With a `digest_ms`
+    it tells of one thing at once, and of what follows within that time together.
     """
 
     name: str
@@ -122,6 +123,7 @@ class ChannelSpec(Struct, frozen=True, gc=False, omit_defaults=True):
     secret: str | None = None
     to: tuple[str, ...] = ()
     repeat: bool = True
+    digest_ms: int | None = None
 
 
 class ChannelSaved(Event, frozen=True, gc=False):
@@ -132,6 +134,29 @@ class ChannelSaved(Event, frozen=True, gc=False):
 
 class ChannelRemoved(Event, frozen=True, gc=False):
     """Nobody is told by this channel any more."""
+
+
+class AlertTold(Event, frozen=True, gc=False):
+    """The channel told of something at once. What follows waits until this moment, and is then told together."""
+
+    until: int
+
+
+class AlertHeld(Event, frozen=True, gc=False):
+    """News of this `type` waits to be told together with others: what ran, what that is called, and the run."""
+
+    type: str
+    subject: str
+    name: str
+    run: str
+
+
+class AlertsSummed(Event, frozen=True, gc=False):
+    """So many alerts, all that waited, are told together by this run. What follows waits until this moment."""
+
+    run: str
+    alerts: int
+    until: int
 
 
 class SubjectFailed(Event, frozen=True, gc=False):

@@ -97,7 +97,10 @@ class ChangeJobBody(Struct):
 
 
 class ChannelBody(Struct):
-    """A new alert channel: a webhook with a `url`, or e-mails `to` some addresses."""
+    """A new alert channel: a webhook with a `url`, or e-mails `to` some addresses.
+
+    With a `digest` such as `5m` what follows the first alert within that time is told together.
+    """
 
     name: str
     kind: Literal["webhook", "email"]
@@ -109,6 +112,7 @@ class ChannelBody(Struct):
     secret: str | None = None
     to: tuple[str, ...] = ()
     repeat: bool = True
+    digest: str | None = None
 
 
 class PreviewBody(Struct):
