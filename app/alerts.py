@@ -48,6 +48,7 @@ def spec_of(body: bodies.ChannelBody) -> ChannelSpec:
         body.to,
         body.repeat,
         _digest_of(body.digest),
+        body.certificate_days,
     )
 
 

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from app.summing import mail_of_summary, summary_of, what_happened
 from app.web.execution_shapes import attempts_of, execution_item
 from domain import states
-from domain.announcing import CHANNEL_TEST, JOB_PAUSED, SUMMARY
+from domain.announcing import CERTIFICATE_ENDING, CHANNEL_TEST, JOB_PAUSED, SUMMARY
 from domain.builtin import EMAIL_TASK
 from domain.channel import Channel
 from domain.durations import iso
@@ -51,6 +51,8 @@ def message_of(ledger: Ledger, about: About) -> dict[str, Any]:
         raise LedgerCorrupt(f"Run {about.run}, of which this one is to tell, is no longer there.")
     row = _row_of(history)
     data = _execution(ledger, history, row) if row.job is not None else {"run": _run(row)}
+    if about.type == CERTIFICATE_ENDING:
+        data |= {"certificate": {"ends_at": attempts_of(ledger, history)[-1]["certificateEndsAt"]}}
     return {"type": about.type, "timestamp": _iso(row.finished_at), "data": data}
 
 
@@ -75,6 +77,8 @@ def mail_of(message: dict[str, Any]) -> tuple[str, str]:
     lines.append(f"Attempts: {told['attempt_count']}")
     lines += [f"  {each['number']}: {each['error'] or each['statusCode']}" for each in data.get("attempts", ())]
     lines.append(f"Finished: {told['finished_at']}")
+    if type_ == CERTIFICATE_ENDING:
+        lines += ["", f"The certificate of the server ends at {data['certificate']['ends_at']}."]
     if type_ == JOB_PAUSED:
         lines += ["", "It starts no more by itself until it is resumed."]
     # One line: what a task is called must not become a header of its own.

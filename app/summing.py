@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from domain import states
-from domain.announcing import JOB_PAUSED, SUMMARY
+from domain.announcing import CERTIFICATE_ENDING, JOB_PAUSED, SUMMARY
 from domain.channel import Channel
 from domain.durations import iso
 from domain.events import AlertHeld, AlertsSummed, AlertTold, Recorded
@@ -52,6 +52,8 @@ def mail_of_summary(data: dict[str, Any]) -> tuple[str, str]:
 
 def what_happened(type_: str) -> str:
     """What the task or job of an alert of this type did."""
+    if type_ == CERTIFICATE_ENDING:
+        return "calls a server whose certificate ends soon"
     return "paused itself" if type_ == JOB_PAUSED else type_.partition(".")[2]
 
 

@@ -14,9 +14,11 @@ from domain.requests import Asked, AskedMail, HttpRequest, RetryPolicy
 from domain.run import Run
 
 SUCCESS, FAILURE, COMPLETION, RECOVERY, AUTO_PAUSE = "success", "failure", "completion", "recovery", "auto_pause"
+CERTIFICATE = "certificate"
 CALLBACK_KINDS = (SUCCESS, FAILURE, COMPLETION, RECOVERY, AUTO_PAUSE)
-ALERT_KINDS = (FAILURE, RECOVERY, AUTO_PAUSE)
+ALERT_KINDS = (FAILURE, RECOVERY, AUTO_PAUSE, CERTIFICATE)
 JOB_PAUSED = "job.paused"
+CERTIFICATE_ENDING = "certificate.ending"
 SUMMARY = "alerts.summary"
 """Told of the channel itself: how many alerts there were of what."""
 CHANNEL_TEST = "channel.test"

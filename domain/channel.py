@@ -12,6 +12,7 @@ CHANNEL = "alert"
 """The kind of aggregate."""
 WEBHOOK, EMAIL = "webhook", "email"
 DIGEST = "digest"
+DAY_MS = 86_400_000
 
 
 class Channel(Struct, frozen=True, gc=False, omit_defaults=True):
@@ -28,6 +29,8 @@ class Channel(Struct, frozen=True, gc=False, omit_defaults=True):
     """How many alerts wait to be told together."""
     until: int = 0
     """Until then what comes waits, if the channel sums up."""
+    warned: dict[str, int] = {}
+    """The latest end of a certificate (ms) that was told of each job."""
 
 
 def subject_of(task: str, job: str | None) -> str:
@@ -48,6 +51,14 @@ def hear(channel: Channel, subject: str, run: str, *, has_failed: bool) -> list[
     if has_failed == (subject in channel.failing):
         return []
     return [e.SubjectFailed(subject, run) if has_failed else e.SubjectRecovered(subject, run)]
+
+
+def warn(channel: Channel, subject: str, run: str, ends_at: int, now: int) -> list[Event]:
+    """An execution saw a certificate that ends then: that is news once for each certificate, when it ends soon."""
+    is_soon = ends_at - now <= channel.spec.certificate_days * DAY_MS
+    # Of several servers behind one name the one that ends last is told last, and none of them again.
+    is_known = channel.warned.get(subject, 0) >= ends_at
+    return [e.CertificateEnding(subject, run, ends_at)] if is_soon and not is_known else []
 
 
 def deadline_of(channel: Channel) -> Deadline | None:
@@ -80,6 +91,8 @@ def evolve(channel: Channel | None, recorded: Recorded) -> Channel:
             return replace(channel, version=version, failing=channel.failing | {subject})
         case Channel(), e.SubjectRecovered(subject=subject):
             return replace(channel, version=version, failing=channel.failing - {subject})
+        case Channel(), e.CertificateEnding(subject=subject, ends_at=ends_at):
+            return replace(channel, version=version, warned=channel.warned | {subject: ends_at})
         case Channel(), e.AlertTold(until=until):
             return replace(channel, version=version, until=until)
         case Channel(), e.AlertHeld():

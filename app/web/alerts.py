@@ -72,6 +72,7 @@ def _item(channel: Channel) -> dict[str, Any]:
         "repeat": spec.repeat,
         "digest": None if spec.digest_ms is None else duration_text(spec.digest_ms),
         "waiting": channel.held,
+        "certificate_days": spec.certificate_days,
         "failing": sorted(channel.failing),
         "created_at": iso(channel.created_at),
     }

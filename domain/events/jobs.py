@@ -108,9 +108,9 @@ class JobDeleted(Event, frozen=True, gc=False):
 class ChannelSpec(Struct, frozen=True, gc=False, omit_defaults=True):
     """How somebody is told of failures: by webhook to a `url`, or by email `to` some addresses.
 
-    `on` is failure, recovery and auto_pause, or some of these. Without `tasks` and `jobs` it is about all of them. One
-    that does not `repeat` tells of the first failure of each task or job until that has recovered. With a `digest_ms`
-    it tells of one thing at once, and of what follows within that time together.
+    `on` is failure, recovery, auto_pause and certificate, or some of these. Without `tasks` and `jobs` it is about all
+    of them. One that does not `repeat` tells of the first failure of each task or job until that has recovered. With a
+    `digest_ms` it tells of one thing at once, and of what follows within that time together.
     """
 
     name: str
@@ -124,6 +124,8 @@ class ChannelSpec(Struct, frozen=True, gc=False, omit_defaults=True):
     to: tuple[str, ...] = ()
     repeat: bool = True
     digest_ms: int | None = None
+    certificate_days: int = 14
+    """So many days before a certificate ends the channel tells of it."""
 
 
 class ChannelSaved(Event, frozen=True, gc=False):
@@ -157,6 +159,14 @@ class AlertsSummed(Event, frozen=True, gc=False):
     run: str
     alerts: int
     until: int
+
+
+class CertificateEnding(Event, frozen=True, gc=False):
+    """A job, of which the channel tells, calls a server whose certificate ends soon: this execution saw it."""
+
+    subject: str
+    run: str
+    ends_at: int
 
 
 class SubjectFailed(Event, frozen=True, gc=False):

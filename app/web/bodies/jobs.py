@@ -104,7 +104,10 @@ class ChannelBody(Struct):
 
     name: str
     kind: Literal["webhook", "email"]
-    on: tuple[Literal["failure", "recovery", "auto_pause"], ...] = ("failure", "recovery", "auto_pause")
+    on: tuple[Literal["failure", "recovery", "auto_pause", "certificate"], ...] = (
+        *("failure", "recovery"),
+        *("auto_pause", "certificate"),
+    )
     tasks: tuple[str, ...] = ()
     jobs: tuple[str, ...] = ()
     url: str | None = None
@@ -113,6 +116,7 @@ class ChannelBody(Struct):
     to: tuple[str, ...] = ()
     repeat: bool = True
     digest: str | None = None
+    certificate_days: Annotated[int, Meta(ge=1, le=365)] = 14
 
 
 class PreviewBody(Struct):

@@ -96,6 +96,7 @@ OTHERS = {
     "SecretRemoved": "a secret of HTTP jobs",
     "ChannelSaved": "an alert channel",
     "ChannelRemoved": "an alert channel",
+    "CertificateEnding": "an alert channel",
     "AlertTold": "an alert channel",
     "AlertHeld": "an alert channel",
     "AlertsSummed": "an alert channel",
