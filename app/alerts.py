@@ -8,7 +8,7 @@ from app.requests import check_request
 from app.service import Service
 from app.web import bodies
 from app.web.newruns import named
-from domain import commands, states
+from domain import commands, durations, states
 from domain.announcing import request_to
 from domain.channel import CHANNEL, EMAIL, Channel
 from domain.errors import InvalidInput, NotFound
@@ -18,6 +18,7 @@ from domain.mail import is_mail_address
 CALLBACKS_MAX = 10
 SUBJECTS_MAX = 100
 ADDRESSES_MAX = 20
+DIGEST_MIN_MS, DIGEST_MAX_MS = 1_000, 7 * 86_400_000
 
 
 def callbacks_of(asked: Sequence[bodies.CallbackBody]) -> tuple[Callback, ...]:
@@ -46,6 +47,8 @@ def spec_of(body: bodies.ChannelBody) -> ChannelSpec:
         body.secret,
         body.to,
         body.repeat,
+        _digest_of(body.digest),
+        body.certificate_days,
     )
 
 
@@ -70,6 +73,15 @@ async def save(service: Service, body: bodies.ChannelBody, origin: dict[str, Any
     channel = service.ids.new(CHANNEL, origin["at"])
     saved: Channel = await service.loop.submit(commands.SaveChannel(channel=channel, spec=spec_of(body), **origin))
     return saved
+
+
+def _digest_of(text: str | None) -> int | None:
+    if text is None:
+        return None
+    window = durations.parse_duration(text)
+    if not DIGEST_MIN_MS <= window <= DIGEST_MAX_MS:
+        raise InvalidInput(f"The digest of an alert channel is 1 second to 7 days, not {text[:40]!r}.")
+    return window
 
 
 def _check_kind(body: bodies.ChannelBody) -> None:

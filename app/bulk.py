@@ -8,6 +8,7 @@ import structlog
 
 from app.loop import EngineLoop
 from app.reader import Reader
+from app.touched import narrowed
 from app.web import bodies
 from app.web.newruns import judged
 from app.web.replaying import replayed
@@ -103,7 +104,7 @@ class BulkActions:
         """The next runs to act on, how many others are canceled and ended otherwise, each one's cursor, more or not."""
         if await self._reader.followed(bulk.began_at, FOLLOW_SECONDS) < bulk.began_at:
             raise Unavailable("The read models have not come as far as the bulk action began.")
-        wanted = msgspec.json.decode(bulk.filter, type=RunFilter)
+        wanted = await narrowed(self._reader, bulk.environment, msgspec.json.decode(bulk.filter, type=RunFilter))
         # Ids sort by time: what came after the action began is none of its runs.
         after = bulk.cursor or f"run_{bulk.id.partition('_')[2]}"
         reader = self._reader

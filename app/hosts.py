@@ -9,7 +9,7 @@ from msgspec import Struct, field
 
 from adapters.http.targets import target_of
 from domain.calls import Call, Found, HttpCaller
-from domain.durations import parse_duration
+from domain.durations import duration_text, parse_duration
 from domain.errors import InvalidInput
 from domain.events import RateLimit
 
@@ -126,6 +126,11 @@ def parsed_rate(text: str) -> RateLimit | None:
     if period_ms <= 0:
         raise InvalidInput("write a time that is longer than none, such as 10/1s")
     return RateLimit(int(found[1]), period_ms)
+
+
+def rate_text(rate: RateLimit) -> str:
+    """The rate as `parsed_rate` reads it."""
+    return f"{rate.limit}/{duration_text(rate.period_ms)}"
 
 
 def _host_of(call: Call) -> str:

@@ -11,18 +11,20 @@ from msgspec.structs import replace
 from app.alerts import callbacks_of
 from app.events import subscription_of
 from app.executions import asked_of
+from app.hosts import parsed_rate
 from app.reader import Reader
 from app.requests import check_policy, check_request
 from app.service import Service
 from app.web import bodies
 from app.web.newruns import INLINE_MAX_BYTES, json_of, named, stored
+from app.web.registering import RATE_PERIOD_MAX_MS
 from domain import commands, durations, states
 from domain import schedule as schedules
 from domain.builtin import HTTP_TASK
 from domain.calendar import UTC_ZONE, Calendar, Tick
 from domain.errors import InvalidInput, NotFound
-from domain.events import NOTHING, JobRef, JobSpec, JobTiming, ScheduleCreated, Subscription
-from domain.job import JOB, Job, JobKind, JobState, plan_of, schedule_of
+from domain.events import NOTHING, JobRef, JobSpec, JobTiming, RateLimit, ScheduleCreated, Subscription
+from domain.job import JOB, Job, JobKind, JobState, plan_of, queue_of, schedule_of
 from domain.lifecycle import NewRun
 from domain.requests import Asked, HttpRequest, RetryPolicy, needs_input
 from domain.schedule import Schedule
@@ -68,6 +70,7 @@ def spec_of(body: bodies.CreateJobBody, now: int) -> JobSpec:
         body.pause_after_failures or None,
         body.pause_on_gone,
         callbacks_of(body.callbacks),
+        _rate_of(body.rate_limit or ""),
     )
 
 
@@ -92,6 +95,7 @@ def changed(spec: JobSpec, body: bodies.ChangeJobBody, now: int) -> JobSpec:
         spec.pause_after_failures if body.pause_after_failures is None else body.pause_after_failures or None,
         spec.pause_on_gone if body.pause_on_gone is None else body.pause_on_gone,
         spec.callbacks if body.callbacks is None else callbacks_of(body.callbacks),
+        spec.rate_limit if body.rate_limit is None else _rate_of(body.rate_limit),
     )
 
 
@@ -114,6 +118,7 @@ def execution_of(
         payload=inline,
         payload_blob=blob,
         payload_size=len(payload),
+        queue=queue_of(job, spec),
         max_attempts=spec.max_attempts,
         source=source,
         job=JobRef(job, spec.name, now),
@@ -267,6 +272,16 @@ def _timing_of(kind: JobKind, body: bodies.TimingBody | None, now: int) -> JobTi
     if asked.timezone is not None and asked.cron is None:
         raise InvalidInput("schedule.timezone is for cron expressions: other times need none.")
     return JobTiming(asked.cron, asked.every_n_minutes, run_at, asked.timezone or UTC_ZONE, asked.overlap)
+
+
+def _rate_of(text: str) -> RateLimit | None:
+    try:
+        rate = parsed_rate(text)
+    except InvalidInput as error:
+        raise InvalidInput(f"The rate_limit {text[:40]!r} is none: {error}.") from None
+    if rate is not None and rate.period_ms > RATE_PERIOD_MAX_MS:
+        raise InvalidInput(f"The time of a rate_limit is at most 30 days, not as long as in {text[:40]!r}.")
+    return rate
 
 
 def _digest_of(secret: str) -> str:

@@ -7,9 +7,10 @@ import msgspec
 from msgspec import Raw
 from msgspec.structs import replace
 
+from app.summing import mail_of_summary, summary_of, what_happened
 from app.web.execution_shapes import attempts_of, execution_item
 from domain import states
-from domain.announcing import CHANNEL_TEST, JOB_PAUSED
+from domain.announcing import CERTIFICATE_ENDING, CHANNEL_TEST, JOB_PAUSED, SUMMARY
 from domain.builtin import EMAIL_TASK
 from domain.channel import Channel
 from domain.durations import iso
@@ -37,14 +38,21 @@ def with_message(ledger: Ledger, triggered: RunTriggered, payload: Raw) -> Raw:
 
 
 def message_of(ledger: Ledger, about: About) -> dict[str, Any]:
-    """What is told of a run that ended, in the shape of Standard Webhooks. Raises LedgerCorrupt; this blocks."""
+    """What is told, in the shape of Standard Webhooks: of a run that ended, or of an alert channel itself.
+
+    Raises LedgerCorrupt; this blocks.
+    """
     history = ledger.read_streams([about.run]).get(about.run, [])
     if history and about.type == CHANNEL_TEST:
         return _test(history)
+    if history and about.type == SUMMARY:
+        return summary_of([each for each in history if about.version is None or each.version <= about.version])
     if not history:
         raise LedgerCorrupt(f"Run {about.run}, of which this one is to tell, is no longer there.")
     row = _row_of(history)
     data = _execution(ledger, history, row) if row.job is not None else {"run": _run(row)}
+    if about.type == CERTIFICATE_ENDING:
+        data |= {"certificate": {"ends_at": attempts_of(ledger, history)[-1]["certificateEndsAt"]}}
     return {"type": about.type, "timestamp": _iso(row.finished_at), "data": data}
 
 
@@ -57,9 +65,11 @@ def mail_of(message: dict[str, Any]) -> tuple[str, str]:
             f"Test of alert channel {name}",
             "News of failures arrives here. Nothing failed: somebody tests this channel.\n",
         )
+    if type_ == SUMMARY:
+        return mail_of_summary(data)
     told = data.get("execution") or data["run"]
     name = f"Job {data['job']['name']}" if "job" in data else f"Task {told['task']}"
-    what = "paused itself" if type_ == JOB_PAUSED else type_.partition(".")[2]
+    what = what_happened(type_)
     lines = [f"{name} {what}.", "", f"{'Execution' if 'job' in data else 'Run'}: {told['id']}"]
     lines.append(f"Status: {told.get('run_status') or told['status']}")
     if told["error"] is not None:
@@ -67,6 +77,8 @@ def mail_of(message: dict[str, Any]) -> tuple[str, str]:
     lines.append(f"Attempts: {told['attempt_count']}")
     lines += [f"  {each['number']}: {each['error'] or each['statusCode']}" for each in data.get("attempts", ())]
     lines.append(f"Finished: {told['finished_at']}")
+    if type_ == CERTIFICATE_ENDING:
+        lines += ["", f"The certificate of the server ends at {data['certificate']['ends_at']}."]
     if type_ == JOB_PAUSED:
         lines += ["", "It starts no more by itself until it is resumed."]
     # One line: what a task is called must not become a header of its own.

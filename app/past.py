@@ -56,6 +56,7 @@ def explained_then(ledger: Ledger, read_models: ReadModels, history: Sequence[Re
         queue.stream_of(environment.id, run.queue),
         *(connection.stream_of(environment.id, name) for name in (settings.connections if settings else ())),
         *(target for wait in run.waits for target in wait.targets),
+        *([run.job] if run.job is not None else ()),
     ]
     if _depends_on_others(run):
         memory = memory_then(ledger, read_models, environment.id, moment, others)

@@ -14,9 +14,13 @@ from domain.requests import Asked, AskedMail, HttpRequest, RetryPolicy
 from domain.run import Run
 
 SUCCESS, FAILURE, COMPLETION, RECOVERY, AUTO_PAUSE = "success", "failure", "completion", "recovery", "auto_pause"
+CERTIFICATE = "certificate"
 CALLBACK_KINDS = (SUCCESS, FAILURE, COMPLETION, RECOVERY, AUTO_PAUSE)
-ALERT_KINDS = (FAILURE, RECOVERY, AUTO_PAUSE)
+ALERT_KINDS = (FAILURE, RECOVERY, AUTO_PAUSE, CERTIFICATE)
 JOB_PAUSED = "job.paused"
+CERTIFICATE_ENDING = "certificate.ending"
+SUMMARY = "alerts.summary"
+"""Told of the channel itself: how many alerts there were of what."""
 CHANNEL_TEST = "channel.test"
 """Told of the channel itself, so that somebody knows that news would arrive."""
 CALLBACK, ALERT = "callback", "alert"
@@ -59,6 +63,11 @@ def callback_run(callback: Callback, place: int, run: Run, type_: str, now: int)
 def alert_run(channel: Channel, run: Run, type_: str, now: int) -> NewRun:
     """The run that tells of another one by an alert channel."""
     return _alert(channel, About(run.id, type_, channel.id), now)
+
+
+def summary_run(channel: Channel, now: int) -> NewRun:
+    """The run that tells of all that waits in an alert channel: the next event of the channel says so."""
+    return _alert(channel, About(channel.id, SUMMARY, channel.id, channel.version + 1), now)
 
 
 def test_run(channel: Channel, run: str, now: int) -> NewRun:

@@ -47,11 +47,11 @@ class Bulk(Struct, frozen=True, gc=False, omit_defaults=True):
         return len(self.runs) or self.success + self.failure
 
 
-def advance(cursor: str | None, success: int, failure: int, *, is_last: bool) -> list[e.Event]:
-    """A chunk is done. Of the last one the cursor may be None, when nothing more was found."""
+def advance(cursor: str | None, success: int, failure: int, runs: tuple[str, ...], *, is_last: bool) -> list[e.Event]:
+    """A chunk is done, which touched these runs. Of the last one the cursor may be None, when nothing was found."""
     events: list[e.Event] = []
     if cursor is not None:
-        events.append(e.BulkAdvanced(cursor, success, failure))
+        events.append(e.BulkAdvanced(cursor, success, failure, runs))
     return [*events, e.BulkCompleted()] if is_last else events
 
 

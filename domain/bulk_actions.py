@@ -34,20 +34,25 @@ def advance(command: AdvanceBulk, environment: Environment, draft: Draft, memory
     if bulk.status is not BulkStatus.PENDING or bulk.cursor != command.after:
         return False
     origin = Origin.of(command)
-    success, failure = command.success, command.failure
+    success, failure, touched = command.success, command.failure, list[str]()
     for stream in command.cancels:
+        before = draft.state(stream)
         is_done = _cancel(stream, bulk, origin, draft, cancels)
         success, failure = success + is_done, failure + (not is_done)
+        # One that was canceled before is as wanted, and none that this action touched.
+        touched += [stream] if is_done and draft.state(stream) is not before else []
     gates = memory.gates(environment, draft.recorded_at)
     for new in command.runs:
         try:
             relative(new.replay_of or "", command, draft)
-            trigger_run(new, command, gates, environment, draft, origin)
+            touched.append(trigger_run(new, command, gates, environment, draft, origin).run)
         except Refused:
             failure += 1
         else:
             success += 1
-    draft.record(bulk.id, bulks.advance(command.cursor, success, failure, is_last=command.is_last), origin)
+    draft.record(
+        bulk.id, bulks.advance(command.cursor, success, failure, tuple(touched), is_last=command.is_last), origin
+    )
     return True
 
 

@@ -46,6 +46,10 @@ class Calendar(Protocol):
         """Which edition of the time zone database it reads, such as 2026b."""
         ...
 
+    def __hash__(self) -> int:
+        """What was found with one calendar is kept apart from what was found with another."""
+        ...
+
     def check(self, cron: Cron) -> None:
         """Raises InvalidInput, with a sentence, for an expression or a zone that there is none of."""
         ...

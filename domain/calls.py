@@ -101,6 +101,8 @@ class Found(Struct, frozen=True, gc=False, rename="camel", omit_defaults=True):
     response_headers: dict[str, str] = {}
     redirects: int = 0
     timings: Timings = Timings()
+    certificate_ends_at: int | None = None
+    """When the certificate of the server ends (milliseconds since 1970); of several hops the first to end."""
 
 
 class HttpCaller(Protocol):

@@ -17,6 +17,7 @@ from domain.environment import Environment
 from domain.errors import NotFound
 from domain.event_filter import matches
 from domain.events import EVENT_SOURCE, EventRef, EventSent, JobRef
+from domain.job import queue_of
 from domain.lifecycle import NewRun
 from domain.memory import Memory
 from domain.named_event import NamedEvent
@@ -103,6 +104,7 @@ def _new_run(run: str, subscriber: Subscriber, sent: EventSent, now: int) -> New
         HTTP_TASK,
         job.spec.payload,
         payload_size=len(job.spec.payload),
+        queue=queue_of(job.id, job.spec),
         max_attempts=job.spec.max_attempts,
         source=EVENT_SOURCE,
         job=JobRef(job.id, job.spec.name, now),

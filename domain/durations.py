@@ -21,6 +21,12 @@ def parse_duration(text: str) -> int:
     return _bounded(sum(int(amount) * _UNITS_MS[unit] for amount, unit in _PART.findall(text)), text)
 
 
+def duration_text(duration_ms: int) -> str:
+    """Whole seconds as `parse_duration` reads them: one number with the longest unit that fits."""
+    unit = next(unit for unit in ("d", "h", "m", "s") if duration_ms % _UNITS_MS[unit] == 0)
+    return f"{duration_ms // _UNITS_MS[unit]}{unit}"
+
+
 def parse_key_ttl(text: str) -> int:
     """Milliseconds of an idempotency key's TTL: one number and one of s, m, h, d. Raises InvalidInput."""
     match = _KEY_TTL.fullmatch(text) if text.isascii() else None

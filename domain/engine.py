@@ -21,6 +21,7 @@ from domain.asking import asked_by, leads_to
 from domain.batch import Batch
 from domain.calendar import Calendar
 from domain.canceling import Cancels
+from domain.channel import Channel
 from domain.commands import Command, DeliverEvent, JudgePayloads, SendEvent, TriggerRuns, Turn
 from domain.draft import Answer, Draft, Origin, Ticket
 from domain.errors import Busy, Refused, RunfoldError
@@ -45,8 +46,11 @@ BATCH_MAX_BYTES = 4_000_000
 HAND_OUTS_MAX = 1_000
 """How many runs a batch hands out, over and above its other events: a flood of new runs must not starve the workers."""
 LOAD_MAX = 2_000
-TICKS_MAX = 200
-"""How many ticks of schedules a batch looks at: finding the next one takes longer than writing an event."""
+TICKS_MAX = 1_000
+"""How many ticks of schedules a batch looks at: as many as have room in it when each becomes a run.
+
+Those of one moment share a commit, or the last of them would wait while followers work on the first.
+"""
 MAKES_RUNS = (TriggerRuns, SendEvent, DeliverEvent)
 """Commands that can wait for others."""
 
@@ -235,6 +239,8 @@ class Engine:
                 ticks += self._schedules.fire(state, deadline, draft)
             elif isinstance(state, NamedEvent):
                 self.memory.deliveries[state.id] = None
+            elif isinstance(state, Channel):
+                self._aftermath.fire(state, deadline, draft)
             else:
                 origin = Origin(state.environment, "timer", deadline.kind, deadline.at)
                 draft.record(state.id, _fired(state, deadline), origin)

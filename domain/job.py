@@ -15,6 +15,8 @@ from domain.timing import At, Every, Timetable, Timing
 
 JOB = "job"
 """The kind of aggregate."""
+QUEUES = "runfold/jobs/"
+"""How the queues of jobs with a rate limit begin, one for each of these jobs."""
 
 
 class JobKind(StrEnum):
@@ -71,6 +73,11 @@ def schedule_of(job: str) -> str:
     return f"{SCHED}_{job.partition('_')[2]}"
 
 
+def queue_of(job: str, spec: JobSpec) -> str | None:
+    """The queue of its executions; None: that of the task, as for all jobs without a rate limit."""
+    return None if spec.rate_limit is None else f"{QUEUES}{job}"
+
+
 def plan_of(job: str, spec: JobSpec) -> Plan | None:
     """What the schedule of a job is to do; None for one that has none."""
     timing = spec.timing
@@ -83,7 +90,14 @@ def plan_of(job: str, spec: JobSpec) -> Plan | None:
     else:
         assert timing.run_at is not None, "a job that runs at times says which"
         times = At(timing.run_at)
-    target = Target(HTTP_TASK, spec.payload, max_attempts=spec.max_attempts, job=job, job_name=spec.name)
+    target = Target(
+        HTTP_TASK,
+        spec.payload,
+        queue=queue_of(job, spec),
+        max_attempts=spec.max_attempts,
+        job=job,
+        job_name=spec.name,
+    )
     return Plan(target, Timetable(times), timing.overlap)
 
 

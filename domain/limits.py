@@ -55,9 +55,11 @@ class QueueLimits:
         self,
         environment: Callable[[str], Environment | None],
         queue: Callable[[str, str], QueueState | None],
+        rate_of_job: Callable[[str, str], RateLimit | None],
     ) -> None:
         self._environment = environment
         self._queue = queue
+        self._rate_of_job = rate_of_job
         self._gates: dict[str, dict[str, Gate]] = {}
         self._declared: dict[str, dict[str, Queue]] = {}
         self._pending: dict[tuple[str, str], int] = {}
@@ -116,6 +118,7 @@ class QueueLimits:
             declared = self._declared[environment] = tasks.declared() if tasks else {}
         said = declared.get(queue)
         base, rate = (said.concurrency_limit, said.rate_limit) if said else (None, None)
+        rate = self._rate_of_job(environment, queue) or rate
         override = state.override if state else None
         limit = base if override is None else override
         return Gate(limit, base, state is not None and state.is_paused, rate, state)

@@ -9,6 +9,7 @@ from heapq import heapify, heappop, heappush
 from typing import Any, TypeAlias
 
 from domain import batch as batches
+from domain import channel as channels
 from domain import connection as connections
 from domain import named_event as named_events
 from domain import schedule as schedules
@@ -20,9 +21,10 @@ from domain.connection import Connection
 from domain.endings import Endings
 from domain.environment import Environment
 from domain.erasure import Erasure, ErasureStatus
+from domain.events import RateLimit
 from domain.gates import Gates
 from domain.held import HOLDING, HeldRuns
-from domain.job import Job
+from domain.job import QUEUES, Job
 from domain.lifecycle import Deadline, deadline_of
 from domain.limits import QueueLimits
 from domain.members import Members
@@ -39,7 +41,7 @@ from domain.subscriptions import Subscriptions
 from domain.waiters import Waiters
 from domain.waitpoint import Waitpoint
 
-Timed: TypeAlias = Run | Batch | Waitpoint | Schedule | NamedEvent
+Timed: TypeAlias = Run | Batch | Waitpoint | Schedule | NamedEvent | Channel
 """What moves on by itself when its time has come."""
 
 
@@ -48,7 +50,7 @@ class Memory:
 
     def __init__(self) -> None:
         self.states: dict[str, State] = {}
-        self.limits = QueueLimits(self.environment, self.queue)
+        self.limits = QueueLimits(self.environment, self.queue, self._rate_of_job)
         self.ready = ReadyRuns(self.run, self.limits)
         self.worker_runs: dict[str, set[str]] = {}
         self.children: dict[str, dict[str, None]] = {}
@@ -78,11 +80,11 @@ class Memory:
             Waitpoint: self._note_waitpoint,
             Schedule: self._note_schedule,
             NamedEvent: self._note_named_event,
-            Job: lambda _stream, before, after: self.subscriptions.note_job(before, after),
+            Job: self._note_job,
             Bulk: self._note_bulk,
             Erasure: self._note_erasure,
             Sink: self._note_sink,
-            Channel: self.endings.note_channel,
+            Channel: self._note_channel,
             Connection: self._note_connection,
             QueueState: self._note_queue,
         }
@@ -193,6 +195,8 @@ class Memory:
             return schedules.deadline_of(state) == (at, kind)
         if isinstance(state, NamedEvent):
             return named_events.deadline_of(state) == (at, kind)
+        if isinstance(state, Channel):
+            return channels.deadline_of(state) == (at, kind)
         return isinstance(state, Run) and deadline_of(state) == (at, kind)
 
     def _note_environment(self, stream: str, _before: Environment | None, after: Environment | None) -> None:
@@ -207,6 +211,21 @@ class Memory:
     def _note_connection(self, _stream: str, _before: Connection | None, after: Connection | None) -> None:
         if after is not None:
             self.held.arrive(after.environment)
+
+    def _note_job(self, stream: str, before: Job | None, after: Job | None) -> None:
+        self.subscriptions.note_job(before, after)
+        known = after or before
+        assert known is not None, "there is a state before it or after it"
+        if (before and before.spec.rate_limit) != (after and after.spec.rate_limit):
+            queue = f"{QUEUES}{stream}"
+            self.limits.forget(known.environment, queue)
+            self.ready.reopen(known.environment, queue)
+
+    def _rate_of_job(self, environment: str, queue: str) -> RateLimit | None:
+        if not queue.startswith(QUEUES):
+            return None
+        job = self.states.get(queue.removeprefix(QUEUES))
+        return job.spec.rate_limit if isinstance(job, Job) and job.environment == environment else None
 
     def _note_queue(self, _stream: str, before: QueueState | None, after: QueueState | None) -> None:
         known = after or before
@@ -259,6 +278,12 @@ class Memory:
         if deadline is None:
             self.deliveries.pop(stream, None)
         elif before is None or named_events.deadline_of(before) != deadline:
+            self._arm(stream, deadline)
+
+    def _note_channel(self, stream: str, before: Channel | None, after: Channel | None) -> None:
+        self.endings.note_channel(stream, before, after)
+        deadline = channels.deadline_of(after) if after else None
+        if deadline and (before is None or channels.deadline_of(before) != deadline):
             self._arm(stream, deadline)
 
     def _note_bulk(self, stream: str, _before: Bulk | None, after: Bulk | None) -> None:

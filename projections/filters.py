@@ -24,6 +24,9 @@ class RunFilter(Struct, frozen=True, gc=False):
     created_to: int | None = None
     behind: int | None = None
     """Those that have an event behind this position."""
+    bulk: str | None = None
+    """The bulk action that touched them. Its events say which `runs` these are; rows of runs do not."""
+    runs: frozenset[str] | None = None
 
 
 def matches(row: RunRow, wanted: RunFilter) -> bool:
@@ -41,4 +44,5 @@ def matches(row: RunRow, wanted: RunFilter) -> bool:
         and (wanted.created_from is None or row.created_at >= wanted.created_from)
         and (wanted.created_to is None or row.created_at <= wanted.created_to)
         and (wanted.behind is None or row.position > wanted.behind)
+        and (wanted.runs is None or row.id in wanted.runs)
     )

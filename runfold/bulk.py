@@ -119,6 +119,7 @@ _WIRE: dict[str, tuple[str, Callable[[Any], Any]]] = {
     "queue": ("queue", _any_of),
     "version": ("version", _any_of),
     "batch": ("batch", _as_it_is),
+    "bulk_action": ("bulkAction", str),
     "schedule": ("schedule", _as_it_is),
     "created_from": ("from", epoch_ms),
     "created_to": ("to", epoch_ms),

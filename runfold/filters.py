@@ -18,6 +18,8 @@ class RunFilters(TypedDict, total=False):
     batch: str | None
     schedule: str | None
     """The id of a schedule: the runs of its ticks."""
+    bulk_action: str | None
+    """The id of a bulk action: the runs that it canceled, or its replays."""
     created_from: datetime | None
     created_to: datetime | None
     period: Duration | None
@@ -74,6 +76,7 @@ _WIRE: dict[str, tuple[str, Callable[[Any], str]]] = {
     "version": ("filter[version]", any_of),
     "batch": ("filter[batch]", str),
     "schedule": ("filter[schedule]", str),
+    "bulk_action": ("filter[bulkAction]", str),
     "created_from": ("filter[createdAt][from]", epoch_ms_text),
     "created_to": ("filter[createdAt][to]", epoch_ms_text),
     "period": ("filter[createdAt][period]", seconds_text),

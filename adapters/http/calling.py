@@ -46,12 +46,13 @@ class _Hop:
         self._began = self._mark = now()
         self.phase = "lookup"
         self.parts: dict[str, int] = {}
+        self.certificate_ends_at: int | None = None
 
     def looked_up(self) -> None:
         """The addresses are known."""
         self._enter("connect", "lookup_ms")
 
-    async def trace(self, name: str, _info: dict[str, Any]) -> None:
+    async def trace(self, name: str, info: dict[str, Any]) -> None:
         """What the library says of its steps."""
         match name:
             case "connection.connect_tcp.complete":
@@ -60,6 +61,7 @@ class _Hop:
                 self.phase = "tls"
             case "connection.start_tls.complete":
                 self._enter("send", "tls_ms")
+                self.certificate_ends_at = _certificate_end(info["return_value"])
             case "http11.receive_response_headers.complete":
                 self.phase = "body"
                 self.parts["first_byte_ms"] = _ms(self._now() - self._began)
@@ -100,7 +102,11 @@ class SafeHttpCaller:
             found = over.found
         took = _ms(self._now() - began)
         timings = Timings(**hops[-1].parts, total_ms=took)
-        return replace(found, latency_ms=took, timings=timings, redirects=len(hops) - 1)
+        ends = [hop.certificate_ends_at for hop in hops if hop.certificate_ends_at is not None]
+        certificate = min(ends, default=None)
+        return replace(
+            found, latency_ms=took, timings=timings, redirects=len(hops) - 1, certificate_ends_at=certificate
+        )
 
     async def _follow(self, call: Call, hops: list[_Hop]) -> Found:
         target = _target(call.url)
@@ -142,6 +148,14 @@ class SafeHttpCaller:
             raise _Failed(ErrorClass.PROTOCOL_ERROR, message) from None
         finally:
             await connection.aclose()
+
+
+def _certificate_end(stream: httpcore.AsyncNetworkStream) -> int | None:
+    """When the certificate ends that the server showed; None where it was not verified, and so is not known."""
+    connection = stream.get_extra_info("ssl_object")
+    shown = connection.getpeercert() if isinstance(connection, ssl.SSLObject | ssl.SSLSocket) else None
+    date = shown.get("notAfter") if shown else None
+    return ssl.cert_time_to_seconds(date) * 1_000 if isinstance(date, str) else None
 
 
 def _fail(phase: str, target: Target, error: Exception) -> NoReturn:

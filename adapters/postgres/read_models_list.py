@@ -55,6 +55,10 @@ OF_SCHEDULE: LiteralString = """
 select id from run_rows
 where schedule = %(schedule)s and environment || '' = %(environment)s and id > %(low)s and id < %(high)s {conditions}
 """
+OF_RUNS: LiteralString = """
+select id from run_rows
+where id = any(%(runs)s) and environment = %(environment)s and id > %(low)s and id < %(high)s {conditions}
+"""
 # `offset 0` lets the planner look for runs one by one alone; it would else read all runs where it expects many.
 OF_TAGS: LiteralString = """
 select part.id from unnest(%(tags)s::bytea[]) as wanted (tag)
@@ -79,6 +83,7 @@ CONDITIONS: dict[str, LiteralString] = {
     "is_test": "and is_test = %(is_test)s",
     "created_from": "and created_at >= %(created_from)s",
     "created_to": "and created_at <= %(created_to)s",
+    "runs": "and id = any(%(runs)s)",
     "behind": "and (detail::json ->> 'position')::bigint > %(behind)s",
 }
 TASKS: LiteralString = """
@@ -135,10 +140,8 @@ def _parts(store: Store, environment: str, wanted: RunFilter) -> Iterator[_Part]
     statuses = wanted.statuses or tuple(Status)
     if wanted.tags:
         yield _Part(OF_TAGS, frozenset(), {"tags": [tag.encode() for tag in wanted.tags]})
-    elif wanted.batch is not None:
-        yield _Part(OF_BATCH, frozenset({"batch"}), {})
-    elif wanted.schedule is not None:
-        yield _Part(OF_SCHEDULE, frozenset({"schedule"}), {})
+    elif few := _few(wanted):
+        yield few
     elif wanted.queues:
         yield _Part(OF_QUEUES, frozenset({"queues"}), {})
         if own := own_tasks(wanted):
@@ -158,6 +161,15 @@ def _parts(store: Store, environment: str, wanted: RunFilter) -> Iterator[_Part]
         yield _Part(NEWEST, frozenset(), {}) if many else of_tasks
     else:
         yield _Part(NEWEST, frozenset(), {})
+
+
+def _few(wanted: RunFilter) -> _Part | None:
+    """The part of a filter that names one thing of which there are few runs."""
+    if wanted.runs is not None:
+        return _Part(OF_RUNS, frozenset({"runs"}), {})
+    if wanted.batch is not None:
+        return _Part(OF_BATCH, frozenset({"batch"}), {})
+    return None if wanted.schedule is None else _Part(OF_SCHEDULE, frozenset({"schedule"}), {})
 
 
 def _pairs(values: Collection[str], statuses: Collection[Status]) -> dict[str, Any]:
@@ -183,6 +195,7 @@ def _parameters(wanted: RunFilter) -> dict[str, Any]:
         "created_from": wanted.created_from,
         "created_to": wanted.created_to,
         "behind": wanted.behind,
+        "runs": None if wanted.runs is None else [storable(each) for each in sorted(wanted.runs)],
     }
     given = {name: [storable(value) for value in values] for name, values in lists.items() if values}
     return given | {name: value for name, value in values.items() if value is not None}

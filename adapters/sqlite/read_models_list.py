@@ -48,6 +48,10 @@ OF_SCHEDULE = """
 select id from run_rows
 where schedule = :schedule and +environment = :environment and id > :low and id < :high
 """
+OF_RUNS = """
+select id from run_rows
+where id in (select value from json_each(:runs)) and +environment = :environment and id > :low and id < :high
+"""
 OF_TAG = """
 select id from tag_rows cross join run_rows on id = run
 where tag_rows.environment = :environment and tag = :tag and run > :low and run < :high
@@ -64,6 +68,7 @@ CONDITIONS = {
     "is_test": "and +is_test = :is_test",
     "created_from": "and +created_at >= :created_from",
     "created_to": "and +created_at <= :created_to",
+    "runs": "and +id in (select value from json_each(:runs))",
     "behind": "and json_extract(detail, '$.position') > :behind",
 }
 ORDERS = {True: "order by id desc limit :limit", False: "order by id limit :limit"}
@@ -109,10 +114,8 @@ def _parts(cursor: sqlite3.Cursor, environment: str, wanted: RunFilter) -> Itera
     """The statements that together find every run that the filter leaves, by what narrows it most."""
     if wanted.tags:
         yield from ((OF_TAG, {"tag": tag}) for tag in wanted.tags)
-    elif wanted.batch is not None:
-        yield OF_BATCH, {}
-    elif wanted.schedule is not None:
-        yield OF_SCHEDULE, {}
+    elif few := _few(wanted):
+        yield few, {}
     elif wanted.queues:
         yield from ((OF_QUEUE, {"queue": queue}) for queue in wanted.queues)
         yield from _pairs(own_tasks(wanted), wanted.statuses or tuple(Status))
@@ -130,6 +133,15 @@ def _parts(cursor: sqlite3.Cursor, environment: str, wanted: RunFilter) -> Itera
         )
     else:
         yield NEWEST, {}
+
+
+def _few(wanted: RunFilter) -> str | None:
+    """The part of a filter that names one thing of which there are few runs."""
+    if wanted.runs is not None:
+        return OF_RUNS
+    if wanted.batch is not None:
+        return OF_BATCH
+    return None if wanted.schedule is None else OF_SCHEDULE
 
 
 def _pairs(tasks: Collection[str], statuses: Collection[Status]) -> Iterator[tuple[str, dict[str, str]]]:
@@ -151,6 +163,7 @@ def _parameters(wanted: RunFilter) -> dict[str, Any]:
         "created_from": wanted.created_from,
         "created_to": wanted.created_to,
         "behind": wanted.behind,
+        "runs": None if wanted.runs is None else _list(sorted(wanted.runs)),
     }
     given = {name: _list(value) for name, value in lists.items() if value}
     return given | {name: value for name, value in values.items() if value is not None}

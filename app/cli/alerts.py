@@ -41,10 +41,12 @@ def add(
     url: Annotated[str | None, typer.Option(help="Post to this URL.")] = None,
     email: Annotated[list[str] | None, typer.Option(help="Write to this address; may be given again.")] = None,
     secret: Annotated[str | None, typer.Option(help="Sign with the secret of this name.")] = None,
-    on: Annotated[list[str] | None, typer.Option(help="failure, recovery or auto_pause; all if left out.")] = None,
+    on: Annotated[list[str] | None, typer.Option(help="failure, recovery, auto_pause, certificate; or all.")] = None,
     task: Annotated[list[str] | None, typer.Option(help="Only of this task; may be given again.")] = None,
     job: Annotated[list[str] | None, typer.Option(help="Only of this HTTP job; may be given again.")] = None,
     once: Annotated[bool, typer.Option("--once", help="Of failures in a row only the first.")] = False,  # noqa: FBT002
+    digest: Annotated[str | None, typer.Option(help="Tell what follows within this time together: 5m, 1h.")] = None,
+    certificate_days: Annotated[int | None, typer.Option(help="So long before a certificate ends; 14 days.")] = None,
     as_json: AsJson = False,  # noqa: FBT002
 ) -> None:
     """Let somebody be told when runs fail, recover, or jobs pause themselves."""
@@ -53,6 +55,8 @@ def add(
     target = {"kind": "email", "to": email} if url is None else {"kind": "webhook", "url": url}
     asked = target | {"name": name, "tasks": task or [], "jobs": job or [], "repeat": not once}
     asked |= {"on": on} if on else {}
+    asked |= {"certificate_days": certificate_days} if certificate_days is not None else {}
+    asked |= {"digest": digest} if digest else {}
     asked |= {"secret": secret} if secret else {}
     saved = api.call("POST", "alerts", body=asked, below=BELOW)
     if as_json:

@@ -37,6 +37,7 @@ def add(
     header: Annotated[list[str] | None, typer.Option(help='A header such as "Accept: text/plain".')] = None,
     body: Annotated[str | None, typer.Option(help="What is sent: JSON, or any text.")] = None,
     pause_after: Annotated[int | None, typer.Option(help="Pause it after so many failures in a row.")] = None,
+    rate: Annotated[str | None, typer.Option(help="So many attempts in some time at most, such as 10/1m.")] = None,
     draft: Annotated[bool, typer.Option("--draft", help="Start nothing until it is resumed.")] = False,  # noqa: FBT002
     as_json: AsJson = False,  # noqa: FBT002
 ) -> None:
@@ -57,6 +58,8 @@ def add(
     asked: dict[str, Any] = {"name": name, "kind": kinds[0] if kinds else "one_time", "request": request}
     if pause_after is not None:
         asked["pause_after_failures"] = pause_after
+    if rate is not None:
+        asked["rate_limit"] = rate
     if given:
         asked["schedule"] = given | ({"timezone": timezone} if timezone else {})
     if event is not None:

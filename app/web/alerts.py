@@ -13,7 +13,7 @@ from app.web.routing import room
 from app.web.triggering import json
 from domain import commands
 from domain.channel import EMAIL, Channel
-from domain.durations import iso
+from domain.durations import duration_text, iso
 
 router = room("alerts")
 BODY_MAX_BYTES = 65_536
@@ -70,6 +70,9 @@ def _item(channel: Channel) -> dict[str, Any]:
         "tasks": spec.tasks,
         "jobs": spec.jobs,
         "repeat": spec.repeat,
+        "digest": None if spec.digest_ms is None else duration_text(spec.digest_ms),
+        "waiting": channel.held,
+        "certificate_days": spec.certificate_days,
         "failing": sorted(channel.failing),
         "created_at": iso(channel.created_at),
     }

@@ -195,6 +195,7 @@ LIST_PARAMETERS = {
         _parameter("filter[machine]", "Machines, joined by commas: runs that were given one of them."),
         _parameter("filter[batch]", "The id of a batch."),
         _parameter("filter[schedule]", "The id of a schedule: the runs of its ticks."),
+        _parameter("filter[bulkAction]", "The id of a bulk action: the runs that it canceled, or its replays."),
         _parameter("filter[isTest]", "true or false."),
         *_DATES,
         _parameter("filter[createdAt][period]", "A duration such as 1h: runs created within it."),

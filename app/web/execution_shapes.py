@@ -131,6 +131,7 @@ def _attempt_item(number: int, found: Found, started_at: int, finished_at: int) 
         "error": found.message,
         "redirects": found.redirects,
         "timings": {name: getattr(found.timings, field) for name, field in _TIMINGS.items()},
+        "certificateEndsAt": _iso(found.certificate_ends_at),
         "startedAt": iso(started_at),
         "finishedAt": iso(finished_at),
     }

@@ -3,6 +3,7 @@
 from typing import Any
 
 from app.executions import asked_of
+from app.hosts import rate_text
 from app.web.docs import TRIGGER_PATH
 from domain import schedule as schedules
 from domain.durations import iso
@@ -39,6 +40,7 @@ def job_item(job: Job, schedule: Schedule | None, public_url: str) -> dict[str, 
         "callbacks": [
             {"on": each.on, "url": each.url, "headers": each.headers, "secret": each.secret} for each in spec.callbacks
         ],
+        "rate_limit": None if spec.rate_limit is None else rate_text(spec.rate_limit),
         "consecutive_failures": job.failures,
         "paused_reason": _paused_reason(job),
         "paused_by_execution": job.paused_by and job.paused_by.execution,

@@ -18,7 +18,9 @@ from projections.filters import RunFilter
 F = TypeVar("F")
 PAGE_MAX = 100
 PAGE_DEFAULT = 25
-_FILTERS = frozenset({"status", "taskIdentifier", "version", "tag", "queue", "machine", "batch", "schedule", "isTest"})
+_FILTERS = frozenset(
+    {"status", "taskIdentifier", "version", "tag", "queue", "machine", "batch", "schedule", "bulkAction", "isTest"}
+)
 DATES = frozenset({"filter[createdAt][from]", "filter[createdAt][to]", "filter[createdAt][period]"})
 PAGES = frozenset({"page[size]", "page[after]", "page[before]"})
 KNOWN = frozenset(f"filter[{name}]" for name in _FILTERS) | DATES | PAGES | {"vocabulary", "asOf"}
@@ -78,6 +80,7 @@ def _query(parameters: Mapping[str, str], now: int, vocabulary: Vocabulary) -> Q
         machines=tuple(map(known_machine, many(parameters, "machine"))),
         batch=parameters.get("filter[batch]") or None,
         schedule=parameters.get("filter[schedule]") or None,
+        bulk=parameters.get("filter[bulkAction]") or None,
         is_test=_bool(parameters, "filter[isTest]"),
         created_from=created_from,
         created_to=created_to,

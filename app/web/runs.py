@@ -11,6 +11,7 @@ from app.moments import Moment
 from app.past import explained_then
 from app.reader import Reader
 from app.superjson import plain
+from app.touched import narrowed
 from app.triggered import asked_of
 from app.walking import runs_then
 from app.web import bodies, shapes
@@ -52,7 +53,8 @@ async def list_runs(request: Request, reader: ReaderDep, caller: VisitorDep) -> 
     def item(row: RunRow) -> dict[str, Any]:
         return shapes.run_item(row, caller.environment, caller.vocabulary)
 
-    environment, wanted, size, read_models = caller.environment.id, query.filter, query.size, reader.read_models
+    environment, size, read_models = caller.environment.id, query.size, reader.read_models
+    wanted = await narrowed(reader, environment, query.filter, moment)
     if moment is None:
         return await page_of(
             reader,

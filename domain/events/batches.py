@@ -69,12 +69,16 @@ class BulkStarted(Event, frozen=True, gc=False, omit_defaults=True):
     filter: Raw = NOTHING
 
 
-class BulkAdvanced(Event, frozen=True, gc=False):
-    """A part of a bulk action is done, up to the cursor: so many runs more, and so many with which it could not be."""
+class BulkAdvanced(Event, frozen=True, gc=False, omit_defaults=True):
+    """A part of a bulk action is done, up to the cursor: so many runs more, and so many with which it could not be.
+
+    `runs` are those that it canceled, or the new ones of its replays.
+    """
 
     cursor: str
     success: int
     failure: int
+    runs: tuple[str, ...] = ()
 
 
 class BulkCompleted(Event, frozen=True, gc=False):

@@ -6,7 +6,7 @@ from msgspec import Raw, Struct
 
 from domain.calendar import UTC_ZONE
 from domain.events.base import Event
-from domain.events.deployments import Subscription
+from domain.events.deployments import RateLimit, Subscription
 
 
 class JobTiming(Struct, frozen=True, gc=False, omit_defaults=True):
@@ -37,7 +37,7 @@ class JobSpec(Struct, frozen=True, gc=False, omit_defaults=True):
     `payload` is what its executions are given: the request, and when it is tried again. `trigger_sha256` is that of the
     secret that whoever triggers it by its URL has to know. `event` is what starts one of the kind event. It pauses
     itself after so many failed executions in a row, or at once when its target says that it is gone for good (410), if
-    asked to.
+    asked to. With a `rate_limit` no more attempts of it start within some time.
     """
 
     name: str
@@ -50,6 +50,7 @@ class JobSpec(Struct, frozen=True, gc=False, omit_defaults=True):
     pause_after_failures: int | None = None
     pause_on_gone: bool = False
     callbacks: tuple[Callback, ...] = ()
+    rate_limit: RateLimit | None = None
 
 
 class JobCreated(Event, frozen=True, gc=False, omit_defaults=True):
@@ -107,8 +108,9 @@ class JobDeleted(Event, frozen=True, gc=False):
 class ChannelSpec(Struct, frozen=True, gc=False, omit_defaults=True):
     """How somebody is told of failures: by webhook to a `url`, or by email `to` some addresses.
 
-    `on` is failure, recovery and auto_pause, or some of these. Without `tasks` and `jobs` it is about all of them. One
-    that does not `repeat` tells of the first failure of each task or job until that has recovered.
+    `on` is failure, recovery, auto_pause and certificate, or some of these. Without `tasks` and `jobs` it is about all
+    of them. One that does not `repeat` tells of the first failure of each task or job until that has recovered. With a
+    `digest_ms` it tells of one thing at once, and of what follows within that time together.
     """
 
     name: str
@@ -121,6 +123,9 @@ class ChannelSpec(Struct, frozen=True, gc=False, omit_defaults=True):
     secret: str | None = None
     to: tuple[str, ...] = ()
     repeat: bool = True
+    digest_ms: int | None = None
+    certificate_days: int = 14
+    """So many days before a certificate ends the channel tells of it."""
 
 
 class ChannelSaved(Event, frozen=True, gc=False):
@@ -131,6 +136,37 @@ class ChannelSaved(Event, frozen=True, gc=False):
 
 class ChannelRemoved(Event, frozen=True, gc=False):
     """Nobody is told by this channel any more."""
+
+
+class AlertTold(Event, frozen=True, gc=False):
+    """The channel told of something at once. What follows waits until this moment, and is then told together."""
+
+    until: int
+
+
+class AlertHeld(Event, frozen=True, gc=False):
+    """News of this `type` waits to be told together with others: what ran, what that is called, and the run."""
+
+    type: str
+    subject: str
+    name: str
+    run: str
+
+
+class AlertsSummed(Event, frozen=True, gc=False):
+    """So many alerts, all that waited, are told together by this run. What follows waits until this moment."""
+
+    run: str
+    alerts: int
+    until: int
+
+
+class CertificateEnding(Event, frozen=True, gc=False):
+    """A job, of which the channel tells, calls a server whose certificate ends soon: this execution saw it."""
+
+    subject: str
+    run: str
+    ends_at: int
 
 
 class SubjectFailed(Event, frozen=True, gc=False):

@@ -60,12 +60,14 @@ class EventRef(Struct, frozen=True, gc=False, omit_defaults=True):
 class About(Struct, frozen=True, gc=False, omit_defaults=True):
     """What a run is to tell of: the end of another run, and of what `type` that news is.
 
-    `channel` is the alert channel by which it goes; what goes by none is a callback of a job.
+    `channel` is the alert channel by which it goes; what goes by none is a callback of a job. What tells of several at
+    once names the channel as `run`, and its event of this `version`, which sums them up.
     """
 
     run: str
     type: str
     channel: str | None = None
+    version: int | None = None
 
 
 class RunTriggered(RunEvent, frozen=True, gc=False, omit_defaults=True):

@@ -14,7 +14,7 @@ from adapters.http.dialing import Resolve
 from adapters.http.targets import check_headers, target_of
 from domain.calls import AttemptStatus, Call, ErrorClass, Found
 from domain.errors import InvalidInput
-from tests.certificates import server_context, trusting
+from tests.certificates import END, server_context, trusting
 from tests.targets import Target, a_target
 
 HERE = AddressPolicy(parsed_networks("127.0.0.0/8"))
@@ -294,6 +294,23 @@ async def test_a_secure_connection_is_made_to_the_name_and_not_to_the_number(tmp
     tls_error = (AttemptStatus.CONNECTION_ERROR, ErrorClass.TLS_ERROR, None)
     assert ended(wrong_name) == ended(strange) == tls_error
     assert plain.status is AttemptStatus.CONNECTION_ERROR
+
+
+async def test_the_end_of_the_certificate_is_found_whatever_becomes_of_the_call(target: Target, tmp_path: Path) -> None:
+    async with a_target(server_context(tmp_path, "good.test")) as secure:
+        trusted = SafeHttpCaller(HERE, resolve=resolve, trust=trusting(tmp_path))
+        elsewhere = f"/status/302?location={secure.url(host='good.test')}"
+        paths = ("/", "/status/500", "/hang")
+
+        found = [await trusted.call(Call("GET", secure.url(each, "good.test"), timeout_ms=500)) for each in paths]
+        redirected = await trusted.call(Call("GET", target.url(elsewhere, "good.test"), max_redirects=1))
+        refused = await trusted.call(Call("GET", secure.url(host="other.test")))
+        plain = await call(target.url())
+
+    end = int(END.timestamp() * 1_000)
+    assert [each.certificate_ends_at for each in [*found, redirected]] == [end] * 4
+    assert [each.error_class for each in found] == [None, None, ErrorClass.READ_TIMEOUT]
+    assert (refused.certificate_ends_at, plain.certificate_ends_at) == (None, None)
 
 
 async def test_a_canceled_call_lets_go_of_its_connection(target: Target) -> None:

@@ -54,6 +54,10 @@ def read_models() -> Generator[PostgresReadModels]:
         ),
         (RunFilter(batch="batch_1", tasks=("greet",)), ["run_rows_batch_id_idx batch id id"]),
         (
+            RunFilter(runs=frozenset({"run_1", "run_2"}), batch="batch_1"),
+            ["run_rows_environment_id_idx environment id id id"],
+        ),
+        (
             RunFilter(tags=("red",), batch="batch_1"),
             ["tag_rows_pkey environment tag run run", "run_rows_pkey id"],
         ),

@@ -5,6 +5,7 @@ from random import Random
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from adapters import read_models_pages
 from domain import events as e
@@ -89,6 +90,24 @@ def test_pages_in_both_directions_are_what_the_naive_filter_leaves(
 
     assert listed(read_models, wanted, limit) == newest_first
     assert listed_backwards(read_models, wanted, limit) == newest_first
+
+
+@unhurried
+@given(chances, filters | single_filters, st.integers(1, 7), st.integers(0, 80))
+def test_a_filter_that_names_runs_leaves_none_but_these(
+    empty: Opener, chance: Random, others: RunFilter, limit: int, count: int
+) -> None:
+    records = history(chance, 80)
+    read_models = empty()
+    apply(read_models, records)
+    everywhere = sorted(naively(records).runs.values(), key=lambda row: row.id, reverse=True)
+    named = frozenset(row.id for row in chance.sample(everywhere, min(count, len(everywhere)))) | {"run_none"}
+    wanted = replace(others, runs=named)
+    left = [row for row in everywhere if row.environment == "env_a" and row.id in named and matches(row, others)]
+
+    assert [row for row in everywhere if row.environment == "env_a" and matches(row, wanted)] == left
+    assert listed(read_models, wanted, limit) == left
+    assert listed_backwards(read_models, wanted, limit) == left
 
 
 def test_a_page_between_two_runs_goes_on_from_the_newer_one(read_models: Tables) -> None:

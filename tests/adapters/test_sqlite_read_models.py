@@ -81,6 +81,7 @@ def test_a_folder_that_is_not_there_is_unavailable(tmp_path: Path) -> None:
             "runs_of_queue_0 (environment=? AND queue=? AND id>? AND id<?)",
         ),
         (RunFilter(batch="batch_1", tasks=("greet",)), "runs_of_batch_0 (batch=? AND id>? AND id<?)"),
+        (RunFilter(runs=frozenset({"run_1", "run_2"}), batch="batch_1"), "sqlite_autoindex_run_rows_1 (id=?)"),
         (RunFilter(tags=("red",), batch="batch_1"), "PRIMARY KEY (environment=? AND tag=? AND run>? AND run<?)"),
     ],
 )

@@ -1,6 +1,7 @@
 """An engine that executes HTTP jobs, and what tests of these ask of it."""
 
 import random
+import ssl
 from typing import Any
 
 from adapters.http.addresses import AddressPolicy, parsed_networks
@@ -26,9 +27,13 @@ def execute(
     concurrency: int = CONCURRENCY,
     per_host: int = CONCURRENCY,
     mailer: Mailer | None = None,
+    trust: ssl.SSLContext | None = None,
 ) -> None:
-    """Let this engine make calls to addresses of these networks, and send e-mails by this mailer."""
-    caller = SafeHttpCaller(AddressPolicy(parsed_networks(allowed)), resolve=resolve)
+    """Let this engine make calls to addresses of these networks, and send e-mails by this mailer.
+
+    It believes the certificates of the world, or those that it is to `trust`.
+    """
+    caller = SafeHttpCaller(AddressPolicy(parsed_networks(allowed)), resolve=resolve, trust=trust)
     engine.service.execute(
         Executor(LocalLines(engine.service), caller, concurrency, per_host, random.Random(1), mailer)
     )

@@ -2,7 +2,8 @@
 
 import json
 from collections.abc import AsyncIterator
-from datetime import datetime, tzinfo
+from datetime import datetime, timedelta, tzinfo
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from standardwebhooks import Webhook, webhooks
 from domain.status import Status
 from tests.app.calling import EXECUTIONS, JOBS, ended, execute, save, start, status_of
 from tests.app.harness import START, START_MS, Engine, environment, until
+from tests.certificates import END, server_context, trusting
 from tests.mailbox import SENDER, Mailbox, a_mailbox
 from tests.targets import Asked, Target, a_target
 
@@ -266,10 +268,13 @@ async def test_channels_are_of_their_environment(engine: Engine) -> None:
         "id": made["id"],
         "name": "ops",
         "kind": "webhook",
-        "on": ["failure", "recovery", "auto_pause"],
+        "on": ["failure", "recovery", "auto_pause", "certificate"],
         "tasks": [],
         "jobs": [],
         "repeat": True,
+        "digest": None,
+        "waiting": 0,
+        "certificate_days": 14,
         "failing": [],
         "created_at": START,
         "url": "https://example.com",
@@ -324,3 +329,114 @@ async def test_callbacks_can_be_changed_and_taken_back(engine: Engine) -> None:
     gone = (await engine.client.patch(f"{JOBS}/{job['id']}", json={"callbacks": []})).json()
 
     assert (job["callbacks"], kept["callbacks"], gone["callbacks"]) == ([callback], [callback], [])
+
+
+async def test_a_channel_with_a_digest_tells_what_follows_together(
+    engine: Engine, target: Target, mailbox: Mailbox
+) -> None:
+    execute(engine, mailer=mailbox.mailer)
+    await sign(engine)
+    hook = await channel(engine, kind="webhook", url=target.url("/alerts"), secret="signing", digest="5m")
+    await channel(engine, kind="email", to=["ada@example.com"], digest="5m")
+    first = await fail(engine)
+    await target.came(1)
+    job = await save(engine, target.url("/status/400"))
+    failed = [await ended(engine, await start(engine, job)) for _ in range(2)]
+    last = await fail(engine)
+    waiting = (await engine.get(f"{ALERTS}/{hook['id']}"))["waiting"]
+    await engine.advance(5 * 60_000)
+    told = [await ended(engine, run["id"]) for run in await telling(engine, hook["id"])]
+
+    alerts = [message for each in target.asked if each.path == "/alerts" for message in [json.loads(each.body)]]
+    assert (hook["digest"], hook["waiting"], waiting) == ("5m", 0, 3)
+    assert [alerts[0]["data"]["run"]["id"], alerts[0]["type"], len(alerts)] == [first, "run.failed", 2]
+    assert alerts[1] == {
+        "type": "alerts.summary",
+        "timestamp": "2027-01-15T08:05:00.000Z",
+        "data": {
+            "channel": {"id": hook["id"], "name": "ops"},
+            "count": 3,
+            "alerts": [
+                {
+                    "type": "execution.failed",
+                    "job": {"id": job["id"], "name": "ping"},
+                    "count": 2,
+                    "last_execution": failed[1]["id"],
+                },
+                {"type": "run.failed", "task": "greet", "count": 1, "last_run": last},
+            ],
+            "others": 0,
+        },
+    }
+    assert [each["status"] for each in told] == ["succeeded"]
+    await until(lambda: len(mailbox.taken) == 2)
+    letter = mailbox.taken[1]
+    assert letter["subject"] == "3 alerts of channel ops"
+    assert f"2 x Job ping failed, at last {failed[1]['id']}" in letter.get_content()
+    assert f"1 x Task greet failed, at last {last}" in letter.get_content()
+
+
+async def test_a_summary_that_is_replayed_says_the_same(engine: Engine, target: Target) -> None:
+    execute(engine)
+    hook = await channel(engine, kind="webhook", url=target.url("/alerts"), digest="1m")
+    await fail(engine)
+    await fail(engine)
+    await engine.advance(60_000)
+    (run,) = await telling(engine, hook["id"])
+    await ended(engine, run["id"])
+    await fail(engine)
+    again = await engine.client.post(f"{EXECUTIONS}/{run['id']}/replay")
+    await ended(engine, again.json()["id"])
+
+    _, summary, repeated = [json.loads(each.body) for each in target.asked]
+    assert summary["data"]["count"] == 1
+    assert repeated == summary
+
+
+@pytest.mark.parametrize("digest", ["0s", "8d", "soon", "5"])
+async def test_a_digest_that_is_none_is_refused(engine: Engine, digest: str) -> None:
+    body = {"name": "ops", "kind": "webhook", "url": "https://example.com", "digest": digest}
+
+    said = await engine.refused("POST", ALERTS, 422, json=body)
+
+    assert digest in said
+
+
+async def test_a_certificate_that_ends_soon_is_told_once(
+    engine: Engine, target: Target, mailbox: Mailbox, tmp_path: Path
+) -> None:
+    async def resolve(_host: str, _port: int) -> list[str]:
+        return ["127.0.0.1"]
+
+    async with a_target(server_context(tmp_path, "secure.test")) as secure:
+        execute(engine, resolve=resolve, mailer=mailbox.mailer, trust=trusting(tmp_path))
+        await channel(engine, kind="webhook", url=target.url("/alerts"), certificate_days=30)
+        await channel(engine, kind="email", to=["ada@example.com"], on=["certificate"])
+        job = await save(engine, secure.url(host="secure.test"))
+        early = await ended(engine, await start(engine, job))
+        assert await telling(engine, early["id"]) == []
+        engine.clock.move_to(int((END - timedelta(days=10)).timestamp() * 1_000))
+        warned = await ended(engine, await start(engine, job))
+        told = [await ended(engine, run["id"]) for run in await telling(engine, warned["id"])]
+        again = await ended(engine, await start(engine, job))
+
+    (asked,) = target.asked
+    message = json.loads(asked.body)
+    ends_at = END.strftime("%Y-%m-%dT%H:%M:%S.000Z")
+    assert [each["attempts"][0]["certificateEndsAt"] for each in (early, warned, again)] == [ends_at] * 3
+    assert (message["type"], message["data"]["certificate"]) == ("certificate.ending", {"ends_at": ends_at})
+    assert message["data"]["execution"]["id"] == warned["id"]
+    assert [each["status"] for each in told] == ["succeeded"] * 2
+    (letter,) = mailbox.taken
+    assert letter["subject"] == "Job ping calls a server whose certificate ends soon"
+    assert f"The certificate of the server ends at {ends_at}." in letter.get_content()
+    assert await telling(engine, again["id"]) == []
+
+
+@pytest.mark.parametrize("days", [0, 366])
+async def test_a_warning_is_at_most_a_year_ahead(engine: Engine, days: int) -> None:
+    body = {"name": "ops", "kind": "webhook", "url": "https://example.com", "certificate_days": days}
+
+    said = await engine.refused("POST", ALERTS, 400, json=body)
+
+    assert "certificate_days" in said

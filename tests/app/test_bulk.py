@@ -295,3 +295,49 @@ async def test_a_chunk_of_which_nothing_was_heard_is_done_once(
         assert told["counts"] == {"total": 3, "success": 3, "failure": 0}
         assert [(await engine.events(run)).count("RunReplayed") for run in runs] == [1, 1, 1]
     log.clear()
+
+
+async def of_bulk(engine: Engine, bulk: str, **more: Any) -> list[str]:
+    """The runs that a list has of a bulk action, the newest first."""
+    return await engine.listed(**{"filter[bulkAction]": bulk}, **more)
+
+
+async def test_the_runs_that_a_bulk_action_canceled_can_be_listed(engine: Engine) -> None:
+    runs = [await engine.trigger(tags=["red"]) for _ in range(5)]
+    await engine.post(f"/api/v2/runs/{runs[0]}/cancel")
+    other = await started(engine, "cancel", runIds=runs[1:2])
+    await ended(engine, other)
+    bulk = await started(engine, "cancel", filter={"tag": "red"})
+    await ended(engine, bulk)
+
+    assert await of_bulk(engine, bulk) == runs[:1:-1]
+    assert await of_bulk(engine, other) == [runs[1]]
+    assert await of_bulk(engine, bulk, **{"filter[tag]": "blue"}) == []
+    assert await of_bulk(engine, "bulk_none") == await of_bulk(engine, runs[0]) == []
+
+
+async def test_the_replays_of_a_bulk_action_can_be_listed_page_by_page_and_as_of_a_moment(engine: Engine) -> None:
+    runs = [await engine.trigger() for _ in range(3)]
+    before = engine.head
+    bulk = await started(engine, "replay", runIds=runs)
+    await ended(engine, bulk)
+    newest, *older = found = await of_bulk(engine, bulk)
+    first = await engine.get("/api/v1/runs", **{"filter[bulkAction]": bulk, "page[size]": 1})
+    rest = await of_bulk(engine, bulk, **{"page[after]": first["pagination"]["next"]})
+    canceled = await started(engine, "cancel", filter={"bulkAction": bulk})
+    await ended(engine, canceled)
+
+    assert [(await engine.retrieve(run))["replayOf"] for run in found] == runs[::-1]
+    assert ([each["id"] for each in first["data"]], rest) == ([newest], older)
+    assert await of_bulk(engine, bulk, asOf=before) == []
+    assert await of_bulk(engine, bulk, asOf=engine.head) == found
+    assert await of_bulk(engine, canceled) == found
+    assert await are_canceled(engine, *runs, *found) == [False] * 3 + [True] * 3
+
+
+async def test_another_environment_does_not_see_the_runs_of_a_bulk_action(engine: Engine) -> None:
+    bulk = await started(engine, "cancel", runIds=[await engine.trigger()])
+    await ended(engine, bulk)
+    other = await environment(engine, "staging")
+
+    assert await of_bulk(other, bulk) == []

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from tests.app.calling import EXECUTIONS, JOBS, ended, execute, save, start
+from tests.app.explaining import explained
 from tests.app.harness import START, Engine, environment, until
 from tests.targets import Target, a_target
 
@@ -70,6 +71,7 @@ async def test_a_job_is_shown_as_it_was_saved_with_what_the_document_says_by_its
         "pause_after_failures": None,
         "pause_on_gone": False,
         "callbacks": [],
+        "rate_limit": None,
         "consecutive_failures": 0,
         "paused_reason": None,
         "paused_by_execution": None,
@@ -475,3 +477,50 @@ async def test_when_a_job_pauses_itself_can_be_changed_and_taken_back(engine: En
     assert [each["pause_on_gone"] for each in (job, *answers)] == [False, False, True, True]
     status, message = await refused(engine, {"pause_after_failures": 1_001}, f"{JOBS}/{job['id']}", "PATCH")
     assert (status, "pause_after_failures" in message) == (400, True)
+
+
+async def test_what_is_over_the_rate_of_a_job_waits_and_says_until_when(engine: Engine, target: Target) -> None:
+    job = await create(
+        engine,
+        kind="webhook_trigger",
+        request={"url": target.url()},
+        rate_limit="2/1m",
+        retry_policy={"max_attempts": 1},
+    )
+    started = [await start(engine, job["id"]) for _ in range(3)]
+    execute(engine)
+    done = [await ended(engine, each) for each in started[:2]]
+    told = await explained(engine, started[2])
+    waiting = await engine.get(f"{EXECUTIONS}/{started[2]}")
+    await engine.advance(MINUTE_MS)
+    last = await ended(engine, started[2])
+
+    assert job["rate_limit"] == "2/1m"
+    assert [each["status"] for each in [*done, last]] == ["succeeded"] * 3
+    assert waiting["status"] == "queued"
+    queue, until = f"runfold/jobs/{job['id']}", "2027-01-15T08:01:00.000Z"
+    assert told == (
+        "rate_limit",
+        f"Queue {queue} has used up its rate of 2 starts in 60 s; the next one is possible at {until}.",
+        {"queue": queue, "limit": 2, "periodMs": 60_000, "until": until},
+    )
+    assert len(target.asked) == 3
+
+
+async def test_the_rate_of_a_job_can_be_changed_and_taken_back(engine: Engine) -> None:
+    job = await create(engine, kind="webhook_trigger", rate_limit="600/90s")
+    path = f"{JOBS}/{job['id']}"
+    named = (await engine.client.patch(path, json={"name": "pong"})).json()
+    changed = (await engine.client.patch(path, json={"rate_limit": "1/120m"})).json()
+    taken = (await engine.client.patch(path, json={"rate_limit": ""})).json()
+
+    assert [each["rate_limit"] for each in (job, named, changed, taken)] == ["600/90s", "600/90s", "1/2h", None]
+
+
+@pytest.mark.parametrize("rate", ["10", "0/1s", "10/0s", "10/1 s", "10/31d"])
+async def test_a_rate_that_is_none_is_refused(engine: Engine, rate: str) -> None:
+    body = {"name": "ping", "kind": "one_time", "request": {"url": URL}, "rate_limit": rate}
+
+    status, sentence = await refused(engine, body)
+
+    assert (status, rate in sentence) == (422, True), sentence

@@ -81,12 +81,13 @@ def test_a_job_is_saved_shown_paused_resumed_run_and_removed(command: CommandLin
 
 
 def test_each_kind_of_time_has_its_option(command: CommandLine) -> None:
-    every = command.json("jobs", "add", "a", URL, "--every", "5", "--draft", "--pause-after", "3")
+    every = command.json("jobs", "add", "a", URL, "--every", "5", "--draft", "--pause-after", "3", "--rate", "10/1m")
     at = command.json("jobs", "add", "a", URL, "--at", "2999-01-01T00:00:00Z", "--draft")
     webhook = command.run("jobs", "add", "a", URL, "--webhook")
 
     assert (every["kind"], every["schedule"]["every_n_minutes"]) == ("recurring", 5)
     assert every["pause_after_failures"] == 3
+    assert every["rate_limit"] == "10/1m"
     assert (at["kind"], at["schedule"]["run_at"]) == ("scheduled", "2999-01-01T00:00:00.000Z")
     assert "is active: POST http://" in webhook
     assert webhook.endswith(" runs it\n")

@@ -38,7 +38,7 @@ def test_a_chunk_and_its_cursor_are_one_commit() -> None:
     assert room.news() == [
         ("run_0", e.RunCanceled("Canceled by bulk_1.")),
         ("run_1", e.RunCanceled("Canceled by bulk_1.")),
-        ("bulk_1", e.BulkAdvanced("2", 2, 0)),
+        ("bulk_1", e.BulkAdvanced("2", 2, 0, ("run_0", "run_1"))),
     ]
 
 

@@ -137,6 +137,14 @@ def test_jitter_puts_a_tick_off_and_never_past_the_next_one() -> None:
     assert [each.created_at for each in runs_of(room)] == [NOW + (n + 1) * MINUTE + late for n, late in enumerate(dues)]
 
 
+def test_the_next_times_that_a_run_is_told_are_without_their_jitter_and_end_with_the_schedule() -> None:
+    room = scheduled(Every(1), jitter_ms=HOUR, end=NOW + 3 * MINUTE)
+    room.pass_time(2 * MINUTE - 1)
+
+    (run,) = [each.event for each in room.log if isinstance(each.event, e.RunTriggered)]
+    assert json.decode(run.payload)["upcoming"] == ["2027-01-15T08:02:00.000Z", "2027-01-15T08:03:00.000Z"]
+
+
 def test_by_default_the_latest_of_the_ticks_that_were_missed_is_fired_if_it_is_not_too_late() -> None:
     room = scheduled()
     room.pass_time(5 * HOUR + 10 * MINUTE)
@@ -203,6 +211,17 @@ def test_an_engine_that_was_down_over_very_many_ticks_writes_few_events_in_bound
     assert len(room.log) - before < 300
     assert len(batches) > 10
     assert max(batches) < 20
+
+
+def test_a_thousand_ticks_of_one_moment_become_runs_in_one_commit() -> None:
+    room = Room()
+    for number in range(1_000):
+        room.submit(c.SaveSchedule, schedule=f"sched_{number}", plan=plan())
+    room.commit()
+    room.pass_time(HOUR)
+
+    assert [run.created_at for run in runs_of(room)] == [NOW + HOUR] * 1_000
+    assert room.engine.take_batch(room.now) is None
 
 
 def test_a_tick_is_skipped_while_a_run_goes_on_if_that_is_asked_for() -> None:

@@ -18,12 +18,12 @@ def page(*ids: str, **pagination: str) -> dict[str, Any]:
 def test_iteration_goes_over_all_pages(api: FakeApi) -> None:
     api.answer(page("run_3", "run_2", next="n1"), page("run_1", previous="p1"))
 
-    found = [run.id for run in runs.list(status=["FAILED", "CRASHED"], limit=2)]
+    found = [run.id for run in runs.list(status=["FAILED", "CRASHED"], bulk_action="bulk_1", limit=2)]
 
     assert found == ["run_3", "run_2", "run_1"]
     assert [dict(request.url.params) for request in api.requests] == [
-        {"filter[status]": "FAILED,CRASHED", "page[size]": "2"},
-        {"filter[status]": "FAILED,CRASHED", "page[size]": "2", "page[after]": "n1"},
+        {"filter[status]": "FAILED,CRASHED", "filter[bulkAction]": "bulk_1", "page[size]": "2"},
+        {"filter[status]": "FAILED,CRASHED", "filter[bulkAction]": "bulk_1", "page[size]": "2", "page[after]": "n1"},
     ]
 
 

@@ -62,7 +62,10 @@ FailuresMax: TypeAlias = Annotated[int, Meta(ge=0, le=1_000)]
 
 
 class CreateJobBody(Struct):
-    """A new job. It pauses itself after so many failed executions in a row (0: never), or at a 410, if asked to."""
+    """A new job. It pauses itself after so many failed executions in a row (0: never), or at a 410, if asked to.
+
+    With a `rate_limit` such as `10/1m` no more attempts of it start within that time; the others wait.
+    """
 
     name: str
     kind: Literal["recurring", "cron", "scheduled", "one_time", "webhook_trigger", "event"]
@@ -75,10 +78,11 @@ class CreateJobBody(Struct):
     pause_after_failures: FailuresMax | None = None
     pause_on_gone: bool = False
     callbacks: tuple[CallbackBody, ...] = ()
+    rate_limit: str | None = None
 
 
 class ChangeJobBody(Struct):
-    """What is to be otherwise about a job; what is left out stays."""
+    """What is to be otherwise about a job; what is left out stays. An empty `rate_limit` takes it back."""
 
     name: str | None = None
     request: RequestBody | None = None
@@ -89,14 +93,21 @@ class ChangeJobBody(Struct):
     pause_after_failures: FailuresMax | None = None
     pause_on_gone: bool | None = None
     callbacks: tuple[CallbackBody, ...] | None = None
+    rate_limit: str | None = None
 
 
 class ChannelBody(Struct):
-    """A new alert channel: a webhook with a `url`, or e-mails `to` some addresses."""
+    """A new alert channel: a webhook with a `url`, or e-mails `to` some addresses.
+
+    With a `digest` such as `5m` what follows the first alert within that time is told together.
+    """
 
     name: str
     kind: Literal["webhook", "email"]
-    on: tuple[Literal["failure", "recovery", "auto_pause"], ...] = ("failure", "recovery", "auto_pause")
+    on: tuple[Literal["failure", "recovery", "auto_pause", "certificate"], ...] = (
+        *("failure", "recovery"),
+        *("auto_pause", "certificate"),
+    )
     tasks: tuple[str, ...] = ()
     jobs: tuple[str, ...] = ()
     url: str | None = None
@@ -104,6 +115,8 @@ class ChannelBody(Struct):
     secret: str | None = None
     to: tuple[str, ...] = ()
     repeat: bool = True
+    digest: str | None = None
+    certificate_days: Annotated[int, Meta(ge=1, le=365)] = 14
 
 
 class PreviewBody(Struct):
