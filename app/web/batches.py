@@ -16,7 +16,7 @@ from app.web.errors import Malformed, NotGranted, WrongMediaType
 from app.web.grants import must
 from app.web.handles import hand_token
 from app.web.intake import ITEMS_MAX, Intake
-from app.web.newruns import KEY_MAX, KEY_TTL_MS
+from app.web.newruns import KEY_MAX, KEY_TTL_MS, refuse_resuming
 from app.web.outcomes import result_of
 from app.web.routing import room
 from app.web.runs import BODY_MAX_BYTES
@@ -46,8 +46,7 @@ async def create(request: Request, service: ServiceDep, caller: VisitorDep) -> R
     for task in body.task_identifiers or [""]:
         must(caller, "batchTrigger", ("tasks", task))
     _check_count(body.run_count)
-    if body.resume_parent_on_completion:
-        raise InvalidInput("The option resumeParentOnCompletion is not supported yet: leave it out.")
+    refuse_resuming(asked=body.resume_parent_on_completion)
     key, ttl = body.idempotency_key, body.idempotency_key_ttl
     shown = (body.idempotency_key_options and body.idempotency_key_options.text()) or key
     for given in (key, shown):
