@@ -17,7 +17,7 @@ T = TypeVar("T")
 
 def blocking(function: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, T]:
     """The same function for callers that cannot await; called inside a running event loop it blocks that loop."""
-    awaitable = f"….aio.{function.__name__}" if ismethod(function) else f"{function.__module__}.{function.__qualname__}"
+    awaitable = _awaitable(function)
 
     @wraps(function)
     def call(*args: P.args, **kwargs: P.kwargs) -> T:
@@ -46,6 +46,11 @@ def blocking(function: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, T]:
             current.stand(where)
 
     return call
+
+
+def _awaitable(function: Any) -> str:
+    """How code that awaits calls it; methods are those of a task."""
+    return f"….aio.{function.__name__}" if ismethod(function) else f"{function.__module__}.{function.__qualname__}"
 
 
 class _Background:

@@ -1,4 +1,4 @@
-"""What an environment is made of: the versions of its tasks, and its secret keys."""
+"""What an environment is made of: the versions of its tasks, the workers that have them, and its secret keys."""
 
 from typing import Any
 
@@ -7,6 +7,8 @@ from starlette.responses import Response
 from app.environments import KEY_ID_LENGTH, digest_of
 from app.pages.visits import Visit, see
 from app.pages.words import segment
+
+WORKERS = "50"
 
 
 async def deployments(visit: Visit) -> Response:
@@ -21,6 +23,12 @@ async def promote(visit: Visit) -> Response:
     """Let new runs get this version."""
     await visit.api.post(f"/api/v1/deployments/{segment(visit.field('version'))}/promote")
     return see("/deployments")
+
+
+async def workers(visit: Visit) -> Response:
+    """Who executes runs at present."""
+    answer = await visit.api.get("/api/v1/workers", page=visit.query("page") or "1", perPage=WORKERS)
+    return visit.page("workers.html", workers=answer["data"], pagination=answer["pagination"])
 
 
 async def keys(visit: Visit) -> Response:

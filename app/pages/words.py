@@ -13,6 +13,7 @@ PAGES = (
     ("/tokens", "Waitpoints"),
     ("/bulk", "Bulk actions"),
     ("/deployments", "Deployments"),
+    ("/workers", "Workers"),
     ("/keys", "Keys"),
 )
 """The pages that one can go to from any other."""

@@ -148,6 +148,12 @@ AS_OF_PARAMETER = _parameter(
 VOCABULARY_PARAMETER = {
     "parameters": [_parameter("vocabulary", f"Whose words statuses are told in: {', '.join(VOCABULARIES)}.")],
 }
+WORKER_LIST_PARAMETERS = {
+    "parameters": [
+        _parameter("page", "The number of the page, counted from 1."),
+        _parameter("perPage", "How many workers a page has: 1 to 100; 25 if left out."),
+    ]
+}
 QUEUE_LIST_PARAMETERS = {
     "parameters": [
         _parameter("page", "The number of the page, counted from 1."),

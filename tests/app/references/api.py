@@ -159,6 +159,11 @@ NOTES = {
     ("GET", "/api/v1/schedules"): "Pages are told by number. For `x-runfold-lag` see runs.",
     ("GET", "/api/v1/deployments"): "A deployment is a version of the tasks, as a worker or `runfold deploy`"
     " registered it. `deployedAt` is when that was, `promotedAt` when it last became the current one.",
+    ("GET", "/api/v1/workers"): "`running` and `waiting` count the runs that it has, by whether they hold a slot;"
+    " `runs` names the first 100. `free` is how many more it could take when it was last heard of, `node` the address"
+    " at which that was. `machines` is left out where it takes runs for all. What only the worker says (`name`,"
+    " `connectedAt`, `lastHeardAt`, `node`) is left out until it is heard of after a start of the engine. Where"
+    " `isBuiltin` is true it executes what Runfold brings along.",
     ("POST", "/api/v1/environments"): "`type` is DEVELOPMENT, STAGING, PRODUCTION or PREVIEW; `project` and"
     " `organization` are told to tasks, `default` if left out. `concurrencyLimit` is 0 to 100,000.",
     ("PUT", "/api/v1/connections/{name}"): "A name has 1 to 128 printable characters; credentials have at most"
