@@ -5,6 +5,7 @@ from typing import Any
 from starlette.responses import Response
 
 from app.environments import KEY_ID_LENGTH, digest_of
+from app.pages.moment import look_of
 from app.pages.visits import Visit, see
 from app.pages.words import segment
 
@@ -12,11 +13,12 @@ WORKERS = "50"
 
 
 async def deployments(visit: Visit) -> Response:
-    """The versions, newest first."""
+    """The versions, newest first, as they are or were."""
+    moment = await look_of(visit)
     cursor = {"page[after]": visit.query("after")} if visit.query("after") else {}
-    answer = await visit.api.get("/api/v1/deployments", **cursor)
+    answer = await visit.api.get("/api/v1/deployments", **cursor, **moment.as_of)
     following = answer["pagination"].get("next")
-    return visit.page("deployments.html", deployments=answer["data"], next=following)
+    return visit.page("deployments.html", deployments=answer["data"], next=following, moment=moment)
 
 
 async def promote(visit: Visit) -> Response:

@@ -34,10 +34,14 @@ async def history_until(as_of: str | None, run: str, reader: Reader, caller: Cal
 
 async def history_at(moment: Moment | None, run: str, reader: Reader, caller: Caller) -> Sequence[Recorded]:
     """The events that a run had at a moment, None: now. Raises NotFound."""
-    history = await history_of(run, reader, caller)
+    return up_to(moment, await history_of(run, reader, caller), f"Run {run}")
+
+
+def up_to(moment: Moment | None, history: Sequence[Recorded], what: str) -> Sequence[Recorded]:
+    """As much of a history as there was at a moment, None: now. Raises NotFound where there was nothing of it yet."""
     if moment is None:
         return history
-    history = [each for each in history if each.position <= moment.position]
-    if not history:
-        raise NotFound(f"Run {run} did not exist yet.")
-    return history
+    then = [each for each in history if each.position <= moment.position]
+    if not then:
+        raise NotFound(f"{what} did not exist yet.")
+    return then
