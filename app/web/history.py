@@ -5,9 +5,10 @@ from typing import Annotated
 
 from fastapi import Query
 
+from app.archived import told_of
 from app.moments import Moment, moment_of
 from app.reader import Reader
-from app.web.caller import Caller, history_of
+from app.web.caller import Caller
 from app.web.errors import Malformed
 from domain.errors import InvalidInput, NotFound
 from domain.events import Recorded
@@ -28,13 +29,13 @@ async def moment_asked(as_of: str | None, reader: Reader, name: str = AS_OF) -> 
 
 
 async def history_until(as_of: str | None, run: str, reader: Reader, caller: Caller) -> Sequence[Recorded]:
-    """The events that a run had then, None: now. Raises NotFound."""
+    """The events that a run had then, None: now, or when it was archived. Raises NotFound."""
     return await history_at(await moment_asked(as_of, reader), run, reader, caller)
 
 
 async def history_at(moment: Moment | None, run: str, reader: Reader, caller: Caller) -> Sequence[Recorded]:
-    """The events that a run had at a moment, None: now. Raises NotFound."""
-    return up_to(moment, await history_of(run, reader, caller), f"Run {run}")
+    """The events that a run had at a moment, None: now, or when it was archived. Raises NotFound."""
+    return up_to(moment, (await told_of(run, caller.environment.id, reader)).history, f"Run {run}")
 
 
 def up_to(moment: Moment | None, history: Sequence[Recorded], what: str) -> Sequence[Recorded]:

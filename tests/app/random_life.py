@@ -90,8 +90,8 @@ class Life:
         """Another one, or another name or an end of one that there is."""
         if self.jobs and self.chance.random() < 0.5:
             job = self.chance.choice(self.jobs)
-            method, body = self.chance.choice((("PATCH", {"name": f"pong {len(self.jobs)}"}), ("DELETE", None)))
-            await self.engine.client.request(method, f"{JOBS}/{job}", json=body)
+            method, change = self.chance.choice((("PATCH", {"name": f"pong {len(self.jobs)}"}), ("DELETE", None)))
+            await self.engine.client.request(method, f"{JOBS}/{job}", json=change)
             return
         body: dict[str, Any] = {
             "name": f"ping {len(self.jobs)}",
