@@ -15,9 +15,9 @@ def bounds(wanted: RunFilter | WaitpointFilter, after: str | None, before: str |
     kind = "run" if isinstance(wanted, RunFilter) else WAITPOINT
     lows, highs = ["" if before is None else before], ["~" if after is None else after]
     if wanted.created_from is not None:
-        lows.append(_id_at(kind, wanted.created_from - CLOCKS_APART_MS))
+        lows.append(id_at(kind, wanted.created_from - CLOCKS_APART_MS))
     if wanted.created_to is not None:
-        highs.append(_id_at(kind, wanted.created_to + CLOCKS_APART_MS + 1))
+        highs.append(id_at(kind, wanted.created_to + CLOCKS_APART_MS + 1))
     return max(lows), min(highs)
 
 
@@ -26,5 +26,5 @@ def own_tasks(wanted: RunFilter) -> list[str]:
     return [queue.removeprefix("task/") for queue in wanted.queues if queue.startswith("task/")]
 
 
-def _id_at(kind: str, moment: int) -> str:
+def id_at(kind: str, moment: int) -> str:
     return f"{kind}_{min(max(moment, 0), _ID_TIME_MAX):012x}"

@@ -37,10 +37,11 @@ MANUAL = "manual"
 WEBHOOK = "webhook"
 
 
-async def jobs_of(reader: Reader, environment: str) -> list[Job]:
-    """Every job that an environment has or had, newest first; those that were deleted are among them."""
+async def jobs_of(reader: Reader, environment: str, *, upto: int | None = None) -> list[Job]:
+    """Every job that an environment has or had, newest first, as they are or were; deleted ones are among them."""
     histories = await reader.read(reader.ledger.read_kind, JOB)
-    found = [states.fold(history) for history in histories.values() if history[0].environment == environment]
+    here = [history for history in histories.values() if history[0].environment == environment]
+    found = [states.fold([each for each in history if upto is None or each.position <= upto]) for history in here]
     return sorted((each for each in found if isinstance(each, Job)), key=lambda job: job.id, reverse=True)
 
 

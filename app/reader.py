@@ -4,6 +4,7 @@ import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 from msgspec import Raw
@@ -39,6 +40,8 @@ class Reader(ABC):
         self.ids = ids
         self.vault = vault
         self.keyring = Keyring(vault)
+        self.segments: Path | None = None
+        """Where runs are that have left the database."""
         self._readers = ThreadPoolExecutor(READERS, "reader")
 
     async def read(self, function: Callable[..., T], *arguments: Any) -> T:

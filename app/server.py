@@ -100,6 +100,7 @@ async def _serve(settings: Settings) -> None:
         greet=greet,
         vault=open_vault(settings),
     )
+    node.standby.segments = settings.segments_path
     try:
         await node.start()
         async with new_client() as client:

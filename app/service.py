@@ -116,7 +116,7 @@ class Service(Reader):
 
     def retain(self, folder: Path) -> None:
         """Let runs that are old enough leave the database for segments in this folder, until the engine ends."""
-        self.retention.folder = self.erasures.segments = folder
+        self.segments = self.retention.folder = self.erasures.segments = folder
         self._tasks.append(asyncio.create_task(self.retention.run(), name="retention"))
 
     def compare(self, per_second: int, *, repairs: bool) -> None:

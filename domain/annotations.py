@@ -56,4 +56,5 @@ def update_metadata(run: Run, asked: UpdateMetadata, state: Callable[[str], Stat
 
 def _check_not_erased(run: Run) -> None:
     if run.is_erased:
-        raise NotAllowed(f"Run {run.id} was erased: nothing is added to it any more.")
+        what = "archived" if run.is_archived else "erased"
+        raise NotAllowed(f"Run {run.id} was {what}: nothing is added to it any more.")

@@ -18,7 +18,6 @@ from domain.commands import (
     ResumeJob,
     SaveSchedule,
     SendEvent,
-    StartBulk,
     StorePacket,
     TriggerRuns,
     UpdateMetadata,
@@ -26,6 +25,9 @@ from domain.commands import (
 from domain.keys import Key
 from domain.run import Run
 from domain.states import State
+
+NAMING = ("run", "job", "key", "erasure", "request")
+"""Fields of commands that name streams."""
 
 
 def asked_by(command: Command) -> Iterator[str]:
@@ -41,9 +43,6 @@ def asked_by(command: Command) -> Iterator[str]:
                 yield from command.cancels
         case CreateBatch():
             yield from (each for each in (command.request, command.key, command.parent, command.once) if each)
-        case StartBulk():
-            if command.request:
-                yield command.request
         case BackfillTicks(keys=streams) | EraseRuns(asked=streams):
             yield from streams
         case SendEvent(event=stream) | DeliverEvent(event=stream) | CancelEvent(event=stream):
@@ -51,7 +50,7 @@ def asked_by(command: Command) -> Iterator[str]:
         case AbortBulk(bulk=stream) | CompleteWaitpoint(waitpoint=stream) | StorePacket(packet=stream):
             yield stream
         case _:
-            yield from (named for each in ("run", "job", "key", "erasure") if (named := getattr(command, each, None)))
+            yield from (named for each in NAMING if (named := getattr(command, each, None)))
 
 
 def leads_to(command: Command, state: State | None) -> tuple[str, ...]:

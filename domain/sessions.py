@@ -16,6 +16,15 @@ class Session:
         self.version = version
         self.heard = heard
         """When it was last heard of, on the monotonic clock."""
+        self.name: str | None = None
+        """What people know it by."""
+        self.node: str | None = None
+        """The address at which its last turn came in."""
+        self.connected_at: int | None = None
+        self.heard_at: int | None = None
+        """Both by the wall clock (milliseconds), None until it is heard of after a start of the engine."""
+        self.wanted = 0
+        """How many runs it could take when it was last heard of."""
         self.want = 0
         self.takes_runs = False
         """Whether it wanted runs when it was last heard of: one that ends does not."""
@@ -41,6 +50,12 @@ class Session:
     def hear(self, turn: Turn, now: int) -> None:
         """The worker lives, and it has the answers up to `received`."""
         self.heard = now
+        self.heard_at = turn.at
+        if self.connected_at is None:
+            self.connected_at = turn.at
+        self.name = turn.name or self.name
+        self.node = turn.node or self.node
+        self.wanted = turn.want
         self.version = turn.version
         self.machines = turn.machines
         self.takes_runs = turn.want > 0

@@ -6,6 +6,7 @@ import os
 import threading
 from collections.abc import Callable, Coroutine
 from functools import wraps
+from inspect import ismethod
 from typing import Any, ParamSpec, TypeVar
 
 from runfold import current
@@ -16,19 +17,20 @@ T = TypeVar("T")
 
 def blocking(function: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, T]:
     """The same function for callers that cannot await; called inside a running event loop it blocks that loop."""
+    awaitable = _awaitable(function)
 
     @wraps(function)
     def call(*args: P.args, **kwargs: P.kwargs) -> T:
         caller = current.executor()
-        is_awaited = current.is_awaited()
-        journal = None if is_awaited else current.current_journal()
+        journal = current.current_journal()
+        is_held_up = journal is not None and current.is_awaited_on(journal.loop)
         # A journal lives where the code of its run awaits, which may be in another thread.
-        loop = _background.loop() if journal is None else journal.loop
+        loop = _background.loop() if journal is None or is_held_up else journal.loop
         where = current.standing()
 
         async def carry() -> T:
             nonlocal where
-            with current.on_behalf_of(caller, hides_journal=is_awaited):
+            with current.on_behalf_of(caller, instead_of=awaitable if is_held_up else None):
                 try:
                     return await function(*args, **kwargs)
                 finally:
@@ -44,6 +46,11 @@ def blocking(function: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, T]:
             current.stand(where)
 
     return call
+
+
+def _awaitable(function: Any) -> str:
+    """How code that awaits calls it; methods are those of a task."""
+    return f"….aio.{function.__name__}" if ismethod(function) else f"{function.__module__}.{function.__qualname__}"
 
 
 class _Background:

@@ -15,8 +15,7 @@ class Children:
     """One trigger. Outside of the code of a run it changes nothing; within a step, it is a part of the step."""
 
     def __init__(self, name: str, asked: Any) -> None:
-        self._step = current.step.get()
-        self._journal = None if self._step else current.current_journal()
+        self._step, self._journal = current.current_writing()
         self._call: Call | None = None
         self._within = ExitStack()
         if self._journal is not None:

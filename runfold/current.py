@@ -7,6 +7,8 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, NamedTuple
 
+from runfold.errors import RunfoldError
+
 if TYPE_CHECKING:
     from runfold.branches import Branch
     from runfold.entries import Call
@@ -25,6 +27,7 @@ _run: ContextVar[str | None] = ContextVar("runfold_current_run", default=None)
 _journal: "ContextVar[Openable | None]" = ContextVar("runfold_current_journal", default=None)
 _place: ContextVar[Place | None] = ContextVar("runfold_current_place", default=None)
 _caller: ContextVar[object] = ContextVar("runfold_caller", default=None)
+_held_up_by: ContextVar[str | None] = ContextVar("runfold_held_up_by", default=None)
 step: "ContextVar[StepKey | None]" = ContextVar("runfold_current_step", default=None)
 """The step whose body is running."""
 
@@ -58,6 +61,24 @@ def current_journal() -> "Journal | None":
     return None if journal is None else journal.open()
 
 
+def current_writing() -> "tuple[StepKey | None, Journal | None]":
+    """Where that what is made here is written down: by the key of its step, or in the journal; None, None: nowhere.
+
+    Raises RunfoldError in async code that holds up its event loop, on which the journal would be written: what it
+    made would be made again whenever the code is run again.
+    """
+    here = step.get()
+    if here is not None:
+        return here, None
+    awaitable = _held_up_by.get()
+    if awaitable is not None:
+        raise RunfoldError(
+            "In an async task a call that blocks cannot be kept in the journal, and would be made again whenever the"
+            f" code is run again: `await {awaitable}(...)`."
+        )
+    return None, current_journal()
+
+
 class inside:  # noqa: N801 (used like a function; one of generators takes three times as long, for each run)
     """The code of this run runs here."""
 
@@ -88,28 +109,39 @@ def stand(where: Place | None) -> None:
 
 
 @contextmanager
-def on_behalf_of(caller: object, *, hides_journal: bool) -> Generator[None]:
+def on_behalf_of(caller: object, *, instead_of: str | None) -> Generator[None]:
     """What happens here belongs to a branch of the code that waits for it in another thread.
 
-    A branch that holds up its event loop by that has no journal, which could not be written meanwhile.
+    A branch that holds up its event loop by that, `instead_of` awaiting what is named, has no journal, which could
+    not be written meanwhile.
     """
-    token = _caller.set(caller)
-    journal = _journal.set(None) if hides_journal else None
+    caller_before = _caller.set(caller)
+    held_up = _held_up_by.set(instead_of)
+    journal = None if instead_of is None else _journal.set(None)
     try:
         yield
     finally:
         if journal is not None:
             _journal.reset(journal)
-        _caller.reset(token)
+        _held_up_by.reset(held_up)
+        _caller.reset(caller_before)
 
 
 def is_awaited() -> bool:
     """Whether this is called on an event loop, which must not be held up."""
+    return _loop() is not None
+
+
+def is_awaited_on(loop: asyncio.AbstractEventLoop) -> bool:
+    """Whether this is called on that event loop."""
+    return _loop() is loop
+
+
+def _loop() -> asyncio.AbstractEventLoop | None:
     try:
-        asyncio.get_running_loop()
+        return asyncio.get_running_loop()
     except RuntimeError:
-        return False
-    return True
+        return None
 
 
 def executor() -> object:

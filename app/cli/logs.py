@@ -7,6 +7,7 @@ import msgspec
 import typer
 
 import runfold
+from app.cli.filters import AsOf
 from app.cli.output import AsJson, moment, print_json, print_table, print_text
 from runfold.log import LEVELS, LogLine
 
@@ -21,12 +22,13 @@ def logs(
     run: Annotated[str, typer.Argument(metavar="RUN", help="The id of a run.")],
     level: OfLevel = None,
     after: Behind = None,
+    as_of: AsOf = None,
     as_json: AsJson = False,  # noqa: FBT002 (a switch of the command line)
 ) -> None:
     """Show the lines that the code of a run has logged by `ctx.log`."""
     if level is not None and level not in LEVELS:
         raise typer.BadParameter(f"--level is one of {', '.join(LEVELS)}, not {level!r}.")
-    lines = runfold.runs.logs(run, after=after, level=level)
+    lines = runfold.runs.logs(run, after=after, level=level, as_of=as_of)
     if as_json:
         print_json([_plain(line) for line in lines])
     elif lines:
@@ -35,14 +37,15 @@ def logs(
         print_text("No lines.")
 
 
-def print_last(run: str) -> None:
-    """The last lines of a run, under what is shown of it; nothing, if there are none."""
-    lines = runfold.runs.logs(run)
+def print_last(run: str, as_of: str | None = None) -> None:
+    """The last lines of a run, under what is shown of it, of now or then; nothing, if there are none."""
+    lines = runfold.runs.logs(run, as_of=as_of)
     if not lines:
         return
     print_text("")
+    then = "" if as_of is None else f" --as-of {as_of}"
     if len(lines) > SHOWN_MAX:
-        print_text(f"The last {SHOWN_MAX} of {len(lines)} lines; all: runfold runs logs {run}")
+        print_text(f"The last {SHOWN_MAX} of {len(lines)} lines; all: runfold runs logs {run}{then}")
     _print(lines[-SHOWN_MAX:])
 
 

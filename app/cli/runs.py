@@ -66,8 +66,7 @@ def show(
     if journal:
         print_text("")
         print_journal(journal)
-    if as_of is None:
-        logs.print_last(run)
+    logs.print_last(run, as_of)
 
 
 cli.command()(trigger)

@@ -57,8 +57,8 @@ def verify() -> None:
     raise typer.Exit(1 if wrong else 0)
 
 
-@cli.command("restore-run")
-def restore_run(
+@cli.command("export-run")
+def export_run(
     run: Annotated[str, typer.Argument(metavar="RUN", help="The id of a run that was archived.")],
 ) -> None:
     """Print the events of an archived run, as they were stored, with its large values: lines of an export."""

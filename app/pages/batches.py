@@ -1,10 +1,12 @@
 """Batches, and how many of their runs are where."""
 
 from collections import Counter
+from urllib.parse import urlencode
 
 from starlette.responses import Response
 
 from app.pages.bulk import turned
+from app.pages.moment import FIELD, look_of
 from app.pages.visits import Visit
 from domain.batch import BatchStatus
 
@@ -12,25 +14,35 @@ NEWEST = "100"
 
 
 async def show_all(visit: Visit) -> Response:
-    """The batches, newest first."""
-    status = visit.query("status")
+    """The batches, newest first, as they are or were."""
+    status, moment = visit.query("status"), await look_of(visit)
     asked = {"filter[status]": status} if status else {}
     cursor = {f"page[{side}]": visit.query(side) for side in ("after", "before") if visit.query(side)}
-    answer = await visit.api.get("/api/v1/batches", **asked, **cursor)
+    answer = await visit.api.get("/api/v1/batches", **asked, **cursor, **moment.as_of)
+    kept = {"status": status} if status else {}
     return visit.page(
         "batches.html",
         batches=answer["data"],
-        pagination=turned(answer, "/batches", f"status={status}" if status else ""),
+        pagination=turned(answer, "/batches", urlencode(kept | ({FIELD: moment.text} if moment.is_past else {}))),
         status=status,
+        moment=moment,
+        kept=kept,
         statuses=list(BatchStatus),
     )
 
 
 async def show(visit: Visit) -> Response:
-    """A batch, and the newest of its runs."""
-    name = visit.named("batch")
-    batch = await visit.api.get(f"/api/v2/batches/{name}")
-    answer = await visit.api.get("/api/v1/runs", **{"filter[batch]": name, "page[size]": NEWEST})
+    """A batch, and the newest of its runs, as they are or were."""
+    name, moment = visit.named("batch"), await look_of(visit)
+    batch = await visit.api.get(f"/api/v2/batches/{name}", **moment.as_of)
+    answer = await visit.api.get("/api/v1/runs", **{"filter[batch]": name, "page[size]": NEWEST}, **moment.as_of)
     counts = Counter(run["status"] for run in answer["data"])
     is_whole = len(answer["data"]) >= len(batch["runs"])
-    return visit.page("batch.html", batch=batch, runs=answer["data"], counts=counts.most_common(), is_whole=is_whole)
+    return visit.page(
+        "batch.html",
+        batch=batch,
+        runs=answer["data"],
+        counts=counts.most_common(),
+        is_whole=is_whole,
+        moment=moment,
+    )

@@ -1,26 +1,36 @@
-"""What an environment is made of: the versions of its tasks, and its secret keys."""
+"""What an environment is made of: the versions of its tasks, the workers that have them, and its secret keys."""
 
 from typing import Any
 
 from starlette.responses import Response
 
 from app.environments import KEY_ID_LENGTH, digest_of
+from app.pages.moment import look_of
 from app.pages.visits import Visit, see
 from app.pages.words import segment
 
+WORKERS = "50"
+
 
 async def deployments(visit: Visit) -> Response:
-    """The versions, newest first."""
+    """The versions, newest first, as they are or were."""
+    moment = await look_of(visit)
     cursor = {"page[after]": visit.query("after")} if visit.query("after") else {}
-    answer = await visit.api.get("/api/v1/deployments", **cursor)
+    answer = await visit.api.get("/api/v1/deployments", **cursor, **moment.as_of)
     following = answer["pagination"].get("next")
-    return visit.page("deployments.html", deployments=answer["data"], next=following)
+    return visit.page("deployments.html", deployments=answer["data"], next=following, moment=moment)
 
 
 async def promote(visit: Visit) -> Response:
     """Let new runs get this version."""
     await visit.api.post(f"/api/v1/deployments/{segment(visit.field('version'))}/promote")
     return see("/deployments")
+
+
+async def workers(visit: Visit) -> Response:
+    """Who executes runs at present."""
+    answer = await visit.api.get("/api/v1/workers", page=visit.query("page") or "1", perPage=WORKERS)
+    return visit.page("workers.html", workers=answer["data"], pagination=answer["pagination"])
 
 
 async def keys(visit: Visit) -> Response:

@@ -34,7 +34,9 @@ def _environment() -> Environment:
         auto_reload=False,
     )
     known = cast("dict[str, Any]", environment.globals)
-    known.update(asset=asset, tone=words.tone, moments=words.moments, pages=words.PAGES)
+    known.update(
+        asset=asset, tone=words.tone, moments=words.moments, pages=words.PAGES, looking_back=words.LOOKING_BACK
+    )
     # Most pages look at no moment of the past.
     known["moment"] = None
     environment.filters |= {

@@ -61,6 +61,7 @@ ROUTES: list[BaseRoute] = [
     route("/tokens/{token}/complete", tokens.complete, "POST"),
     route("/deployments", keeping.deployments),
     route("/deployments/promote", keeping.promote, "POST"),
+    route("/workers", keeping.workers),
     route("/keys", keeping.keys),
     route("/keys", keeping.make_key, "POST"),
     route("/keys/revoke", keeping.revoke_key, "POST"),

@@ -7,6 +7,7 @@ import msgspec
 from msgspec import Raw
 from starlette.responses import Response
 
+from app.archived import told_of
 from app.pages.live import OVER, streamed
 from app.pages.moment import FIELD, Look, look_of
 from app.pages.rendering import render
@@ -70,12 +71,9 @@ async def cancel(visit: Visit) -> Response:
 
 
 async def history_of(visit: Visit) -> Sequence[Recorded]:
-    """All events of the run in the path. Raises NotFound."""
+    """All events of the run in the path, also of one that was archived. Raises NotFound."""
     run: str = visit.request.path_params["run"]
-    history = await visit.reader.history(run) if run.startswith("run_") else ()
-    if not history or history[0].environment != visit.environment.id:
-        raise NotFound(f"There is no run {run[:60]} in this environment.")
-    return history
+    return (await told_of(run, visit.environment.id, visit.reader)).history
 
 
 def pretty(value: Raw) -> str:

@@ -19,15 +19,13 @@ async def show_all(visit: Visit) -> Response:
 
 
 async def show(visit: Visit) -> Response:
-    """A schedule with its ticks; as it was without them."""
+    """A schedule with its ticks, as they are or were."""
     name = visit.named("schedule")
     moment = await look_of(visit)
     schedule = await visit.api.get(f"/api/v1/schedules/{name}", **moment.as_of)
-    if moment.is_past:
-        return visit.page("schedule.html", schedule=schedule, moment=moment)
     days = visit.query("days") if visit.query("days") in DAYS else "1"
-    since, until = iso(max(0, visit.now - int(days) * DAY_MS)), iso(visit.now)
-    ledger = await visit.api.get(f"/api/v1/schedules/{name}/ticks", **{"from": since})
+    since, until = iso(max(0, moment.wall - int(days) * DAY_MS)), iso(moment.wall)
+    ledger = await visit.api.get(f"/api/v1/schedules/{name}/ticks", **{"from": since}, **moment.as_of)
     ticks = ledger["ticks"][::-1]
     return visit.page(
         "schedule.html",
@@ -37,7 +35,8 @@ async def show(visit: Visit) -> Response:
         hidden=max(0, len(ticks) - TICKS_MAX),
         problems=ledger["problems"],
         notes=ledger["notes"],
-        missing=sum("run" not in tick and "fate" in tick for tick in ticks),
+        # Nothing is made of the past.
+        missing=0 if moment.is_past else sum("run" not in tick and "fate" in tick for tick in ticks),
         since=since,
         until=until,
         days=days,

@@ -13,9 +13,12 @@ PAGES = (
     ("/tokens", "Waitpoints"),
     ("/bulk", "Bulk actions"),
     ("/deployments", "Deployments"),
+    ("/workers", "Workers"),
     ("/keys", "Keys"),
 )
 """The pages that one can go to from any other."""
+LOOKING_BACK = frozenset({"/", "/queues", "/schedules", "/batches", "/deployments"})
+"""Those that show a moment of the past, too."""
 FAILURES = (
     *("FAILED", "TIMED_OUT", "CRASHED", "INTERRUPTED", "SYSTEM_FAILURE"),
     *("INVALID_PAYLOAD", "UNRESOLVED_AUTH"),

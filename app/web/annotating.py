@@ -8,7 +8,7 @@ from app.web import bodies, newruns
 from app.web.caller import CallerDep, ReaderDep, ServiceDep, history_of, origin_of, read_body
 from app.web.docs import body_of
 from app.web.routing import room
-from app.web.triggering import json
+from app.web.triggering import REQUEST_TTL_MS, json, request_of
 from domain import commands
 from domain import metadata as objects
 from domain import run as runs
@@ -39,16 +39,22 @@ async def metadata(run: str, reader: ReaderDep, caller: CallerDep) -> Response:
 
 @router.put("/api/v1/runs/{run}/metadata", openapi_extra=body_of("MetadataRequest"))
 async def update_metadata(run: str, request: Request, service: ServiceDep, caller: CallerDep) -> Response:
-    """Change the metadata of a run, of its parent and of the root of its family; answers the run's after it."""
+    """Change the metadata of a run, of its parent and of the root of its family; answers the run's after it.
+
+    The same request sent again, by its `x-trigger-request-idempotency-key`, within an hour changes nothing.
+    """
+    origin = origin_of(service, caller)
     body = bodies.decode(await read_body(request, METADATA_BODY_MAX_BYTES), bodies.MetadataBody)
     after: Raw = await service.loop.submit(
         commands.UpdateMetadata(
             run=run,
+            request=request_of(caller, f"metadata {run}"),
+            request_until=origin["at"] + REQUEST_TTL_MS,
             replaces=None if body.metadata is None else objects.encode(body.metadata),
             operations=_operations(body.operations),
             parent_operations=_operations(body.parent_operations),
             root_operations=_operations(body.root_operations),
-            **origin_of(service, caller),
+            **origin,
         )
     )
     return json({"metadata": after if bytes(after) else {}})

@@ -47,6 +47,7 @@ from app.web import (
     triggering,
     variables,
     worker,
+    workers,
 )
 from app.web.index import Index
 
@@ -56,6 +57,7 @@ ROOMS = (
         schedules,
         events,
         deployments,
+        workers,
         jobs,
         executions,
         secrets,

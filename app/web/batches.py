@@ -1,12 +1,14 @@
 """Routes about batches: create one, stream its items, see what became of it; and those that take all items at once."""
 
 from collections.abc import AsyncIterator, Sequence
+from functools import partial
 from typing import Any
 
 import msgspec
 from fastapi import Request
 from fastapi.responses import Response, StreamingResponse
 
+from app.moments import Moment
 from app.reader import Reader
 from app.service import Service
 from app.web import bodies, items, listings
@@ -15,8 +17,9 @@ from app.web.docs import BATCH_LIST_PARAMETERS, body_of, lines_of
 from app.web.errors import Malformed, NotGranted, WrongMediaType
 from app.web.grants import must
 from app.web.handles import hand_token
+from app.web.history import AsOf, moment_asked, up_to
 from app.web.intake import ITEMS_MAX, Intake
-from app.web.newruns import KEY_MAX, KEY_TTL_MS
+from app.web.newruns import KEY_MAX, KEY_TTL_MS, refuse_resuming
 from app.web.outcomes import result_of
 from app.web.routing import room
 from app.web.runs import BODY_MAX_BYTES
@@ -46,8 +49,7 @@ async def create(request: Request, service: ServiceDep, caller: VisitorDep) -> R
     for task in body.task_identifiers or [""]:
         must(caller, "batchTrigger", ("tasks", task))
     _check_count(body.run_count)
-    if body.resume_parent_on_completion:
-        raise InvalidInput("The option resumeParentOnCompletion is not supported yet: leave it out.")
+    refuse_resuming(asked=body.resume_parent_on_completion)
     key, ttl = body.idempotency_key, body.idempotency_key_ttl
     shown = (body.idempotency_key_options and body.idempotency_key_options.text()) or key
     for given in (key, shown):
@@ -124,31 +126,32 @@ async def _take(batch: str, intake: Intake, request: Request, service: Service, 
 
 @router.get("/api/v1/batches", openapi_extra=BATCH_LIST_PARAMETERS)
 async def list_all(request: Request, reader: ReaderDep, caller: CallerDep) -> Response:
-    """The batches of the environment without their runs, newest first, the caller's own writes included."""
+    """The batches of the environment without their runs, newest first, own writes included; or as they were."""
     return await listings.list_batches(request, reader, caller)
 
 
 @router.get("/api/v1/batches/{batch}")
-async def retrieve_v1(batch: str, reader: ReaderDep, caller: VisitorDep) -> Response:
-    """A batch and its runs."""
+async def retrieve_v1(batch: str, reader: ReaderDep, caller: VisitorDep, as_of: AsOf = None) -> Response:
+    """A batch and its runs, as it is or was."""
     must(caller, "read", ("batch", batch), ("runs", ""))
-    _, body = await _found(batch, reader, caller)
+    _, body = await _found(batch, reader, caller, await moment_asked(as_of, reader))
     return json({name: value for name, value in body.items() if name != "processing"})
 
 
 @router.get("/api/v2/batches/{batch}")
-async def retrieve(batch: str, reader: ReaderDep, caller: VisitorDep) -> Response:
-    """A batch, its runs in the order of the items, and the items that became none."""
+async def retrieve(batch: str, reader: ReaderDep, caller: VisitorDep, as_of: AsOf = None) -> Response:
+    """A batch, its runs in the order of the items, and the items that became none: as it is, or as it was."""
     must(caller, "read", ("batch", batch), ("runs", ""))
-    _, body = await _found(batch, reader, caller)
+    _, body = await _found(batch, reader, caller, await moment_asked(as_of, reader))
     return json(body)
 
 
 @router.get("/api/v1/batches/{batch}/results")
-async def results(batch: str, reader: ReaderDep, caller: CallerDep) -> Response:
-    """What the finished runs of a batch came to, in the order of the items."""
-    state, _ = await _found(batch, reader, caller)
-    return StreamingResponse(_results(state, reader), media_type="application/json")
+async def results(batch: str, reader: ReaderDep, caller: CallerDep, as_of: AsOf = None) -> Response:
+    """What the finished runs of a batch came to, in the order of the items, now or by a moment."""
+    moment = await moment_asked(as_of, reader)
+    state, _ = await _found(batch, reader, caller, moment)
+    return StreamingResponse(_results(state, reader, moment), media_type="application/json")
 
 
 @router.post("/api/v1/tasks/batch", openapi_extra=body_of("TasksBatchRequest"))
@@ -200,11 +203,13 @@ def _check_count(count: int) -> None:
         raise InvalidInput(f"A batch has 1 to {ITEMS_MAX} items; this one has {count}.")
 
 
-async def _found(batch: str, reader: Reader, caller: Caller) -> tuple[Batch, dict[str, Any]]:
+async def _found(batch: str, reader: Reader, caller: Caller, moment: Moment | None) -> tuple[Batch, dict[str, Any]]:
     history = await reader.history(batch) if batch.startswith("batch_") else ()
-    state = states.fold(history)
-    if not isinstance(state, Batch) or state.environment != caller.environment.id:
+    if not history or history[0].environment != caller.environment.id:
         raise NotFound(f"Batch {batch} not found.")
+    history = up_to(moment, history, f"Batch {batch}")
+    state = states.fold(history)
+    assert isinstance(state, Batch), "a history of a batch is one"
     return state, _shape(state, history)
 
 
@@ -233,14 +238,16 @@ def _shape(batch: Batch, history: Sequence[Recorded]) -> dict[str, Any]:
     return body if batch.ended_at is None else body | {"completedAt": iso(batch.ended_at)}
 
 
-async def _results(batch: Batch, reader: Reader) -> AsyncIterator[bytes]:
+async def _results(batch: Batch, reader: Reader, moment: Moment | None) -> AsyncIterator[bytes]:
     """The answer piece by piece: the outputs of a thousand runs are more than a node should hold at once."""
     runs, separator = batch.in_order, b""
+    read = partial(reader.ledger.read_streams, upto=None if moment is None else moment.position)
     yield b'{"id":%s,"items":[' % msgspec.json.encode(batch.id)
     for start in range(0, len(runs), RESULTS_EACH):
         part = runs[start : start + RESULTS_EACH]
-        histories = await reader.read(reader.ledger.read_streams, part)
-        for run in part:
+        histories = await reader.read(read, part)
+        # Between the events of one commit a batch may know of runs that were not there yet.
+        for run in [each for each in part if moment is None or each in histories]:
             body = await reader.read(result_of, reader.ledger, histories[run])
             if body is not None:
                 yield separator + msgspec.json.encode(body)

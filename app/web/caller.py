@@ -152,8 +152,7 @@ async def history_of(run: str, reader: Reader, caller: Caller) -> Sequence[Recor
     last = history[-1].event
     if isinstance(last, RunArchived):
         raise Archived(
-            f"Run {run} was archived in segment {last.segment}: `runfold ledger segments restore-run {run}` brings its"
-            " events."
+            f"Run {run} was archived in segment {last.segment}: it can be looked at, and nothing else is done with it."
         )
     return history
 

@@ -9,9 +9,11 @@ from fastapi import Query
 from fastapi.responses import Response
 
 from app.deployments import Deployment, deployment_among, deployments_in
+from app.moments import Moment
 from app.reader import Reader
 from app.web.caller import Caller, CallerDep, ReaderDep, ServiceDep
 from app.web.errors import Malformed
+from app.web.history import AsOf, moment_asked
 from app.web.listing import moment
 from app.web.routing import room
 from app.web.triggering import json
@@ -35,12 +37,14 @@ async def list_deployments(
     created_to: Annotated[str | None, Query(alias="to", description="Milliseconds or an ISO 8601 date.")] = None,
     size: Annotated[int, Query(alias="page[size]", ge=1, le=SIZE_MAX, description="1 to 100; 20 if left out.")] = SIZE,
     after: Annotated[str | None, Query(alias="page[after]", description="The `next` cursor of a page.")] = None,
+    as_of: AsOf = None,
 ) -> Response:
-    """The deployments of the environment, newest first."""
+    """The deployments of the environment, newest first, as they are or were."""
     if status is not None and status not in STATUSES:
         raise Malformed(f"There is no status {status[:40]!r} of deployments; there are {', '.join(STATUSES)}.")
-    first, last = _span(period, created_from, created_to, reader.clock.now().wall)
-    found = await _all(reader, caller)
+    then = await moment_asked(as_of, reader)
+    first, last = _span(period, created_from, created_to, reader.clock.now().wall if then is None else then.wall)
+    found = await _all(reader, caller, then)
     found = found[_index_behind(after, found) :]
     found = [each for each in found if first <= each.created_at <= last and status in {None, "DEPLOYED"}]
     page = found[:size]
@@ -49,27 +53,29 @@ async def list_deployments(
 
 
 @router.get("/api/v1/deployments/current")
-async def current(reader: ReaderDep, caller: CallerDep) -> Response:
-    """The deployment whose version new runs get."""
-    found = next((each for each in await _all(reader, caller) if each.is_current), None)
+async def current(reader: ReaderDep, caller: CallerDep, as_of: AsOf = None) -> Response:
+    """The deployment whose version new runs get, or got."""
+    then = await _all(reader, caller, await moment_asked(as_of, reader))
+    found = next((each for each in then if each.is_current), None)
     if found is None:
         raise NotFound("No deployment of this environment was promoted yet.")
     return json(_item(found))
 
 
 @router.get("/api/v1/deployments/latest")
-async def latest(reader: ReaderDep, caller: CallerDep) -> Response:
-    """The newest deployment, promoted or not."""
-    found = await _all(reader, caller)
+async def latest(reader: ReaderDep, caller: CallerDep, as_of: AsOf = None) -> Response:
+    """The newest deployment, promoted or not, of now or then."""
+    found = await _all(reader, caller, await moment_asked(as_of, reader))
     if not found:
         raise NotFound("This environment has no deployment yet.")
     return json(_item(found[0]))
 
 
 @router.get("/api/v1/deployments/{deployment}")
-async def retrieve(deployment: str, reader: ReaderDep, caller: CallerDep) -> Response:
-    """A deployment, by its id or its version."""
-    return json(_item(deployment_among(await _all(reader, caller), deployment)))
+async def retrieve(deployment: str, reader: ReaderDep, caller: CallerDep, as_of: AsOf = None) -> Response:
+    """A deployment, by its id or its version, as it is or was."""
+    then = await _all(reader, caller, await moment_asked(as_of, reader))
+    return json(_item(deployment_among(then, deployment)))
 
 
 @router.post("/api/v1/deployments/{deployment}/promote")
@@ -87,8 +93,9 @@ async def promote(deployment: str, service: ServiceDep, caller: CallerDep) -> Re
     return json(_item(deployment_among(await _all(service, caller), found.id)))
 
 
-async def _all(reader: Reader, caller: Caller) -> list[Deployment]:
-    return deployments_in(await reader.history(caller.environment.id))
+async def _all(reader: Reader, caller: Caller, then: Moment | None = None) -> list[Deployment]:
+    history = await reader.history(caller.environment.id)
+    return deployments_in(history if then is None else [each for each in history if each.position <= then.position])
 
 
 def _item(deployment: Deployment) -> dict[str, Any]:

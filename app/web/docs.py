@@ -148,6 +148,12 @@ AS_OF_PARAMETER = _parameter(
 VOCABULARY_PARAMETER = {
     "parameters": [_parameter("vocabulary", f"Whose words statuses are told in: {', '.join(VOCABULARIES)}.")],
 }
+WORKER_LIST_PARAMETERS = {
+    "parameters": [
+        _parameter("page", "The number of the page, counted from 1."),
+        _parameter("perPage", "How many workers a page has: 1 to 100; 25 if left out."),
+    ]
+}
 QUEUE_LIST_PARAMETERS = {
     "parameters": [
         _parameter("page", "The number of the page, counted from 1."),
@@ -166,6 +172,7 @@ TICK_PARAMETERS = {
     "parameters": [
         _parameter("from", "Milliseconds or an ISO 8601 date; a day before `to` if left out."),
         _parameter("to", "Milliseconds or an ISO 8601 date; now if left out."),
+        AS_OF_PARAMETER,
     ]
 }
 TIMEZONE_PARAMETERS = {"parameters": [_parameter("excludeUtc", "true leaves UTC out.")]}
@@ -222,6 +229,7 @@ EVENT_LIST_PARAMETERS = {
         _parameter("filter[undelivered]", "true: those that are still to be delivered; false: all others."),
         *_CREATED,
         *_PAGE,
+        AS_OF_PARAMETER,
     ]
 }
 BATCH_LIST_PARAMETERS = {
@@ -231,6 +239,7 @@ BATCH_LIST_PARAMETERS = {
         ),
         *_CREATED,
         *_PAGE,
+        AS_OF_PARAMETER,
     ]
 }
 PAGE_PARAMETERS = {"parameters": _PAGE}
@@ -243,6 +252,7 @@ _EXECUTIONS = [
     _parameter("limit", "1 to 100; 50 if left out."),
     _parameter("offset", "How many to skip."),
     _parameter("cursor", "The `next_cursor` of a page of the same order, which finds the next one however far it is."),
+    AS_OF_PARAMETER,
 ]
 EXECUTION_PARAMETERS = {"parameters": [*_EXECUTIONS, _parameter("job_name", "A part of the job's name, in any case.")]}
 JOB_EXECUTION_PARAMETERS = {"parameters": _EXECUTIONS}

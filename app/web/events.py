@@ -11,6 +11,7 @@ from app.web import bodies, listings, newruns
 from app.web.caller import Caller, CallerDep, ReaderDep, ServiceDep, origin_of, read_body
 from app.web.docs import EVENT_LIST_PARAMETERS, VOCABULARY_PARAMETER, body_of
 from app.web.event_shapes import RUNS_MAX, event_item, row_of, runs_in
+from app.web.history import AsOf, moment_asked, up_to
 from app.web.routing import room
 from app.web.triggering import ENVELOPE_MAX_BYTES, json
 from domain import commands, named_event
@@ -71,16 +72,21 @@ async def cancel(event: str, service: ServiceDep, caller: CallerDep) -> Response
 
 
 @router.get("/api/v1/events/{event:path}", openapi_extra=VOCABULARY_PARAMETER)
-async def retrieve(event: str, reader: ReaderDep, caller: CallerDep) -> Response:
-    """An event with the runs that it has started; of the first 100 of these it tells the status."""
-    history = await events.history_of(event, reader, caller.environment.id)
-    runs = await reader.read(reader.ledger.read_streams, runs_in(history)[:RUNS_MAX])
-    return json(await _told(history, reader, caller, {run: row_of(each) for run, each in runs.items()}))
+async def retrieve(event: str, reader: ReaderDep, caller: CallerDep, as_of: AsOf = None) -> Response:
+    """An event with the runs that it has started, as it is or was; of the first 100 of these it tells the status."""
+    then = await moment_asked(as_of, reader)
+    history = up_to(then, await events.history_of(event, reader, caller.environment.id), f"Event {event[:60]}")
+    upto = None if then is None else then.position
+    runs = await reader.read(lambda: reader.ledger.read_streams(runs_in(history)[:RUNS_MAX], upto=upto))
+    rows = {run: row_of(each) for run, each in runs.items()}
+    return json(await _told(history, reader, caller, rows, is_past=then is not None))
 
 
 async def _told(
-    history: Sequence[Recorded], reader: Reader, caller: Caller, rows: Mapping[str, RunRow]
+    history: Sequence[Recorded], reader: Reader, caller: Caller, rows: Mapping[str, RunRow], *, is_past: bool = False
 ) -> dict[str, object]:
     sent = events.sent_in(history)
     payload = await reader.value(sent.payload, sent.payload_blob)
-    return event_item(history, payload, caller.vocabulary.words, rows, reader.stuck(history[0].stream))
+    # What was in the way of one that was to come is in no event.
+    stuck = None if is_past else reader.stuck(history[0].stream)
+    return event_item(history, payload, caller.vocabulary.words, rows, stuck)

@@ -10,6 +10,8 @@ from fastapi import Request
 from fastapi.responses import Response
 
 from app import jobs
+from app.executions_then import Executed, executions_then, place_of
+from app.moments import Moment
 from app.reader import Reader
 from app.triggered import asked_of
 from app.web import bodies
@@ -24,9 +26,10 @@ from app.web.execution_shapes import (
     is_execution,
     request_of,
 )
+from app.web.history import AS_OF, AsOf, moment_asked, up_to
 from app.web.listing import each_once, moment, refuse_unknown
 from app.web.outcomes import run_row_of
-from app.web.paging import LAG_HEADER, LIST_WAIT_SECONDS
+from app.web.paging import lag_of, told_lag
 from app.web.replaying import replayed
 from app.web.routing import room
 from app.web.triggering import json, submit_runs
@@ -34,7 +37,6 @@ from domain.errors import InvalidInput, NotFound
 from domain.events import Recorded
 from domain.job import JOB
 from projections.executions import STATUSES, ExecutionFilter, Order, Place
-from projections.run_list import RunRow
 
 router = room("executions")
 PAGE_MAX = 100
@@ -43,7 +45,7 @@ OFFSET_MAX = 2**31
 CREATED = 201
 SORTS = {"scheduled_for": True, "created_at": False}
 ORDERS = {"asc": True, "desc": False}
-PARAMETERS = frozenset({"status", "from", "to", "sort", "order", "limit", "offset", "cursor"})
+PARAMETERS = frozenset({"status", "from", "to", "sort", "order", "limit", "offset", "cursor", AS_OF})
 
 
 class Asked(NamedTuple):
@@ -58,29 +60,34 @@ class Asked(NamedTuple):
 
 @router.get("/v1/executions", openapi_extra=EXECUTION_PARAMETERS)
 async def list_executions(request: Request, reader: ReaderDep, caller: CallerDep) -> Response:
-    """The executions of the environment, the caller's own writes included."""
+    """The executions of the environment, the caller's own writes included, or as they were."""
     query = _parameters(request, PARAMETERS | {"job_name"})
+    then = await moment_asked(query.get(AS_OF), reader)
     part = query.get("job_name")
     of_jobs = None
     if part:
-        of_jobs = tuple(jobs.matching(await jobs.jobs_of(reader, caller.environment.id), part))
-    return await _page(reader, caller, _asked(query, of_jobs))
+        upto = None if then is None else then.position
+        of_jobs = tuple(jobs.matching(await jobs.jobs_of(reader, caller.environment.id, upto=upto), part))
+    return await _page(reader, caller, _asked(query, of_jobs), then)
 
 
 @router.get("/v1/jobs/{job}/executions", openapi_extra=JOB_EXECUTION_PARAMETERS)
 async def list_executions_of_job(job: str, request: Request, reader: ReaderDep, caller: CallerDep) -> Response:
-    """The executions of a job, also of one that was deleted."""
+    """The executions of a job, also of one that was deleted, as they are or were."""
     query = _parameters(request, PARAMETERS)
+    then = await moment_asked(query.get(AS_OF), reader)
     history = await reader.history(job) if job.startswith(f"{JOB}_") else ()
     if not history or history[0].environment != caller.environment.id:
         raise NotFound(f"Job {job[:60]} not found.")
-    return await _page(reader, caller, _asked(query, (job,)))
+    up_to(then, history, f"Job {job}")
+    return await _page(reader, caller, _asked(query, (job,)), then)
 
 
 @router.get("/v1/executions/{execution}")
-async def retrieve(execution: str, reader: ReaderDep, caller: CallerDep) -> Response:
-    """An execution with all its attempts, always current."""
-    history = await _history_of(execution, reader, caller)
+async def retrieve(execution: str, reader: ReaderDep, caller: CallerDep, as_of: AsOf = None) -> Response:
+    """An execution with all its attempts: always current, or as it was."""
+    then = await moment_asked(as_of, reader)
+    history = up_to(then, await _history_of(execution, reader, caller), f"Execution {execution}")
     item = execution_item(run_row_of(history))
     item |= {"request": await reader.read(request_of, reader.ledger, history), "about": about_item(history)}
     item |= await reader.read(input_of, reader.ledger, history)
@@ -99,20 +106,23 @@ async def replay(execution: str, service: ServiceDep, caller: CallerDep) -> Resp
     return response
 
 
-async def _page(reader: Reader, caller: Caller, asked: Asked) -> Response:
-    head = await reader.head()
-    position = await reader.followed(head, LIST_WAIT_SECONDS)
-    rows, has_more = await reader.read(
-        lambda: reader.read_models.list_executions(
-            caller.environment.id, asked.filter, asked.order, asked.limit, offset=asked.offset, after=asked.after
-        )
+async def _page(reader: Reader, caller: Caller, asked: Asked, then: Moment | None) -> Response:
+    lag = await lag_of(reader, None if then is None else then.position)
+    rows, following = await reader.read(_read, reader, caller.environment.id, asked, then)
+    pagination: dict[str, Any] = {"limit": asked.limit, "offset": asked.offset, "has_more": following is not None}
+    pagination["next_cursor"] = following and _cursor_of(following)
+    return told_lag(json({"data": [execution_item(row) for row in rows], "pagination": pagination}), lag)
+
+
+def _read(reader: Reader, environment: str, asked: Asked, then: Moment | None) -> Executed:
+    wanted, order, limit, read_models = asked.filter, asked.order, asked.limit, reader.read_models
+    if then is not None:
+        ledger, offset, after = reader.ledger, asked.offset, asked.after
+        return executions_then(ledger, read_models, environment, wanted, order, limit, then, offset=offset, after=after)
+    rows, has_more = read_models.list_executions(
+        environment, wanted, order, limit, offset=asked.offset, after=asked.after
     )
-    pagination: dict[str, Any] = {"limit": asked.limit, "offset": asked.offset, "has_more": has_more}
-    pagination["next_cursor"] = _cursor_of(rows[-1]) if has_more else None
-    response = json({"data": [execution_item(row) for row in rows], "pagination": pagination})
-    if position < head:
-        response.headers[LAG_HEADER] = str(head - position)
-    return response
+    return Executed(rows, place_of(rows[-1]) if has_more else None)
 
 
 async def _history_of(execution: str, reader: Reader, caller: Caller) -> Sequence[Recorded]:
@@ -166,9 +176,8 @@ def _moment(query: Mapping[str, str], name: str) -> int | None:
         raise Malformed(f"{name} is an ISO 8601 date such as 2027-01-15T08:00:00Z, not {value!r:.40}.") from None
 
 
-def _cursor_of(row: RunRow) -> str:
-    assert row.job is not None, "an execution is of a job"
-    return base64.urlsafe_b64encode(msgspec.json.encode(Place(row.job.scheduled_for, row.id))).decode().rstrip("=")
+def _cursor_of(place: Place) -> str:
+    return base64.urlsafe_b64encode(msgspec.json.encode(place)).decode().rstrip("=")
 
 
 def _place_at(cursor: str | None) -> Place | None:

@@ -5,9 +5,10 @@ from typing import Annotated
 
 from fastapi import Query
 
+from app.archived import told_of
 from app.moments import Moment, moment_of
 from app.reader import Reader
-from app.web.caller import Caller, history_of
+from app.web.caller import Caller
 from app.web.errors import Malformed
 from domain.errors import InvalidInput, NotFound
 from domain.events import Recorded
@@ -28,16 +29,20 @@ async def moment_asked(as_of: str | None, reader: Reader, name: str = AS_OF) -> 
 
 
 async def history_until(as_of: str | None, run: str, reader: Reader, caller: Caller) -> Sequence[Recorded]:
-    """The events that a run had then, None: now. Raises NotFound."""
+    """The events that a run had then, None: now, or when it was archived. Raises NotFound."""
     return await history_at(await moment_asked(as_of, reader), run, reader, caller)
 
 
 async def history_at(moment: Moment | None, run: str, reader: Reader, caller: Caller) -> Sequence[Recorded]:
-    """The events that a run had at a moment, None: now. Raises NotFound."""
-    history = await history_of(run, reader, caller)
+    """The events that a run had at a moment, None: now, or when it was archived. Raises NotFound."""
+    return up_to(moment, (await told_of(run, caller.environment.id, reader)).history, f"Run {run}")
+
+
+def up_to(moment: Moment | None, history: Sequence[Recorded], what: str) -> Sequence[Recorded]:
+    """As much of a history as there was at a moment, None: now. Raises NotFound where there was nothing of it yet."""
     if moment is None:
         return history
-    history = [each for each in history if each.position <= moment.position]
-    if not history:
-        raise NotFound(f"Run {run} did not exist yet.")
-    return history
+    then = [each for each in history if each.position <= moment.position]
+    if not then:
+        raise NotFound(f"{what} did not exist yet.")
+    return then

@@ -6,11 +6,14 @@ from typing import Any
 from fastapi import Request
 from fastapi.responses import Response
 
+from app.listings_then import listings_then
 from app.reader import Reader
 from app.web.caller import Caller
 from app.web.errors import Malformed
+from app.web.history import AS_OF, moment_asked
 from app.web.listing import DATES, PAGES, Query, created_between, each_once, many, page_of, refuse_unknown
 from app.web.paging import page_of as answer_page
+from app.web.paging import page_then
 from domain.batch import BatchStatus
 from domain.durations import iso
 from domain.errors import InvalidInput
@@ -20,8 +23,8 @@ from projections.listings import BATCH, ListingFilter, ListingRow
 STATUSES: dict[str, type[EventStatus] | type[BatchStatus]] = {EVENT: EventStatus, BATCH: BatchStatus}
 UNDELIVERED = "filter[undelivered]"
 _FILTERS = {
-    EVENT: frozenset({"filter[name]", "filter[status]", UNDELIVERED}) | DATES | PAGES,
-    BATCH: frozenset({"filter[status]"}) | DATES | PAGES,
+    EVENT: frozenset({"filter[name]", "filter[status]", UNDELIVERED, AS_OF}) | DATES | PAGES,
+    BATCH: frozenset({"filter[status]", AS_OF}) | DATES | PAGES,
 }
 
 
@@ -36,14 +39,26 @@ async def list_batches(request: Request, reader: Reader, caller: Caller) -> Resp
 
 
 async def _page(kind: str, request: Request, reader: Reader, caller: Caller) -> Response:
-    query = query_of(kind, each_once(request.query_params), reader.clock.now().wall)
-    return await answer_page(
+    parameters, environment = each_once(request.query_params), caller.environment.id
+    moment = await moment_asked(parameters.get(AS_OF), reader)
+    query = query_of(kind, parameters, reader.clock.now().wall if moment is None else moment.wall)
+    wanted, size, read_models = query.filter, query.size, reader.read_models
+    if moment is None:
+        return await answer_page(
+            reader,
+            query,
+            lambda after, before: read_models.list_listings(environment, wanted, size, after=after, before=before),
+            lambda row: _event_item(row, reader.stuck(row.begun.stream)) if kind == EVENT else _batch_item(row),
+        )
+    return await page_then(
         reader,
+        moment,
         query,
-        lambda after, before: reader.read_models.list_listings(
-            caller.environment.id, query.filter, query.size, after=after, before=before
+        lambda after, before: listings_then(
+            reader.ledger, read_models, environment, wanted, size, moment, after, before
         ),
-        lambda row: _event_item(row, reader) if kind == EVENT else _batch_item(row),
+        # What was in the way of one is in no event.
+        lambda row: _event_item(row, None) if kind == EVENT else _batch_item(row),
     )
 
 
@@ -75,7 +90,7 @@ def _status(kind: str, name: str) -> str:
     return name
 
 
-def _event_item(row: ListingRow, reader: Reader) -> dict[str, Any]:
+def _event_item(row: ListingRow, stuck: str | None) -> dict[str, Any]:
     begun, now = row.begun, row.standing
     changed = iso(now.changed_at)
     told = {
@@ -88,7 +103,7 @@ def _event_item(row: ListingRow, reader: Reader) -> dict[str, Any]:
         "deliverAt": None if begun.deliver_at is None else iso(begun.deliver_at),
         "deliveredAt": changed if now.status == EventStatus.DELIVERED else None,
         "cancelledAt": changed if now.status == EventStatus.CANCELED else None,
-        "stuck": reader.stuck(begun.stream),
+        "stuck": stuck,
     }
     return {name: value for name, value in told.items() if value is not None}
 

@@ -9,7 +9,8 @@ from fastapi.responses import Response
 from msgspec import Raw
 
 from app.web import bodies
-from app.web.caller import CallerDep, ReaderDep, history_of
+from app.web.caller import CallerDep, ReaderDep
+from app.web.history import AsOf, history_until
 from app.web.routing import room
 from app.web.triggering import json
 from domain.durations import iso
@@ -26,9 +27,16 @@ After = Annotated[int, Query(ge=-1, le=2**53, description="Only lines behind the
 
 
 @router.get("/api/v1/runs/{run}/logs")
-async def logs(run: str, reader: ReaderDep, caller: CallerDep, after: After = -1, level: Level = "debug") -> Response:
-    """The lines that the code of a run logged, in order."""
-    history = await history_of(run, reader, caller)
+async def logs(
+    run: str,
+    reader: ReaderDep,
+    caller: CallerDep,
+    after: After = -1,
+    level: Level = "debug",
+    as_of: AsOf = None,
+) -> Response:
+    """The lines that the code of a run logged, in order, or had logged by a moment."""
+    history = await history_until(as_of, run, reader, caller)
     at_least = LEVELS.index(level)
     shown = [line for line in _lines(history) if line["index"] > after and LEVELS.index(line["level"]) >= at_least]
     return json({"lines": shown})

@@ -168,10 +168,18 @@ def _metadata(metadata: Raw) -> Raw:
     return NOTHING if value is None else metadata
 
 
+def refuse_resuming(*, asked: bool | None) -> None:
+    """Raises InvalidInput: that a run waits is an entry of its journal, which only its worker can report."""
+    if asked:
+        raise InvalidInput(
+            "The option resumeParentOnCompletion is not supported: that a run waits is for its own worker to say"
+            " (task.trigger_and_wait in Python). Leave it out, and ask for the new run until it has ended."
+        )
+
+
 def _refuse_unknown(options: TriggerOptions) -> None:
     # These change what happens; to ignore them would be a lie.
-    if options.resume_parent_on_completion:
-        raise InvalidInput("The option resumeParentOnCompletion is not supported yet.")
+    refuse_resuming(asked=options.resume_parent_on_completion)
     for name, given in (("gates", options.gates), ("concurrency", options.concurrency)):
         if bytes(given) not in {b"", b"null"}:
             raise InvalidInput(f"The option {name} is not supported: limit the run by its queue and a concurrencyKey.")

@@ -7,6 +7,7 @@ from fastapi import Request
 from fastapi.responses import Response
 from msgspec.structs import replace
 
+from app.archived import told_of
 from app.moments import Moment
 from app.past import explained_then
 from app.reader import Reader
@@ -21,7 +22,7 @@ from app.web.docs import LIST_PARAMETERS, VOCABULARY_PARAMETER, body_of
 from app.web.errors import Malformed
 from app.web.event_shapes import event_of
 from app.web.grants import must, resources_of
-from app.web.history import AS_OF, AsOf, history_at, moment_asked
+from app.web.history import AS_OF, AsOf, history_at, moment_asked, up_to
 from app.web.listing import each_once, query_of
 from app.web.outcomes import output_of, result_of, run_row_of
 from app.web.paging import be_there, page_of, page_then
@@ -74,15 +75,17 @@ async def list_runs(request: Request, reader: ReaderDep, caller: VisitorDep) -> 
 @router.get("/api/v1/runs/{run}", openapi_extra=VOCABULARY_PARAMETER)
 @router.get("/api/v3/runs/{run}", openapi_extra=VOCABULARY_PARAMETER)
 async def retrieve(run: str, reader: ReaderDep, caller: VisitorDep, as_of: AsOf = None) -> Response:
-    """A run with its attempts, payload and output: as it is, or as it was."""
+    """A run with its attempts, payload and output: as it is, or as it was. `archivedIn` names its segment, if any."""
     moment = await moment_asked(as_of, reader)
-    return json(await whole(await history_at(moment, run, reader, caller), reader, caller, moment))
+    told = await told_of(run, caller.environment.id, reader)
+    body = await whole(up_to(moment, told.history, f"Run {run}"), reader, caller, moment)
+    return json(body if told.segment is None else body | {"archivedIn": told.segment})
 
 
 @router.get("/api/v1/runs/{run}/result")
 async def result(run: str, reader: ReaderDep, caller: VisitorDep) -> Response:
     """What a finished run came to. 404 while it is not finished."""
-    history = await history_of(run, reader, caller)
+    history = await history_at(None, run, reader, caller)
     must(caller, "read", *resources_of(run_row_of(history)))
     body = await reader.read(result_of, reader.ledger, history)
     if body is None:
@@ -92,19 +95,24 @@ async def result(run: str, reader: ReaderDep, caller: VisitorDep) -> Response:
 
 @router.get("/api/v1/runs/{run}/events")
 async def events(run: str, reader: ReaderDep, caller: CallerDep) -> Response:
-    """Everything that ever happened to the run, in order."""
-    return json({"events": shapes.event_items(await history_of(run, reader, caller))})
+    """Everything that ever happened to the run, in order; what left the database is read from its segment."""
+    told = await told_of(run, caller.environment.id, reader, with_values=False)
+    archived = () if told.segment is None else (await reader.history(run))[len(told.history) :]
+    return json({"events": shapes.event_items([*told.history, *archived])})
 
 
 @router.get("/api/v1/runs/{run}/explain")
 async def explain(run: str, service: ServiceDep, caller: CallerDep, as_of: AsOf = None) -> Response:
     """Why the run is, or was, where it is, and what it waits for: a word, a sentence and data."""
     moment = await moment_asked(as_of, service)
+    archived = await told_of(run, caller.environment.id, service)
+    if moment is None and archived.segment is not None:
+        moment = Moment(archived.history[-1].position, archived.history[-1].recorded_at)
     if moment is None:
         told: Explanation = await service.loop.submit(commands.ExplainRun(run=run, **origin_of(service, caller)))
         history = await history_of(run, service, caller)
     else:
-        history = await history_at(moment, run, service, caller)
+        history = up_to(moment, archived.history, f"Run {run}")
         await be_there(service, moment.position)
         told = await service.read(explained_then, service.ledger, service.read_models, history, moment)
     row = run_row_of(history)

@@ -20,7 +20,7 @@ from app.web.docs import (
     body_of,
 )
 from app.web.errors import Malformed
-from app.web.history import AS_OF, AsOf, moment_asked
+from app.web.history import AS_OF, AsOf, moment_asked, up_to
 from app.web.listing import each_once, moment
 from app.web.paging import lag_of, told_lag
 from app.web.queues import PAGE_DEFAULT, PAGE_MAX, count_of
@@ -136,13 +136,14 @@ async def ticks(schedule: str, request: Request, reader: ReaderDep, caller: Call
     `notes` says where zones moved ticks, or were others when they were reckoned; `tzdata` is the edition there is now.
     """
     parameters = each_once(request.query_params)
-    now = reader.clock.now().wall
+    then = await moment_asked(parameters.get(AS_OF), reader)
+    now = reader.clock.now().wall if then is None else then.wall
     try:
         until = moment(parameters["to"]) if "to" in parameters else now
         since = moment(parameters["from"]) if "from" in parameters else until - DAY_MS
     except InvalidInput as error:
         raise Malformed(str(error)) from error
-    found = await _ledger_of(schedule, reader, caller, since, until)
+    found = await _ledger_of(schedule, reader, caller, since, until, then)
     items = [_tick_item(each) for _, each in sorted(found.ticks.items())]
     return json({"ticks": items, "problems": found.problems, "notes": found.notes, "tzdata": CALENDAR.version})
 
@@ -167,7 +168,9 @@ async def backfill(schedule: str, request: Request, service: ServiceDep, caller:
     return json({"runs": [{"id": run, "timestamp": iso(tick.at)} for tick, run in fired]})
 
 
-async def _ledger_of(schedule: str, reader: Reader, caller: Caller, since: int, until: int) -> TickLedger:
+async def _ledger_of(
+    schedule: str, reader: Reader, caller: Caller, since: int, until: int, then: Moment | None = None
+) -> TickLedger:
     if not (0 <= since < MOMENT_MAX and 0 <= until < MOMENT_MAX):
         raise InvalidInput("Ticks are after 1970 and before the year 9999.")
     if since > until:
@@ -175,9 +178,10 @@ async def _ledger_of(schedule: str, reader: Reader, caller: Caller, since: int, 
     history = await reader.history(schedule) if schedule.startswith(f"{SCHED}_") else ()
     if not history or history[0].environment != caller.environment.id:
         raise NotFound(f"Schedule {schedule} not found.")
+    history = up_to(then, history, f"Schedule {schedule}")
     ledger = TickLedger(CALENDAR, since, until, TICKS_MAX)
     # Many ticks take a while, and others wait for this thread.
-    await reader.read(ledger.read, history, reader.clock.now().wall)
+    await reader.read(ledger.read, history, reader.clock.now().wall if then is None else then.wall)
     return ledger
 
 

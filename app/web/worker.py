@@ -14,7 +14,7 @@ from app.connections import seal_auth
 from app.journal import page_of
 from app.service import Service
 from app.web import bodies, newruns
-from app.web.caller import Caller, CallerDep, ServiceDep, history_of, read_body
+from app.web.caller import FORWARDED, Caller, CallerDep, ServiceDep, history_of, read_body
 from app.web.docs import body_of
 from app.web.hand_outs import RunBody, give_up, runs_of, with_secrets
 from app.web.logs import lines_of
@@ -35,6 +35,7 @@ OUTPUT_MAX_BYTES = 10_485_760
 TURN_MAX_BYTES = 67_108_864
 SESSION = re.compile(r"worker_[0-9A-Za-z]{1,57}")
 TARGETS_MAX = 1_000
+NODE_MAX = 200
 KINDS = frozenset({"started", LOGGED, *REPORTS, *JOURNAL_REPORTS, *RESOLVER_REPORTS})
 
 
@@ -65,7 +66,7 @@ class AnswerBody(Struct):
 async def turn(request: Request, service: ServiceDep, caller: CallerDep) -> Response:
     """Report what happened, ask for runs, learn of cancels."""
     body = bodies.decode(await read_body(request, TURN_MAX_BYTES), bodies.TurnBody)
-    command = _command_of(body, caller, service)
+    command = _command_of(body, caller, service, _node_of(request))
     future = service.loop.ask(command)
     wait_ms = min(body.wait_ms, WAIT_MS_MAX, service.lease_ms * 2 // 3)
     if wait_ms > 0 and not await _in_time(request, future, wait_ms):
@@ -102,6 +103,14 @@ async def journal(
     return Response(msgspec.json.encode({"entries": entries}), media_type="application/json")
 
 
+def _node_of(request: Request) -> str:
+    """The address at which the worker found a node, also if that sent the turn on."""
+    found_at = (
+        request.headers.get(FORWARDED) or f"{request.scope.get('scheme', 'http')}://{request.headers.get('host', '')}"
+    )
+    return found_at.rstrip("/")[:NODE_MAX]
+
+
 async def _woken_of(answer: TurnAnswer, service: Service) -> tuple[WokenBody, ...]:
     done = [name for woken in answer.woken for name in woken.completed.done]
     told = await service.read(outcomes_of, service.ledger, done) if done else {}
@@ -124,7 +133,7 @@ async def _in_time(request: Request, future: "asyncio.Future[Any]", wait_ms: int
     return future.done()
 
 
-def _command_of(body: bodies.TurnBody, caller: Caller, service: Service) -> commands.Turn:
+def _command_of(body: bodies.TurnBody, caller: Caller, service: Service, node: str) -> commands.Turn:
     if not SESSION.fullmatch(body.session):
         raise InvalidInput("A session is worker_ and 1 to 57 letters and digits.")
     reports: list[Report] = []
@@ -159,6 +168,8 @@ def _command_of(body: bodies.TurnBody, caller: Caller, service: Service) -> comm
         reports=tuple(reports),
         machines=tuple(map(newruns.known_machine, body.machines)) if body.machines is not None else None,
         waits=body.waits,
+        name=None if body.name is None else newruns.named(body.name, "worker name"),
+        node=node,
         blobs=blobs,
     )
 

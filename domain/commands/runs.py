@@ -72,9 +72,12 @@ class UpdateMetadata(Command, frozen=True, kw_only=True):
     """Change the metadata of a run, of its parent and of the root of its family. Answer: Raw, the run's after it.
 
     `replaces` takes the place of the run's metadata before its operations. A run that has no parent stands for it.
+    `request` is the key of the request, which is good until `request_until`: sent again, it changes nothing.
     """
 
     run: str
+    request: str | None = None
+    request_until: int = 0
     replaces: Raw | None = None
     operations: tuple[Operation, ...] = ()
     parent_operations: tuple[Operation, ...] = ()

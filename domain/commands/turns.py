@@ -23,6 +23,10 @@ class Turn(Command, frozen=True, kw_only=True):
     """The machines for which the worker takes runs, None: all."""
     waits: tuple[tuple[str, int, tuple[int, ...]], ...] = ()
     """The runs, by token, whose code waits as far as the worker knows, and for which waits, by their indexes."""
+    name: str | None = None
+    """What people know the worker by, None: as it said before."""
+    node: str | None = None
+    """The address at which the turn came in."""
     blobs: dict[str, bytes] = field(default_factory=dict[str, bytes])
 
 

@@ -43,7 +43,7 @@ async def send(
     if deliver is not None:
         is_date = isinstance(deliver, datetime)
         event["options"] = {"deliverAt" if is_date else "deliverAfter": delay_on_wire(deliver)}
-    step, journal = current.step.get(), current.current_journal()
+    step, journal = current.current_writing()
     if step is not None:
         return await _send({"id": step.of_trigger(), **event})
     if journal is None:

@@ -75,10 +75,15 @@ async def journal(run: Ref, *, as_of: Moment | None = None) -> tuple[JournalEntr
     return entries
 
 
-async def logs(run: Ref, *, after: int | None = None, level: Level | None = None) -> tuple[LogLine, ...]:
-    """What the run's code logged by `ctx.log`: the lines behind the one of an index, those of a level or above."""
+async def logs(
+    run: Ref, *, after: int | None = None, level: Level | None = None, as_of: Moment | None = None
+) -> tuple[LogLine, ...]:
+    """What the run's code logged by `ctx.log`: the lines behind the one of an index, those of a level or above.
+
+    With `as_of` it is what it had logged by that moment.
+    """
     query = {"after": None if after is None else str(after), "level": level}
-    given = {name: value for name, value in query.items() if value is not None}
+    given = {name: value for name, value in query.items() if value is not None} | as_of_on_wire(as_of)
     content = await transport.default.call("GET", _path(run, "v1", "/logs"), query=given)
     return msgspec.json.decode(content, type=LogLines).lines
 

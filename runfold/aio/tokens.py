@@ -52,7 +52,7 @@ async def create_token(
         "tags": tags,
     }
     asked = {name: value for name, value in given.items() if value is not None}
-    step, journal = current.step.get(), current.current_journal()
+    step, journal = current.current_writing()
     if step is not None:
         return await _create({"idempotencyKey": step.of_trigger(), **asked})
     if journal is None:

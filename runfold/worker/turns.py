@@ -2,6 +2,8 @@
 
 import asyncio
 import logging
+import os
+import socket
 import uuid
 from collections.abc import Sequence
 
@@ -11,6 +13,8 @@ from runfold.worker.wire import Registered, Report, Turn, TurnAnswer
 
 log = logging.getLogger("runfold.worker")
 
+NAME_HOST_MAX = 100
+"""The engine takes names of 128 characters."""
 REPORTS_MAX_BYTES = 4_000_000
 """How much output one turn carries at most, unless a single run has more."""
 
@@ -38,6 +42,7 @@ class Turns:
         self._wait_ms = registered.wait_ms
         self._machines = list(machines) or None
         self._session = f"worker_{uuid.uuid4().hex}"
+        self._name = f"{socket.gethostname()[-NAME_HOST_MAX:]}/{os.getpid()}"
         self._sequence = 0
         self._received = 0
         self._arrived: set[int] = set()
@@ -119,6 +124,7 @@ class Turns:
             waits=self._holding.waits() if says_holds else [],
             reports=reports,
             machines=self._machines,
+            name=self._name if says_holds else None,
         )
         answer = asyncio.create_task(self._connection.turn(turn, self._holding.holds, self._holding.waits))
         answer.add_done_callback(lambda _: self._holding.news.set())

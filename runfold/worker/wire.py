@@ -106,6 +106,7 @@ class Turn(msgspec.Struct, rename="camel", omit_defaults=True):
     reports: list[Report] = []
     machines: list[str] | None = None
     waits: list[Waits] = []
+    name: str | None = None
 
 
 class Tick(msgspec.Struct, frozen=True):

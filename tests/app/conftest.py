@@ -15,6 +15,7 @@ ON_EVERY_DATABASE = frozenset(
     {
         *(
             "test_as_of",
+            "test_as_of_others",
             "test_time_machine",
             "test_differences",
             "test_cancel",

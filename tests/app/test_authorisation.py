@@ -154,6 +154,7 @@ RULES = {
         GET /api/v1/deployments/latest
         GET /api/v1/deployments/{deployment}
         POST /api/v1/deployments/{deployment}/promote
+        GET /api/v1/workers
         POST /v1/jobs
         POST /v1/jobs/preview
         POST /v1/jobs/import

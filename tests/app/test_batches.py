@@ -331,7 +331,10 @@ async def test_the_same_request_again_creates_no_second_batch(engine: Engine) ->
         (
             {"runCount": 1, "parentRunId": "run_none", "resumeParentOnCompletion": True},
             422,
-            "The option resumeParentOnCompletion is not supported yet: leave it out.",
+            (
+                "The option resumeParentOnCompletion is not supported: that a run waits is for its own worker to say"
+                " (task.trigger_and_wait in Python). Leave it out, and ask for the new run until it has ended."
+            ),
         ),
     ],
 )

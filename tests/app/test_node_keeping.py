@@ -61,3 +61,18 @@ async def test_the_next_writer_opens_what_the_one_before_sealed(schema: str) -> 
         environment = service.environments()[0].id
         assert bytes(credentials_of(service, environment, ["github"])["github"]) == b'"hush"'
         assert await ask(standby, "POST", f"{CONNECTIONS}/rotate") == {"rotated": 0, "unchanged": 1}
+
+
+async def test_a_node_that_stands_by_tells_which_workers_are_connected_and_where_they_came_in(schema: str) -> None:
+    async with running_node(schema, "a") as writer, running_node(schema, "b") as standby:
+        await standby.until_standby_of(writer.address)
+        made = await ask(standby, "POST", "/worker/v1/register", json={"tasks": [{"id": "greet"}]})
+        for node, session in ((writer, "worker_1"), (standby, "worker_2")):
+            turn = {"session": session, "version": made["version"], "sequence": 1, "want": 2}
+            await ask(node, "POST", "/worker/v1/turn", json=turn)
+
+        found = await ask(standby, "GET", "/api/v1/workers")
+
+        assert found == await ask(writer, "GET", "/api/v1/workers")
+        nodes = {each["id"]: each["node"] for each in found["data"]}
+        assert nodes == {"worker_1": writer.address, "worker_2": standby.address}

@@ -70,6 +70,38 @@ async def test_a_replay_is_made_once(engine: Engine) -> None:
     assert await engine.listed() == [first["id"], run]
 
 
+async def test_metadata_is_changed_once(engine: Engine) -> None:
+    run = await engine.trigger()
+    child = await engine.trigger(parentRunId=run)
+
+    async def count(**headers: str) -> Any:
+        more = {"type": "increment", "key": "n", "value": 1}
+        body = {"operations": [more], "parentOperations": [more]}
+        response = await engine.client.put(f"/api/v1/runs/{child}/metadata", json=body, headers=headers)
+        return response.json()["metadata"]
+
+    first = await count(**SENT)
+    before = engine.head
+    again = await count(**SENT)
+
+    assert first == again == {"n": 1}
+    assert engine.head == before
+    assert (await engine.retrieve(run))["metadata"] == {"n": 1}
+    engine.clock.wall += HOUR_MS
+    assert [await count(**SENT), await count(), await count()] == [{"n": 2}, {"n": 3}, {"n": 4}]
+
+
+async def test_a_change_of_metadata_that_changed_nothing_is_not_made_later(engine: Engine) -> None:
+    run = await engine.trigger(metadata={"a": 1})
+
+    async def put(value: int, **headers: str) -> Any:
+        body = {"operations": [{"type": "set", "key": "a", "value": value}]}
+        response = await engine.client.put(f"/api/v1/runs/{run}/metadata", json=body, headers=headers)
+        return response.json()["metadata"]
+
+    assert [await put(1, **SENT), await put(2), await put(1, **SENT)] == [{"a": 1}, {"a": 2}, {"a": 2}]
+
+
 async def test_another_task_route_or_environment_is_another_request(engine: Engine) -> None:
     other = await environment(engine, "stg")
     run = await engine.trigger()

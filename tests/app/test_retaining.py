@@ -16,7 +16,7 @@ KEYS_MS = 31 * DAY_MS
 
 
 async def _keep_a_day(engine: Engine, folder: Path) -> Environment:
-    engine.service.retention.folder = engine.service.erasures.segments = folder
+    engine.service.segments = engine.service.retention.folder = engine.service.erasures.segments = folder
     assert await engine.put("/api/v1/retention", {"days": 1}) == {"days": 1, "folder": str(folder)}
     (environment,) = engine.service.environments()
     return environment
@@ -52,11 +52,55 @@ async def test_old_runs_go_into_a_segment_and_leave_the_database(engine: Engine,
     assert SECRET.encode() not in told(engine.service.ledger)
     assert SECRET not in await rows_of(engine)
     assert await engine.listed() == [young]
-    sentence = await engine.refused("GET", f"/api/v3/runs/{run}", 404)
-    assert await engine.refused("POST", f"/api/v1/runs/{run}/replay", 404, json={}) == sentence
+    sentence = await engine.refused("POST", f"/api/v1/runs/{run}/replay", 404, json={})
     assert sentence.startswith(f"Run {run} was archived in segment {segment}: ")
     assert await ledger_mistakes(engine) == []
     assert (await engine.service.read(verify, engine.service.ledger, engine.service.read_models)).holds
+
+
+async def test_an_archived_run_is_told_from_its_segment_now_and_as_it_was(engine: Engine, tmp_path: Path) -> None:
+    run = await secret_run(engine, large=True)
+    environment = await _keep_a_day(engine, tmp_path)
+    paths = [f"/api/v3/runs/{run}", *(f"/api/v1/runs/{run}/{each}" for each in ("journal", "logs", "result"))]
+    explained = f"/api/v1/runs/{run}/explain"
+    before, events = [await engine.get(path) for path in paths], await engine.get(f"/api/v1/runs/{run}/events")
+    explanation = await engine.get(explained)
+    positions = [each["position"] for each in events["events"]]
+    then = [await engine.get(paths[0], asOf=position) for position in positions]
+    engine.clock.wall += KEYS_MS
+
+    (segment,) = await _archive(engine, environment)
+
+    after = [await engine.get(path) for path in paths]
+    assert after[0].pop("archivedIn") == segment
+    assert after == before
+    assert await engine.get(explained) == explanation
+    told = (await engine.get(f"/api/v1/runs/{run}/events"))["events"]
+    assert told[:-1] == events["events"]
+    assert told[-1]["type"] == "RunArchived"
+    again = [await engine.get(paths[0], asOf=position) for position in positions]
+    assert [each.pop("archivedIn") for each in again] == [segment] * len(then)
+    assert again == then
+    for method, what, status in (("PUT", "metadata", 400), ("POST", "tags", 400), ("POST", "replay", 404)):
+        body = {"tags": ["a"], "metadata": {"a": 1}}
+        said = await engine.refused(method, f"/api/v1/runs/{run}/{what}", status, json=body)
+        assert said.startswith(f"Run {run} was archived")
+
+
+async def test_where_a_segment_cannot_be_read_an_archived_run_is_refused_with_the_reason(
+    engine: Engine, tmp_path: Path
+) -> None:
+    run = await secret_run(engine, large=False)
+    environment = await _keep_a_day(engine, tmp_path)
+    engine.clock.wall += KEYS_MS
+    (segment,) = await _archive(engine, environment)
+    path = f"/api/v3/runs/{run}"
+    start = f"Run {run} was archived in segment {segment}"
+
+    path_of(tmp_path / environment.id, segment).write_bytes(b"other")
+    assert (await engine.refused("GET", path, 404)).startswith(f"{start}, which cannot be read: ")
+    engine.service.segments = None
+    assert await engine.refused("GET", path, 404) == f"{start}, and this node has no folder of segments."
 
 
 async def test_what_something_still_needs_stays(engine: Engine, tmp_path: Path) -> None:

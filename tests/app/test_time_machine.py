@@ -2,9 +2,10 @@
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable, Iterator
+import re
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import ExitStack
-from itertools import count
+from itertools import count, product
 from typing import Any, NamedTuple, TypeAlias
 
 import httpx
@@ -19,11 +20,13 @@ from adapters.postgres.read_models import PostgresReadModels
 from app import past
 from projections import lasting
 from tests.app.harness import Engine, environment, running_engine
-from tests.app.random_life import COMMANDS, SCHEDULES, TOKENS, Life
+from tests.app.random_life import BATCHES, COMMANDS, DEPLOYMENTS, EVENTS, EXECUTIONS, SCHEDULES, TOKENS, Life
 from tests.postgres import database_url, schema_of_its_own
 
 RUNS = "/api/v1/runs"
 PAGE = {"page[size]": "3"}
+NAMED = re.compile(r"(?<=/)\w+_[0-9a-f]{8,}|(?<=/)event-\d+")
+ASKED_AGAIN_EACH = 4
 LISTS: tuple[tuple[str, dict[str, str]], ...] = (
     (RUNS, {}),
     (RUNS, {"filter[status]": "QUEUED,DELAYED"}),
@@ -34,7 +37,22 @@ LISTS: tuple[tuple[str, dict[str, str]], ...] = (
     (RUNS, {"filter[version]": "20270115.1"}),
     (TOKENS, {}),
     (TOKENS, {"filter[status]": "WAITING"}),
+    (BATCHES, {}),
+    (BATCHES, {"filter[status]": "PENDING,PROCESSING"}),
+    (BATCHES, {"filter[status]": "COMPLETED"}),
+    (EVENTS, {}),
+    (EVENTS, {"filter[undelivered]": "true"}),
+    (EVENTS, {"filter[name]": "paid", "filter[status]": "DELIVERED"}),
+    (DEPLOYMENTS, {}),
 )
+EXECUTED: tuple[dict[str, str], ...] = (
+    {},
+    {"status": "running", "order": "asc"},
+    {"status": "failed", "sort": "created_at"},
+    {"sort": "created_at", "order": "asc", "job_name": "ping"},
+    {"job_name": "pong"},
+)
+"""Queries of the list of executions."""
 
 
 TOLD = frozenset({"status", "active", "every", "revision", "paused", "override", "concurrencyLimit"})
@@ -59,6 +77,7 @@ async def _look(life: Life) -> list[Answer]:
 
     async def ask(path: str, query: dict[str, str]) -> Any:
         response = await engine.client.get(path, params=query)
+        assert response.status_code in {200, 404}, response.text
         seen.append(Answer(path, query, engine.head, engine.clock.wall, response.status_code, response.content))
         return response.json()
 
@@ -70,12 +89,29 @@ async def _look(life: Life) -> list[Answer]:
     await ask("/api/v1/concurrency", {})
     for queue in ("vip", "greet", "unknown"):
         await ask(f"/api/v1/queues/{queue}", {"type": "custom" if queue == "vip" else "task"})
-    for schedule in life.schedules:
-        await ask(f"{SCHEDULES}/{schedule}", {})
-    for run in life.runs:
-        await ask(f"/api/v3/runs/{run}", {})
-        await ask(f"/api/v1/runs/{run}/explain", {})
+    for query in EXECUTED:
+        await _walk_executions(ask, EXECUTIONS, query)
+    await ask(EXECUTIONS, {"limit": "2", "offset": "1"})
+    for job in life.jobs:
+        await ask(f"/v1/jobs/{job}/executions", {"limit": "2"})
+    for path in _single(life):
+        await ask(path, {})
     return seen
+
+
+def _single(life: Life) -> Iterator[str]:
+    """Every single thing that there is."""
+    singles: tuple[tuple[Sequence[str], tuple[str, ...]], ...] = (
+        (("current", "latest", life.version), (f"{DEPLOYMENTS}/",)),
+        (life.schedules, (f"{SCHEDULES}/", f"{SCHEDULES}/{{}}/ticks")),
+        (life.runs, ("/api/v3/runs/", "/api/v1/runs/{}/explain", "/api/v1/runs/{}/logs")),
+        (life.batches, (f"{BATCHES}/", "/api/v2/batches/", f"{BATCHES}/{{}}/results")),
+        (life.executions, (f"{EXECUTIONS}/",)),
+        (life.events, (f"{EVENTS}/",)),
+    )
+    for names, paths in singles:
+        for name, path in product(names, paths):
+            yield path.format(name) if "{}" in path else path + name
 
 
 async def _walk(ask: Callable[[str, dict[str, str]], Awaitable[Any]], path: str, query: dict[str, str]) -> None:
@@ -85,6 +121,14 @@ async def _walk(ask: Callable[[str, dict[str, str]], Awaitable[Any]], path: str,
         page = await ask(path, query | {"page[after]": cursor})
     if cursor := page["pagination"].get("previous"):
         await ask(path, query | {"page[before]": cursor})
+
+
+async def _walk_executions(
+    ask: Callable[[str, dict[str, str]], Awaitable[Any]], path: str, query: dict[str, str]
+) -> None:
+    page = await ask(path, query | {"limit": "2"})
+    while cursor := page["pagination"]["next_cursor"]:
+        page = await ask(path, query | {"limit": "2", "cursor": cursor})
 
 
 async def _live(engine: Engine, commands: list[Callable[[Life], Awaitable[None]]], chance: random.Random) -> None:
@@ -102,11 +146,20 @@ async def _live(engine: Engine, commands: list[Callable[[Life], Awaitable[None]]
 
 
 async def _ask_again(engine: Engine, seen: list[Answer], chance: random.Random) -> None:
-    for answer in chance.sample(seen, min(len(seen), 100)):
+    for answer in _some_of_each_kind(seen, chance):
         for as_of in (str(answer.position), str(answer.wall)):
             again = await engine.client.get(answer.path, params=answer.query | {"asOf": as_of})
 
             assert _is_as_it_was(again, answer), (again.content, answer, as_of)
+
+
+def _some_of_each_kind(seen: list[Answer], chance: random.Random) -> Iterator[Answer]:
+    """Answers of each route and query, however many there are of others."""
+    kinds: dict[tuple[str, ...], list[Answer]] = {}
+    for answer in seen:
+        kinds.setdefault((NAMED.sub("", answer.path), *sorted(answer.query)), []).append(answer)
+    for answers in kinds.values():
+        yield from chance.sample(answers, min(len(answers), ASKED_AGAIN_EACH))
 
 
 async def _look_between(life: Life, first: int) -> None:

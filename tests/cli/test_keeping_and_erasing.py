@@ -41,7 +41,7 @@ def test_how_long_runs_stay_is_said_and_told(command: CommandLine, project: Proj
     shown = command.json("retention", "show")
     segments = command.json("ledger", "segments", "list")
     verified = command.run("ledger", "segments", "verify")
-    missing = command.ask("ledger", "segments", "restore-run", "run_1", code=1)
+    missing = command.ask("ledger", "segments", "export-run", "run_1", code=1)
     ended = command.run("retention", "set", "--for-ever")
 
     assert said.startswith("Runs leave the database 30 days after their end, for segments in ")

@@ -159,6 +159,7 @@ async def test_everybody_can_use_every_page_in_light_and_dark_and_on_a_phone(wor
         "bulk": "/bulk",
         "bulk-new": "/bulk/new?all=replay&status=FAILED",
         "deployments": "/deployments",
+        "workers": "/workers",
         "keys": "/keys",
     }
     found: dict[str, Any] = {}

@@ -35,7 +35,7 @@ async def test_what_was_written_is_shown_as_it_is_and_never_an_element(
         path: await visitor.open(path)
         for path in (
             *("/", f"/runs/{run}", f"/runs/{run}/replay", f"/tokens/{token}", "/tokens", "/queues", "/charts"),
-            *("/deployments", "/jobs", f"/jobs/{job}", "/schedules", f"/bulk/new?run={run}&action=cancel"),
+            *("/deployments", "/workers", "/jobs", f"/jobs/{job}", "/schedules", f"/bulk/new?run={run}&action=cancel"),
         )
     }
     response = await visitor.client.get("/", params={"tag": text, "task": text, "queue": text, "version": text})

@@ -101,6 +101,63 @@ async def test_a_schedule_is_shown_as_it_was(engine: Engine, visitor: Visitor, s
     assert shop.schedule not in (await visitor.open("/schedules")).one("main").words
 
 
+async def test_the_ticks_of_a_schedule_are_those_of_the_moment(engine: Engine, visitor: Visitor, shop: Shop) -> None:
+    await engine.advance(30 * 60_000)
+    wall, position = iso(engine.clock.wall), str(engine.head)
+    await engine.advance(30 * 60_000)
+
+    def ticks(page: Node) -> list[str]:
+        return [each.words for each in page.one("section", aria_labelledby="ticks-title").one("tbody").all("tr")]
+
+    then = await visitor.open(f"/schedules/{shop.schedule}", moment=wall)
+    now = await visitor.open(f"/schedules/{shop.schedule}")
+
+    assert [len(ticks(then)), len(ticks(now))] == [2, 4]
+    assert ticks(now)[2:] == ticks(then)
+    assert _is_read_only(then)
+    week = await visitor.open(f"/schedules/{shop.schedule}", moment=position, days="7")
+    assert f"?days=30&moment={position}" in str([each.attributes["href"] for each in week.one("main").all("a")])
+
+
+async def test_batches_are_shown_as_they_were_and_lead_to_their_runs_of_then(
+    engine: Engine, visitor: Visitor, shop: Shop
+) -> None:
+    batch = (await engine.post("/api/v1/tasks/batch", {"items": [{"task": "resize-image"}]}))["id"]
+    position = str(engine.head)
+    (run,) = (await engine.get(f"/api/v2/batches/{batch}"))["runs"]
+    await engine.post(f"/api/v2/runs/{run}/cancel")
+
+    listed = await visitor.open("/batches", moment=position)
+    one = await visitor.open(f"/batches/{batch}", moment=position)
+
+    def first(page: Node) -> Node:
+        return page.one("tbody").all("tr")[0]
+
+    assert first(listed).one("span", class_="status").words == "Processing"
+    assert first(listed).one("a").attributes["href"] == f"/batches/{batch}?moment={position}"
+    assert first(await visitor.open("/batches")).one("span", class_="status").words == "Completed"
+    assert first(one).one("span", class_="status").words == "Queued"
+    assert first(one).one("a").attributes["href"] == f"/runs/{run}?moment={position}"
+    assert _is_read_only(listed)
+    assert _is_read_only(one)
+    assert "There were no batches." in (await visitor.open("/batches", moment="1")).words
+    tabs = [each.attributes["href"] for each in listed.one("nav", class_="tabs").all("a")]
+    assert all(f"moment={position}" in each for each in tabs)
+
+
+async def test_deployments_are_shown_as_they_were(engine: Engine, visitor: Visitor, shop: Shop) -> None:
+    position = str(engine.head)
+    version = await engine.register({"id": "brand-new"})
+
+    then, now = await visitor.open("/deployments", moment=position), await visitor.open("/deployments")
+
+    assert version in now.one("tbody").words
+    assert version not in then.one("tbody").words
+    assert _is_read_only(then)
+    assert not _is_read_only(now)
+    assert "There was no version." in (await visitor.open("/deployments", moment="1")).words
+
+
 async def test_a_moment_that_is_none_is_refused_and_before_all_there_was_nothing(
     engine: Engine, visitor: Visitor, shop: Shop
 ) -> None:

@@ -159,6 +159,22 @@ async def test_a_version_is_promoted(engine: Engine, visitor: Visitor, shop: Sho
     await visitor.send("/deployments/promote", 404, version="20000101.1")
 
 
+async def test_workers_are_shown_with_what_they_take_and_hold(engine: Engine, visitor: Visitor, shop: Shop) -> None:
+    await engine.turn(shop.version, want=5, name="shop-3/4711")
+
+    shown = row(await visitor.open("/workers"), "shop-3/4711")
+
+    assert shown.all("a")[0].words == shop.version
+    assert "charge-order" in shown.words
+    assert "for any machine" in shown.words
+    (worker,) = (await engine.get("/api/v1/workers"))["data"]
+    assert worker["running"] > 0
+    told = [each.words for each in shown.all("td", class_="number")]
+    assert told[0].startswith(str(worker["running"]))
+    assert told[1:] == [str(worker["waiting"]), "5"]
+    assert {each.attributes["href"] for each in shown.all("a")} >= {f"/runs/{worker['runs'][0]['id']}"}
+
+
 async def test_a_key_is_made_shown_once_and_revoked(engine: Engine, visitor: Visitor) -> None:
     response = await visitor.client.post("/keys", data={"csrf": visitor.csrf})
     made = visitor.read(response, 200).one("div", role="status").one("code").words

@@ -1,11 +1,13 @@
 """The page of a run: what it is, why, what happened, and what one can do about it."""
 
+from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
 
 from app.pages.words import clock
+from app.retaining import DAY_MS
 from tests.app.harness import RETRY, Engine
 from tests.dashboard.scene import ERROR, PAYLOAD, STACK, Shop, open_shop
 from tests.dashboard.visitor import Node, Visitor
@@ -209,6 +211,27 @@ async def test_of_a_large_payload_as_much_is_shown_as_anybody_reads(engine: Engi
     assert len(form.one("textarea").text) == 1_000_002
     place = await visitor.send(f"/runs/{run}/replay", payload=form.one("textarea").text + " ")
     assert (await engine.retrieve(place.removeprefix("/runs/")))["payload"] == "x" * 1_000_000
+
+
+async def test_a_run_that_was_archived_is_shown_from_its_segment_and_says_so(
+    engine: Engine, visitor: Visitor, shop: Shop, tmp_path: Path
+) -> None:
+    before = await visitor.open(f"/runs/{shop.failed}")
+    service = engine.service
+    service.segments = service.retention.folder = service.erasures.segments = tmp_path
+    await engine.put("/api/v1/retention", {"days": 1})
+    engine.clock.wall += 40 * DAY_MS
+    (environment,) = service.environments()
+    (segment, *_) = await service.retention.archive(environment)
+    await visitor.sign_in()
+
+    page = await visitor.open(f"/runs/{shop.failed}")
+
+    assert segment in page.one("dl", class_="facts").words
+    assert page.one("div", class_="failure").words == before.one("div", class_="failure").words
+    assert page.one("ol", class_="lines").words == before.one("ol", class_="lines").words
+    assert not page.one("header", class_="head").all("a")
+    assert not [form for form in page.one("main").all("form") if form.attributes.get("method") == "post"]
 
 
 async def test_a_run_that_was_erased_says_so_and_shows_nothing_of_it(

@@ -148,6 +148,7 @@ async def test_before_there_is_any_version_there_is_a_list_all_the_same() -> Non
 
         assert "No runs yet." in (await visitor.open("/")).words
         assert "No version yet." in (await visitor.open("/deployments")).words
+        assert "No worker is connected." in (await visitor.open("/workers")).words
         assert (await client.get("/search?q=a+key")).headers["location"] == "/?tag=a+key"
 
 

@@ -34,6 +34,7 @@ def test_a_moment_is_a_time_a_position_or_text(api: FakeApi, as_of: Any, sent: s
     ("call", "answer"),
     [
         (lambda: runs.journal("run_1", as_of=7), {"entries": []}),
+        (lambda: runs.logs("run_1", as_of=7), {"lines": []}),
         (lambda: runs.explain("run_1", as_of=7), {"reason": "delay", "sentence": "It is delayed.", "data": {}}),
         (lambda: runs.list(as_of=7, task="greet").page(), NONE),
         (lambda: queues.list(as_of=7), NONE),

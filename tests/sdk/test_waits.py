@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import Any
@@ -23,6 +24,8 @@ from runfold import (
     UnprocessableError,
     WaitTimeoutError,
     aio,
+    batches,
+    events,
     step,
     task,
     tasks,
@@ -33,6 +36,7 @@ from runfold.codec import Types
 from runfold.config import Settings
 from runfold.entries import Outcome
 from runfold.run import RunResult
+from runfold.steps import Arguments, run_step
 from runfold.transport import Transport
 from tests.sdk.journals import Code, Killed, Story
 
@@ -438,6 +442,57 @@ async def test_in_an_async_task_the_blocking_names_say_which_to_await(
     await story.play(code)
 
     assert (answers["asked"], story.entries) == ([], [])
+
+
+MAKING: dict[str, tuple[str, Callable[[], Any]]] = {
+    "trigger": (r"….aio.trigger", lambda: child.trigger(1)),
+    "batch trigger": (r"….aio.batch_trigger", lambda: child.batch_trigger([1])),
+    "trigger by id": (r"runfold.aio.tasks.trigger", lambda: tasks.trigger("child", 1)),
+    "batch trigger by id": (r"runfold.aio.tasks.batch_trigger", lambda: tasks.batch_trigger("child", [1])),
+    "batch": (r"runfold.aio.batches.trigger", lambda: batches.trigger([(child, 1)])),
+    "token": (r"runfold.aio.tokens.create_token", wait.create_token),
+    "event": (r"runfold.aio.events.send", lambda: events.send("order.paid")),
+}
+
+
+@pytest.mark.parametrize(("awaitable", "call"), MAKING.values(), ids=MAKING)
+async def test_what_an_async_task_makes_without_awaiting_it_is_not_made_and_told_how_to_await(
+    answers: Answers, awaitable: str, call: Callable[[], Any]
+) -> None:
+    async def code(_: Story) -> None:
+        with pytest.raises(RunfoldError, match=re.escape(f"`await {awaitable}(...)`")):
+            call()
+
+    story = Story()
+    await story.play(code)
+
+    assert (answers["asked"], story.entries) == ([], [])
+
+
+async def test_a_step_of_an_async_task_may_trigger_without_awaiting_by_its_own_key(answers: Answers) -> None:
+    answers["POST /api/v1/tasks/child/trigger"] = (200, MADE)
+
+    def body() -> str:
+        return child.trigger(1).id
+
+    story = Story()
+
+    assert await story.play(lambda _: run_step(story.journal, "hand on", body, Arguments((), {}))) == "run_2"
+    ((_, sent),) = answers["asked"]
+    assert sent["options"]["idempotencyKey"].endswith(":1")
+
+
+def test_a_child_of_code_that_has_an_event_loop_of_its_own_is_triggered_once(answers: Answers) -> None:
+    answers["POST /api/v1/tasks/child/trigger"] = (200, MADE)
+
+    async def inner() -> str:
+        return child.trigger(1).id
+
+    story = Story()
+
+    assert story.play_blocking(lambda _: asyncio.run(inner())) == "run_2"
+    assert story.play_blocking(lambda _: asyncio.run(inner())) == "run_2"
+    assert ([each.name for each in story.entries], len(answers["asked"])) == (["trigger child"], 1)
 
 
 @pytest.mark.parametrize("call", [lambda: aio.wait.for_(1), lambda: child.aio.trigger_and_wait(1)])

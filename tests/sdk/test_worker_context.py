@@ -1,5 +1,7 @@
 """What a worker tells the code of a task of its run, and the engine of itself."""
 
+import os
+import socket
 from datetime import UTC, datetime
 
 import pytest
@@ -100,6 +102,13 @@ async def test_a_worker_says_for_which_machines_it_stands(engine: FakeEngine, wo
         first = await engine.turn(lambda _: True)
 
     assert first["machines"] == ["large-1x", "large-2x"]
+
+
+async def test_a_worker_says_what_people_know_it_by(engine: FakeEngine, working: WORKERS) -> None:
+    async with working(jobs.greet):
+        first = await engine.turn(lambda _: True)
+
+    assert first["name"] == f"{socket.gethostname()}/{os.getpid()}"
 
 
 async def test_a_worker_of_no_machine_says_nothing_of_machines(engine: FakeEngine, working: WORKERS) -> None:

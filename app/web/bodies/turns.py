@@ -93,4 +93,5 @@ class TurnBody(Struct, rename="camel"):
     holds: list[tuple[str, Count]] | None = None
     machines: list[str] | None = None
     waits: tuple[tuple[str, Count, tuple[Count, ...]], ...] = ()
+    name: str | None = None
     reports: list[ReportBody] = []

@@ -28,8 +28,9 @@ changed with it. A public token opens what its scopes say, of those routes that
   hr, m, s), ten years at most.
 - An answer of 200 means that what it says is committed: it survives any crash.
 - A request that is refused wrote nothing, and says why: see [errors](errors.md).
-- Send `x-trigger-request-idempotency-key: <uuid>` with a trigger, a batch, a replay or a new token, and the same
-  request sent again within an hour gets the same answer and does nothing.
+- Send `x-trigger-request-idempotency-key: <uuid>` with a trigger, a batch, a replay, a new token or a change of
+  metadata, and the same request sent again within an hour does nothing and gets the same answer (metadata as they are
+  now).
 - With `x-trigger-api-version: 2025-07-16` statuses have the names of Trigger.dev v4, and with `?vocabulary=` those of
   any of four systems: see [statuses](statuses.md#vocabularies).
 - Below `/v1/`, an error is `{"error": {"code", "message", "details"}}`, and names are in snake_case; those of attempts
@@ -83,7 +84,7 @@ OPTIONS = {
     " key within the delay are one run, put off by each; trailing ones replace what it works on",
     "machine": "micro, small-1x, small-2x, medium-1x, medium-2x, large-1x or large-2x: for workers that take these",
     "parentRunId": "the run that triggers this one: to cancel that cancels this too",
-    "resumeParentOnCompletion": "refused: not supported yet",
+    "resumeParentOnCompletion": "refused: that a run waits is for its own worker to say",
     "region": "ignored: workers are wherever they are started",
     "externalDeploymentId": "ignored",
     "gates": "refused: limit the run by its queue and a concurrencyKey",
@@ -158,6 +159,11 @@ NOTES = {
     ("GET", "/api/v1/schedules"): "Pages are told by number. For `x-runfold-lag` see runs.",
     ("GET", "/api/v1/deployments"): "A deployment is a version of the tasks, as a worker or `runfold deploy`"
     " registered it. `deployedAt` is when that was, `promotedAt` when it last became the current one.",
+    ("GET", "/api/v1/workers"): "`running` and `waiting` count the runs that it has, by whether they hold a slot;"
+    " `runs` names the first 100. `free` is how many more it could take when it was last heard of, `node` the address"
+    " at which that was. `machines` is left out where it takes runs for all. What only the worker says (`name`,"
+    " `connectedAt`, `lastHeardAt`, `node`) is left out until it is heard of after a start of the engine. Where"
+    " `isBuiltin` is true it executes what Runfold brings along.",
     ("POST", "/api/v1/environments"): "`type` is DEVELOPMENT, STAGING, PRODUCTION or PREVIEW; `project` and"
     " `organization` are told to tasks, `default` if left out. `concurrencyLimit` is 0 to 100,000.",
     ("PUT", "/api/v1/connections/{name}"): "A name has 1 to 128 printable characters; credentials have at most"

@@ -378,6 +378,15 @@ async def _deployments(at: Recorder) -> None:
     await at.show("POST", promote, deployment="20200101.1")
 
 
+async def _workers(at: Recorder) -> None:
+    engine, route = at.engine, "/api/v1/workers"
+    version = (await engine.post("/worker/v1/register", {"tasks": [TASK, {"id": "remind"}]}))["version"]
+    turn = {"session": "worker_5d21", "version": version, "sequence": 1, "want": 9, "name": "shop-3/4711"}
+    await engine.post("/worker/v1/turn", turn)
+    await at.show("GET", route, query="?page=1&perPage=1")
+    await at.show("GET", route, query="?asOf=1")
+
+
 async def _connections(at: Recorder) -> None:
     route = "/api/v1/connections"
     one, credentials = f"{route}/{{name}}", {"credentials": {"token": "ghp_…"}}
@@ -640,7 +649,19 @@ async def _named_events(at: Recorder) -> None:
 PARTS: tuple[Callable[[Recorder], Awaitable[None]], ...] = (
     *(_trigger, _batch, _batches, _bulk_actions, _list, _retrieve, _result, _events, _change, _explain, _annotate),
     *(_keys, _queues, _ledger, _worker),
-    *(_deployments, _connections, _jobs, _secrets, _alerts, _environments, _tokens, _journal, _logs, _schedules),
+    *(
+        _deployments,
+        _workers,
+        _connections,
+        _jobs,
+        _secrets,
+        _alerts,
+        _environments,
+        _tokens,
+        _journal,
+        _logs,
+        _schedules,
+    ),
     *(_health, _packets, _public_tokens, _variables, _realtime, _streams, _named_events),
     *(_erasures, _sinks),
 )
