@@ -1,7 +1,6 @@
 """`runfold serve`: one node."""
 
 import asyncio
-import gc
 import os
 import random
 import socket
@@ -18,6 +17,7 @@ from app.backends import Database, open_database, open_lease, open_vault
 from app.connections import check_keys
 from app.environments import new_key
 from app.executor import Executor
+from app.garbage import collect_seldom
 from app.lines import LocalLines
 from app.node import Node
 from app.secrets import value_of
@@ -83,9 +83,8 @@ async def _serve(settings: Settings) -> None:
             service.verify(settings.verify_per_second)
         if settings.compare_per_second:
             service.compare(settings.compare_per_second, repairs=settings.repair_read_models)
-        # A frozen heap is not walked by every collection: the states of unfinished runs live long.
-        gc.collect()
-        gc.freeze()
+        # The states of unfinished runs live long.
+        collect_seldom()
 
     clock, ids, chance = test_clock or SystemClock(), Uuid7Ids(), random.SystemRandom()
     apart = settings.follower == "process"

@@ -44,6 +44,7 @@ from bench.postgres import floors as postgres_floors
 from bench.postgres import latency as postgres_latency
 from bench.postgres import listing as postgres_listing
 from bench.postgres import past as postgres_past
+from bench.postgres import single as postgres_single
 from bench.postgres import takeover as postgres_takeover
 from bench.postgres import throughput as postgres_throughput
 
@@ -85,6 +86,7 @@ SCENARIOS = {
     "postgres/floors": Scenario(postgres_floors.measure, 300),
     "postgres/throughput": Scenario(postgres_throughput.measure, 900),
     "postgres/latency": Scenario(postgres_latency.measure, 300),
+    "postgres/single": Scenario(postgres_single.measure, 300),
     "postgres/lists": Scenario(postgres_listing.measure, 1_200),
     "postgres/past": Scenario(postgres_past.measure, 900),
     "postgres/takeover": Scenario(postgres_takeover.measure, 1_200),

@@ -2,10 +2,11 @@
 
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 from bench import rawhttp
-from bench.figures import Chapter, Figure, at_least, quantiles
+from bench.figures import Aim, Chapter, Figure, at_least, quantiles
 from bench.processes import engine
 from bench.rawhttp import Load
 
@@ -18,30 +19,43 @@ EMPTY = "an empty route, 32 connections"
 
 
 def measure(folder: Path, *, quick: bool) -> Chapter:
-    """The two in turn, so that what the machine does besides meets both."""
-    requests, repeats = (QUICK_REQUESTS, 1) if quick else (REQUESTS, REPEATS)
-    rounds = [(_empty(folder, requests), _triggers(folder, requests)) for _ in range(repeats)]
-    ratios = tuple(made.per_second / empty.per_second for empty, made in rounds)
-    figures = [
-        Figure("triggers, 32 connections", "runs/s", tuple(made.per_second for _, made in rounds), None, (EMPTY,)),
-        Figure(EMPTY, "requests/s", tuple(empty.per_second for empty, _ in rounds)),
-        Figure("of the empty route", "times", ratios, RATIO),
-        *quantiles("a trigger's answer", "ms", [made.took_ms for _, made in rounds]),
-    ]
+    """On SQLite."""
+    rounds = [(empty_route(folder, quick=quick), triggers(folder, quick=quick)) for _ in range(1 if quick else REPEATS)]
     about = (
         "One POST for each run, answered when its event is committed, from a client that costs next to nothing; SQLite,"
         " no worker. The empty route is FastAPI's, reads the body and answers the same bytes."
     )
-    return Chapter("Single triggers", about, figures)
+    return Chapter("Single triggers", about, figures_of(rounds, "", RATIO))
 
 
-def _empty(where: Path, requests: int) -> Load:
+def empty_route(where: Path, *, quick: bool) -> Load:
+    """Requests to the route that does nothing."""
     command = (sys.executable, Path(__file__).with_name("empty_server.py"))
     with tempfile.TemporaryDirectory(dir=where) as name, engine(Path(name), command) as running:
-        return rawhttp.load(running.address, TRIGGER, BODY, requests=requests, connections=CONNECTIONS)
+        return _load(running.address, QUICK_REQUESTS if quick else REQUESTS)
 
 
-def _triggers(where: Path, requests: int) -> Load:
-    with tempfile.TemporaryDirectory(dir=where) as name, engine(Path(name)) as running:
-        rawhttp.load(running.address, TRIGGER, BODY, requests=requests // 10, connections=CONNECTIONS)
-        return rawhttp.load(running.address, TRIGGER, BODY, requests=requests, connections=CONNECTIONS)
+def triggers(where: Path, database: str | None = None, *, quick: bool) -> Load:
+    """Triggers on an engine that has begun; on a SQLite file if no database is named."""
+    requests = QUICK_REQUESTS if quick else REQUESTS
+    with tempfile.TemporaryDirectory(dir=where) as name, engine(Path(name), database=database) as running:
+        _load(running.address, requests // 10)
+        return _load(running.address, requests)
+
+
+def figures_of(rounds: Sequence[tuple[Load, Load]], named: str, ratio: Aim) -> list[Figure]:
+    """Of the two in turn, the empty route first, so that what the machine does besides meets both."""
+    empty = f"{named}{EMPTY}"
+    ratios = tuple(made.per_second / nothing.per_second for nothing, made in rounds)
+    return [
+        Figure(
+            f"{named}triggers, 32 connections", "runs/s", tuple(made.per_second for _, made in rounds), None, (empty,)
+        ),
+        Figure(empty, "requests/s", tuple(nothing.per_second for nothing, _ in rounds)),
+        Figure(f"{named}of the empty route", "times", ratios, ratio),
+        *quantiles(f"{named}a trigger's answer", "ms", [made.took_ms for _, made in rounds]),
+    ]
+
+
+def _load(address: str, requests: int) -> Load:
+    return rawhttp.load(address, TRIGGER, BODY, requests=requests, connections=CONNECTIONS)

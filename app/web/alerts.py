@@ -27,7 +27,7 @@ async def list_channels(reader: ReaderDep, caller: CallerDep) -> Response:
     return json({"data": [_item(each) for each in await alerts.channels_of(reader, caller.environment.id)]})
 
 
-@router.post("/v1/alerts", openapi_extra=body_of("ChannelRequest"))
+@router.post("/v1/alerts", status_code=CREATED, openapi_extra=body_of("ChannelRequest"))
 async def create(request: Request, service: ServiceDep, caller: CallerDep) -> Response:
     """Let somebody be told when runs fail, recover, or jobs pause themselves."""
     body = bodies.decode(await read_body(request, BODY_MAX_BYTES), bodies.ChannelBody)

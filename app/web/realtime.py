@@ -99,13 +99,14 @@ async def _answer(shape: Shape, request: Request, service: Service, caller: Call
             return _must_refetch(shape)
         position, operation = int(match[1]), "update"
     with service.watching.watcher(shape.watcher) as watcher:
-        runs, upto = await changed(shape, position, service)
-        if not runs and query.get("live") == "true" and not service.watching.is_closed:
+        found, upto = await changed(shape, position, service)
+        rows = [await row_of(each, service, skipped) async for each in found]
+        if not rows and query.get("live") == "true" and not service.watching.is_closed:
             news = await watcher.news(HOLD_SECONDS)
-            runs = [each for each in news if each.row.position > upto and shape.has(each)]
+            wanted = (each for each in news if each.row.position > upto and shape.has(each))
+            rows = [await row_of(each, service, skipped) for each in wanted]
             # All that was committed up to there, and is watched, has arrived.
             upto = max(upto, service.watching.told)
-    rows = [await row_of(each, service, skipped) for each in runs]
     # A run may be read with a commit that the head does not know of yet: it is told again then, and no offset refused.
     told = min(upto, await service.head())
     return _respond([_message(row, operation) for row in rows], shape.handle, told)

@@ -30,7 +30,7 @@ async def list_sinks(service: ServiceDep, caller: CallerDep) -> Response:
     return json({"data": [_item(each, service) for each in sorted(ours, key=lambda sink: sink.id)]})
 
 
-@router.post("/api/v1/sinks", openapi_extra=body_of("SinkRequest"))
+@router.post("/api/v1/sinks", status_code=CREATED, openapi_extra=body_of("SinkRequest"))
 async def add(request: Request, service: ServiceDep, caller: CallerDep) -> Response:
     """Stream the events of the environment to a URL, or into a file, from now on or from behind a position."""
     body = bodies.decode(await read_body(request, BODY_MAX_BYTES), bodies.SinkBody)

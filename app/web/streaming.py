@@ -18,7 +18,7 @@ from app.web.errors import Malformed
 from app.web.grants import must, resources_of
 from app.web.routing import room
 from app.web.runs import whole
-from app.web.subscriptions import TAGS_MAX, Shape, changed, watcher_of_batch, watcher_of_run, watcher_of_tags
+from app.web.subscriptions import TAGS_MAX, Shape, changed, each_of, watcher_of_batch, watcher_of_run, watcher_of_tags
 from domain.audit import Question
 from domain.events import Recorded
 from domain.status import FINAL
@@ -106,21 +106,36 @@ async def _shape_of(request: Request, service: Service, caller: Caller) -> Shape
 
 async def _runs(shape: Shape, position: int, service: Service, caller: Caller) -> AsyncIterator[bytes]:
     with service.watching.watcher(shape.watcher) as watcher:
-        news, upto = await changed(shape, position, service)
+        found, upto = await changed(shape, position, service)
+        ahead: dict[str, int] = {}
         while True:
-            for place, each in enumerate(news):
+            async for each, is_last in _up_to_last(found):
+                ahead[each.row.id] = each.row.position
                 # Only with the last of them all is known up to there.
-                told = upto if place == len(news) - 1 else None
-                yield _event("run", told, await whole(each.history, service, caller))
+                yield _event("run", upto if is_last else None, await whole(each.history, service, caller))
                 if watcher.run is not None and each.row.status in FINAL:
                     return
             if service.watching.is_closed:
                 return
+            # What was told as it was behind that position arrives again.
+            ahead = {run: at for run, at in ahead.items() if at > upto}
             arrived = await watcher.news(HEARTBEAT_SECONDS)
-            news = [each for each in arrived if each.row.position > upto]
+            news = [each for each in arrived if each.row.position > ahead.get(each.row.id, upto)]
             upto = max(upto, *(each.row.position for each in news), 0) if watcher.run else service.watching.told
+            found = each_of(news)
             if not news:
                 yield HEARTBEAT
+
+
+async def _up_to_last(runs: AsyncIterator[Seen]) -> AsyncIterator[tuple[Seen, bool]]:
+    """Each run, and whether it is the last one."""
+    before: Seen | None = None
+    async for each in runs:
+        if before is not None:
+            yield before, False
+        before = each
+    if before is not None:
+        yield before, True
 
 
 async def _events_of_run(run: str, position: int, service: Service, caller: Caller) -> AsyncIterator[bytes]:

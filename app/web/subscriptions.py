@@ -1,5 +1,6 @@
 """What subscribers of both kinds share: which runs are subscribed to, and which of them changed behind a position."""
 
+from collections.abc import AsyncIterator, Iterable, Sequence
 from functools import partial
 from typing import NamedTuple
 
@@ -17,6 +18,8 @@ from projections.filters import RunFilter
 FOLLOW_SECONDS = 5.0
 PAGE, PAGES_MAX = 500, 10
 """A first answer has the newest 5,000 runs."""
+READ_AT_ONCE = 20
+"""Of how many runs the events are read by one query."""
 TAGS_MAX = 10
 
 
@@ -65,33 +68,46 @@ def watcher_of_tags(asked: str, caller: Caller) -> Watcher:
     return Watcher(caller.environment.id, tags=tags)
 
 
-async def changed(shape: Shape, position: int, service: Service) -> tuple[list[Seen], int]:
-    """The runs that changed behind a position (-1: all), oldest first, and up to where that is known."""
+async def changed(shape: Shape, position: int, service: Service) -> tuple[AsyncIterator[Seen], int]:
+    """The runs that changed behind a position (-1: all), oldest first, and up to where that is known.
+
+    They are read as they are asked for: a long answer keeps nobody waiting, and one that is not read costs nothing.
+    """
     watcher = shape.watcher
     if position > 0:
         # Whatever is committed from here on arrives at the watcher.
         upto = service.loop.feed.head.position
         touched = service.watching.touched(watcher, position)
         if touched is not None:
-            return await _behind(shape, position, touched, service), max(position, upto)
+            return _behind(shape, position, touched, service), max(position, upto)
     if watcher.run is not None:
         run = seen(await service.history(watcher.run))
-        return ([run] if run.row.position > position else []), max(position, run.row.position)
+        return each_of([run] if run.row.position > position else []), max(position, run.row.position)
     upto = await service.followed(await service.head(), FOLLOW_SECONDS)
-    found = await _listed(shape, position, service)
-    histories = await service.read(service.ledger.read_streams, found)
-    return [seen(histories[run]) for run in reversed(found)], max(position, upto)
+    return _read(await _listed(shape, position, service), service), max(position, upto)
 
 
-async def _behind(shape: Shape, position: int, touched: list[str], service: Service) -> list[Seen]:
-    """Those of the runs that the shape has, as they are now."""
-    if not touched:
-        return []
-    histories = await service.read(service.ledger.read_streams, touched)
-    runs = [seen(histories[run]) for run in reversed(touched)]
+async def each_of(runs: Iterable[Seen]) -> AsyncIterator[Seen]:
+    """Runs that have been read."""
     for each in runs:
+        yield each
+
+
+async def _behind(shape: Shape, position: int, touched: list[str], service: Service) -> AsyncIterator[Seen]:
+    """Those of the runs that the shape has, as they are now."""
+    async for each in _read(touched, service):
         service.watching.remember(each)
-    return [each for each in runs if each.row.position > position and shape.watcher.wants(each.row) and shape.has(each)]
+        if each.row.position > position and shape.watcher.wants(each.row) and shape.has(each):
+            yield each
+
+
+async def _read(found: Sequence[str], service: Service) -> AsyncIterator[Seen]:
+    """The runs, of which the last one comes first, as they are when it is their turn."""
+    for start in range(len(found), 0, -READ_AT_ONCE):
+        some = found[max(0, start - READ_AT_ONCE) : start]
+        histories = await service.read(service.ledger.read_streams, some)
+        for run in reversed(some):
+            yield seen(histories[run])
 
 
 async def _listed(shape: Shape, position: int, service: Service) -> list[str]:

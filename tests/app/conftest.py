@@ -1,14 +1,10 @@
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
 from structlog.testing import capture_logs
 
-from adapters.postgres.ledger import PostgresLedger
-from adapters.postgres.read_models import PostgresReadModels
-from tests.app.harness import Engine, Log, ledger_mistakes, running_engine
-from tests.emptied import emptied_schema
-from tests.postgres import database_url
+from tests.app.databases import engine_on
+from tests.app.harness import Engine, Log, ledger_mistakes
 from tests.shown import reached, statuses_of
 
 ON_EVERY_DATABASE = frozenset(
@@ -68,7 +64,7 @@ def log() -> Iterator[Log]:
 @pytest.fixture
 async def engine(log: Log, database: str, request: pytest.FixtureRequest) -> AsyncIterator[Engine]:
     """An engine that has nothing to complain of; tests that break it start their own."""
-    async with _engine_on(database) as running:
+    async with engine_on(database) as running:
         yield running
         await _check(running, request)
     assert [entry for entry in log if entry["log_level"] == "error"] == []
@@ -77,20 +73,8 @@ async def engine(log: Log, database: str, request: pytest.FixtureRequest) -> Asy
 @pytest.fixture
 async def broken_engine(database: str) -> AsyncIterator[Engine]:
     """An engine to break, which may complain."""
-    async with _engine_on(database) as running:
+    async with engine_on(database) as running:
         yield running
-
-
-@asynccontextmanager
-async def _engine_on(database: str) -> AsyncGenerator[Engine]:
-    if database == "sqlite":
-        async with running_engine() as running:
-            yield running
-        return
-    with emptied_schema() as schema:
-        parts = PostgresLedger(database_url(), schema), PostgresReadModels(database_url(), schema)
-        async with running_engine(*parts) as running:
-            yield running
 
 
 async def _check(engine: Engine, request: pytest.FixtureRequest) -> None:

@@ -91,6 +91,22 @@ async def test_the_filters_that_are_described_are_those_that_are_taken(
     assert sorted(described) == sorted(taken)
 
 
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/v1/alerts", {"name": "ops", "kind": "webhook", "url": "https://a.test"}),
+        ("/api/v1/sinks", {"name": "audit", "url": "https://a.test"}),
+    ],
+)
+async def test_what_is_made_is_answered_with_the_status_that_the_document_says(
+    engine: Engine, document: Any, path: str, body: dict[str, str]
+) -> None:
+    answer = await engine.client.post(path, json=body)
+
+    assert answer.status_code == 201, answer.text
+    assert document["paths"][path]["post"]["responses"].keys() == {"201", "default"}
+
+
 async def test_the_page_for_people_shows_the_document(engine: Engine) -> None:
     response = await engine.client.get("/docs")
 

@@ -2,15 +2,16 @@
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any, NamedTuple
 
 import httpx
 import pytest
+from starlette.types import Message
 
 from adapters.http.trust import world
-from app.web import streaming
+from app.web import streaming, subscriptions
 from tests.app.harness import Engine, application_of, environment
 from tests.app.nodes import listen, serving
 
@@ -156,6 +157,72 @@ async def test_a_change_between_two_streams_is_not_missed(engine: Engine, real: 
     assert {event.data["id"] for event in told} == set(runs)
     assert [event.id is None for event in told] == [True, True, False]
     assert (news.data["id"], news.data["status"]) == (runs[1], "CANCELED")
+
+
+async def test_runs_are_read_no_faster_than_the_reader_takes_them(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nor is one told twice because it changed before it was its turn."""
+    monkeypatch.setattr(subscriptions, "READ_AT_ONCE", 2)
+    runs = [await engine.trigger(tags=["a"], delay="1h") for _ in range(6)]
+    await engine.listed()
+    read = _reads_of(engine, monkeypatch)
+    async with _slowly(engine, "/api/v1/runs/stream", b"tags=a") as take:
+        first = await take()
+        read_at_first = list(read)
+        await engine.post(f"/api/v2/runs/{runs[4]}/cancel")
+        rest = [await take() for _ in range(5)]
+        await engine.post(f"/api/v2/runs/{runs[0]}/cancel")
+        last = await take()
+
+    told = [json.loads(each.partition(b"data: ")[2]) for each in (first, *rest, last)]
+    assert set(read_at_first) <= set(runs[:4])
+    assert [each["id"] for each in told] == [*runs, runs[0]]
+    assert [told[4]["status"], told[6]["status"]] == ["CANCELED", "CANCELED"]
+
+
+def _reads_of(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The runs that the ledger is asked for from now on."""
+    read: list[str] = []
+    read_streams = engine.service.ledger.read_streams
+
+    def noted(streams: Any) -> Any:
+        read.extend(sorted(streams))
+        return read_streams(streams)
+
+    monkeypatch.setattr(engine.service.ledger, "read_streams", noted)
+    return read
+
+
+@asynccontextmanager
+async def _slowly(engine: Engine, path: str, query: bytes) -> AsyncGenerator[Callable[[], Awaitable[bytes]]]:
+    """A stream whose reader takes one event whenever it is asked to, and no more."""
+    taken: asyncio.Queue[bytes] = asyncio.Queue()
+    wanted = asyncio.Semaphore(0)
+    is_gone = asyncio.Event()
+
+    async def receive() -> Message:
+        await is_gone.wait()
+        return {"type": "http.disconnect"}
+
+    async def send(message: Message) -> None:
+        if b"data: " in message.get("body", b""):
+            await wanted.acquire()
+            taken.put_nowait(message["body"])
+
+    async def event() -> bytes:
+        wanted.release()
+        return await taken.get()
+
+    headers = [(name.lower(), value) for name, value in engine.client.headers.raw]
+    scope = {"type": "http", "method": "GET", "path": path, "query_string": query, "headers": headers}
+    answering = asyncio.create_task(application_of(engine)(scope, receive, send))
+    try:
+        yield event
+    finally:
+        is_gone.set()
+        answering.cancel()
+        await asyncio.gather(answering, return_exceptions=True)
 
 
 async def test_who_waits_hears_that_the_stream_is_alive(

@@ -30,7 +30,7 @@ def test_every_test_that_is_named_is_there() -> None:
     missing = [
         f"{file}::{name}"
         for file, name in TESTS
-        if not re.search(rf"^def {name}\(", (HERE / file).read_text(encoding="utf-8"), re.MULTILINE)
+        if not re.search(rf"^(async )?def {name}\(", (HERE / file).read_text(encoding="utf-8"), re.MULTILINE)
     ]
 
     assert missing == []
