@@ -9,7 +9,7 @@ from adapters.read_models_tables import shape_of
 
 # Columns are what is filtered or sorted on; the rest of a row is JSON in `detail`. "C" compares bytes: ids and names
 # sort as they do everywhere else. Tags are bytes because a text cannot hold every character that a tag can (NUL).
-# Pages are not filled, so that the next version of a row has room beside it.
+# Room is left in the pages only of rows whose next version is in no index anew: the others go elsewhere anyway.
 TABLES: tuple[LiteralString, ...] = (
     """
     create table run_rows (
@@ -25,7 +25,7 @@ TABLES: tuple[LiteralString, ...] = (
         created_at bigint not null,
         finished_at bigint,
         detail text not null
-    ) with (fillfactor = 85)
+    )
     """,
     """
     create table attempt_rows (
@@ -33,7 +33,7 @@ TABLES: tuple[LiteralString, ...] = (
         number bigint not null,
         detail text not null,
         primary key (run, number)
-    ) with (fillfactor = 90)
+    ) with (fillfactor = 95)
     """,
     """
     create table tag_rows (
@@ -48,7 +48,7 @@ TABLES: tuple[LiteralString, ...] = (
         stream text collate "C" primary key,
         position bigint not null,
         detail text not null
-    ) with (fillfactor = 70)
+    ) with (fillfactor = 90)
     """,
     """
     create table waitpoint_rows (
