@@ -1,7 +1,8 @@
 """Lists of runs, newest first: each part of a filter has an index that gives its newest runs, and a list merges these.
 
 Ids sort by time. Where a filter allows several tasks or statuses, each pair of them is asked for its newest runs, so
-that no list sorts, or reads past, runs that it does not show; only further filters are looked up run by run.
+that no list sorts, or reads past, runs that it does not show; only further filters are looked up run by run. Of a
+batch, which is small, all runs are read.
 """
 
 from collections.abc import Collection, Iterator
@@ -47,9 +48,13 @@ cross join lateral (
     order by id {direction} limit %(limit)s
 ) as part
 """
+# All of them are read: an order by id would let the planner look for them among all runs.
 OF_BATCH: LiteralString = """
-select id from run_rows
-where batch = %(batch)s and environment || '' = %(environment)s and id > %(low)s and id < %(high)s {conditions}
+select id from (
+    select id from run_rows
+    where batch = %(batch)s and environment || '' = %(environment)s
+    and id || '' > %(low)s and id || '' < %(high)s {conditions} offset 0
+) as of_batch
 """
 OF_SCHEDULE: LiteralString = """
 select id from run_rows

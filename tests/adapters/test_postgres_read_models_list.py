@@ -52,7 +52,7 @@ def read_models() -> Generator[PostgresReadModels]:
                 "run_rows_environment_task_status_id_idx environment task status id id",
             ],
         ),
-        (RunFilter(batch="batch_1", tasks=("greet",)), ["run_rows_batch_id_idx batch id id"]),
+        (RunFilter(batch="batch_1", tasks=("greet",)), ["run_rows_batch_idx batch"]),
         (
             RunFilter(tags=("red",), batch="batch_1"),
             ["tag_rows_pkey environment tag run run", "run_rows_pkey id"],
@@ -86,7 +86,7 @@ def test_each_part_of_a_filter_is_read_from_its_index_and_never_sorted(
     ]
     assert len(re.findall("Scan (?!on (pair|unnest))", plan)) == len(read)
     # Only what was found by several parts is put in order.
-    assert plan.count("Sort  (") == ("pair" in plan or "unnest" in plan)
+    assert plan.count("Sort  (") == ("pair" in plan or "unnest" in plan or wanted.batch is not None)
 
 
 BY_STATUS = "waitpoint_rows_environment_status_id_idx environment status id id"
