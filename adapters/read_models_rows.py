@@ -7,7 +7,7 @@ from msgspec import Raw, Struct, json
 from domain.events import API, NOTHING, JobRef, RunError
 from domain.states import KINDS, State, kind_of
 from domain.status import Status
-from projections.attempts import AttemptRow
+from projections.attempts import AttemptRow, Outcome
 from projections.fold import StateRow
 from projections.run_list import RunRow
 
@@ -52,9 +52,22 @@ class _RunDetail(Struct, omit_defaults=True, gc=False):
     is_erased: bool = False
 
 
+class _AttemptDetail(Struct, omit_defaults=True, gc=False):
+    """What has no column of its own, in the words of AttemptRow."""
+
+    token: int
+    worker: str
+    version: str
+    started_at: int
+    position: int
+    outcome: Outcome
+    finished_at: int | None = None
+    error: RunError | None = None
+
+
 _encode = json.Encoder().encode
 _decode_run = json.Decoder(_RunDetail).decode
-_decode_attempt = json.Decoder(AttemptRow).decode
+_decode_attempt = json.Decoder(_AttemptDetail).decode
 _STATE_DECODERS: dict[str, json.Decoder[State]] = {kind: json.Decoder(state) for kind, state in KINDS.items()}
 
 
@@ -165,12 +178,35 @@ def to_run(columns: Columns) -> RunRow:
 
 def of_attempt(row: AttemptRow) -> Columns:
     """Run, number, detail."""
-    return row.run, row.number, _encode(row).decode()
+    detail = _AttemptDetail(
+        row.token,
+        row.worker,
+        row.version,
+        row.started_at,
+        row.position,
+        row.outcome,
+        row.finished_at,
+        row.error,
+    )
+    return row.run, row.number, _encode(detail).decode()
 
 
-def to_attempt(detail: str) -> AttemptRow:
-    """The row of a detail. Raises ValueError when it is none."""
-    return _decode_attempt(detail)
+def to_attempt(columns: Columns) -> AttemptRow:
+    """The row of these columns. Raises ValueError when they are none."""
+    run, number, text = columns
+    detail = _decode_attempt(text)
+    return AttemptRow(
+        run=run,
+        number=number,
+        token=detail.token,
+        worker=detail.worker,
+        version=detail.version,
+        started_at=detail.started_at,
+        position=detail.position,
+        finished_at=detail.finished_at,
+        outcome=detail.outcome,
+        error=detail.error,
+    )
 
 
 def of_state(row: StateRow) -> Columns:

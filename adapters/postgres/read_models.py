@@ -43,7 +43,7 @@ RUN: LiteralString = """
 select id, environment, task, queue, status, version, batch, schedule, is_test, created_at, finished_at, detail
 from run_rows where id = %s
 """
-ATTEMPTS: LiteralString = "select detail from attempt_rows where run = any(%s) order by run, number"
+ATTEMPTS: LiteralString = "select run, number, detail from attempt_rows where run = any(%s) order by run, number"
 STATES: LiteralString = "select stream, detail from state_rows order by stream"
 SCHEDULE: LiteralString = "select id, environment, created_at, detail from schedule_rows where id = %s"
 SCHEDULES: LiteralString = """
@@ -204,8 +204,7 @@ class PostgresReadModels:
     def attempts_of(self, runs: Collection[str]) -> dict[str, list[AttemptRow]]:
         """The attempts of each of these runs, in order."""
         attempts: dict[str, list[AttemptRow]] = {run: [] for run in runs}
-        for (detail,) in self._store.rows(ATTEMPTS, ([storable(run) for run in attempts],)):
-            attempt = to_attempt(detail)
+        for attempt in map(to_attempt, self._store.rows(ATTEMPTS, ([storable(run) for run in attempts],))):
             attempts[attempt.run].append(attempt)
         return attempts
 

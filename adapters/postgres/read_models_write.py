@@ -27,12 +27,12 @@ select id, environment, task, queue, status, version, batch, schedule, is_test, 
 from run_rows where id = any(%b)
 """
 LOAD_ATTEMPTS: LiteralString = """
-select last.detail from run_rows cross join lateral (
-    select detail from attempt_rows where run = id order by number desc limit 1
+select run_rows.id, last.number, last.detail from run_rows cross join lateral (
+    select number, detail from attempt_rows where run = id order by number desc limit 1
 ) as last
 where id = any(%b) and status = any(%b)
 """
-LOAD_ALL_ATTEMPTS: LiteralString = "select detail from attempt_rows where run = any(%b)"
+LOAD_ALL_ATTEMPTS: LiteralString = "select run, number, detail from attempt_rows where run = any(%b)"
 LOAD_STATES: LiteralString = "select stream, detail from state_rows where stream = any(%b)"
 LOAD_WAITPOINTS: LiteralString = """
 select id, environment, status, key_digest, created_at, detail from waitpoint_rows where id = any(%b)
@@ -193,7 +193,7 @@ def store(cursor: Cursor[TupleRow], changes: Changes, at: At) -> None:
             cursor.execute(at(statement), (texts(changes.archived),))
     if changes.erased:
         found = cursor.execute(at(LOAD_ALL_ATTEMPTS), (texts(changes.erased),)).fetchall()
-        _store(cursor, at(STORE_ATTEMPTS), ROW, [of_attempt(erased(to_attempt(detail))) for (detail,) in found])
+        _store(cursor, at(STORE_ATTEMPTS), ROW, [of_attempt(erased(to_attempt(columns))) for columns in found])
 
 
 def _store(
@@ -231,6 +231,6 @@ def _load(cursor: Cursor[TupleRow], missing: Touched, at: At, loaded: Loaded) ->
             found.execute(at(LOAD_STATES), (states,))
         if runs:
             loaded.runs |= {row.id: row for row in map(to_run, cursor.fetchall())}
-            loaded.attempts |= {last.run: last for last in (to_attempt(detail) for (detail,) in attempts.fetchall())}
+            loaded.attempts |= {last.run: last for last in map(to_attempt, attempts.fetchall())}
         if states:
             loaded.states |= {stream: to_state(stream, detail) for stream, detail in found.fetchall()}
