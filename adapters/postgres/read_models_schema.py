@@ -14,7 +14,7 @@ TABLES: tuple[LiteralString, ...] = (
     """
     create table run_rows (
         id text collate "C" primary key,
-        environment text collate "C" not null,
+        environment integer not null,
         task text collate "C" not null,
         queue text collate "C" not null,
         status text collate "C" not null,
@@ -88,7 +88,7 @@ TABLES: tuple[LiteralString, ...] = (
     """,
     """
     create table lasting_rows (
-        environment text collate "C" not null,
+        environment integer not null,
         span bigint not null,
         born bigint not null,
         ended bigint not null,
@@ -196,7 +196,26 @@ create table if not exists tracked (
     shape text not null
 ) with (fillfactor = 50)
 """
+# The numbers of environments, by which the tables name them that have rows for every run: as text it would be a third
+# of a row and of each entry in an index. Numbers are never given anew, so all tables that a rebuild makes share them.
+ENVIRONMENTS = """
+create table if not exists environments (
+    number integer generated always as identity primary key,
+    name text collate "C" unique not null
+)
+"""
 # How many rebuilds were begun. One row; its table is also the lock between rebuilds, and of whoever reads all tables.
 REBUILDS = "create table if not exists rebuilds (number bigint not null)"
 
 SHAPE = shape_of([*TABLES, *INDEXES])
+
+_RUN: LiteralString = """
+id, (select name from environments where number = run_rows.environment) as environment, task, queue, status, version,
+batch, schedule, is_test, created_at, finished_at, detail
+"""
+_NUMBER: LiteralString = "(select number from environments where name = %(environment)s)"
+
+
+def spelled(statement: LiteralString) -> LiteralString:
+    """The statement with all columns of run_rows in the place of {run}, and the environment's number for {number}."""
+    return statement.replace("{run}", _RUN).replace("{number}", _NUMBER)

@@ -8,6 +8,7 @@ from psycopg.rows import TupleRow
 
 from adapters.postgres.arrays import Array, bigints, blobs, bools, texts
 from adapters.postgres.database import plain
+from adapters.postgres.read_models_schema import spelled
 from adapters.read_models_executions import of_execution
 from adapters.read_models_lasting import of_lasting
 from adapters.read_models_listings import of_begun
@@ -22,10 +23,7 @@ from projections.fold import Changes, Loaded, Touched, fold, histories_of, touch
 from projections.known import Known
 from projections.waitpoints import WaitpointTagRow
 
-LOAD_RUNS: LiteralString = """
-select id, environment, task, queue, status, version, batch, schedule, is_test, created_at, finished_at, detail
-from run_rows where id = any(%b)
-"""
+LOAD_RUNS: LiteralString = spelled("select {run} from run_rows where id = any(%b)")
 LOAD_ATTEMPTS: LiteralString = """
 select run_rows.id, last.number, last.detail from run_rows cross join lateral (
     select number, detail from attempt_rows where run = id order by number desc limit 1
@@ -39,14 +37,24 @@ select id, environment, status, key_digest, created_at, detail from waitpoint_ro
 """
 
 # Each statement stores all rows of a batch, given as one array for each column.
+NUMBER_ENVIRONMENTS: LiteralString = """
+insert into environments (name)
+select new.name from unnest(%b::text[]) as new (name) where new.name not in (select name from environments)
+on conflict do nothing
+"""
 ADD_RUNS: LiteralString = """
 insert into run_rows (
     id, environment, task, queue, status, version, batch, schedule, is_test, created_at, finished_at, detail
 )
-select * from unnest(
+select new.id, environments.number, task, queue, status, version, batch, schedule, is_test, created_at, finished_at,
+    detail
+from unnest(
     %b::text[], %b::text[], %b::text[], %b::text[], %b::text[], %b::text[], %b::text[], %b::text[],
     %b::boolean[], %b::bigint[], %b::bigint[], %b::text[]
+) as new (
+    id, environment, task, queue, status, version, batch, schedule, is_test, created_at, finished_at, detail
 )
+join environments on environments.name = new.environment
 """
 CHANGE_RUNS: LiteralString = """
 update run_rows
@@ -121,11 +129,15 @@ where listing_rows.stream = new.stream
 DROP_SCHEDULES: LiteralString = "delete from schedule_rows where id = any(%b)"
 STORE_LASTING: LiteralString = """
 insert into lasting_rows (environment, span, born, ended, run)
-select * from unnest(%b::text[], %b::bigint[], %b::bigint[], %b::bigint[], %b::text[])
+select number, span, born, ended, run
+from unnest(%b::text[], %b::bigint[], %b::bigint[], %b::bigint[], %b::text[]) as new (name, span, born, ended, run)
+join environments using (name)
 """
 DROP_LASTING: LiteralString = """
 delete from lasting_rows where (environment, span, born, ended, run) in (
-    select * from unnest(%b::text[], %b::bigint[], %b::bigint[], %b::bigint[], %b::text[])
+    select number, span, born, ended, run
+    from unnest(%b::text[], %b::bigint[], %b::bigint[], %b::bigint[], %b::text[]) as old (name, span, born, ended, run)
+    join environments using (name)
 )
 """
 Column: TypeAlias = Callable[[Sequence[Any]], Array]
@@ -165,7 +177,10 @@ def project(cursor: Cursor[TupleRow], records: Sequence[Recorded], at: At, known
 def store(cursor: Cursor[TupleRow], changes: Changes, at: At) -> None:
     """Store the rows that a batch changed, and remove the states that are no longer kept."""
     tags = sorted((row.environment, row.tag.encode(), row.run) for row in changes.tags)
+    environments = sorted({row.environment for row in changes.added})
     with cursor.connection.pipeline():
+        if environments:
+            cursor.execute(NUMBER_ENVIRONMENTS, (texts(environments),))
         _store(cursor, at(ADD_RUNS), RUN, map(of_run, changes.added))
         _store(cursor, at(CHANGE_RUNS), CHANGE, _changed(changes))
         _store(cursor, at(MOVE_RUNS), MOVE, [(row.id, row.queue) for row in changes.moved])

@@ -198,3 +198,24 @@ def test_a_later_rebuild_takes_the_place_of_one_that_is_under_way(read_models: P
     second.index()
     second.swap(lambda _: ((), second.head))
     assert dump(read_models) == naively(HISTORY[:100])
+
+
+def test_environments_keep_their_numbers_in_a_rebuild(read_models: PostgresReadModels) -> None:
+    follow(read_models, ledger_of(HISTORY))
+    numbers = read_models._store.rows("select number, name from environments order by number")
+    rebuild(ledger_of(HISTORY), read_models)
+
+    assert {name for _, name in numbers} == {row.environment for row in naively(HISTORY).runs.values()}
+    assert read_models._store.rows("select number, name from environments order by number") == numbers
+    assert dump(read_models) == naively(HISTORY)
+
+
+def test_read_models_from_before_environments_had_numbers_are_rebuilt(read_models: PostgresReadModels) -> None:
+    follow(read_models, ledger_of(HISTORY))
+    with read_models._store.writing() as cursor:
+        cursor.execute("update tracked set shape = 'before'")
+        cursor.execute("alter table run_rows alter environment type text using 'env_a'")
+        cursor.execute("drop table environments")
+    rebuild(ledger_of(HISTORY), read_models)
+
+    assert dump(read_models) == naively(HISTORY)
