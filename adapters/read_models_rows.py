@@ -42,7 +42,6 @@ class _RunDetail(Struct, omit_defaults=True, gc=False):
     executing_since: int | None = None
     source: str = API
     lock: str | None = None
-    machine: str | None = None
     parent: str | None = None
     root: str | None = None
     depth: int = 0
@@ -99,7 +98,6 @@ def of_run(row: RunRow) -> Columns:
         row.executing_since,
         row.source,
         row.lock,
-        row.machine,
         row.parent,
         row.root,
         row.depth,
@@ -117,6 +115,7 @@ def of_run(row: RunRow) -> Columns:
         row.version,
         row.batch,
         row.schedule,
+        row.machine,
         row.is_test,
         row.created_at,
         row.finished_at,
@@ -126,7 +125,9 @@ def of_run(row: RunRow) -> Columns:
 
 def to_run(columns: Columns) -> RunRow:
     """The row of these columns. Raises ValueError (msgspec's errors are such) when they are none."""
-    run, environment, task, queue, status, version, batch, schedule, is_test, created_at, finished_at, text = columns
+    run, environment, task, queue, status, version, batch, schedule, machine, is_test, created_at, finished_at, text = (
+        columns
+    )
     detail = _decode_run(text)
     return RunRow(
         id=run,
@@ -164,7 +165,7 @@ def to_run(columns: Columns) -> RunRow:
         executing_since=detail.executing_since,
         source=detail.source,
         lock=detail.lock,
-        machine=detail.machine,
+        machine=machine,
         parent=detail.parent,
         root=detail.root,
         depth=detail.depth,

@@ -39,7 +39,7 @@ select part.id from unnest(%(each_status)s::text[]) as pair (status) {each}
 OF_TASKS: LiteralString = _PAIRS.replace("{is_of}", "task = pair.value")
 OF_VERSIONS: LiteralString = _PAIRS.replace("{is_of}", "version = pair.value")
 TESTS: LiteralString = _STATUSES.replace("{is_of}", "is_test")
-WITH_MACHINE: LiteralString = _STATUSES.replace("{is_of}", """position('"machine":"' in detail) > 0""")
+WITH_MACHINE: LiteralString = _STATUSES.replace("{is_of}", "machine is not null")
 OF_QUEUES: LiteralString = """
 select part.id from unnest(%(queues)s::text[]) as wanted (queue)
 cross join lateral (
@@ -79,7 +79,7 @@ CONDITIONS: dict[str, LiteralString] = {
     "tasks": "and task || '' = any(%(tasks)s)",
     "versions": "and version || '' = any(%(versions)s)",
     "queues": "and queue || '' = any(%(queues)s)",
-    "machines": "and detail::json ->> 'machine' = any(%(machines)s)",
+    "machines": "and machine || '' = any(%(machines)s)",
     "batch": "and batch || '' = %(batch)s",
     "schedule": "and schedule || '' = %(schedule)s",
     "is_test": "and is_test = %(is_test)s",

@@ -8,7 +8,8 @@ from typing import LiteralString
 from adapters.read_models_tables import shape_of
 
 # Columns are what is filtered or sorted on; the rest of a row is JSON in `detail`. "C" compares bytes: ids and names
-# sort as they do everywhere else. Tags are bytes because a text cannot hold every character that a tag can (NUL).
+# sort as they do everywhere else. No index looks into `detail`, so a change of nothing else leaves all of them alone.
+# Tags are bytes because a text cannot hold every character that a tag can (NUL).
 # Room is left in the pages only of rows whose next version is in no index anew: the others go elsewhere anyway.
 TABLES: tuple[LiteralString, ...] = (
     """
@@ -21,6 +22,7 @@ TABLES: tuple[LiteralString, ...] = (
         version text collate "C",
         batch text collate "C",
         schedule text collate "C",
+        machine text collate "C",
         is_test boolean not null,
         created_at bigint not null,
         finished_at bigint,
@@ -119,8 +121,9 @@ TABLES: tuple[LiteralString, ...] = (
         alter column status set statistics 0,
         alter column version set statistics 0,
         alter column is_test set statistics 0,
-                alter column batch set statistics 0,
-        alter column schedule set statistics 0
+        alter column batch set statistics 0,
+        alter column schedule set statistics 0,
+        alter column machine set statistics 0
     """,
     "alter table tag_rows alter column environment set statistics 0, alter column tag set statistics 0",
     """
@@ -161,10 +164,8 @@ INDEXES: tuple[LiteralString, ...] = (
     # A run has no version before its first attempt, and what is asked of a version is mostly what failed there.
     "create index on run_rows (environment, version, status, id) where version is not null",
     "create index on run_rows (environment, status, id) where is_test",
-    # Few runs name a machine. Which one is looked up run by run; metadata that have such a member are passed over then.
-    """
-    create index on run_rows (environment, status, id) where position('"machine":"' in detail) > 0
-    """,
+    # Few runs name a machine. Which one is looked up run by run.
+    "create index on run_rows (environment, status, id) where machine is not null",
     # A batch has few runs, which are sorted for a list. Without their ids its entries are all alike and kept as one.
     "create index on run_rows (batch) where batch is not null",
     # Of runs of no schedule it has nothing, and costs them nothing.
@@ -211,7 +212,7 @@ SHAPE = shape_of([*TABLES, *INDEXES])
 
 _RUN: LiteralString = """
 id, (select name from environments where number = run_rows.environment) as environment, task, queue, status, version,
-batch, schedule, is_test, created_at, finished_at, detail
+batch, schedule, machine, is_test, created_at, finished_at, detail
 """
 _NUMBER: LiteralString = "(select number from environments where name = %(environment)s)"
 

@@ -44,23 +44,24 @@ on conflict do nothing
 """
 ADD_RUNS: LiteralString = """
 insert into run_rows (
-    id, environment, task, queue, status, version, batch, schedule, is_test, created_at, finished_at, detail
+    id, environment, task, queue, status, version, batch, schedule, machine, is_test, created_at, finished_at, detail
 )
-select new.id, environments.number, task, queue, status, version, batch, schedule, is_test, created_at, finished_at,
-    detail
+select new.id, environments.number, task, queue, status, version, batch, schedule, machine, is_test, created_at,
+    finished_at, detail
 from unnest(
-    %b::text[], %b::text[], %b::text[], %b::text[], %b::text[], %b::text[], %b::text[], %b::text[],
+    %b::text[], %b::text[], %b::text[], %b::text[], %b::text[], %b::text[], %b::text[], %b::text[], %b::text[],
     %b::boolean[], %b::bigint[], %b::bigint[], %b::text[]
 ) as new (
-    id, environment, task, queue, status, version, batch, schedule, is_test, created_at, finished_at, detail
+    id, environment, task, queue, status, version, batch, schedule, machine, is_test, created_at, finished_at, detail
 )
 join environments on environments.name = new.environment
 """
 CHANGE_RUNS: LiteralString = """
 update run_rows
-set status = new.status, version = new.version, finished_at = new.finished_at, detail = new.detail
-from unnest(%b::text[], %b::text[], %b::text[], %b::bigint[], %b::text[])
-as new (id, status, version, finished_at, detail)
+set status = new.status, version = new.version, machine = new.machine, finished_at = new.finished_at,
+    detail = new.detail
+from unnest(%b::text[], %b::text[], %b::text[], %b::text[], %b::bigint[], %b::text[])
+as new (id, status, version, machine, finished_at, detail)
 where run_rows.id = new.id
 """
 MOVE_RUNS: LiteralString = """
@@ -141,8 +142,8 @@ delete from lasting_rows where (environment, span, born, ended, run) in (
 )
 """
 Column: TypeAlias = Callable[[Sequence[Any]], Array]
-RUN: Sequence[Column] = (*(texts,) * 8, bools, bigints, bigints, texts)
-CHANGE: Sequence[Column] = (texts, texts, texts, bigints, texts)
+RUN: Sequence[Column] = (*(texts,) * 9, bools, bigints, bigints, texts)
+CHANGE: Sequence[Column] = (texts, texts, texts, texts, bigints, texts)
 MOVE: Sequence[Column] = (texts, texts)
 ROW: Sequence[Column] = (texts, bigints, texts)
 TAG: Sequence[Column] = (texts, blobs, texts)
@@ -227,7 +228,7 @@ def _tag_of(row: WaitpointTagRow) -> tuple[str, bytes, str, str]:
 def _changed(changes: Changes) -> Iterable[tuple[object, ...]]:
     for row in changes.changed:
         columns = of_run(row)
-        yield row.id, row.status.value, row.version, row.finished_at, columns[-1]
+        yield row.id, row.status.value, row.version, row.machine, row.finished_at, columns[-1]
 
 
 def _load(cursor: Cursor[TupleRow], missing: Touched, at: At, loaded: Loaded) -> None:

@@ -21,7 +21,7 @@ from projections.fold import Changes, Loaded, Touched, fold, histories_of, touch
 from projections.known import Known
 
 LOAD_RUNS = """
-select id, environment, task, queue, status, version, batch, schedule, is_test, created_at, finished_at, detail
+select id, environment, task, queue, status, version, batch, schedule, machine, is_test, created_at, finished_at, detail
 from run_rows where id in (select value from json_each(?))
 """
 LOAD_ATTEMPTS = """
@@ -38,14 +38,14 @@ from waitpoint_rows where id in (select value from json_each(?))
 
 ADD_RUN = """
 insert into run_rows (
-    id, environment, task, queue, status, version, batch, schedule, is_test, created_at, finished_at, detail
+    id, environment, task, queue, status, version, batch, schedule, machine, is_test, created_at, finished_at, detail
 )
 values {rows}
 """
 # Only what can change is set, or SQLite would write every index again.
 CHANGE_RUN = f"""{ADD_RUN}
 on conflict (id) do update set status = excluded.status, version = excluded.version,
-    finished_at = excluded.finished_at, detail = excluded.detail
+    machine = excluded.machine, finished_at = excluded.finished_at, detail = excluded.detail
 """
 MOVE_RUN = "update run_rows set queue = ? where id = ?"
 STORE_ATTEMPT = """
