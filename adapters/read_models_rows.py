@@ -15,14 +15,14 @@ Columns: TypeAlias = tuple[Any, ...]
 
 
 class _RunDetail(Struct, omit_defaults=True, gc=False):
-    """What has no column of its own, in the words of RunRow."""
+    """What has no column of its own, in the words of RunRow; `after` are milliseconds since it was created."""
 
     events: int
     position: int
-    updated_at: int
+    updated_after: int
     born: int
-    queued_at: int | None = None
-    started_at: int | None = None
+    queued_after: int | None = 0
+    started_after: int | None = None
     delayed_until: int | None = None
     expired_at: int | None = None
     ttl_ms: int | None = None
@@ -75,10 +75,10 @@ def of_run(row: RunRow) -> Columns:
     detail = _RunDetail(
         row.events,
         row.position,
-        row.updated_at,
+        row.updated_at - row.created_at,
         row.born,
-        row.queued_at,
-        row.started_at,
+        None if row.queued_at is None else row.queued_at - row.created_at,
+        None if row.started_at is None else row.started_at - row.created_at,
         row.delayed_until,
         row.expired_at,
         row.ttl_ms,
@@ -138,9 +138,9 @@ def to_run(columns: Columns) -> RunRow:
         events=detail.events,
         position=detail.position,
         created_at=created_at,
-        updated_at=detail.updated_at,
-        queued_at=detail.queued_at,
-        started_at=detail.started_at,
+        updated_at=created_at + detail.updated_after,
+        queued_at=None if detail.queued_after is None else created_at + detail.queued_after,
+        started_at=None if detail.started_after is None else created_at + detail.started_after,
         finished_at=finished_at,
         delayed_until=detail.delayed_until,
         expired_at=detail.expired_at,
