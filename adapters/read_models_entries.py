@@ -31,7 +31,7 @@ def run_entry(*columns: Any) -> Entry:
 
 def attempt_entry(run: str, number: int, detail: str) -> Entry:
     """Of the columns of attempt_rows."""
-    row = _read(lambda: to_attempt(detail))
+    row = _read(lambda: to_attempt((run, number, detail)))
     return Entry((run, number), getattr(row, "position", 0), row)
 
 

@@ -7,7 +7,7 @@ from msgspec import Raw, Struct, json
 from domain.events import API, NOTHING, JobRef, RunError
 from domain.states import KINDS, State, kind_of
 from domain.status import Status
-from projections.attempts import AttemptRow
+from projections.attempts import AttemptRow, Outcome
 from projections.fold import StateRow
 from projections.run_list import RunRow
 
@@ -15,14 +15,14 @@ Columns: TypeAlias = tuple[Any, ...]
 
 
 class _RunDetail(Struct, omit_defaults=True, gc=False):
-    """What has no column of its own, in the words of RunRow."""
+    """What has no column of its own, in the words of RunRow; `after` are milliseconds since it was created."""
 
     events: int
     position: int
-    updated_at: int
+    updated_after: int
     born: int
-    queued_at: int | None = None
-    started_at: int | None = None
+    queued_after: int | None = 0
+    started_after: int | None = None
     delayed_until: int | None = None
     expired_at: int | None = None
     ttl_ms: int | None = None
@@ -42,7 +42,6 @@ class _RunDetail(Struct, omit_defaults=True, gc=False):
     executing_since: int | None = None
     source: str = API
     lock: str | None = None
-    machine: str | None = None
     parent: str | None = None
     root: str | None = None
     depth: int = 0
@@ -52,9 +51,22 @@ class _RunDetail(Struct, omit_defaults=True, gc=False):
     is_erased: bool = False
 
 
+class _AttemptDetail(Struct, omit_defaults=True, gc=False):
+    """What has no column of its own, in the words of AttemptRow."""
+
+    token: int
+    worker: str
+    version: str
+    started_at: int
+    position: int
+    outcome: Outcome
+    finished_at: int | None = None
+    error: RunError | None = None
+
+
 _encode = json.Encoder().encode
 _decode_run = json.Decoder(_RunDetail).decode
-_decode_attempt = json.Decoder(AttemptRow).decode
+_decode_attempt = json.Decoder(_AttemptDetail).decode
 _STATE_DECODERS: dict[str, json.Decoder[State]] = {kind: json.Decoder(state) for kind, state in KINDS.items()}
 
 
@@ -63,10 +75,10 @@ def of_run(row: RunRow) -> Columns:
     detail = _RunDetail(
         row.events,
         row.position,
-        row.updated_at,
+        row.updated_at - row.created_at,
         row.born,
-        row.queued_at,
-        row.started_at,
+        None if row.queued_at is None else row.queued_at - row.created_at,
+        None if row.started_at is None else row.started_at - row.created_at,
         row.delayed_until,
         row.expired_at,
         row.ttl_ms,
@@ -86,7 +98,6 @@ def of_run(row: RunRow) -> Columns:
         row.executing_since,
         row.source,
         row.lock,
-        row.machine,
         row.parent,
         row.root,
         row.depth,
@@ -104,6 +115,7 @@ def of_run(row: RunRow) -> Columns:
         row.version,
         row.batch,
         row.schedule,
+        row.machine,
         row.is_test,
         row.created_at,
         row.finished_at,
@@ -113,7 +125,9 @@ def of_run(row: RunRow) -> Columns:
 
 def to_run(columns: Columns) -> RunRow:
     """The row of these columns. Raises ValueError (msgspec's errors are such) when they are none."""
-    run, environment, task, queue, status, version, batch, schedule, is_test, created_at, finished_at, text = columns
+    run, environment, task, queue, status, version, batch, schedule, machine, is_test, created_at, finished_at, text = (
+        columns
+    )
     detail = _decode_run(text)
     return RunRow(
         id=run,
@@ -124,9 +138,9 @@ def to_run(columns: Columns) -> RunRow:
         events=detail.events,
         position=detail.position,
         created_at=created_at,
-        updated_at=detail.updated_at,
-        queued_at=detail.queued_at,
-        started_at=detail.started_at,
+        updated_at=created_at + detail.updated_after,
+        queued_at=None if detail.queued_after is None else created_at + detail.queued_after,
+        started_at=None if detail.started_after is None else created_at + detail.started_after,
         finished_at=finished_at,
         delayed_until=detail.delayed_until,
         expired_at=detail.expired_at,
@@ -151,7 +165,7 @@ def to_run(columns: Columns) -> RunRow:
         executing_since=detail.executing_since,
         source=detail.source,
         lock=detail.lock,
-        machine=detail.machine,
+        machine=machine,
         parent=detail.parent,
         root=detail.root,
         depth=detail.depth,
@@ -165,12 +179,35 @@ def to_run(columns: Columns) -> RunRow:
 
 def of_attempt(row: AttemptRow) -> Columns:
     """Run, number, detail."""
-    return row.run, row.number, _encode(row).decode()
+    detail = _AttemptDetail(
+        row.token,
+        row.worker,
+        row.version,
+        row.started_at,
+        row.position,
+        row.outcome,
+        row.finished_at,
+        row.error,
+    )
+    return row.run, row.number, _encode(detail).decode()
 
 
-def to_attempt(detail: str) -> AttemptRow:
-    """The row of a detail. Raises ValueError when it is none."""
-    return _decode_attempt(detail)
+def to_attempt(columns: Columns) -> AttemptRow:
+    """The row of these columns. Raises ValueError when they are none."""
+    run, number, text = columns
+    detail = _decode_attempt(text)
+    return AttemptRow(
+        run=run,
+        number=number,
+        token=detail.token,
+        worker=detail.worker,
+        version=detail.version,
+        started_at=detail.started_at,
+        position=detail.position,
+        finished_at=detail.finished_at,
+        outcome=detail.outcome,
+        error=detail.error,
+    )
 
 
 def of_state(row: StateRow) -> Columns:

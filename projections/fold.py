@@ -48,7 +48,7 @@ from projections.run_list import RunRow
 from projections.schedules import ScheduleRow
 from projections.waitpoints import WAITPOINT, WaitpointRow, WaitpointTagRow
 
-FOLD = 1
+FOLD = 2
 """Goes up when a fold gives other rows of the same fields, so that stored rows are known to be of the one before."""
 
 Histories: TypeAlias = dict[str, list[Recorded]]

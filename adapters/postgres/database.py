@@ -1,7 +1,7 @@
 """Connections to PostgreSQL: a pool for whoever reads or follows, and what every connection is set to."""
 
 import time
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Any, LiteralString, cast
 
@@ -65,7 +65,9 @@ class Database(PostgresDatastore):
                 connection = stack.enter_context(super().get_connection())
             yield connection
 
-    def rows(self, statement: LiteralString, parameters: Sequence[object] = ()) -> list[TupleRow]:
+    def rows(
+        self, statement: LiteralString, parameters: Sequence[object] | Mapping[str, object] = ()
+    ) -> list[TupleRow]:
         """Ask once, outside of any transaction. Raises psycopg's errors and the library's."""
         with self.get_connection() as connection, plain(connection) as cursor:
             return cursor.execute(statement, parameters).fetchall()

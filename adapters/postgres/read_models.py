@@ -9,6 +9,7 @@ from adapters.postgres.database import SCHEMA, plain
 from adapters.postgres.line import ANSWER_SECONDS
 from adapters.postgres.read_models_list import page
 from adapters.postgres.read_models_rebuild import PostgresRebuild
+from adapters.postgres.read_models_schema import spelled
 from adapters.postgres.read_models_snapshot import PostgresSnapshot
 from adapters.postgres.read_models_store import (
     LOCK_TRACKED,
@@ -39,11 +40,8 @@ from projections.run_list import RunRow
 from projections.schedules import ScheduleRow
 from projections.waitpoints import WaitpointFilter, WaitpointRow
 
-RUN: LiteralString = """
-select id, environment, task, queue, status, version, batch, schedule, is_test, created_at, finished_at, detail
-from run_rows where id = %s
-"""
-ATTEMPTS: LiteralString = "select detail from attempt_rows where run = any(%s) order by run, number"
+RUN: LiteralString = spelled("select {run} from run_rows where id = %s")
+ATTEMPTS: LiteralString = "select run, number, detail from attempt_rows where run = any(%s) order by run, number"
 STATES: LiteralString = "select stream, detail from state_rows order by stream"
 SCHEDULE: LiteralString = "select id, environment, created_at, detail from schedule_rows where id = %s"
 SCHEDULES: LiteralString = """
@@ -51,27 +49,28 @@ select id, environment, created_at, detail from schedule_rows where environment 
 order by created_at desc, id desc limit %s offset %s
 """
 COUNT_SCHEDULES: LiteralString = "select count(*) from schedule_rows where environment = %s"
-UNFINISHED: LiteralString = """
-select environment, queue, status, count(*) from run_rows
-where environment = %s and finished_at is null group by environment, queue, status
-"""
-BY_STATUS: LiteralString = """
+UNFINISHED: LiteralString = spelled("""
+select queue, status, count(*) from run_rows
+where environment = {number} and finished_at is null group by environment, queue, status
+""")
+BY_STATUS: LiteralString = spelled("""
 select status, sum(runs)::bigint from (
-    select status, count(*) as runs from run_rows where environment = %s group by task, status
+    select status, count(*) as runs from run_rows where environment = {number} group by task, status
 ) as of_tasks group by status
-"""
-STILL_GOING_ON: LiteralString = """
+""")
+STILL_GOING_ON: LiteralString = spelled("""
 select id from run_rows
-where environment = %s and finished_at is null and (detail::json ->> 'born')::bigint <= %s limit %s
-"""
-WENT_ON: LiteralString = """
+where environment = {number} and finished_at is null
+and (detail::json ->> 'born')::bigint <= %(position)s limit %(limit)s
+""")
+WENT_ON: LiteralString = spelled("""
 select part.run from unnest(%(spans)s::bigint[], %(firsts)s::bigint[]) as wanted (span, first)
 cross join lateral (
     select run from lasting_rows
-    where environment = %(environment)s and span = wanted.span and born > wanted.first
+    where environment = {number} and span = wanted.span and born > wanted.first
     and born <= %(position)s and ended > %(position)s limit %(limit)s
 ) as part
-"""
+""")
 TABLES: LiteralString = "select 'run_rows'::regclass::oid::bigint"
 # A lost tail is followed again.
 NOT_WAITING: LiteralString = "set local synchronous_commit = off"
@@ -204,8 +203,7 @@ class PostgresReadModels:
     def attempts_of(self, runs: Collection[str]) -> dict[str, list[AttemptRow]]:
         """The attempts of each of these runs, in order."""
         attempts: dict[str, list[AttemptRow]] = {run: [] for run in runs}
-        for (detail,) in self._store.rows(ATTEMPTS, ([storable(run) for run in attempts],)):
-            attempt = to_attempt(detail)
+        for attempt in map(to_attempt, self._store.rows(ATTEMPTS, ([storable(run) for run in attempts],))):
             attempts[attempt.run].append(attempt)
         return attempts
 
@@ -215,21 +213,22 @@ class PostgresReadModels:
         Those that were over less than LASTING_MIN positions after they began are not among them.
         """
         # In this order: a run that ends between the two questions is in at least one of the answers.
-        found: set[str] = {run for (run,) in self._store.rows(STILL_GOING_ON, (environment, position, limit))}
+        asked = {"environment": environment, "position": position, "limit": limit}
+        found: set[str] = {run for (run,) in self._store.rows(STILL_GOING_ON, asked)}
         lengths = list(spans(self.position().position))
-        asked = {"environment": environment, "position": position, "limit": limit, "spans": lengths}
-        parts = self._store.listed(WENT_ON, asked | {"firsts": [position - 2**span for span in lengths]})
+        firsts = [position - 2**span for span in lengths]
+        parts = self._store.listed(WENT_ON, asked | {"spans": lengths, "firsts": firsts})
         found |= {run for (run,) in parts}
         return sorted(found)[:limit]
 
     def queues(self, environment: str) -> list[QueueRow]:
         """The queues that have unfinished runs, by name."""
-        counts = self._store.rows(UNFINISHED, (environment,))
-        return add_up((environment, queue, Status(status), runs) for environment, queue, status, runs in counts)
+        counts = self._store.rows(UNFINISHED, {"environment": environment})
+        return add_up((environment, queue, Status(status), runs) for queue, status, runs in counts)
 
     def count_by_status(self, environment: str) -> dict[Status, int]:
         """How many runs there are in each status that any is in."""
-        return {Status(status): runs for status, runs in self._store.rows(BY_STATUS, (environment,))}
+        return {Status(status): runs for status, runs in self._store.rows(BY_STATUS, {"environment": environment})}
 
     def checkpoint(self) -> tuple[list[State], Head, bool]:
         """The states that the engine keeps, where in the ledger they were so, and whether they are of our shape.

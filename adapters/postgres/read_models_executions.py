@@ -2,6 +2,7 @@
 
 from typing import LiteralString
 
+from adapters.postgres.read_models_schema import spelled
 from adapters.postgres.read_models_store import Store, storable
 from adapters.read_models_executions import JOBS_MAX, ORDERS, conditions, parameters
 from adapters.read_models_rows import to_run
@@ -26,8 +27,7 @@ select part.id, part.scheduled_for from unnest(%(jobs)s::text[]) as wanted (job)
 PAGE: LiteralString = """
 select run.* from (select id, scheduled_for from ({part}) as part {order} limit %(size)s offset %(offset)s) as page
 cross join lateral (
-    select id, environment, task, queue, status, version, batch, schedule, is_test, created_at, finished_at, detail
-    from run_rows where id = page.id offset 0
+    select {run} from run_rows where id = page.id offset 0
 ) as run
 {page_order}
 """
@@ -58,7 +58,7 @@ def page(
         further = further.replace(name, place)
     by = ORDERS[order]
     page_order = by.replace("scheduled_for", "page.scheduled_for").replace(" id", " page.id")
-    statement = PAGE.replace("{part}", part).replace("{conditions}", further)
+    statement = spelled(PAGE).replace("{part}", part).replace("{conditions}", further)
     statement = statement.replace("{page_order}", page_order).replace("{order}", by)
     values = parameters(environment, wanted, after and Place(after.scheduled_for, storable(after.id)))
     values |= {"limit": offset + limit + 1, "size": limit + 1, "offset": offset}

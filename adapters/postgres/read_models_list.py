@@ -1,7 +1,8 @@
 """Lists of runs, newest first: each part of a filter has an index that gives its newest runs, and a list merges these.
 
 Ids sort by time. Where a filter allows several tasks or statuses, each pair of them is asked for its newest runs, so
-that no list sorts, or reads past, runs that it does not show; only further filters are looked up run by run.
+that no list sorts, or reads past, runs that it does not show; only further filters are looked up run by run. Of a
+batch, which is small, all runs are read.
 """
 
 from collections.abc import Collection, Iterator
@@ -9,6 +10,7 @@ from itertools import product
 from typing import Any, LiteralString, NamedTuple
 
 from adapters import read_models_pages
+from adapters.postgres.read_models_schema import spelled
 from adapters.postgres.read_models_store import Store, storable
 from adapters.read_models_pages import bounds, own_tasks
 from adapters.read_models_rows import to_run
@@ -17,13 +19,13 @@ from projections.filters import RunFilter
 from projections.run_list import RunRow
 
 NEWEST: LiteralString = """
-select id from run_rows where environment = %(environment)s and id > %(low)s and id < %(high)s {conditions}
+select id from run_rows where environment = {number} and id > %(low)s and id < %(high)s {conditions}
 """
 # Each pair of a value and a status, or each status of some runs, is a range of an index of its own.
 _EACH: LiteralString = """
 cross join lateral (
     select id from run_rows
-    where environment = %(environment)s and {is_of} and status = pair.status
+    where environment = {number} and {is_of} and status = pair.status
     and id > %(low)s and id < %(high)s {conditions}
     order by id {direction} limit %(limit)s
 ) as part
@@ -37,23 +39,27 @@ select part.id from unnest(%(each_status)s::text[]) as pair (status) {each}
 OF_TASKS: LiteralString = _PAIRS.replace("{is_of}", "task = pair.value")
 OF_VERSIONS: LiteralString = _PAIRS.replace("{is_of}", "version = pair.value")
 TESTS: LiteralString = _STATUSES.replace("{is_of}", "is_test")
-WITH_MACHINE: LiteralString = _STATUSES.replace("{is_of}", """position('"machine":"' in detail) > 0""")
+WITH_MACHINE: LiteralString = _STATUSES.replace("{is_of}", "machine is not null")
 OF_QUEUES: LiteralString = """
 select part.id from unnest(%(queues)s::text[]) as wanted (queue)
 cross join lateral (
     select id from run_rows
-    where environment = %(environment)s and queue = wanted.queue and queue <> 'task/' || task
+    where environment = {number} and queue = wanted.queue and queue <> 'task/' || task
     and id > %(low)s and id < %(high)s {conditions}
     order by id {direction} limit %(limit)s
 ) as part
 """
+# All of them are read: an order by id would let the planner look for them among all runs.
 OF_BATCH: LiteralString = """
-select id from run_rows
-where batch = %(batch)s and environment || '' = %(environment)s and id > %(low)s and id < %(high)s {conditions}
+select id from (
+    select id from run_rows
+    where batch = %(batch)s and environment + 0 = {number}
+    and id || '' > %(low)s and id || '' < %(high)s {conditions} offset 0
+) as of_batch
 """
 OF_SCHEDULE: LiteralString = """
 select id from run_rows
-where schedule = %(schedule)s and environment || '' = %(environment)s and id > %(low)s and id < %(high)s {conditions}
+where schedule = %(schedule)s and environment + 0 = {number} and id > %(low)s and id < %(high)s {conditions}
 """
 OF_RUNS: LiteralString = """
 select id from run_rows
@@ -77,7 +83,7 @@ CONDITIONS: dict[str, LiteralString] = {
     "tasks": "and task || '' = any(%(tasks)s)",
     "versions": "and version || '' = any(%(versions)s)",
     "queues": "and queue || '' = any(%(queues)s)",
-    "machines": "and detail::json ->> 'machine' = any(%(machines)s)",
+    "machines": "and machine || '' = any(%(machines)s)",
     "batch": "and batch || '' = %(batch)s",
     "schedule": "and schedule || '' = %(schedule)s",
     "is_test": "and is_test = %(is_test)s",
@@ -86,22 +92,21 @@ CONDITIONS: dict[str, LiteralString] = {
     "runs": "and id = any(%(runs)s)",
     "behind": "and (detail::json ->> 'position')::bigint > %(behind)s",
 }
-TASKS: LiteralString = """
+TASKS: LiteralString = spelled("""
 with recursive tasks (task) as (
-    select min(task) from run_rows where environment = %(environment)s
+    select min(task) from run_rows where environment = {number}
     union all
-    select (select min(task) from run_rows where environment = %(environment)s and task > tasks.task)
+    select (select min(task) from run_rows where environment = {number} and task > tasks.task)
     from tasks where tasks.task is not null
 )
 select task from tasks where task is not null
-"""
+""")
 PAGE: LiteralString = """
 select run.* from (
     select distinct id from ({parts}) as parts order by id {direction} limit %(limit)s
 ) as page
 cross join lateral (
-    select id, environment, task, queue, status, version, batch, schedule, is_test, created_at, finished_at, detail
-    from run_rows where id = page.id offset 0
+    select {run} from run_rows where id = page.id offset 0
 ) as run
 order by page.id {direction}
 """
@@ -129,8 +134,9 @@ def page(
         further: list[LiteralString] = [CONDITIONS[name] for name in CONDITIONS if name in asked.keys() - part.holds]
         statements.append(part.statement.replace("{conditions}", " ".join(further)))
         parameters |= part.values
-    statement = PAGE.replace("{parts}", " union all ".join(statements))
-    rows = store.listed(statement.replace("{direction}", "desc" if newest_first else "asc"), parameters)
+    statement = spelled(PAGE.replace("{parts}", " union all ".join(statements)))
+    statement = statement.replace("{direction}", "desc" if newest_first else "asc")
+    rows = store.listed(statement, parameters)
     runs = list(map(to_run, rows[:limit]))
     return runs if newest_first else runs[::-1], len(rows) > limit
 

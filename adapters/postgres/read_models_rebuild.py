@@ -8,7 +8,7 @@ from typing import LiteralString, TypeAlias
 from psycopg import Cursor
 from psycopg.rows import TupleRow
 
-from adapters.postgres.read_models_schema import INDEXES, SHAPE, TABLES
+from adapters.postgres.read_models_schema import ENVIRONMENTS, INDEXES, SHAPE, TABLES
 from adapters.postgres.read_models_store import LOCK_TRACKED, Store
 from adapters.postgres.read_models_write import project, store
 from adapters.read_models_steps import added
@@ -40,6 +40,8 @@ class PostgresRebuild:
             ((self._number,),) = cursor.execute("update rebuilds set number = number + 1 returning number").fetchall()
             _drop(cursor, "before")
             _drop(cursor, "next")
+            # Read models of an older version have none.
+            cursor.execute(ENVIRONMENTS)
             for table in TABLES:
                 cursor.execute(following(table))
 

@@ -8,24 +8,26 @@ from typing import LiteralString
 from adapters.read_models_tables import shape_of
 
 # Columns are what is filtered or sorted on; the rest of a row is JSON in `detail`. "C" compares bytes: ids and names
-# sort as they do everywhere else. Tags are bytes because a text cannot hold every character that a tag can (NUL).
-# Pages are not filled, so that the next version of a row has room beside it.
+# sort as they do everywhere else. No index looks into `detail`, so a change of nothing else leaves all of them alone.
+# Tags are bytes because a text cannot hold every character that a tag can (NUL).
+# Room is left in the pages only of rows whose next version is in no index anew: the others go elsewhere anyway.
 TABLES: tuple[LiteralString, ...] = (
     """
     create table run_rows (
         id text collate "C" primary key,
-        environment text collate "C" not null,
+        environment integer not null,
         task text collate "C" not null,
         queue text collate "C" not null,
         status text collate "C" not null,
         version text collate "C",
         batch text collate "C",
         schedule text collate "C",
+        machine text collate "C",
         is_test boolean not null,
         created_at bigint not null,
         finished_at bigint,
         detail text not null
-    ) with (fillfactor = 85)
+    )
     """,
     """
     create table attempt_rows (
@@ -33,7 +35,7 @@ TABLES: tuple[LiteralString, ...] = (
         number bigint not null,
         detail text not null,
         primary key (run, number)
-    ) with (fillfactor = 90)
+    ) with (fillfactor = 95)
     """,
     """
     create table tag_rows (
@@ -48,7 +50,7 @@ TABLES: tuple[LiteralString, ...] = (
         stream text collate "C" primary key,
         position bigint not null,
         detail text not null
-    ) with (fillfactor = 70)
+    ) with (fillfactor = 90)
     """,
     """
     create table waitpoint_rows (
@@ -88,7 +90,7 @@ TABLES: tuple[LiteralString, ...] = (
     """,
     """
     create table lasting_rows (
-        environment text collate "C" not null,
+        environment integer not null,
         span bigint not null,
         born bigint not null,
         ended bigint not null,
@@ -119,8 +121,9 @@ TABLES: tuple[LiteralString, ...] = (
         alter column status set statistics 0,
         alter column version set statistics 0,
         alter column is_test set statistics 0,
-                alter column batch set statistics 0,
-        alter column schedule set statistics 0
+        alter column batch set statistics 0,
+        alter column schedule set statistics 0,
+        alter column machine set statistics 0
     """,
     "alter table tag_rows alter column environment set statistics 0, alter column tag set statistics 0",
     """
@@ -161,11 +164,10 @@ INDEXES: tuple[LiteralString, ...] = (
     # A run has no version before its first attempt, and what is asked of a version is mostly what failed there.
     "create index on run_rows (environment, version, status, id) where version is not null",
     "create index on run_rows (environment, status, id) where is_test",
-    # Few runs name a machine. Which one is looked up run by run; metadata that have such a member are passed over then.
-    """
-    create index on run_rows (environment, status, id) where position('"machine":"' in detail) > 0
-    """,
-    "create index on run_rows (batch, id) where batch is not null",
+    # Few runs name a machine. Which one is looked up run by run.
+    "create index on run_rows (environment, status, id) where machine is not null",
+    # A batch has few runs, which are sorted for a list. Without their ids its entries are all alike and kept as one.
+    "create index on run_rows (batch) where batch is not null",
     # Of runs of no schedule it has nothing, and costs them nothing.
     "create index on run_rows (schedule, id) where schedule is not null",
     "create index on run_rows (environment, queue, status) where finished_at is null",
@@ -195,7 +197,26 @@ create table if not exists tracked (
     shape text not null
 ) with (fillfactor = 50)
 """
+# The numbers of environments, by which the tables name them that have rows for every run: as text it would be a third
+# of a row and of each entry in an index. Numbers are never given anew, so all tables that a rebuild makes share them.
+ENVIRONMENTS = """
+create table if not exists environments (
+    number integer generated always as identity primary key,
+    name text collate "C" unique not null
+)
+"""
 # How many rebuilds were begun. One row; its table is also the lock between rebuilds, and of whoever reads all tables.
 REBUILDS = "create table if not exists rebuilds (number bigint not null)"
 
 SHAPE = shape_of([*TABLES, *INDEXES])
+
+_RUN: LiteralString = """
+id, (select name from environments where number = run_rows.environment) as environment, task, queue, status, version,
+batch, schedule, machine, is_test, created_at, finished_at, detail
+"""
+_NUMBER: LiteralString = "(select number from environments where name = %(environment)s)"
+
+
+def spelled(statement: LiteralString) -> LiteralString:
+    """The statement with all columns of run_rows in the place of {run}, and the environment's number for {number}."""
+    return statement.replace("{run}", _RUN).replace("{number}", _NUMBER)

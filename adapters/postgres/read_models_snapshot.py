@@ -9,6 +9,7 @@ from psycopg import Connection
 from psycopg.rows import DictRow, TupleRow, tuple_row
 
 from adapters.postgres.database import plain
+from adapters.postgres.read_models_schema import spelled
 from adapters.postgres.read_models_store import READ_TRACKED, head_and_shape, storable
 from adapters.read_models_entries import (
     attempt_entry,
@@ -26,10 +27,7 @@ from adapters.read_models_tables import LEDGER
 from projections.fold import TagRow
 from projections.ports import Entry, Key
 
-RUNS: LiteralString = """
-select id, environment, task, queue, status, version, batch, schedule, is_test, created_at, finished_at, detail
-from run_rows order by id
-"""
+RUNS: LiteralString = spelled("select {run} from run_rows order by id")
 ATTEMPTS: LiteralString = "select run, number, detail from attempt_rows order by run, number"
 TAGS: LiteralString = """
 select tag_rows.environment, tag, run, detail from tag_rows left join run_rows on id = run
@@ -40,7 +38,8 @@ WAITPOINTS: LiteralString = """
 select id, environment, status, key_digest, created_at, detail from waitpoint_rows order by id
 """
 LASTING: LiteralString = """
-select environment, span, born, ended, run from lasting_rows order by environment, span, born
+select name, span, born, ended, run from lasting_rows join environments on number = environment
+order by name, span, born
 """
 SCHEDULES: LiteralString = "select id, environment, created_at, detail from schedule_rows order by id"
 LISTINGS: LiteralString = """
@@ -69,10 +68,7 @@ select name from (
 ) as named order by name limit %(limit)s
 """
 OF_STREAMS: dict[str, LiteralString] = {
-    "runs": """
-    select id, environment, task, queue, status, version, batch, schedule, is_test, created_at, finished_at, detail
-    from run_rows where id = any(%s) order by id
-    """,
+    "runs": spelled("select {run} from run_rows where id = any(%s) order by id"),
     "attempts": "select run, number, detail from attempt_rows where run = any(%s) order by run, number",
     "checkpoint": "select stream, position, detail from state_rows where stream = any(%s) order by stream",
     "waitpoints": """

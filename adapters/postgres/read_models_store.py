@@ -12,7 +12,7 @@ from psycopg.sql import SQL
 
 from adapters.postgres.database import ERRORS, Database
 from adapters.postgres.line import ANSWER_SECONDS
-from adapters.postgres.read_models_schema import INDEXES, REBUILDS, SHAPE, TABLES, TRACKED
+from adapters.postgres.read_models_schema import ENVIRONMENTS, INDEXES, REBUILDS, SHAPE, TABLES, TRACKED
 from adapters.read_models_tables import LEDGER
 from domain.errors import Unavailable
 from domain.ports import START, Head
@@ -46,7 +46,9 @@ NO_HURRY = "set local idle_in_transaction_session_timeout = 0"
 class Store(Database):
     """Errors of the driver become Unavailable: what is asked again may succeed."""
 
-    def rows(self, statement: LiteralString, parameters: Sequence[object] = ()) -> list[TupleRow]:
+    def rows(
+        self, statement: LiteralString, parameters: Sequence[object] | Mapping[str, object] = ()
+    ) -> list[TupleRow]:
         """Ask once, outside of any transaction."""
         with _unavailable("read"):
             return super().rows(statement, parameters)
@@ -128,6 +130,7 @@ def create(store: Store) -> None:
         cursor.execute(TRACKED)
         if track(cursor, LEDGER, START):
             cursor.execute(REBUILDS)
+            cursor.execute(ENVIRONMENTS)
             cursor.execute("insert into rebuilds values (0)")
             for statement in (*TABLES, *INDEXES):
                 cursor.execute(statement)

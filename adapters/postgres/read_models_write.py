@@ -8,6 +8,7 @@ from psycopg.rows import TupleRow
 
 from adapters.postgres.arrays import Array, bigints, blobs, bools, texts
 from adapters.postgres.database import plain
+from adapters.postgres.read_models_schema import spelled
 from adapters.read_models_executions import of_execution
 from adapters.read_models_lasting import of_lasting
 from adapters.read_models_listings import of_begun
@@ -22,37 +23,45 @@ from projections.fold import Changes, Loaded, Touched, fold, histories_of, touch
 from projections.known import Known
 from projections.waitpoints import WaitpointTagRow
 
-LOAD_RUNS: LiteralString = """
-select id, environment, task, queue, status, version, batch, schedule, is_test, created_at, finished_at, detail
-from run_rows where id = any(%b)
-"""
+LOAD_RUNS: LiteralString = spelled("select {run} from run_rows where id = any(%b)")
 LOAD_ATTEMPTS: LiteralString = """
-select last.detail from run_rows cross join lateral (
-    select detail from attempt_rows where run = id order by number desc limit 1
+select run_rows.id, last.number, last.detail from run_rows cross join lateral (
+    select number, detail from attempt_rows where run = id order by number desc limit 1
 ) as last
 where id = any(%b) and status = any(%b)
 """
-LOAD_ALL_ATTEMPTS: LiteralString = "select detail from attempt_rows where run = any(%b)"
+LOAD_ALL_ATTEMPTS: LiteralString = "select run, number, detail from attempt_rows where run = any(%b)"
 LOAD_STATES: LiteralString = "select stream, detail from state_rows where stream = any(%b)"
 LOAD_WAITPOINTS: LiteralString = """
 select id, environment, status, key_digest, created_at, detail from waitpoint_rows where id = any(%b)
 """
 
 # Each statement stores all rows of a batch, given as one array for each column.
+NUMBER_ENVIRONMENTS: LiteralString = """
+insert into environments (name)
+select new.name from unnest(%b::text[]) as new (name) where new.name not in (select name from environments)
+on conflict do nothing
+"""
 ADD_RUNS: LiteralString = """
 insert into run_rows (
-    id, environment, task, queue, status, version, batch, schedule, is_test, created_at, finished_at, detail
+    id, environment, task, queue, status, version, batch, schedule, machine, is_test, created_at, finished_at, detail
 )
-select * from unnest(
-    %b::text[], %b::text[], %b::text[], %b::text[], %b::text[], %b::text[], %b::text[], %b::text[],
+select new.id, environments.number, task, queue, status, version, batch, schedule, machine, is_test, created_at,
+    finished_at, detail
+from unnest(
+    %b::text[], %b::text[], %b::text[], %b::text[], %b::text[], %b::text[], %b::text[], %b::text[], %b::text[],
     %b::boolean[], %b::bigint[], %b::bigint[], %b::text[]
+) as new (
+    id, environment, task, queue, status, version, batch, schedule, machine, is_test, created_at, finished_at, detail
 )
+join environments on environments.name = new.environment
 """
 CHANGE_RUNS: LiteralString = """
 update run_rows
-set status = new.status, version = new.version, finished_at = new.finished_at, detail = new.detail
-from unnest(%b::text[], %b::text[], %b::text[], %b::bigint[], %b::text[])
-as new (id, status, version, finished_at, detail)
+set status = new.status, version = new.version, machine = new.machine, finished_at = new.finished_at,
+    detail = new.detail
+from unnest(%b::text[], %b::text[], %b::text[], %b::text[], %b::bigint[], %b::text[])
+as new (id, status, version, machine, finished_at, detail)
 where run_rows.id = new.id
 """
 MOVE_RUNS: LiteralString = """
@@ -121,16 +130,20 @@ where listing_rows.stream = new.stream
 DROP_SCHEDULES: LiteralString = "delete from schedule_rows where id = any(%b)"
 STORE_LASTING: LiteralString = """
 insert into lasting_rows (environment, span, born, ended, run)
-select * from unnest(%b::text[], %b::bigint[], %b::bigint[], %b::bigint[], %b::text[])
+select number, span, born, ended, run
+from unnest(%b::text[], %b::bigint[], %b::bigint[], %b::bigint[], %b::text[]) as new (name, span, born, ended, run)
+join environments using (name)
 """
 DROP_LASTING: LiteralString = """
 delete from lasting_rows where (environment, span, born, ended, run) in (
-    select * from unnest(%b::text[], %b::bigint[], %b::bigint[], %b::bigint[], %b::text[])
+    select number, span, born, ended, run
+    from unnest(%b::text[], %b::bigint[], %b::bigint[], %b::bigint[], %b::text[]) as old (name, span, born, ended, run)
+    join environments using (name)
 )
 """
 Column: TypeAlias = Callable[[Sequence[Any]], Array]
-RUN: Sequence[Column] = (*(texts,) * 8, bools, bigints, bigints, texts)
-CHANGE: Sequence[Column] = (texts, texts, texts, bigints, texts)
+RUN: Sequence[Column] = (*(texts,) * 9, bools, bigints, bigints, texts)
+CHANGE: Sequence[Column] = (texts, texts, texts, texts, bigints, texts)
 MOVE: Sequence[Column] = (texts, texts)
 ROW: Sequence[Column] = (texts, bigints, texts)
 TAG: Sequence[Column] = (texts, blobs, texts)
@@ -165,7 +178,10 @@ def project(cursor: Cursor[TupleRow], records: Sequence[Recorded], at: At, known
 def store(cursor: Cursor[TupleRow], changes: Changes, at: At) -> None:
     """Store the rows that a batch changed, and remove the states that are no longer kept."""
     tags = sorted((row.environment, row.tag.encode(), row.run) for row in changes.tags)
+    environments = sorted({row.environment for row in changes.added})
     with cursor.connection.pipeline():
+        if environments:
+            cursor.execute(NUMBER_ENVIRONMENTS, (texts(environments),))
         _store(cursor, at(ADD_RUNS), RUN, map(of_run, changes.added))
         _store(cursor, at(CHANGE_RUNS), CHANGE, _changed(changes))
         _store(cursor, at(MOVE_RUNS), MOVE, [(row.id, row.queue) for row in changes.moved])
@@ -193,7 +209,7 @@ def store(cursor: Cursor[TupleRow], changes: Changes, at: At) -> None:
             cursor.execute(at(statement), (texts(changes.archived),))
     if changes.erased:
         found = cursor.execute(at(LOAD_ALL_ATTEMPTS), (texts(changes.erased),)).fetchall()
-        _store(cursor, at(STORE_ATTEMPTS), ROW, [of_attempt(erased(to_attempt(detail))) for (detail,) in found])
+        _store(cursor, at(STORE_ATTEMPTS), ROW, [of_attempt(erased(to_attempt(columns))) for columns in found])
 
 
 def _store(
@@ -212,7 +228,7 @@ def _tag_of(row: WaitpointTagRow) -> tuple[str, bytes, str, str]:
 def _changed(changes: Changes) -> Iterable[tuple[object, ...]]:
     for row in changes.changed:
         columns = of_run(row)
-        yield row.id, row.status.value, row.version, row.finished_at, columns[-1]
+        yield row.id, row.status.value, row.version, row.machine, row.finished_at, columns[-1]
 
 
 def _load(cursor: Cursor[TupleRow], missing: Touched, at: At, loaded: Loaded) -> None:
@@ -231,6 +247,6 @@ def _load(cursor: Cursor[TupleRow], missing: Touched, at: At, loaded: Loaded) ->
             found.execute(at(LOAD_STATES), (states,))
         if runs:
             loaded.runs |= {row.id: row for row in map(to_run, cursor.fetchall())}
-            loaded.attempts |= {last.run: last for last in (to_attempt(detail) for (detail,) in attempts.fetchall())}
+            loaded.attempts |= {last.run: last for last in map(to_attempt, attempts.fetchall())}
         if states:
             loaded.states |= {stream: to_state(stream, detail) for stream, detail in found.fetchall()}

@@ -32,7 +32,9 @@ from projections.schedules import ScheduleRow
 from projections.waitpoints import WaitpointFilter, WaitpointRow
 
 MEMORY = ":memory:"
-ATTEMPTS = "select detail from attempt_rows where run in (select value from json_each(?)) order by run, number"
+ATTEMPTS = """
+select run, number, detail from attempt_rows where run in (select value from json_each(?)) order by run, number
+"""
 STATES = "select stream, detail from state_rows order by stream"
 SCHEDULE = "select id, environment, created_at, detail from schedule_rows where id = ?"
 SCHEDULES = """
@@ -185,8 +187,7 @@ class SqliteReadModels:
         """The attempts of each of these runs, in order."""
         attempts: dict[str, list[AttemptRow]] = {run: [] for run in runs}
         with self._store.reading() as cursor:
-            for (detail,) in cursor.execute(ATTEMPTS, (json.encode(list(attempts)).decode(),)):
-                attempt = to_attempt(detail)
+            for attempt in map(to_attempt, cursor.execute(ATTEMPTS, (json.encode(list(attempts)).decode(),))):
                 attempts[attempt.run].append(attempt)
         return attempts
 

@@ -41,7 +41,7 @@ where environment = :environment and is_test = 1 and status = :status and id > :
 """
 WITH_MACHINE = """
 select id from run_rows
-where environment = :environment and instr(detail, '"machine":"') > 0 and status = :status
+where environment = :environment and machine is not null and status = :status
 and id > :low and id < :high
 """
 OF_SCHEDULE = """
@@ -62,7 +62,7 @@ CONDITIONS = {
     "tasks": "and +task in (select value from json_each(:tasks))",
     "versions": "and +version in (select value from json_each(:versions))",
     "queues": "and +queue in (select value from json_each(:queues))",
-    "machines": "and json_extract(detail, '$.machine') in (select value from json_each(:machines))",
+    "machines": "and +machine in (select value from json_each(:machines))",
     "batch": "and +batch = :batch",
     "schedule": "and +schedule = :schedule",
     "is_test": "and +is_test = :is_test",
@@ -83,7 +83,7 @@ with recursive tasks (task) as (
 select task from tasks where task is not null
 """
 RUNS = """
-select id, environment, task, queue, status, version, batch, schedule, is_test, created_at, finished_at, detail
+select id, environment, task, queue, status, version, batch, schedule, machine, is_test, created_at, finished_at, detail
 from run_rows where id in (select value from json_each(?))
 """
 

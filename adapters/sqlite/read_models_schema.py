@@ -16,6 +16,7 @@ TABLES: tuple[LiteralString, ...] = (
         version text,
         batch text,
         schedule text,
+        machine text,
         is_test integer not null,
         created_at integer not null,
         finished_at integer,
@@ -123,10 +124,10 @@ INDEXES: tuple[LiteralString, ...] = (
     where version is not null
     """,
     "create index if not exists test_runs_{rebuild} on run_rows (environment, status, id) where is_test = 1",
-    # Few runs name a machine. Which one is looked up run by run; metadata that have such a member are passed over then.
+    # Few runs name a machine. Which one is looked up run by run.
     """
     create index if not exists runs_with_machine_{rebuild} on run_rows (environment, status, id)
-    where instr(detail, '"machine":"') > 0
+    where machine is not null
     """,
     "create index if not exists runs_of_batch_{rebuild} on run_rows (batch, id) where batch is not null",
     # Of runs of no schedule it has nothing, and costs them nothing.

@@ -23,7 +23,7 @@ from projections.fold import TagRow
 from projections.ports import Entry, Key
 
 RUNS = """
-select id, environment, task, queue, status, version, batch, schedule, is_test, created_at, finished_at, detail
+select id, environment, task, queue, status, version, batch, schedule, machine, is_test, created_at, finished_at, detail
 from run_rows order by id
 """
 ATTEMPTS = "select run, number, detail from attempt_rows order by run, number"
@@ -67,7 +67,8 @@ select name from (
 """
 OF_STREAMS = {
     "runs": """
-    select id, environment, task, queue, status, version, batch, schedule, is_test, created_at, finished_at, detail
+    select id, environment, task, queue, status, version, batch, schedule, machine, is_test, created_at, finished_at,
+        detail
     from run_rows where id in (select value from json_each(?)) order by id
     """,
     "attempts": """

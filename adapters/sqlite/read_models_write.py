@@ -21,15 +21,15 @@ from projections.fold import Changes, Loaded, Touched, fold, histories_of, touch
 from projections.known import Known
 
 LOAD_RUNS = """
-select id, environment, task, queue, status, version, batch, schedule, is_test, created_at, finished_at, detail
+select id, environment, task, queue, status, version, batch, schedule, machine, is_test, created_at, finished_at, detail
 from run_rows where id in (select value from json_each(?))
 """
 LOAD_ATTEMPTS = """
-select detail from attempt_rows where (run, number) in (
+select run, number, detail from attempt_rows where (run, number) in (
     select json_extract(value, '$[0]'), json_extract(value, '$[1]') from json_each(?)
 )
 """
-LOAD_ALL_ATTEMPTS = "select detail from attempt_rows where run in (select value from json_each(?))"
+LOAD_ALL_ATTEMPTS = "select run, number, detail from attempt_rows where run in (select value from json_each(?))"
 LOAD_STATES = "select stream, detail from state_rows where stream in (select value from json_each(?))"
 LOAD_WAITPOINTS = """
 select id, environment, status, key_digest, created_at, detail
@@ -38,14 +38,14 @@ from waitpoint_rows where id in (select value from json_each(?))
 
 ADD_RUN = """
 insert into run_rows (
-    id, environment, task, queue, status, version, batch, schedule, is_test, created_at, finished_at, detail
+    id, environment, task, queue, status, version, batch, schedule, machine, is_test, created_at, finished_at, detail
 )
 values {rows}
 """
 # Only what can change is set, or SQLite would write every index again.
 CHANGE_RUN = f"""{ADD_RUN}
 on conflict (id) do update set status = excluded.status, version = excluded.version,
-    finished_at = excluded.finished_at, detail = excluded.detail
+    machine = excluded.machine, finished_at = excluded.finished_at, detail = excluded.detail
 """
 MOVE_RUN = "update run_rows set queue = ? where id = ?"
 STORE_ATTEMPT = """
@@ -143,7 +143,7 @@ def _load(cursor: sqlite3.Cursor, missing: Touched, at: At, loaded: Loaded) -> N
         loaded.runs |= {row.id: row for row in rows}
         last = [(row.id, row.attempts) for row in rows if row.status in OPEN]
         if last:
-            attempts = [to_attempt(detail) for (detail,) in cursor.execute(at(LOAD_ATTEMPTS), (_list(last),))]
+            attempts = list(map(to_attempt, cursor.execute(at(LOAD_ATTEMPTS), (_list(last),))))
             loaded.attempts |= {attempt.run: attempt for attempt in attempts}
     if states:
         found = cursor.execute(at(LOAD_STATES), (_list(states),))
@@ -155,7 +155,7 @@ def _load(cursor: sqlite3.Cursor, missing: Touched, at: At, loaded: Loaded) -> N
 
 def _erase_attempts(cursor: sqlite3.Cursor, runs: list[str], at: At) -> None:
     if runs:
-        found = [to_attempt(detail) for (detail,) in cursor.execute(at(LOAD_ALL_ATTEMPTS), (_list(runs),))]
+        found = list(map(to_attempt, cursor.execute(at(LOAD_ALL_ATTEMPTS), (_list(runs),))))
         insert(cursor, at(STORE_ATTEMPT), map(of_attempt, map(erased, found)))
 
 

@@ -13,16 +13,21 @@ import psycopg
 import pytest
 from eventsourcing.persistence import TrackingRecorder as LibraryRecorder
 from eventsourcing.tests.persistence import TrackingRecorderTestCase
+from msgspec import Raw
 
 from adapters.postgres import database
 from adapters.postgres import read_models as read_models_module
 from adapters.postgres.read_models import PostgresReadModels
 from adapters.postgres.read_models_store import LOCK_TRACKED, Store, TrackingRecorder
-from adapters.read_models_tables import LEDGER
+from adapters.postgres.read_models_write import project, store
+from adapters.read_models_tables import LEDGER, current
 from app import rebuild as rebuilds
 from app.rebuild import rebuild
+from domain import events as e
 from domain.errors import OutOfStep, Unavailable
 from domain.ports import START
+from projections.known import Known
+from tests.adapters.ledgers import recorded
 from tests.adapters.read_models import apply, dump, follow, head_of, in_postgres, ledger_of
 from tests.postgres import database_url, schema_of_its_own
 from tests.projections.histories import history
@@ -32,6 +37,10 @@ HISTORY = history(Random(1), 200)
 SOON_SECONDS = 20
 """More than anything takes that comes by itself."""
 WAITING = "select from pg_stat_activity where application_name = %s and wait_event_type = 'Lock' and query like %s"
+UPDATES = """
+select pg_stat_get_xact_tuples_updated(oid), pg_stat_get_xact_tuples_hot_updated(oid)
+from pg_class where oid = 'run_rows'::regclass
+"""
 CONNECTED = "select from pg_stat_activity where application_name = %s"
 
 
@@ -198,3 +207,37 @@ def test_a_later_rebuild_takes_the_place_of_one_that_is_under_way(read_models: P
     second.index()
     second.swap(lambda _: ((), second.head))
     assert dump(read_models) == naively(HISTORY[:100])
+
+
+def test_environments_keep_their_numbers_in_a_rebuild(read_models: PostgresReadModels) -> None:
+    follow(read_models, ledger_of(HISTORY))
+    numbers = read_models._store.rows("select number, name from environments order by number")
+    rebuild(ledger_of(HISTORY), read_models)
+
+    assert {name for _, name in numbers} == {row.environment for row in naively(HISTORY).runs.values()}
+    assert read_models._store.rows("select number, name from environments order by number") == numbers
+    assert dump(read_models) == naively(HISTORY)
+
+
+def test_read_models_from_before_environments_had_numbers_are_rebuilt(read_models: PostgresReadModels) -> None:
+    follow(read_models, ledger_of(HISTORY))
+    with read_models._store.writing() as cursor:
+        cursor.execute("update tracked set shape = 'before'")
+        cursor.execute("alter table run_rows alter environment type text using 'env_a'")
+        cursor.execute("drop table environments")
+    rebuild(ledger_of(HISTORY), read_models)
+
+    assert dump(read_models) == naively(HISTORY)
+
+
+def test_what_is_in_no_index_changes_none(read_models: PostgresReadModels) -> None:
+    """So the next version of a row is put beside the one before, and its indexes stay as they are."""
+    apply(read_models, [recorded(1, "run_1", 1, e.RunTriggered("greet", "task/greet", machine="micro"))])
+    annotations = [e.MetadataUpdated(Raw(b'{"percent": 1}')), e.TagsAdded(("red",))]
+    with read_models._store.writing() as cursor:
+        for number, event in enumerate([*annotations, e.RunCanceled()], 2):
+            store(
+                cursor, project(cursor, [recorded(number, "run_1", number, event)], current, Known()).changes, current
+            )
+        cursor.execute(UPDATES)
+        assert cursor.fetchall() == [(3, 2)]

@@ -52,7 +52,8 @@ RUN, ATTEMPT, RED = ("run_1",), ("run_1", 1), ("env_a", "red", "run_1")
 ROWS = naively(HISTORY)
 COPY = """
 insert into run_rows
-select 'run_0', environment, task, queue, status, version, batch, schedule, is_test, created_at, finished_at, detail
+select 'run_0', environment, task, queue, status, version, batch, schedule, machine, is_test, created_at, finished_at,
+    detail
 from run_rows
 """
 
