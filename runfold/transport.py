@@ -8,7 +8,7 @@ import uuid
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Generator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from functools import cache
+from functools import cache, lru_cache
 from ssl import SSLContext
 from urllib.request import getproxies
 from weakref import WeakKeyDictionary
@@ -17,7 +17,7 @@ import httpx
 
 from runfold.config import Settings, current_settings
 from runfold.errors import ApiConnectionError, ApiError, api_error
-from runfold.http1 import Http1
+from runfold.http1 import Client, Http1
 from runfold.tracing import current_traceparent
 
 ATTEMPTS_MAX = 5
@@ -36,7 +36,13 @@ def connect() -> httpx.AsyncClient:
     if getproxies().keys() - {"no"}:
         limits = httpx.Limits(keepalive_expiry=IDLE_SECONDS)
         return httpx.AsyncClient(timeout=timeout, verify=_tls(), limits=limits)
-    return httpx.AsyncClient(timeout=timeout, transport=Http1(_tls, IDLE_SECONDS))
+    return Client(Http1(_tls, IDLE_SECONDS), timeout)
+
+
+@lru_cache(maxsize=256)
+def url_of(text: str) -> httpx.URL:
+    """The same few addresses are called again and again, and to take one apart is a good part of a call."""
+    return httpx.URL(text)
 
 
 _insists: ContextVar[bool] = ContextVar("runfold_insists", default=False)
@@ -95,7 +101,7 @@ class Transport:
         }
         if traceparent := current_traceparent():
             headers["traceparent"] = traceparent
-        url = settings.api_url + path
+        url = url_of(settings.api_url + path)
         for attempt in itertools.count(1):
             content = body() if callable(body) else body
             request = client.build_request(method, url, params=query, content=content, headers=headers)

@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from runfold import transport
-from runfold.http1 import Http1
+from runfold.http1 import Client, Http1
 from tests.certificates import server_context, trusting
 from tests.sdk.scripted_server import HANG_UP, scripted
 
@@ -28,7 +28,7 @@ async def client(
         assert tls, "only for https"
         return tls
 
-    async with httpx.AsyncClient(transport=Http1(context, idle_seconds), timeout=silence_seconds) as made:
+    async with Client(Http1(context, idle_seconds), httpx.Timeout(silence_seconds)) as made:
         yield made
 
 
@@ -119,6 +119,16 @@ async def test_an_answer_without_a_body_waits_for_none(method: str, head: bytes)
 
     assert answer.content == b""
     assert server.connections == 1
+
+
+async def test_cookies_and_redirects_are_not_followed() -> None:
+    moved = b"HTTP/1.1 302 Found\r\nlocation: /other\r\nset-cookie: a=b\r\ncontent-length: 0\r\n\r\n"
+    async with scripted([moved], [FINE]) as server, client() as http:
+        answer = await http.get(server.url, follow_redirects=True)
+        await http.get(server.url)
+
+    assert answer.status_code == 302
+    assert b"cookie" not in server.requests[1].lower()
 
 
 async def test_what_is_only_information_is_passed_over() -> None:
@@ -252,8 +262,7 @@ async def test_a_certificate_is_checked(tmp_path: Path) -> None:
 
 async def test_closing_hangs_up_what_is_idle_and_what_is_not() -> None:
     async with scripted([FINE]) as server:
-        way = Http1(ssl.create_default_context, 60)
-        http = httpx.AsyncClient(transport=way)
+        http = Client(Http1(ssl.create_default_context, 60), httpx.Timeout(20))
         await http.get(server.url)
         server.asked.clear()
         call = asyncio.create_task(http.get(server.url))
