@@ -25,6 +25,7 @@ from app.service import Service
 from app.settings import Settings, WrongSetting, address_of
 from app.web.application import create_application
 from app.web.forwarding import Forwarding, new_client
+from app.web.joining import JoiningProtocol
 from app.web.testing import TellingTime
 from domain.environment import PRODUCTION
 from domain.ports import START
@@ -107,6 +108,7 @@ async def _serve(settings: Settings) -> None:
             application = Forwarding(TellingTime(routes, test_clock) if test_clock else routes, node, client)
             config = uvicorn.Config(
                 application,
+                http=JoiningProtocol,
                 log_config=None,
                 access_log=False,
                 lifespan="off",

@@ -74,7 +74,7 @@ class Service(Reader):
         self.loop = loop
         self.lease_ms = lease_ms
         self.follower = follower
-        self.triggered = TriggeredCache(ledger)
+        self.triggered = TriggeredCache()
         self.checks = Checks(loop, ledger, clock)
         self.deliveries = Deliveries(loop, ledger, clock)
         self.bulk_actions = BulkActions(self, loop)

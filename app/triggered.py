@@ -1,4 +1,4 @@
-"""What runs were triggered with, for the workers that they are handed to: a bounded cache over the ledger."""
+"""What runs were triggered with, for the workers that they are handed to: a bounded cache."""
 
 import hashlib
 from collections import OrderedDict
@@ -18,8 +18,7 @@ _OVERHEAD_BYTES = 1_000
 class TriggeredCache:
     """The RunTriggered events of recent runs."""
 
-    def __init__(self, ledger: Ledger) -> None:
-        self._ledger = ledger
+    def __init__(self) -> None:
         self._known: OrderedDict[str, Recorded] = OrderedDict()
         self._size = 0
 
@@ -46,12 +45,10 @@ class TriggeredCache:
                 found[run] = recorded
         return found
 
-    def read(self, runs: Iterable[str]) -> dict[str, Recorded]:
-        """Those that are not, from the ledger (this blocks)."""
-        return {
-            run: replace(history[0], event=asked_of(history))
-            for run, history in self._ledger.read_streams(list(runs)).items()
-        }
+
+def as_asked(history: Sequence[Recorded]) -> Recorded:
+    """The beginning of a run, with what it is to do."""
+    return replace(history[0], event=asked_of(history))
 
 
 def asked_of(history: Sequence[Recorded]) -> RunTriggered:

@@ -22,7 +22,7 @@ from domain.batch import Batch
 from domain.calendar import Calendar
 from domain.canceling import Cancels
 from domain.channel import Channel
-from domain.commands import Command, DeliverEvent, JudgePayloads, SendEvent, TriggerRuns, Turn
+from domain.commands import Command, DeliverEvent, JudgePayloads, SendEvent, TriggerRuns, Turn, TurnAnswer
 from domain.draft import Answer, Draft, Origin, Ticket
 from domain.errors import Busy, Refused, RunfoldError
 from domain.events import Event, Recorded
@@ -158,11 +158,14 @@ class Engine:
         return draft
 
     def landed(self) -> list[tuple[Ticket, Answer]]:
-        """The batch is committed; returns the answers, which may be given now."""
+        """The batch is committed; returns the answers, which may be given now, those to workers first.
+
+        A run that was just made begins when its worker hears of it, whenever its maker does.
+        """
         draft = self._take_draft()
         draft.landed()
         self.head += len(draft.records)
-        return draft.answers
+        return sorted(draft.answers, key=_is_for_maker)
 
     def failed(self, error: RunfoldError, now: Now) -> list[tuple[Ticket, Answer]]:
         """The batch can never land: everything is as before it, and whoever waits is told the error."""
@@ -280,6 +283,10 @@ class Engine:
             for further in leads_to(command, known.get(stream) or loaded.get(stream)):
                 if further not in known and further not in loaded:
                     yield further
+
+
+def _is_for_maker(answer: tuple[Ticket, Answer]) -> bool:
+    return not isinstance(answer[1], TurnAnswer)
 
 
 def _fired(state: Run | Batch | Waitpoint, deadline: Deadline) -> Sequence[Event]:

@@ -7,16 +7,18 @@ from typing import Any, LiteralString, cast
 
 from eventsourcing.persistence import PersistenceError
 from eventsourcing.postgres import ConnectionPool, PostgresDatastore
-from psycopg import Connection, Cursor, Error, sql
+from psycopg import Connection, Cursor, Error, OperationalError, sql
 from psycopg.rows import DictRow, TupleRow, dict_row, tuple_row
 
-from adapters.postgres.line import ANSWER_SECONDS, Line
+from adapters.postgres.line import ANSWER_SECONDS, Line, NoAnswer
 
 SCHEMA = "runfold"
 POOL_SIZE = 10
 WAIT_SECONDS = 5
 """How long a connection may take to be made or to come free; what is asked meanwhile is answered "unavailable" then."""
 PING_SECONDS = 2
+FRESH_SECONDS = 1.0
+"""So long after its last answer a connection counts as one that answers; what is read on it is asked again if not."""
 # A peer that went away without a word (a cable, a firewall, a machine that died) is noticed within about ten seconds,
 # on this side and on the server's.
 CONNECTION: dict[str, Any] = {
@@ -54,13 +56,16 @@ class Database(PostgresDatastore):
         )
 
     @contextmanager
-    def get_connection(self) -> Generator[Connection[DictRow]]:
-        """A connection that answers. After a restart of the server, the pool is full of others."""
+    def get_connection(self, fresh_seconds: float = 0) -> Generator[Connection[DictRow]]:
+        """A connection that answers. After a restart of the server, the pool is full of others.
+
+        One that has answered so shortly before is not asked whether it does, which takes as long as a question.
+        """
         deadline = time.monotonic() + WAIT_SECONDS
         with ExitStack() as stack:
             connection = stack.enter_context(super().get_connection())
             # The pool can look by itself, but it waits longer after each that is dead, until it gives up.
-            while not _answers(connection) and time.monotonic() < deadline:
+            while not _answers(connection, fresh_seconds) and time.monotonic() < deadline:
                 stack.close()
                 connection = stack.enter_context(super().get_connection())
             yield connection
@@ -69,8 +74,15 @@ class Database(PostgresDatastore):
         self, statement: LiteralString, parameters: Sequence[object] | Mapping[str, object] = ()
     ) -> list[TupleRow]:
         """Ask once, outside of any transaction. Raises psycopg's errors and the library's."""
-        with self.get_connection() as connection, plain(connection) as cursor:
-            return cursor.execute(statement, parameters).fetchall()
+        with self.get_connection(FRESH_SECONDS) as connection:
+            try:
+                return _rows(connection, statement, parameters)
+            except OperationalError as error:
+                if isinstance(error, NoAnswer) or not connection.closed:
+                    raise
+        # It was hung up since it spoke last.
+        with self.get_connection() as connection:
+            return _rows(connection, statement, parameters)
 
     @contextmanager
     def writing(self, answer_seconds: float | None = ANSWER_SECONDS) -> Generator[Cursor[TupleRow]]:
@@ -111,10 +123,16 @@ def configure(connection: Connection[Any], schema: str) -> None:
     connection.execute(sql.SQL("; ").join([*map(sql.SQL, cast("list[LiteralString]", list(SETTINGS))), path]))
 
 
-def _answers(connection: Connection[DictRow]) -> bool:
+def _rows(connection: Connection[DictRow], statement: LiteralString, parameters: Sequence[object]) -> list[TupleRow]:
+    with plain(connection) as cursor:
+        return cursor.execute(statement, parameters).fetchall()
+
+
+def _answers(connection: Connection[DictRow], fresh_seconds: float) -> bool:
     try:
         with _allowing(connection, PING_SECONDS) as line:
-            line.execute("")
+            if line.silent_seconds >= fresh_seconds:
+                line.execute("")
     except Error:
         return False
     return True

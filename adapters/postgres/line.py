@@ -3,6 +3,7 @@
 import time
 from collections.abc import Generator
 from contextlib import contextmanager
+from math import inf
 from typing import Any, TypeVar
 
 from psycopg import Connection, OperationalError
@@ -27,6 +28,12 @@ class Line(Connection[Row]):
     """
 
     answer_seconds: float | None = ANSWER_SECONDS
+    _heard = -inf
+
+    @property
+    def silent_seconds(self) -> float:
+        """How long ago its last answer was complete."""
+        return time.monotonic() - self._heard
 
     def wait(self, gen: PQGen[T], *arguments: Any, **named: Any) -> T:
         """Everything that is asked of the server is waited for here."""
@@ -58,6 +65,7 @@ class Line(Connection[Row]):
                     raise NoAnswer(f"no answer within {self.answer_seconds:g} seconds")
                 state = gen.send(ready)
         except StopIteration as end:
+            self._heard = time.monotonic()
             result: T = end.value
             return result
         finally:

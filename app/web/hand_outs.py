@@ -15,6 +15,7 @@ from app.messages import with_message
 from app.secrets import known_values
 from app.service import Service
 from app.superjson import plain
+from app.triggered import as_asked
 from app.web.caller import Caller
 from app.web.outcomes import of_those, outcomes_of
 from domain import commands, named_event
@@ -84,9 +85,10 @@ class RunBody(Struct, rename="camel", omit_defaults=True):
 async def runs_of(answer: TurnAnswer, caller: Caller, service: Service) -> list[RunBody]:
     """The runs of an answer. One of which something is lost or cannot be opened is given up, and not among them."""
     known = service.triggered.known(hand_out.run for hand_out in answer.runs)
-    missing = [hand_out.run for hand_out in answer.runs if hand_out.run not in known]
-    if missing:
-        known |= await service.read(service.triggered.read, missing)
+    # Once, for what they were triggered with and for their journals.
+    asked = [each.run for each in answer.runs if each.journal or each.run not in known]
+    histories = await service.read(service.ledger.read_streams, asked) if asked else {}
+    known |= {run: as_asked(history) for run, history in histories.items() if run not in known}
     environment = describe(caller.environment)
     runs: list[RunBody] = []
     for hand_out in answer.runs:
@@ -98,7 +100,8 @@ async def runs_of(answer: TurnAnswer, caller: Caller, service: Service) -> list[
                 payload = await service.value(payload, recorded.event.payload_blob)
             if recorded.event.about:
                 payload = await service.read(with_message, service.ledger, recorded.event, payload)
-            journal = await _journal_of(hand_out, service) if hand_out.journal else []
+            history = histories[hand_out.run] if hand_out.journal else ()
+            journal = await service.read(_told_journal, service.ledger, history) if history else []
             secrets = None
             if hand_out.auth or hand_out.connections:
                 secrets = _secrets_of(hand_out, caller.environment.id, service)
@@ -169,10 +172,6 @@ def _run_body(
         event.replay_of,
         None if event.schedule is None else TickBody(event.schedule.schedule, event.schedule.at),
     )
-
-
-async def _journal_of(hand_out: HandOut, service: Service) -> list[JournalEntry]:
-    return await service.read(_told_journal, service.ledger, await service.history(hand_out.run))
 
 
 def _told_journal(ledger: Ledger, history: Sequence[Recorded]) -> list[JournalEntry]:

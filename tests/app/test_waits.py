@@ -1,9 +1,11 @@
 """Workers whose runs wait: what they report, what frees the slot and the process, and what wakes the run again."""
 
+from collections.abc import Collection
 from typing import Any
 
 import pytest
 
+from domain.events import Recorded
 from domain.status import Status
 from tests.app.harness import START, START_MS, Engine, report
 from tests.app.statuses import ERROR
@@ -61,6 +63,26 @@ async def test_a_frozen_run_goes_on_in_another_worker_by_its_journal(engine: Eng
     ]
     body = await engine.retrieve(run)
     assert (body["status"], body["attemptCount"], body["startedAt"]) == ("EXECUTING", 1, START)
+
+
+async def test_a_run_that_goes_on_is_read_from_the_ledger_once(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    version = await engine.register()
+    run = await engine.trigger()
+    handed = await engine.take(version)
+    await engine.turn(version, waits(handed, 0, **MINUTE), blocked(handed, 0), report(handed, "frozen"), want=0)
+    await engine.advance(60_000)
+    ledger, asked = engine.service.ledger, list[list[str]]()
+    read_streams = ledger.read_streams
+
+    def noted(streams: Collection[str], *, upto: int | None = None) -> dict[str, list[Recorded]]:
+        asked.append(list(streams))
+        return read_streams(streams, upto=upto)
+
+    monkeypatch.setattr(ledger, "read_streams", noted)
+    again = await engine.take(version)
+
+    assert (again["id"], again["journalSize"]) == (run, 1)
+    assert asked == [[run]]
 
 
 async def test_a_parent_waits_for_its_child_and_hears_of_its_end(engine: Engine) -> None:

@@ -72,6 +72,18 @@ def test_a_failed_batch_leaves_the_memory_as_it_was() -> None:
     assert memory_of(room) == before
 
 
+def test_the_worker_of_a_new_run_is_answered_before_whoever_made_it() -> None:
+    room = Room()
+    worker = Colleague(room)
+    waiting = worker.submit(want=1)
+    room.commit()
+
+    made = room.submit(c.TriggerRuns, runs=[new()])
+    answers = room.commit()
+
+    assert list(answers) == [waiting, made]
+
+
 def test_after_a_failed_batch_the_same_commands_lead_to_the_same_events() -> None:
     calm, calm_worker = a_busy_room()
     shaken, shaken_worker = a_busy_room()

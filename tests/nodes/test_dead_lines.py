@@ -2,7 +2,10 @@
 
 import time
 from collections.abc import Iterator
+from math import inf
+from typing import Any
 
+import psycopg
 import pytest
 
 from adapters.codec import new_row
@@ -101,6 +104,44 @@ def answers(ledger: PostgresLedger) -> bool:
         return ledger.head() == START
     except LedgerUnavailable:
         return False
+
+
+def test_a_line_that_spoke_just_now_is_not_asked_whether_it_answers(
+    schema: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(database, "FRESH_SECONDS", inf)
+    ledger = PostgresLedger(database_url(), schema)
+    asked: list[object] = []
+    execute = Line.execute
+
+    def noted(line: Line[Any], query: Any, *more: Any, **named: Any) -> Any:
+        if line.info.get_parameters()["application_name"] == f"runfold {schema}":
+            asked.append(query)
+        return execute(line, query, *more, **named)
+
+    ledger.head()
+    monkeypatch.setattr(Line, "execute", noted)
+    assert ledger.head() == START
+    monkeypatch.setattr(database, "FRESH_SECONDS", 0)
+    assert ledger.head() == START
+
+    assert asked == [""], "only the line that was silent for long"
+    ledger.close()
+
+
+def test_a_line_that_was_cut_since_it_spoke_is_replaced_by_another(
+    schema: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(database, "FRESH_SECONDS", inf)
+    ledger = PostgresLedger(database_url(), schema)
+    ledger.head()
+    with psycopg.connect(database_url(), autocommit=True) as connection:
+        ended = "select count(pg_terminate_backend(pid, 5000)) from pg_stat_activity where application_name = %s"
+        ((count,),) = connection.execute(ended, (f"runfold {schema}",)).fetchall()
+
+    assert count, "the pool has at least one"
+    assert ledger.head() == START
+    ledger.close()
 
 
 def test_a_lease_that_nobody_answers_for_is_unavailable_before_it_ends(proxy: Proxy, schema: str) -> None:
