@@ -8,41 +8,28 @@ import uuid
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Generator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from functools import cache, lru_cache
+from functools import cache
 from ssl import SSLContext
-from urllib.request import getproxies
 from weakref import WeakKeyDictionary
 
 import httpx
 
 from runfold.config import Settings, current_settings
 from runfold.errors import ApiConnectionError, ApiError, api_error
-from runfold.http1 import Client, Http1
 from runfold.tracing import current_traceparent
 
 ATTEMPTS_MAX = 5
 WAIT_SECONDS_FIRST = 0.25
 WAIT_SECONDS_MAX = 5.0
 RETRY_AFTER_SECONDS_MAX = 60.0
-IDLE_SECONDS = 3.0
-"""Idle connections are given up before the engine closes them, which would look like an outage."""
 SILENCE_SECONDS_MAX = 45.0
 """A stream that is silent for three heartbeats is broken."""
 
 
 def connect() -> httpx.AsyncClient:
-    """A client of the engine's API, for one event loop. Through a proxy it is httpx that knows the way."""
-    timeout = httpx.Timeout(30.0, connect=5.0)
-    if getproxies().keys() - {"no"}:
-        limits = httpx.Limits(keepalive_expiry=IDLE_SECONDS)
-        return httpx.AsyncClient(timeout=timeout, verify=_tls(), limits=limits)
-    return Client(Http1(_tls, IDLE_SECONDS), timeout)
-
-
-@lru_cache(maxsize=256)
-def url_of(text: str) -> httpx.URL:
-    """The same few addresses are called again and again, and to take one apart is a good part of a call."""
-    return httpx.URL(text)
+    # Idle connections are given up before the engine closes them, which would look like an outage.
+    limits = httpx.Limits(keepalive_expiry=3.0)
+    return httpx.AsyncClient(timeout=httpx.Timeout(30.0, connect=5.0), verify=_tls(), limits=limits)
 
 
 _insists: ContextVar[bool] = ContextVar("runfold_insists", default=False)
@@ -101,7 +88,7 @@ class Transport:
         }
         if traceparent := current_traceparent():
             headers["traceparent"] = traceparent
-        url = url_of(settings.api_url + path)
+        url = settings.api_url + path
         for attempt in itertools.count(1):
             content = body() if callable(body) else body
             request = client.build_request(method, url, params=query, content=content, headers=headers)
@@ -201,9 +188,7 @@ def _unanswered(request: httpx.Request, error: httpx.TransportError) -> ApiConne
 @cache
 def _tls() -> SSLContext:
     """Certificates are read once: it takes longer than many calls."""
-    context = httpx.create_ssl_context()
-    context.set_alpn_protocols(["http/1.1"])
-    return context
+    return httpx.create_ssl_context()
 
 
 def is_passing(status: int) -> bool:

@@ -14,7 +14,7 @@ import msgspec
 from runfold.config import Settings, current_settings
 from runfold.entries import Entry
 from runfold.errors import ConfigurationError, NotFoundError, api_error
-from runfold.transport import backoff, connect, is_passing, reason, retry_after, url_of
+from runfold.transport import backoff, connect, is_passing, reason, retry_after
 from runfold.worker.wire import Hold, JournalPage, Registered, Turn, TurnAnswer, Variables, Waits
 
 log = logging.getLogger("runfold.worker")
@@ -111,7 +111,7 @@ class Connection:
 
     async def _attempt(self, call: str, body: bytes | None, patience: float) -> bytes | None:
         """The answer, or None after a pause if there was none; without a body something is only asked for."""
-        url = url_of(f"{self._settings.api_url}/worker/v1/{call}")
+        url = f"{self._settings.api_url}/worker/v1/{call}"
         timeout = httpx.Timeout(patience, connect=5.0)
         try:
             method = "GET" if body is None else "POST"
