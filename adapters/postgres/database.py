@@ -123,7 +123,9 @@ def configure(connection: Connection[Any], schema: str) -> None:
     connection.execute(sql.SQL("; ").join([*map(sql.SQL, cast("list[LiteralString]", list(SETTINGS))), path]))
 
 
-def _rows(connection: Connection[DictRow], statement: LiteralString, parameters: Sequence[object]) -> list[TupleRow]:
+def _rows(
+    connection: Connection[DictRow], statement: LiteralString, parameters: Sequence[object] | Mapping[str, object]
+) -> list[TupleRow]:
     with plain(connection) as cursor:
         return cursor.execute(statement, parameters).fetchall()
 
