@@ -63,7 +63,7 @@ where schedule = %(schedule)s and environment + 0 = {number} and id > %(low)s an
 """
 OF_RUNS: LiteralString = """
 select id from run_rows
-where id = any(%(runs)s) and environment = %(environment)s and id > %(low)s and id < %(high)s {conditions}
+where id = any(%(runs)s) and environment = {number} and id > %(low)s and id < %(high)s {conditions}
 """
 # `offset 0` lets the planner look for runs one by one alone; it would else read all runs where it expects many.
 OF_TAGS: LiteralString = """
