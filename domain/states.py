@@ -145,5 +145,6 @@ def is_kept(state: State) -> bool:
     if isinstance(state, Channel | Sink):
         return not state.is_removed
     if isinstance(state, Job):
-        return state.state is not JobState.DELETED
+        # What waits for its rate when it is deleted must not be let loose on its target.
+        return state.state is not JobState.DELETED or state.spec.rate_limit is not None
     return isinstance(state, Environment | Connection | QueueState | Secret | Writer)

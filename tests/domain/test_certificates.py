@@ -21,7 +21,7 @@ SUBJECT = f"job:{JOB}"
 def watched(**more: Any) -> Room:
     """A room with a job, and a channel that is told of certificates alone."""
     room = job_room(None)
-    given = {"on": (announcing.CERTIFICATE,)} | more
+    given: dict[str, Any] = {"on": (announcing.CERTIFICATE,)} | more
     room.ask(c.SaveChannel, channel=CHANNEL, spec=ChannelSpec("ops", "webhook", url=URL, **given))
     room.news()
     return room

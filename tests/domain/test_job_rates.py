@@ -100,6 +100,19 @@ def test_a_higher_rate_counts_at_once_also_for_what_waits() -> None:
     assert handed(room) == ["run_3"]
 
 
+def test_what_waits_when_its_job_is_deleted_goes_on_at_its_rate() -> None:
+    room = job_room(None, rate_limit=RATE)
+    ask_for(room, *(f"run_{number}" for number in range(5)))
+    assert handed(room) == ["run_0", "run_1"]
+
+    room.ask(c.DeleteJob, job=JOB)
+
+    assert handed(room) == []
+    room.restart()
+    room.pass_time(60_000)
+    assert handed(room) == ["run_2", "run_3"]
+
+
 def test_a_job_without_a_rate_has_no_queue_of_its_own() -> None:
     room = job_room()
     room.pass_time(60_000)
