@@ -5,6 +5,7 @@ from collections.abc import Callable
 from adapters.read_models_entries import (
     attempt_entry,
     execution_entry,
+    lasting_entry,
     listing_entry,
     run_entry,
     schedule_entry,
@@ -13,6 +14,7 @@ from adapters.read_models_entries import (
     waitpoint_tag_entry,
 )
 from adapters.read_models_executions import of_execution
+from adapters.read_models_lasting import of_lasting
 from adapters.read_models_listings import of_begun
 from adapters.read_models_rows import of_attempt, of_run, of_state
 from adapters.read_models_schedules import of_schedule
@@ -31,7 +33,7 @@ ENTRIES: dict[str, Callable[..., Entry]] = {
     "executions": lambda *columns: execution_entry(*columns, 0),
 }
 """What makes an entry of the columns, for each projection whose keys begin with a stream."""
-FIRST: dict[str, Key] = {"tags": ("", "", ""), "waitpoint tags": ("", "", "", "")}
+FIRST: dict[str, Key] = {"tags": ("", "", ""), "waitpoint tags": ("", "", "", ""), "lasting": ("", 0, 0)}
 """A key that all others are behind."""
 
 
@@ -62,4 +64,5 @@ def expected(changes: Changes) -> dict[str, list[Entry]]:
         "schedules": [schedule_entry(*of_schedule(row)) for row in changes.schedules],
         "listings": [listing_entry(*of_begun(row)) for row in changes.listings],
         "executions": [execution_entry(*of_execution(row), position[row.id]) for row in changes.executions],
+        "lasting": [lasting_entry(*of_lasting(row)) for row in changes.lasting if row not in changes.lasting_gone],
     }

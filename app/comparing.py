@@ -1,8 +1,9 @@
 """Part of the rows of the read models against the ledger, as both are at one position, while others go on writing.
 
-A look at everything has four parts: what the ledger begins has rows; rows, stream by stream, are what their events
-make of them; and what is tagged, in either list of tags, has these tags. Rows may change between two slices, as each
-slice compares what one transaction sees with the events up to the position that is tracked in the same transaction.
+A look at everything has five parts: what the ledger begins has rows; rows, stream by stream, are what their events
+make of them; what is tagged, in either list of tags, has these tags; and what is said to have lasted long did. Rows may
+change between two slices, as each slice compares what one transaction sees with the events up to the position that is
+tracked in the same transaction.
 """
 
 from collections.abc import Collection, Iterable
@@ -15,9 +16,12 @@ from domain.errors import OutOfStep
 from domain.ports import CopyableLedger
 from domain.states import kind_of
 from projections.fold import KEPT_KINDS, Loaded, fold
+from projections.lasting import LastingRow
 from projections.ports import Entry, Key, ReadModels, Snapshot
 
 TAGS = ("tags", "waitpoint tags")
+BY_KEY = (*TAGS, "lasting")
+"""Projections whose rows are found by no stream."""
 _ROWS_OF = {"run": "runs", "waitpoint": "waitpoints"}
 """Of which projection every such stream has a row; all others have one in the checkpoint, if they have any."""
 
@@ -30,9 +34,9 @@ class Place(NamedTuple):
     is_begun: bool = False
     stream: str | None = ""
     """The last stream whose rows were compared; None: there are no more."""
-    tags: tuple[Key | None, ...] = (None, None)
-    tags_done: int = 0
-    """Of how many lists of tags all rows were compared."""
+    keys: tuple[Key | None, ...] = (None,) * len(BY_KEY)
+    keys_done: int = 0
+    """Of how many projections that are read by keys all rows were compared."""
 
 
 class Look(NamedTuple):
@@ -58,17 +62,17 @@ class _Slice:
         self.effort = 0
 
     def compare(self, streams: Collection[str]) -> None:
-        """All rows of these streams, those of their tags too."""
+        """All rows of these streams, those that are read by keys too."""
         wanted = self._expected(streams)
         stored = self.stored.of_streams(streams)
-        for name in TAGS:
-            stored[name] = self.stored.tags_at(name, [entry.key for entry in wanted[name]])
+        for name in BY_KEY:
+            stored[name] = self.stored.rows_at(name, [entry.key for entry in wanted[name]])
         for name, entries in stored.items():
             self._compare(name, entries, wanted[name])
 
-    def compare_tags(self, name: str, entries: Collection[Entry]) -> None:
-        """Whether all that is tagged so is to be."""
-        wanted = self._expected({str(entry.key[-1]) for entry in entries})
+    def compare_by_key(self, name: str, entries: Collection[Entry]) -> None:
+        """Whether all that is there is to be."""
+        wanted = self._expected({_stream_of(entry) for entry in entries})
         keys = {entry.key for entry in entries}
         self._compare(name, entries, [entry for entry in wanted[name] if entry.key in keys])
 
@@ -111,13 +115,18 @@ def _compare_next(part: _Slice, place: Place, size: int) -> Place | None:
         streams = part.stored.streams_after(place.stream, limit=size)
         part.compare(streams)
         return place._replace(stream=streams[-1] if len(streams) == size else None)
-    which = place.tags_done
-    entries = part.stored.tags_after(TAGS[which], place.tags[which], limit=size)
-    part.compare_tags(TAGS[which], entries)
+    which = place.keys_done
+    entries = part.stored.rows_after(BY_KEY[which], place.keys[which], limit=size)
+    part.compare_by_key(BY_KEY[which], entries)
     if len(entries) == size:
-        keys = tuple(entries[-1].key if each == which else key for each, key in enumerate(place.tags))
-        return place._replace(tags=keys)
-    return place._replace(tags_done=which + 1) if which + 1 < len(TAGS) else None
+        keys = tuple(entries[-1].key if each == which else key for each, key in enumerate(place.keys))
+        return place._replace(keys=keys)
+    return place._replace(keys_done=which + 1) if which + 1 < len(BY_KEY) else None
+
+
+def _stream_of(entry: Entry) -> str:
+    """Of what a row tells; tags have it last in their keys."""
+    return entry.row.run if isinstance(entry.row, LastingRow) else str(entry.key[-1])
 
 
 def _compare_begun(part: _Slice, place: Place, size: int) -> Place:

@@ -49,19 +49,19 @@ class Snapshot(Protocol):
         ...
 
     def streams_after(self, stream: str, *, limit: int) -> list[str]:
-        """The next streams, by name, that have rows in any projection but those of tags."""
+        """The next streams, by name, that have rows in any projection that is not read by keys."""
         ...
 
     def of_streams(self, streams: Collection[str]) -> dict[str, list[Entry]]:
-        """The rows of these streams, by projection; those of tags are left out."""
+        """The rows of these streams, by projection; those that are read by keys are left out."""
         ...
 
-    def tags_after(self, projection: str, key: Key | None, *, limit: int) -> list[Entry]:
-        """The next rows of "tags" or "waitpoint tags", in the order of their keys; None: the first ones."""
+    def rows_after(self, projection: str, key: Key | None, *, limit: int) -> list[Entry]:
+        """The next rows of "tags", "waitpoint tags" or "lasting", in the order of their keys; None: the first ones."""
         ...
 
-    def tags_at(self, projection: str, keys: Collection[Key]) -> list[Entry]:
-        """Those of these rows of "tags" or "waitpoint tags" that there are."""
+    def rows_at(self, projection: str, keys: Collection[Key]) -> list[Entry]:
+        """Those of these rows of "tags", "waitpoint tags" or "lasting" that there are."""
         ...
 
 

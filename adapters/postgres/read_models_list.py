@@ -1,18 +1,18 @@
 """Lists of runs, newest first: each part of a filter has an index that gives its newest runs, and a list merges these.
 
 Ids sort by time. Where a filter allows several tasks or statuses, each pair of them is asked for its newest runs, so
-that no list sorts, or reads past, runs that it does not show; only further filters are looked up run by run. Of a
-batch, which is small, all runs are read.
+that no list sorts, or reads past, runs that it does not show. Of several filters the one that has few runs finds them;
+only the others are looked up run by run. Of a batch, which is small, all runs are read.
 """
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from itertools import product
 from typing import Any, LiteralString, NamedTuple
 
 from adapters import read_models_pages
 from adapters.postgres.read_models_schema import spelled
 from adapters.postgres.read_models_store import Store, storable
-from adapters.read_models_pages import bounds, own_tasks
+from adapters.read_models_pages import bounds, narrowest, own_tasks
 from adapters.read_models_rows import to_run
 from domain.status import Status
 from projections.filters import RunFilter
@@ -67,7 +67,7 @@ where id = any(%(runs)s) and environment = {number} and id > %(low)s and id < %(
 """
 # `offset 0` lets the planner look for runs one by one alone; it would else read all runs where it expects many.
 OF_TAGS: LiteralString = """
-select part.id from unnest(%(tags)s::bytea[]) as wanted (tag)
+select part.id from unnest(%(found_tags)s::bytea[]) as wanted (tag)
 cross join lateral (
     select id from tag_rows cross join lateral (
         select id from run_rows where id = run {conditions} offset 0
@@ -91,6 +91,11 @@ CONDITIONS: dict[str, LiteralString] = {
     "created_to": "and created_at <= %(created_to)s",
     "runs": "and id = any(%(runs)s)",
     "behind": "and (detail::json ->> 'position')::bigint > %(behind)s",
+    "tags": """and exists (
+        select from unnest(%(tags)s::bytea[]) as asked (tag) cross join lateral (
+            select from tag_rows where environment = %(environment)s and tag = asked.tag and run = run_rows.id offset 0
+        ) as tagged offset 0
+    )""",
 }
 TASKS: LiteralString = spelled("""
 with recursive tasks (task) as (
@@ -112,6 +117,9 @@ order by page.id {direction}
 """
 
 
+COUNT: LiteralString = "select count(*) from (select from ({parts}) as parts limit %(limit)s) as few"
+
+
 class _Part(NamedTuple):
     """A statement that finds the newest runs of a part of the filter."""
 
@@ -130,7 +138,8 @@ def page(
     asked = _parameters(wanted)
     parameters = asked | {"environment": environment, "low": low, "high": high, "limit": limit + 1}
     statements: list[LiteralString] = []
-    for part in _parts(store, environment, wanted):
+    narrow = narrowest(wanted, lambda part: _count(store, environment, part, parameters))
+    for part in _parts(store, environment, narrow):
         further: list[LiteralString] = [CONDITIONS[name] for name in CONDITIONS if name in asked.keys() - part.holds]
         statements.append(part.statement.replace("{conditions}", " ".join(further)))
         parameters |= part.values
@@ -141,11 +150,22 @@ def page(
     return runs if newest_first else runs[::-1], len(rows) > limit
 
 
+def _count(store: Store, environment: str, wanted: RunFilter, parameters: Mapping[str, Any]) -> int:
+    """How many runs a part of a filter has between the bounds of the page; FEW_MAX where it is that many or more."""
+    values = dict(parameters) | {"limit": read_models_pages.FEW_MAX}
+    statements: list[LiteralString] = []
+    for part in _parts(store, environment, wanted):
+        statements.append(part.statement.replace("{conditions}", "").replace("{direction}", "desc"))
+        values |= part.values
+    ((found,),) = store.listed(spelled(COUNT.replace("{parts}", " union all ".join(statements))), values)
+    return int(found)
+
+
 def _parts(store: Store, environment: str, wanted: RunFilter) -> Iterator[_Part]:
     """Those that together find every run that the filter leaves, by what narrows it most."""
     statuses = wanted.statuses or tuple(Status)
     if wanted.tags:
-        yield _Part(OF_TAGS, frozenset(), {"tags": [tag.encode() for tag in wanted.tags]})
+        yield _Part(OF_TAGS, frozenset({"tags"}), {"found_tags": [tag.encode() for tag in wanted.tags]})
     elif few := _few(wanted):
         yield few
     elif wanted.queues:
@@ -203,5 +223,7 @@ def _parameters(wanted: RunFilter) -> dict[str, Any]:
         "behind": wanted.behind,
         "runs": None if wanted.runs is None else [storable(each) for each in sorted(wanted.runs)],
     }
-    given = {name: [storable(value) for value in values] for name, values in lists.items() if values}
+    given: dict[str, Any] = {name: [storable(value) for value in values] for name, values in lists.items() if values}
+    if wanted.tags:
+        given["tags"] = [tag.encode() for tag in wanted.tags]
     return given | {name: value for name, value in values.items() if value is not None}

@@ -104,10 +104,21 @@ join unnest(%s::text[], %s::bytea[], %s::text[], %s::text[]) as wanted (environm
 using (environment, tag, status, waitpoint)
 order by environment, tag, status, waitpoint
 """
-TAGGED: dict[str, tuple[LiteralString, LiteralString, Callable[..., Entry]]] = {
+LASTING_AFTER: LiteralString = """
+select environment, span, born, ended, run from lasting_rows where (environment, span, born) > (%s, %s, %s)
+order by environment, span, born limit %s
+"""
+LASTING_AT: LiteralString = """
+select environment, span, born, ended, run from lasting_rows
+join unnest(%s::text[], %s::bigint[], %s::bigint[]) as wanted (environment, span, born) using (environment, span, born)
+order by environment, span, born
+"""
+BY_KEY: dict[str, tuple[LiteralString, LiteralString, Callable[..., Entry]]] = {
     "tags": (TAGS_AFTER, TAGS_AT, tag_entry),
     "waitpoint tags": (WAITPOINT_TAGS_AFTER, WAITPOINT_TAGS_AT, token_tag_entry),
+    "lasting": (LASTING_AFTER, LASTING_AT, lasting_entry),
 }
+"""How the rows are read that are found by no stream: behind a key, and by their keys."""
 
 
 class _Detail(Struct):
@@ -138,31 +149,31 @@ class PostgresSnapshot:
         self._names = count()
 
     def streams_after(self, stream: str, *, limit: int) -> list[str]:
-        """The next streams, by name, that have rows in any projection but those of tags."""
+        """The next streams, by name, that have rows in any projection that is not read by keys."""
         return [name for (name,) in self._rows(STREAMS_AFTER, {"stream": stream, "limit": limit})]
 
     def of_streams(self, streams: Collection[str]) -> dict[str, list[Entry]]:
-        """The rows of these streams, by projection; those of tags are left out."""
+        """The rows of these streams, by projection; those that are read by keys are left out."""
         names = ([storable(stream) for stream in streams],)
         return {
             projection: [ENTRIES[projection](*columns) for columns in self._rows(statement, names)]
             for projection, statement in OF_STREAMS.items()
         }
 
-    def tags_after(self, projection: str, key: Key | None, *, limit: int) -> list[Entry]:
-        """The next rows of "tags" or "waitpoint tags", in the order of their keys; None: the first ones."""
-        behind, _, entry_of = TAGGED[projection]
+    def rows_after(self, projection: str, key: Key | None, *, limit: int) -> list[Entry]:
+        """The next rows of "tags", "waitpoint tags" or "lasting", in the order of their keys; None: the first ones."""
+        behind, _, entry_of = BY_KEY[projection]
         return [
-            entry_of(environment, _name_of(tag), *rest)
-            for environment, tag, *rest in self._rows(behind, (*_stored(key or FIRST[projection]), limit))
+            entry_of(environment, _told(second), *rest)
+            for environment, second, *rest in self._rows(behind, (*_stored(key or FIRST[projection]), limit))
         ]
 
-    def tags_at(self, projection: str, keys: Collection[Key]) -> list[Entry]:
-        """Those of these rows of "tags" or "waitpoint tags" that there are."""
-        _, at, entry_of = TAGGED[projection]
+    def rows_at(self, projection: str, keys: Collection[Key]) -> list[Entry]:
+        """Those of these rows of "tags", "waitpoint tags" or "lasting" that there are."""
+        _, at, entry_of = BY_KEY[projection]
         columns = [list(column) for column in zip(*map(_stored, keys), strict=True)]
         rows = self._rows(at, columns) if columns else []
-        return [entry_of(environment, _name_of(tag), *rest) for environment, tag, *rest in rows]
+        return [entry_of(environment, _told(second), *rest) for environment, second, *rest in rows]
 
     def _rows(self, statement: LiteralString, parameters: Mapping[str, object] | Sequence[object]) -> list[TupleRow]:
         with plain(self._connection) as cursor:
@@ -191,8 +202,13 @@ def _execution_entry(*columns: Any) -> Entry:
 
 
 def _stored(key: Key) -> tuple[object, ...]:
-    environment, tag, *rest = key
-    return (environment, str(tag).encode(), *rest)
+    """With a tag, the second part of its key, as bytes."""
+    environment, second, *rest = key
+    return (environment, second if isinstance(second, int) else second.encode(), *rest)
+
+
+def _told(second: bytes | int) -> str | int:
+    return second if isinstance(second, int) else _name_of(second)
 
 
 def _name_of(tag: bytes) -> str:

@@ -1,18 +1,19 @@
 """Lists of runs, newest first: each part of a filter has an index that gives its newest runs, and a list merges these.
 
 Ids sort by time. Where a filter allows several tasks or statuses, each pair of them is asked for its newest runs, so
-that no list sorts, or reads past, runs that it does not show; only further filters are looked up run by run.
+that no list sorts, or reads past, runs that it does not show. Of several filters the one that has few runs finds them;
+only the others are looked up run by run.
 """
 
 import sqlite3
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from itertools import product
 from typing import Any
 
 from msgspec import json
 
 from adapters import read_models_pages
-from adapters.read_models_pages import bounds, own_tasks
+from adapters.read_models_pages import bounds, narrowest, own_tasks
 from adapters.read_models_rows import to_run
 from domain.status import Status
 from projections.filters import RunFilter
@@ -70,9 +71,14 @@ CONDITIONS = {
     "created_to": "and +created_at <= :created_to",
     "runs": "and +id in (select value from json_each(:runs))",
     "behind": "and json_extract(detail, '$.position') > :behind",
+    "tags": """and exists (
+        select 1 from json_each(:tags) cross join tag_rows as tagged
+        on tagged.environment = :environment and tagged.tag = value and tagged.run = run_rows.id
+    )""",
 }
 ORDERS = {True: "order by id desc limit :limit", False: "order by id limit :limit"}
 TAG_ORDERS = {True: "order by run desc limit :limit", False: "order by run limit :limit"}
+COUNT = "select count(*) from"
 TASKS = """
 with recursive tasks (task) as (
     select min(task) from run_rows where environment = :environment
@@ -101,13 +107,26 @@ def page(
     newest = before is None or after is not None
     low, high = bounds(wanted, after, before)
     parameters = _parameters(wanted) | {"environment": environment, "low": low, "high": high, "limit": limit + 1}
-    conditions = " ".join(CONDITIONS[name] for name in CONDITIONS if name in parameters)
+    narrow = narrowest(wanted, lambda part: _count(cursor, environment, part, parameters))
+    holds = {"tags"} if narrow.tags else set[str]()
+    conditions = " ".join(CONDITIONS[name] for name in CONDITIONS if name in parameters.keys() - holds)
     found: set[str] = set()
-    for part, values in _parts(cursor, environment, wanted):
+    for part, values in _parts(cursor, environment, narrow):
         order = (TAG_ORDERS if part is OF_TAG else ORDERS)[newest]
         found.update(run for (run,) in cursor.execute(f"{part} {conditions} {order}", parameters | values))
     runs = sorted(found, reverse=newest)
     return runs_by_id(cursor, runs[:limit]), len(runs) > limit
+
+
+def _count(cursor: sqlite3.Cursor, environment: str, wanted: RunFilter, parameters: Mapping[str, Any]) -> int:
+    """How many runs a part of a filter has between the bounds of the page; FEW_MAX where it is that many or more."""
+    few, found = read_models_pages.FEW_MAX, 0
+    for part, values in _parts(cursor, environment, wanted):
+        given = {**parameters, **values, "limit": few}
+        found += cursor.execute(f"{COUNT} ({part} limit :limit)", given).fetchone()[0]
+        if found >= few:
+            return few
+    return found
 
 
 def _parts(cursor: sqlite3.Cursor, environment: str, wanted: RunFilter) -> Iterator[tuple[str, dict[str, str]]]:
@@ -155,6 +174,7 @@ def _parameters(wanted: RunFilter) -> dict[str, Any]:
         "versions": wanted.versions,
         "queues": wanted.queues,
         "machines": wanted.machines,
+        "tags": wanted.tags,
     }
     values = {
         "batch": wanted.batch,

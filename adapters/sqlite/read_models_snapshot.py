@@ -114,10 +114,21 @@ select environment, tag, status, waitpoint from waitpoint_tag_rows where (enviro
     json_extract(value, '$[2]'), json_extract(value, '$[3]') from json_each(?)
 ) order by environment, tag, status, waitpoint
 """
-TAGGED: dict[str, tuple[str, str, Callable[..., Entry]]] = {
+LASTING_AFTER = """
+select environment, span, born, ended, run from lasting_rows where (environment, span, born) > (?, ?, ?)
+order by environment, span, born limit ?
+"""
+LASTING_AT = """
+select environment, span, born, ended, run from lasting_rows where (environment, span, born) in (
+    select json_extract(value, '$[0]'), json_extract(value, '$[1]'), json_extract(value, '$[2]') from json_each(?)
+) order by environment, span, born
+"""
+BY_KEY: dict[str, tuple[str, str, Callable[..., Entry]]] = {
     "tags": (TAGS_AFTER, TAGS_AT, tag_entry),
     "waitpoint tags": (WAITPOINT_TAGS_AFTER, WAITPOINT_TAGS_AT, token_tag_entry),
+    "lasting": (LASTING_AFTER, LASTING_AT, lasting_entry),
 }
+"""How the rows are read that are found by no stream: behind a key, and by their keys."""
 
 
 class SqliteSnapshot:
@@ -140,25 +151,25 @@ class SqliteSnapshot:
         }
 
     def streams_after(self, stream: str, *, limit: int) -> list[str]:
-        """The next streams, by name, that have rows in any projection but those of tags."""
+        """The next streams, by name, that have rows in any projection that is not read by keys."""
         return [name for (name,) in self._rows(STREAMS_AFTER, {"stream": stream, "limit": limit})]
 
     def of_streams(self, streams: Collection[str]) -> dict[str, list[Entry]]:
-        """The rows of these streams, by projection; those of tags are left out."""
+        """The rows of these streams, by projection; those that are read by keys are left out."""
         names = (_list(streams),)
         return {
             projection: [ENTRIES[projection](*columns) for columns in self._rows(statement, names)]
             for projection, statement in OF_STREAMS.items()
         }
 
-    def tags_after(self, projection: str, key: Key | None, *, limit: int) -> list[Entry]:
-        """The next rows of "tags" or "waitpoint tags", in the order of their keys; None: the first ones."""
-        behind, _, entry_of = TAGGED[projection]
+    def rows_after(self, projection: str, key: Key | None, *, limit: int) -> list[Entry]:
+        """The next rows of "tags", "waitpoint tags" or "lasting", in the order of their keys; None: the first ones."""
+        behind, _, entry_of = BY_KEY[projection]
         return [entry_of(*columns) for columns in self._rows(behind, (*(key or FIRST[projection]), limit))]
 
-    def tags_at(self, projection: str, keys: Collection[Key]) -> list[Entry]:
-        """Those of these rows of "tags" or "waitpoint tags" that there are."""
-        _, at, entry_of = TAGGED[projection]
+    def rows_at(self, projection: str, keys: Collection[Key]) -> list[Entry]:
+        """Those of these rows of "tags", "waitpoint tags" or "lasting" that there are."""
+        _, at, entry_of = BY_KEY[projection]
         return [entry_of(*columns) for columns in self._rows(at, (_list(keys),))]
 
     def _rows(self, statement: str, parameters: Mapping[str, object] | Sequence[object]) -> list[Any]:

@@ -7,9 +7,9 @@ from app.pages.api import Answer
 from app.pages.filters import FIELDS, Asked
 from app.pages.visits import Visit
 
-LOOKED_THROUGH = frozenset({"version", "machine", "test"})
-"""What a run has to be looked at for, one by one."""
-NARROWED = frozenset({"tag", "batch", "queue", "period", "from", "to"})
+INDEXED = (frozenset({"task", "status"}), frozenset({"queue"}), frozenset({"tag"}))
+"""What an index finds together; for anything else runs may have to be looked at one by one."""
+NARROWED = frozenset({"batch", "schedule", "period", "from", "to"})
 """What leaves few to look at, or says how far back one wants to look."""
 STEP = 4
 HOURS = (1, 4, 16, 64, 256, 1_024)
@@ -26,7 +26,7 @@ class Looked(NamedTuple):
 async def look(visit: Visit, asked: Asked) -> Looked:
     """The page that is asked for. Raises ApiError."""
     wanted = asked.filter.keys()
-    if not wanted & LOOKED_THROUGH or wanted & NARROWED or asked.cursor:
+    if any(wanted <= indexed for indexed in INDEXED) or wanted & NARROWED or asked.cursor:
         return Looked(await visit.api.ask("/api/v1/runs", asked.parameters), "")
     clock = asyncio.get_running_loop().time
     for hours in HOURS:

@@ -13,6 +13,7 @@ from app.verify import Difference, verify
 from domain import events as e
 from domain.errors import OutOfStep
 from domain.ports import CopyableLedger, Head
+from projections import lasting
 from tests.adapters.read_models import Opener, Tables, dump, follow, ledger_of, tamper
 from tests.projections.histories import chances, history, of_run, unhurried
 
@@ -20,6 +21,14 @@ TRIGGERED = e.RunTriggered("greet", "urgent", tags=("red",), metadata=Raw(b'{"a"
 STARTED = (e.RunDequeued(2, "worker_1", "20260101.1"), e.AttemptStarted(1, 2, "worker_1", "20260101.1"))
 HISTORY = of_run(TRIGGERED, *STARTED)
 STEPS_MAX = 10_000
+LASTED = of_run(TRIGGERED, e.RunCanceled())
+KEY = ("env_a", 1, 1)
+
+
+@pytest.fixture(autouse=True)
+def _short_runs_lasted_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that there are rows of such runs."""
+    monkeypatch.setattr(lasting, "LASTING_MIN", 1)
 
 
 def _compare_all(ledger: CopyableLedger, read_models: Tables, size: int) -> list[Difference]:
@@ -91,6 +100,7 @@ KEYS = {
     "executions": ("execution_rows", ("id",)),
     "schedules": ("schedule_rows", ("id",)),
     "listings": ("listing_rows", ("stream",)),
+    "lasting": ("lasting_rows", ("environment", "span", "born")),
 }
 
 
@@ -138,6 +148,28 @@ def test_what_differs_is_named_with_both_values(
     }
 
     assert named == set(found)
+    rebuild(ledger, read_models)
+    assert _compare_all(ledger, read_models, 1) == []
+
+
+@pytest.mark.parametrize(
+    ("plant", "found"),
+    [
+        ("delete from lasting_rows", {(KEY, "")}),
+        ("update lasting_rows set ended = 9", {(KEY, "ended")}),
+        ("update lasting_rows set run = 'run_9'", {(KEY, "run"), (KEY, "")}),
+        ("update lasting_rows set born = 3", {(KEY, ""), (("env_a", 1, 3), "")}),
+    ],
+)
+def test_what_lasted_long_is_compared_too(read_models: Tables, plant: str, found: set[tuple[object, str]]) -> None:
+    ledger = ledger_of(LASTED)
+    follow(read_models, ledger)
+    assert tamper(read_models, plant) == 1
+
+    seen = _compare_all(ledger, read_models, 1)
+
+    assert {each.projection for each in seen} == {"lasting"}
+    assert {(each.key, each.field) for each in seen} == found
     rebuild(ledger, read_models)
     assert _compare_all(ledger, read_models, 1) == []
 

@@ -27,6 +27,39 @@ from tests.projections.histories import (
 )
 from tests.projections.model import naively
 
+
+@pytest.mark.parametrize(
+    ("counts", "found"),
+    [
+        ({}, RunFilter(tags=("a",))),
+        ({"tags": 9, "queues": 9, "versions": 3}, RunFilter(versions=("v",), statuses=(Status.FAILED,))),
+        ({"tags": 9, "queues": 2, "versions": 3}, RunFilter(queues=("q",), statuses=(Status.FAILED,))),
+        ({"tags": 0}, RunFilter(tags=("a",))),
+    ],
+)
+def test_what_is_rare_finds_the_runs_and_if_nothing_is_what_comes_first(
+    counts: dict[str, int], found: RunFilter
+) -> None:
+    wanted = RunFilter(tags=("a",), queues=("q",), versions=("v",), statuses=(Status.FAILED,))
+
+    def count(part: RunFilter) -> int:
+        (name,) = [each for each in ("tags", "queues", "versions") if getattr(part, each)]
+        return counts.get(name, read_models_pages.FEW_MAX)
+
+    assert read_models_pages.narrowest(wanted, count) == found
+
+
+def test_what_one_index_finds_is_not_counted() -> None:
+    def count(_: RunFilter) -> int:
+        raise AssertionError("nothing is to choose")
+
+    of_task = RunFilter(tasks=("greet",), statuses=(Status.FAILED,))
+
+    assert read_models_pages.narrowest(of_task, count) == of_task
+    assert read_models_pages.narrowest(RunFilter(), count) == RunFilter()
+    assert read_models_pages.narrowest(RunFilter(created_to=5, is_test=False), count) == RunFilter()
+
+
 few_statuses = st.lists(st.sampled_from(Status), max_size=3).map(tuple)
 moments = st.none() | st.integers(MOMENT - 10, MOMENT + 20_000)
 filters = st.builds(
@@ -130,3 +163,31 @@ def test_very_many_tasks_do_not_make_a_list_other_rows(read_models: Tables, monk
 
     assert by_pairs[0]
     assert read_models.list_runs("env_a", wanted, 50) == by_pairs
+
+
+@pytest.mark.parametrize("few", [1, 3, 10])
+def test_by_which_filter_runs_are_found_makes_no_difference(
+    read_models: Tables, monkeypatch: pytest.MonkeyPatch, few: int
+) -> None:
+    records = history(Random(3), 300)
+    apply(read_models, records)
+    chance = Random(4)
+    some = [
+        RunFilter(
+            statuses=tuple(chance.sample(list(Status), chance.randint(0, 9))),
+            tags=tuple(chance.sample(TAGS, chance.randint(0, 2))),
+            queues=chance.choice(((), ("task/greet",), ("urgent", "task/mail"))),
+            tasks=chance.choice(((), TASKS[:1], TASKS)),
+            versions=chance.choice(((), VERSIONS[:1])),
+            is_test=chance.choice((None, True, False)),
+        )
+        for _ in range(60)
+    ]
+    rows = sorted(naively(records).runs.values(), key=lambda row: row.id, reverse=True)
+    wanted_rows = [[row for row in rows if row.environment == "env_a" and matches(row, wanted)] for wanted in some]
+    before = [(there[:5], len(there) > 5) for there in wanted_rows]
+    assert [read_models.list_runs("env_a", wanted, 5) for wanted in some] == before
+    monkeypatch.setattr(read_models_pages, "FEW_MAX", few)
+
+    assert [read_models.list_runs("env_a", wanted, 5) for wanted in some] == before
+    assert sum(bool(there) for there in wanted_rows) > 5

@@ -132,7 +132,10 @@ async def test_what_no_index_finds_is_looked_for_as_far_back_as_can_be_done_at_o
     none = await visitor.open("/", machine="micro")
     further = await visitor.open(page.one("tr", class_="none").one("a").attributes["href"])
 
+    both = await visitor.open("/", tag="customer:ada", queue="payments")
+
     assert old == [shop.failed]
+    assert "of the last 1h" in both.one("tr", class_="none").words
     assert shop.failed in shown(whole)
     assert shop.failed not in shown(page)
     assert "of the last 1h" in page.one("tr", class_="none").words
@@ -167,7 +170,7 @@ async def test_a_page_costs_one_page_of_the_list_however_many_runs_there_are(
             return call
 
     monkeypatch.setattr(engine.service, "read_models", Watched())
-    for query in ("", "?status=FAILED", "?tag=catalog&period=7d", "?task=send-receipt&queue=x&test=false"):
+    for query in ("", "?status=FAILED", "?tag=catalog&period=7d", "?task=send-receipt&queue=x&test=false&period=7d"):
         await visitor.open(f"/{query}")
 
     assert asked == [("list_runs", int(SIZE))] * 4
