@@ -122,6 +122,8 @@ class Watching:
         self.told = feed.head.position
         """Whatever was committed up to this position, and is watched, has arrived."""
         self.is_closed = False
+        self.long_answers = asyncio.Lock()
+        """Who tells of many runs reads some of them while holding this."""
         self._pulse = asyncio.Event()
 
     @contextmanager

@@ -1,6 +1,7 @@
 """What subscribers of both kinds share: which runs are subscribed to, and which of them changed behind a position."""
 
 from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import nullcontext
 from functools import partial
 from typing import NamedTuple
 
@@ -103,9 +104,12 @@ async def _behind(shape: Shape, position: int, touched: list[str], service: Serv
 
 async def _read(found: Sequence[str], service: Service) -> AsyncIterator[Seen]:
     """The runs, of which the last one comes first, as they are when it is their turn."""
+    # Several threads that decode at a time would keep the event loop's from going on for as long as each may.
+    turn = service.watching.long_answers if len(found) > READ_AT_ONCE else nullcontext()
     for start in range(len(found), 0, -READ_AT_ONCE):
         some = found[max(0, start - READ_AT_ONCE) : start]
-        histories = await service.read(service.ledger.read_streams, some)
+        async with turn:
+            histories = await service.read(service.ledger.read_streams, some)
         for run in reversed(some):
             yield seen(histories[run])
 

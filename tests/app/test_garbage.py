@@ -1,14 +1,16 @@
 """The collector of garbage in a process that holds many polls."""
 
 import gc
+from collections import Counter
 from collections.abc import Generator
 
 import pytest
 
 from app.garbage import collect_seldom
 
-POLLS = 200_000
-"""As objects, more than make Python look at everything that is not frozen, and fewer than what is waited for here."""
+ALL = 2
+OBJECTS = 200_000
+"""More than make Python look at everything that is not frozen, and fewer than are waited for here."""
 
 
 class Knot:
@@ -18,30 +20,43 @@ class Knot:
         self.me = self
 
 
+class Looks:
+    """How often the collector looked, by how far it went, and how much garbage it found."""
+
+    def __init__(self) -> None:
+        self.made: Counter[int] = Counter()
+        self.found = 0
+
+    def __call__(self, phase: str, told: dict[str, int]) -> None:
+        if phase == "stop":
+            self.made[told["generation"]] += 1
+            self.found += told["collected"]
+
+
 @pytest.fixture
-def full() -> Generator[list[int]]:
-    """How much each full collection has found."""
-    before, found = gc.get_threshold(), list[int]()
-
-    def note(phase: str, told: dict[str, int]) -> None:
-        if phase == "stop" and told["generation"] == 2:
-            found.append(told["collected"])
-
-    gc.callbacks.append(note)
-    yield found
-    gc.callbacks.remove(note)
+def looks() -> Generator[Looks]:
+    """Those of one test, which may change how often there are any."""
+    before, looks = gc.get_threshold(), Looks()
+    collect_seldom()
+    gc.callbacks.append(looks)
+    yield looks
+    gc.callbacks.remove(looks)
     gc.set_threshold(*before)
 
 
-def test_what_is_held_is_not_walked_as_it_grows_but_garbage_is_found_in_the_end(full: list[int]) -> None:
-    collect_seldom()
-    full.clear()
+def test_what_is_held_is_seldom_walked_while_it_grows(looks: Looks) -> None:
+    held = [Knot() for _ in range(OBJECTS)]
 
-    held = [Knot() for _ in range(POLLS)]
-    while_growing = list(full)
+    assert len(held) == OBJECTS
+    assert looks.made.total() <= 4
+    assert looks.made[ALL] == 0
+
+
+def test_garbage_that_lived_long_is_found_in_the_end(looks: Looks) -> None:
+    held = [Knot() for _ in range(OBJECTS)]
     held.clear()
-    while not full:
-        held += [Knot() for _ in range(POLLS)]
+    while not looks.made[ALL]:
+        held += [Knot() for _ in range(1_000)]
 
-    assert while_growing == []
-    assert full[0] > POLLS / 2
+    assert OBJECTS - 1_000 <= looks.found <= OBJECTS
+    assert len(held) <= 1_000_000

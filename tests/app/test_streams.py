@@ -181,6 +181,36 @@ async def test_runs_are_read_no_faster_than_the_reader_takes_them(
     assert [told[4]["status"], told[6]["status"]] == ["CANCELED", "CANCELED"]
 
 
+async def test_long_answers_are_read_in_turn(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(subscriptions, "READ_AT_ONCE", 2)
+    runs = [await engine.trigger(tags=["a"], delay="1h") for _ in range(6)]
+    service = engine.service
+    read, under_way, at_a_time = service.read, 0, list[int]()
+
+    async def counted(function: Any, *arguments: Any) -> Any:
+        nonlocal under_way
+        under_way += function == service.ledger.read_streams
+        at_a_time.append(under_way)
+        try:
+            return await read(function, *arguments)
+        finally:
+            under_way -= function == service.ledger.read_streams
+
+    async def all_told(take: Callable[[], Awaitable[bytes]]) -> list[str]:
+        told = [await take() for _ in runs]
+        return [json.loads(each.partition(b"data: ")[2])["id"] for each in told]
+
+    monkeypatch.setattr(service, "read", counted)
+    async with (
+        _slowly(engine, "/api/v1/runs/stream", b"tags=a") as one,
+        _slowly(engine, "/api/v1/runs/stream", b"tags=a") as another,
+    ):
+        told = await asyncio.gather(all_told(one), all_told(another))
+
+    assert told == [runs, runs]
+    assert max(at_a_time) == 1
+
+
 def _reads_of(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The runs that the ledger is asked for from now on."""
     read: list[str] = []
