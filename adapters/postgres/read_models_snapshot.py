@@ -52,7 +52,8 @@ order by tagged.environment, tag, tagged.status, waitpoint
 """
 EXECUTIONS: LiteralString = """
 select execution.id, name, job, execution.status, scheduled_for, detail
-from execution_rows as execution join environments on number = execution.environment left join run_rows on run_rows.id = execution.id order by execution.id
+from execution_rows as execution join environments on number = execution.environment
+left join run_rows on run_rows.id = execution.id order by execution.id
 """
 ROWS_AT_A_TIME = 2_000
 # Of each table no more is read than a slice can need.
