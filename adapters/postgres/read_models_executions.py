@@ -11,17 +11,17 @@ from projections.run_list import RunRow
 
 ALL: LiteralString = """
 select id, scheduled_for from execution_rows
-where environment = %(environment)s {conditions} {order} limit %(limit)s
+where environment = {number} {conditions} {order} limit %(limit)s
 """
 # What is joined with '' is in no index, so that they are read in their order.
 OF_JOBS: LiteralString = """
 select id, scheduled_for from execution_rows
-where environment = %(environment)s and job || '' = any(%(jobs)s) {conditions} {order} limit %(limit)s
+where environment = {number} and job || '' = any(%(jobs)s) {conditions} {order} limit %(limit)s
 """
 OF_EACH_JOB: LiteralString = """
 select part.id, part.scheduled_for from unnest(%(jobs)s::text[]) as wanted (job) cross join lateral (
     select id, scheduled_for from execution_rows
-    where environment = %(environment)s and job = wanted.job {conditions} {order} limit %(limit)s
+    where environment = {number} and job = wanted.job {conditions} {order} limit %(limit)s
 ) as part
 """
 PAGE: LiteralString = """
@@ -58,7 +58,7 @@ def page(
         further = further.replace(name, place)
     by = ORDERS[order]
     page_order = by.replace("scheduled_for", "page.scheduled_for").replace(" id", " page.id")
-    statement = spelled(PAGE).replace("{part}", part).replace("{conditions}", further)
+    statement = spelled(PAGE.replace("{part}", part)).replace("{conditions}", further)
     statement = statement.replace("{page_order}", page_order).replace("{order}", by)
     values = parameters(environment, wanted, after and Place(after.scheduled_for, storable(after.id)))
     values |= {"limit": offset + limit + 1, "size": limit + 1, "offset": offset}

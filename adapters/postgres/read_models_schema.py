@@ -74,7 +74,7 @@ TABLES: tuple[LiteralString, ...] = (
     """
     create table execution_rows (
         id text collate "C" primary key,
-        environment text collate "C" not null,
+        environment integer not null,
         job text collate "C" not null,
         status text collate "C" not null,
         scheduled_for bigint not null
@@ -197,8 +197,8 @@ create table if not exists tracked (
     shape text not null
 ) with (fillfactor = 50)
 """
-# The numbers of environments, by which the tables name them that have rows for every run: as text it would be a third
-# of a row and of each entry in an index. Numbers are never given anew, so all tables that a rebuild makes share them.
+# The numbers of environments, by which the tables name them that have a row for each run or execution: as text it would
+# be a third of an entry in an index. Numbers are never given anew, so all tables that a rebuild makes share them.
 ENVIRONMENTS = """
 create table if not exists environments (
     number integer generated always as identity primary key,

@@ -51,8 +51,9 @@ from waitpoint_tag_rows as tagged left join waitpoint_rows on id = waitpoint
 order by tagged.environment, tag, tagged.status, waitpoint
 """
 EXECUTIONS: LiteralString = """
-select execution.id, execution.environment, job, execution.status, scheduled_for, detail
-from execution_rows as execution left join run_rows on run_rows.id = execution.id order by execution.id
+select execution.id, name, job, execution.status, scheduled_for, detail
+from execution_rows as execution join environments on number = execution.environment
+left join run_rows on run_rows.id = execution.id order by execution.id
 """
 ROWS_AT_A_TIME = 2_000
 # Of each table no more is read than a slice can need.
@@ -81,7 +82,8 @@ OF_STREAMS: dict[str, LiteralString] = {
     from listing_rows where stream = any(%s) order by stream
     """,
     "executions": """
-    select id, environment, job, status, scheduled_for from execution_rows where id = any(%s) order by id
+    select id, name, job, status, scheduled_for from execution_rows join environments on number = environment
+    where id = any(%s) order by id
     """,
 }
 TAGS_AFTER: LiteralString = """

@@ -106,7 +106,9 @@ and tagged.waitpoint = old.waitpoint
 """
 STORE_EXECUTIONS: LiteralString = """
 insert into execution_rows (id, environment, job, status, scheduled_for)
-select * from unnest(%b::text[], %b::text[], %b::text[], %b::text[], %b::bigint[])
+select id, number, job, status, scheduled_for
+from unnest(%b::text[], %b::text[], %b::text[], %b::text[], %b::bigint[]) as new (id, name, job, status, scheduled_for)
+join environments using (name)
 on conflict (id) do update set status = excluded.status
 """
 STORE_SCHEDULES: LiteralString = """
