@@ -4,6 +4,7 @@ import asyncio
 import os
 import random
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 
 import structlog
 
@@ -13,8 +14,8 @@ from app.reader import Reader
 from app.service import Service, start_service
 from app.standby import Standby
 from app.tenure import Tenure
-from domain.errors import Deposed, LedgerCorrupt, LedgerUnavailable, Unavailable
-from domain.ports import Clock, Head, Ids, Lease
+from domain.errors import Deposed, LedgerUnavailable, Unavailable
+from domain.ports import Clock, Ids, Lease
 
 log = structlog.get_logger(__name__)
 
@@ -53,8 +54,7 @@ class Node:
         self._tenure = Tenure(lease, clock, self._look)
         self.standby = Standby(database.ledger, database.read_models, clock, ids, self._tenure, self._vault)
         self.service: Service | None = None
-        self._left: Head | None = None
-        """What was committed when this node last wrote."""
+        self._tail = self.standby.tail
         self._is_stopping = False
         self._news = asyncio.Event()
         self._running: asyncio.Task[None] | None = None
@@ -104,7 +104,8 @@ class Node:
     def _look(self) -> None:
         """After each look at the lease: is there something to do?"""
         runs = self.service is not None and self.service.failure is None
-        if runs != self._tenure.is_held:
+        # A standby looks where the ledger ends each time.
+        if not (runs and self._tenure.is_held):
             self._news.set()
 
     async def _run(self) -> None:
@@ -116,6 +117,8 @@ class Node:
                     await self._step_down(self.service)
                 if self._tenure.is_held and not self.service and not self._is_stopping:
                     await self._begin()
+                elif not self.service:
+                    await self._watch()
             except (Deposed, LedgerUnavailable, Unavailable) as error:
                 log.warning("the engine does not start yet", error=str(error))
                 asyncio.get_running_loop().call_later(AGAIN_SECONDS, self._news.set)
@@ -126,8 +129,13 @@ class Node:
                 await self._tenure.let_go()
                 return
 
+    async def _watch(self) -> None:
+        """As a standby: note how far the ledger is. Raises LedgerCorrupt when it was further."""
+        with suppress(LedgerUnavailable, Unavailable):  # the next look comes by itself
+            await self._tail.look()
+
     async def _begin(self) -> None:
-        await self._check_tail()
+        await self._tail.check()
         service = await asyncio.to_thread(
             lambda: start_service(
                 self._database.ledger,
@@ -155,19 +163,8 @@ class Node:
     async def _step_down(self, service: Service) -> None:
         self.service = None
         await service.stop()
-        self._left = service.loop.feed.head
-        log.warning("this node no longer writes", head=self._left.position)
-        await self._check_tail()
+        self._tail.saw(service.loop.feed.head)
+        log.warning("this node no longer writes", head=service.loop.feed.head.position)
+        await self._tail.check()
         if service.failure and not isinstance(service.failure, Deposed):
             raise service.failure
-
-    async def _check_tail(self) -> None:
-        """Raises LedgerCorrupt when what this node committed is gone, so that it never writes over the gap."""
-        if self._left is None:
-            return
-        position, digest = self._left
-        if await self.standby.read(self._database.ledger.digest_at, position) != digest:
-            raise LedgerCorrupt(
-                f"The ledger lost its tail: event {position} was committed here, and is no longer as it was."
-                " Restore the database, or start this node again to go on from what there is."
-            )

@@ -25,8 +25,9 @@ from app.web.worker import AnswerBody
 from domain import builtin
 from domain.attempts import Report
 from domain.events import BlobRef
+from runfold.addresses import Preferred
 from runfold.errors import api_error
-from runfold.transport import backoff, is_passing, reason, retry_after
+from runfold.transport import backoff, is_passing, leaves_node, reason, retry_after
 
 log = structlog.get_logger(__name__)
 
@@ -37,11 +38,15 @@ TURN_PATH = "/worker/v1/turn"
 
 
 class RemoteLine:
-    """A session of the worker protocol. A turn is sent again until it is answered, as it is safe to repeat."""
+    """A session of the worker protocol. A turn is sent again until it is answered, as it is safe to repeat.
+
+    `addresses` are those of the engine's nodes.
+    """
 
     def __init__(
         self,
         http: httpx.AsyncClient,
+        addresses: Sequence[str],
         environment: str,
         now: Callable[[], int],
         chance: Callable[[], float],
@@ -49,6 +54,8 @@ class RemoteLine:
     ) -> None:
         self.environment = environment
         self._http = http
+        self._addresses = addresses
+        self._preferred = Preferred()
         self._now = now
         self._chance = chance
         self._sleep = sleep
@@ -110,20 +117,25 @@ class RemoteLine:
         failures = 0
         while True:
             failures += 1
+            address = self._preferred.current(self._addresses)
             try:
-                response = await self._http.post(TURN_PATH, content=body)
+                response = await self._http.post(address + TURN_PATH, content=body)
             except httpx.TransportError as error:
-                why, wait = reason(error), None
+                why, wait, leaves = reason(error), None, True
             else:
                 if response.is_success:
                     return msgspec.json.decode(response.content, type=AnswerBody)
                 refusal = api_error(response.status_code, response.content)
                 if not is_passing(response.status_code):
                     raise LineClosed(refusal.error)
-                why, wait = str(refusal), retry_after(response)
+                why, wait, leaves = str(refusal), retry_after(response), leaves_node(response.status_code)
             if failures == 1:
-                log.warning("the engine does not answer, trying again until it does", error=why)
-            await self._sleep(backoff(failures, self._chance()) if wait is None else wait)
+                log.warning("the engine does not answer, trying again until it does", engine=address, error=why)
+            if leaves:
+                self._preferred.leave(address, self._addresses)
+            rounds, others = divmod(failures, len(self._addresses))
+            if others == 0 or not leaves:
+                await self._sleep(backoff(max(1, rounds), self._chance()) if wait is None else wait)
 
 
 class OneLine:
@@ -164,8 +176,10 @@ async def _execute(settings: Settings, key: str, concurrency: int) -> None:
         with suppress(NotImplementedError):
             loop.add_signal_handler(each, stop.set)
     chance = random.SystemRandom()
-    async with new_client(settings.address, key) as http:
-        line = RemoteLine(http, settings.address, lambda: time.time_ns() // 1_000_000, chance.random)
+    async with new_client(key) as http:
+        line = RemoteLine(
+            http, settings.addresses, settings.address, lambda: time.time_ns() // 1_000_000, chance.random
+        )
         caller = SafeHttpCaller(settings.address_policy)
         limits = concurrency, settings.http_concurrency_per_host
         executor = Executor(OneLine(line), caller, *limits, chance, settings.mailer, settings.rate_per_host)
@@ -185,13 +199,11 @@ async def _execute(settings: Settings, key: str, concurrency: int) -> None:
             pass
 
 
-def new_client(address: str, key: str, transport: httpx.AsyncBaseTransport | None = None) -> httpx.AsyncClient:
+def new_client(key: str, transport: httpx.AsyncBaseTransport | None = None) -> httpx.AsyncClient:
     """A client for turns, which wait for long."""
     headers = {"authorization": f"Bearer {key}", "content-type": "application/json"}
     timeout = httpx.Timeout(WAIT_MS / 1_000 + MARGIN_SECONDS, connect=5.0)
-    return httpx.AsyncClient(
-        base_url=address, headers=headers, timeout=timeout, trust_env=False, verify=world(), transport=transport
-    )
+    return httpx.AsyncClient(headers=headers, timeout=timeout, trust_env=False, verify=world(), transport=transport)
 
 
 def _encoded(report: Report, blobs: dict[str, bytes]) -> dict[str, Any]:

@@ -104,7 +104,7 @@ async def _serve(settings: Settings) -> None:
     try:
         await node.start()
         async with new_client() as client:
-            routes = create_application(lambda: node.reader, settings.admin_key, settings.api_url, test_clock)
+            routes = create_application(lambda: node.reader, settings.admin_key, settings.public_url, test_clock)
             application = Forwarding(TellingTime(routes, test_clock) if test_clock else routes, node, client)
             config = uvicorn.Config(
                 application,

@@ -17,6 +17,7 @@ from app.hosts import parsed_rate
 from domain.errors import InvalidInput
 from domain.events import RateLimit
 from domain.mail import is_mail_address
+from runfold.addresses import parsed_addresses
 
 PREFIX = "RUNFOLD_"
 SECRET_KEY_LENGTH_MIN = 16
@@ -106,7 +107,12 @@ class Settings(BaseSettings):
             raise ValueError("a schema has 1 to 40 characters: small letters, digits and underscores, no digit first")
         return schema
 
-    @field_validator("api_url", "node_url")
+    @field_validator("api_url")
+    @classmethod
+    def _are_addresses(cls, urls: str | None) -> str | None:
+        return urls and ",".join(parsed_addresses(urls))
+
+    @field_validator("node_url")
     @classmethod
     def _is_an_address(cls, url: str | None) -> str | None:
         if url is not None and not url.startswith(("http://", "https://")):
@@ -222,8 +228,18 @@ class Settings(BaseSettings):
 
     @property
     def address(self) -> str:
-        """Where the commands look for an engine."""
+        """Where the commands look for an engine: one address, or those of its nodes, joined by commas."""
         return self.api_url or address_of(self.host, self.port)
+
+    @property
+    def addresses(self) -> list[str]:
+        """The same, one by one."""
+        return self.address.split(",")
+
+    @property
+    def public_url(self) -> str | None:
+        """The address that the engine names to others; None: the one that it was asked at."""
+        return self.addresses[0] if self.api_url else None
 
 
 def parsed_keys(text: str | None) -> list[MasterKey]:

@@ -4,6 +4,7 @@ import asyncio
 
 from adapters.secrets import Vault
 from app.reader import Reader, Readiness
+from app.tail import KnownTail
 from app.tenure import Tenure
 from domain import states
 from domain.environment import Environment
@@ -25,6 +26,7 @@ class Standby(Reader):
     ) -> None:
         super().__init__(ledger, read_models, clock, ids, vault)
         self._tenure = tenure
+        self.tail = KnownTail(ledger, self.read)
         self._environments: dict[str, Environment] = {}
         """By their ids, and by the hashes of their keys."""
         self._asked: int | None = None
@@ -51,7 +53,10 @@ class Standby(Reader):
 
     async def head(self) -> int:
         """The position of the last committed event."""
-        return (await self.read(self.ledger.head)).position
+        head = await self.read(self.ledger.head)
+        # Somebody is told of it: this node does not write over it later.
+        self.tail.saw(head)
+        return head.position
 
     async def followed(self, position: int, seconds: float) -> int:
         """Wait until the read models are at this position, at most so long; returns where they are then."""

@@ -5,7 +5,7 @@ import itertools
 import random
 import time
 import uuid
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Generator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import cache
@@ -14,6 +14,7 @@ from weakref import WeakKeyDictionary
 
 import httpx
 
+from runfold.addresses import Preferred
 from runfold.config import Settings, current_settings
 from runfold.errors import ApiConnectionError, ApiError, api_error
 from runfold.tracing import current_traceparent
@@ -62,6 +63,7 @@ class Transport:
         self.chance = chance
         self.sleep = sleep
         self.clock = clock
+        self._preferred = Preferred()
         self._clients: WeakKeyDictionary[asyncio.AbstractEventLoop, httpx.AsyncClient] = WeakKeyDictionary()
         self._guards: WeakKeyDictionary[asyncio.AbstractEventLoop, AsyncGenerator[None]] = WeakKeyDictionary()
 
@@ -76,7 +78,8 @@ class Transport:
     ) -> bytes:
         """The body of the successful answer; raises ApiError or ApiConnectionError when the attempts are used up.
 
-        While it is `insisting` they never are. A body that is a stream is made anew for each attempt.
+        While it is `insisting` they never are. An attempt asks one node after the other until one answers. A body that
+        is a stream is made anew for each of them.
         """
         settings = self._settings()
         client = await self._client()
@@ -88,12 +91,15 @@ class Transport:
         }
         if traceparent := current_traceparent():
             headers["traceparent"] = traceparent
-        url = settings.api_url + path
-        for attempt in itertools.count(1):
+
+        async def ask(address: str) -> bytes:
             content = body() if callable(body) else body
-            request = client.build_request(method, url, params=query, content=content, headers=headers)
+            request = client.build_request(method, address + path, params=query, content=content, headers=headers)
+            return await _send(client, request)
+
+        for attempt in itertools.count(1):
             try:
-                return await _send(client, request)
+                return await self._ask_any(ask, settings.addresses)
             except PassingError as passing:
                 if attempt >= ATTEMPTS_MAX and not _insists.get():
                     raise passing.error from None  # its sentence has the reason; httpx's own story is forty lines
@@ -104,12 +110,13 @@ class Transport:
     async def lines(self, path: str, query: Mapping[str, str], headers: Mapping[str, str]) -> AsyncGenerator[str]:
         """The lines of an answer as they come. Raises ApiError, PassingError, EndOfStream when there will be no more.
 
-        One attempt: who reads knows how far that came.
+        One attempt, at one node: who reads knows how far that came. If the node fails, the next attempt is at another.
         """
         settings, client = self._settings(), await self._client()
+        address = self._preferred.current(settings.addresses)
         request = client.build_request(
             "GET",
-            settings.api_url + path,
+            address + path,
             params=query,
             headers={"authorization": f"Bearer {settings.secret_key}", **headers},
             timeout=httpx.Timeout(SILENCE_SECONDS_MAX, connect=5.0),
@@ -122,8 +129,26 @@ class Transport:
                     yield line
             finally:
                 await response.aclose()
+        except PassingError as passing:
+            if passing.is_of_node:
+                self._preferred.leave(address, settings.addresses)
+            raise
         except httpx.TransportError as error:
+            self._preferred.leave(address, settings.addresses)
             raise PassingError(_unanswered(request, error)) from error
+
+    async def _ask_any(self, ask: Callable[[str], Awaitable[bytes]], addresses: Sequence[str]) -> bytes:
+        """The answer of the first node that has one. Raises ApiError, and PassingError when none has."""
+        for others in reversed(range(len(addresses))):
+            address = self._preferred.current(addresses)
+            try:
+                return await ask(address)
+            except PassingError as passing:
+                if passing.is_of_node:
+                    self._preferred.leave(address, addresses)
+                if not passing.is_of_node or not others:
+                    raise
+        raise AssertionError("there is at least one address")
 
     async def _client(self) -> httpx.AsyncClient:
         loop = asyncio.get_running_loop()
@@ -155,6 +180,11 @@ class PassingError(Exception):
         super().__init__(str(error))
         self.error = error
         self.wait = wait
+
+    @property
+    def is_of_node(self) -> bool:
+        """Whether another node may do better at once."""
+        return not isinstance(self.error, ApiError) or leaves_node(self.error.status)
 
 
 async def _send(client: httpx.AsyncClient, request: httpx.Request) -> bytes:
@@ -194,6 +224,11 @@ def _tls() -> SSLContext:
 def is_passing(status: int) -> bool:
     """Whether the same call may succeed later."""
     return status in {408, 429} or status >= 500
+
+
+def leaves_node(status: int) -> bool:
+    """Whether this is the answer of a node that stops, or knows no writer."""
+    return status == 503
 
 
 def backoff(attempt: int, chance: float) -> float:

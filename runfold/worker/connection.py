@@ -11,10 +11,11 @@ from urllib.parse import quote
 import httpx
 import msgspec
 
+from runfold.addresses import Preferred
 from runfold.config import Settings, current_settings
 from runfold.entries import Entry
 from runfold.errors import ConfigurationError, NotFoundError, api_error
-from runfold.transport import backoff, connect, is_passing, reason, retry_after
+from runfold.transport import backoff, connect, is_passing, leaves_node, reason, retry_after
 from runfold.worker.wire import Hold, JournalPage, Registered, Turn, TurnAnswer, Variables, Waits
 
 log = logging.getLogger("runfold.worker")
@@ -52,6 +53,7 @@ class Connection:
         self._chance = chance
         self.version = ""
         """What the engine calls the tasks; another one after it has forgotten them."""
+        self._preferred = Preferred()
         self._failures = 0
         self._lost_at = 0.0
         self._turn_encoder = msgspec.json.Encoder()
@@ -110,14 +112,18 @@ class Connection:
         await self._http.aclose()
 
     async def _attempt(self, call: str, body: bytes | None, patience: float) -> bytes | None:
-        """The answer, or None after a pause if there was none; without a body something is only asked for."""
-        url = f"{self._settings.api_url}/worker/v1/{call}"
+        """The answer, or None if there was none; without a body something is only asked for.
+
+        There is a pause before None if all nodes have failed, or the one that was asked wants it.
+        """
+        address = self._preferred.current(self._settings.addresses)
+        url = f"{address}/worker/v1/{call}"
         timeout = httpx.Timeout(patience, connect=5.0)
         try:
             method = "GET" if body is None else "POST"
             response = await self._http.request(method, url, content=body, headers=self._headers, timeout=timeout)
         except httpx.TransportError as error:
-            await self._pause(reason(error), None)
+            await self._fail(address, reason(error), None)
             return None
         if response.is_success:
             self._found()
@@ -125,15 +131,29 @@ class Connection:
         refusal = api_error(response.status_code, response.content)
         if not is_passing(response.status_code):
             raise refusal
-        await self._pause(str(refusal), retry_after(response))
+        if leaves_node(response.status_code):
+            await self._fail(address, str(refusal), retry_after(response))
+        else:
+            self._note_loss(address, str(refusal))
+            await self._pause(retry_after(response))
         return None
 
-    async def _pause(self, why: str, wait: float | None) -> None:
+    async def _fail(self, address: str, why: str, wait: float | None) -> None:
+        """The next call goes to the next node, after a pause if each has had its turn."""
+        self._note_loss(address, why)
+        self._preferred.leave(address, self._settings.addresses)
+        if self._failures % len(self._settings.addresses) == 0:
+            await self._pause(wait)
+
+    def _note_loss(self, address: str, why: str) -> None:
         self._failures += 1
         if self._failures == 1:
             self._lost_at = self._clock()
-            log.warning("lost the engine at %s (%s), trying again until it answers", self._settings.api_url, why)
-        await self._sleep(backoff(self._failures, self._chance()) if wait is None else wait)
+            log.warning("lost the engine at %s (%s), trying again until it answers", address, why)
+
+    async def _pause(self, wait: float | None) -> None:
+        rounds = -(-self._failures // len(self._settings.addresses))
+        await self._sleep(backoff(rounds, self._chance()) if wait is None else wait)
 
     def _found(self) -> None:
         if self._failures:
@@ -142,15 +162,21 @@ class Connection:
 
 
 async def variables_at_once() -> dict[str, str]:
-    """What is to be in the environment of tasks, if the settings are known yet and the engine answers at once."""
+    """What is to be in the environment of tasks, if the settings are known yet and a node answers at once."""
     try:
         settings = current_settings()
-        headers = {"authorization": f"Bearer {settings.secret_key}"}
-        async with connect() as http:
-            answer = await http.get(f"{settings.api_url}/worker/v1/variables", headers=headers, timeout=SOON_SECONDS)
-    except (ConfigurationError, httpx.TransportError):
+    except ConfigurationError:
         return {}  # it is asked once more when the code of the tasks is known, which then says what is wrong
-    return msgspec.json.decode(answer.content, type=Variables).variables if answer.is_success else {}
+    headers = {"authorization": f"Bearer {settings.secret_key}"}
+    async with connect() as http:
+        for address in settings.addresses:
+            try:
+                answer = await http.get(f"{address}/worker/v1/variables", headers=headers, timeout=SOON_SECONDS)
+            except httpx.TransportError:
+                continue
+            if answer.is_success:
+                return msgspec.json.decode(answer.content, type=Variables).variables
+    return {}
 
 
 def _is_unknown_version(refusal: NotFoundError) -> bool:

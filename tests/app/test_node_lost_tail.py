@@ -1,17 +1,24 @@
-"""A ledger that lost its tail, because a backup was put back: whoever wrote the tail never writes over the gap."""
+"""A ledger that lost its tail, as when a backup was put back: whoever saw the tail never writes over the gap."""
 
 from collections.abc import Iterator
 
 import httpx
+import psycopg
 import pytest
+from psycopg import sql
 
 from adapters.postgres.ledger import PostgresLedger
 from adapters.postgres.migrate import migrate
 from domain.errors import LedgerUnavailable
+from domain.ports import Head
 from tests.app.harness import sentence_of
 from tests.app.nodes import TRIGGER, RunningNode, lose_tail, running_node
 from tests.postgres import database_url, schema_of_its_own
 
+APPEND_ONE_MORE = """
+insert into {}
+select notification_id + 1, 'nobody', 1, topic, state, sha256(digest) from {} order by notification_id desc limit 1
+"""
 READY = ("role", "head", "readModels")
 
 
@@ -31,9 +38,14 @@ def ledger(schema: str) -> Iterator[PostgresLedger]:
 
 
 class DeafLedger(PostgresLedger):
-    """Says nothing of the past while it is told so."""
+    """Says nothing of the past, or of the present, while it is told so."""
 
-    is_deaf = False
+    is_deaf = is_blind = False
+
+    def head(self) -> Head:
+        if self.is_blind:
+            raise LedgerUnavailable("The ledger cannot be read: the connection broke.")
+        return super().head()
 
     def digest_at(self, position: int) -> bytes | None:
         if self.is_deaf:
@@ -101,14 +113,54 @@ async def test_started_again_it_goes_on_from_what_there_is(schema: str, ledger: 
         assert list(ledger.verify()) == []
 
 
-async def test_a_standby_that_never_saw_the_tail_takes_over(schema: str, ledger: PostgresLedger) -> None:
-    """It cannot know: that is as if it was started after the backup was put back."""
+async def saw(node: RunningNode, ledger: PostgresLedger) -> int:
+    """The end of the ledger, which a standby has noted as soon as it has told somebody of it."""
+    position = ledger.head().position
+    assert (await node.ready())[1]["head"] == position
+    return position
+
+
+async def test_a_standby_that_saw_the_tail_does_not_write_over_it(schema: str, ledger: PostgresLedger) -> None:
+    async with running_node(schema, "a") as first, running_node(schema, "b") as second:
+        await second.until_standby_of(first.address)
+        cut = ledger.head()
+        kept = await first.trigger()
+        await fill(first)
+        tail = await saw(second, ledger)
+        lose_tail(schema, cut.position)
+
+        await first.client.post(TRIGGER, json={})
+        for node in (first, second):
+            await says_so(node, tail)
+
+        assert refused(await first.client.post(TRIGGER, json={}))
+        assert refused(await second.client.post(TRIGGER, json={}))
+        assert (await second.client.get(f"/api/v3/runs/{kept}")).status_code == 404
+        assert ledger.head() == cut
+
+
+async def test_a_standby_notices_it_before_the_writer_is_gone(schema: str, ledger: PostgresLedger) -> None:
     async with running_node(schema, "a") as first, running_node(schema, "b") as second:
         await second.until_standby_of(first.address)
         cut = ledger.head()
         await fill(first)
+        tail = await saw(second, ledger)
+        lose_tail(schema, cut.position)
+
+        await says_so(second, tail)
+
+
+async def test_a_standby_that_never_saw_the_tail_takes_over(schema: str, ledger: PostgresLedger) -> None:
+    """It cannot know: that is as if it was started after the backup was put back."""
+    deaf = DeafLedger(database_url(), schema)
+    async with running_node(schema, "a") as first, running_node(schema, "b", ledger=deaf) as second:
+        await second.until_standby_of(first.address)
+        cut = ledger.head()
+        deaf.is_blind = True
+        await fill(first)
         tail = ledger.head().position
         lose_tail(schema, cut.position)
+        deaf.is_blind = False
         await first.client.post(TRIGGER, json={})
 
         await says_so(first, tail)
@@ -120,6 +172,21 @@ async def test_a_standby_that_never_saw_the_tail_takes_over(schema: str, ledger:
         assert list(ledger.verify()) == []
 
 
+async def test_what_was_never_committed_was_seen_by_nobody(schema: str, ledger: PostgresLedger) -> None:
+    async with running_node(schema, "a") as first, running_node(schema, "b") as second:
+        await second.until_standby_of(first.address)
+        with psycopg.connect(database_url()) as connection:
+            # As when the connection of the writer breaks before the end of its transaction.
+            events = sql.Identifier(schema, "events")
+            connection.execute(sql.SQL(APPEND_ONE_MORE).format(events, events))
+            await saw(second, ledger)
+            connection.rollback()
+        first.hand_lease_over(to=second)
+
+        await second.until_writer()
+        await second.trigger()
+
+
 async def test_a_standby_that_once_wrote_what_is_lost_does_not_write_over_it(
     schema: str, ledger: PostgresLedger
 ) -> None:
@@ -127,10 +194,10 @@ async def test_a_standby_that_once_wrote_what_is_lost_does_not_write_over_it(
         cut = ledger.head()
         await fill(first)
         async with running_node(schema, "b") as second:
-            tail = ledger.head().position
             first.hand_lease_over(to=second)
             await second.until_writer()
             await first.until_standby_of(second.address)
+            tail = await saw(first, ledger)
             lose_tail(schema, cut.position)
 
             await second.client.post(TRIGGER, json={})

@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -21,6 +21,7 @@ from tests.mailbox import Mailbox, a_mailbox
 from tests.targets import Target, a_target
 
 HUSH = "hush hush"
+DOWN = "node-that-is-down"
 
 
 @pytest.fixture
@@ -36,13 +37,15 @@ async def mailbox() -> AsyncIterator[Mailbox]:
 
 
 class Flaky(httpx.AsyncBaseTransport):
-    """Brings requests to the engine, and loses the answers to some of those that are turns."""
+    """Brings requests to the engine, unless they are for a node that is down, and loses the answers to some."""
 
     def __init__(self, beneath: httpx.AsyncBaseTransport, lost: int) -> None:
         self._beneath = beneath
         self.lost = lost
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        if request.url.host == DOWN:
+            raise httpx.ConnectError("refused")
         response = await self._beneath.handle_async_request(request)
         if self.lost:
             self.lost -= 1
@@ -52,11 +55,18 @@ class Flaky(httpx.AsyncBaseTransport):
 
 @asynccontextmanager
 async def an_executor(
-    engine: Engine, concurrency: int = 4, key: str = KEY, mailer: Mailer | None = None, lost: int = 0
+    engine: Engine,
+    concurrency: int = 4,
+    key: str = KEY,
+    mailer: Mailer | None = None,
+    lost: int = 0,
+    addresses: Sequence[str] = ("http://engine",),
 ) -> AsyncGenerator[asyncio.Task[None]]:
     """One that runs while the block does."""
-    async with new_client("http://engine", key, Flaky(transport_of(engine), lost)) as http:
-        line = RemoteLine(http, "dev", lambda: engine.clock.now().wall, lambda: 0.0, lambda _: asyncio.sleep(0))
+    async with new_client(key, Flaky(transport_of(engine), lost)) as http:
+        line = RemoteLine(
+            http, addresses, "dev", lambda: engine.clock.now().wall, lambda: 0.0, lambda _: asyncio.sleep(0)
+        )
         caller = SafeHttpCaller(AddressPolicy(parsed_networks(HERE)))
         executor = Executor(OneLine(line), caller, concurrency, concurrency, random.Random(1), mailer)
         running = asyncio.create_task(executor.run())
@@ -82,6 +92,13 @@ async def test_an_execution_is_made_with_the_secrets_that_it_uses_and_keeps_none
     assert asked.headers["authorization"] == f"Bearer {HUSH}"
     assert asked.headers["x-cron-service-job-id"] == job["id"]
     assert HUSH not in str(found)
+
+
+async def test_of_several_nodes_it_works_for_one_that_answers(engine: Engine, target: Target) -> None:
+    async with an_executor(engine, addresses=[f"http://{DOWN}", "http://engine"]):
+        found = await ended(engine, await start(engine, await save(engine, target.url("/echo"))))
+
+    assert found["status"] == "succeeded"
 
 
 async def test_a_hand_out_brings_the_secrets_that_the_request_uses_and_no_others(engine: Engine) -> None:

@@ -25,7 +25,16 @@ def test_nothing_has_to_be_set() -> None:
 
     assert (found.database_path, found.views_path) == (Path(".runfold/ledger.db"), Path(".runfold/ledger.views.db"))
     assert (found.host, found.port, found.secret_key, found.lease_ms) == ("127.0.0.1", 7650, None, 30_000)
-    assert found.address == "http://127.0.0.1:7650"
+    assert (found.addresses, found.public_url) == (["http://127.0.0.1:7650"], None)
+
+
+def test_an_engine_of_several_nodes_names_the_first_address_to_others(environment: pytest.MonkeyPatch) -> None:
+    environment.setenv("RUNFOLD_API_URL", "https://a.example/, http://b:7650")
+
+    found = settings.load()
+
+    assert found.addresses == ["https://a.example", "http://b:7650"]
+    assert found.public_url == "https://a.example"
 
 
 @pytest.mark.parametrize(
@@ -67,6 +76,7 @@ def test_a_database_url_names_a_file_and_the_read_models_beside_it(
         ("RUNFOLD_ENCRYPTION_KEY", f"{'00' * 32},hush", "32 bytes, as hex or base64"),
         ("RUNFOLD_ENCRYPTION_KEY", f"{'00' * 32},", "32 bytes, as hex or base64"),
         ("RUNFOLD_API_URL", "localhost:7650", "http://"),
+        ("RUNFOLD_API_URL", "http://a:7650,b:7650", "http://"),
         ("RUNFOLD_PORT", "http", "integer"),
         ("RUNFOLD_PORT", "65536", "65535"),
         ("RUNFOLD_PORT", "-1", "0"),
@@ -105,6 +115,7 @@ def test_a_wrong_setting_is_named_in_one_sentence(
         ("RUNFOLD_ADMIN_KEY", "hush hush hush hush", "hush"),
         ("RUNFOLD_ENCRYPTION_KEY", "hush hush hush hush", "hush"),
         ("RUNFOLD_SMTP_URL", "smtp://me:hush@mail:port", "hush"),
+        ("RUNFOLD_API_URL", "http://a,me:hush@b", "hush"),
         ("RUNFOLD_DATABASE_URL", "postgresql://me:hush@db/x?colour=red", "hush"),
         ("RUNFOLD_DATABASE_URL", "postgresql://db/x?password=hush&colour=red", "hush"),
     ],

@@ -94,9 +94,10 @@ class Cluster:
         for node in self.nodes:
             node.start()
 
-    def start_worker(self, node: Node) -> WatchedWorker:
-        """A worker that knows this node only."""
-        worker = WatchedWorker(node.environment, self._journal, NEVER, 1, TASKS, "--processes", "1")
+    def start_worker(self, *nodes: Node) -> WatchedWorker:
+        """A worker that knows these nodes only, and asks the first one first."""
+        environment = nodes[0].environment | {"RUNFOLD_API_URL": ",".join(node.url for node in nodes)}
+        worker = WatchedWorker(environment, self._journal, NEVER, 1, TASKS, "--processes", "1")
         self.workers.append(worker)
         return worker
 

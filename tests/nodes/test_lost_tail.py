@@ -1,7 +1,6 @@
 """A backup is put back that lacks the last events: nobody who knows them writes over the gap.
 
-Promised is that a node which wrote the tail, or wrote before it and knows an event that is gone, refuses and says so,
-until a person has started it again. A standby that never wrote cannot know: it takes over as if it was started anew.
+A node that wrote the tail, or saw it as a standby, refuses and says so, until a person has started it again.
 """
 
 import asyncio
@@ -50,6 +49,8 @@ async def restored(folder: Path, server: Server, nodes: int) -> AsyncGenerator[t
         for _ in range(3):
             await accepted(writer)
         tail = head(server)
+        for node in cluster.nodes:
+            await sees(cluster, node, tail)
         await server.put_back()
         yield cluster, writer, kept, tail
     finally:
@@ -76,6 +77,13 @@ async def trigger(node: Node) -> httpx.Response:
         return await http.post(f"{node.url}/api/v1/tasks/add/trigger", json={}, headers=headers)
 
 
+async def sees(cluster: Cluster, node: Node, position: int) -> None:
+    """Wait until a node knows the ledger up to there."""
+    async with asyncio.timeout(SOON_SECONDS):
+        while ((await cluster.ready(node)) or {}).get("head") != position:  # noqa: ASYNC110 (it is in another process)
+            await asyncio.sleep(POLL_SECONDS)
+
+
 async def until_it_says_so(cluster: Cluster, node: Node, tail: int) -> None:
     async with asyncio.timeout(SOON_SECONDS):
         while SENTENCE.format(tail) not in ((await cluster.ready(node)) or {}).get("error", ""):
@@ -97,16 +105,20 @@ async def test_the_running_writer_refuses_until_it_is_started_again(tmp_path: Pa
             assert list(ledger.verify()) == []
 
 
-async def test_a_standby_takes_over_and_the_former_writer_writes_no_more(tmp_path: Path, server: Server) -> None:
-    async with restored(tmp_path, server, 2) as (cluster, writer, _, tail):
+async def test_a_standby_that_saw_the_tail_does_not_write_over_it_either(tmp_path: Path, server: Server) -> None:
+    async with restored(tmp_path, server, 2) as (cluster, writer, kept, tail):
         (standby,) = [node for node in cluster.nodes if node is not writer]
-        run = await accepted(standby)
-        await until_it_says_so(cluster, writer, tail)
+        for node in (writer, standby):
+            await until_it_says_so(cluster, node, tail)
+        assert [(await trigger(node)).status_code for node in (writer, standby)] == [503, 503]
+        assert head(server) == kept
 
-        assert (await trigger(writer)).status_code == 503
-        await writer.end(signal.SIGTERM)
-        writer.start()
+        # Somebody decides to go on with what there is.
+        for node in (standby, writer):
+            await node.end(signal.SIGTERM)
+            node.start()
         await cluster.until_roles("writer", "standby")
-        assert await accepted(writer) != run
+        assert await accepted(writer) != await accepted(standby)
+
         with closing(PostgresLedger(server.url, SCHEMA)) as ledger:
             assert list(ledger.verify()) == []

@@ -50,3 +50,18 @@ def test_an_address_without_a_scheme_is_refused() -> None:
 
     with pytest.raises(ConfigurationError, match="must start with http:// or https://, not 'localhost:7650'"):
         current_settings()
+
+
+def test_an_engine_of_several_nodes_has_several_addresses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RUNFOLD_API_URL", "http://a.test:7650/, https://b.test,http://c.test")
+    monkeypatch.setenv("RUNFOLD_SECRET_KEY", "from-environment")
+
+    assert current_settings().addresses == ["http://a.test:7650", "https://b.test", "http://c.test"]
+
+
+@pytest.mark.parametrize("addresses", ["http://a.test,b.test", "http://a.test,", ",http://a.test"])
+def test_each_of_several_addresses_has_a_scheme(addresses: str) -> None:
+    configure(api_url=addresses, secret_key="k")
+
+    with pytest.raises(ConfigurationError, match="must start with http:// or https://"):
+        current_settings()
