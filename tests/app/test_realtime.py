@@ -4,6 +4,7 @@ import asyncio
 from functools import partial
 from typing import Any, NamedTuple
 
+import httpx
 import pytest
 
 from app.watching import Watcher, seen
@@ -11,6 +12,7 @@ from app.web import realtime
 from domain.status import Status
 from tests.app.harness import Engine, sentence_of, until
 from tests.app.statuses import run_in
+from tests.app.tokens import signed_token
 
 V4 = {"x-trigger-api-version": "2025-07-16", "x-trigger-electric-version": "1.0.0-beta.1"}
 UNKNOWN = "run_00000000000000000000000000000000"
@@ -312,3 +314,50 @@ async def test_what_arrives_as_the_time_is_over_is_told(engine: Engine) -> None:
     watcher.tell(run)
 
     assert await waiting == [run]
+
+
+async def _held(engine: Engine, key: str, path: str) -> "asyncio.Task[httpx.Response]":
+    """A poll that is held, of somebody with this key or token."""
+    headers, query = V4 | {"authorization": f"Bearer {key}"}, {"tags": "a"}
+    first = await engine.client.get(path, params=query | {"offset": "-1"}, headers=headers)
+    known = query | {"offset": first.headers["electric-offset"], "handle": first.headers["electric-handle"]}
+    polling = asyncio.create_task(engine.client.get(path, params=known | {"live": "true"}, headers=headers))
+    await waits(engine)
+    return polling
+
+
+def _is_refusal(response: httpx.Response, sentence: str) -> bool:
+    """Whether it is the row that makes the official client throw."""
+    row = response.json()[0]["value"]
+    return (response.headers["electric-handle"], row["id"], row["metadata"]) == ("refused", "refused", sentence)
+
+
+@pytest.mark.parametrize("kind", ["run", "tags"])
+async def test_a_poll_is_held_no_longer_than_its_token_lasts(engine: Engine, kind: str) -> None:
+    run = await engine.trigger(tags=["a"], delay="1h")
+    path = f"/realtime/v1/runs/{run}" if kind == "run" else "/realtime/v1/runs"
+    exp = engine.clock.wall / 1_000 + 0.05
+    token = signed_token(sub=engine.service.environments()[0].id, exp=exp)
+
+    polling = await _held(engine, token, path)
+    engine.clock.wall += 1_000
+    async with asyncio.timeout(5):
+        answer = await polling
+
+    assert _is_refusal(answer, "This public token is not valid: it has expired.")
+
+
+@pytest.mark.parametrize("is_public", [True, False])
+@pytest.mark.parametrize("kind", ["run", "tags"])
+async def test_a_poll_is_held_no_longer_than_its_key_opens(engine: Engine, kind: str, *, is_public: bool) -> None:
+    run = await engine.trigger(tags=["a"], delay="1h")
+    path = f"/realtime/v1/runs/{run}" if kind == "run" else "/realtime/v1/runs"
+    made = await engine.post("/api/v1/environments/dev/keys")
+    key = signed_token(made["key"], sub=engine.service.environments()[0].id) if is_public else made["key"]
+
+    polling = await _held(engine, key, path)
+    await engine.delete(f"/api/v1/environments/dev/keys/{made['id']}")
+    async with asyncio.timeout(5):
+        answer = await polling
+
+    assert _is_refusal(answer, "Invalid or Missing API Key: this key was revoked.")
