@@ -74,6 +74,15 @@ CONDITIONS: dict[str, LiteralString] = {
     "versions": "and version || '' = any(%(versions)s)",
     "queues": "and queue || '' = any(%(queues)s)",
     "machines": "and detail::json ->> 'machine' = any(%(machines)s)",
+    "tags_all": """
+and not exists (
+    select from unnest(%(tags_all)s::bytea[]) as needed (tag)
+    where not exists (
+        select from tag_rows as other
+        where other.environment = %(environment)s and other.tag = needed.tag and other.run = run_rows.id
+    )
+)
+""",
     "batch": "and batch || '' = %(batch)s",
     "schedule": "and schedule || '' = %(schedule)s",
     "is_test": "and is_test = %(is_test)s",
@@ -135,6 +144,8 @@ def _parts(store: Store, environment: str, wanted: RunFilter) -> Iterator[_Part]
     statuses = wanted.statuses or tuple(Status)
     if wanted.tags:
         yield _Part(OF_TAGS, frozenset(), {"tags": [tag.encode() for tag in wanted.tags]})
+    elif wanted.tags_all:
+        yield _Part(OF_TAGS, frozenset(), {"tags": [wanted.tags_all[0].encode()]})
     elif wanted.batch is not None:
         yield _Part(OF_BATCH, frozenset({"batch"}), {})
     elif wanted.schedule is not None:
@@ -184,5 +195,9 @@ def _parameters(wanted: RunFilter) -> dict[str, Any]:
         "created_to": wanted.created_to,
         "behind": wanted.behind,
     }
-    given = {name: [storable(value) for value in values] for name, values in lists.items() if values}
+    # Tags are bytes, and the text of others is stored as the database takes it.
+    tags = {"tags_all": [tag.encode() for tag in wanted.tags_all]} if wanted.tags_all else {}
+    given: dict[str, Any] = tags | {
+        name: [storable(value) for value in values] for name, values in lists.items() if values
+    }
     return given | {name: value for name, value in values.items() if value is not None}

@@ -20,7 +20,16 @@ from app.web.grants import must, resources_of
 from app.web.routing import room
 from app.web.runs import whole
 from app.web.staying import Stay
-from app.web.subscriptions import TAGS_MAX, Shape, changed, each_of, watcher_of_batch, watcher_of_run, watcher_of_tags
+from app.web.subscriptions import (
+    TAGS_MAX,
+    Shape,
+    TooMuchChanged,
+    changed,
+    each_of,
+    watcher_of_batch,
+    watcher_of_run,
+    watcher_of_tags,
+)
 from domain.audit import Question
 from domain.events import Recorded
 from domain.status import FINAL
@@ -114,7 +123,7 @@ async def _shape_of(request: Request, service: Service, caller: Caller) -> Shape
 async def _runs(shape: Shape, position: int, service: Service, caller: Caller) -> AsyncGenerator[bytes]:
     stay = Stay(caller, service)
     with service.watching.watcher(shape.watcher) as watcher:
-        found, upto = await changed(shape, position, service)
+        found, upto = await _changed_or_all(shape, position, service)
         ahead: dict[str, int] = {}
         while True:
             async for each, is_last in _up_to_last(found):
@@ -133,6 +142,14 @@ async def _runs(shape: Shape, position: int, service: Service, caller: Caller) -
             found = each_of(news)
             if not news:
                 yield HEARTBEAT
+
+
+async def _changed_or_all(shape: Shape, position: int, service: Service) -> tuple[AsyncIterator[Seen], int]:
+    """What changed behind a position; where that is too much, what a beginning has."""
+    try:
+        return await changed(shape, position, service)
+    except TooMuchChanged:
+        return await changed(shape, -1, service)
 
 
 async def _up_to_last(runs: AsyncIterator[Seen]) -> AsyncIterator[tuple[Seen, bool]]:

@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from app.watching import Watcher, seen
-from app.web import realtime
+from app.web import realtime, subscriptions
 from domain.status import Status
 from tests.app.harness import Engine, sentence_of, until
 from tests.app.statuses import run_in
@@ -314,6 +314,47 @@ async def test_what_arrives_as_the_time_is_over_is_told(engine: Engine) -> None:
     watcher.tell(run)
 
     assert await waiting == [run]
+
+
+@pytest.fixture
+def two_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A first answer has the newest 2 runs."""
+    monkeypatch.setattr(subscriptions, "PAGE", 2)
+    monkeypatch.setattr(subscriptions, "PAGES_MAX", 1)
+
+
+def forgets(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let memory reach back to no position, as if very much had happened since."""
+    monkeypatch.setattr(engine.service.loop.feed, "back_to", lambda _: None)
+
+
+@pytest.mark.usefixtures("two_at_once")
+async def test_who_has_all_of_several_tags_is_found_behind_many_that_have_one(engine: Engine) -> None:
+    both = await engine.trigger(tags=["a", "b", "c"], delay="1h")
+    for _ in range(3):
+        await engine.trigger(tags=["a", "c"], delay="1h")
+
+    first = await ask(engine, "/realtime/v1/runs", tags="a,b,c")
+
+    assert set(first.rows) == {both}
+
+
+@pytest.mark.usefixtures("two_at_once")
+async def test_who_comes_back_after_too_much_begins_anew(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """More runs changed than an answer has: to answer the newest of them would be to keep the others back for ever."""
+    runs = [await engine.trigger(tags=["a"], delay="1h") for _ in range(3)]
+    first = await ask(engine, "/realtime/v1/runs", tags="a")
+    forgets(engine, monkeypatch)
+    for each in runs[:2]:
+        await engine.post(f"/api/v2/runs/{each}/cancel")
+    second = await ask(engine, "/realtime/v1/runs", first, tags="a")
+    await engine.post(f"/api/v2/runs/{runs[2]}/cancel")
+
+    known = {"tags": "a", "offset": first.offset, "handle": first.handle}
+    third = await engine.client.get("/realtime/v1/runs", params=known, headers=V4)
+
+    assert [set(each.rows) for each in (first, second)] == [set(runs[1:]), set(runs[:2])]
+    assert (third.status_code, third.json()) == (409, [{"headers": {"control": "must-refetch"}}])
 
 
 async def _held(engine: Engine, key: str, path: str) -> "asyncio.Task[httpx.Response]":

@@ -329,3 +329,25 @@ async def test_a_stream_of_one_key_goes_on_when_another_is_revoked(engine: Engin
         left = [event.type async for event in events]
 
     assert (first.type, left[-1]) == ("RunTriggered", "RunCanceled")
+
+
+async def test_a_reader_who_comes_back_after_too_much_is_told_all(
+    engine: Engine, real: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As at a beginning: the newest runs, whether they changed or not, and only then a position."""
+    monkeypatch.setattr(subscriptions, "PAGE", 2)
+    monkeypatch.setattr(subscriptions, "PAGES_MAX", 1)
+    runs = [await engine.trigger(tags=["a"], delay="1h") for _ in range(4)]
+    monkeypatch.setattr(engine.service.loop.feed, "back_to", lambda _: None)
+    known = engine.head
+    for each in runs[:3]:
+        await engine.post(f"/api/v2/runs/{each}/cancel")
+
+    async with asyncio.timeout(5), stream(real, "/api/v1/runs/stream?tags=a", known) as events:
+        told = [await anext(events) for _ in range(2)]
+
+    assert [(event.data["id"], event.data["status"]) for event in told] == [
+        (runs[2], "CANCELED"),
+        (runs[3], "DELAYED"),
+    ]
+    assert (told[0].id, told[1].id) == (None, engine.head)
