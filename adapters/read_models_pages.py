@@ -30,6 +30,7 @@ def narrowings(wanted: RunFilter) -> list[RunFilter]:
     statuses = wanted.statuses
     parts = [
         (wanted.tags, RunFilter(tags=wanted.tags)),
+        *((True, RunFilter(tags_all=(tag,))) for tag in wanted.tags_all),
         (wanted.runs is not None, RunFilter(runs=wanted.runs)),
         (wanted.batch is not None, RunFilter(batch=wanted.batch)),
         (wanted.schedule is not None, RunFilter(schedule=wanted.schedule)),

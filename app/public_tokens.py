@@ -41,11 +41,15 @@ class NotValid(Exception):
 
 
 class Grant(NamedTuple):
-    """What a public token lets its holder do. `sha256` tells it from others, `expires_at` is in milliseconds."""
+    """What a public token lets its holder do. `sha256` tells it from others, `expires_at` is in milliseconds.
+
+    `signed_by` is the SHA-256 of the secret key whose signature it bears.
+    """
 
     scopes: tuple[str, ...]
     sha256: str
     expires_at: int
+    signed_by: str
     is_for_one_use: bool = False
     skip_columns: tuple[str, ...] = ()
 
@@ -113,14 +117,14 @@ def verified(token: str, environment: Environment, keys: Sequence[str], now: int
             "this environment has no key that public tokens can be verified with: set RUNFOLD_ENCRYPTION_KEY if the"
             " database is PostgreSQL, and make a new key"
         )
-    claims = _claims_of(token, keys)
+    claims, key = _claims_of(token, keys)
     if claims.sub != environment.id:
         raise NotValid("it is for another environment")
     expires_at = int(claims.exp * 1_000)
     if expires_at <= now:
         raise NotValid("it has expired")
-    sha256 = hashlib.sha256(token.encode()).hexdigest()
-    return Grant(claims.scopes, sha256, expires_at, claims.otu, claims.realtime.skip_columns)
+    sha256, signed_by = (hashlib.sha256(each.encode()).hexdigest() for each in (token, key))
+    return Grant(claims.scopes, sha256, expires_at, signed_by, claims.otu, claims.realtime.skip_columns)
 
 
 class _Realtime(Struct, rename="camel", frozen=True):
@@ -135,12 +139,13 @@ class _Claims(Struct):
     realtime: _Realtime = _Realtime()
 
 
-def _claims_of(token: str, keys: Sequence[str]) -> _Claims:
+def _claims_of(token: str, keys: Sequence[str]) -> tuple[_Claims, str]:
+    """What a token claims, and which of the keys signed it. Raises NotValid."""
     for key in keys:
         try:
             with _short_keys_allowed():
                 claims = _jwt.decode(token, key, [ALGORITHM], options=OPTIONS, audience=AUDIENCE, issuer=ISSUER)
-            return msgspec.convert(claims, _Claims)
+            return msgspec.convert(claims, _Claims), key
         except jwt.InvalidSignatureError:
             continue
         except jwt.PyJWTError as error:

@@ -162,6 +162,10 @@ class Service(Reader):
 
     async def environment_with(self, name: str) -> Environment | None:
         """The environment with this id."""
+        return self.environment_now(name)
+
+    def environment_now(self, name: str) -> Environment | None:
+        """The same at once, for who looks often."""
         return self.loop.engine.memory.environment(name)
 
     async def head(self) -> int:

@@ -13,7 +13,7 @@ from typing import NamedTuple, Protocol
 import structlog
 
 from app.feed import Feed
-from domain.events import Recorded, RunEvent, RunTriggered, TagsAdded
+from domain.events import ApiKeyRevoked, Recorded, RunEvent, RunTriggered, TagsAdded
 from domain.ports import Ledger
 from domain.run import Run
 from domain.status import FINAL
@@ -213,6 +213,13 @@ class Watching:
             for watcher in watchers:
                 watcher.wake()
 
+    def _wake(self, environment: str) -> None:
+        """Let those who watch an environment see whether they still may."""
+        of_runs = (each for watchers in self._of_runs.values() for each in watchers)
+        for watcher in (*of_runs, *self._of_many.get(environment, ())):
+            if watcher.environment == environment:
+                watcher.wake()
+
     def _beat(self) -> None:
         self._pulse.set()
         self._pulse = asyncio.Event()
@@ -240,6 +247,8 @@ class Watching:
 
     def _is_watched(self, recorded: Recorded) -> bool:
         if not isinstance(recorded.event, RunEvent):
+            if isinstance(recorded.event, ApiKeyRevoked):
+                self._wake(recorded.environment)
             return False
         if recorded.stream in self._of_runs:
             return True

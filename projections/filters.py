@@ -14,6 +14,8 @@ class RunFilter(Struct, frozen=True, gc=False):
     versions: tuple[str, ...] = ()
     tags: tuple[str, ...] = ()
     """Any of these."""
+    tags_all: tuple[str, ...] = ()
+    """Each of these."""
     queues: tuple[str, ...] = ()
     machines: tuple[str, ...] = ()
     batch: str | None = None
@@ -36,6 +38,7 @@ def matches(row: RunRow, wanted: RunFilter) -> bool:
         and (not wanted.tasks or row.task in wanted.tasks)
         and (not wanted.versions or row.version in wanted.versions)
         and (not wanted.tags or not set(wanted.tags).isdisjoint(row.tags))
+        and set(wanted.tags_all).issubset(row.tags)
         and (not wanted.queues or row.queue in wanted.queues)
         and (not wanted.machines or row.machine in wanted.machines)
         and (wanted.batch is None or row.batch == wanted.batch)

@@ -84,6 +84,15 @@ CONDITIONS: dict[str, LiteralString] = {
     "versions": "and version || '' = any(%(versions)s)",
     "queues": "and queue || '' = any(%(queues)s)",
     "machines": "and machine || '' = any(%(machines)s)",
+    "tags_all": """
+and not exists (
+    select from unnest(%(tags_all)s::bytea[]) as needed (tag)
+    where not exists (
+        select from tag_rows as other
+        where other.environment = %(environment)s and other.tag = needed.tag and other.run = run_rows.id
+    )
+)
+""",
     "batch": "and batch || '' = %(batch)s",
     "schedule": "and schedule || '' = %(schedule)s",
     "is_test": "and is_test = %(is_test)s",
@@ -166,6 +175,8 @@ def _parts(store: Store, environment: str, wanted: RunFilter) -> Iterator[_Part]
     statuses = wanted.statuses or tuple(Status)
     if wanted.tags:
         yield _Part(OF_TAGS, frozenset({"tags"}), {"found_tags": [tag.encode() for tag in wanted.tags]})
+    elif wanted.tags_all:
+        yield _Part(OF_TAGS, frozenset(), {"found_tags": [tag.encode() for tag in wanted.tags_all]})
     elif few := _few(wanted):
         yield few
     elif wanted.queues:
@@ -223,7 +234,8 @@ def _parameters(wanted: RunFilter) -> dict[str, Any]:
         "behind": wanted.behind,
         "runs": None if wanted.runs is None else [storable(each) for each in sorted(wanted.runs)],
     }
-    given: dict[str, Any] = {name: [storable(value) for value in values] for name, values in lists.items() if values}
-    if wanted.tags:
-        given["tags"] = [tag.encode() for tag in wanted.tags]
+    # Tags are bytes, and the text of others is stored as the database takes it.
+    tags = {"tags": wanted.tags, "tags_all": wanted.tags_all}
+    given: dict[str, Any] = {name: [tag.encode() for tag in values] for name, values in tags.items() if values}
+    given |= {name: [storable(value) for value in values] for name, values in lists.items() if values}
     return given | {name: value for name, value in values.items() if value is not None}

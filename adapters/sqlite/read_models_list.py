@@ -64,6 +64,15 @@ CONDITIONS = {
     "versions": "and +version in (select value from json_each(:versions))",
     "queues": "and +queue in (select value from json_each(:queues))",
     "machines": "and +machine in (select value from json_each(:machines))",
+    "tags_all": """
+and not exists (
+    select 1 from json_each(:tags_all) as wanted
+    where not exists (
+        select 1 from tag_rows as other
+        where other.environment = :environment and other.tag = wanted.value and other.run = run_rows.id
+    )
+)
+""",
     "batch": "and +batch = :batch",
     "schedule": "and +schedule = :schedule",
     "is_test": "and +is_test = :is_test",
@@ -133,6 +142,8 @@ def _parts(cursor: sqlite3.Cursor, environment: str, wanted: RunFilter) -> Itera
     """The statements that together find every run that the filter leaves, by what narrows it most."""
     if wanted.tags:
         yield from ((OF_TAG, {"tag": tag}) for tag in wanted.tags)
+    elif wanted.tags_all:
+        yield from ((OF_TAG, {"tag": tag}) for tag in wanted.tags_all)
     elif few := _few(wanted):
         yield few, {}
     elif wanted.queues:
@@ -172,6 +183,7 @@ def _parameters(wanted: RunFilter) -> dict[str, Any]:
         "statuses": wanted.statuses,
         "tasks": wanted.tasks,
         "versions": wanted.versions,
+        "tags_all": wanted.tags_all,
         "queues": wanted.queues,
         "machines": wanted.machines,
         "tags": wanted.tags,

@@ -18,7 +18,8 @@ from app.web.caller import Caller, ServiceDep, visitor_of
 from app.web.errors import Forbidden, Malformed, Unauthorized
 from app.web.routing import room
 from app.web.shape_rows import refusal_row, row_of
-from app.web.subscriptions import Shape, changed, watcher_of_batch, watcher_of_run, watcher_of_tags
+from app.web.staying import Stay
+from app.web.subscriptions import Shape, TooMuchChanged, changed, watcher_of_batch, watcher_of_run, watcher_of_tags
 from domain import durations
 from domain.errors import InvalidInput, NotFound
 
@@ -99,10 +100,15 @@ async def _answer(shape: Shape, request: Request, service: Service, caller: Call
             return _must_refetch(shape)
         position, operation = int(match[1]), "update"
     with service.watching.watcher(shape.watcher) as watcher:
-        found, upto = await changed(shape, position, service)
+        try:
+            found, upto = await changed(shape, position, service)
+        except TooMuchChanged:
+            return _must_refetch(shape)
         rows = [await row_of(each, service, skipped) async for each in found]
         if not rows and query.get("live") == "true" and not service.watching.is_closed:
-            news = await watcher.news(HOLD_SECONDS)
+            stay = Stay(caller, service)
+            news = await watcher.news(stay.at_most(HOLD_SECONDS))
+            stay.check()
             wanted = (each for each in news if each.row.position > upto and shape.has(each))
             rows = [await row_of(each, service, skipped) for each in wanted]
             # All that was committed up to there, and is watched, has arrived.

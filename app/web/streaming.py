@@ -1,6 +1,7 @@
 """Server-sent events: what happens to a run, in an environment, and runs as they change. An id is a position."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import aclosing
 from typing import Annotated, Any
 
 import msgspec
@@ -12,13 +13,23 @@ from app.service import Service
 from app.watching import Seen, Watcher, seen
 from app.web import shapes
 from app.web.asking import After, QuestionDep, only_known
-from app.web.caller import Caller, ServiceDep, VisitorDep, history_of
+from app.web.caller import Caller, CallerDep, ServiceDep, VisitorDep, history_of
 from app.web.docs import VOCABULARY_PARAMETER
 from app.web.errors import Malformed
 from app.web.grants import must, resources_of
 from app.web.routing import room
 from app.web.runs import whole
-from app.web.subscriptions import TAGS_MAX, Shape, changed, each_of, watcher_of_batch, watcher_of_run, watcher_of_tags
+from app.web.staying import Stay
+from app.web.subscriptions import (
+    TAGS_MAX,
+    Shape,
+    TooMuchChanged,
+    changed,
+    each_of,
+    watcher_of_batch,
+    watcher_of_run,
+    watcher_of_tags,
+)
 from domain.audit import Question
 from domain.events import Recorded
 from domain.status import FINAL
@@ -62,7 +73,7 @@ async def stream_runs(request: Request, service: ServiceDep, caller: VisitorDep,
     position = _position(last, -1)
     if shape.watcher.run is not None and _is_over(await service.history(shape.watcher.run), position):
         return Response(status_code=204)  # whoever asks again need not come back
-    return _streaming(_runs(shape, position, service, caller))
+    return _streaming(_runs(shape, position, service, caller), Stay(caller, service))
 
 
 @router.get("/api/v1/runs/{run}/stream", response_class=EventStream, responses=NOTHING_MORE)
@@ -75,12 +86,17 @@ async def stream_run(
     position = _position(last, after)
     if _is_over(history, position):
         return Response(status_code=204)
-    return _streaming(_events_of_run(run, position, service, caller))
+    return _streaming(_events_of_run(run, position, service, caller), Stay(caller, service))
 
 
 @router.get("/api/v1/ledger/stream", response_class=EventStream, responses=ALL_KNOWN)
 async def stream_ledger(
-    request: Request, service: ServiceDep, question: QuestionDep, last: LastEventId = None, after: After = 0
+    request: Request,
+    service: ServiceDep,
+    caller: CallerDep,
+    question: QuestionDep,
+    last: LastEventId = None,
+    after: After = 0,
 ) -> Response:
     """Everything that happens in the environment, in order, or what is asked for of that."""
     only_known(request, "after")
@@ -89,7 +105,7 @@ async def stream_ledger(
         position, _ = await service.read(between, service.ledger, question, position, await service.head())
     if await _is_behind(position, question, service):
         return Response(status_code=204)  # all of that time is known
-    return _streaming(_events(position, service, question))
+    return _streaming(_events(position, service, question), Stay(caller, service))
 
 
 async def _shape_of(request: Request, service: Service, caller: Caller) -> Shape:
@@ -104,9 +120,10 @@ async def _shape_of(request: Request, service: Service, caller: Caller) -> Shape
     return Shape(watcher_of_tags(tags or "", caller), "")
 
 
-async def _runs(shape: Shape, position: int, service: Service, caller: Caller) -> AsyncIterator[bytes]:
+async def _runs(shape: Shape, position: int, service: Service, caller: Caller) -> AsyncGenerator[bytes]:
+    stay = Stay(caller, service)
     with service.watching.watcher(shape.watcher) as watcher:
-        found, upto = await changed(shape, position, service)
+        found, upto = await _changed_or_all(shape, position, service)
         ahead: dict[str, int] = {}
         while True:
             async for each, is_last in _up_to_last(found):
@@ -119,12 +136,20 @@ async def _runs(shape: Shape, position: int, service: Service, caller: Caller) -
                 return
             # What was told as it was behind that position arrives again.
             ahead = {run: at for run, at in ahead.items() if at > upto}
-            arrived = await watcher.news(HEARTBEAT_SECONDS)
+            arrived = await watcher.news(stay.at_most(HEARTBEAT_SECONDS))
             news = [each for each in arrived if each.row.position > ahead.get(each.row.id, upto)]
             upto = max(upto, *(each.row.position for each in news), 0) if watcher.run else service.watching.told
             found = each_of(news)
             if not news:
                 yield HEARTBEAT
+
+
+async def _changed_or_all(shape: Shape, position: int, service: Service) -> tuple[AsyncIterator[Seen], int]:
+    """What changed behind a position; where that is too much, what a beginning has."""
+    try:
+        return await changed(shape, position, service)
+    except TooMuchChanged:
+        return await changed(shape, -1, service)
 
 
 async def _up_to_last(runs: AsyncIterator[Seen]) -> AsyncIterator[tuple[Seen, bool]]:
@@ -138,7 +163,8 @@ async def _up_to_last(runs: AsyncIterator[Seen]) -> AsyncIterator[tuple[Seen, bo
         yield before, True
 
 
-async def _events_of_run(run: str, position: int, service: Service, caller: Caller) -> AsyncIterator[bytes]:
+async def _events_of_run(run: str, position: int, service: Service, caller: Caller) -> AsyncGenerator[bytes]:
+    stay = Stay(caller, service)
     with service.watching.watcher(Watcher(caller.environment.id, run=run)) as watcher:
         history: Sequence[Recorded] = await service.history(run)
         while True:
@@ -147,13 +173,13 @@ async def _events_of_run(run: str, position: int, service: Service, caller: Call
                 yield _event(item["type"], position, item)
             if (history and _is_over(history, position)) or service.watching.is_closed:
                 return
-            news: list[Seen] = await watcher.news(HEARTBEAT_SECONDS)
+            news: list[Seen] = await watcher.news(stay.at_most(HEARTBEAT_SECONDS))
             history = news[0].history if news else ()
             if not news:
                 yield HEARTBEAT
 
 
-async def _events(position: int, service: Service, question: Question) -> AsyncIterator[bytes]:
+async def _events(position: int, service: Service, question: Question) -> AsyncGenerator[bytes]:
     until = question.until
     while True:
         head = service.loop.feed.head.position
@@ -222,5 +248,14 @@ def _one_line(item: Any) -> bytes:
     return b" ".join(text.splitlines()) if b"\n" in text or b"\r" in text else text
 
 
-def _streaming(chunks: AsyncIterator[bytes]) -> Response:
-    return EventStream(chunks, headers={"cache-control": "no-store"})
+async def _while_here(chunks: AsyncGenerator[bytes], stay: Stay) -> AsyncIterator[bytes]:
+    """What is told, until the caller would not be let in any more."""
+    async with aclosing(chunks):
+        async for chunk in chunks:
+            if stay.why_over() is not None:
+                return
+            yield chunk
+
+
+def _streaming(chunks: AsyncGenerator[bytes], stay: Stay) -> Response:
+    return EventStream(_while_here(chunks, stay), headers={"cache-control": "no-store"})

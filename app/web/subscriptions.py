@@ -24,6 +24,10 @@ READ_AT_ONCE = 20
 TAGS_MAX = 10
 
 
+class TooMuchChanged(Exception):
+    """More runs changed behind a position than one answer has: whoever comes back begins anew."""
+
+
 class Shape(NamedTuple):
     """What is subscribed to. `since` is when runs were created at the earliest, in milliseconds."""
 
@@ -73,6 +77,7 @@ async def changed(shape: Shape, position: int, service: Service) -> tuple[AsyncI
     """The runs that changed behind a position (-1: all), oldest first, and up to where that is known.
 
     They are read as they are asked for: a long answer keeps nobody waiting, and one that is not read costs nothing.
+    Raises TooMuchChanged, and never for a beginning, which has the newest runs.
     """
     watcher = shape.watcher
     if position > 0:
@@ -85,7 +90,11 @@ async def changed(shape: Shape, position: int, service: Service) -> tuple[AsyncI
         run = seen(await service.history(watcher.run))
         return each_of([run] if run.row.position > position else []), max(position, run.row.position)
     upto = await service.followed(await service.head(), FOLLOW_SECONDS)
-    return _read(await _listed(shape, position, service), service), max(position, upto)
+    found, has_more = await _listed(shape, position, service)
+    if has_more and position > 0:
+        # The list has the newest runs, and any of the others may have changed.
+        raise TooMuchChanged
+    return _read(found, service), max(position, upto)
 
 
 async def each_of(runs: Iterable[Seen]) -> AsyncIterator[Seen]:
@@ -114,12 +123,12 @@ async def _read(found: Sequence[str], service: Service) -> AsyncIterator[Seen]:
             yield seen(histories[run])
 
 
-async def _listed(shape: Shape, position: int, service: Service) -> list[str]:
-    """The ids of the runs that the read models have for it, the newest first."""
+async def _listed(shape: Shape, position: int, service: Service) -> tuple[list[str], bool]:
+    """The ids of the runs that the read models have for it, the newest first; and whether there are more."""
     watcher = shape.watcher
     wanted = RunFilter(
         batch=watcher.batch,
-        tags=tuple(sorted(watcher.tags))[:1],
+        tags_all=tuple(sorted(watcher.tags)),
         created_from=shape.since,
         behind=position if position > 0 else None,
     )
@@ -128,8 +137,8 @@ async def _listed(shape: Shape, position: int, service: Service) -> list[str]:
     for _ in range(PAGES_MAX):
         page = partial(service.read_models.list_runs, watcher.environment, wanted, PAGE, after=after)
         rows, has_more = await service.read(page)
-        found += [row.id for row in rows if watcher.wants(row)]
+        found += [row.id for row in rows]
         if not has_more:
-            break
+            return found, False
         after = rows[-1].id
-    return found
+    return found, True

@@ -83,6 +83,7 @@ def test_a_folder_that_is_not_there_is_unavailable(tmp_path: Path) -> None:
         (RunFilter(batch="batch_1", tasks=("greet",)), "runs_of_batch_0 (batch=? AND id>? AND id<?)"),
         (RunFilter(runs=frozenset({"run_1", "run_2"}), batch="batch_1"), "sqlite_autoindex_run_rows_1 (id=?)"),
         (RunFilter(tags=("red",), batch="batch_1"), "PRIMARY KEY (environment=? AND tag=? AND run>? AND run<?)"),
+        (RunFilter(tags_all=("red", "blue")), "PRIMARY KEY (environment=? AND tag=? AND run>? AND run<?)"),
     ],
 )
 def test_each_part_of_a_filter_is_read_from_its_index_and_never_sorted(
@@ -100,7 +101,7 @@ def test_each_part_of_a_filter_is_read_from_its_index_and_never_sorted(
 
     assert len(plans) >= 2
     for plan in plans:
-        assert plan.startswith(f"SEARCH {'tag_rows' if wanted.tags else 'run_rows'} USING ")
+        assert plan.startswith(f"SEARCH {'tag_rows' if wanted.tags or wanted.tags_all else 'run_rows'} USING ")
         assert index in plan
         assert "TEMP B-TREE" not in plan
 

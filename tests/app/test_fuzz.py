@@ -2,18 +2,23 @@
 
 import asyncio
 import os
-from collections.abc import Callable
+import random
+from collections.abc import Callable, Sequence
 
 import httpx
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given, seed, settings
 from hypothesis import strategies as st
 
 from tests.app.fuzz import Question, questions
 from tests.app.harness import ADMIN_KEY, Engine, ledger_mistakes, running_engine, sentence_of, until
 
 REQUESTS = int(os.environ.get("RUNFOLD_FUZZ_REQUESTS", "150"))
-"""About how many are sent, the same number to each route."""
+"""About how many are sent, the same number to each route that is asked."""
+EACH_MIN = 10
+"""To fewer would go the simplest requests alone, always the same. So where there are too few, some routes are asked."""
+SEED = int(os.environ.get("RUNFOLD_FUZZ_SEED") or random.SystemRandom().randrange(2**32))
+"""Says which routes are asked, and what. It is printed; give it again to see the same."""
 SLOW = [HealthCheck.too_slow, HealthCheck.filter_too_much, HealthCheck.data_too_large]
 """What making a request may be."""
 KEEPS_A_PART = "POST /api/v3/batches/{batch}/items"
@@ -31,13 +36,35 @@ def test_any_request_is_obeyed_or_refused_as_the_document_says() -> None:
 
     def on_engine(runner: asyncio.Runner, engine: Engine, names: Names) -> None:
         strategies = questions(runner.run(engine.get("/openapi.json")), names)
-        for label, strategy in strategies.items():
-            _ask(runner, engine, label, strategy, max(1, REQUESTS // len(strategies)))
+        labels, each = _shared_out(sorted(strategies), REQUESTS, random.Random(SEED))
+        for label in labels:
+            _ask(runner, engine, label, strategies[label], each)
 
+    print(f"RUNFOLD_FUZZ_SEED={SEED}")  # noqa: T201 (pytest shows it where the test fails)
     _with_an_engine(on_engine)
 
 
+def _shared_out(labels: Sequence[str], requests: int, chance: random.Random) -> tuple[list[str], int]:
+    """Which routes are asked, in any order, and how often each."""
+    each = max(EACH_MIN, requests // len(labels))
+    return chance.sample(labels, min(len(labels), max(1, requests // each))), each
+
+
+@pytest.mark.parametrize(
+    ("requests", "asked", "each"), [(150, 15, 10), (1_330, 133, 10), (50_000, 133, 375), (1, 1, 10)]
+)
+def test_routes_are_asked_often_enough_each_and_all_of_them_in_turn(requests: int, asked: int, each: int) -> None:
+    labels = [f"route {number}" for number in range(133)]
+    shared = [_shared_out(labels, requests, random.Random(number)) for number in range(100)]
+
+    assert {(len(chosen), times) for chosen, times in shared} == {(asked, each)}
+    assert all(len(set(chosen)) == asked for chosen, _ in shared)
+    if requests >= 150:
+        assert {label for chosen, _ in shared for label in chosen} == set(labels), "no route is left out for good"
+
+
 def _ask(runner: asyncio.Runner, engine: Engine, label: str, strategy: st.SearchStrategy[Question], times: int) -> None:
+    @seed(SEED)
     @settings(
         max_examples=times,
         deadline=None,

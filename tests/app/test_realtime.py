@@ -4,13 +4,15 @@ import asyncio
 from functools import partial
 from typing import Any, NamedTuple
 
+import httpx
 import pytest
 
 from app.watching import Watcher, seen
-from app.web import realtime
+from app.web import realtime, subscriptions
 from domain.status import Status
 from tests.app.harness import Engine, sentence_of, until
 from tests.app.statuses import run_in
+from tests.app.tokens import signed_token
 
 V4 = {"x-trigger-api-version": "2025-07-16", "x-trigger-electric-version": "1.0.0-beta.1"}
 UNKNOWN = "run_00000000000000000000000000000000"
@@ -312,3 +314,91 @@ async def test_what_arrives_as_the_time_is_over_is_told(engine: Engine) -> None:
     watcher.tell(run)
 
     assert await waiting == [run]
+
+
+@pytest.fixture
+def two_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A first answer has the newest 2 runs."""
+    monkeypatch.setattr(subscriptions, "PAGE", 2)
+    monkeypatch.setattr(subscriptions, "PAGES_MAX", 1)
+
+
+def forgets(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let memory reach back to no position, as if very much had happened since."""
+    monkeypatch.setattr(engine.service.loop.feed, "back_to", lambda _: None)
+
+
+@pytest.mark.usefixtures("two_at_once")
+async def test_who_has_all_of_several_tags_is_found_behind_many_that_have_one(engine: Engine) -> None:
+    both = await engine.trigger(tags=["a", "b", "c"], delay="1h")
+    for _ in range(3):
+        await engine.trigger(tags=["a", "c"], delay="1h")
+
+    first = await ask(engine, "/realtime/v1/runs", tags="a,b,c")
+
+    assert set(first.rows) == {both}
+
+
+@pytest.mark.usefixtures("two_at_once")
+async def test_who_comes_back_after_too_much_begins_anew(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """More runs changed than an answer has: to answer the newest of them would be to keep the others back for ever."""
+    runs = [await engine.trigger(tags=["a"], delay="1h") for _ in range(3)]
+    first = await ask(engine, "/realtime/v1/runs", tags="a")
+    forgets(engine, monkeypatch)
+    for each in runs[:2]:
+        await engine.post(f"/api/v2/runs/{each}/cancel")
+    second = await ask(engine, "/realtime/v1/runs", first, tags="a")
+    await engine.post(f"/api/v2/runs/{runs[2]}/cancel")
+
+    known = {"tags": "a", "offset": first.offset, "handle": first.handle}
+    third = await engine.client.get("/realtime/v1/runs", params=known, headers=V4)
+
+    assert [set(each.rows) for each in (first, second)] == [set(runs[1:]), set(runs[:2])]
+    assert (third.status_code, third.json()) == (409, [{"headers": {"control": "must-refetch"}}])
+
+
+async def _held(engine: Engine, key: str, path: str) -> "asyncio.Task[httpx.Response]":
+    """A poll that is held, of somebody with this key or token."""
+    headers, query = V4 | {"authorization": f"Bearer {key}"}, {"tags": "a"}
+    first = await engine.client.get(path, params=query | {"offset": "-1"}, headers=headers)
+    known = query | {"offset": first.headers["electric-offset"], "handle": first.headers["electric-handle"]}
+    polling = asyncio.create_task(engine.client.get(path, params=known | {"live": "true"}, headers=headers))
+    await waits(engine)
+    return polling
+
+
+def _is_refusal(response: httpx.Response, sentence: str) -> bool:
+    """Whether it is the row that makes the official client throw."""
+    row = response.json()[0]["value"]
+    return (response.headers["electric-handle"], row["id"], row["metadata"]) == ("refused", "refused", sentence)
+
+
+@pytest.mark.parametrize("kind", ["run", "tags"])
+async def test_a_poll_is_held_no_longer_than_its_token_lasts(engine: Engine, kind: str) -> None:
+    run = await engine.trigger(tags=["a"], delay="1h")
+    path = f"/realtime/v1/runs/{run}" if kind == "run" else "/realtime/v1/runs"
+    exp = engine.clock.wall / 1_000 + 0.05
+    token = signed_token(sub=engine.service.environments()[0].id, exp=exp)
+
+    polling = await _held(engine, token, path)
+    engine.clock.wall += 1_000
+    async with asyncio.timeout(5):
+        answer = await polling
+
+    assert _is_refusal(answer, "This public token is not valid: it has expired.")
+
+
+@pytest.mark.parametrize("is_public", [True, False])
+@pytest.mark.parametrize("kind", ["run", "tags"])
+async def test_a_poll_is_held_no_longer_than_its_key_opens(engine: Engine, kind: str, *, is_public: bool) -> None:
+    run = await engine.trigger(tags=["a"], delay="1h")
+    path = f"/realtime/v1/runs/{run}" if kind == "run" else "/realtime/v1/runs"
+    made = await engine.post("/api/v1/environments/dev/keys")
+    key = signed_token(made["key"], sub=engine.service.environments()[0].id) if is_public else made["key"]
+
+    polling = await _held(engine, key, path)
+    await engine.delete(f"/api/v1/environments/dev/keys/{made['id']}")
+    async with asyncio.timeout(5):
+        answer = await polling
+
+    assert _is_refusal(answer, "Invalid or Missing API Key: this key was revoked.")

@@ -14,6 +14,7 @@ from adapters.http.trust import world
 from app.web import streaming, subscriptions
 from tests.app.harness import Engine, application_of, environment
 from tests.app.nodes import listen, serving
+from tests.app.tokens import signed_token
 
 UNKNOWN = "run_00000000000000000000000000000000"
 
@@ -305,3 +306,78 @@ async def test_an_id_that_is_none_is_refused(engine: Engine) -> None:
     sentence = await engine.refused("GET", "/api/v1/ledger/stream", 400, headers={"last-event-id": "yesterday"})
 
     assert sentence == "Last-Event-ID is the id of an event of this stream, not 'yesterday'."
+
+
+def _paths(run: str) -> list[str]:
+    return [f"/api/v1/runs/{run}/stream", f"/api/v1/runs/stream?run={run}", "/api/v1/runs/stream?tags=a"]
+
+
+async def test_a_stream_ends_when_its_token_expires(engine: Engine, real: httpx.AsyncClient) -> None:
+    run = await engine.trigger(tags=["a"], delay="1h")
+    name = engine.service.environments()[0].id
+
+    for path in _paths(run):
+        token = signed_token(sub=name, scopes=["read:runs"], exp=engine.clock.wall / 1_000 + 0.05)
+        real.headers["authorization"] = f"Bearer {token}"
+        async with asyncio.timeout(5), stream(real, path) as events:
+            await anext(events)
+            engine.clock.wall += 1_000
+            # What was under way arrives still.
+            assert {event.type async for event in events} <= {"RunDelayed"}
+
+        assert (await real.get(path)).status_code == 401
+
+
+@pytest.mark.parametrize("is_public", [True, False])
+async def test_a_stream_ends_when_its_key_is_revoked(
+    engine: Engine, real: httpx.AsyncClient, *, is_public: bool
+) -> None:
+    run = await engine.trigger(tags=["a"], delay="1h")
+    name = engine.service.environments()[0].id
+
+    for path in [*_paths(run), *([] if is_public else ["/api/v1/ledger/stream"])]:
+        made = await engine.post("/api/v1/environments/dev/keys")
+        key = signed_token(made["key"], sub=name) if is_public else made["key"]
+        real.headers["authorization"] = f"Bearer {key}"
+        async with asyncio.timeout(5), stream(real, path) as events:
+            await anext(events)
+            await engine.delete(f"/api/v1/environments/dev/keys/{made['id']}")
+            async for event in events:
+                assert event.type != "ApiKeyRevoked" or not event.data["data"]["sha256"].startswith(made["id"])
+
+        assert (await real.get(path)).status_code == 401
+
+
+async def test_a_stream_of_one_key_goes_on_when_another_is_revoked(engine: Engine, real: httpx.AsyncClient) -> None:
+    run = await engine.trigger(delay="1h")
+    made = await engine.post("/api/v1/environments/dev/keys")
+
+    async with stream(real, f"/api/v1/runs/{run}/stream") as events:
+        first = await anext(events)
+        await engine.delete(f"/api/v1/environments/dev/keys/{made['id']}")
+        await engine.post(f"/api/v2/runs/{run}/cancel")
+        left = [event.type async for event in events]
+
+    assert (first.type, left[-1]) == ("RunTriggered", "RunCanceled")
+
+
+async def test_a_reader_who_comes_back_after_too_much_is_told_all(
+    engine: Engine, real: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As at a beginning: the newest runs, whether they changed or not, and only then a position."""
+    monkeypatch.setattr(subscriptions, "PAGE", 2)
+    monkeypatch.setattr(subscriptions, "PAGES_MAX", 1)
+    runs = [await engine.trigger(tags=["a"], delay="1h") for _ in range(4)]
+    monkeypatch.setattr(engine.service.loop.feed, "back_to", lambda _: None)
+    known = engine.head
+    for each in runs[:3]:
+        await engine.post(f"/api/v2/runs/{each}/cancel")
+
+    async with asyncio.timeout(5), stream(real, "/api/v1/runs/stream?tags=a", known) as events:
+        told = [await anext(events) for _ in range(2)]
+
+    assert [(event.data["id"], event.data["status"]) for event in told] == [
+        (runs[2], "CANCELED"),
+        (runs[3], "DELAYED"),
+    ]
+    assert (told[0].id, told[1].id) == (None, engine.head)
