@@ -380,6 +380,7 @@ async def test_a_summary_that_is_replayed_says_the_same(engine: Engine, target: 
     execute(engine)
     hook = await channel(engine, kind="webhook", url=target.url("/alerts"), digest="1m")
     await fail(engine)
+    await target.came(1)
     await fail(engine)
     await engine.advance(60_000)
     (run,) = await telling(engine, hook["id"])
