@@ -87,8 +87,9 @@ def _runs_of(runs: list[str]) -> tuple[str, ...]:
     unique = tuple(dict.fromkeys(runs))
     if not 1 <= len(unique) <= RUNS_MAX:
         raise InvalidInput(f"A bulk action names 1 to {RUNS_MAX} runs; this one names {len(unique)}.")
-    if wrong := next((run for run in unique if not run.startswith("run_") or len(run) > 60), None):
-        raise InvalidInput(f"{wrong[:40]!r} is not the id of a run.")
+    wrong = [run for run in unique if not run.startswith("run_") or len(run) > 60]
+    if wrong:
+        raise InvalidInput(f"{wrong[0][:40]!r} is not the id of a run.")
     return unique
 
 

@@ -74,9 +74,13 @@ class Engine:
             milliseconds -= step
             self.clock.wall += step
             self.clock.mono += step
-            # A command that changes nothing is answered with the batch that does what is due.
-            nothing = EndTurn(environment="", actor="test", cause="clock", at=self.clock.wall, session="", sequence=1)
-            await self.service.loop.submit(nothing)
+            await self.come_to_now()
+
+    async def come_to_now(self) -> None:
+        """Until what is due is done, and what was decided before is committed."""
+        # A command that changes nothing is answered with the batch that does what is due.
+        nothing = EndTurn(environment="", actor="test", cause="clock", at=self.clock.wall, session="", sequence=1)
+        await self.service.loop.submit(nothing)
 
     async def get(self, path: str, **parameters: Any) -> Any:
         response = await self.client.get(path, params=parameters or None)

@@ -189,6 +189,7 @@ async def test_the_same_request_again_begins_no_second_action(engine: Engine) ->
         ({"runIds": ["run_1"], "filter": {"tag": "x"}}, 422, "A bulk action names its runs either by runIds or by a"),
         ({"runIds": []}, 422, "A bulk action names 1 to 1000 runs; this one names 0."),
         ({"runIds": ["x"]}, 422, "'x' is not the id of a run."),
+        ({"runIds": ["", "waitpoint_0"]}, 422, "'' is not the id of a run."),
         ({"filter": {}}, 422, "The filter of a bulk action names at least one thing by which to find runs."),
         ({"filter": {"tag": []}}, 422, "The filter of a bulk action names at least one thing by which to find runs."),
         ({"filter": {"tag": ["a,b"]}}, 400, "The filter of the bulk action: A value of the filter 'tag' has a comma"),

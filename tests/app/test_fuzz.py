@@ -73,8 +73,7 @@ def _ask(runner: asyncio.Runner, engine: Engine, label: str, strategy: st.Search
     )
     @given(strategy)
     def check(question: Question) -> None:
-        # What a bulk action that was asked for before still does is no answer to this.
-        runner.run(until(lambda: not engine.service.loop.engine.memory.bulks))
+        runner.run(_bulk_actions_done(engine))
         head = engine.head
         answer = runner.run(_sent(engine, question))
         _is_obeyed_or_refused(answer)
@@ -82,6 +81,12 @@ def _ask(runner: asyncio.Runner, engine: Engine, label: str, strategy: st.Search
         assert answer.is_success or engine.head == head or label == KEEPS_A_PART, "what is refused writes nothing"
 
     check()
+
+
+async def _bulk_actions_done(engine: Engine) -> None:
+    """What was asked for before, and goes on by itself, is no answer to what is asked next."""
+    await until(lambda: not engine.service.loop.engine.memory.bulks)
+    await engine.come_to_now()
 
 
 @pytest.mark.parametrize(
