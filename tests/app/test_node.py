@@ -14,6 +14,8 @@ from domain.events import Recorded, RunTriggered
 from domain.ports import Head
 from tests.app.harness import sentence_of
 from tests.app.nodes import (
+    LOOKS_PER_LEASE,
+    SOON_SECONDS,
     TRIGGER,
     WRITER_LEASE_MS,
     RunningNode,
@@ -174,6 +176,20 @@ async def test_a_writer_that_was_replaced_becomes_a_standby_and_sends_on(schema:
         for node in (first, second):
             listed = (await node.client.get("/api/v1/runs")).json()["data"]
             assert {each["id"] for each in listed} == {after, before}
+
+
+async def test_a_node_that_leaves_gives_its_lease_up_and_the_next_one_hears_of_it_at_once(schema: str) -> None:
+    # Neither the end of this lease nor the next look at it comes within the time that the test has.
+    lasting = LOOKS_PER_LEASE * 2 * SOON_SECONDS * 1_000
+    async with (
+        running_node(schema, "a", writer_lease_ms=lasting) as first,
+        running_node(schema, "b", writer_lease_ms=lasting) as second,
+    ):
+        run = await first.trigger()
+        await first.node.hand_over()
+        await second.until_writer()
+
+        assert (await second.client.post(f"/api/v2/runs/{run}/cancel")).status_code == 200
 
 
 async def test_a_standby_whose_turn_it_is_knows_what_the_other_one_wrote(schema: str) -> None:

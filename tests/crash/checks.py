@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -12,7 +13,8 @@ from domain.events import AttemptSucceeded, AuthResolved, AuthUnresolved, Record
 from domain.ports import Ledger
 from domain.run import Run
 from projections.ports import ReadModels
-from tests.crash.jobs import Job, Request
+from tests.crash.jobs import Request
+from tests.crash.journeys import JOURNEY, STAMPS, check_journeys, child_of
 from tests.crash.worker_process import Acknowledged
 from tests.simulation.log_check import LogCheck
 
@@ -36,18 +38,22 @@ class Files:
         assert self.log.unfinished == set()
         self.check_runs(requests)
         self.check_outcomes(requests)
+        check_journeys(self.records)
         self.check_reports(journal)
         self.check_read_models()
 
     def check_runs(self, requests: Sequence[Request]) -> None:
         """Each request made its runs once: all that were answered are here, and no others."""
-        named = [(name, recorded.stream) for name, recorded in self._triggered()]
+        triggered = list(self._triggered())
+        children = {name for name, recorded in triggered if _parent_of(recorded)}
+        named = {(name, recorded.stream) for name, recorded in triggered if not _parent_of(recorded)}
         answered = {
             (job.name, run) for request in requests for job, run in zip(request.jobs, request.runs, strict=True)
         }
 
-        assert [name for name, times in Counter(name for name, _ in named).items() if times > 1] == []
-        assert set(named) == answered
+        assert [name for name, times in Counter(name for name, _ in triggered).items() if times > 1] == []
+        assert named == answered
+        assert children == {child_of(job.name) for request in requests for job in request.jobs if job.task == JOURNEY}
 
     def check_outcomes(self, requests: Sequence[Request]) -> None:
         """Each run ended as its task does, with the result that follows from its payload."""
@@ -58,7 +64,7 @@ class Files:
         wrong = [
             f"{run} of {job.name} is {state.status}: {str(outputs.get(run))[:100]}"
             for run, job in jobs.items()
-            if (state := self._run(run)).status is not job.status or outputs.get(run) != _result(job)
+            if (state := self._run(run)).status is not job.status or _fixed(outputs.get(run)) != job.output
         ]
 
         assert wrong == [], wrong
@@ -102,5 +108,11 @@ class Files:
         return state
 
 
-def _result(job: Job) -> object:
-    return job.output
+def _fixed(output: Any) -> Any:
+    """What follows from the payload."""
+    return {name: value for name, value in output.items() if name != STAMPS} if isinstance(output, dict) else output
+
+
+def _parent_of(triggered: Recorded) -> str | None:
+    assert isinstance(triggered.event, RunTriggered)
+    return triggered.event.parent

@@ -86,6 +86,8 @@ def _job(chance: random.Random, task: str, name: str) -> Job:
         case "reverse":
             text = f"{name} " * (LARGE_CHARACTERS // len(name))
             return Job(task, output | {"text": text}, output=output | {"text": text[::-1]})
+        case "journey":
+            return Job(task, output, output=output | {"sum": 3}, options=_options(chance))
         case "doomed":
             return Job(task, output, Status.FAILED)
         case "deadly":
@@ -98,8 +100,8 @@ def _options(chance: random.Random) -> dict[str, Any]:
     return {"delay": "1s"} if chance.random() < 0.1 else {}
 
 
-_WEIGHTS = {"add": 45, "slow": 15, "flaky": 15, "doomed": 5, "reverse": 18, "mortal": 1, "deadly": 1}
+_WEIGHTS = {"add": 35, "slow": 12, "flaky": 12, "doomed": 5, "reverse": 16, "journey": 18, "mortal": 1, "deadly": 1}
 _COSTLY = ("mortal", "deadly")
 """Each attempt takes a process with it, and a new one takes half a second."""
-_LASTING = ("add", "slow", "flaky", "reverse", "mortal")
+_LASTING = ("add", "slow", "flaky", "reverse", "journey", "mortal")
 """Tasks whose runs complete, and so keep their idempotency key."""

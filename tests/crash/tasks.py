@@ -1,15 +1,18 @@
-"""What the worker of the crash tests can do. Every result follows from the payload alone."""
+"""What the worker of the crash tests can do. Every result follows from the payload alone, but for that of a step."""
 
 import asyncio
 import os
 import signal
+import uuid
 from typing import Any
 
 from runfold import AbortTaskRunError, Context, Retry, task
+from runfold.aio import wait
 
 # Every kill costs an attempt; none of these runs may end for want of one.
 PATIENT = Retry(max_attempts=100, min_timeout_ms=20, max_timeout_ms=100, factor=1.0)
 SLOW_SECONDS = 0.3
+WAIT_SECONDS = 0.2
 
 
 @task(retry=PATIENT)
@@ -50,3 +53,18 @@ def mortal(payload: dict[str, Any], context: Context) -> dict[str, Any]:
 @task(retry=PATIENT)
 def deadly(_payload: dict[str, Any]) -> None:
     os.kill(os.getpid(), signal.SIGKILL)
+
+
+@task(retry=PATIENT)
+async def journey(payload: dict[str, Any], ctx: Context) -> dict[str, Any]:
+    """Steps, of which no two ever return the same, around a wait for a time and one for a child."""
+    stamps = [await ctx.step("first", stamp)]
+    await wait.for_(WAIT_SECONDS)
+    stamps.append(await ctx.step("second", stamp))
+    child = await add.aio.trigger_and_wait({"n": f"{payload['n']}/child", "a": 1, "b": 2})
+    stamps.append(await ctx.step("last", stamp))
+    return {"n": payload["n"], "sum": child.unwrap()["sum"], "stamps": stamps}
+
+
+async def stamp() -> str:
+    return uuid.uuid4().hex

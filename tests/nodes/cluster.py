@@ -31,7 +31,7 @@ TAIL_LINES = 30
 class Node:
     """One of the nodes, through all its lives."""
 
-    def __init__(self, number: int, folder: Path, url: str, schema: str) -> None:
+    def __init__(self, number: int, folder: Path, url: str, schema: str, writer_lease_ms: int) -> None:
         self.name = f"node-{number}"
         port = free_port()
         self.url = f"http://127.0.0.1:{port}"
@@ -43,7 +43,7 @@ class Node:
             "RUNFOLD_PORT": str(port),
             "RUNFOLD_API_URL": self.url,
             "RUNFOLD_LEASE_MS": str(WORKER_LEASE_MS),
-            "RUNFOLD_WRITER_LEASE_MS": str(WRITER_LEASE_MS),
+            "RUNFOLD_WRITER_LEASE_MS": str(writer_lease_ms),
             "RUNFOLD_VERIFY_PER_SECOND": "0",
             "RUNFOLD_LOG_LEVEL": "info",
             "RUNFOLD_LOG_FORMAT": "json",
@@ -80,10 +80,19 @@ class Node:
 class Cluster:
     """What one test does to the nodes of one schema of the database at `url`."""
 
-    def __init__(self, folder: Path, url: str, schema: str, *, seed: int, nodes: int) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        url: str,
+        schema: str,
+        *,
+        seed: int,
+        nodes: int,
+        writer_lease_ms: int = WRITER_LEASE_MS,
+    ) -> None:
         migrate(url, schema)
         self.seed = seed
-        self.nodes = [Node(number, folder, url, schema) for number in range(1, nodes + 1)]
+        self.nodes = [Node(number, folder, url, schema, writer_lease_ms) for number in range(1, nodes + 1)]
         self.clients = Clients([node.url for node in self.nodes], KEY, seed)
         self._database = url, schema
         self._journal = folder / "reports.jsonl"
