@@ -50,7 +50,7 @@ def blocking(function: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, T]:
 
 def _awaitable(function: Any) -> str:
     """How code that awaits calls it; methods are those of a task."""
-    return f"….aio.{function.__name__}" if ismethod(function) else f"{function.__module__}.{function.__qualname__}"
+    return f"task.aio.{function.__name__}" if ismethod(function) else f"{function.__module__}.{function.__qualname__}"
 
 
 class _Background:

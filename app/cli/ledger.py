@@ -17,7 +17,7 @@ from adapters.signing import make_keys, private_key
 from app import settings
 from app.backends import Database, beside_an_engine, open_database, open_lease
 from app.checkpoints import make_checkpoint
-from app.cli import audit, segments
+from app.cli import audit, projections, segments
 from app.rebuild import rebuild
 from app.settings import Settings
 from app.transfer import header_of, restore, write_export
@@ -32,6 +32,7 @@ _GZIP_LEVEL = 6
 
 cli = typer.Typer(no_args_is_help=True, help="The whole history: who did what, and copies of it.")
 cli.command()(audit.events)
+cli.command()(projections.verify)
 cli.add_typer(segments.cli, name="segments")
 
 

@@ -34,6 +34,7 @@ def test_what_differs_is_told_and_mended_by_a_rebuild(command: CommandLine, proj
 
     answer = command.ask("projections", "verify", code=1)
     report = command.json("projections", "verify", code=1)
+    assert command.json("ledger", "verify", code=1)["differences"] == report["differences"]
     rebuilt = command.json("projections", "rebuild")
 
     assert run in answer.stdout

@@ -445,8 +445,8 @@ async def test_in_an_async_task_the_blocking_names_say_which_to_await(
 
 
 MAKING: dict[str, tuple[str, Callable[[], Any]]] = {
-    "trigger": (r"….aio.trigger", lambda: child.trigger(1)),
-    "batch trigger": (r"….aio.batch_trigger", lambda: child.batch_trigger([1])),
+    "trigger": (r"task.aio.trigger", lambda: child.trigger(1)),
+    "batch trigger": (r"task.aio.batch_trigger", lambda: child.batch_trigger([1])),
     "trigger by id": (r"runfold.aio.tasks.trigger", lambda: tasks.trigger("child", 1)),
     "batch trigger by id": (r"runfold.aio.tasks.batch_trigger", lambda: tasks.batch_trigger("child", [1])),
     "batch": (r"runfold.aio.batches.trigger", lambda: batches.trigger([(child, 1)])),
