@@ -79,7 +79,7 @@ def steps(folder: Path, *, quick: bool) -> Chapter:
     ]
     about = (
         f"One worker; each of {STEPS_PER_RUN} steps returns 1, and the next one begins when its result is committed."
-        " Everything else as above. Restate, which keeps its journal outside of PostgreSQL, is not among them."
+        " Everything else as above. Restate keeps its journal in files of its own."
     )
     return contest.chapter("steps", about, figures)
 

@@ -3,10 +3,8 @@
 import json
 import os
 import shutil
-import socket
 import subprocess
 import tempfile
-import time
 from collections.abc import Generator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -14,13 +12,13 @@ from typing import Any, Protocol
 
 from msgspec import Struct
 
-from bench import databases, latency, throughput
+from bench import databases, latency, stores, throughput
 from bench.clients import WARM_UP_RUNS
-from bench.environments import PEERS, Missing, python_of
+from bench.environments import PEERS, Missing, Store, python_of
 from bench.figures import BenchError
 from bench.peers.names import NOTHING, STEPS, TWICE
 from bench.peers.names import WARM_UP_RUNS as PEERS_WARM_UP_RUNS
-from bench.processes import READY_SECONDS, engine, started
+from bench.processes import engine, started
 from bench.throughput import Load
 
 ROOT = Path(__file__).parents[1]
@@ -101,12 +99,13 @@ class PeerProgram:
 
     def __init__(self, name: str) -> None:
         peer = PEERS[name]
-        if peer.in_redis and shutil.which("redis-server") is None:
+        if peer.store is Store.REDIS and shutil.which("redis-server") is None:
             raise Missing(f"{peer.title} was not measured: there is no redis-server here.")
         self.title = peer.title
         self.peer = peer
+        self._python = python_of(name)
         self._command: tuple[str | Path, ...] = (
-            python_of(name),
+            self._python,
             "-P",
             Path(__file__).with_name("peers") / f"{name}.py",
         )
@@ -133,7 +132,7 @@ class PeerProgram:
     @contextmanager
     def installed(self, folder: Path) -> Generator[str]:
         """A new place for its runs, with its tables."""
-        with _redis(folder) if self.peer.in_redis else databases.fresh() as url:
+        with stores.opened(self.peer, self._python, folder) as url:
             self.ask(folder, url, "install")
             yield url
 
@@ -154,11 +153,12 @@ class PeerProgram:
 
     def _done(self, where: Path, task: str, runs: int, workers: int) -> Done:
         with _folder_in(where) as folder, self.installed(folder) as url:
-            before = 0 if self.peer.in_redis else databases.size(url)
+            is_measured = self.peer.store is Store.POSTGRES
+            before = databases.size(url) if is_measured else 0
             with self._workers(folder, url, workers):
                 enqueued, completed = self.ask(folder, url, "run", task, runs)
             stored = None
-            if not self.peer.in_redis:
+            if is_measured:
                 stored = (databases.size(url) - before) / (runs + PEERS_WARM_UP_RUNS)
         return Done(runs / completed, runs / enqueued, stored)
 
@@ -180,16 +180,3 @@ def _world(url: str) -> dict[str, str]:
 def _folder_in(where: Path) -> Generator[Path]:
     with tempfile.TemporaryDirectory(dir=where) as name:
         yield Path(name)
-
-
-@contextmanager
-def _redis(folder: Path) -> Generator[str]:
-    """A Redis with its own settings, which listens on a socket only; the path of that."""
-    path = folder / "redis.sock"
-    with started(folder, "redis", ("redis-server", "--port", "0", "--unixsocket", path, "--dir", folder)) as running:
-        with socket.socket(socket.AF_UNIX) as line:
-            while line.connect_ex(str(path)) != 0:
-                if time.perf_counter() > running.started + READY_SECONDS:
-                    raise BenchError(f"Redis does not listen after {READY_SECONDS} s.")
-                time.sleep(0.01)
-        yield str(path)

@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+from enum import Enum
 from pathlib import Path
 
 from msgspec import Struct
@@ -18,10 +19,18 @@ class Missing(Exception):
     """A peer cannot be measured here; the message is the sentence that says why."""
 
 
+class Store(Enum):
+    """Where a peer keeps its runs."""
+
+    POSTGRES = "PostgreSQL"
+    REDIS = "Redis"
+    RESTATE = "Restate"
+
+
 class Peer(Struct, frozen=True):
     """What is installed, and how much it is given to do: about as long as the others need for theirs.
 
-    `retried` is the number of runs that fail twice. A peer keeps its runs in PostgreSQL or in Redis.
+    `retried` is the number of runs that fail twice.
     """
 
     title: str
@@ -29,7 +38,9 @@ class Peer(Struct, frozen=True):
     runs: int
     retried: int
     python_min: tuple[int, int] = (3, 11)
-    in_redis: bool = False
+    store: Store = Store.POSTGRES
+    npm: tuple[str, ...] = ()
+    """What else is installed, from the registry of Node.js."""
     lists: bool = False
     steps: int = 0
     """Runs of journaled steps. 0: it has no such steps."""
@@ -47,7 +58,16 @@ PEERS = {
         "absurd 0.5.1", ("absurd-sdk==0.5.1", "absurdctl==0.5.1", "psycopg[binary]==3.3.9"), 3_000, 300, steps=600
     ),
     "celery": Peer(
-        "Celery 5.7.0", ("celery[redis]==5.7.0", "redis==8.1.0", "packaging==26.3"), 3_000, 300, in_redis=True
+        "Celery 5.7.0", ("celery[redis]==5.7.0", "redis==8.1.0", "packaging==26.3"), 3_000, 300, store=Store.REDIS
+    ),
+    "restate": Peer(
+        "Restate 1.7.12",
+        ("restate-sdk[serde]==1.3.0", "hypercorn==0.18.0", "aiohttp==3.14.5", "uvloop==0.23.0"),
+        5_000,
+        500,
+        store=Store.RESTATE,
+        npm=("@restatedev/restate-server@1.7.12",),
+        steps=1_000,
     ),
 }
 
@@ -56,7 +76,7 @@ def python_of(name: str) -> Path:
     """The interpreter that has this peer. Raises Missing when there can be none on this machine."""
     peer = PEERS[name]
     # What was installed for other pins, or by an installation that was broken off, is under another name.
-    pins = hashlib.sha256(" ".join(peer.requirements).encode()).hexdigest()[:8]
+    pins = hashlib.sha256(" ".join((*peer.requirements, *peer.npm)).encode()).hexdigest()[:8]
     folder = CACHE / f"{name}-{pins}"
     if folder.exists():
         return folder / "bin" / "python"
@@ -65,6 +85,8 @@ def python_of(name: str) -> Path:
         # An environment may be moved as long as only its interpreter is called, none of its scripts.
         _run(peer, _python_for(peer), "-m", "venv", "--clear", part)
         _run(peer, part / "bin" / "python", "-m", "pip", "install", "--quiet", *peer.requirements)
+        if peer.npm:
+            _run(peer, _npm_for(peer), "install", "--no-audit", "--no-fund", "--prefix", part, *peer.npm)
     except BaseException:
         shutil.rmtree(part, ignore_errors=True)
         raise
@@ -81,6 +103,13 @@ def _python_for(peer: Peer) -> str:
             return found
     needed = ".".join(map(str, peer.python_min))
     raise Missing(f"{peer.title} was not measured: it needs Python {needed} or newer, and there is none here.")
+
+
+def _npm_for(peer: Peer) -> str:
+    found = shutil.which("npm")
+    if found is None:
+        raise Missing(f"{peer.title} was not measured: it comes by npm, and there is none here.")
+    return found
 
 
 def _run(peer: Peer, *command: str | Path) -> None:
