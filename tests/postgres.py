@@ -63,7 +63,7 @@ def url_of(database: str, user: str | None = None, password: str = "") -> str:
     """Another database of the same server, for another role if one is named."""
     given = {name: str(value) for name, value in conninfo_to_dict(database_url()).items() if value}
     user, password = (user, password) if user else (given.get("user", ""), given.get("password", ""))
-    there = {name: given[name] for name in ("host", "port") if name in given}
+    there = [(name, value) for name, value in given.items() if name in {"host", "port"}]
     return f"postgresql://{quote(user)}:{quote(password)}@/{database}?{urlencode(there)}"
 
 

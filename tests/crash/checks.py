@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 
@@ -110,7 +110,10 @@ class Files:
 
 def _fixed(output: Any) -> Any:
     """What follows from the payload."""
-    return {name: value for name, value in output.items() if name != STAMPS} if isinstance(output, dict) else output
+    if isinstance(output, dict):
+        output = cast("dict[str, Any]", output)
+        return {name: value for name, value in output.items() if name != STAMPS}
+    return output
 
 
 def _parent_of(triggered: Recorded) -> str | None:

@@ -28,8 +28,9 @@ def name() -> Iterator[str]:
 
 
 def as_documented(name: str) -> list[str]:
-    (block,) = re.findall(r"```sql\n(.*?)```", PAGE, re.DOTALL)
-    return block.replace("runfold", name).replace("…", PASSWORD).strip().split("\n")
+    found = re.search(r"```sql\n(.*?)```", PAGE, re.DOTALL)
+    assert found, "the page says how"
+    return str(found[1]).replace("runfold", name).replace("…", PASSWORD).strip().split("\n")
 
 
 def owned(name: str) -> None:

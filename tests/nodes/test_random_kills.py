@@ -45,7 +45,7 @@ async def make(fault: str, cluster: Cluster, chance: random.Random) -> None:
         worker = cluster.workers.pop(number)
         worker.signal(signal.SIGKILL)
         await worker.ended()
-        cluster.start_worker(chance.choice(cluster.nodes))
+        cluster.start_worker(*chance.sample(cluster.nodes, chance.randint(1, len(cluster.nodes))))
         return
     node = await cluster.writer() if fault.endswith("the writer") else chance.choice(cluster.nodes)
     if fault.startswith("pause"):
