@@ -112,6 +112,11 @@ def is_awaited() -> bool:
     return True
 
 
+def thread_served() -> object:
+    """What waits in another thread for what happens here; None where only this code does."""
+    return _caller.get()
+
+
 def executor() -> object:
     """Whatever executes one thing after the other: an asyncio task, or a thread."""
     caller = _caller.get()
