@@ -15,7 +15,7 @@ from runfold import current
 from runfold.entries import Entry
 
 RESTING_TURNS = 10
-"""The code is at rest when it asked for nothing in so many turns of its event loop: four tasks may await one another."""
+"""The code is at rest when it asked for nothing in so many turns of its event loop: four tasks may await each other."""
 THREAD_SECONDS = 0.02
 """A thread is at rest when it has asked for something, or after this time."""
 PATIENCE_SECONDS = 60.0

@@ -77,7 +77,7 @@ async def _fail_fast(racers: Sequence[Any], hear: Callable[[str], Awaitable[None
     async def fail(racer: Any) -> None:
         raise ValueError(await racer)
 
-    left = [asyncio.create_task(fail(each)) for each in racers]
+    left: list[asyncio.Task[None]] = [asyncio.create_task(fail(each)) for each in racers]
     while left:
         try:
             await asyncio.gather(*left)
@@ -89,8 +89,13 @@ async def _fail_fast(racers: Sequence[Any], hear: Callable[[str], Awaitable[None
 async def _callbacks(racers: Sequence[Any], hear: Callable[[str], Awaitable[None]]) -> None:
     order: list[str] = []
     tasks = [asyncio.ensure_future(each) for each in racers]
+
+    def note(done: "asyncio.Future[str]") -> None:
+        if not done.cancelled():
+            order.append(done.result())
+
     for each in tasks:
-        each.add_done_callback(lambda done: done.cancelled() or order.append(done.result()))
+        each.add_done_callback(note)
     await asyncio.gather(*tasks)
     await hear(", ".join(order))
 
