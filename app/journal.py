@@ -1,10 +1,12 @@
 """The journal of a run as its worker reads it: what its code came to, so that it goes on there instead of beginning."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from msgspec import Raw, Struct
+from msgspec.structs import asdict
 
-from app.lineage import Line, journal_of
+from app.lineage import End, Line, journal_of
 from app.triggered import value_of
 from domain import events as e
 from domain.events import NOTHING, Recorded, RunError
@@ -21,6 +23,10 @@ class Completed(Struct, rename="camel", omit_defaults=True):
     unknown: tuple[str, ...] = ()
     results: dict[str, Raw] = {}
     """How those that are done came out, as far as it is told along."""
+    behind: int = 0
+    """How many entries the journal had by then."""
+    order: int = 0
+    """The number of this end among those of the run."""
 
 
 class JournalEntry(Struct, rename="camel", omit_defaults=True):
@@ -43,6 +49,8 @@ class JournalEntry(Struct, rename="camel", omit_defaults=True):
     batch: str | None = None
     completed: Completed | None = None
     """Of a wait: how it ended, None as long as it has not."""
+    heard: tuple[int, ...] | None = None
+    """The waits of whose end the code heard before this, and behind the entry before it; None where nobody said."""
 
 
 def page_of(ledger: Ledger, history: Sequence[Recorded], after: int = -1) -> list[JournalEntry]:
@@ -64,19 +72,26 @@ def page_of(ledger: Ledger, history: Sequence[Recorded], after: int = -1) -> lis
 
 
 def _entry_of(ledger: Ledger, line: Line) -> JournalEntry:
-    event, attempt, completed = line
-    entry = event.entry
-    place = (entry.number, entry.after, entry.forked, entry.digest)
+    event = line.event
+    told = _place_of(event.entry, line.attempt)
     match event:
         case e.StepSucceeded():
             result = value_of(ledger, event.result, event.result_blob)
-            return JournalEntry(entry.index, entry.name, "succeeded", attempt, *place, result=result)
+            return JournalEntry(**told, kind="succeeded", result=result)
         case e.StepFailed():
-            return JournalEntry(entry.index, entry.name, "failed", attempt, *place, error=event.error)
+            return JournalEntry(**told, kind="failed", error=event.error)
         case e.ChildrenTriggered():
-            return JournalEntry(
-                entry.index, entry.name, "triggered", attempt, *place, runs=event.runs, batch=event.batch
-            )
+            return JournalEntry(**told, kind="triggered", runs=event.runs, batch=event.batch)
         case e.WaitStarted():
-            ended = Completed(completed.done, completed.is_timed_out, completed.unknown) if completed else None
-            return JournalEntry(entry.index, entry.name, "waiting", attempt, *place, completed=ended)
+            return JournalEntry(**told, kind="waiting", completed=_completed_of(line.completed))
+
+
+def _place_of(entry: e.Entry, attempt: int) -> dict[str, Any]:
+    return {"attempt": attempt, **asdict(entry)}
+
+
+def _completed_of(end: End | None) -> Completed | None:
+    if end is None:
+        return None
+    event = end.event
+    return Completed(event.done, event.is_timed_out, event.unknown, behind=end.behind, order=end.order)

@@ -14,12 +14,20 @@ TAKEN_OVER = 0
 Journaled: TypeAlias = e.StepSucceeded | e.StepFailed | e.ChildrenTriggered | e.WaitStarted
 
 
+class End(NamedTuple):
+    """How a wait ended: so many entries were in the journal by then, and so many waits of the run had ended before."""
+
+    event: e.WaitCompleted
+    behind: int
+    order: int
+
+
 class Line(NamedTuple):
     """An entry, the attempt that made it, and how it ended if it is a wait that is over."""
 
     event: Journaled
     attempt: int
-    completed: e.WaitCompleted | None = None
+    completed: End | None = None
 
 
 def journal_of(ledger: Ledger, history: Sequence[Recorded]) -> list[Line]:
@@ -58,7 +66,7 @@ def _taken(lines: Sequence[Line], prefix: Prefix) -> list[Line]:
 def _own(history: Iterable[Recorded]) -> list[Line]:
     """The entries that the attempts of the run itself made."""
     lines: list[Line] = []
-    completed: dict[int, e.WaitCompleted] = {}
+    completed: dict[int, End] = {}
     attempt = 0
     for recorded in history:
         match recorded.event:
@@ -67,7 +75,8 @@ def _own(history: Iterable[Recorded]) -> list[Line]:
             case e.StepSucceeded() | e.StepFailed() | e.ChildrenTriggered() | e.WaitStarted() as event:
                 lines.append(Line(event, attempt))
             case e.WaitCompleted() as event:
-                completed[event.wait] = event
+                behind = lines[-1].event.entry.index + 1 if lines else 0
+                completed[event.wait] = End(event, behind, len(completed))
             case _:
                 continue
     if not completed:

@@ -33,7 +33,7 @@ class Status(StrEnum):
     FAILED = "FAILED"
     """The last attempt failed and none is left."""
     TIMED_OUT = "TIMED_OUT"
-    """An attempt ran longer than its max duration."""
+    """An attempt executed for longer than its max duration; its waits are not counted."""
     CRASHED = "CRASHED"
     """The process of the last attempt died, or its worker was lost."""
     INTERRUPTED = "INTERRUPTED"

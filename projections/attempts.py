@@ -17,7 +17,9 @@ class Outcome(StrEnum):
     EXECUTING = "EXECUTING"
     """It is open, though its run may wait at a waitpoint."""
     COMPLETED = "COMPLETED"
+    """Its code returned."""
     FAILED = "FAILED"
+    """Its code raised an error, or its result or payload was refused. A retry is another attempt."""
     CRASHED = "CRASHED"
     """Its process died."""
     LOST = "LOST"
@@ -25,9 +27,13 @@ class Outcome(StrEnum):
     RELEASED = "RELEASED"
     """The worker gave the run back unfinished."""
     CANCELED = "CANCELED"
+    """Its run was canceled."""
     TIMED_OUT = "TIMED_OUT"
+    """It executed for longer than the max duration; its waits are not counted."""
     INTERRUPTED = "INTERRUPTED"
+    """The development worker that had it left."""
     SYSTEM_FAILURE = "SYSTEM_FAILURE"
+    """The engine could not go on with the run."""
 
 
 class AttemptRow(Struct, frozen=True, gc=False):

@@ -48,7 +48,11 @@ class Children:
 
     async def __aenter__(self) -> Self:
         if self._journal is not None:
-            self._within.enter_context(self._journal.working())
+            if self._call is not None and self._call.known is not None:
+                await self._journal.turn(self._call.known)
+                self._within.enter_context(self._journal.reading())
+            else:
+                self._within.enter_context(self._journal.working())
             self._within.enter_context(transport.insisting())
         return self
 

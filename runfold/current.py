@@ -144,6 +144,11 @@ def _loop() -> asyncio.AbstractEventLoop | None:
         return None
 
 
+def thread_served() -> object:
+    """What waits in another thread for what happens here; None where only this code does."""
+    return _caller.get()
+
+
 def executor() -> object:
     """Whatever executes one thing after the other: an asyncio task, or a thread."""
     caller = _caller.get()

@@ -10,6 +10,9 @@ from runfold.run import RunError
 if TYPE_CHECKING:
     from runfold.branches import Branch
 
+CANCELED = "StepCanceled"
+"""The name of the error of a step that the code canceled."""
+
 
 class Outcome(msgspec.Struct, frozen=True, rename="camel"):
     """How a wait ended."""
@@ -19,6 +22,10 @@ class Outcome(msgspec.Struct, frozen=True, rename="camel"):
     unknown: tuple[str, ...] = ()
     results: dict[str, msgspec.Raw] = {}
     """How those that are done came out, as far as the engine told it along: as it answers when it is asked."""
+    behind: int = 0
+    """How many entries the journal had by then."""
+    order: int = 0
+    """The number of this end among those of the run."""
 
 
 class Entry(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
@@ -37,6 +44,13 @@ class Entry(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
     runs: tuple[str, ...] = ()
     batch: str | None = None
     completed: Outcome | None = None
+    heard: tuple[int, ...] | None = None
+    """The waits of whose end the code heard before this, and behind the entry before it; None where nobody said."""
+
+    @property
+    def is_canceled(self) -> bool:
+        """Whether the code canceled this step before it was done: then it heard of no end."""
+        return self.kind == "failed" and self.error is not None and self.error.name == CANCELED
 
 
 class Call(msgspec.Struct, frozen=True):
@@ -52,9 +66,11 @@ class Call(msgspec.Struct, frozen=True):
     is_loose: bool = False
     """It was asked for in a thread of which is not known where in the code it began."""
 
-    def place(self, index: int) -> dict[str, Any]:
+    def place(self, index: int, heard: tuple[int, ...] | None) -> dict[str, Any]:
         """Where it stands in the journal, as the worker protocol has it."""
+        said = {} if heard is None else {"heard": heard}
         return {
+            **said,
             "index": index,
             "name": self.name,
             "number": self.number,

@@ -3,14 +3,17 @@
 import asyncio
 import random
 import threading
+import time
 from collections.abc import Awaitable, Callable, Generator, Iterable
 from contextlib import contextmanager
 from typing import Any, Protocol
 
+from runfold import current
 from runfold.entries import Call, Entry, Outcome
 from runfold.errors import JournalMismatchError, RunfoldError
 from runfold.log import Line
 from runfold.matching import Matching
+from runfold.telling import PATIENCE_SECONDS, Telling
 
 SETTLING_TURNS = 5
 """So many turns of the event loop are given to code that goes on."""
@@ -78,6 +81,7 @@ class Journal:
         loop: asyncio.AbstractEventLoop | None = None,
         sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
         chance: Callable[[], float] = random.random,
+        patience_seconds: float = PATIENCE_SECONDS,
     ) -> None:
         self.run = run
         self.attempt = attempt
@@ -90,13 +94,19 @@ class Journal:
         self.chance = chance
         self.broken: BaseException | None = None
         """Why the code can go on no more, and how its attempt ends."""
+        entries = list(entries)
         self._matching = Matching(run, attempt, entries)
+        self._telling = Telling(self.loop, entries, attempt, patience_seconds, self._overtake)
         self._link = link
         self._stopped: BaseException | None = None
         self._busy = 0
         self._is_blocked = False
         self._turns = 0
-        self._waits: dict[int, asyncio.Future[Outcome]] = {}
+        self._waits: dict[int, asyncio.Future[None]] = {}
+        self._threads: set[int] = set()
+        """Those of the waits that hold a thread."""
+        self._hearing: set[int] = set()
+        """The waits that are over, of which the code is about to hear."""
         self._outcomes: dict[int, Outcome] = {}
 
     def open(self) -> "Journal":
@@ -108,6 +118,7 @@ class Journal:
         self.check()
         if asyncio.get_running_loop() is not self.loop:
             raise RunfoldError(f"{name!r} is awaited on another event loop than that of its task, which cannot work.")
+        self._telling.move()
         try:
             return self._matching.match(name, kind, digest)
         except JournalMismatchError as error:
@@ -115,18 +126,23 @@ class Journal:
             raise
 
     def note(self, call: Call, kind: str, **facts: Any) -> "asyncio.Future[None]":
-        """Put it into the journal; done when it is committed."""
-        index = self._matching.add(call)
-        return self._link.report(kind, {"entry": call.place(index), **facts})
+        """Put it into the journal, and hear nothing of it; done when it is committed."""
+        return self._put(call, kind, facts)[1]
 
     async def record(self, call: Call, kind: str, **facts: Any) -> None:
-        """Put it into the journal, and wait until it is committed."""
+        """Put it into the journal, and wait until it is committed and the code may hear of it."""
         with self.working():
-            await self.note(call, kind, **facts)
+            await self._telling.turn(*self._put(call, kind, facts))
+
+    async def turn(self, known: Entry) -> None:
+        """Wait until the code may hear of what the journal has."""
+        with self.working():
+            await self._telling.turn(known.index)
 
     async def wait(self, call: Call, what: dict[str, Any]) -> Outcome:
         """Wait for what the report of a wait names."""
         if call.known is not None and call.known.completed is not None:
+            await self.turn(call.known)
             return call.known.completed
         if call.known is None:
             # Others that begin at the same time make their first step.
@@ -134,28 +150,51 @@ class Journal:
             self.check()
             # Before it is said, so that what is waited for and that nothing else goes on are told together.
             self._look_in(1)
-            index, said = self._matching.size, self.note(call, "waiting", **what)
+            index, said = self._put(call, "waiting", what)
         else:
             index, said = call.known.index, None
             self._look_in(1)
-        if index in self._outcomes:
-            return self._outcomes[index]
-        ended: asyncio.Future[Outcome] = self.loop.create_future()
-        self._waits[index] = ended
-        try:
-            if said is not None:
-                await said
-            return await ended
-        finally:
-            self._waits.pop(index, None)
-            self._look_soon()
+        return await self._end_of(index, said)
 
     def wake(self, index: int, outcome: Outcome) -> None:
         """A wait is over."""
-        self._outcomes[index] = outcome
+        self._outcomes.setdefault(index, outcome)
+        self._telling.end(index)
         waiting = self._waits.pop(index, None)
         if waiting is not None and not waiting.done():
-            waiting.set_result(outcome)
+            waiting.set_result(None)
+            self._hearing.add(index)
+            self._busy += 1  # of which the engine need not be told: it knows that the code goes on
+
+    def _put(self, call: Call, kind: str, facts: dict[str, Any]) -> "tuple[int, asyncio.Future[None]]":
+        index = self._matching.add(call)
+        entry = call.place(index, self._telling.heard(index, kind))
+        return index, self._link.report(kind, {"entry": entry, **facts})
+
+    async def _end_of(self, index: int, said: "asyncio.Future[None] | None") -> Outcome:
+        ended: asyncio.Future[None] = self.loop.create_future()
+        self._waits[index] = ended
+        if index in self._outcomes:
+            self.wake(index, self._outcomes[index])
+        if current.thread_served() is not None:
+            self._threads.add(index)
+        is_told = False
+        try:
+            if said is not None:
+                await said
+            await ended
+            await self._telling.turn(index)
+            is_told = True
+            return self._outcomes[index]
+        finally:
+            self._waits.pop(index, None)
+            self._threads.discard(index)
+            if not is_told:
+                self._telling.leave(index)
+            if index in self._hearing:
+                self._hearing.remove(index)
+                self.end_work()
+            self._look_soon()
 
     def close(self, why: BaseException) -> None:
         """Nothing more is asked for: the code is told why whenever it tries, and its attempt ends by that."""
@@ -170,6 +209,7 @@ class Journal:
         self.stop(asyncio.CancelledError("The run has ended."))
         for waiting in self._waits.values():
             waiting.cancel()
+        self._telling.close()
 
     @property
     def is_closed(self) -> bool:
@@ -189,14 +229,26 @@ class Journal:
         return tuple(self._waits)
 
     def suspend(self, why: BaseException) -> bool:
-        """Raise this wherever the code waits, if it does nothing else; whether it was raised."""
+        """Close the journal of code that does nothing but wait; whether it does. Threads that wait are told at once.
+
+        Code that awaits is for the caller to cancel, from its beginning on: told of one wait, it would go on.
+        """
         if self._busy or not self._waits or self.is_closed:
             return False
         self.close(why)
-        for waiting in self._waits.values():
+        for index in self._threads & self._waits.keys():
+            waiting = self._waits[index]
             if not waiting.done():
                 waiting.set_exception(why)
         return True
+
+    def _overtake(self, first: int, other: int) -> None:
+        """Say that the code may go another way than it did."""
+        told = self._matching.named(first), self._matching.named(other)
+        message = (
+            f"{told[0]} was over before {told[1]}, and now the code goes on behind {told[1]} without asking for it."
+        )
+        self.log(Line(time.time_ns() // 1_000_000, "warning", message))
 
     def begin_work(self) -> None:
         """Something goes on that is no wait."""
@@ -217,6 +269,12 @@ class Journal:
             yield
         finally:
             self.end_work()
+
+    @contextmanager
+    def reading(self) -> Generator[None]:
+        """The code is about to hear of what is read meanwhile, and of nothing else before."""
+        with self.working(), self._telling.reading():
+            yield
 
     def _look_soon(self) -> None:
         """Look when whoever waited for what is over, by way of other tasks, has gone on."""

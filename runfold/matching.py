@@ -47,6 +47,10 @@ class Matching:
         """How many entries there are."""
         return len(self._told)
 
+    def named(self, index: int) -> str:
+        """An entry, for people."""
+        return named(self._told[index])
+
     def match(self, name: str, kind: str, digest: str | None) -> Call:
         """What the code asks for, with its entry if that holds. Raises JournalMismatchError."""
         call = self._call(name, digest)

@@ -13,7 +13,7 @@ from runfold import current
 from runfold.blocking import blocking
 from runfold.codec import encode, encode_result
 from runfold.digests import digest_of
-from runfold.entries import Call, Entry
+from runfold.entries import CANCELED, Call, Entry
 from runfold.errors import AbortTaskRunError, InvalidResultError, RunfoldError, StepFailedError
 from runfold.journal import Journal
 from runfold.policies import Retry
@@ -28,7 +28,7 @@ NAME_MAX = 256
 _ONCE = Retry(max_attempts=1)
 _FAILURES = (Exception, SystemExit, KeyboardInterrupt, asyncio.CancelledError)
 """What a step may fail of; anything else ends the code that calls it."""
-_CANCELED = RunError(name="StepCanceled", message="The code canceled the step before it was done.")
+_CANCELED = RunError(name=CANCELED, message="The code canceled the step before it was done.")
 
 
 async def run_step(
@@ -37,8 +37,9 @@ async def run_step(
     """What the step returned when it was first done; it is done now if it was not."""
     call = journal.begin(_valid(name), "step", arguments.digest())
     if call.known is not None:
-        if _is_canceled(call.known):
+        if call.known.is_canceled:
             await journal.loop.create_future()  # until the code cancels it, as it did before
+        await journal.turn(call.known)
         return _first(call.known, function)
     tries = Tries(retry, journal.chance)
     journal.begin_work()
@@ -74,6 +75,8 @@ def run_step_sync(
         call = journal.begin(_valid(name), "step", arguments.digest())
         if call.known is None:
             journal.begin_work()
+        else:
+            await journal.turn(call.known)
         return call
 
     async def end() -> None:
@@ -187,10 +190,6 @@ def _first(known: Entry, function: Callable[..., Any]) -> Any:
     if known.kind == "succeeded":
         return _read(function, known.result)
     raise _failure(known.name, known.error or RunError(message="It is not known why."))
-
-
-def _is_canceled(known: Entry) -> bool:
-    return known.kind == "failed" and known.error is not None and known.error.name == _CANCELED.name
 
 
 def _not_awaited(function: Callable[..., Any], result: Any) -> Any:

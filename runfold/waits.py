@@ -113,7 +113,7 @@ async def _waited(
 async def _read(name: str, target: Target, outcome: Outcome) -> Any:
     if told := outcome.results.get(name):
         return told_of_target(name, target, bytes(told))
-    with current_journal().working(), transport.insisting():
+    with current_journal().reading(), transport.insisting():
         return await of_target(name, target)
 
 

@@ -132,6 +132,7 @@ def _fields(run: Run[Any, Any]) -> Iterable[tuple[str, str]]:
     yield "event", f"{run.event.name} ({run.event.id})" if run.event else ""
     yield "taken over", _taken_over(run.taken_over)
     yield "payload", "" if run.payload is None else json_text(run.payload)
+    yield "metadata", json_text(run.metadata) if run.metadata else ""
     yield "output", "" if run.output is None else json_text(run.output)
     yield "error", error_text(run.error)
 

@@ -10,7 +10,9 @@ class Entry(Struct, frozen=True, gc=False, omit_defaults=True):
     """Where something stands in the journal of a run: the `index`-th of what its code asked for (0-based).
 
     Several of one name are numbered. `after` is the entry that the same branch of the code made before (None: the
-    branch begins with this one), `forked` says that the branch began there. `digest` tells the arguments.
+    branch begins with this one), `forked` says that the branch began there. `digest` tells the arguments. `heard` are
+    the waits (their indexes) of whose end the code heard before this, and behind the entry before it, in that order;
+    None where the worker did not say.
     """
 
     index: int
@@ -19,6 +21,7 @@ class Entry(Struct, frozen=True, gc=False, omit_defaults=True):
     after: int | None = None
     forked: bool = False
     digest: str | None = None
+    heard: tuple[int, ...] | None = None
 
 
 class StepSucceeded(RunEvent, frozen=True, gc=False, omit_defaults=True):

@@ -50,6 +50,7 @@ async def send(
         return await _send(event)
     call = journal.begin(f"send event {name}", "step", digest_of(encode(event)))
     if call.known is not None:
+        await journal.turn(call.known)
         return msgspec.json.decode(call.known.result, type=SentEvent)
     with journal.working(), transport.insisting():
         sent = await _send({"id": call.key, **event})

@@ -59,6 +59,7 @@ async def create_token(
         return await _create(asked)
     call = journal.begin("create token", "step", digest_of(encode(asked)))
     if call.known is not None:
+        await journal.turn(call.known)
         return msgspec.json.decode(call.known.result, type=Token)
     with journal.working(), transport.insisting():
         made = await _create({"idempotencyKey": call.key, **asked})

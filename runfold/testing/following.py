@@ -27,6 +27,8 @@ from runfold.worker.performing import arguments_of
 from runfold.worker.wire import Environment, HandOut, JournalPage
 
 TIMEOUT_SECONDS = 10.0
+PATIENCE_SECONDS = 0.1
+"""How long what the journal has is held back for what was over before it: changed code may never ask for that."""
 
 
 @dataclass(frozen=True)
@@ -176,7 +178,7 @@ class _Recorded(Journal):
     """One to which nothing is added; it is its own way to an engine."""
 
     def __init__(self, run: HandOut, entries: Sequence[Entry]) -> None:
-        super().__init__(run.id, run.attempt, entries, self, describe)
+        super().__init__(run.id, run.attempt, entries, self, describe, patience_seconds=PATIENCE_SECONDS)
         self.entries = entries
         self.met: dict[int, None] = {}
         self.next: str | None = None

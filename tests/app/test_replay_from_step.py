@@ -161,7 +161,7 @@ async def test_waits_that_were_over_and_children_are_taken_over_and_an_open_wait
     assert replay["journal"] == [
         {"index": 0, "name": "trigger greet", "kind": "triggered", "attempt": 0, "runs": [child]},
         {"index": 1, "name": "wait.1", "kind": "waiting", "attempt": 0},
-        {"index": 2, "name": "wait.2", "kind": "waiting", "attempt": 0, "completed": {}},
+        {"index": 2, "name": "wait.2", "kind": "waiting", "attempt": 0, "completed": {"behind": 3}},
     ]
     assert page["entries"] == replay["journal"]
     assert (await engine.retrieve(child))["parentId"] == run

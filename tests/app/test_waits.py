@@ -59,7 +59,7 @@ async def test_a_frozen_run_goes_on_in_another_worker_by_its_journal(engine: Eng
     assert [again[name] for name in ("id", "attempt", "journalSize")] == [run, 1, 2]
     assert again["journal"] == [
         {"index": 0, "name": "charge", "kind": "succeeded", "attempt": 1, "digest": "d", "result": {"paid": 7}},
-        {"index": 1, "name": "wait", "kind": "waiting", "attempt": 1, "completed": {}},
+        {"index": 1, "name": "wait", "kind": "waiting", "attempt": 1, "completed": {"behind": 2}},
     ]
     body = await engine.retrieve(run)
     assert (body["status"], body["attemptCount"], body["startedAt"]) == ("EXECUTING", 1, START)
@@ -112,6 +112,7 @@ async def test_code_that_goes_on_is_told_how_what_it_waited_for_came_out(engine:
     shown = [await engine.get(f"{TOKENS}/{name}") for name in (token, late)]
     assert again["id"] == run
     assert again["journal"][0]["completed"] == {
+        "behind": 1,
         "done": [child, token, late],
         "results": {child: await _result_of(engine, child)} | {each["id"]: _completion(each) for each in shown},
     }

@@ -1,5 +1,6 @@
 """`runfold runs logs`, and notes that runs keep on themselves, by real workers."""
 
+import re
 from collections.abc import Iterator
 
 import pytest
@@ -65,6 +66,7 @@ def test_what_the_code_logged_is_shown(command: CommandLine, task: str) -> None:
     assert f"The last 20 of 26 lines; all: runfold runs logs {run['id']}\n" in shown
     assert shown.splitlines()[-2].endswith("info   Copied.           number=24")
     assert run["metadata"] == {"copied": 25}
+    assert re.search(r'^metadata +\{"copied":25\}$', shown, flags=re.MULTILINE)
 
 
 def test_a_run_that_logged_nothing_says_so(command: CommandLine) -> None:

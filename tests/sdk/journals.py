@@ -37,6 +37,8 @@ class Story:
         self.wakes = True
         """Whether waits are over as soon as the engine hears of them."""
         self.slept: list[float] = []
+        self.patience_seconds = 0.05
+        """How long the journal holds back what changed code asks for before something that it never asks for."""
         self.journal: Journal
         self._room: int | None = None
         self._is_killed_when_blocked = False
@@ -48,7 +50,14 @@ class Story:
         self._is_killed_when_blocked = is_killed_when_blocked
         self._killed = asyncio.get_running_loop().create_future()
         self.journal = Journal(
-            "run_1", self.attempt, self.entries, self, describe, sleep=self._sleep, chance=lambda: 0.0
+            "run_1",
+            self.attempt,
+            self.entries,
+            self,
+            describe,
+            sleep=self._sleep,
+            chance=lambda: 0.0,
+            patience_seconds=self.patience_seconds,
         )
         others = asyncio.all_tasks()
         main = asyncio.create_task(self._run(code))
@@ -99,7 +108,7 @@ class Story:
     def report(self, kind: str, facts: dict[str, Any]) -> "asyncio.Future[None]":
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         if self._room is not None and len(self.entries) >= self._room:
-            self._kill()
+            self.kill()
             return done
         self.entries.append(_entry(kind, facts, self.attempt))
         asyncio.get_running_loop().call_soon(self._commit, done)
@@ -114,14 +123,17 @@ class Story:
     def block(self, waits: tuple[int, ...]) -> None:
         self.blocked.append(waits)
         if waits and self._is_killed_when_blocked:
-            self._kill()
+            self.kill()
 
-    def _kill(self) -> None:
+    def kill(self) -> None:
+        """Let the process die now."""
         if not self._killed.done():
             self._killed.set_result(None)
 
     def wake(self, index: int, outcome: Outcome) -> None:
         """A wait is over, and whoever waits is told."""
+        ended = sum(each.completed is not None for each in self.entries)
+        outcome = msgspec.structs.replace(outcome, behind=len(self.entries), order=ended)
         self.entries[index] = msgspec.structs.replace(self.entries[index], completed=outcome)
         asyncio.get_running_loop().call_soon(self.journal.wake, index, outcome)
 

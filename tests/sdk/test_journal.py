@@ -166,7 +166,7 @@ async def test_parallel_branches_may_use_the_same_names() -> None:
 
     story = Story()
     with pytest.raises(Killed):
-        await story.play(code(9, 6, 3), until=4)
+        await story.play(code(90, 60, 30), until=4)
     ran = [*story.ran]
 
     results = await story.play(code(1, 2, 9))

@@ -42,10 +42,11 @@ class EntryBody(Struct, rename="camel"):
     after: Count | None = None
     forked: bool = False
     digest: Annotated[str, Meta(max_length=64)] | None = None
+    heard: tuple[Count, ...] | None = None
 
     def as_entry(self) -> Entry:
         """In the domain's terms."""
-        return Entry(self.index, self.name, self.number, self.after, self.forked, self.digest)
+        return Entry(self.index, self.name, self.number, self.after, self.forked, self.digest, self.heard)
 
 
 class LineBody(Struct):

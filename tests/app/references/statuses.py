@@ -4,6 +4,7 @@ from domain.events import RunEvent
 from domain.status import EXECUTING, FINAL, INITIAL, LIVE, Status
 from domain.transitions import TRANSITIONS
 from domain.vocabulary import EXECUTIONS, FULL, OLD_NAMES, V2, V3, V4, VOCABULARIES, Vocabulary
+from projections.attempts import Outcome
 from tests.app.references.markdown import block, code, links_to, member_docs, page, table
 from tests.shown import showings
 
@@ -29,6 +30,9 @@ and the full names, and mean every status that is shown under the word."""
 QUESTIONS = """Each run in an answer carries these booleans, which are true for the words beside them. Every final
 status is completed, and a canceled run has not failed: only TrigRun knows no other word for it. v3 had no word for
 waiting, and called a frozen run one that executes."""
+
+ATTEMPTS_TEXT = """A run has an attempt for each time that its code was begun; one that goes on after a freeze or a
+loss by the journal of its run is the same one, and is open again. Its `status` is one of these."""
 
 SHOWN_TEXT = """Each of these tests brings a run into the status through the public API, and fails when it does not."""
 
@@ -73,6 +77,9 @@ def text() -> str:
         SHARED_TEXT,
         _shared(),
         old,
+        "## Attempts",
+        ATTEMPTS_TEXT,
+        _attempts(),
         "## Questions that every run answers",
         QUESTIONS,
         _helpers(),
@@ -103,6 +110,11 @@ def _statuses() -> str:
             for status in Status
         ],
     )
+
+
+def _attempts() -> str:
+    docs = member_docs(Outcome)
+    return table(("status", "meaning"), [(code(outcome), docs[outcome.name]) for outcome in Outcome])
 
 
 def _vocabularies() -> str:

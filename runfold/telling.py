@@ -1,0 +1,226 @@
+"""The order in which the code of a run hears what came of what it asked for: the same whenever it is run again.
+
+Code that takes the first of several things goes another way when another one is first. So one thing is told at a time,
+in the order of the journal, and the next when the code is at rest: all that followed from the one before has happened.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
+from functools import partial
+from heapq import heappop, heappush
+
+from runfold import current
+from runfold.entries import Entry
+
+RESTING_TURNS = 10
+"""The code is at rest when it asked for nothing in so many turns of its event loop: four tasks may await each other."""
+THREAD_SECONDS = 0.02
+"""A thread is at rest when it has asked for something, or after this time."""
+PATIENCE_SECONDS = 60.0
+"""How long what is known is held back for what was over before it and is not asked for."""
+
+
+class Telling:
+    """Of one attempt, on the event loop of its journal. Whoever asks waits for its turn."""
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        entries: Sequence[Entry],
+        attempt: int,
+        patience_seconds: float,
+        overtake: Callable[[int, int], None],
+    ) -> None:
+        self._loop = loop
+        self._patience_seconds = patience_seconds
+        self._overtake = overtake
+        """Told when the second of these is told before the first, for which nobody has asked."""
+        order = order_of(entries)
+        self._rank = {index: rank for rank, index in enumerate(order)}
+        own = {entry.index for entry in entries if entry.attempt == attempt}
+        self._queue = deque(index for index in order if index in own)
+        """What this attempt hears of, in its order."""
+        self._queued = set(self._queue)
+        self._uncommitted: set[int] = set()
+        self._kept: list[tuple[int, int]] = []
+        """What was asked for and is known from earlier attempts, whose code may have gone another way: rank, index."""
+        self._asked: dict[int, tuple[asyncio.Future[None], object]] = {}
+        """Who waits for its turn, and the thread that it is, None for code that awaits."""
+        self._left: set[int] = set()
+        """What the code asked for, and no longer wants to hear."""
+        heard = {index for entry in entries for index in entry.heard or ()}
+        self._unsaid = [each.index for each in entries if each.completed and each.index in own - heard]
+        self._unsaid.sort(key=self._rank.__getitem__)
+        self._waits = {entry.index for entry in entries if entry.kind == "waiting"}
+        self._turns = 0
+        self._reads = 0
+        """So many read what they were told of, before the code hears it."""
+        self._busy_thread: object = None
+        self._timer: asyncio.TimerHandle | None = None
+        """Until a thread is at rest."""
+        self._patience: asyncio.TimerHandle | None = None
+
+    async def turn(self, index: int, committed: "asyncio.Future[None] | None" = None) -> None:
+        """Wait until the code may hear of this: of a new entry, once it is committed, behind all that came before."""
+        if committed is not None:
+            self._add(index)
+            self._uncommitted.add(index)
+            committed.add_done_callback(partial(self._commit, index))
+        elif index not in self._queued:
+            heappush(self._kept, (self._rank.get(index, index), index))
+        told: asyncio.Future[None] = self._loop.create_future()
+        self._asked[index] = told, current.thread_served()
+        self._go_on()
+        try:
+            await told
+        finally:
+            if self._asked.pop(index, None) is not None:
+                self.leave(index)
+
+    def end(self, index: int) -> None:
+        """A wait is over."""
+        if index not in self._waits or index in self._queued or index in self._rank or index in self._left:
+            return
+        self._add(index)
+        self._unsaid.append(index)
+        self._go_on()
+
+    def leave(self, index: int) -> None:
+        """The code does not want to hear of this any more."""
+        self._left.add(index)
+        if index in self._unsaid:
+            self._unsaid.remove(index)
+        self._go_on()
+
+    def move(self) -> None:
+        """The code asks for something, so it is not at rest."""
+        if self._timer is not None and self._busy_thread is current.executor():
+            self._timer.cancel()
+            self._timer = self._busy_thread = None
+        is_counting = self._turns > 0
+        self._turns = RESTING_TURNS
+        if not is_counting:
+            self._loop.call_soon(self._pass_turn)
+
+    @contextmanager
+    def reading(self) -> Generator[None]:
+        """What was told is read meanwhile, before the code goes on."""
+        self._reads += 1
+        try:
+            yield
+        finally:
+            self._reads -= 1
+            if self._timer is not None:
+                self._timer.cancel()
+                self._timer = self._loop.call_later(THREAD_SECONDS, self._come_to_rest)
+            self.move()
+
+    def heard(self, index: int, kind: str) -> tuple[int, ...] | None:
+        """The waits of which the code hears before this new entry, and behind the one before it; None before any."""
+        heard = tuple(self._unsaid) if self._waits else None
+        self._unsaid.clear()
+        if kind == "waiting":
+            self._waits.add(index)
+        return heard
+
+    def close(self) -> None:
+        """The attempt is over."""
+        for timer in (self._timer, self._patience):
+            if timer is not None:
+                timer.cancel()
+        for told, _ in self._asked.values():
+            told.cancel()
+
+    def _add(self, index: int) -> None:
+        self._queue.append(index)
+        self._queued.add(index)
+
+    def _commit(self, index: int, committed: "asyncio.Future[None]") -> None:
+        self._uncommitted.discard(index)
+        if committed.cancelled() and index in self._asked:
+            self._asked[index][0].cancel()
+        self._go_on()
+
+    def _go_on(self) -> None:
+        """Tell the next thing, if the code is at rest."""
+        if self._turns or self._reads or self._timer is not None:
+            return
+        while self._kept:
+            index = heappop(self._kept)[1]
+            if index in self._asked:
+                self._tell(index)
+                return
+        while self._queue and (index := self._queue[0]) not in self._uncommitted:
+            if index in self._left:
+                self._queue.popleft()
+            elif index in self._asked:
+                self._queue.popleft()
+                self._tell(index)
+                return
+            else:
+                if self._asked and self._patience is None:
+                    self._patience = self._loop.call_later(self._patience_seconds, self._lose_patience)
+                return
+
+    def _tell(self, index: int) -> None:
+        told, thread = self._asked.pop(index)
+        if self._patience is not None:
+            self._patience.cancel()
+            self._patience = None
+        if not told.done():
+            told.set_result(None)
+        if thread is not None:
+            self._busy_thread = thread
+            self._timer = self._loop.call_later(THREAD_SECONDS, self._come_to_rest)
+        self.move()
+
+    def _pass_turn(self) -> None:
+        self._turns -= 1
+        if self._turns:
+            self._loop.call_soon(self._pass_turn)
+        else:
+            self._go_on()
+
+    def _come_to_rest(self) -> None:
+        self._timer = self._busy_thread = None
+        self._go_on()
+
+    def _lose_patience(self) -> None:
+        """Pass over what nobody asks for: the code was changed, or does something long that is no step."""
+        self._patience = None
+        next_one = next((each for each in self._queue if each in self._asked and each not in self._uncommitted), None)
+        if next_one is None:
+            return
+        while (index := self._queue[0]) != next_one:
+            self._queue.popleft()
+            self._queued.discard(index)
+            if index not in self._left:
+                self._overtake(index, next_one)
+        self._go_on()
+
+
+def order_of(entries: Sequence[Entry]) -> list[int]:
+    """The indexes of all of which the code heard, in that order, and then of what it could not hear of any more.
+
+    An entry says which waits it came behind; those of workers that did not say it came behind what was over by then.
+    """
+    over = sorted((entry for entry in entries if entry.completed), key=_ended_at)
+    place = 0
+    order: dict[int, None] = {}
+    for entry in entries:
+        if entry.heard is not None:
+            order |= dict.fromkeys(entry.heard)
+        else:
+            while place < len(over) and _ended_at(over[place])[0] <= entry.index:
+                order[over[place].index] = None
+                place += 1
+        if entry.kind != "waiting" and not entry.is_canceled:
+            order[entry.index] = None
+    return list(order | {entry.index: None for entry in over})
+
+
+def _ended_at(entry: Entry) -> tuple[int, int]:
+    assert entry.completed is not None, "only what is over has an end"
+    return max(entry.completed.behind, entry.index + 1), entry.completed.order
