@@ -142,10 +142,8 @@ def page(
 def _parts(store: Store, environment: str, wanted: RunFilter) -> Iterator[_Part]:
     """Those that together find every run that the filter leaves, by what narrows it most."""
     statuses = wanted.statuses or tuple(Status)
-    if wanted.tags:
-        yield _Part(OF_TAGS, frozenset(), {"tags": [tag.encode() for tag in wanted.tags]})
-    elif wanted.tags_all:
-        yield _Part(OF_TAGS, frozenset(), {"tags": [wanted.tags_all[0].encode()]})
+    if tags := wanted.tags or wanted.tags_all[:1]:
+        yield _Part(OF_TAGS, frozenset(), {"tags": [tag.encode() for tag in tags]})
     elif wanted.batch is not None:
         yield _Part(OF_BATCH, frozenset({"batch"}), {})
     elif wanted.schedule is not None:

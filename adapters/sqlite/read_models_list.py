@@ -116,10 +116,8 @@ def page(
 
 def _parts(cursor: sqlite3.Cursor, environment: str, wanted: RunFilter) -> Iterator[tuple[str, dict[str, str]]]:
     """The statements that together find every run that the filter leaves, by what narrows it most."""
-    if wanted.tags:
-        yield from ((OF_TAG, {"tag": tag}) for tag in wanted.tags)
-    elif wanted.tags_all:
-        yield OF_TAG, {"tag": wanted.tags_all[0]}
+    if tags := wanted.tags or wanted.tags_all[:1]:
+        yield from ((OF_TAG, {"tag": tag}) for tag in tags)
     elif wanted.batch is not None:
         yield OF_BATCH, {}
     elif wanted.schedule is not None:
