@@ -51,7 +51,7 @@ def test_a_run_is_replayed_as_it_was_and_with_another_payload(sdk: Sdk) -> None:
 
 
 def test_a_replay_names_its_original_and_has_every_override(sdk: Sdk) -> None:
-    old, new = sdk.run(
+    old, new, links = sdk.run(
         POLL
         + """
         const { id } = await sdk.tasks.trigger("told", { a: 1 }, { tags: ["old"], metadata: { m: 1 } });
@@ -61,12 +61,18 @@ def test_a_replay_names_its_original_and_has_every_override(sdk: Sdk) -> None:
           machine: "large-1x", maxAttempts: 4, maxDuration: 50, priority: 2, ttl: 900, version: args.version,
         });
         const done = await poll(replayed.id);
-        return [await sdk.runs.retrieve(id), done];
+        // The SDK drops what its schema has not.
+        const headers = { authorization: "Bearer " + args.key };
+        const raw = async (run) => (await fetch(args.url + "/api/v3/runs/" + run, { headers })).json();
+        const links = [(await raw(replayed.id)).replayOf, (await raw(id)).replays];
+        return [await sdk.runs.retrieve(id), done, links];
         """,
+        url=sdk.engine.url,
+        key=sdk.key,
         version=sdk.run("return (await sdk.deployments.retrieveCurrent()).version;"),
     )
 
-    assert new["id"] != old["id"]
+    assert links == [old["id"], [new["id"]]]
     told = {"payload": {"b": 2}, "tags": ["new"], "metadata": {"m": 2}, "priority": 2, "machine": "large-1x"}
     told |= {"maxAttempts": 4, "maxDuration": 50.0, "concurrencyKey": "ada", "queue": "letters"}
     assert new["output"] == told
