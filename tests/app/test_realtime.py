@@ -3,6 +3,7 @@
 import asyncio
 from functools import partial
 from typing import Any, NamedTuple
+from unittest.mock import Mock
 
 import httpx
 import pytest
@@ -325,7 +326,7 @@ def two_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def forgets(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     """Let memory reach back to no position, as if very much had happened since."""
-    monkeypatch.setattr(engine.service.loop.feed, "back_to", lambda _: None)
+    monkeypatch.setattr(engine.service.loop.feed, "back_to", Mock(return_value=None))
 
 
 @pytest.mark.usefixtures("two_at_once")
