@@ -44,6 +44,7 @@ from app.web import (
     streaming,
     testing,
     tokens,
+    traces,
     triggering,
     variables,
     worker,
@@ -52,7 +53,7 @@ from app.web import (
 from app.web.index import Index
 
 ROOMS = (
-    *(health, metrics, triggering, streaming, runs, journal, annotating, logs, batches, bulk, tokens, queues),
+    *(health, metrics, triggering, streaming, runs, journal, traces, annotating, logs, batches, bulk, tokens, queues),
     *(
         schedules,
         events,

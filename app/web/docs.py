@@ -210,6 +210,12 @@ LIST_PARAMETERS = {
         AS_OF_PARAMETER,
     ]
 }
+PROJECT_LIST_PARAMETERS = {
+    "parameters": [
+        *LIST_PARAMETERS["parameters"],
+        _parameter("filter[env]", "Slugs of environments, joined by commas: the key's own must be one of them."),
+    ]
+}
 TOKEN_LIST_PARAMETERS = {
     "parameters": [
         _parameter("filter[status]", "Statuses, joined by commas: WAITING, COMPLETED, TIMED_OUT."),

@@ -9,6 +9,7 @@ from msgspec import Raw
 from app.reader import Reader
 from app.triggered import value_of
 from app.web import shapes
+from app.web.endings import why_ended
 from domain.events import JSON_TYPE, NOTHING, AttemptSucceeded, BlobRef, Recorded, RunArchived, WaitpointCompleted
 from domain.ports import Ledger
 from domain.status import FINAL, Status
@@ -56,7 +57,7 @@ def result_of(ledger: Ledger, history: Sequence[Recorded]) -> dict[str, Any] | N
         body: dict[str, Any] = {"ok": True, "id": row.id, "outputType": success.output_type, "taskIdentifier": row.task}
         return body if text is None else body | {"output": text}
     error = row.error
-    told: dict[str, Any] = {"type": "STRING_ERROR", "raw": f"The run is {row.status}."}
+    told: dict[str, Any] = {"type": "STRING_ERROR", "raw": why_ended(row)}
     if error is not None:
         told = {"type": "BUILT_IN_ERROR", "name": error.name, "message": error.message}
         told["stackTrace"] = error.stack_trace or ""

@@ -1,11 +1,13 @@
 """Routes about runs that exist: list, retrieve, result, events, cancel, reschedule."""
 
 from collections.abc import Sequence
+from itertools import chain, islice
 from typing import Any
 
 from fastapi import Request
 from fastapi.responses import Response
 from msgspec.structs import replace
+from starlette.datastructures import QueryParams
 
 from app.archived import told_of
 from app.moments import Moment
@@ -18,7 +20,8 @@ from app.walking import runs_then
 from app.web import bodies, shapes
 from app.web.beginning import shape_of
 from app.web.caller import Caller, CallerDep, ReaderDep, ServiceDep, VisitorDep, history_of, origin_of, read_body
-from app.web.docs import LIST_PARAMETERS, VOCABULARY_PARAMETER, body_of
+from app.web.docs import LIST_PARAMETERS, PROJECT_LIST_PARAMETERS, VOCABULARY_PARAMETER, body_of
+from app.web.endings import why_ended
 from app.web.errors import Malformed
 from app.web.event_shapes import event_of
 from app.web.grants import must, resources_of
@@ -31,21 +34,44 @@ from app.web.routing import room
 from app.web.triggering import json
 from domain import commands, durations, keys
 from domain.errors import Archived, InvalidInput, NotFound
-from domain.events import NOTHING, Recorded
+from domain.events import NOTHING, Recorded, RunArchived, RunTriggered
 from domain.explanation import Explanation
 from domain.status import FINAL, Status
 from projections import attempts
 from projections.attempts import AttemptRow
+from projections.journal import journal_of
 from projections.run_list import RunRow
 
 router = room("runs")
 BODY_MAX_BYTES = 65_536
+ENVIRONMENTS = "filter[env]"
+CHILDREN_MAX = 100
+"""Of how many children a run tells; the trace tells of more."""
+
+
+@router.get("/api/v1/projects/{project}/runs", openapi_extra=PROJECT_LIST_PARAMETERS)
+async def list_runs_of_project(
+    project: str,  # noqa: ARG001 (a key opens one environment, whatever its project is called)
+    request: Request,
+    reader: ReaderDep,
+    caller: VisitorDep,
+) -> Response:
+    """The same as `GET /api/v1/runs`: a key opens one environment, which `filter[env]` names; any project will do."""
+    parameters = each_once(request.query_params)
+    wanted, slug = parameters.get(ENVIRONMENTS), caller.environment.slug
+    if wanted is not None and slug not in wanted.split(","):
+        raise Malformed(f"{ENVIRONMENTS}: this key opens the environment {slug} only.")
+    rest = QueryParams([(name, value) for name, value in parameters.items() if name != ENVIRONMENTS])
+    return await _list(rest, reader, caller)
 
 
 @router.get("/api/v1/runs", openapi_extra=LIST_PARAMETERS)
 async def list_runs(request: Request, reader: ReaderDep, caller: VisitorDep) -> Response:
     """The runs of the environment, newest first, the caller's own writes included: as they are, or as they were."""
-    parameters = each_once(request.query_params)
+    return await _list(each_once(request.query_params), reader, caller)
+
+
+async def _list(parameters: QueryParams, reader: Reader, caller: Caller) -> Response:
     moment = await moment_asked(parameters.get(AS_OF), reader)
     query = query_of(parameters, moment.wall if moment else reader.clock.now().wall, caller.vocabulary)
     for task in query.filter.tasks or ("",):
@@ -78,7 +104,10 @@ async def retrieve(run: str, reader: ReaderDep, caller: VisitorDep, as_of: AsOf 
     """A run with its attempts, payload and output: as it is, or as it was. `archivedIn` names its segment, if any."""
     moment = await moment_asked(as_of, reader)
     told = await told_of(run, caller.environment.id, reader)
-    body = await whole(up_to(moment, told.history, f"Run {run}"), reader, caller, moment)
+    history = up_to(moment, told.history, f"Run {run}")
+    body = await whole(history, reader, caller, moment)
+    if children := await _children(history, reader, caller, moment):
+        body["relatedRuns"]["children"] = children
     return json(body if told.segment is None else body | {"archivedIn": told.segment})
 
 
@@ -170,6 +199,25 @@ async def _related(row: RunRow, reader: Reader, caller: Caller, moment: Moment |
     return related
 
 
+async def _children(
+    history: Sequence[Recorded], reader: Reader, caller: Caller, moment: Moment | None
+) -> list[dict[str, Any]]:
+    """The first runs that the code of this one triggered, as far as the caller may see them."""
+    named = dict.fromkeys(chain.from_iterable(entry.runs for entry in journal_of(history)))
+    if not named:
+        return []
+    histories = await reader.read(reader.ledger.read_streams, list(islice(named, CHILDREN_MAX)))
+    parent, found = history[0].stream, list[RunRow]()
+    for run in (each for each in named if each in histories):
+        known = [each for each in histories[run] if moment is None or each.position <= moment.position]
+        first = known[0].event if known else None
+        # What has the same idempotency key was triggered, and is no child.
+        if isinstance(first, RunTriggered) and first.parent == parent and not isinstance(known[-1].event, RunArchived):
+            found.append(run_row_of(known))
+    may_see = (row for row in found if caller.grant is None or caller.grant.allows("read", resources_of(row)))
+    return [shapes.run_item(row, caller.environment, caller.vocabulary) for row in may_see]
+
+
 def _fold(history: Sequence[Recorded]) -> tuple[RunRow, list[AttemptRow]]:
     """The same folds that the lists are made of, over one run's own events: always current."""
     last: AttemptRow | None = None
@@ -200,6 +248,8 @@ async def whole(
     if payload is not NOTHING:
         payload, kind = plain(payload, triggered.payload_type)
         body |= {"payload": payload, "payloadType": kind}
+    if sentence := why_ended(row):
+        body["error"] = {"message": sentence}
     if row.is_erased:
         body |= {"payload": None, "output": None}
     body |= shape_of(triggered)

@@ -9,9 +9,10 @@ from app.packets import as_uploaded
 from app.reader import Reader
 from app.triggered import asked_of
 from app.watching import Seen
+from app.web.endings import why_ended
 from app.web.outcomes import output_of
 from domain.events import JSON_TYPE, NOTHING, RunError
-from domain.status import FINAL, Status
+from domain.status import Status
 from projections.run_list import RunRow
 
 DATABASE_WORDS: dict[Status, str] = {
@@ -105,8 +106,8 @@ def _packet(name: str, value: Raw, kind: str) -> dict[str, Any]:
 def _error(row: RunRow) -> dict[str, Any] | None:
     error: RunError | None = row.error
     if error is None:
-        is_told = row.status in FINAL and row.status is not Status.COMPLETED
-        return {"type": "STRING_ERROR", "raw": f"The run is {row.status}."} if is_told else None
+        sentence = why_ended(row)
+        return {"type": "STRING_ERROR", "raw": sentence} if sentence else None
     told = {"type": "BUILT_IN_ERROR", "name": error.name, "message": error.message}
     return told | {"stackTrace": error.stack_trace or ""}
 

@@ -125,4 +125,5 @@ def path_for(path: str, run: str = "run_1", **named: str) -> str:
         "sink": "sink_1",
         "channel": "alert_1",
     }
-    return path.format(**others | {"run": run} | named)
+    # The first span of a run has its id.
+    return path.format(**others | {"run": run, "span": run} | named)

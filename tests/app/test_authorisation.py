@@ -70,7 +70,10 @@ RULES = {
         GET /api/v1/runs/stream
         GET /realtime/v1/runs/{run}
     """,
-    "reads all runs": "GET /api/v1/runs",
+    "reads all runs": """
+        GET /api/v1/runs
+        GET /api/v1/projects/{project}/runs
+    """,
     "reads a tag": "GET /realtime/v1/runs",
     "reads a batch": """
         GET /api/v1/batches/{batch}
@@ -122,6 +125,8 @@ RULES = {
         GET /api/v1/runs/{run}/metadata
         PUT /api/v1/runs/{run}/metadata
         GET /api/v1/runs/{run}/logs
+        GET /api/v1/runs/{run}/trace
+        GET /api/v1/runs/{run}/spans/{span}
         POST /api/v3/batches/{batch}/items
         GET /api/v1/batches/{batch}/results
         GET /api/v1/batches

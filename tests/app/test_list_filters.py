@@ -194,3 +194,16 @@ async def test_what_there_is_no_filter_or_page_for_is_refused(engine: Engine, qu
     sentence: Any = await engine.refused("GET", f"{LIST}?{query}", 400)
 
     assert len(sentence.split()) > 4
+
+
+async def test_the_list_of_a_project_is_that_of_the_keys_environment(engine: Engine) -> None:
+    run = await engine.trigger(tags=["a"], delay="1h")
+    await engine.trigger(tags=["b"], delay="1h")
+    path = "/api/v1/projects/proj_any/runs"
+
+    found = await engine.get(path, **{"filter[tag]": "a", "filter[env]": "prod,dev"})
+
+    assert [each["id"] for each in found["data"]] == [run]
+    assert await engine.refused("GET", f"{path}?filter[env]=prod", 400) == (
+        "filter[env]: this key opens the environment dev only."
+    )

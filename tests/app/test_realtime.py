@@ -3,6 +3,7 @@
 import asyncio
 from functools import partial
 from typing import Any, NamedTuple
+from unittest.mock import Mock
 
 import httpx
 import pytest
@@ -325,7 +326,7 @@ def two_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def forgets(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     """Let memory reach back to no position, as if very much had happened since."""
-    monkeypatch.setattr(engine.service.loop.feed, "back_to", lambda _: None)
+    monkeypatch.setattr(engine.service.loop.feed, "back_to", Mock(return_value=None))
 
 
 @pytest.mark.usefixtures("two_at_once")
@@ -402,3 +403,17 @@ async def test_a_poll_is_held_no_longer_than_its_key_opens(engine: Engine, kind:
         answer = await polling
 
     assert _is_refusal(answer, "Invalid or Missing API Key: this key was revoked.")
+
+
+async def test_a_window_by_tags_is_a_day_at_most(engine: Engine) -> None:
+    handles = [(await ask(engine, "/realtime/v1/runs", tags="a", createdAt=each)).handle for each in ("2d", "1d", "1h")]
+
+    assert handles[0] == handles[1] == (await ask(engine, "/realtime/v1/runs", tags="a")).handle
+    assert handles[2] != handles[0]
+
+
+async def test_a_tag_with_a_comma_is_taken_for_two(engine: Engine) -> None:
+    await engine.trigger(tags=["a,b"], delay="1h")
+    both = await engine.trigger(tags=["a", "b"], delay="1h")
+
+    assert set((await ask(engine, "/realtime/v1/runs", tags="a,b")).rows) == {both}

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from app.watching import Seen, Watcher
 from tests.app.harness import Engine, running_engine
 
 TURNS = st.lists(st.integers(0, 40), min_size=5, max_size=5)
@@ -70,15 +71,68 @@ def test_a_run_that_ends_between_snapshot_and_live_is_never_missed(kind: str) ->
             runner.run(context.__aexit__(None, None, None))
 
 
+TURNS_MAX = 2_000
+HELD_MIN = 5
+"""How often a poll is held before it is enough: a thread that reads may be quicker once than at another time."""
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_a_commit_at_each_turn_until_a_poll_is_held_is_told(
+    engine: Engine, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One change at turn 0 of the polls, at turn 1, and so on, up to where a poll is held already."""
+    news, held, times_held = Watcher.news, False, 0
+
+    async def noted(watcher: Watcher, seconds: float) -> list[Seen]:
+        nonlocal held
+        held = True
+        return await news(watcher, seconds)
+
+    monkeypatch.setattr(Watcher, "news", noted)
+    for turns in range(TURNS_MAX):
+        options = {"delay": "1h", "tags": [f"at-{turns}"]}
+        made = await engine.post("/api/v1/tasks/greet/batch", {"items": [{"options": options}]})
+        run, held = made["runs"][0]["id"], False
+        path, query = _path_of(kind, run, made["batchId"], f"at-{turns}")
+        async with asyncio.timeout(SOON_SECONDS):
+            polling = asyncio.create_task(_until_over(engine, path, query, run))
+            await _pass(turns)
+            times_held += held
+            await engine.post(f"/api/v2/runs/{run}/cancel")
+            statuses = await polling
+
+        assert statuses[-1] == "CANCELED", (turns, statuses)
+        if times_held == HELD_MIN:
+            return
+    raise AssertionError("no poll was ever held")
+
+
+async def _until_over(engine: Engine, path: str, query: dict[str, str], run: str) -> list[str]:
+    """The statuses of a run that long polls tell, until it is over."""
+    rows: list[Any] = []
+    more = {"offset": "-1"}
+    while not rows or rows[-1]["completedAt"] is None:
+        answer = await engine.client.get(path, params=query | more)
+        rows += [each["value"] for each in answer.json() if each.get("value", {}).get("id") == run]
+        headers = answer.headers
+        more = {"live": "true", "offset": headers["electric-offset"], "handle": headers["electric-handle"]}
+    return [row["status"] for row in rows]
+
+
+def _path_of(kind: str, run: str, batch: str, tag: str) -> tuple[str, dict[str, str]]:
+    """What to ask for to follow a run in this way."""
+    paths: dict[str, tuple[str, dict[str, str]]] = {
+        "run": (f"/realtime/v1/runs/{run}", {}),
+        "tags": ("/realtime/v1/runs", {"tags": tag}),
+        "batch": (f"/realtime/v1/batches/{batch}", {}),
+    }
+    return paths[kind]
+
+
 async def _followed(engine: Engine, version: str, kind: str, turns: list[int], wait: int) -> list[str]:
     made = await engine.post("/api/v1/tasks/greet/batch", {"items": [{"options": {"tags": ["a"]}}]})
     run = made["runs"][0]["id"]
-    paths: dict[str, tuple[str, dict[str, str]]] = {
-        "run": (f"/realtime/v1/runs/{run}", {}),
-        "tags": ("/realtime/v1/runs", {"tags": "a"}),
-        "batch": (f"/realtime/v1/batches/{made['batchId']}", {}),
-    }
-    path, query = paths[kind]
+    path, query = _path_of(kind, run, made["batchId"], "a")
     async with asyncio.timeout(SOON_SECONDS):
         living = asyncio.create_task(_live(engine, version, run, turns))
         await _pass(wait)

@@ -26,6 +26,11 @@ ERRORS = {
     Status.INTERRUPTED: LOST,
     Status.INVALID_PAYLOAD: MISFIT,
 }
+SENTENCES = {
+    Status.EXPIRED: "Run expired because the TTL (1s) was reached",
+    Status.TIMED_OUT: "Run exceeded its maximum duration",
+    Status.CANCELED: "Run was canceled",
+}
 
 
 async def test_the_result_of_a_run_that_completed_is_its_output_as_text(engine: Engine) -> None:
@@ -50,7 +55,7 @@ async def test_the_result_of_any_other_end_is_an_error(engine: Engine, status: S
 
     result = await engine.get(f"/api/v1/runs/{run}/result")
 
-    told: Any = ERRORS.get(status) or {"type": "STRING_ERROR", "raw": f"The run is {status}."}
+    told: Any = ERRORS.get(status) or {"type": "STRING_ERROR", "raw": SENTENCES[status]}
     assert result == {"ok": False, "id": run, "taskIdentifier": task_of(status), "error": told}
 
 

@@ -7,6 +7,7 @@ import pytest
 from domain.status import Status
 from tests.app.harness import RETRY, START, Engine, report
 from tests.app.statuses import ERROR, run_in, task_of
+from tests.app.waiting import entry
 
 REQUIRED = {
     "id": str,
@@ -164,3 +165,45 @@ def _nulls(value: Any, path: str = "$") -> Any:
             yield path
         case _:
             pass
+
+
+ENDS = {
+    Status.EXPIRED: "Run expired because the TTL (1s) was reached",
+    Status.TIMED_OUT: "Run exceeded its maximum duration",
+    Status.CANCELED: "Run was canceled",
+}
+
+
+@pytest.mark.parametrize("status", ENDS)
+async def test_a_run_that_ended_without_an_error_says_why_everywhere(engine: Engine, status: Status) -> None:
+    run = await run_in(engine, status)
+
+    told = (await engine.retrieve(run))["error"]
+    result = (await engine.get(f"/api/v1/runs/{run}/result"))["error"]
+    (row, _) = (await engine.client.get(f"/realtime/v1/runs/{run}?offset=-1")).json()
+
+    assert told == {"message": ENDS[status]}
+    assert result == row["value"]["error"] == {"type": "STRING_ERROR", "raw": ENDS[status]}
+
+
+async def test_a_max_duration_of_a_run_is_named_when_it_was_too_long(engine: Engine) -> None:
+    run = await run_in(engine, Status.TIMED_OUT, maxDuration=5)
+    await engine.advance(4_000)
+
+    assert (await engine.retrieve(run))["error"] == {"message": "Run exceeded its maximum duration of 5s"}
+
+
+async def test_the_children_that_its_code_triggered_are_told(engine: Engine) -> None:
+    version = await engine.register()
+    run = await engine.trigger()
+    children = [await engine.trigger(delay="1h", parentRunId=run) for _ in range(2)]
+    other = await engine.trigger(delay="1h")
+    handed = await engine.take(version)
+    triggered = report(handed, "triggered", entry=entry(0, "ship"), runs=[*children, other])
+    before = engine.head
+    await engine.turn(version, triggered, want=0)
+
+    now, then = await engine.retrieve(run), await engine.retrieve(run, asOf=str(before))
+
+    assert [each["id"] for each in now["relatedRuns"]["children"]] == children
+    assert "children" not in then["relatedRuns"]

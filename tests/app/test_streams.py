@@ -5,6 +5,7 @@ import json
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any, NamedTuple
+from unittest.mock import Mock
 
 import httpx
 import pytest
@@ -368,7 +369,7 @@ async def test_a_reader_who_comes_back_after_too_much_is_told_all(
     monkeypatch.setattr(subscriptions, "PAGE", 2)
     monkeypatch.setattr(subscriptions, "PAGES_MAX", 1)
     runs = [await engine.trigger(tags=["a"], delay="1h") for _ in range(4)]
-    monkeypatch.setattr(engine.service.loop.feed, "back_to", lambda _: None)
+    monkeypatch.setattr(engine.service.loop.feed, "back_to", Mock(return_value=None))
     known = engine.head
     for each in runs[:3]:
         await engine.post(f"/api/v2/runs/{each}/cancel")

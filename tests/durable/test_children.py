@@ -114,7 +114,7 @@ async def test_a_parent_gets_a_result_of_a_child_that_expired(stage: Stage) -> N
     output = await stage.output(run)
     may_end.set()
 
-    assert output == [False, "The run is EXPIRED."]
+    assert output == [False, "Run expired because the TTL (5s) was reached"]
 
 
 async def test_a_parent_gets_a_result_of_a_child_that_was_canceled(stage: Stage) -> None:
@@ -129,7 +129,7 @@ async def test_a_parent_gets_a_result_of_a_child_that_was_canceled(stage: Stage)
 
     await runs.cancel(child)
 
-    assert await stage.output(run) == [False, "The run is CANCELED."]
+    assert await stage.output(run) == [False, "Run was canceled"]
 
 
 async def test_a_parent_gets_a_result_of_a_child_that_crashed(stage: Stage) -> None:

@@ -49,3 +49,14 @@ async def in_steps(payload: int, ctx: Context) -> int:
     for each in range(payload):
         await ctx.metadata.set("done", each + 1)
     return payload
+
+
+@task(id="parent")
+async def parent(payload: int) -> list[Any]:
+    """Has children, one after the other."""
+    return [(await echo.aio.trigger_and_wait(each)).unwrap() for each in range(payload)]
+
+
+@task(id="expires")
+async def expires(payload: Any) -> None:
+    """Of a queue that is paused: nobody starts it."""

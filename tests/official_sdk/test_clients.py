@@ -125,7 +125,7 @@ def test_a_request_that_is_sent_again_makes_no_second_run(sdk: Sdk) -> None:
         ("concurrencyLimits.list()", 404),
         ("prompts.list()", 404),
         ("sessions.list()", 404),
-        ("runs.list('proj_1', {})", 404),
+        ("prompts.versions('a')", 404),
     ],
 )
 def test_what_is_not_offered_is_told_at_once(sdk: Sdk, script: str, status: int) -> None:
@@ -133,6 +133,38 @@ def test_what_is_not_offered_is_told_at_once(sdk: Sdk, script: str, status: int)
 
     assert told["status"] == status
     assert told["error"].startswith("There is nothing at /api/v1/")
+
+
+@pytest.mark.parametrize("script", ["runs.fetchStream(args.run, 'a')", "streams.read(args.run, 'a')"])
+def test_streams_of_tasks_are_not_there_and_hang_nobody(sdk: Sdk, script: str) -> None:
+    told = sdk.refused(
+        f"for await (const each of await sdk.{script}) return each;",
+        run=sdk.run("return (await sdk.tasks.trigger('echo', 1)).id;"),
+    )
+
+    assert (told["class"], told["status"]) == ("NotFoundError", 404)
+    assert told["message"] == "404 Could not subscribe to stream"
+
+
+def test_tokens_of_identity_are_refused_by_the_sdk_itself(sdk: Sdk) -> None:
+    told = sdk.refused("return sdk.auth.getOIDCToken({ audience: 'a' });")
+
+    assert told["class"] == "OIDCTokenError"
+    assert told["message"].startswith("OIDC is only available inside a deployed task run.")
+
+
+def test_a_branch_changes_nothing(sdk: Sdk) -> None:
+    is_found = sdk.run(
+        """
+        const { id } = await sdk.tasks.trigger("echo", 1);
+        const config = { baseURL: args.url, accessToken: args.key, previewBranch: "feature" };
+        return (await sdk.auth.withAuth(config, () => sdk.runs.retrieve(id))).id === id;
+        """,
+        url=sdk.engine.url,
+        key=sdk.key,
+    )
+
+    assert is_found is True
 
 
 @pytest.mark.parametrize("script", ["tasks.triggerAndWait('echo', 1)", "wait.for({ seconds: 1 })"])

@@ -90,6 +90,17 @@ def test_a_token_triggers_once_the_task_that_it_names(sdk: Sdk) -> None:
     assert watched["output"] == 1
 
 
+def test_a_token_triggers_with_no_large_payload(sdk: Sdk) -> None:
+    token = sdk.run("return sdk.auth.createTriggerPublicToken('echo');")
+
+    told = sdk.holding(token).refused("return sdk.tasks.trigger('echo', 'x'.repeat(200_000));")
+
+    assert (told["class"], told["error"]) == (
+        "PermissionDeniedError",
+        "Public tokens do not open this: use a secret key.",
+    )
+
+
 def test_tokens_of_the_same_second_are_used_once_each(sdk: Sdk) -> None:
     tokens = sdk.run(
         "return Promise.all([1, 2, 3].map(() => sdk.auth.createTriggerPublicToken('echo', { expirationTime: '1h' })));"

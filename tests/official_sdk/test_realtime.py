@@ -29,6 +29,25 @@ def test_a_run_is_followed_to_its_end(sdk: Sdk) -> None:
     assert updates == sorted(updates)
 
 
+def test_the_statuses_come_in_their_order_and_none_comes_back(sdk: Sdk) -> None:
+    """A reader that is slow is told less often, so that some may be missing; the first and the last are not."""
+    statuses = sdk.run(
+        """
+        const { id } = await sdk.tasks.trigger("steps", 3, { delay: "1s" });
+        const statuses = [];
+        for await (const run of sdk.runs.subscribeToRun(id)) statuses.push(run.status);
+        return statuses;
+        """
+    )
+
+    order = ["DELAYED", "QUEUED", "DEQUEUED", "EXECUTING", "COMPLETED"]
+    places = [order.index(status) for status in statuses]
+    assert (places[0], places[-1]) == (0, 4)
+    assert places == sorted(places)
+    assert places.count(4) == 1
+    assert statuses.count("DELAYED") == 1
+
+
 def test_dates_in_a_payload_are_dates_again(sdk: Sdk) -> None:
     payload = sdk.run(
         """

@@ -78,4 +78,4 @@ def test_queues_are_listed_retrieved_paused_and_limited(sdk: Sdk) -> None:
 def test_a_queue_that_is_not_there(sdk: Sdk) -> None:
     told = sdk.refused("return sdk.queues.retrieve({ type: 'custom', name: 'nowhere' });")
 
-    assert (told["class"], told["status"]) == ("NotFoundError", 404)
+    assert (told["class"], told["status"], told["error"]) == ("NotFoundError", 404, "queue-not-found")

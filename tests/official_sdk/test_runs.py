@@ -50,6 +50,35 @@ def test_a_run_is_replayed_as_it_was_and_with_another_payload(sdk: Sdk) -> None:
     assert (other["output"], other["tags"]) == ({"b": 2}, ["new"])
 
 
+def test_a_replay_names_its_original_and_has_every_override(sdk: Sdk) -> None:
+    old, new, links = sdk.run(
+        POLL
+        + """
+        const { id } = await sdk.tasks.trigger("told", { a: 1 }, { tags: ["old"], metadata: { m: 1 } });
+        await poll(id);
+        const replayed = await sdk.runs.replay(id, {
+          payload: { b: 2 }, tags: ["new"], metadata: { m: 2 }, queue: "letters", concurrencyKey: "ada",
+          machine: "large-1x", maxAttempts: 4, maxDuration: 50, priority: 2, ttl: 900, version: args.version,
+        });
+        const done = await poll(replayed.id);
+        // The SDK drops what its schema has not.
+        const headers = { authorization: "Bearer " + args.key };
+        const raw = async (run) => (await fetch(args.url + "/api/v3/runs/" + run, { headers })).json();
+        const links = [(await raw(replayed.id)).replayOf, (await raw(id)).replays];
+        return [await sdk.runs.retrieve(id), done, links];
+        """,
+        url=sdk.engine.url,
+        key=sdk.key,
+        version=sdk.run("return (await sdk.deployments.retrieveCurrent()).version;"),
+    )
+
+    assert links == [old["id"], [new["id"]]]
+    told = {"payload": {"b": 2}, "tags": ["new"], "metadata": {"m": 2}, "priority": 2, "machine": "large-1x"}
+    told |= {"maxAttempts": 4, "maxDuration": 50.0, "concurrencyKey": "ada", "queue": "letters"}
+    assert new["output"] == told
+    assert (new["ttl"], old["output"]["payload"], old["tags"]) == ("900s", {"a": 1}, ["old"])
+
+
 def test_a_delayed_run_is_given_another_time(sdk: Sdk) -> None:
     before, after = sdk.run(
         """
@@ -146,6 +175,99 @@ def test_lists_have_every_filter(sdk: Sdk, wanted: str, *, is_found: bool) -> No
     )
 
     assert found == ([True] if is_found else [])
+
+
+AMONG_TWO = [
+    ("{ status: 'DELAYED' }", "trigger()", "canceled(await trigger())"),
+    ("{ status: ['CANCELED', 'FAILED'] }", "canceled(await trigger())", "trigger()"),
+    ("{ taskIdentifier: 'echo' }", "trigger()", "trigger({}, 'told')"),
+    ("{ taskIdentifier: ['told', 'fails'] }", "trigger({}, 'told')", "trigger()"),
+    ("{ version: wanted.version }", "over(await trigger({ delay: undefined }))", "trigger()"),
+    ("{ isTest: false }", "trigger()", "tested()"),
+    ("{ isTest: true }", "tested()", "trigger()"),
+    ("{ to: wanted.createdAt }", "trigger()", "trigger()"),
+    ("{ from: new Date(+wanted.createdAt + 1) }", "trigger()", None),
+    ("{ queue: { type: 'task', name: 'echo' } }", "trigger()", "trigger({ queue: 'letters' })"),
+    ("{ queue: { type: 'custom', name: 'letters' } }", "trigger({ queue: 'letters' })", "trigger()"),
+    ("{ machine: 'small-2x' }", "trigger({ machine: 'small-2x' })", "trigger({ machine: 'micro' })"),
+    ("{ batch: wanted.batchId }", "batched()", "batched()"),
+    ("{ tag: ['none', args.tag + '-more'] }", "trigger({ tags: [args.tag, args.tag + '-more'] })", "trigger()"),
+]
+"""A filter, the run that it finds, and the other one beside it; without another one it finds nothing."""
+
+
+@pytest.mark.parametrize(("filtered", "wanted", "other"), AMONG_TWO)
+def test_a_filter_finds_one_of_two_runs(sdk: Sdk, filtered: str, wanted: str, other: str | None) -> None:
+    is_tag = "tag:" in filtered
+    found, expected = sdk.run(
+        POLL
+        + f"""
+        const get = (id) => sdk.runs.retrieve(id);
+        const options = {{ tags: [args.tag], delay: "1h" }};
+        const trigger = async (more = {{}}, task = "echo") =>
+          get((await sdk.tasks.trigger(task, 1, {{ ...options, ...more }})).id);
+        const over = (run) => poll(run.id);
+        const canceled = async (run) => {{ await sdk.runs.cancel(run.id); return get(run.id); }};
+        const batched = async () => {{
+          const {{ batchId }} = await sdk.tasks.batchTrigger("echo", [{{ payload: 1, options }}]);
+          return get((await sdk.batch.retrieve(batchId)).runs[0]);
+        }};
+        // The SDK sends what is a test for none but a task that is one itself.
+        const tested = async () => {{
+          const headers = {{ authorization: "Bearer " + args.key, "content-type": "application/json" }};
+          const body = JSON.stringify({{ payload: 1, options: {{ ...options, test: true }} }});
+          const url = args.url + "/api/v1/tasks/echo/trigger";
+          return get((await (await fetch(url, {{ method: "POST", headers, body }})).json()).id);
+        }};
+        const wanted = await {wanted};
+        while (Date.now() <= +wanted.createdAt + 5);
+        const other = {f"await {other}" if other else "null"};
+        const of = {"{}" if is_tag else "{ tag: args.tag }"};
+        const page = await sdk.runs.list({{ ...of, ...{filtered} }});
+        for (const run of [wanted, other]) if (run) await sdk.runs.cancel(run.id);
+        return [page.data.map((run) => run.id), wanted.id];
+        """,
+        tag=uuid4().hex,
+        url=sdk.engine.url,
+        key=sdk.key,
+    )
+
+    assert found == ([expected] if other else [])
+
+
+@pytest.mark.parametrize(
+    ("script", "status", "sentence"),
+    [
+        (
+            "await pause(); const { id } = await sdk.tasks.trigger('expires', 1, { ttl: 1 });",
+            "EXPIRED",
+            "Run expired because the TTL (1s) was reached",
+        ),
+        (
+            "const { id } = await sdk.tasks.trigger('sleeps', 1, { maxDuration: 1 });",
+            "TIMED_OUT",
+            "Run exceeded its maximum duration of 1s",
+        ),
+        (
+            "const { id } = await sdk.tasks.trigger('echo', 1, { delay: '1h' }); await sdk.runs.cancel(id);",
+            "CANCELED",
+            "Run was canceled",
+        ),
+    ],
+)
+def test_a_poll_ends_with_a_run_that_has_no_error_of_its_own(sdk: Sdk, script: str, status: str, sentence: str) -> None:
+    polled, followed = sdk.run(
+        POLL
+        + "const pause = () => sdk.queues.pause({ type: 'task', name: 'expires' });"
+        + script
+        + """
+        const polled = await poll(id);
+        for await (const run of sdk.runs.subscribeToRun(id)) return [polled, run];
+        """
+    )
+
+    assert [(run["status"], run["error"]["message"]) for run in (polled, followed)] == [(status, sentence)] * 2
+    assert polled["isCompleted"]
 
 
 @pytest.mark.parametrize("wanted", ["region: 'eu'"])

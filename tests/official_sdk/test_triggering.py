@@ -64,6 +64,67 @@ def test_every_option_arrives(sdk: Sdk) -> None:
     assert run["idempotencyKey"].startswith("order-")
 
 
+def test_a_run_is_locked_to_a_version_and_waits_until_its_time(sdk: Sdk) -> None:
+    version, delayed, done = sdk.run(
+        POLL
+        + """
+        const { version } = await sdk.deployments.retrieveCurrent();
+        const later = new Date(Date.now() + 3_600_000);
+        const { id } = await sdk.tasks.trigger("echo", 1, { version, delay: later });
+        const delayed = await sdk.runs.retrieve(id);
+        await sdk.runs.cancel(id);
+        const done = await poll((await sdk.tasks.trigger("echo", 1, { version })).id);
+        return [version, { ...delayed, isExact: +delayed.delayedUntil === +later }, done];
+        """
+    )
+
+    assert (delayed["status"], delayed["isExact"], done["version"]) == ("DELAYED", True, version)
+
+
+def test_a_version_that_is_not_there_yet_is_waited_for(sdk: Sdk) -> None:
+    status = sdk.run(
+        """
+        const { id } = await sdk.tasks.trigger("echo", 1, { version: "19700101.1" });
+        const run = await sdk.runs.retrieve(id);
+        await sdk.runs.cancel(id);
+        return run.status;
+        """
+    )
+
+    assert status == "PENDING_VERSION"
+
+
+@pytest.mark.parametrize("option", ["gates: [{ queue: 'x' }]", "concurrency: ['x']"])
+def test_limits_of_another_kind_are_refused_or_never_sent(sdk: Sdk, option: str) -> None:
+    """The SDK of this version has no `gates`, so it leaves them out."""
+    script = f"return (await sdk.tasks.trigger('echo', 1, {{ delay: '1h', {option} }})).id;"
+    if option.startswith("gates"):
+        assert sdk.run(script).startswith("run_")
+    else:
+        told = sdk.refused(script)
+        assert (told["class"], told["status"]) == ("UnprocessableEntityError", 422)
+        assert told["error"].startswith("The option concurrency is not supported")
+
+
+def test_what_is_defined_in_typescript_triggers_by_its_name(sdk: Sdk) -> None:
+    payload, run_of_schedule, queue = sdk.run(
+        POLL
+        + """
+        const schema = { parse: (value) => ({ ...value, checked: true }) };
+        const echo = sdk.schemaTask({ id: "echo", schema, run: async () => {} });
+        const ticking = sdk.schedules.task({ id: "told", run: async () => {} });
+        const letters = sdk.queue({ name: "letters", concurrencyLimit: 1 });
+        const first = await poll((await echo.trigger({ a: 1 })).id);
+        const second = await poll((await ticking.trigger({ a: 2 })).id);
+        const third = await poll((await sdk.tasks.trigger("told", 1, { queue: letters.name })).id);
+        return [first.output, second.taskIdentifier, third.output.queue];
+        """
+    )
+
+    assert payload["a"] == 1
+    assert (run_of_schedule, queue) == ("told", "letters")
+
+
 def test_an_idempotency_key_gives_the_run_that_there_is_until_it_is_reset(sdk: Sdk) -> None:
     first, again, other, after = sdk.run(
         """

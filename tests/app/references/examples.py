@@ -190,6 +190,9 @@ async def _list(at: Recorder) -> None:
     await at.show("GET", route, query="?filter[status]=DONE")
     await at.show("GET", route, query="?page[size]=101")
     await at.show("GET", route, query="?limit=10")
+    route = "/api/v1/projects/{project}/runs"
+    await at.show("GET", route, project="proj_any", query="?filter[env]=dev&page[size]=1")
+    await at.show("GET", route, project="proj_any", query="?filter[env]=prod")
 
 
 async def _retrieve(at: Recorder) -> None:
@@ -222,6 +225,18 @@ async def _events(at: Recorder) -> None:
     run = (await at.engine.listed(**{"filter[status]": "COMPLETED"}))[0]
     await at.show("GET", route, run=run)
     await at.show("GET", route, run=UNKNOWN)
+
+
+async def _trace(at: Recorder) -> None:
+    route = "/api/v1/runs/{run}/trace"
+    run = (await at.engine.listed(**{"filter[status]": "COMPLETED"}))[0]
+    await at.show("GET", route, "Durations are milliseconds.", run=run)
+    note = "A page of the same spans, one after the other. `next` is the `page[after]` of the one behind it."
+    await at.show("GET", route, note, run=run, query="?page[size]=1")
+    await at.show("GET", route, run=run, query="?page[size]=0")
+    await at.show("GET", route, run=UNKNOWN)
+    await at.show("GET", "/api/v1/runs/{run}/spans/{span}", run=run, span=f"{run}.1")
+    await at.show("GET", "/api/v1/runs/{run}/spans/{span}", run=run, span="nothing")
 
 
 async def _logs(at: Recorder) -> None:
@@ -659,6 +674,7 @@ PARTS: tuple[Callable[[Recorder], Awaitable[None]], ...] = (
         _environments,
         _tokens,
         _journal,
+        _trace,
         _logs,
         _schedules,
     ),
