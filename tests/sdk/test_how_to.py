@@ -45,6 +45,20 @@ def test_the_page_about_auth(monkeypatch: pytest.MonkeyPatch) -> None:
     assert (told["authResolver"], told["connections"]) == (True, ["github"])
 
 
+@pytest.mark.parametrize(
+    ("page", "names"),
+    [
+        ("do-a-thing-once-in-a-run.md", {"order", "pack"}),
+        ("wait-in-a-run.md", {"remind", "square", "sum_of_squares", "race", "publish"}),
+    ],
+)
+def test_the_pages_about_steps_and_waits(page: str, names: set[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    tasks = tasks_of(page, monkeypatch)
+
+    assert {*tasks} == names
+    assert all(settings_of(task) for task in tasks.values())
+
+
 def test_the_page_about_payloads(monkeypatch: pytest.MonkeyPatch) -> None:
     told = settings_of(tasks_of("check-payloads-before-they-run.md", monkeypatch)["send-letter"])
     schema = jsonschema_rs.Draft202012Validator(told["payloadSchema"])
