@@ -6,9 +6,9 @@ from typing import Any
 import msgspec
 import structlog
 
-from app.loop import EngineLoop
-from app.reader import Reader
-from app.touched import narrowed
+from app.engine.loop import EngineLoop
+from app.engine.reader import Reader
+from app.history.touched import narrowed
 from app.web import bodies
 from app.web.newruns import judged
 from app.web.replaying import replayed

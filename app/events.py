@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 from msgspec import Raw
 
-from app.reader import Reader
+from app.engine.reader import Reader
 from app.service import Service
 from app.web import bodies
 from app.web.newruns import NAME_MAX, PAYLOAD_MAX_BYTES, json_of, named, stored

@@ -8,7 +8,7 @@ import msgspec
 from msgspec import Raw
 
 from adapters.secrets import Vault
-from app.reader import Reader
+from app.engine.reader import Reader
 from app.service import Service
 from app.superjson import STORE_TYPE
 from domain import commands, states

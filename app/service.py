@@ -11,24 +11,24 @@ import structlog
 
 from adapters.secrets import Vault
 from app.bulk import BulkActions
-from app.checking import Checks
-from app.comparer import Comparer
-from app.delivering import Deliveries
-from app.environments import created, digest_of, keys_in, named_by
-from app.erasing import Erasures
-from app.feed import Feed
-from app.follower import Follower, Following
-from app.follower_process import FollowerProcess
-from app.loop import EngineLoop
-from app.reader import Reader, Readiness
-from app.rebuild import rebuild
-from app.retaining import Retention
-from app.sinks import Sinks
-from app.start import start_engine
-from app.triggered import TriggeredCache
-from app.verifier import Verifier
-from app.watching import Watching
-from app.zones import reckon_again
+from app.engine.checking import Checks
+from app.engine.delivering import Deliveries
+from app.engine.environments import created, digest_of, keys_in, named_by
+from app.engine.feed import Feed
+from app.engine.follower import Follower, Following
+from app.engine.follower_process import FollowerProcess
+from app.engine.loop import EngineLoop
+from app.engine.reader import Reader, Readiness
+from app.engine.rebuild import rebuild
+from app.engine.start import start_engine
+from app.engine.triggered import TriggeredCache
+from app.engine.watching import Watching
+from app.engine.zones import reckon_again
+from app.history.comparer import Comparer
+from app.history.verifier import Verifier
+from app.keeping.erasing import Erasures
+from app.keeping.retaining import Retention
+from app.keeping.sinks import Sinks
 from domain import commands
 from domain.environment import Environment
 from domain.events import Recorded

@@ -9,7 +9,7 @@ import sys
 import threading
 
 from app import logs, settings
-from app.server import serve
+from app.nodes.server import serve
 
 
 def main() -> None:

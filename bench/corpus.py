@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from msgspec import Raw, Struct
 
 from adapters.ids import Uuid7Ids
-from app.backends import Database
-from app.environments import digest_of
-from app.rebuild import rebuild
+from app.engine.backends import Database
+from app.engine.environments import digest_of
+from app.engine.rebuild import rebuild
 from bench import databases
 from bench.processes import KEY
 from domain import events as e

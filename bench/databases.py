@@ -14,7 +14,7 @@ from uuid import uuid4
 import psycopg
 from psycopg import sql
 
-from app.backends import Database, open_database
+from app.engine.backends import Database, open_database
 from app.settings import load
 
 with warnings.catch_warnings(action="ignore"):

@@ -3,8 +3,8 @@
 import time
 from pathlib import Path
 
-from app.rebuild import rebuild
-from app.verify import verify
+from app.engine.rebuild import rebuild
+from app.history.verify import verify
 from bench import corpus, databases
 from bench.figures import BenchError, Chapter, Figure, at_least
 from bench.floors import FOLD, READ

@@ -18,8 +18,9 @@ from typing import Any, Protocol
 import msgspec
 
 from adapters.sqlite import ledger, read_models
-from app import logs, server, settings
-from app.feed import Feed
+from app import logs, settings
+from app.engine.feed import Feed
+from app.nodes import server
 from app.web import bodies, newruns
 from app.web import worker as worker_routes
 from bench import profiles

@@ -6,8 +6,8 @@ import typer
 
 from adapters.postgres.migrate import migrate as apply
 from app import settings
-from app.backends import beside_an_engine
 from app.cli.output import AsJson, print_json, print_text
+from app.engine.backends import beside_an_engine
 from app.settings import WrongSetting
 
 cli = typer.Typer(

@@ -10,7 +10,7 @@ import typer
 from adapters.signing import private_key, public_key
 from app.cli import api
 from app.cli.output import AsJson, print_json, print_text
-from app.receipts import Receipt, check_receipts, signed
+from app.history.receipts import Receipt, check_receipts, signed
 from domain.errors import InvalidInput
 
 WithNames = Annotated[bool, typer.Option("--with-names", help="Also tags, idempotency keys and concurrency keys.")]

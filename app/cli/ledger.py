@@ -15,15 +15,15 @@ from rich.progress import Progress
 from adapters.clock import SystemClock
 from adapters.signing import make_keys, private_key
 from app import settings
-from app.backends import Database, beside_an_engine, open_database, open_lease
-from app.checkpoints import make_checkpoint
 from app.cli import audit, projections, segments
-from app.rebuild import rebuild
+from app.engine.backends import Database, beside_an_engine, open_database, open_lease
+from app.engine.rebuild import rebuild
+from app.history.checkpoints import make_checkpoint
+from app.history.verify import verify
 from app.settings import Settings
-from app.transfer import header_of, restore, write_export
-from app.transfer_lines import File, Totals, WrongExport
-from app.transfer_reading import Reader
-from app.verify import verify
+from app.transfer.copying import header_of, restore, write_export
+from app.transfer.lines import File, Totals, WrongExport
+from app.transfer.reading import Reader
 from domain.errors import Unavailable
 from domain.ports import Head
 

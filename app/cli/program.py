@@ -85,7 +85,7 @@ def serve() -> None:
     # The web server raises the signal that stopped it once more, when everything is in order: that is no failure.
     for each in (signal.SIGTERM, signal.SIGINT):
         signal.signal(each, _end_well)
-    from app.server import serve as run_engine  # noqa: PLC0415 (half a second that no other command should take)
+    from app.nodes.server import serve as run_engine  # noqa: PLC0415 (half a second that no other command should take)
 
     run_engine(found)
 
@@ -99,7 +99,7 @@ def executor(
     """Make the calls of HTTP jobs, and send alerts, for an engine that runs elsewhere."""
     found = settings.load()
     logs.set_up(found.log_level, found.log_format)
-    from app.remote import execute  # noqa: PLC0415 (as above)
+    from app.http_jobs.remote import execute  # noqa: PLC0415 (as above)
 
     execute(found, concurrency)
 
@@ -109,7 +109,7 @@ def follow() -> None:
     """Keep the read models behind the ledger, for the engine that started this process and writes to its input."""
     found = settings.load()
     logs.set_up(found.log_level, found.log_format)
-    from app.following import follow as run_follower  # noqa: PLC0415 (as above)
+    from app.engine.following import follow as run_follower  # noqa: PLC0415 (as above)
 
     run_follower(found)
 

@@ -6,11 +6,11 @@ import msgspec
 import typer
 
 from app import settings
-from app.backends import beside_an_engine
 from app.cli.output import AsJson, print_json, print_table, print_text
-from app.rebuild import rebuild as make_anew
-from app.verify import Report
-from app.verify import verify as compare
+from app.engine.backends import beside_an_engine
+from app.engine.rebuild import rebuild as make_anew
+from app.history.verify import Report
+from app.history.verify import verify as compare
 
 cli = typer.Typer(no_args_is_help=True, help="Compare the read models with the ledger, or make them anew from it.")
 

@@ -9,11 +9,11 @@ import typer
 
 from adapters.signing import public_key
 from app import settings
-from app.backends import beside_an_engine
-from app.checkpoints import read_checkpoint
 from app.cli.output import print_table, print_text
-from app.proofs import Proof, check_proof
-from app.proofs import prove as make_proof
+from app.engine.backends import beside_an_engine
+from app.history.checkpoints import read_checkpoint
+from app.history.proofs import Proof, check_proof
+from app.history.proofs import prove as make_proof
 from domain.errors import InvalidInput
 
 

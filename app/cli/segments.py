@@ -7,11 +7,11 @@ from typing import Annotated
 import typer
 
 from app import settings
-from app.backends import beside_an_engine
 from app.cli.output import AsJson, print_json, print_table, print_text
-from app.segments import Segment, WrongSegment, path_of, read_segment
+from app.engine.backends import beside_an_engine
+from app.keeping.segments import Segment, WrongSegment, path_of, read_segment
 from app.settings import WrongSetting
-from app.transfer_lines import BlobLine, EventLine, blobs_of, line_of
+from app.transfer.lines import BlobLine, EventLine, blobs_of, line_of
 from domain.erasure import ERASURE
 from domain.errors import NotFound
 from domain.events import ErasureRecorded, RunArchived

@@ -4,7 +4,7 @@ from typing import Any
 
 from starlette.responses import Response
 
-from app.environments import KEY_ID_LENGTH, digest_of
+from app.engine.environments import KEY_ID_LENGTH, digest_of
 from app.pages.moment import look_of
 from app.pages.visits import Visit, see
 from app.pages.words import segment

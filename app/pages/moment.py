@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
-from app.moments import moment_of
+from app.history.moments import moment_of
 from app.pages.visits import Visit
 from domain.durations import iso
 

@@ -7,13 +7,13 @@ import msgspec
 from msgspec import Raw
 from starlette.responses import Response
 
-from app.archived import told_of
+from app.engine.watching import seen
+from app.keeping.archived import told_of
 from app.pages.live import OVER, streamed
 from app.pages.moment import FIELD, Look, look_of
 from app.pages.rendering import render
 from app.pages.timeline import children_of, draw
 from app.pages.visits import Visit, see
-from app.watching import seen
 from app.web.shapes import event_items
 from domain.durations import iso
 from domain.errors import NotFound

@@ -4,7 +4,7 @@ from urllib.parse import urlsplit
 
 from starlette.responses import Response
 
-from app.environments import digest_of
+from app.engine.environments import digest_of
 from app.pages.sessions import LASTS_MS, Session
 from app.pages.visits import Visit, cookie_of, found_at, see
 

@@ -10,12 +10,12 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from app.environments import digest_of
+from app.engine.environments import digest_of
+from app.engine.reader import Reader
 from app.pages.api import UNAUTHORIZED, Api, ApiError, Gateway
 from app.pages.rendering import HEADERS, html
 from app.pages.sessions import Session, Sessions
 from app.pages.words import segment
-from app.reader import Reader
 from app.service import Service
 from app.web.caller import FORWARDED, read_body, reader_of, service_of
 from app.web.errors import status_of

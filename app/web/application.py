@@ -6,12 +6,12 @@ from typing import Any
 from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
 
-from app.environments import digest_of
-from app.metrics import Metrics
-from app.moving import MovableClock
+from app.engine.environments import digest_of
+from app.engine.reader import Reader
+from app.nodes.metrics import Metrics
+from app.nodes.moving import MovableClock
 from app.pages.routes import ROUTES as PAGES
 from app.pages.visits import Desk
-from app.reader import Reader
 from app.web import (
     alerts,
     annotating,

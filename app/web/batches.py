@@ -8,8 +8,8 @@ import msgspec
 from fastapi import Request
 from fastapi.responses import Response, StreamingResponse
 
-from app.moments import Moment
-from app.reader import Reader
+from app.engine.reader import Reader
+from app.history.moments import Moment
 from app.service import Service
 from app.web import bodies, items, listings
 from app.web.caller import Caller, CallerDep, ReaderDep, ServiceDep, VisitorDep, origin_of, read_body

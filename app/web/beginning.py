@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 from msgspec import Raw
 from msgspec.structs import replace
 
-from app.lineage import Journaled, journal_of
-from app.reader import Reader
+from app.engine.reader import Reader
+from app.history.lineage import Journaled, journal_of
 from app.web import newruns
 from domain import events as e
 from domain import prefix

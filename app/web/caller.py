@@ -6,9 +6,9 @@ from typing import Annotated, Any, NamedTuple
 
 from fastapi import Depends, Request
 
-from app.environments import KEY_ID_LENGTH, digest_of
+from app.engine.environments import KEY_ID_LENGTH, digest_of
+from app.engine.reader import Reader
 from app.public_tokens import Grant, NotValid, environment_in, verified
-from app.reader import Reader
 from app.service import Service
 from app.web.errors import Malformed, NotGranted, Unauthorized
 from domain import keys

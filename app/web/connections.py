@@ -5,8 +5,8 @@ from typing import Any
 from fastapi import Request
 from fastapi.responses import Response
 
-from app import connections, secrets
 from app.service import Service
+from app.vault import connections, secrets
 from app.web import bodies
 from app.web.caller import Caller, CallerDep, ReaderDep, ServiceDep, read_body
 from app.web.docs import body_of

@@ -9,8 +9,8 @@ from fastapi import Query
 from fastapi.responses import Response
 
 from app.deployments import Deployment, deployment_among, deployments_in
-from app.moments import Moment
-from app.reader import Reader
+from app.engine.reader import Reader
+from app.history.moments import Moment
 from app.web.caller import Caller, CallerDep, ReaderDep, ServiceDep
 from app.web.errors import Malformed
 from app.web.history import AsOf, moment_asked

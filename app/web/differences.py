@@ -5,9 +5,9 @@ from typing import Annotated, Any
 from fastapi import Query
 from fastapi.responses import Response
 
-from app.differences import Change, Told, changes_between
-from app.environments import KEY_ID_LENGTH
-from app.moments import BEGINNING, present
+from app.engine.environments import KEY_ID_LENGTH
+from app.history.differences import Change, Told, changes_between
+from app.history.moments import BEGINNING, present
 from app.web import plans
 from app.web.asking import After
 from app.web.caller import Caller, CallerDep, ReaderDep

@@ -6,9 +6,9 @@ from typing import Any
 from fastapi import Request
 from fastapi.responses import Response
 
-from app import environments
-from app.environments import KeyRow
-from app.reader import Reader
+from app.engine import environments
+from app.engine.environments import KeyRow
+from app.engine.reader import Reader
 from app.service import Service
 from app.web import bodies
 from app.web.caller import Keeper, KeeperDep, ReaderDep, ServiceDep, read_body

@@ -5,8 +5,8 @@ from typing import Any
 from fastapi import Request
 from fastapi.responses import Response
 
-from app.reader import Reader
-from app.receipts import receipt_of
+from app.engine.reader import Reader
+from app.history.receipts import receipt_of
 from app.service import Service
 from app.web import bodies
 from app.web.caller import Caller, CallerDep, ReaderDep, ServiceDep, origin_of, read_body

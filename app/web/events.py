@@ -6,7 +6,7 @@ from fastapi import Request
 from fastapi.responses import Response
 
 from app import events
-from app.reader import Reader
+from app.engine.reader import Reader
 from app.web import bodies, listings, newruns
 from app.web.caller import Caller, CallerDep, ReaderDep, ServiceDep, origin_of, read_body
 from app.web.docs import EVENT_LIST_PARAMETERS, VOCABULARY_PARAMETER, body_of

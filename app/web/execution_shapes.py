@@ -5,9 +5,9 @@ from typing import Any
 
 import msgspec
 
-from app import executions
+from app.engine.triggered import asked_of, value_of
 from app.events import sent_in
-from app.triggered import asked_of, value_of
+from app.http_jobs import executions
 from app.web.event_shapes import event_of
 from app.web.job_shapes import request_item
 from domain import events as e

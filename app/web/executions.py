@@ -9,11 +9,11 @@ import msgspec
 from fastapi import Request
 from fastapi.responses import Response
 
-from app import jobs
-from app.executions_then import Executed, executions_then, place_of
-from app.moments import Moment
-from app.reader import Reader
-from app.triggered import asked_of
+from app.engine.reader import Reader
+from app.engine.triggered import asked_of
+from app.history.executions_then import Executed, executions_then, place_of
+from app.history.moments import Moment
+from app.http_jobs import jobs
 from app.web import bodies
 from app.web.caller import Caller, CallerDep, ReaderDep, ServiceDep, history_of, origin_of
 from app.web.docs import EXECUTION_PARAMETERS, JOB_EXECUTION_PARAMETERS

@@ -10,7 +10,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from adapters.http.trust import world
-from app.node import Node
+from app.nodes.node import Node
 from app.web.caller import FORWARDED, read_body
 from app.web.errors import answer
 from app.web.worker import TURN_MAX_BYTES

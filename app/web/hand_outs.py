@@ -7,15 +7,15 @@ import structlog
 from msgspec import Raw, Struct
 from msgspec.structs import replace
 
-from app.connections import credentials_of, open_auth
+from app.engine.triggered import as_asked
 from app.events import sent_in
-from app.executions import names_of
-from app.journal import JournalEntry, page_of
-from app.messages import with_message
-from app.secrets import known_values
+from app.history.journal import JournalEntry, page_of
+from app.http_jobs.executions import names_of
+from app.http_jobs.messages import with_message
 from app.service import Service
 from app.superjson import plain
-from app.triggered import as_asked
+from app.vault.connections import credentials_of, open_auth
+from app.vault.secrets import known_values
 from app.web.caller import Caller
 from app.web.outcomes import of_those, outcomes_of
 from domain import commands, named_event

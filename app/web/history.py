@@ -5,9 +5,9 @@ from typing import Annotated
 
 from fastapi import Query
 
-from app.archived import told_of
-from app.moments import Moment, moment_of
-from app.reader import Reader
+from app.engine.reader import Reader
+from app.history.moments import Moment, moment_of
+from app.keeping.archived import told_of
 from app.web.caller import Caller
 from app.web.errors import Malformed
 from domain.errors import InvalidInput, NotFound

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from app.executions import asked_of
 from app.hosts import rate_text
+from app.http_jobs.executions import asked_of
 from app.web.docs import TRIGGER_PATH
 from domain import schedule as schedules
 from domain.durations import iso

@@ -9,8 +9,8 @@ from fastapi.responses import Response
 from msgspec import Raw
 
 from adapters.calendar import CronCalendar
-from app import crontab, jobs
-from app.reader import Reader
+from app.engine.reader import Reader
+from app.http_jobs import crontab, jobs
 from app.web import bodies
 from app.web.caller import CallerDep, ReaderDep, ServiceDep, origin_of, public_url_of, read_body
 from app.web.docs import ANY_BODY, TRIGGER_PATH, body_of

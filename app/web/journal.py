@@ -6,8 +6,8 @@ from typing import Annotated, Any
 from fastapi import Query
 from fastapi.responses import Response
 
-from app.journal import PAGE_MAX_BYTES
-from app.triggered import value_of
+from app.engine.triggered import value_of
+from app.history.journal import PAGE_MAX_BYTES
 from app.web.caller import CallerDep, ReaderDep
 from app.web.history import AsOf, history_until
 from app.web.routing import room

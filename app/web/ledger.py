@@ -5,9 +5,9 @@ from typing import Annotated, Any, Literal
 from fastapi import Query, Request
 from fastapi.responses import Response
 
-from app.auditing import look
-from app.comparer import Comparer
-from app.verifier import Verifier
+from app.history.auditing import look
+from app.history.comparer import Comparer
+from app.history.verifier import Verifier
 from app.web import shapes
 from app.web.asking import After, QuestionDep, only_known
 from app.web.caller import CallerDep, ReaderDep, ServiceDep

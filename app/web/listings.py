@@ -6,8 +6,8 @@ from typing import Any
 from fastapi import Request
 from fastapi.responses import Response
 
-from app.listings_then import listings_then
-from app.reader import Reader
+from app.engine.reader import Reader
+from app.history.listings_then import listings_then
 from app.web.caller import Caller
 from app.web.errors import Malformed
 from app.web.history import AS_OF, moment_asked

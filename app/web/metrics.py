@@ -4,7 +4,7 @@ from fastapi import Request
 from fastapi.responses import PlainTextResponse, Response
 from prometheus_client.exposition import choose_encoder
 
-from app.metrics import Metrics
+from app.nodes.metrics import Metrics
 from app.web.caller import ReaderDep
 from app.web.routing import room
 

@@ -6,8 +6,8 @@ from typing import Any
 import msgspec
 from msgspec import Raw
 
-from app.reader import Reader
-from app.triggered import value_of
+from app.engine.reader import Reader
+from app.engine.triggered import value_of
 from app.web import shapes
 from app.web.endings import why_ended
 from domain.events import JSON_TYPE, NOTHING, AttemptSucceeded, BlobRef, Recorded, RunArchived, WaitpointCompleted

@@ -6,8 +6,8 @@ from fastapi import Request
 from fastapi.responses import Response
 
 from app import packets
+from app.engine.triggered import asked_of
 from app.service import Service
-from app.triggered import asked_of
 from app.web.caller import Caller, CallerDep, ServiceDep, public_url_of, read_body
 from app.web.docs import PACKET_PATH
 from app.web.errors import Unauthorized

@@ -5,9 +5,9 @@ from typing import Any, TypeVar
 
 from fastapi.responses import Response
 
-from app.moments import Moment
-from app.reader import Reader
-from app.walking import Found, Row
+from app.engine.reader import Reader
+from app.history.moments import Moment
+from app.history.walking import Found, Row
 from app.web.listing import Query, cursor_of
 from app.web.triggering import json
 from domain.errors import Unavailable

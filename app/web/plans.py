@@ -6,8 +6,8 @@ from msgspec import Raw
 from msgspec.structs import asdict
 
 from adapters.calendar import explained
-from app.moments import Moment
-from app.reader import Reader
+from app.engine.reader import Reader
+from app.history.moments import Moment
 from app.web import newruns
 from app.web.bodies import ScheduleBody, TriggerBody, TriggerOptions
 from app.web.paging import LIST_WAIT_SECONDS

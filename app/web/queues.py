@@ -5,7 +5,7 @@ from typing import Any
 from fastapi import Request
 from fastapi.responses import Response
 
-from app.past import environment_then, memory_then
+from app.history.past import environment_then, memory_then
 from app.service import Service
 from app.web import bodies, shapes
 from app.web.caller import Caller, CallerDep, ServiceDep, read_body

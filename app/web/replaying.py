@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 from msgspec.structs import replace
 
-from app.reader import Reader
-from app.triggered import asked_of
+from app.engine.reader import Reader
+from app.engine.triggered import asked_of
 from app.web import bodies, newruns
 from app.web.beginning import beginning_at
 from domain import run as runs

@@ -9,14 +9,14 @@ from fastapi.responses import Response
 from msgspec.structs import replace
 from starlette.datastructures import QueryParams
 
-from app.archived import told_of
-from app.moments import Moment
-from app.past import explained_then
-from app.reader import Reader
+from app.engine.reader import Reader
+from app.engine.triggered import asked_of
+from app.history.moments import Moment
+from app.history.past import explained_then
+from app.history.touched import narrowed
+from app.history.walking import runs_then
+from app.keeping.archived import told_of
 from app.superjson import plain
-from app.touched import narrowed
-from app.triggered import asked_of
-from app.walking import runs_then
 from app.web import bodies, shapes
 from app.web.beginning import shape_of
 from app.web.caller import Caller, CallerDep, ReaderDep, ServiceDep, VisitorDep, history_of, origin_of, read_body

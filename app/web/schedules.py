@@ -6,9 +6,9 @@ from fastapi import Request
 from fastapi.responses import Response
 
 from adapters.calendar import CronCalendar, zone_names
-from app.moments import Moment
-from app.past import schedule_then, schedules_then
-from app.reader import Reader
+from app.engine.reader import Reader
+from app.history.moments import Moment
+from app.history.past import schedule_then, schedules_then
 from app.service import Service
 from app.web import bodies, plans
 from app.web.caller import Caller, CallerDep, ReaderDep, ServiceDep, origin_of, read_body

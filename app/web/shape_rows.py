@@ -5,10 +5,10 @@ from typing import Any
 
 from msgspec import Raw
 
+from app.engine.reader import Reader
+from app.engine.triggered import asked_of
+from app.engine.watching import Seen
 from app.packets import as_uploaded
-from app.reader import Reader
-from app.triggered import asked_of
-from app.watching import Seen
 from app.web.endings import why_ended
 from app.web.outcomes import output_of
 from domain.events import JSON_TYPE, NOTHING, RunError

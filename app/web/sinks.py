@@ -5,8 +5,8 @@ from typing import Any
 from fastapi import Request
 from fastapi.responses import Response
 
+from app.keeping.sinks import check_spec
 from app.service import Service
-from app.sinks import check_spec
 from app.web import bodies
 from app.web.caller import CallerDep, ServiceDep, origin_of, read_body
 from app.web.docs import body_of

@@ -8,9 +8,9 @@ import msgspec
 from fastapi import Header, Request
 from fastapi.responses import Response, StreamingResponse
 
-from app.auditing import between, chosen
+from app.engine.watching import Seen, Watcher, seen
+from app.history.auditing import between, chosen
 from app.service import Service
-from app.watching import Seen, Watcher, seen
 from app.web import shapes
 from app.web.asking import After, QuestionDep, only_known
 from app.web.caller import Caller, CallerDep, ServiceDep, VisitorDep, history_of

@@ -5,8 +5,8 @@ from contextlib import nullcontext
 from functools import partial
 from typing import NamedTuple
 
+from app.engine.watching import Seen, Watcher, seen
 from app.service import Service
-from app.watching import Seen, Watcher, seen
 from app.web.caller import Caller, history_of
 from app.web.errors import Malformed
 from app.web.grants import may, must, resources_of

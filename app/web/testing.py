@@ -5,7 +5,7 @@ from fastapi.responses import Response
 from msgspec import Struct
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.moving import MovableClock, Moving
+from app.nodes.moving import MovableClock, Moving
 from app.web import bodies
 from app.web.caller import CallerDep, ServiceDep, read_body
 from app.web.triggering import json

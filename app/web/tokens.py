@@ -9,9 +9,9 @@ from fastapi import Request
 from fastapi.responses import Response
 from msgspec import Raw
 
-from app.reader import Reader
+from app.engine.reader import Reader
+from app.history.walking import tokens_then
 from app.service import Service
-from app.walking import tokens_then
 from app.web import bodies, newruns, shapes, token_listing
 from app.web.caller import Caller, CallerDep, ReaderDep, ServiceDep, VisitorDep, origin_of, public_url_of, read_body
 from app.web.docs import ANY_BODY, CALLBACK_PATH, TOKEN_LIST_PARAMETERS, TOKENS_PATH, body_of

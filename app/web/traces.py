@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from fastapi import Query
 from fastapi.responses import Response
 
-from app.reader import Reader
+from app.engine.reader import Reader
 from app.web.caller import Caller, CallerDep, ReaderDep, history_of
 from app.web.errors import Malformed
 from app.web.routing import room

@@ -1,7 +1,7 @@
 """Triggers whose payload was uploaded before."""
 
 from app import packets
-from app.reader import Reader
+from app.engine.reader import Reader
 from app.superjson import STORE_TYPE
 from app.web.bodies import TriggerBody
 from app.web.caller import Caller

@@ -5,8 +5,8 @@ from typing import Any
 from fastapi import Request
 from fastapi.responses import Response
 
-from app import variables
-from app.reader import Reader
+from app.engine.reader import Reader
+from app.vault import variables
 from app.web import bodies
 from app.web.caller import Caller, CallerDep, ReaderDep, ServiceDep, origin_of, read_body
 from app.web.docs import body_of

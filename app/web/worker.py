@@ -10,9 +10,9 @@ from fastapi import Query, Request
 from fastapi.responses import Response
 from msgspec import UNSET, Raw, Struct, UnsetType
 
-from app.connections import seal_auth
-from app.journal import page_of
+from app.history.journal import page_of
 from app.service import Service
+from app.vault.connections import seal_auth
 from app.web import bodies, newruns
 from app.web.caller import FORWARDED, Caller, CallerDep, ServiceDep, history_of, read_body
 from app.web.docs import body_of

@@ -21,8 +21,8 @@ from adapters.postgres.read_models import PostgresReadModels
 from adapters.postgres.read_models_store import LOCK_TRACKED, Store, TrackingRecorder
 from adapters.postgres.read_models_write import project, store
 from adapters.read_models_tables import LEDGER, current
-from app import rebuild as rebuilds
-from app.rebuild import rebuild
+from app.engine import rebuild as rebuilds
+from app.engine.rebuild import rebuild
 from domain import events as e
 from domain.errors import OutOfStep, Unavailable
 from domain.ports import START

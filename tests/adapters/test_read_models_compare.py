@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import Raw
 
-from app.comparing import Place, look
-from app.rebuild import rebuild
-from app.verify import Difference, verify
+from app.engine.rebuild import rebuild
+from app.history.comparing import Place, look
+from app.history.verify import Difference, verify
 from domain import events as e
 from domain.errors import OutOfStep
 from domain.ports import CopyableLedger, Head

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from msgspec import Raw
 
 from adapters.sqlite.ledger import SqliteLedger
-from app import rebuild as rebuilds
-from app.rebuild import rebuild
-from app.verify import verify
+from app.engine import rebuild as rebuilds
+from app.engine.rebuild import rebuild
+from app.history.verify import verify
 from domain import events as e
 from domain.errors import LedgerCorrupt, OutOfStep
 from domain.events import Recorded

@@ -11,8 +11,8 @@ from msgspec.structs import replace
 
 from adapters.read_models_entries import Unreadable
 from adapters.sqlite.ledger import SqliteLedger
-from app.rebuild import rebuild
-from app.verify import SHOWN_MAX, Difference, plain, verify
+from app.engine.rebuild import rebuild
+from app.history.verify import SHOWN_MAX, Difference, plain, verify
 from domain import events as e
 from domain.ports import START
 from domain.status import Status

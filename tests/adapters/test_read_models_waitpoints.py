@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from adapters.read_models_entries import Unreadable
-from app.rebuild import rebuild
-from app.verify import Difference, plain, verify
+from app.engine.rebuild import rebuild
+from app.history.verify import Difference, plain, verify
 from domain import events as e
 from domain.events import Event, Recorded
 from domain.waitpoint import WaitpointStatus

@@ -15,7 +15,7 @@ from adapters.ids import Uuid7Ids
 from adapters.secrets import MasterKey, Vault
 from adapters.sqlite.ledger import MEMORY, SqliteLedger
 from adapters.sqlite.read_models import SqliteReadModels
-from app.environments import digest_of, new_key
+from app.engine.environments import digest_of, new_key
 from app.service import Service, start_service
 from app.web.application import create_application
 from domain.commands import AddKey, CreateEnvironment, EndTurn

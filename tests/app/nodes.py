@@ -24,9 +24,9 @@ from adapters.postgres.lease import PostgresLease
 from adapters.postgres.ledger import PostgresLedger
 from adapters.postgres.read_models import PostgresReadModels
 from adapters.secrets import Vault
-from app import tenure as tenure_module
-from app.backends import Database
-from app.node import Node
+from app.engine.backends import Database
+from app.nodes import tenure as tenure_module
+from app.nodes.node import Node
 from app.web.application import create_application
 from app.web.forwarding import Forwarding, new_client
 from tests.app.harness import ADMIN_KEY, KEY, LEASE_MS, MASTER_KEY, ManualClock

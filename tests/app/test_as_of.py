@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from app import past, walking
+from app.history import past, walking
 from domain.durations import iso
 from domain.status import Status
 from tests.app.harness import RETRY, Engine, environment

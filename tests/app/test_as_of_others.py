@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from app import executions_then
+from app.history import executions_then
 from tests.app.calling import EXECUTIONS, JOBS, save, start
 from tests.app.harness import Engine, report
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from app import auditing
+from app.history import auditing
 from domain.durations import iso
 from tests.app.harness import START_MS, Engine, environment
 from tests.app.test_streams import real, stream

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from app.environments import digest_of
+from app.engine.environments import digest_of
 from domain.commands import AddKey, RevokeKey
 from tests.app.harness import KEY, Engine, environment, running_engine, sentence_of
 

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import httpx
 import pytest
 
-from app.environments import digest_of
+from app.engine.environments import digest_of
 from app.web.docs import OPEN_PATHS
 from app.web.items import LINE_MAX_BYTES
 from domain.commands import AddKey, RevokeKey

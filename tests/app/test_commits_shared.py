@@ -2,7 +2,7 @@
 
 import asyncio
 
-from app.loop import GATHERING_TURNS
+from app.engine.loop import GATHERING_TURNS
 from domain.commands import Command, LimitEnvironment
 from tests.app.harness import Engine
 

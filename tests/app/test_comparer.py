@@ -3,7 +3,7 @@
 import pytest
 
 from adapters.sqlite.read_models import SqliteReadModels
-from app import comparer as comparing
+from app.history import comparer as comparing
 from domain.errors import OutOfStep
 from tests.adapters.read_models import Tables, tamper
 from tests.app.harness import START, Engine, Log, until

@@ -6,7 +6,7 @@ import pytest
 from msgspec import Raw
 
 from adapters.secrets import MasterKey, Vault
-from app.connections import SECRET_MAX_BYTES, check_keys, credentials_of, open_auth, seal_auth
+from app.vault.connections import SECRET_MAX_BYTES, check_keys, credentials_of, open_auth, seal_auth
 from domain.errors import InvalidInput, KeyMissing, NotFound, SealBroken
 from tests.app.harness import KEY, MASTER_KEY, START, Engine, environment
 

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from app import start
+from app.engine import start
 from tests.app.faulty import FaultyLedger
 from tests.app.harness import SOON_SECONDS, START_MS, Engine, running_engine, sentence_of, until
 

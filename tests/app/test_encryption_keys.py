@@ -13,10 +13,10 @@ from adapters.secrets import KEY_BYTES, MasterKey, Vault, key_name_of
 from adapters.sqlite.ledger import SqliteLedger
 from adapters.sqlite.read_models import SqliteReadModels
 from app import settings
-from app.backends import open_vault
-from app.connections import credentials_of
+from app.engine.backends import open_vault
 from app.settings import Settings
-from app.transfer import header_of, write_export
+from app.transfer.copying import header_of, write_export
+from app.vault.connections import credentials_of
 from domain.commands import SaveConnection
 from domain.errors import KeyMissing, SealBroken
 from tests.app.harness import Engine, Log, running_engine

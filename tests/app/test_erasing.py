@@ -10,9 +10,9 @@ import pytest
 
 from adapters.sqlite.ledger import SqliteLedger
 from adapters.sqlite.read_models import SqliteReadModels
-from app.rebuild import rebuild
-from app.transfer_lines import Totals
-from app.verify import verify
+from app.engine.rebuild import rebuild
+from app.history.verify import verify
+from app.transfer.lines import Totals
 from domain.ports import CopyableLedger
 from tests.app.harness import RETRY, Engine, Log, ledger_mistakes, report, running_engine, transport_of
 from tests.app.transfers import LEDGERS, exported, imported

@@ -18,9 +18,9 @@ from adapters.postgres.migrate import migrate
 from adapters.postgres.read_models import PostgresReadModels
 from adapters.sqlite.ledger import SqliteLedger
 from adapters.sqlite.read_models import SqliteReadModels
-from app.retaining import DAY_MS
-from app.segments import read_segment
-from app.verify import verify
+from app.history.verify import verify
+from app.keeping.retaining import DAY_MS
+from app.keeping.segments import read_segment
 from domain.ports import CopyableLedger
 from projections.ports import ReadModels
 from tests.app.harness import RETRY, Engine, Log, ManualClock, ledger_mistakes, report, running_engine

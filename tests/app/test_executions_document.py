@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from app.executor import Executor
+from app.http_jobs.executor import Executor
 from domain.requests import RetryPolicy
 from tests.app.calling import EXECUTIONS, JOBS, ended, execute, executed, save, start, status_of
 from tests.app.harness import START, START_MS, Engine, until

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from app.transfer_lines import BlobLine, EventLine, Header, Totals
+from app.transfer.lines import BlobLine, EventLine, Header, Totals
 from tests.app.transfers import BLOBS, DELIVERED, EVENTS, LARGE, LEDGERS, erase, erase_run, exported, fill
 
 PAGE = (Path(__file__).parents[2] / "docs" / "reference" / "export-format.md").read_text(encoding="utf-8")

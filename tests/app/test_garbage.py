@@ -6,7 +6,7 @@ from collections.abc import Generator
 
 import pytest
 
-from app.garbage import collect_seldom
+from app.nodes.garbage import collect_seldom
 
 ALL = 2
 OBJECTS = 200_000

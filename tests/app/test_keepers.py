@@ -6,7 +6,7 @@ from typing import Any
 import httpx
 import pytest
 
-from app.environments import digest_of
+from app.engine.environments import digest_of
 from domain.commands import AddKey
 from tests.app.harness import ADMIN_KEY, KEY, START, START_MS, Engine, admin, environment, running_engine, transport_of
 

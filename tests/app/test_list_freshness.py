@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from adapters.sqlite.read_models import SqliteReadModels
-from app import follower
+from app.engine import follower
 from app.web import paging
 from domain.errors import Unavailable
 from tests.app.harness import SOON_SECONDS, Engine, running_engine, sentence_of

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from app.delivering import AGAIN_MS
+from app.engine.delivering import AGAIN_MS
 from domain.named_event import stream_of
 from tests.app.faulty import FaultyLedger
 from tests.app.harness import Engine, running_engine, sentence_of

@@ -14,9 +14,9 @@ from prometheus_client.parser import text_string_to_metric_families as families_
 
 from adapters.ids import Uuid7Ids
 from adapters.sqlite.read_models import MEMORY, SqliteReadModels
-from app import metrics
-from app.standby import Standby
-from app.tenure import Tenure
+from app.nodes import metrics
+from app.nodes.standby import Standby
+from app.nodes.tenure import Tenure
 from app.web.application import create_application
 from domain.errors import Unavailable
 from domain.events import Recorded

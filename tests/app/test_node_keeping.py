@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from adapters.postgres.migrate import migrate
-from app.connections import credentials_of
+from app.vault.connections import credentials_of
 from tests.app.harness import ADMIN_KEY
 from tests.app.nodes import RunningNode, running_node
 from tests.postgres import database_url, schema_of_its_own

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 import httpx
 import pytest
 
-from app import loop
+from app.engine import loop
 from domain import engine as core
 from domain.events import WriterStarted
 from tests.app.faulty import DISK_FULL, FaultyLedger

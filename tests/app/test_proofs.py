@@ -14,9 +14,9 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from msgspec import structs
 
 from adapters.signing import make_keys, private_key, public_key
-from app import checkpoints, proofs
-from app.checkpoints import CheckpointFile, WrongCheckpoint, make_checkpoint, read_checkpoint
-from app.proofs import WrongProof, check_proof, prove
+from app.history import checkpoints, proofs
+from app.history.checkpoints import CheckpointFile, WrongCheckpoint, make_checkpoint, read_checkpoint
+from app.history.proofs import WrongProof, check_proof, prove
 from domain.errors import InvalidInput, KeyMissing, LedgerCorrupt, NotFound
 from domain.ports import START, CopyableLedger
 from tests.adapters.ledgers import triggered

@@ -8,7 +8,7 @@ from unittest.mock import Mock
 import httpx
 import pytest
 
-from app.watching import Watcher, seen
+from app.engine.watching import Watcher, seen
 from app.web import realtime, subscriptions
 from domain.status import Status
 from tests.app.harness import Engine, sentence_of, until

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from app.watching import Seen, Watcher
+from app.engine.watching import Seen, Watcher
 from tests.app.harness import Engine, running_engine
 
 TURNS = st.lists(st.integers(0, 40), min_size=5, max_size=5)

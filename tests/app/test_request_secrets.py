@@ -11,7 +11,7 @@ import pytest
 from standardwebhooks import Webhook, WebhookVerificationError, webhooks
 
 from adapters.secrets import MasterKey, Vault
-from app.connections import check_keys
+from app.vault.connections import check_keys
 from domain.errors import KeyMissing
 from tests.app.calling import ended, execute, executed, save, start
 from tests.app.harness import MASTER_KEY, START, START_MS, Engine, environment

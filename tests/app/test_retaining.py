@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from app.retaining import DAY_MS
-from app.segments import WrongSegment, path_of, read_segment
-from app.verify import verify
+from app.history.verify import verify
+from app.keeping.retaining import DAY_MS
+from app.keeping.segments import WrongSegment, path_of, read_segment
 from domain.environment import Environment
 from tests.app.harness import Engine, Log, ledger_mistakes
 from tests.app.test_erasing import SECRET, rows_of, secret_run, told

@@ -12,9 +12,9 @@ import pytest
 
 from adapters.http.addresses import AddressPolicy, parsed_networks
 from adapters.http.calling import SafeHttpCaller
-from app import sinks
-from app.secrets import value_of
-from app.sink_files import SinkFile
+from app.keeping import sinks
+from app.keeping.sink_files import SinkFile
+from app.vault.secrets import value_of
 from domain.errors import InvalidInput, LedgerUnavailable
 from domain.retry import Retry
 from tests.app.harness import Engine, environment, until

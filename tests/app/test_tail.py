@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from app.tail import KnownTail
+from app.nodes.tail import KnownTail
 from domain.errors import LedgerCorrupt
 from domain.ports import START, Head
 

@@ -18,8 +18,8 @@ import pytest
 from adapters.hashes import digest_after
 from adapters.sqlite.ledger import SqliteLedger
 from adapters.tombstones import tombstone_of
-from app.feed import Feed
-from app.verifier import Verifier
+from app.engine.feed import Feed
+from app.history.verifier import Verifier
 from domain import events as e
 from domain.ports import START, Head
 from tests.adapters.ledgers import recorded

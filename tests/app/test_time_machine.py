@@ -17,7 +17,7 @@ from msgspec import json
 from adapters.postgres.ledger import PostgresLedger
 from adapters.postgres.migrate import migrate
 from adapters.postgres.read_models import PostgresReadModels
-from app import past
+from app.history import past
 from projections import lasting
 from tests.app.harness import Engine, environment, running_engine
 from tests.app.random_life import BATCHES, COMMANDS, DEPLOYMENTS, EVENTS, EXECUTIONS, SCHEDULES, TOKENS, Life

@@ -14,9 +14,9 @@ from msgspec import structs
 
 from adapters.hashes import digest_after
 from adapters.sqlite.ledger import SqliteLedger
-from app import transfer
-from app.transfer import header_of, write_export
-from app.transfer_lines import Totals
+from app.transfer import copying as transfer
+from app.transfer.copying import header_of, write_export
+from app.transfer.lines import Totals
 from domain.errors import Deposed, InvalidInput, LedgerCorrupt
 from domain.events import NOTHING, BlobRef, Recorded, RunTriggered
 from domain.ports import START, CopyableLedger, Sealed

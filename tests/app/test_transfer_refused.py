@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app import transfer
-from app.transfer_lines import WrongExport
-from app.transfer_reading import Entry, Reader
+from app.transfer import copying as transfer
+from app.transfer.lines import WrongExport
+from app.transfer.reading import Entry, Reader
 from domain.ports import START, CopyableLedger
 from tests.adapters.ledgers import triggered
 from tests.app.transfers import BLOBS, EVENTS, LEDGERS, exported, fill, imported, whole

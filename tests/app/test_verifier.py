@@ -10,7 +10,7 @@ import pytest
 
 from adapters.hashes import digest_after
 from adapters.sqlite.ledger import SqliteLedger
-from app import verifier as verifying
+from app.history import verifier as verifying
 from tests.app.harness import START, Engine, Log, running_engine, until
 
 VERIFIED = "/api/v1/ledger/verified"

@@ -13,9 +13,9 @@ from adapters.postgres.ledger import PostgresLedger
 from adapters.postgres.migrate import migrate
 from adapters.sqlite.ledger import MEMORY, SqliteLedger
 from adapters.tombstones import seal_of, tombstone_of
-from app.transfer import header_of, restore, write_export
-from app.transfer_lines import Totals
-from app.transfer_reading import Reader
+from app.transfer.copying import header_of, restore, write_export
+from app.transfer.lines import Totals
+from app.transfer.reading import Reader
 from domain import events as e
 from domain.events import BlobRef, Recorded
 from domain.ports import START, CopyableLedger, Head, Sealed

@@ -11,7 +11,7 @@ import logging, warnings
 import structlog
 from app import logs
 
-log = structlog.get_logger("app.start")  # before the set-up, as modules do it
+log = structlog.get_logger("app.engine.start")  # before the set-up, as modules do it
 logs.set_up("info", {form!r})
 log.debug("unheard")
 log.info("ready", port=7650)
@@ -38,7 +38,7 @@ def test_machines_get_one_object_a_line() -> None:
     entries = [json.loads(line) for line in logged("json")]
 
     assert [(each["level"], each["logger"], each["event"].split("\n")[0]) for each in entries[:3]] == [
-        ("info", "app.start", "ready"),
+        ("info", "app.engine.start", "ready"),
         ("warning", "some.library", "it is 3"),
         ("info", "uvicorn.error", "Started"),
     ]
@@ -52,7 +52,7 @@ def test_machines_get_one_object_a_line() -> None:
 def test_people_get_lines_they_can_read() -> None:
     lines = logged("console")
 
-    assert lines[0].split()[1:] == ["[info", "]", "ready", "[app.start]", "port=7650"]
+    assert lines[0].split()[1:] == ["[info", "]", "ready", "[app.engine.start]", "port=7650"]
     assert lines[-1] == "ZeroDivisionError: division by zero"
 
 

@@ -7,8 +7,8 @@ from typing import Any, cast
 
 import msgspec
 
-from app.triggered import value_of
-from app.verify import verify
+from app.engine.triggered import value_of
+from app.history.verify import verify
 from domain.events import AttemptSucceeded, AuthResolved, AuthUnresolved, Recorded, RunTriggered
 from domain.ports import Ledger
 from domain.run import Run

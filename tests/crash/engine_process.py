@@ -1,6 +1,6 @@
 """A real engine in a process of its own that kills itself at a named boundary of what it writes.
 
-The product has no hooks for this: its adapters are wrapped where `app.backends` picks them.
+The product has no hooks for this: its adapters are wrapped where `app.engine.backends` picks them.
 """
 
 import gc
@@ -22,8 +22,8 @@ from adapters.sqlite.read_models import SqliteReadModels
 from adapters.sqlite.read_models_rebuild import SqliteRebuild, Tail
 from adapters.sqlite.read_models_store import Store
 from adapters.sqlite.recorder import Datastore
-from app import backends
 from app.cli import program
+from app.engine import backends
 from domain.events import (
     AttemptResumed,
     AttemptSucceeded,

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from app.verify import verify
+from app.history.verify import verify
 from domain import events as e
 from domain.events import Event, Recorded
 from domain.ports import Ledger

@@ -6,8 +6,8 @@ from typing import Any
 import msgspec
 import pytest
 
+from app.keeping.retaining import DAY_MS
 from app.pages.words import clock
-from app.retaining import DAY_MS
 from tests.app.harness import RETRY, Engine
 from tests.dashboard.scene import ERROR, PAYLOAD, STACK, Shop, open_shop
 from tests.dashboard.visitor import Node, Visitor

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from app.journal import JournalEntry
+from app.history.journal import JournalEntry
 from domain.attempts import Report
 from domain.commands import HandOut, TurnAnswer
 from domain.draft import Answer

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from app.triggered import asked_of
+from app.engine.triggered import asked_of
 from domain import events as e
 from domain.attempts import RESOLVER_TOKEN, Report
 from domain.environment import Environment

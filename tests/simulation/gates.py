@@ -9,7 +9,7 @@ from typing import Any
 
 from msgspec import Raw, Struct
 
-from app.triggered import asked_of
+from app.engine.triggered import asked_of
 from domain import commands as c
 from domain.attempts import RESOLVER_TOKEN, Report
 from domain.commands import Accepted, HandOut, TurnAnswer

@@ -6,7 +6,7 @@ from typing import Any
 
 from msgspec import Raw, Struct, json
 
-from app.journal import JournalEntry
+from app.history.journal import JournalEntry
 from domain.commands import HandOut
 from domain.events import Entry
 from domain.journal import Journaled

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from app.start import claim, start_engine
+from app.engine.start import claim, start_engine
 from domain.commands import Command, EndTurn, Turn
 from domain.draft import Answer, Draft, Ticket
 from domain.engine import Engine, deaf_after

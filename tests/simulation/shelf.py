@@ -6,8 +6,8 @@ from typing import Any
 
 from msgspec import json
 
-from app.journal import JournalEntry, page_of
-from app.triggered import asked_of
+from app.engine.triggered import asked_of
+from app.history.journal import JournalEntry, page_of
 from domain.commands import Command, HandOut, TurnAnswer
 from domain.draft import Answer
 from tests.simulation.network import LOST, Reply

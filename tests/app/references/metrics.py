@@ -3,7 +3,7 @@
 from prometheus_client import Metric
 from prometheus_client.parser import text_string_to_metric_families
 
-from app.metrics import of_node
+from app.nodes.metrics import of_node
 from tests.app.harness import Engine
 from tests.app.references.markdown import code, page, table
 

@@ -1,0 +1,1 @@
+"""The engine at work: the loop around the core, its followers and readers, and the chores that it does beside."""

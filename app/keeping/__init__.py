@@ -1,0 +1,1 @@
+"""How long things are kept: erasing, retention, and the sinks that take the feed elsewhere."""

@@ -1,0 +1,1 @@
+"""What a process is made of: a node, its part in the lease, its metrics."""

@@ -1,0 +1,88 @@
+"""A node that does not write: it reads the database, and waits for its turn."""
+
+import asyncio
+
+from adapters.secrets import Vault
+from app.engine.reader import Reader, Readiness
+from app.nodes.tail import KnownTail
+from app.nodes.tenure import Tenure
+from domain import states
+from domain.environment import Environment
+from domain.errors import LedgerUnavailable, Unavailable
+from domain.ports import Clock, CopyableLedger, Ids
+from projections.ports import ReadModels
+
+LOOK_SECONDS = 0.02
+"""How often it looks whether the writer's follower has come as far as a reader waits for."""
+TRUSTED_MS = 1_000
+"""How long a key may go on opening an environment after it was revoked through the writer."""
+
+
+class Standby(Reader):
+    """Knows only what is in the database, and asks it each time."""
+
+    def __init__(
+        self, ledger: CopyableLedger, read_models: ReadModels, clock: Clock, ids: Ids, tenure: Tenure, vault: Vault
+    ) -> None:
+        super().__init__(ledger, read_models, clock, ids, vault)
+        self._tenure = tenure
+        self.tail = KnownTail(ledger, self.read)
+        self._environments: dict[str, Environment] = {}
+        """By their ids, and by the hashes of their keys."""
+        self._asked: int | None = None
+        self.failure: str | None = None
+        """Why this node will not be the writer again."""
+
+    async def environment_of(self, sha256: str) -> Environment | None:
+        """The environment that a key opens, by the key's hash."""
+        return await self._known(sha256)
+
+    async def environment_with(self, name: str) -> Environment | None:
+        """The environment with this id."""
+        return await self._known(name)
+
+    async def _known(self, name: str) -> Environment | None:
+        now = self.clock.now().mono
+        if name not in self._environments or self._asked is None or now - self._asked > TRUSTED_MS:
+            histories = await self.read(self.ledger.read_kind, "env")
+            folded = [states.fold(history) for history in histories.values()]
+            found = [each for each in folded if isinstance(each, Environment)]
+            self._environments = {key: each for each in found for key in (each.id, *each.keys)}
+            self._asked = now
+        return self._environments.get(name)
+
+    async def head(self) -> int:
+        """The position of the last committed event."""
+        head = await self.read(self.ledger.head)
+        # Somebody is told of it: this node does not write over it later.
+        self.tail.saw(head)
+        return head.position
+
+    async def followed(self, position: int, seconds: float) -> int:
+        """Wait until the read models are at this position, at most so long; returns where they are then."""
+        deadline = asyncio.get_running_loop().time() + seconds
+        while True:
+            at = (await self.read(self.read_models.position)).position
+            if at >= position or asyncio.get_running_loop().time() >= deadline:
+                return at
+            await asyncio.sleep(LOOK_SECONDS)
+
+    async def readiness(self) -> Readiness:
+        """How the node is: ready as long as it can read, and knows a writer to forward to."""
+        problems = [f"This node no longer takes part: {self.failure}"] if self.failure else []
+        head, at = 0, 0
+        if self._tenure.out_of_reach:
+            # Whoever asks whether a node is ready does not wait as long as a reader does for a connection.
+            return Readiness(
+                "standby", head, at, [*problems, f"The database cannot be reached: {self._tenure.out_of_reach}"]
+            )
+        problems += [] if self._tenure.writer else ["No node writes at present."]
+        try:
+            head, at = await self.head(), await self.followed(0, 0)
+        except (LedgerUnavailable, Unavailable) as error:
+            problems.append(f"The database cannot be read: {error}")
+        return Readiness("standby", head, at, problems)
+
+    def close(self) -> None:
+        """Let go of the threads."""
+        self._readers.shutdown()

@@ -1,0 +1,1 @@
+"""What users trust us with, sealed: secrets, credentials of connections, variables."""
