@@ -90,12 +90,21 @@ def _unless_enough(run: str, step: str) -> str | None:
     return None if (Path(os.environ["CRASH_FOLDER"]) / ENOUGH).exists() else effect
 
 
+RESULT_BYTES = 40_000
+"""Of each step of `walk`."""
+
+
+def long_text(number: int) -> str:
+    """Larger than what may be kept for a step."""
+    return str(number % 10) * RESULT_BYTES
+
+
 @task(retry=PATIENT)
 async def walk(payload: dict[str, Any], ctx: Context) -> int:
     """Steps without effects, and a file that says how many there were."""
     progress = Path(os.environ["CRASH_FOLDER"]) / PROGRESS
     for number in range(1, payload["steps"] + 1):
-        await ctx.step("step", str, number)
+        await ctx.step("step", long_text, number)
         if number % 100 == 0:
             progress.write_text(str(number))
     steps: int = payload["steps"]
