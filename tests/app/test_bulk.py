@@ -8,7 +8,7 @@ import pytest
 
 from adapters.sqlite.ledger import MEMORY, SqliteLedger
 from adapters.sqlite.read_models import SqliteReadModels
-from app.engine import bulk as bulk_actions
+from app import bulk as bulk_actions
 from domain.commands import AdvanceBulk
 from tests.app.faulty import FaultyLedger
 from tests.app.harness import SOON_SECONDS, START, Engine, Log, ManualClock, environment, running_engine
