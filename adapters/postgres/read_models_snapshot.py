@@ -106,14 +106,22 @@ join unnest(%s::text[], %s::bytea[], %s::text[], %s::text[]) as wanted (environm
 using (environment, tag, status, waitpoint)
 order by environment, tag, status, waitpoint
 """
+# Of each environment no more is read than the slice can need, and from where it begins.
 LASTING_AFTER: LiteralString = """
-select environment, span, born, ended, run from lasting_rows where (environment, span, born) > (%s, %s, %s)
-order by environment, span, born limit %s
+with asked (behind, behind_span, behind_born, room) as (values (%s::text, %s::bigint, %s::bigint, %s::bigint))
+select name, span, born, ended, run from asked cross join environments cross join lateral (
+    select span, born, ended, run from lasting_rows
+    where environment = number and (span, born) > (
+        case when name = behind then behind_span else -1 end, case when name = behind then behind_born else -1 end
+    )
+    order by span, born limit room
+) as part
+where name >= behind order by name, span, born limit (select room from asked)
 """
 LASTING_AT: LiteralString = """
-select environment, span, born, ended, run from lasting_rows
-join unnest(%s::text[], %s::bigint[], %s::bigint[]) as wanted (environment, span, born) using (environment, span, born)
-order by environment, span, born
+select name, span, born, ended, run from lasting_rows join environments on number = environment
+join unnest(%s::text[], %s::bigint[], %s::bigint[]) as wanted (name, span, born) using (name, span, born)
+order by name, span, born
 """
 BY_KEY: dict[str, tuple[LiteralString, LiteralString, Callable[..., Entry]]] = {
     "tags": (TAGS_AFTER, TAGS_AT, tag_entry),

@@ -67,7 +67,7 @@ async def test_an_attempt_over_its_max_duration_times_out_and_the_worker_is_told
     assert told["cancels"] == [{"run": run, "token": handed["token"], "reason": "TIMED_OUT"}]
     error = f"Attempt {handed['token']} of run {run} is not open any more: it was timed out."
     assert late["refused"] == [{"run": run, "token": handed["token"], "error": error}]
-    assert "error" not in body
+    assert body["error"]["message"] == "Run exceeded its maximum duration"
 
 
 async def test_each_attempt_has_the_whole_max_duration(engine: Engine) -> None:
