@@ -15,6 +15,7 @@ from weakref import WeakKeyDictionary
 import httpx
 
 from runfold.addresses import Preferred
+from runfold.client import client_of
 from runfold.config import Settings, current_settings
 from runfold.errors import ApiConnectionError, ApiError, api_error
 from runfold.tracing import current_traceparent
@@ -30,7 +31,7 @@ SILENCE_SECONDS_MAX = 45.0
 def connect() -> httpx.AsyncClient:
     # Idle connections are given up before the engine closes them, which would look like an outage.
     limits = httpx.Limits(keepalive_expiry=3.0)
-    return httpx.AsyncClient(timeout=httpx.Timeout(30.0, connect=5.0), verify=_tls(), limits=limits)
+    return client_of(httpx.Timeout(30.0, connect=5.0), limits, _tls)
 
 
 _insists: ContextVar[bool] = ContextVar("runfold_insists", default=False)

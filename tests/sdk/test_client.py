@@ -1,0 +1,77 @@
+"""The client of the SDK: httpx's, without what an engine never asks for."""
+
+from collections.abc import AsyncIterator
+
+import httpx
+import pytest
+
+from runfold import client
+from runfold.client import Client
+from runfold.transport import connect
+
+URL = "http://engine.test/api"
+TIMEOUT = httpx.Timeout(30.0)
+
+
+async def test_cookies_are_not_kept_and_redirects_not_followed() -> None:
+    asked: list[httpx.Request] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        asked.append(request)
+        return httpx.Response(307, headers={"location": "/elsewhere", "set-cookie": "a=b"})
+
+    async with Client(httpx.MockTransport(answer), TIMEOUT) as http:
+        statuses = [(await http.post(URL, content=b"{}")).status_code for _ in range(2)]
+
+    assert statuses == [307, 307]
+    assert [(str(each.url), each.headers.get("cookie"), each.content) for each in asked] == [(URL, None, b"{}")] * 2
+
+
+async def test_whoever_looks_at_responses_sees_each() -> None:
+    seen: list[str] = []
+
+    async def look(response: httpx.Response) -> None:
+        seen.append(f"{response.request.method} {response.status_code}")
+
+    async with Client(httpx.MockTransport(lambda _: httpx.Response(200)), TIMEOUT) as http:
+        http.event_hooks["response"].append(look)
+        await http.post(URL)
+        await http.get(URL)
+
+    assert seen == ["POST 200", "GET 200"]
+
+
+class Broken(httpx.AsyncByteStream):
+    """An answer that ends in the middle."""
+
+    def __init__(self) -> None:
+        self.is_closed = False
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        yield b"{"
+        raise httpx.ReadError("cut")
+
+    async def aclose(self) -> None:
+        self.is_closed = True
+
+
+async def test_an_answer_that_breaks_off_is_closed() -> None:
+    broken = Broken()
+    async with Client(httpx.MockTransport(lambda _: httpx.Response(200, stream=broken)), TIMEOUT) as http:
+        with pytest.raises(httpx.ReadError, match="cut"):
+            await http.get(URL)
+
+    assert broken.is_closed
+
+
+@pytest.mark.parametrize(
+    ("proxies", "kind"),
+    [({"http": "http://proxy.test:3128"}, httpx.AsyncClient), ({"no": "localhost"}, Client), ({}, Client)],
+)
+async def test_through_a_proxy_httpx_knows_the_way(
+    monkeypatch: pytest.MonkeyPatch, proxies: dict[str, str], kind: type[httpx.AsyncClient]
+) -> None:
+    monkeypatch.setattr(client, "getproxies", lambda: proxies)
+
+    async with connect() as http:
+        assert type(http) is kind
