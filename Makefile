@@ -51,6 +51,7 @@ soak: $(READY) ## the simulation from many seeds, processes killed for long, any
 	$(BIN)/python -m tests.simulation.soak --seeds $(SEEDS)
 	$(BIN)/python -m tests.simulation.soak --seeds $(SEEDS) --durable
 	RUNFOLD_TAMPERS=10000 $(BIN)/pytest tests/app/test_tampers.py
+	RUNFOLD_ZONES=all $(BIN)/pytest tests/adapters/test_calendar.py
 	RUNFOLD_CRASH_ROUNDS=$(ROUNDS) $(BIN)/pytest -n 2 tests/crash/test_random_kills.py
 	RUNFOLD_CRASH_ROUNDS=$(ROUNDS) $(BIN)/pytest -n 2 tests/nodes/test_cut_connections.py tests/nodes/test_restarts.py
 	RUNFOLD_SCALE=5 $(BIN)/pytest tests/durable/test_scale.py tests/crash/test_many_steps.py \

@@ -1,7 +1,8 @@
 """Cron expressions, time zones and what a change of the clocks does, against a count of every minute."""
 
+import os
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta, tzinfo
 from functools import cache
 
 import pytest
@@ -21,6 +22,8 @@ SAMPLE = (
     *("Africa/Casablanca", "Asia/Beirut", "Pacific/Chatham", "Antarctica/Troll"),
 )
 """Gaps and folds at midnight, of half an hour and of two, in both hemispheres, and one that is moved every year."""
+ZONES = tuple(zone_names()) if os.environ.get("RUNFOLD_ZONES") == "all" else SAMPLE
+"""The whole list takes minutes."""
 EXPRESSIONS = (
     *("30 2 * * *", "*/15 * * * *", "0 * * * *", "0,30 1,2 * * *", "45 0 * * *", "*/20 1 * * *", "5 0-3 * * 0"),
     *("15 23 * * *", "0 3 * * *", "* 0 * * *"),
@@ -111,6 +114,37 @@ def test_the_ticks_around_each_change_are_those_that_a_count_of_minutes_finds(zo
         for expression in EXPRESSIONS[number % 2 :: 2]:
             cron = Cron(expression, zone, ("run_after", "skip")[number // 2 % 2], ("first", "both")[number // 4 % 2])
             assert moments(cron, start, end) == counted(cron, start, end), (cron, change)
+
+
+@pytest.mark.parametrize("zone", ZONES)
+def test_a_daily_time_comes_when_the_calendar_of_the_zone_says_for_ten_years(zone: str) -> None:
+    for clock in (time(2, 30), time(0, 0)):
+        cron = Cron(f"{clock.minute} {clock.hour} * * *", zone)
+        days = (FIRST.date() + timedelta(days=number) for number in range(1, (LAST - FIRST).days - 1))
+        expected = [_first_at(datetime.combine(day, clock), zone_called(zone)) for day in days]
+        begin = expected[0] - timedelta(minutes=1)
+        assert moments(cron, begin, expected[-1] + timedelta(minutes=1)) == expected, cron
+
+
+@pytest.mark.parametrize("zone", ZONES)
+def test_each_minute_and_hour_comes_in_the_two_days_around_each_change(zone: str) -> None:
+    around = changes(zone) if ZONES is not SAMPLE else changes(zone)[:4]
+    for change in around:
+        for expression in ("* * * * *", "0 * * * *", "30 * * * *"):
+            cron, start, end = Cron(expression, zone), change - 24 * HOUR, change + 24 * HOUR
+            assert moments(cron, start, end) == counted(cron, start, end), (cron, change)
+
+
+def _first_at(shown: datetime, zone: tzinfo) -> datetime:
+    """When a clock first shows this time, or a later one because it was put past it."""
+    first = shown.replace(tzinfo=zone).astimezone(UTC)
+    if first.astimezone(zone).replace(tzinfo=None) == shown:
+        return first
+    # As if nothing had been changed yet, it would be here; the clocks were put forward less than a day before.
+    minute = first - 25 * HOUR
+    while minute.astimezone(zone).replace(tzinfo=None) < shown:
+        minute += timedelta(minutes=1)
+    return minute
 
 
 def test_in_all_zones_a_daily_time_comes_once_a_day_and_an_hourly_one_once_an_hour() -> None:
