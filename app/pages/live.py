@@ -12,7 +12,7 @@ from app.service import Service
 from app.web.streaming import HEARTBEAT, HEARTBEAT_SECONDS, EventStream
 from domain.errors import RunfoldError
 
-PACE_SECONDS = 0.5
+PACE_SECONDS = 0.15
 """How often a page changes at most: nobody reads faster, and the engine has more to do than to be watched."""
 REST = 4
 """How many times as long a page rests as it took to make it, so that no viewer keeps a reader busy."""
@@ -43,11 +43,16 @@ async def _events(service: Service, parts: Parts) -> AsyncIterator[bytes]:
         sent |= found
         if OVER in found or service.watching.is_closed:
             return
-        took = clock() - began
+        made = clock()
         await service.watching.anything(position, HEARTBEAT_SECONDS)
         if service.loop.feed.head.position == position:
             yield HEARTBEAT
-        await asyncio.sleep(max(PACE_SECONDS, REST * took))
+        await asyncio.sleep(pause(made - began, clock() - made))
+
+
+def pause(took: float, quiet: float) -> float:
+    """How many seconds more a page rests that took so long to make, and that has not been made anew for so long."""
+    return max(0.0, max(PACE_SECONDS, REST * took) - quiet)
 
 
 def _event(name: str, text: str) -> bytes:

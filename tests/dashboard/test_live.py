@@ -126,3 +126,18 @@ async def _status(events: AsyncIterator[tuple[str, str]]) -> list[str]:
     name, text = await anext(events)
     assert name == "rows"
     return [each.words for each in parsed(f"<table>{text}</table>").all("span", class_="status")]
+
+
+@pytest.mark.parametrize(
+    ("took", "quiet", "expected"),
+    [
+        (0.01, 60.0, 0.0),  # the first change after a while is told at once
+        (0.01, 0.0, live.PACE_SECONDS),
+        (0.01, 0.1, live.PACE_SECONDS - 0.1),
+        (2.0, 1.0, 7.0),  # what is slow to make leaves the reader in peace for four times as long
+    ],
+)
+def test_a_page_rests_after_it_was_made_and_not_before_it_is_made_anew(
+    took: float, quiet: float, expected: float
+) -> None:
+    assert live.pause(took, quiet) == pytest.approx(expected)
