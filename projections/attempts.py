@@ -1,5 +1,6 @@
 """The attempts of runs: one row for each, and only the last one of a run can still change."""
 
+from collections.abc import Iterable
 from enum import StrEnum
 
 from msgspec import Struct
@@ -100,6 +101,17 @@ def project(last: AttemptRow | None, recorded: Recorded) -> AttemptRow | None:
         error=getattr(event, "error", None),
         position=recorded.position,
     )
+
+
+def rows_of(history: Iterable[Recorded]) -> list[AttemptRow]:
+    """The rows of all attempts in the events of one run, the first one first."""
+    last: AttemptRow | None = None
+    rows: dict[int, AttemptRow] = {}
+    for recorded in history:
+        last = project(last, recorded)
+        if last is not None:
+            rows[last.number] = last
+    return [rows[number] for number in sorted(rows)]
 
 
 def erased(row: AttemptRow) -> AttemptRow:

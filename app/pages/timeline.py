@@ -66,7 +66,7 @@ def draw(history: Sequence[Recorded], children: Mapping[str, RunRow], now: int) 
     ended = last.end if last.end is not None else max(now, last.start)
     axis = _Axis(start, max([ended, *(row.finished_at or 0 for row in children.values())]), ended)
     tracks = [axis.track("Run", 0, statuses, status=last.status)]
-    attempted = _attempts_of(history)
+    attempted = attempts.rows_of(history)
     for attempt in attempted:
         span = Span(attempt.started_at, attempt.finished_at, attempt.outcome.value)
         name = f"Attempt {attempt.number}"
@@ -152,13 +152,3 @@ def _entries(
             if child := children.get(run):
                 span = Span(child.created_at, child.finished_at, child.status.value)
                 yield axis.track(child.task, 2, [span], status=child.status.value, run=run)
-
-
-def _attempts_of(history: Iterable[Recorded]) -> list[AttemptRow]:
-    last: AttemptRow | None = None
-    rows: dict[int, AttemptRow] = {}
-    for recorded in history:
-        last = attempts.project(last, recorded)
-        if last is not None:
-            rows[last.number] = last
-    return [rows[number] for number in sorted(rows)]

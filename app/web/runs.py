@@ -220,13 +220,7 @@ async def _children(
 
 def _fold(history: Sequence[Recorded]) -> tuple[RunRow, list[AttemptRow]]:
     """The same folds that the lists are made of, over one run's own events: always current."""
-    last: AttemptRow | None = None
-    rows: dict[int, AttemptRow] = {}
-    for recorded in history:
-        last = attempts.project(last, recorded)
-        if last is not None:
-            rows[last.number] = last
-    return run_row_of(history), [rows[number] for number in sorted(rows)]
+    return run_row_of(history), attempts.rows_of(history)
 
 
 async def whole(

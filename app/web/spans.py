@@ -51,14 +51,9 @@ def spans_of(histories: dict[str, Sequence[Recorded]], run: str, parent: str | N
     error = row.error.message if row.error and row.status in FINAL else why_ended(row)
     is_canceled = row.status is Status.CANCELED
     yield Span(run, parent, row, row.task, row.created_at, row.finished_at, error, is_canceled)
-    last: AttemptRow | None = None
-    rows: dict[int, AttemptRow] = {}
-    for recorded in history:
-        last = attempts.project(last, recorded)
-        if last is not None:
-            rows[last.number] = last
-    for number in sorted(rows):
-        yield _of_attempt(rows[number], row)
+    rows = {each.number: each for each in attempts.rows_of(history)}
+    for attempt in rows.values():
+        yield _of_attempt(attempt, row)
     for entry in journal_of(history):
         span = _of_entry(entry, row, rows.get(entry.attempt))
         yield span
