@@ -15,6 +15,8 @@ from tests.official_sdk.node import NotThere
 
 DAY_MS = 86_400_000
 EVIL = "<img src=/x onerror=alert(1)><script>alert(2)</script>"
+CUT_TABLES = """() => [...document.querySelectorAll("main .table")].filter(each => each.scrollWidth > each.clientWidth)
+    .map(each => `${each.getAttribute("aria-label")} is ${each.scrollWidth - each.clientWidth} px too wide`)"""
 REFUSED = "Failed to load resource: the server responded with a status of 422"
 pytestmark = pytest.mark.timeout(240)
 
@@ -189,5 +191,6 @@ async def _looks(tab: Screen, script: str, name: str) -> dict[str, list[str]]:
         # In the dark nothing but the colours is another.
         wrong = await page.evaluate(RUN_AXE, ["color-contrast"] if view == "dark" else [])
         too_wide = await page.evaluate("document.documentElement.scrollWidth > innerWidth")
-        found[f"{name} {view}"] = wrong + (["it is wider than the window"] if too_wide else [])
+        cut = await page.evaluate(CUT_TABLES) if view == "light" else []
+        found[f"{name} {view}"] = wrong + (["it is wider than the window"] if too_wide else []) + cut
     return found

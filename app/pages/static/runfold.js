@@ -48,6 +48,12 @@
     }
   }
 
+  // On a phone the pages are a row that is wider than the window.
+  function showWhere() {
+    const [row, here] = [document.querySelector(".side nav"), document.querySelector(".side [aria-current]")];
+    if (here) row.scrollLeft = here.offsetLeft + here.offsetWidth / 2 - row.clientWidth / 2;
+  }
+
   // `runfold dev` prints an address with its key behind a #, which no server is ever sent.
   function signIn() {
     const key = location.hash.slice(1);
@@ -72,5 +78,6 @@
   setInterval(tellTimes, 10_000);
   settle();
   showTicks();
+  showWhere();
   signIn();
 })();
