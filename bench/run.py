@@ -27,6 +27,7 @@ from bench import (
     latency,
     listing,
     machine,
+    pages,
     past,
     realtime,
     rebuilding,
@@ -43,6 +44,7 @@ from bench.kept import Taken
 from bench.postgres import floors as postgres_floors
 from bench.postgres import latency as postgres_latency
 from bench.postgres import listing as postgres_listing
+from bench.postgres import pages as postgres_pages
 from bench.postgres import past as postgres_past
 from bench.postgres import single as postgres_single
 from bench.postgres import takeover as postgres_takeover
@@ -75,6 +77,7 @@ SCENARIOS = {
     "realtime": Scenario(realtime.measure, 300),
     "list": Scenario(listing.measure, 1_200),
     "past": Scenario(past.measure, 900),
+    "pages": Scenario(pages.measure, 1_200),
     "rebuild": Scenario(rebuilding.measure, 600),
     "start": Scenario(starting.measure, 300),
     "fairness": Scenario(fairness.measure, 900),
@@ -89,6 +92,7 @@ SCENARIOS = {
     "postgres/single": Scenario(postgres_single.measure, 300),
     "postgres/lists": Scenario(postgres_listing.measure, 1_200),
     "postgres/past": Scenario(postgres_past.measure, 900),
+    "postgres/pages": Scenario(postgres_pages.measure, 1_200),
     "postgres/takeover": Scenario(postgres_takeover.measure, 1_200),
     "peers/throughput": Scenario(beside.throughput, 2_400),
     "peers/retries": Scenario(beside.retries, 900),
