@@ -45,11 +45,17 @@ async def jobs_of(reader: Reader, environment: str, *, upto: int | None = None) 
     return sorted((each for each in found if isinstance(each, Job)), key=lambda job: job.id, reverse=True)
 
 
-async def job_of(reader: Reader, environment: str, job: str) -> Job:
-    """A job that is there. Raises NotFound."""
-    found = states.fold(await reader.history(job)) if job.startswith(f"{JOB}_") else None
-    if not isinstance(found, Job) or found.environment != environment or found.state is JobState.DELETED:
+async def job_of(reader: Reader, environment: str, job: str, *, upto: int | None = None) -> Job:
+    """A job that is, or was, there. Raises NotFound."""
+    history = await reader.history(job) if job.startswith(f"{JOB}_") else ()
+    if not history or history[0].environment != environment:
         raise NotFound(f"Job {job[:60]} not found.")
+    then = history if upto is None else [each for each in history if each.position <= upto]
+    found = states.fold(then)
+    if not isinstance(found, Job):
+        raise NotFound(f"Job {job[:60]} did not exist yet.")
+    if found.state is JobState.DELETED:
+        raise NotFound(f"Job {job[:60]} not found." if upto is None else f"Job {job[:60]} was deleted by then.")
     return found
 
 
@@ -179,10 +185,10 @@ async def run_now(service: Service, job: Job, source: str, origin: dict[str, Any
     return accepted[0].run
 
 
-async def schedules_of(reader: Reader, jobs: Iterable[Job]) -> dict[str, Schedule]:
-    """The schedules of those of the jobs that have one, by the job."""
+async def schedules_of(reader: Reader, jobs: Iterable[Job], *, upto: int | None = None) -> dict[str, Schedule]:
+    """The schedules of those of the jobs that have one, or had one then, by the job."""
     streams = {schedule_of(job.id): job.id for job in jobs if job.spec.timing is not None}
-    histories = await reader.read(reader.ledger.read_streams, list(streams)) if streams else {}
+    histories = await reader.read(lambda: reader.ledger.read_streams(list(streams), upto=upto)) if streams else {}
     found = {streams[stream]: states.fold(history) for stream, history in histories.items()}
     return {job: state for job, state in found.items() if isinstance(state, Schedule)}
 

@@ -1,11 +1,14 @@
 """Waitpoint tokens, and a form that completes one."""
 
+from urllib.parse import urlencode
+
 import msgspec
 from msgspec import Raw
 from starlette.responses import Response
 
 from app.pages.api import ApiError
 from app.pages.bulk import turned
+from app.pages.moment import FIELD, look_of
 from app.pages.visits import Visit, see
 from domain.waitpoint import WaitpointStatus
 
@@ -13,23 +16,26 @@ LIST = "/api/v1/waitpoints/tokens"
 
 
 async def show_all(visit: Visit) -> Response:
-    """The tokens, newest first."""
+    """The tokens, newest first, as they are or were."""
+    moment = await look_of(visit)
     status = visit.query("status")
     asked = {"filter[status]": status} if status else {}
     cursor = {f"page[{side}]": visit.query(side) for side in ("after", "before") if visit.query(side)}
-    answer = await visit.api.get(LIST, **asked, **cursor)
-    query = f"status={status}" if status else ""
+    answer = await visit.api.get(LIST, **asked, **cursor, **moment.as_of)
+    kept = {"status": status} if status else {}
     return visit.page(
         "tokens.html",
         tokens=answer["data"],
-        pagination=turned(answer, "/tokens", query),
+        pagination=turned(answer, "/tokens", urlencode(kept | ({FIELD: moment.text} if moment.is_past else {}))),
+        moment=moment,
+        kept=kept,
         status=status,
         statuses=list(WaitpointStatus),
     )
 
 
 async def show(visit: Visit) -> Response:
-    """A token."""
+    """A token, as it is or was."""
     return await _form(visit, "", "")
 
 
@@ -49,6 +55,7 @@ async def complete(visit: Visit) -> Response:
 
 
 async def _form(visit: Visit, text: str, refusal: str, status: int = 200) -> Response:
-    token = await visit.api.get(f"{LIST}/{visit.named('token')}")
-    waiting = token["status"] == WaitpointStatus.WAITING
-    return visit.page("token.html", status, token=token, data=text, refusal=refusal, is_open=waiting)
+    moment = await look_of(visit)
+    token = await visit.api.get(f"{LIST}/{visit.named('token')}", **moment.as_of)
+    is_open = token["status"] == WaitpointStatus.WAITING and not moment.is_past
+    return visit.page("token.html", status, token=token, data=text, refusal=refusal, is_open=is_open, moment=moment)

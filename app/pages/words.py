@@ -17,7 +17,7 @@ PAGES = (
     ("/keys", "Keys"),
 )
 """The pages that one can go to from any other."""
-LOOKING_BACK = frozenset({"/", "/queues", "/schedules", "/batches", "/deployments"})
+LOOKING_BACK = frozenset({"/", "/queues", "/schedules", "/jobs", "/batches", "/tokens", "/deployments"})
 """Those that show a moment of the past, too."""
 FAILURES = (
     *("FAILED", "TIMED_OUT", "CRASHED", "INTERRUPTED", "SYSTEM_FAILURE"),

@@ -15,6 +15,7 @@ from app.web import bodies
 from app.web.caller import CallerDep, ReaderDep, ServiceDep, origin_of, public_url_of, read_body
 from app.web.docs import ANY_BODY, TRIGGER_PATH, body_of
 from app.web.errors import Malformed, Unauthorized
+from app.web.history import AsOf, moment_asked
 from app.web.job_shapes import job_item
 from app.web.routing import room
 from app.web.triggering import json
@@ -86,22 +87,27 @@ async def list_jobs(
     state: Annotated[str | None, Query(description="active, paused, draft or completed.")] = None,
     limit: Annotated[int, Query(ge=1, le=PAGE_MAX, description="1 to 100; 50 if left out.")] = PAGE_DEFAULT,
     offset: Annotated[int, Query(ge=0, le=2**31, description="How many to skip.")] = 0,
+    as_of: AsOf = None,
 ) -> Response:
-    """The jobs of the environment, newest first."""
-    there = [job for job in await jobs.jobs_of(reader, caller.environment.id) if job.state is not JobState.DELETED]
+    """The jobs of the environment, newest first, as they are or were."""
+    upto = await _position_asked(as_of, reader)
+    every = await jobs.jobs_of(reader, caller.environment.id, upto=upto)
+    there = [job for job in every if job.state is not JobState.DELETED]
     if state is not None:
         wanted = _state(state)
         there = [job for job in there if job.state is wanted]
     page = there[offset : offset + limit]
     url = public_url_of(request)
-    schedules = await jobs.schedules_of(reader, page)
+    schedules = await jobs.schedules_of(reader, page, upto=upto)
     return json({"data": [job_item(job, schedules.get(job.id), url) for job in page], "total": len(there)})
 
 
 @router.get("/v1/jobs/{job}")
-async def retrieve(job: str, request: Request, reader: ReaderDep, caller: CallerDep) -> Response:
-    """A job."""
-    return await _answer(await jobs.job_of(reader, caller.environment.id, job), reader, request)
+async def retrieve(job: str, request: Request, reader: ReaderDep, caller: CallerDep, as_of: AsOf = None) -> Response:
+    """A job as it is, or as it was."""
+    upto = await _position_asked(as_of, reader)
+    found = await jobs.job_of(reader, caller.environment.id, job, upto=upto)
+    return await _answer(found, reader, request, upto=upto)
 
 
 @router.patch("/v1/jobs/{job}", openapi_extra=body_of("ChangeJobRequest"))
@@ -194,8 +200,15 @@ def _state(name: str) -> JobState:
     return JobState(name)
 
 
-async def _answer(job: Job, reader: Reader, request: Request, status: int = 200) -> Response:
-    schedules = await jobs.schedules_of(reader, [job])
+async def _position_asked(as_of: str | None, reader: Reader) -> int | None:
+    moment = await moment_asked(as_of, reader)
+    return None if moment is None else moment.position
+
+
+async def _answer(
+    job: Job, reader: Reader, request: Request, status: int = 200, *, upto: int | None = None
+) -> Response:
+    schedules = await jobs.schedules_of(reader, [job], upto=upto)
     response = json(job_item(job, schedules.get(job.id), public_url_of(request)))
     response.status_code = status
     return response

@@ -18,7 +18,7 @@ from app.web.docs import ANY_BODY, CALLBACK_PATH, TOKEN_LIST_PARAMETERS, TOKENS_
 from app.web.errors import LengthRequired, Unauthorized
 from app.web.grants import must
 from app.web.handles import hand_token
-from app.web.history import AS_OF, moment_asked
+from app.web.history import AS_OF, AsOf, moment_asked, up_to
 from app.web.listing import each_once
 from app.web.outcomes import completion_of, token_row_of
 from app.web.paging import page_of, page_then
@@ -83,10 +83,11 @@ async def list_tokens(request: Request, reader: ReaderDep, caller: CallerDep) ->
 
 
 @router.get(f"{TOKENS_PATH}/{{token}}")
-async def retrieve(token: str, request: Request, reader: ReaderDep, caller: VisitorDep) -> Response:
-    """A token as it is, with what completed it: JSON as text under `output`, plain text if that is its type."""
+async def retrieve(token: str, request: Request, reader: ReaderDep, caller: VisitorDep, as_of: AsOf = None) -> Response:
+    """A token as it is or was, with what completed it: JSON as text under `output`, plain text if that is its type."""
     must(caller, "read", ("waitpoints", token))
-    history = await _history_of(token, reader, caller)
+    moment = await moment_asked(as_of, reader)
+    history = up_to(moment, await _history_of(token, reader, caller), f"Token {token}")
     completed = await reader.read(completion_of, reader.ledger, history)
     return json(shapes.token_item(token_row_of(history), public_url_of(request)) | completed)
 

@@ -1,16 +1,18 @@
-"""Batches, executions, ticks, logs, named events and deployments as they were."""
+"""Batches, HTTP jobs, executions, ticks, logs, named events, deployments and single tokens as they were."""
 
 from typing import Any
 
 import pytest
 
 from app.history import executions_then
+from domain.durations import iso
 from tests.app.calling import EXECUTIONS, JOBS, save, start
 from tests.app.harness import Engine, report
 
 BATCH = {"items": [{"task": "greet"}, {"task": "greet"}]}
 FOUND = {"status": "SUCCESS", "latencyMs": 7, "statusCode": 200}
 URL = "https://example.com/"
+TOKENS = "/api/v1/waitpoints/tokens"
 
 
 async def made_batch(engine: Engine) -> str:
@@ -176,3 +178,43 @@ async def test_deployments_are_those_of_the_moment(engine: Engine) -> None:
 def _query(path: str) -> dict[str, str]:
     _, _, query = path.partition("?")
     return dict([query.split("=")]) if query else {}
+
+
+async def test_a_job_and_its_list_are_those_of_the_moment(engine: Engine) -> None:
+    job = await save(engine, URL, kind="recurring", schedule={"every_n_minutes": 5})
+    other = await save(engine, URL, name="pong")
+    queries: tuple[dict[str, str], ...] = ({}, {"state": "active"}, {"state": "paused"}, {"limit": "1", "offset": "1"})
+    one = f"{JOBS}/{job['id']}"
+    before, position = await engine.get(one), engine.head
+    listed = [await engine.get(JOBS, **query) for query in queries]
+    await engine.advance(301_000)
+    await engine.client.patch(one, json={"name": "other", "schedule": {"every_n_minutes": 7}})
+    await engine.post(f"{one}/pause")
+    paused, then = await engine.get(one), engine.head
+    await engine.client.delete(one)
+
+    assert (await engine.get(one, asOf=position), await engine.get(one, asOf=then)) == (before, paused)
+    assert [(each["name"], each["state"]) for each in (before, paused)] == [("ping", "active"), ("other", "paused")]
+    assert (before["next_run_at"], paused["next_run_at"]) == (iso(engine.clock.wall - 1_000), None)
+    assert [await engine.get(JOBS, asOf=position, **query) for query in queries] == listed
+    assert [[each["id"] for each in page["data"]] for page in listed] == [
+        [other["id"], job["id"]],
+        [other["id"], job["id"]],
+        [],
+        [job["id"]],
+    ]
+    assert await engine.refused("GET", f"{one}?asOf=1", 404) == f"Job {job['id']} did not exist yet."
+    assert await engine.refused("GET", f"{one}?asOf={engine.head}", 404) == f"Job {job['id']} was deleted by then."
+    assert (await engine.get(JOBS, asOf=1))["data"] == []
+
+
+async def test_a_token_is_the_one_of_the_moment(engine: Engine) -> None:
+    token = (await engine.post(TOKENS, {"tags": ["a"]}))["id"]
+    one = f"{TOKENS}/{token}"
+    before, position = await engine.get(one), engine.head
+    await engine.post(f"{one}/complete", {"data": {"approved": True}})
+
+    assert (await engine.get(one))["output"] == '{"approved":true}'
+    assert await engine.get(one, asOf=position) == before
+    assert before["status"] == "WAITING"
+    assert await engine.refused("GET", f"{one}?asOf=1", 404) == f"Token {token} did not exist yet."

@@ -19,6 +19,7 @@ from adapters.postgres.migrate import migrate
 from adapters.postgres.read_models import PostgresReadModels
 from app.history import past
 from projections import lasting
+from tests.app.calling import JOBS
 from tests.app.harness import Engine, environment, running_engine
 from tests.app.random_life import BATCHES, COMMANDS, DEPLOYMENTS, EVENTS, EXECUTIONS, SCHEDULES, TOKENS, Life
 from tests.postgres import database_url, schema_of_its_own
@@ -92,8 +93,10 @@ async def _look(life: Life) -> list[Answer]:
     for query in EXECUTED:
         await _walk_executions(ask, EXECUTIONS, query)
     await ask(EXECUTIONS, {"limit": "2", "offset": "1"})
+    for offset in ("0", "1"):
+        await ask(JOBS, {"limit": "1", "offset": offset})
     for job in life.jobs:
-        await ask(f"/v1/jobs/{job}/executions", {"limit": "2"})
+        await ask(f"{JOBS}/{job}/executions", {"limit": "2"})
     for path in _single(life):
         await ask(path, {})
     return seen
@@ -106,7 +109,9 @@ def _single(life: Life) -> Iterator[str]:
         (life.schedules, (f"{SCHEDULES}/", f"{SCHEDULES}/{{}}/ticks")),
         (life.runs, ("/api/v3/runs/", "/api/v1/runs/{}/explain", "/api/v1/runs/{}/logs")),
         (life.batches, (f"{BATCHES}/", "/api/v2/batches/", f"{BATCHES}/{{}}/results")),
+        (life.jobs, (f"{JOBS}/",)),
         (life.executions, (f"{EXECUTIONS}/",)),
+        (life.tokens, (f"{TOKENS}/",)),
         (life.events, (f"{EVENTS}/",)),
     )
     for names, paths in singles:
@@ -238,7 +243,7 @@ def _is_as_it_was(again: httpx.Response, answer: Answer) -> bool:
         before = json.decode(answer.content)
         if before["reason"] in {"turn", "no_worker"}:
             return bool(json.decode(again.content)["reason"] == "ready")
-    if answer.status == 404 and SCHEDULES in answer.path:
+    if answer.status == 404 and answer.path.startswith((SCHEDULES, JOBS)):
         return again.status_code == 404
     return (again.status_code, again.content) == (answer.status, answer.content)
 

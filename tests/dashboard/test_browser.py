@@ -126,7 +126,7 @@ async def test_everything_can_be_read_and_done_without_a_script(world: Any) -> N
         await page.locator("#event-1").get_by_role("link").click()
         await expect(page.locator(".titled .status")).to_have_text("Queued")
         await tab.open(f"/tokens/{shop.token}")
-        await page.get_by_role("textbox").fill('{"approved": true}')
+        await page.get_by_label("What those who wait are given").fill('{"approved": true}')
         await page.get_by_role("button", name="Complete").click()
         await expect(page.get_by_label("Output")).to_contain_text("approved")
         assert (await engine.get(f"/api/v1/waitpoints/tokens/{shop.token}"))["status"] == "COMPLETED"
@@ -191,6 +191,6 @@ async def _looks(tab: Screen, script: str, name: str) -> dict[str, list[str]]:
         # In the dark nothing but the colours is another.
         wrong = await page.evaluate(RUN_AXE, ["color-contrast"] if view == "dark" else [])
         too_wide = await page.evaluate("document.documentElement.scrollWidth > innerWidth")
-        cut = await page.evaluate(CUT_TABLES) if view == "light" else []
+        cut: list[str] = await page.evaluate(CUT_TABLES) if view == "light" else []
         found[f"{name} {view}"] = wrong + (["it is wider than the window"] if too_wide else []) + cut
     return found

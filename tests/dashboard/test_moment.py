@@ -3,6 +3,7 @@
 import pytest
 
 from domain.durations import iso
+from tests.app.calling import start
 from tests.app.harness import Engine
 from tests.dashboard.scene import Shop, open_shop
 from tests.dashboard.test_runs import shown
@@ -156,6 +157,51 @@ async def test_deployments_are_shown_as_they_were(engine: Engine, visitor: Visit
     assert _is_read_only(then)
     assert not _is_read_only(now)
     assert "There was no version." in (await visitor.open("/deployments", moment="1")).words
+
+
+async def test_jobs_are_shown_as_they_were_with_their_executions_of_then(
+    engine: Engine, visitor: Visitor, shop: Shop
+) -> None:
+    (before,) = (await visitor.open("/jobs")).one("tbody").all("tr")
+    position = str(engine.head)
+    await start(engine, shop.job)
+    await engine.client.patch(f"/v1/jobs/{shop.job}", json={"name": "Renamed"})
+
+    listed = await visitor.open("/jobs", moment=position)
+    one, now = await visitor.open(f"/jobs/{shop.job}", moment=position), await visitor.open(f"/jobs/{shop.job}")
+
+    (row,) = listed.one("tbody").all("tr")
+    assert row.words == before.words
+    assert row.one("a").attributes["href"] == f"/jobs/{shop.job}?moment={position}"
+    assert one.one("h1").words == "Ping the status page"
+    assert "It had not been executed." in one.words
+    assert (now.one("h1").words, len(now.one("tbody").all("tr"))) == ("Renamed", 1)
+    assert _is_read_only(listed)
+    assert _is_read_only(one)
+    assert not _is_read_only(now)
+    assert "There was no HTTP job." in (await visitor.open("/jobs", moment="1")).words
+
+
+async def test_tokens_are_shown_as_they_were_and_cannot_be_completed_there(
+    engine: Engine, visitor: Visitor, shop: Shop
+) -> None:
+    position, path = str(engine.head), f"/tokens/{shop.token}"
+    await engine.post(f"/api/v1/waitpoints/tokens/{shop.token}/complete", {"data": 1})
+
+    listed = await visitor.open("/tokens", moment=position, status="WAITING")
+    then, now = await visitor.open(path, moment=position), await visitor.open(path)
+
+    assert f"{path}?moment={position}" in [each.attributes["href"] for each in listed.one("tbody").all("a")]
+    tabs = [each.attributes["href"] for each in listed.one("nav", class_="tabs").all("a")]
+    assert all(f"moment={position}" in each for each in tabs)
+    assert [page.one("header", class_="head").one("span", class_="status").words for page in (then, now)] == [
+        "Waiting",
+        "Completed",
+    ]
+    assert "Output" not in then.one("main").words
+    assert _is_read_only(listed)
+    assert _is_read_only(then)
+    assert "There was no token." in (await visitor.open("/tokens", moment="1")).words
 
 
 async def test_a_moment_that_is_none_is_refused_and_before_all_there_was_nothing(
