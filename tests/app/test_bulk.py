@@ -298,6 +298,36 @@ async def test_a_chunk_of_which_nothing_was_heard_is_done_once(
     log.clear()
 
 
+async def test_an_action_that_cannot_go_on_is_aborted_and_the_others_go_on(
+    engine: Engine, log: Log, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runs = [await engine.trigger() for _ in range(3)]
+    replayed = bulk_actions.replayed
+
+    async def replayed_or_not(history: Any, *more: Any) -> Any:
+        if history[0].stream == runs[2]:
+            raise KeyError("a payload")
+        return await replayed(history, *more)
+
+    monkeypatch.setattr(bulk_actions, "replayed", replayed_or_not)
+    broken = await started(engine, "replay", runIds=runs)
+    other = await started(engine, "replay", runIds=runs[:2])
+
+    assert (await ended(engine, other))["counts"] == {"total": 2, "success": 2, "failure": 0}
+    assert await ended(engine, broken) == {
+        "id": broken,
+        "type": "REPLAY",
+        "status": "ABORTED",
+        "counts": {"total": 3, "success": 2, "failure": 0},
+        "createdAt": START,
+        "completedAt": START,
+        "error": "The engine could not carry it on: KeyError. Its log tells more.",
+    }
+    assert (await engine.service.readiness()).problems == []
+    assert [(each["event"], each["bulk"]) for each in log] == [("a bulk action cannot go on", broken)]
+    log.clear()
+
+
 async def of_bulk(engine: Engine, bulk: str, **more: Any) -> list[str]:
     """The runs that a list has of a bulk action, the newest first."""
     return await engine.listed(**{"filter[bulkAction]": bulk}, **more)
