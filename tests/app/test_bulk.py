@@ -9,6 +9,7 @@ import pytest
 from adapters.sqlite.ledger import MEMORY, SqliteLedger
 from adapters.sqlite.read_models import SqliteReadModels
 from app import bulk as bulk_actions
+from app.web.replaying import replayed
 from domain.commands import AdvanceBulk
 from tests.app.faulty import FaultyLedger
 from tests.app.harness import SOON_SECONDS, START, Engine, Log, ManualClock, environment, running_engine
@@ -302,7 +303,6 @@ async def test_an_action_that_cannot_go_on_is_aborted_and_the_others_go_on(
     engine: Engine, log: Log, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     runs = [await engine.trigger() for _ in range(3)]
-    replayed = bulk_actions.replayed
 
     async def replayed_or_not(history: Any, *more: Any) -> Any:
         if history[0].stream == runs[2]:
