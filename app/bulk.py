@@ -13,7 +13,7 @@ from app.web import bodies
 from app.web.newruns import judged
 from app.web.replaying import replayed
 from domain.bulk import CANCEL, Bulk, BulkStatus
-from domain.commands import AdvanceBulk
+from domain.commands import AbortBulk, AdvanceBulk
 from domain.errors import LedgerCorrupt, NotFound, Refused, RunfoldError, Unavailable
 from domain.lifecycle import NewRun
 from domain.status import FINAL, Status
@@ -60,13 +60,31 @@ class BulkActions:
             await self._loop.settled(stream)
             bulk = self._loop.engine.memory.states.get(stream)
             if isinstance(bulk, Bulk) and bulk.status is BulkStatus.PENDING:
-                await self._loop.submit(await self._chunk(bulk))
+                await self._loop.submit(await self._next(bulk))
         except NotFound:
             # It was begun in a batch that never landed.
             return
         except RunfoldError as error:
             log.warning("a bulk action has to wait", bulk=stream, error=str(error))
             await asyncio.sleep(AGAIN_SECONDS)
+
+    async def _next(self, bulk: Bulk) -> AdvanceBulk | AbortBulk:
+        """The next chunk, or the end of an action for which none can be made: the others have to go on."""
+        try:
+            return await self._chunk(bulk)
+        except RunfoldError:
+            raise
+        except Exception as error:
+            log.exception("a bulk action cannot go on", bulk=bulk.id)
+            # The sentence stays in the ledger for ever, so what the error says, maybe of a payload, is no part of it.
+            return AbortBulk(
+                environment=bulk.environment,
+                actor="engine",
+                cause=bulk.id,
+                at=self._reader.clock.now().wall,
+                bulk=bulk.id,
+                error=f"The engine could not carry it on: {type(error).__name__}. Its log tells more.",
+            )
 
     async def _chunk(self, bulk: Bulk) -> AdvanceBulk:
         if bulk.runs:

@@ -40,6 +40,8 @@ class Bulk(Struct, frozen=True, gc=False, omit_defaults=True):
     cursor: str | None = None
     success: int = 0
     failure: int = 0
+    error: str | None = None
+    """Why it was aborted, if nobody asked for that."""
 
     @property
     def total(self) -> int:
@@ -55,11 +57,11 @@ def advance(cursor: str | None, success: int, failure: int, runs: tuple[str, ...
     return [*events, e.BulkCompleted()] if is_last else events
 
 
-def abort(bulk: Bulk) -> list[e.Event]:
-    """Leave it at what was done. Safe to repeat."""
+def abort(bulk: Bulk, error: str | None = None) -> list[e.Event]:
+    """Leave it at what was done, because of an error if nobody asked for it. Safe to repeat."""
     if bulk.status is BulkStatus.COMPLETED:
         raise NotAllowed(f"Cannot abort bulk action {bulk.id}: it is COMPLETED.")
-    return [e.BulkAborted()] if bulk.status is BulkStatus.PENDING else []
+    return [e.BulkAborted(error)] if bulk.status is BulkStatus.PENDING else []
 
 
 def evolve(bulk: Bulk | None, recorded: Recorded) -> Bulk:
@@ -86,6 +88,6 @@ def evolve(bulk: Bulk | None, recorded: Recorded) -> Bulk:
         case e.BulkCompleted():
             return replace(bulk, version=version, status=BulkStatus.COMPLETED)
         case e.BulkAborted():
-            return replace(bulk, version=version, status=BulkStatus.ABORTED)
+            return replace(bulk, version=version, status=BulkStatus.ABORTED, error=event.error)
         case _:
             raise LedgerCorrupt(f"{type(event).__name__} stands in the stream of bulk action {stream}.")

@@ -68,7 +68,7 @@ def _cancel(stream: str, bulk: Bulk, origin: Origin, draft: Draft, cancels: Canc
 
 def abort(command: AbortBulk, draft: Draft) -> None:
     """Leave it at what was done."""
-    draft.record(command.bulk, bulks.abort(_find(command.bulk, command, draft)), Origin.of(command))
+    draft.record(command.bulk, bulks.abort(_find(command.bulk, command, draft), command.error), Origin.of(command))
 
 
 def _find(stream: str, command: Command, draft: Draft) -> Bulk:

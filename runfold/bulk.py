@@ -33,6 +33,8 @@ class BulkAction(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
     name: str | None = None
     created_at: datetime | None = None
     completed_at: datetime | None = None
+    error: str | None = None
+    """Why it is ABORTED, if nobody asked for that."""
 
 
 class AsyncBulkHandle:

@@ -5,6 +5,7 @@ import gc
 import pytest
 
 LONG = (
+    "tests/nodes/test_random_kills",  # the longest, so nothing may be begun before it
     *("tests/dashboard/test_browser", "tests/examples/", "tests/nodes/", "tests/cli/test_dev", "tests/crash/"),
     *("tests/official_sdk/", "tests/simulation/"),
 )

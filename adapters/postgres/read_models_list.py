@@ -89,8 +89,8 @@ and not exists (
     select from unnest(%(tags_all)s::bytea[]) as needed (tag)
     where not exists (
         select from tag_rows as other
-        where other.environment = %(environment)s and other.tag = needed.tag and other.run = run_rows.id
-    )
+        where other.environment = %(environment)s and other.tag = needed.tag and other.run = run_rows.id offset 0
+    ) offset 0
 )
 """,
     "batch": "and batch || '' = %(batch)s",

@@ -8,13 +8,13 @@ from threading import Lock
 from eventsourcing.persistence import IntegrityError, PersistenceError, Tracking
 from eventsourcing.sqlite import (
     SQLiteConnection,
-    SQLiteConnectionPool,
     SQLiteCursor,
     SQLiteDatastore,
     SQLiteTrackingRecorder,
 )
 
 from adapters.read_models_tables import LEDGER, current
+from adapters.sqlite.opening import PatientPool
 from adapters.sqlite.read_models_schema import SHAPE, TABLES, TRACKED, indexes
 from adapters.sqlite.scrubbing import scrub
 from domain.errors import Unavailable
@@ -36,7 +36,7 @@ WAL_PAGES = 8_000
 CACHE_KIB = 32_768
 
 
-class _Pool(SQLiteConnectionPool):
+class _Pool(PatientPool):
     def _create_connection(self) -> SQLiteConnection:
         connection = super()._create_connection()
         cursor = connection.cursor()

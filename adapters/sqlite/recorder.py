@@ -9,7 +9,6 @@ from eventsourcing.persistence import IntegrityError, Notification, StoredEvent
 from eventsourcing.sqlite import (
     SQLiteApplicationRecorder,
     SQLiteConnection,
-    SQLiteConnectionPool,
     SQLiteCursor,
     SQLiteDatastore,
 )
@@ -17,6 +16,7 @@ from msgspec import json
 
 from adapters.codec import NewRow
 from adapters.hashes import NONE_KEPT, seal
+from adapters.sqlite.opening import PatientPool
 from adapters.sqlite.rows import insert
 from adapters.sqlite.scrubbing import scrub
 from domain.errors import Deposed
@@ -52,7 +52,7 @@ values {rows}
 WAL_PAGES = 8_000
 
 
-class _Pool(SQLiteConnectionPool):
+class _Pool(PatientPool):
     def _create_connection(self) -> SQLiteConnection:
         connection = super()._create_connection()
         cursor = connection.cursor()

@@ -109,4 +109,5 @@ def _follow(handle: BulkHandle) -> BulkAction:
 
 def _sentence(action: BulkAction) -> str:
     done, did = action.counts, "canceled" if action.type == "CANCEL" else "replayed"
-    return f"{action.status}: {done.success} of {done.total} runs {did}, {done.failure} could not be"
+    why = f" ({action.error})" if action.error else ""
+    return f"{action.status}: {done.success} of {done.total} runs {did}, {done.failure} could not be{why}"

@@ -116,6 +116,8 @@ class Watching:
         self._ended: dict[str, _Ended] = {}
         self._of_runs: dict[str, set[Watcher]] = {}
         self._of_many: dict[str, set[Watcher]] = {}
+        self._held: dict[str, set[asyncio.Future[None]]] = {}
+        """Of the keys by which something is held: what is done when they are revoked."""
         self._touched: dict[str, None] = {}
         self._work = asyncio.Event()
         self._noted = feed.head.position
@@ -138,6 +140,19 @@ class Watching:
             if not known[name]:
                 del known[name]
 
+    @contextmanager
+    def revoked(self, sha256: str) -> Generator["asyncio.Future[None]"]:
+        """What is done as soon as this key is revoked, for one who waits for something else meanwhile."""
+        future = asyncio.get_running_loop().create_future()
+        self._held.setdefault(sha256, set()).add(future)
+        try:
+            yield future
+        finally:
+            self._held[sha256].discard(future)
+            if not self._held[sha256]:
+                del self._held[sha256]
+            future.cancel()
+
     @property
     def watchers(self) -> int:
         """How many watch now."""
@@ -147,6 +162,10 @@ class Watching:
         """These events were committed."""
         self._noted = records[-1].position
         self._beat()
+        if self._held:
+            for recorded in records:
+                if isinstance(recorded.event, ApiKeyRevoked):
+                    self._release(recorded.event.sha256)
         if self._of_runs or self._of_many:
             for recorded in records:
                 if recorded.stream not in self._touched and self._is_watched(recorded):
@@ -219,6 +238,11 @@ class Watching:
         for watcher in (*of_runs, *self._of_many.get(environment, ())):
             if watcher.environment == environment:
                 watcher.wake()
+
+    def _release(self, sha256: str) -> None:
+        for future in self._held.get(sha256, ()):
+            if not future.done():
+                future.set_result(None)
 
     def _beat(self) -> None:
         self._pulse.set()

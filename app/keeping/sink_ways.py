@@ -7,10 +7,9 @@ from typing import Any, Protocol
 import msgspec
 
 from app.engine.reader import Reader
+from app.event_formats import cloud_events, event_items
 from app.keeping.sink_files import SinkFile
 from app.requests import SecretMissing, call_of
-from app.web.cloudevents import cloud_events
-from app.web.shapes import event_items
 from domain.announcing import request_to
 from domain.calls import HttpCaller
 from domain.errors import KeyMissing, SealBroken

@@ -8,13 +8,13 @@ from msgspec import Raw
 from starlette.responses import Response
 
 from app.engine.watching import seen
+from app.event_formats import event_items
 from app.keeping.archived import told_of
 from app.pages.live import OVER, streamed
 from app.pages.moment import FIELD, Look, look_of
 from app.pages.rendering import render
 from app.pages.timeline import children_of, draw
 from app.pages.visits import Visit, see
-from app.web.shapes import event_items
 from domain.durations import iso
 from domain.errors import NotFound
 from domain.events import Recorded, RunLogged

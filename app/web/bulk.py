@@ -124,4 +124,6 @@ def _shape(history: Sequence[Recorded]) -> dict[str, Any]:
         body["name"] = bulk.name
     if bulk.status is not BulkStatus.PENDING:
         body["completedAt"] = iso(history[-1].recorded_at)
+    if bulk.error is not None:
+        body["error"] = bulk.error
     return body

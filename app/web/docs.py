@@ -8,7 +8,7 @@ from app.web import bodies
 from app.web.errors import EXECUTIONS_API
 from domain.vocabulary import VOCABULARIES
 
-_NAMES: dict[str, type[Any]] = {
+BODIES: dict[str, type[Any]] = {
     "TriggerRequest": bodies.TriggerBody,
     "BatchRequest": bodies.BatchBody,
     "TasksBatchRequest": bodies.TasksBatchBody,
@@ -91,7 +91,7 @@ _EXECUTIONS_ERROR = {
 
 def body_of(name: str, *, required: bool = True) -> dict[str, Any]:
     """The request body of a route, described by the very struct that reads it."""
-    return {"requestBody": {"required": required, "content": _json_of(_NAMES[name].__name__)}}
+    return {"requestBody": {"required": required, "content": _json_of(BODIES[name].__name__)}}
 
 
 ANY_BODY: dict[str, Any] = {"requestBody": {"required": False, "content": {"application/json": {"schema": {}}}}}
@@ -99,7 +99,7 @@ ANY_BODY: dict[str, Any] = {"requestBody": {"required": False, "content": {"appl
 
 def lines_of(name: str) -> dict[str, Any]:
     """The request body of a route that takes one such struct a line."""
-    schema = {"$ref": f"#/components/schemas/{_NAMES[name].__name__}"}
+    schema = {"$ref": f"#/components/schemas/{BODIES[name].__name__}"}
     return {"requestBody": {"required": True, "content": {"application/x-ndjson": {"schema": schema}}}}
 
 
@@ -130,7 +130,7 @@ def complete(document: dict[str, Any]) -> dict[str, Any]:
 
 
 def _schemas() -> dict[str, Any]:
-    _, found = msgspec.json.schema_components(_NAMES.values(), ref_template="#/components/schemas/{name}")
+    _, found = msgspec.json.schema_components(BODIES.values(), ref_template="#/components/schemas/{name}")
     return found
 
 

@@ -5,13 +5,12 @@ from typing import Annotated, Any, Literal
 from fastapi import Query, Request
 from fastapi.responses import Response
 
+from app.event_formats import cloud_events, event_items
 from app.history.auditing import look
 from app.history.comparer import Comparer
 from app.history.verifier import Verifier
-from app.web import shapes
 from app.web.asking import After, QuestionDep, only_known
 from app.web.caller import CallerDep, ReaderDep, ServiceDep
-from app.web.cloudevents import cloud_events
 from app.web.routing import room
 from app.web.triggering import json
 from domain.durations import iso
@@ -37,7 +36,7 @@ async def events(
     """The environment's events behind a position, in order; `next` is where to go on, `head` the last position."""
     only_known(request, "after", "upto", "limit", "format")
     page = await look(reader, question, after, limit, upto)
-    told = shapes.event_items if form == "runfold" else cloud_events
+    told = event_items if form == "runfold" else cloud_events
     return json({"events": told(page.records), "next": page.next, "head": page.head})
 
 

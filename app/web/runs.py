@@ -11,6 +11,7 @@ from starlette.datastructures import QueryParams
 
 from app.engine.reader import Reader
 from app.engine.triggered import asked_of
+from app.event_formats import event_items
 from app.history.moments import Moment
 from app.history.past import explained_then
 from app.history.touched import narrowed
@@ -127,7 +128,7 @@ async def events(run: str, reader: ReaderDep, caller: CallerDep) -> Response:
     """Everything that ever happened to the run, in order; what left the database is read from its segment."""
     told = await told_of(run, caller.environment.id, reader, with_values=False)
     archived = () if told.segment is None else (await reader.history(run))[len(told.history) :]
-    return json({"events": shapes.event_items([*told.history, *archived])})
+    return json({"events": event_items([*told.history, *archived])})
 
 
 @router.get("/api/v1/runs/{run}/explain")

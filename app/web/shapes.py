@@ -1,6 +1,5 @@
-"""Rows and events as the API shows them: camelCase, ISO dates, and what there is none of left out."""
+"""Rows as the API shows them: camelCase, ISO dates, and what there is none of left out."""
 
-from collections.abc import Iterable
 from typing import Any
 
 import msgspec
@@ -8,7 +7,7 @@ import msgspec
 from app.web.docs import CALLBACK_PATH
 from domain.durations import iso
 from domain.environment import Environment
-from domain.events import JSON_TYPE, Recorded, RunError
+from domain.events import JSON_TYPE, RunError
 from domain.limits import Gate
 from domain.vocabulary import Vocabulary
 from projections.attempts import AttemptRow
@@ -132,24 +131,6 @@ def timed_out_output(row: WaitpointRow) -> dict[str, Any]:
 def callback_url(token: str, secret: str, public_url: str) -> str:
     """What completes a token when somebody posts to it."""
     return public_url + CALLBACK_PATH.format(token=token, secret=secret)
-
-
-def event_items(history: Iterable[Recorded]) -> list[dict[str, Any]]:
-    """Events with all that the ledger knows of them."""
-    return [
-        {
-            "position": each.position,
-            "id": each.stream,
-            "version": each.version,
-            "type": type(each.event).__name__,
-            "occurredAt": iso(each.occurred_at),
-            "recordedAt": iso(each.recorded_at),
-            "actor": each.actor,
-            "cause": each.cause,
-            "data": each.event,
-        }
-        for each in history
-    ]
 
 
 def error_body(error: RunError) -> dict[str, Any]:

@@ -9,9 +9,9 @@ from fastapi import Header, Request
 from fastapi.responses import Response, StreamingResponse
 
 from app.engine.watching import Seen, Watcher, seen
+from app.event_formats import event_items
 from app.history.auditing import between, chosen
 from app.service import Service
-from app.web import shapes
 from app.web.asking import After, QuestionDep, only_known
 from app.web.caller import Caller, CallerDep, ServiceDep, VisitorDep, history_of
 from app.web.docs import VOCABULARY_PARAMETER
@@ -168,7 +168,7 @@ async def _events_of_run(run: str, position: int, service: Service, caller: Call
     with service.watching.watcher(Watcher(caller.environment.id, run=run)) as watcher:
         history: Sequence[Recorded] = await service.history(run)
         while True:
-            for item in shapes.event_items(each for each in history if each.position > position):
+            for item in event_items(each for each in history if each.position > position):
                 position = item["position"]
                 yield _event(item["type"], position, item)
             if (history and _is_over(history, position)) or service.watching.is_closed:
@@ -187,7 +187,7 @@ async def _events(position: int, service: Service, question: Question) -> AsyncG
             records = await _records_after(position, head, service)
             in_time = [each for each in records if until is None or each.recorded_at < until]
             wanted = await _chosen(in_time, question, service)
-            for item in shapes.event_items(wanted):
+            for item in event_items(wanted):
                 yield _event(item["type"], item["position"], item)
             position = records[-1].position
             if len(in_time) < len(records):

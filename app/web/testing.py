@@ -2,7 +2,6 @@
 
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
-from msgspec import Struct
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.nodes.moving import MovableClock, Moving
@@ -33,7 +32,7 @@ class TellingTime:
         await self._application(scope, receive, send_with_time)
 
 
-class AdvanceBody(Struct, rename="camel"):
+class AdvanceBody(bodies.StrictBody, rename="camel"):
     """By how much the clock is put forward, and for how long what goes on is waited for, each time that it stops."""
 
     ms: bodies.Count

@@ -20,6 +20,7 @@ from app.web.hand_outs import RunBody, give_up, runs_of, with_secrets
 from app.web.logs import lines_of
 from app.web.outcomes import of_those, outcomes_of
 from app.web.routing import room
+from app.web.staying import Stay
 from domain import builtin, commands
 from domain.attempts import REPORTS, RESOLVER_REPORTS, Report
 from domain.commands import Cancel, RefusedReport, TurnAnswer, Woken
@@ -69,12 +70,15 @@ async def turn(request: Request, service: ServiceDep, caller: CallerDep) -> Resp
     command = _command_of(body, caller, service, _node_of(request))
     future = service.loop.ask(command)
     wait_ms = min(body.wait_ms, WAIT_MS_MAX, service.lease_ms * 2 // 3)
-    if wait_ms > 0 and not await _in_time(request, future, wait_ms):
+    if wait_ms > 0 and not await _in_time(request, future, wait_ms, service, caller):
         origin: dict[str, Any] = {"environment": command.environment, "actor": command.actor, "cause": command.cause}
         await service.loop.submit(
             commands.EndTurn(session=body.session, sequence=body.sequence, at=service.clock.now().wall, **origin)
         )
     answer: TurnAnswer = await future
+    if wait_ms > 0:
+        # What was handed out to a key that is revoked meanwhile goes back when the session's lease is over.
+        Stay(caller, service).check()
     runs = await runs_of(answer, caller, service)
     if body.version == builtin.VERSION:
         runs = with_secrets(runs, caller.environment.id, service)
@@ -123,11 +127,15 @@ def _woken_body(woken: Woken, told: Mapping[str, Raw]) -> WokenBody:
     return WokenBody(run, token, ended.wait, ended.done, ended.is_timed_out, ended.unknown, results)
 
 
-async def _in_time(request: Request, future: "asyncio.Future[Any]", wait_ms: int) -> bool:
-    """Wait for the answer. False when the time is up, or when nobody is there any more to hear it."""
+async def _in_time(
+    request: Request, future: "asyncio.Future[Any]", wait_ms: int, service: Service, caller: Caller
+) -> bool:
+    """Wait for the answer. False when the time is up, or when nobody is there any more who may hear it."""
     gone = asyncio.ensure_future(request.receive())
     try:
-        await asyncio.wait({future, gone}, timeout=wait_ms / 1_000, return_when=asyncio.FIRST_COMPLETED)
+        with service.watching.revoked(caller.sha256) as revoked:
+            ends = {future, gone, revoked}
+            await asyncio.wait(ends, timeout=wait_ms / 1_000, return_when=asyncio.FIRST_COMPLETED)
     finally:
         gone.cancel()
     return future.done()

@@ -84,6 +84,7 @@ class AdvanceBulk(TriggerRuns, frozen=True, kw_only=True):
 
 
 class AbortBulk(Command, frozen=True, kw_only=True):
-    """Leave a bulk action at what it has done. Answer: None."""
+    """Leave a bulk action at what it has done, because of the `error` if there is one. Answer: None."""
 
     bulk: str
+    error: str | None = None

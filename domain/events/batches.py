@@ -85,5 +85,7 @@ class BulkCompleted(Event, frozen=True, gc=False):
     """The bulk action is done."""
 
 
-class BulkAborted(Event, frozen=True, gc=False):
-    """Someone stopped the bulk action; what it did remains."""
+class BulkAborted(Event, frozen=True, gc=False, omit_defaults=True):
+    """The bulk action was stopped, by someone or by the `error`, a sentence; what it did remains."""
+
+    error: str | None = None

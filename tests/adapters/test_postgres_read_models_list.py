@@ -69,6 +69,14 @@ def read_models() -> Generator[PostgresReadModels]:
             RunFilter(tags=("red",), batch="batch_2"),
             ["tag_rows_pkey environment tag run run", "run_rows_pkey id"],
         ),
+        (
+            RunFilter(tags_all=("red", "blue")),
+            ["tag_rows_pkey environment tag run run", "run_rows_pkey id", "tag_rows_pkey environment tag run"],
+        ),
+        (
+            RunFilter(tags_all=("red", "blue"), batch="batch_1"),
+            ["run_rows_batch_idx batch", "tag_rows_pkey environment tag run"],
+        ),
     ],
 )
 @pytest.mark.parametrize("before", [None, "run_"])

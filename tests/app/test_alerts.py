@@ -288,6 +288,15 @@ async def test_channels_are_of_their_environment(engine: Engine) -> None:
     assert await engine.refused("DELETE", f"{ALERTS}/{made['id']}", 404) == f"Alert channel {made['id']} not found."
 
 
+async def test_a_channel_that_names_no_occasion_is_told_of_all_that_there_are(engine: Engine) -> None:
+    schemas = (await engine.get("/openapi.json"))["components"]["schemas"]
+    occasions = schemas["ChannelBody"]["properties"]["on"]["items"]["enum"]
+
+    made = await channel(engine, kind="webhook", url="https://example.com")
+
+    assert sorted(made["on"]) == sorted(occasions)
+
+
 @pytest.mark.parametrize(
     ("body", "sentence"),
     [

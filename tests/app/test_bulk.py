@@ -9,6 +9,7 @@ import pytest
 from adapters.sqlite.ledger import MEMORY, SqliteLedger
 from adapters.sqlite.read_models import SqliteReadModels
 from app import bulk as bulk_actions
+from app.web.replaying import replayed
 from domain.commands import AdvanceBulk
 from tests.app.faulty import FaultyLedger
 from tests.app.harness import SOON_SECONDS, START, Engine, Log, ManualClock, environment, running_engine
@@ -295,6 +296,35 @@ async def test_a_chunk_of_which_nothing_was_heard_is_done_once(
 
         assert told["counts"] == {"total": 3, "success": 3, "failure": 0}
         assert [(await engine.events(run)).count("RunReplayed") for run in runs] == [1, 1, 1]
+    log.clear()
+
+
+async def test_an_action_that_cannot_go_on_is_aborted_and_the_others_go_on(
+    engine: Engine, log: Log, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runs = [await engine.trigger() for _ in range(3)]
+
+    async def replayed_or_not(history: Any, *more: Any) -> Any:
+        if history[0].stream == runs[2]:
+            raise KeyError("a payload")
+        return await replayed(history, *more)
+
+    monkeypatch.setattr(bulk_actions, "replayed", replayed_or_not)
+    broken = await started(engine, "replay", runIds=runs)
+    other = await started(engine, "replay", runIds=runs[:2])
+
+    assert (await ended(engine, other))["counts"] == {"total": 2, "success": 2, "failure": 0}
+    assert await ended(engine, broken) == {
+        "id": broken,
+        "type": "REPLAY",
+        "status": "ABORTED",
+        "counts": {"total": 3, "success": 2, "failure": 0},
+        "createdAt": START,
+        "completedAt": START,
+        "error": "The engine could not carry it on: KeyError. Its log tells more.",
+    }
+    assert (await engine.service.readiness()).problems == []
+    assert [(each["event"], each["bulk"]) for each in log] == [("a bulk action cannot go on", broken)]
     log.clear()
 
 

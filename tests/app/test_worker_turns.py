@@ -4,7 +4,7 @@ import asyncio
 import json
 from typing import Any
 
-from tests.app.harness import SOON_SECONDS, Engine, application_of, report
+from tests.app.harness import SOON_SECONDS, Engine, application_of, report, sentence_of
 
 TURN = "/worker/v1/turn"
 
@@ -178,6 +178,25 @@ async def test_when_nobody_listens_any_more_the_turn_is_over(engine: Engine) -> 
 
     assert turn["sequence"] == 1
     assert (turn["runs"], handed["id"]) == ([], run)
+
+
+async def test_a_waiting_turn_is_refused_as_soon_as_its_key_is_revoked(engine: Engine) -> None:
+    version = await engine.register()
+    made = await engine.post("/api/v1/environments/dev/keys")
+    turn = {"want": 1, "waitMs": 20_000} | _body(version, 1)
+    key = {"authorization": f"Bearer {made['key']}"}
+    held = asyncio.create_task(engine.client.post(TURN, json=turn, headers=key))
+    other = await _waiting(engine, _body(version, 1) | {"session": "worker_2"})
+    await engine.waits(1)
+
+    await engine.delete(f"/api/v1/environments/dev/keys/{made['id']}")
+
+    async with asyncio.timeout(SOON_SECONDS):
+        answer = await held
+    assert (answer.status_code, sentence_of(answer)) == (401, "Invalid or Missing API Key: this key was revoked.")
+    run = await engine.trigger()
+    (handed,) = (await other)["runs"]
+    assert handed["id"] == run
 
 
 async def _gone_while_waiting(engine: Engine, body: dict[str, Any]) -> Any:

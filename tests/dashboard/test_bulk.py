@@ -2,6 +2,7 @@
 
 import pytest
 
+from domain.commands import AbortBulk
 from tests.app.harness import Engine
 from tests.dashboard.visitor import Node, Visitor
 
@@ -42,6 +43,20 @@ async def test_those_that_are_checked_are_canceled(engine: Engine, visitor: Visi
     ]
     assert (await visitor.open(place)).one("progress").attributes["value"] == "2"
     assert place in {each.attributes["href"] for each in (await visitor.open("/bulk")).one("tbody").all("a")}
+
+
+async def test_the_page_of_an_action_that_an_error_stopped_says_why(
+    engine: Engine, visitor: Visitor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = await engine.trigger()
+    monkeypatch.setattr(engine.service.bulk_actions, "look", lambda: None)
+    bulk: str = (await engine.post("/api/v1/bulk-actions", {"action": "cancel", "runIds": [run]}))["id"]
+    origin = {"environment": (await engine.service.history(bulk))[0].environment, "actor": "engine", "cause": bulk}
+    await engine.service.loop.submit(AbortBulk(bulk=bulk, error="It could not go on.", at=0, **origin))
+
+    page = await visitor.open(f"/bulk/{bulk}")
+
+    assert page.one("dl").words.endswith("Stopped by an error It could not go on.")
 
 
 async def test_all_that_a_filter_leaves_are_replayed(engine: Engine, visitor: Visitor) -> None:

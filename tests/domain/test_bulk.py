@@ -97,6 +97,15 @@ def test_an_aborted_action_does_nothing_more() -> None:
     assert room.news() == []
 
 
+def test_an_action_that_an_error_stops_says_why() -> None:
+    room = room_with_bulk()
+    room.ask(c.AbortBulk, bulk="bulk_1", error="It could not go on.")
+    room.ask(c.AbortBulk, bulk="bulk_1")
+
+    assert room.news() == [("bulk_1", e.BulkAborted("It could not go on."))]
+    assert (bulk_of(room).status, bulk_of(room).error) == (BulkStatus.ABORTED, "It could not go on.")
+
+
 def test_a_completed_action_cannot_be_aborted() -> None:
     room = room_with_bulk()
     advance(room, None, "4", is_last=True)

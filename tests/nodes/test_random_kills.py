@@ -10,7 +10,8 @@ import pytest
 
 from tests.nodes.cluster import WRITER_LEASE_MS, Cluster
 
-SECONDS = float(os.environ.get("RUNFOLD_NODES_SECONDS", "20"))
+SECONDS = float(os.environ.get("RUNFOLD_NODES_SECONDS", "120"))
+"""How long faults are made. The test waits most of the time: it takes less than a third of a core."""
 QUIET_SECONDS = 3.0
 """The longest time between two faults."""
 LEASES = (0.5, 1, 2, 10)

@@ -26,7 +26,7 @@ from app.web.bodies.jobs import (
     TimingBody,
 )
 from app.web.bodies.queues import ConcurrencyBody, OverrideQueueBody, PauseQueueBody, QueueType, ResetQueueBody
-from app.web.bodies.reading import Count, MediaType, Moment, T, decode, text_as_json
+from app.web.bodies.reading import Count, MediaType, Moment, StrictBody, T, decode, text_as_json
 from app.web.bodies.runs import (
     BulkBody,
     EraseBody,
@@ -111,6 +111,7 @@ __all__ = (
     "SendEventBody",
     "SendEventsBody",
     "SinkBody",
+    "StrictBody",
     "T",
     "TagsBody",
     "TaskItem",

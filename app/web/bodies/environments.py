@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 from msgspec import Meta, Raw, Struct
 
-from app.web.bodies.reading import Count
+from app.web.bodies.reading import Count, StrictBody
 from domain.events import TaskSettings
 
 
@@ -47,13 +47,13 @@ class RegisterBody(Struct):
     promote: bool | None = None
 
 
-class CredentialsBody(Struct):
+class CredentialsBody(StrictBody):
     """The credentials of a connection: any JSON."""
 
     credentials: Raw
 
 
-class CreateEnvironmentBody(Struct, rename="camel"):
+class CreateEnvironmentBody(StrictBody, rename="camel"):
     """A new environment."""
 
     slug: str

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta, Raw, Struct
 
-from app.web.bodies.reading import absent
+from app.web.bodies.reading import StrictBody, absent
 
 
 class EventBody(Struct, rename="camel"):
@@ -27,7 +27,7 @@ class EventOptions(Struct, rename="camel"):
     account_id: str | None = None
 
 
-class SinkBody(Struct):
+class SinkBody(StrictBody):
     """A new sink: a `url` to post to, signed with the `secret` of that name, or a `file`."""
 
     name: str

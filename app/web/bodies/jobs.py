@@ -3,12 +3,12 @@
 from typing import Annotated, Any, Literal, TypeAlias
 
 import msgspec
-from msgspec import Meta, Raw, Struct
+from msgspec import Meta, Raw
 
-from app.web.bodies.reading import absent
+from app.web.bodies.reading import StrictBody, absent
 
 
-class TimingBody(Struct):
+class TimingBody(StrictBody):
     """When a job runs. `run_at` is an ISO 8601 date."""
 
     cron: str | None = None
@@ -19,7 +19,7 @@ class TimingBody(Struct):
     """What becomes of an execution that is due while the one before goes on."""
 
 
-class RequestBody(Struct):
+class RequestBody(StrictBody):
     """What a job sends."""
 
     url: str
@@ -32,14 +32,14 @@ class RequestBody(Struct):
     sign_with: tuple[str, ...] = ()
 
 
-class JobEventBody(Struct):
+class JobEventBody(StrictBody):
     """The named events that start a job: those of this name, or one of these, whose payload fits the filter."""
 
     name: str | tuple[str, ...]
     filter: dict[str, Any] | None = None
 
 
-class RetryBody(Struct):
+class RetryBody(StrictBody):
     """When a job tries again; what is left out is as the document says."""
 
     max_attempts: int | None = None
@@ -49,7 +49,7 @@ class RetryBody(Struct):
     backoff_max_ms: int | None = None
 
 
-class CallbackBody(Struct):
+class CallbackBody(StrictBody):
     """Where a job tells of its executions, and on what occasions."""
 
     on: tuple[Literal["success", "failure", "completion", "recovery", "auto_pause"], ...]
@@ -61,7 +61,7 @@ class CallbackBody(Struct):
 FailuresMax: TypeAlias = Annotated[int, Meta(ge=0, le=1_000)]
 
 
-class CreateJobBody(Struct):
+class CreateJobBody(StrictBody):
     """A new job. It pauses itself after so many failed executions in a row (0: never), or at a 410, if asked to.
 
     With a `rate_limit` such as `10/1m` no more attempts of it start within that time; the others wait.
@@ -81,7 +81,7 @@ class CreateJobBody(Struct):
     rate_limit: str | None = None
 
 
-class ChangeJobBody(Struct):
+class ChangeJobBody(StrictBody):
     """What is to be otherwise about a job; what is left out stays. An empty `rate_limit` takes it back."""
 
     name: str | None = None
@@ -96,7 +96,7 @@ class ChangeJobBody(Struct):
     rate_limit: str | None = None
 
 
-class ChannelBody(Struct):
+class ChannelBody(StrictBody):
     """A new alert channel: a webhook with a `url`, or e-mails `to` some addresses.
 
     With a `digest` such as `5m` what follows the first alert within that time is told together.
@@ -119,7 +119,7 @@ class ChannelBody(Struct):
     certificate_days: Annotated[int, Meta(ge=1, le=365)] = 14
 
 
-class PreviewBody(Struct):
+class PreviewBody(StrictBody):
     """When a job would run."""
 
     kind: Literal["recurring", "cron", "scheduled"]
@@ -127,7 +127,7 @@ class PreviewBody(Struct):
     count: Annotated[int, Meta(ge=1, le=100)] = 10
 
 
-class ImportBody(Struct):
+class ImportBody(StrictBody):
     """A crontab. `dry_run` tells what would become of its lines, and saves nothing."""
 
     crontab: str
@@ -136,7 +136,7 @@ class ImportBody(Struct):
     dry_run: bool = False
 
 
-class SecretBody(Struct):
+class SecretBody(StrictBody):
     """The value of a secret."""
 
     value: str

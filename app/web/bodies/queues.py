@@ -4,6 +4,8 @@ from typing import Annotated, Literal, TypeAlias
 
 from msgspec import Meta, Struct
 
+from app.web.bodies.reading import StrictBody
+
 QueueType: TypeAlias = Literal["id", "task", "custom"]
 
 
@@ -27,7 +29,7 @@ class ResetQueueBody(Struct):
     type: QueueType = "id"
 
 
-class ConcurrencyBody(Struct, rename="camel"):
+class ConcurrencyBody(StrictBody, rename="camel"):
     """The limit of a whole environment; null: none."""
 
     concurrency_limit: Annotated[int, Meta(ge=0, le=100_000)] | None

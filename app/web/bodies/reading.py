@@ -3,12 +3,14 @@
 from typing import Annotated, TypeAlias, TypeVar
 
 import msgspec
-from msgspec import Meta, Raw
+from msgspec import Meta, Raw, Struct
 
+from app.web.bodies.misspelling import misspelled
 from app.web.errors import Malformed
 from domain.events import NOTHING
 
 T = TypeVar("T")
+
 
 # JSON knows no end of numbers; what is reckoned with here, and stored, stays where every client can read it.
 Count: TypeAlias = Annotated[int, Meta(ge=0, le=2**53)]
@@ -17,6 +19,14 @@ Moment: TypeAlias = Annotated[int, Meta(ge=-(2**53), le=2**53)]
 
 MediaType: TypeAlias = Annotated[str, Meta(min_length=1, max_length=128, pattern="^[ -~]+$")]
 """Visible ASCII: it may be sent in a header."""
+
+
+class StrictBody(Struct, forbid_unknown_fields=True):
+    """A body that has no other fields: one that is misspelled is refused, as it would do nothing.
+
+    The others belong to routes of Trigger.dev, whose SDK adds fields over time, or to workers, which may be newer than
+    the engine.
+    """
 
 
 def absent() -> Raw:
@@ -37,7 +47,8 @@ def decode(body: bytes, shape: type[T]) -> T:
             body.decode()
         return msgspec.json.decode(body, type=shape)
     except msgspec.ValidationError as error:
-        raise Malformed(f"The body is not of the right shape: {error}.") from error
+        unknown = misspelled(str(error), shape)
+        raise Malformed(unknown or f"The body is not of the right shape: {error}.") from error
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise Malformed(f"Invalid JSON: {error}.") from error
     except RecursionError as error:

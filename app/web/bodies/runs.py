@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta, Raw, Struct
 
-from app.web.bodies.reading import MediaType, absent
+from app.web.bodies.reading import MediaType, StrictBody, absent
 
 
 class BulkBody(Struct, rename="camel"):
@@ -17,7 +17,7 @@ class BulkBody(Struct, rename="camel"):
     filter: dict[str, Any] | None = None
 
 
-class EraseBody(Struct, rename="camel"):
+class EraseBody(StrictBody, rename="camel"):
     """Whether tags, idempotency key and concurrency key go as well."""
 
     with_names: bool = False
@@ -31,7 +31,7 @@ class EraseManyBody(EraseBody, rename="camel"):
     after: str | None = None
 
 
-class RetentionBody(Struct):
+class RetentionBody(StrictBody):
     """For how many days runs are kept after their end; null: for ever."""
 
     days: int | None

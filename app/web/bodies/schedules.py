@@ -5,7 +5,7 @@ from typing import Literal
 import msgspec
 from msgspec import Raw, Struct
 
-from app.web.bodies.reading import absent
+from app.web.bodies.reading import StrictBody, absent
 from app.web.bodies.triggering import TriggerOptions
 
 
@@ -36,7 +36,7 @@ class ScheduleBody(Struct, rename="camel"):
     options: TriggerOptions | None = None
 
 
-class BackfillBody(Struct, rename="camel"):
+class BackfillBody(StrictBody, rename="camel"):
     """Between which moments, both included, the ticks that have no run are to get one."""
 
     start: str = msgspec.field(name="from")

@@ -21,7 +21,9 @@ changed with it. A public token opens what its scopes say, of those routes that
 [take one](../how-to/use-the-trigger-dev-sdk.md#public-tokens). The admin key
 (`RUNFOLD_ADMIN_KEY`) opens `/api/v1/environments` and nothing else.
 
-- Bodies and answers are JSON (`content-type` is not looked at). Fields that nobody knows are ignored.
+- Bodies and answers are JSON (`content-type` is not looked at). A field that a body does not have is
+  refused with a sentence that names it, and one that was probably meant. Only where Trigger.dev's SDK or a worker asks,
+  which may be newer than the engine, it is ignored.
 - What there is none of is left out of an answer, never `null` (below `/v1/` it is `null`). In the options of a trigger
   `null` is the same as absent; as a payload or an output it is a value.
 - Dates are ISO 8601 in UTC with milliseconds. Durations are written like `30s`, `10m` or `1h30m` (units w, d, h or

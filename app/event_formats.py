@@ -1,4 +1,4 @@
-"""Events of the ledger as CloudEvents 1.0, for what collects those of many systems."""
+"""How events of the ledger are told: as they are, and as CloudEvents 1.0, for what collects those of many systems."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -11,6 +11,24 @@ SEQUENCE_DIGITS = 19
 """Positions have at most so many, and the extension `sequence` is compared as a text."""
 _AUTH_TYPES = {"key:": "api_key", "admin": "api_key", "token:": "app_user", "worker:": "service_account"}
 _NOBODY_KNOWS = frozenset({"webhook", "callback", "upload"})
+
+
+def event_items(history: Iterable[Recorded]) -> list[dict[str, Any]]:
+    """Events with all that the ledger knows of them."""
+    return [
+        {
+            "position": each.position,
+            "id": each.stream,
+            "version": each.version,
+            "type": type(each.event).__name__,
+            "occurredAt": iso(each.occurred_at),
+            "recordedAt": iso(each.recorded_at),
+            "actor": each.actor,
+            "cause": each.cause,
+            "data": each.event,
+        }
+        for each in history
+    ]
 
 
 def cloud_events(records: Iterable[Recorded]) -> list[dict[str, Any]]:
