@@ -12,7 +12,9 @@ from msgspec.structs import replace
 from adapters.read_models_entries import Unreadable
 from adapters.sqlite.ledger import SqliteLedger
 from app.engine.rebuild import rebuild
-from app.history.verify import SHOWN_MAX, Difference, plain, verify
+from app.history import parts
+from app.history.comparison import SHOWN_MAX, Difference, plain
+from app.history.verify import verify
 from domain import events as e
 from domain.ports import START
 from domain.status import Status
@@ -25,6 +27,12 @@ from tests.projections.model import naively
 TRIGGERED = e.RunTriggered("greet", "urgent", tags=("red",), metadata=Raw(b'{"a":1}'))
 STARTED = (e.RunDequeued(2, "worker_1", "20260101.1"), e.AttemptStarted(1, 2, "worker_1", "20260101.1"))
 HISTORY = of_run(TRIGGERED, *STARTED)
+
+
+@pytest.fixture(autouse=True)
+def _parts_are_small(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that there are many."""
+    monkeypatch.setattr(parts, "SIZE", 2)
 
 
 def test_sound_rows_hold_at_the_position_where_they_are(read_models: Tables) -> None:
