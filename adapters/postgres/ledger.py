@@ -61,13 +61,15 @@ from events where notification_id > %s and notification_id <= %s order by notifi
 LAST_UPTO = """
 select notification_id, digest from events where notification_id <= %s order by notification_id desc limit 1
 """
+# By the index of names: a sum is none to search by.
 READ_FROM = """
 select notification_id, originator_id, originator_version, topic, state from events
-where originator_id >= %s and notification_id <= %s order by originator_id, originator_version
+where originator_id >= %s and notification_id + 0 <= %s order by originator_id, originator_version
 """
 READ_BETWEEN = """
 select notification_id, originator_id, originator_version, topic, state from events
-where originator_id >= %s and originator_id < %s and notification_id <= %s order by originator_id, originator_version
+where originator_id >= %s and originator_id < %s and notification_id + 0 <= %s
+order by originator_id, originator_version
 """
 READ_AT = """
 select notification_id, originator_id, originator_version, topic, state, digest from events

@@ -68,14 +68,15 @@ LAST_UPTO = """
 select notification_id, cast(digest as blob) from events where notification_id <= ?
 order by notification_id desc limit 1
 """
-# By the index of names: with a plus the position is none to search by.
+# By the index of names: a sum is none to search by.
 READ_FROM = """
 select notification_id, originator_id, originator_version, topic, state from events
-where originator_id >= ? and +notification_id <= ? order by originator_id, originator_version
+where originator_id >= ? and notification_id + 0 <= ? order by originator_id, originator_version
 """
 READ_BETWEEN = """
 select notification_id, originator_id, originator_version, topic, state from events
-where originator_id >= ? and originator_id < ? and +notification_id <= ? order by originator_id, originator_version
+where originator_id >= ? and originator_id < ? and notification_id + 0 <= ?
+order by originator_id, originator_version
 """
 READ_AT = """
 select notification_id, originator_id, originator_version, topic, state, digest from events

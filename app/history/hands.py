@@ -20,6 +20,7 @@ AHEAD = 4
 """How many parts each process is given at a time: one that it looks at, and some to go on with."""
 TRIES = 5
 """How often all look for rows at one position, which a follower moves on ten times in a second at most."""
+SNAPSHOT_SECONDS = 5.0
 END_SECONDS = 10.0
 EVENTS_MIN = 100_000
 """In a ledger of fewer events the start of a process takes longer than what it saves."""
@@ -51,6 +52,10 @@ class Hand:
     def has_answered(self) -> bool:
         """Whether the next answer is there."""
         return self._line.poll()
+
+    def answers_within(self, seconds: float) -> bool:
+        """Whether it does, or has an end, in this time."""
+        return self._line.poll(seconds)
 
     def ask(self, question: object) -> None:
         """Raises Unavailable when the process is gone."""
@@ -97,10 +102,11 @@ class Hands:
     def snapshot(self, read_models: ReadModels) -> Generator[Snapshot]:
         """The rows at one position, as all see them. If they do not after some tries, the others help no more."""
         for _ in range(TRIES):
-            with ExitStack() as opened:
+            with read_models.snapshot() as stored:
                 for other in self._others:
                     other.ask(_SNAPSHOT)
-                stored = opened.enter_context(read_models.snapshot())
+                # Rows that were rebuilt may wait to be swapped in: for this snapshot, and whoever begins one for them.
+                self._others = [other for other in self._others if other.answers_within(SNAPSHOT_SECONDS)]
                 if {other.answer() for other in self._others} <= {stored.head}:
                     yield stored
                     return
@@ -153,6 +159,7 @@ def _serve(line: Connection, opener: Opener) -> None:
         stored: Snapshot | None = None
         while True:
             question = line.recv()
+            answer: object
             try:
                 if question == _SNAPSHOT:
                     opened.close()

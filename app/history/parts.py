@@ -5,12 +5,15 @@ needs to know what another one found.
 """
 
 from collections.abc import Iterator
+from itertools import chain
 from typing import NamedTuple, Protocol, TypeVar
 
 from adapters.read_models_slices import BY_KEY, rows_of
 from app.history.comparison import Comparison
+from domain.conduct import Conduct
+from domain.errors import LedgerCorrupt, NotAllowed
 from domain.ports import POSITION_MAX, CopyableLedger
-from projections.fold import Loaded, fold
+from projections.fold import Histories, Loaded, fold
 from projections.ports import Columns, Snapshot
 
 SIZE = 1_000
@@ -52,11 +55,17 @@ class Names(NamedTuple):
     last: str | None
 
     def look(self, ledger: CopyableLedger, stored: Snapshot | None) -> Compared:
-        """Fold the events of each, from its first one on, and compare what comes of them. Raises as `fold` does."""
+        """Fold the events of each, from its first one on, and compare what comes of them.
+
+        Raises LedgerCorrupt when they tell of no sound rows, or of what the table of transitions does not allow.
+        """
         assert stored is not None, "rows are compared in a snapshot"
         histories = ledger.read_between(self.first, self.last, upto=stored.head.position)
         positions = {stream: history[-1].position for stream, history in histories.items()}
-        wanted = rows_of(fold(histories, Loaded()))
+        try:
+            wanted = rows_of(fold(histories, Loaded()))
+        except NotAllowed as error:
+            raise LedgerCorrupt(_fault_in(histories) or str(error)) from error
         found = Comparison()
         for projection, rows in stored.between(self.first, self.last).items():
             found.compare_columns(projection, rows, wanted[projection], positions)
@@ -64,13 +73,36 @@ class Names(NamedTuple):
         return Compared(events, found, {projection: wanted[projection] for projection in BY_KEY})
 
 
-def positions_of(head: int) -> Iterator[Positions]:
-    """All events, those behind the head too."""
-    ends = range(SIZE, head, SIZE)
+class Mark(NamedTuple):
+    """One event of many, by which the ledger is cut."""
+
+    position: int
+    stream: str
+
+
+def marks_in(ledger: CopyableLedger) -> list[Mark]:
+    """An event about every SIZE events; a gap, however wide, has none."""
+    marks: list[Mark] = []
+    position = SIZE
+    while events := ledger.sealed_after(position, limit=1):
+        marks.append(Mark(events[0].position, events[0].stream))
+        position = min(events[0].position + SIZE, POSITION_MAX)
+    return marks
+
+
+def positions_between(marks: list[Mark]) -> Iterator[Positions]:
+    """All events, also those that come meanwhile."""
+    ends = [mark.position - 1 for mark in marks]
     yield from map(Positions, (0, *ends), (*ends, POSITION_MAX))
 
 
-def names_of(ledger: CopyableLedger, head: int) -> Iterator[Names]:
-    """All names. Those of every so many events cut them into parts of about so many events."""
-    cuts = sorted({event.stream for event in ledger.sealed_at(range(SIZE, head, SIZE))})
+def names_between(marks: list[Mark]) -> Iterator[Names]:
+    """All names."""
+    cuts = sorted({mark.stream for mark in marks})
     yield from map(Names, ("", *cuts), (*cuts, None))
+
+
+def _fault_in(histories: Histories) -> str | None:
+    """The first event that the table of transitions does not allow."""
+    records = sorted(chain.from_iterable(histories.values()), key=lambda recorded: recorded.position)
+    return next(filter(None, map(Conduct().fault, records)), None)

@@ -8,8 +8,8 @@ from msgspec import Struct
 from adapters.read_models_slices import BY_KEY, stream_of
 from app.history.comparison import Comparison, Difference
 from app.history.hands import Hands
-from app.history.parts import names_of, positions_of
-from domain.errors import LedgerCorrupt
+from app.history.parts import Names, marks_in, names_between, positions_between
+from domain.errors import LedgerCorrupt, LedgerError, Unavailable
 from domain.ports import CopyableLedger
 from projections.ports import Columns, ReadModels, Snapshot
 
@@ -42,17 +42,18 @@ def verify(ledger: CopyableLedger, read_models: ReadModels, hands: Hands | None 
     """
     hands = hands or Hands()
     found = Comparison()
-    faults = tuple(chain.from_iterable(hands.share(positions_of(ledger.head().position), ledger, None)))
+    marks = marks_in(ledger)
+    faults = tuple(chain.from_iterable(hands.share(positions_between(marks), ledger, None)))
     with hands.snapshot(read_models) as stored:
         head = stored.head
         digest_matches = ledger.digest_at(head.position) == head.digest
         if stored.is_our_shape:
             try:
-                events = _compare(ledger, stored, hands, found)
+                events = _compare(ledger, stored, list(names_between(marks)), hands, found)
                 if digest_matches and not faults and events != head.position:
                     raise LedgerCorrupt(f"{events} of {head.position} events are found by the names of their streams.")
-            except LedgerCorrupt:
-                # No rows come of such a log; where it is damaged says more than where that showed.
+            except (LedgerError, Unavailable):
+                # Such a log cannot be read, or tells of no rows; where it is damaged says more than where that showed.
                 if not faults:
                     raise
                 found = Comparison()
@@ -67,11 +68,10 @@ def verify(ledger: CopyableLedger, read_models: ReadModels, hands: Hands | None 
     )
 
 
-def _compare(ledger: CopyableLedger, stored: Snapshot, hands: Hands, found: Comparison) -> int:
+def _compare(ledger: CopyableLedger, stored: Snapshot, parts: list[Names], hands: Hands, found: Comparison) -> int:
     """All rows; returns how many events were folded."""
     events = 0
     by_key = {projection: _Pages(projection, stored.by_stream(projection)) for projection in BY_KEY}
-    parts = list(names_of(ledger, stored.head.position))
     for part, compared in zip(parts, hands.share(parts, ledger, stored), strict=True):
         events += compared.events
         found.add(compared.found)

@@ -113,8 +113,21 @@ class _Behind(Hand):
     def ask(self, question: object) -> None:
         self.asked.append(question)
 
+    def answers_within(self, seconds: float) -> bool:
+        return True
+
     def answer(self) -> Head:
         return START
+
+
+class _Silent(_Behind):
+    """A process that waits for somebody else."""
+
+    def answers_within(self, seconds: float) -> bool:
+        return False
+
+    def answer(self) -> Head:
+        raise AssertionError("there is no answer")
 
 
 def test_a_process_that_sees_the_rows_elsewhere_compares_none(database: Database) -> None:
@@ -124,6 +137,13 @@ def test_a_process_that_sees_the_rows_elsewhere_compares_none(database: Database
     assert report == verify(*database)
     assert report.holds
     assert other.asked == ["snapshot"] * TRIES
+
+
+def test_a_process_that_waits_for_its_rows_is_not_waited_for(database: Database) -> None:
+    other = _Silent()
+
+    assert verify(*database, Hands([other])) == verify(*database)
+    assert other.asked == ["snapshot"]
 
 
 def test_for_a_short_ledger_no_process_is_started(monkeypatch: pytest.MonkeyPatch) -> None:
