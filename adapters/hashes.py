@@ -13,6 +13,8 @@ MARK = 1_000
 NONE_KEPT: Mapping[int, bytes] = MappingProxyType({})
 SealedRow: TypeAlias = tuple[int, str, int, str, bytes, bytes]
 """A row as stored, and the rolling hash of the log behind it."""
+StoredRow: TypeAlias = tuple[int, bytes, int, bytes, bytes, bytes]
+"""A sealed row with its texts as bytes, whatever bytes somebody may have put there."""
 
 
 def digest_after(digest: bytes, row: Row) -> bytes:
@@ -80,6 +82,17 @@ class Chain:
             self.head = Head(position, digest)
 
 
-def mistakes(rows: Iterable[SealedRow], receipts: Receipts = no_receipts) -> Iterator[str]:
-    """A sentence for each place where the whole log is not what was appended."""
-    return Chain(receipts).check(rows)
+def mistakes(rows: Iterable[StoredRow], after: Head, receipts: Receipts = no_receipts) -> Iterator[str]:
+    """A sentence for each place where the rows behind `after` are not what was appended: `Chain`, for very many."""
+    position, digest = after
+    sha256 = hashlib.sha256
+    for at, stream, version, topic, state, stored in rows:
+        if at != position + 1:
+            yield f"Events {position + 1} to {at - 1} are missing."
+        position = at
+        # What `digest_after` hashes. Should the version be no number, %a writes something, and the hash is wrong.
+        if sha256(b"%b%d\n%b\n%a\n%b\n%b" % (digest, at, stream, version, topic, state)).digest() != stored:
+            row = (at, stream.decode(errors="replace"), version, topic.decode(errors="replace"), state, stored)
+            if digest_behind(digest, row, receipts) is None:
+                yield f"Event {position} is not as it was appended: its hash is wrong."
+        digest = stored

@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 from typing import Any, LiteralString
 
-from adapters.read_models_rows import Columns
 from projections.executions import ExecutionFilter, ExecutionRow, Order, Place
+from projections.ports import Columns
 
 JOBS_MAX = 200
 """Above so many jobs, reading all executions in their order finds a page sooner than asking for each job's own."""

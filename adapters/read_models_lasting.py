@@ -1,7 +1,7 @@
 """Rows of runs that lasted long as columns, and back."""
 
-from adapters.read_models_rows import Columns
 from projections.lasting import LastingRow
+from projections.ports import Columns
 
 
 def of_lasting(row: LastingRow) -> Columns:

@@ -2,8 +2,8 @@
 
 from msgspec import json
 
-from adapters.read_models_rows import Columns
 from projections.listings import Begun, ListingRow, Standing
+from projections.ports import Columns
 
 _encode = json.Encoder().encode
 _decode = json.Decoder(Begun).decode

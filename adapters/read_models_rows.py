@@ -1,7 +1,5 @@
 """Rows of the projections as columns, and back."""
 
-from typing import Any, TypeAlias
-
 from msgspec import Raw, Struct, json
 
 from domain.events import API, NOTHING, JobRef, RunError
@@ -9,9 +7,8 @@ from domain.states import KINDS, State, kind_of
 from domain.status import Status
 from projections.attempts import AttemptRow, Outcome
 from projections.fold import StateRow
+from projections.ports import Columns
 from projections.run_list import RunRow
-
-Columns: TypeAlias = tuple[Any, ...]
 
 
 class _RunDetail(Struct, omit_defaults=True, gc=False):

@@ -2,8 +2,8 @@
 
 from msgspec import Struct, json
 
-from adapters.read_models_rows import Columns
 from domain.schedule import Schedule
+from projections.ports import Columns
 from projections.schedules import ScheduleRow
 
 

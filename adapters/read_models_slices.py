@@ -1,6 +1,6 @@
-"""Parts of the stored rows, by the streams that they are of: what is compared while others follow."""
+"""Parts of the stored rows, by the streams that they are of: what is compared, and when they last changed."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from adapters.read_models_entries import (
     attempt_entry,
@@ -19,22 +19,12 @@ from adapters.read_models_listings import of_begun
 from adapters.read_models_rows import of_attempt, of_run, of_state
 from adapters.read_models_schedules import of_schedule
 from adapters.read_models_waitpoints import of_waitpoint, of_waitpoint_tag
+from projections.attempts import erased
 from projections.fold import Changes, TagRow
-from projections.ports import Entry, Key
+from projections.ports import Columns, Entry, Key
 
-ENTRIES: dict[str, Callable[..., Entry]] = {
-    "runs": run_entry,
-    "attempts": attempt_entry,
-    "checkpoint": state_entry,
-    "waitpoints": waitpoint_entry,
-    "schedules": schedule_entry,
-    "listings": listing_entry,
-    # When an execution last changed is known by its run alone.
-    "executions": lambda *columns: execution_entry(*columns, 0),
-}
-"""What makes an entry of the columns, for each projection whose keys begin with a stream."""
-FIRST: dict[str, Key] = {"tags": ("", "", ""), "waitpoint tags": ("", "", "", ""), "lasting": ("", 0, 0)}
-"""A key that all others are behind."""
+BY_KEY = ("tags", "waitpoint tags", "lasting")
+"""Projections whose rows are found by no stream."""
 
 
 def tag_entry(environment: str, tag: str, run: str, position: int = 0) -> Entry:
@@ -47,22 +37,48 @@ def token_tag_entry(environment: str, tag: str, status: str, waitpoint: str, pos
     return waitpoint_tag_entry(environment, tag, status, waitpoint, position)
 
 
-def expected(changes: Changes) -> dict[str, list[Entry]]:
-    """The entries of a fold, as they come back from a database that they were written to."""
-    runs, tokens = [*changes.added, *changes.changed], changes.waitpoints
-    position = {row.id: row.position for row in runs}
-    position |= {row.id: row.position for row in tokens}
+ENTRIES: dict[str, Callable[..., Entry]] = {
+    "runs": run_entry,
+    "attempts": attempt_entry,
+    "checkpoint": state_entry,
+    "waitpoints": waitpoint_entry,
+    "schedules": schedule_entry,
+    "listings": listing_entry,
+    # When an execution last changed is known by its run alone.
+    "executions": lambda *columns: execution_entry(*columns, 0),
+    "tags": tag_entry,
+    "waitpoint tags": token_tag_entry,
+    "lasting": lasting_entry,
+}
+"""What makes an entry of the columns of each projection."""
+FIRST: dict[str, Key] = {"tags": ("", "", ""), "waitpoint tags": ("", "", "", ""), "lasting": ("", 0, 0)}
+"""A key that all others are behind."""
+
+
+def stream_of(projection: str, columns: Columns) -> str:
+    """Of which stream a row tells: what is read by keys has it last, all others first."""
+    return str(columns[-1] if projection in BY_KEY else columns[0])
+
+
+def rows_of(changes: Changes) -> dict[str, list[Columns]]:
+    """The rows of a fold of whole histories, by projection and in the order of streams, as they are to be stored."""
+    gone = set(changes.erased)
+    attempts = (erased(row) if row.run in gone else row for row in changes.attempts)
     return {
-        "runs": [run_entry(*of_run(row)) for row in runs],
-        "attempts": [attempt_entry(*of_attempt(row)) for row in changes.attempts],
-        "tags": [tag_entry(row.environment, row.tag, row.run, position[row.run]) for row in changes.tags],
-        "checkpoint": [state_entry(*of_state(row)) for row in changes.states],
-        "waitpoints": [waitpoint_entry(*of_waitpoint(row)) for row in tokens],
-        "waitpoint tags": [
-            token_tag_entry(*of_waitpoint_tag(row), position[row.waitpoint]) for row in changes.waitpoint_tags
-        ],
-        "schedules": [schedule_entry(*of_schedule(row)) for row in changes.schedules],
-        "listings": [listing_entry(*of_begun(row)) for row in changes.listings],
-        "executions": [execution_entry(*of_execution(row), position[row.id]) for row in changes.executions],
-        "lasting": [lasting_entry(*of_lasting(row)) for row in changes.lasting if row not in changes.lasting_gone],
+        "runs": list(map(of_run, changes.added)),
+        "attempts": list(map(of_attempt, attempts)),
+        "tags": [(row.environment, row.tag, row.run) for row in changes.tags],
+        "checkpoint": list(map(of_state, changes.states)),
+        "waitpoints": list(map(of_waitpoint, changes.waitpoints)),
+        "waitpoint tags": list(map(of_waitpoint_tag, changes.waitpoint_tags)),
+        "schedules": list(map(of_schedule, changes.schedules)),
+        "listings": list(map(of_begun, changes.listings)),
+        "executions": list(map(of_execution, changes.executions)),
+        "lasting": list(map(of_lasting, changes.lasting)),
     }
+
+
+def entry_of(projection: str, columns: Columns, positions: Mapping[str, int]) -> Entry:
+    """A row as it is read; `positions` are the last events of streams, for rows that do not tell when they changed."""
+    entry = ENTRIES[projection](*columns)
+    return entry if entry.position else entry._replace(position=positions.get(stream_of(projection, columns), 0))

@@ -4,8 +4,8 @@ import hashlib
 
 from msgspec import Struct, json
 
-from adapters.read_models_rows import Columns
 from domain.waitpoint import WaitpointStatus
+from projections.ports import Columns
 from projections.waitpoints import WaitpointRow, WaitpointTagRow
 
 

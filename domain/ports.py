@@ -69,8 +69,11 @@ class Ledger(Protocol):
         """A large value, None if there is none (any more)."""
         ...
 
-    def verify(self) -> Iterator[str]:
-        """A sentence for each place where the log is not what was appended: a gap, an edit, a wrong hash."""
+    def verify(self, after: int = 0, upto: int = POSITION_MAX) -> Iterator[str]:
+        """A sentence for each place where the log is not what was appended: a gap, an edit, a wrong hash.
+
+        Parts of it, each from the position where the one before ends, give the sentences that the whole gives.
+        """
         ...
 
     def close(self) -> None:
@@ -94,6 +97,13 @@ class CopyableLedger(Ledger, Protocol):
 
     def sealed_after(self, position: int, *, limit: int) -> list[Sealed]:
         """The committed events behind a position, in order, as they are stored: whoever wants them whole verifies."""
+        ...
+
+    def read_between(self, first: str, last: str | None, *, upto: int) -> dict[str, list[Recorded]]:
+        """The histories of all aggregates from a name on, in the order of names, up to a position.
+
+        `last` is the first name that is left out, None if there is none.
+        """
         ...
 
     def restore(self, batch: Sequence[Sealed], blobs: Mapping[str, bytes], *, after: Head) -> Head:

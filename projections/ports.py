@@ -1,8 +1,8 @@
 """What the engine needs of a database for its lists. Each port has several backends and one conformance suite."""
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import AbstractContextManager
-from typing import NamedTuple, Protocol, TypeAlias
+from typing import Any, NamedTuple, Protocol, TypeAlias
 
 from msgspec import Struct
 
@@ -20,6 +20,8 @@ from projections.schedules import ScheduleRow
 from projections.waitpoints import WaitpointFilter, WaitpointRow
 
 Key: TypeAlias = tuple[str | int, ...]
+Columns: TypeAlias = tuple[Any, ...]
+"""A row as the database has it."""
 
 
 class Entry(NamedTuple):
@@ -31,7 +33,7 @@ class Entry(NamedTuple):
 
 
 class Snapshot(Protocol):
-    """All rows at one position, by projection, each in the order of its keys."""
+    """All rows at one position, by projection."""
 
     @property
     def head(self) -> Head:
@@ -43,9 +45,15 @@ class Snapshot(Protocol):
         """Whether the rows are of the shape that this program writes."""
         ...
 
-    @property
-    def projections(self) -> Mapping[str, Callable[[], Iterator[Entry]]]:
-        """The rows of each projection."""
+    def between(self, first: str, last: str | None) -> dict[str, list[Columns]]:
+        """The rows of streams from one to another one, `last`, which is left out (None: to the end).
+
+        They are by projection, in the order of their keys. Those that are read by keys are left out.
+        """
+        ...
+
+    def by_stream(self, projection: str) -> Iterator[Columns]:
+        """All rows of "tags", "waitpoint tags" or "lasting", in the order of their streams and then of their keys."""
         ...
 
     def streams_after(self, stream: str, *, limit: int) -> list[str]:

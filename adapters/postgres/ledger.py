@@ -6,7 +6,7 @@ from typing import LiteralString
 from psycopg.rows import TupleRow
 
 from adapters.codec import NewRow, decode, histories_of, new_row
-from adapters.hashes import NONE_KEPT, SealedRow, kept_of, mistakes
+from adapters.hashes import NONE_KEPT, StoredRow, kept_of, mistakes
 from adapters.postgres.database import ERRORS, SCHEMA, Database
 from adapters.postgres.recorder import LAST
 from adapters.postgres.writer import Writer
@@ -53,6 +53,24 @@ READ_WITH_DIGESTS = """
 select notification_id, originator_id, originator_version, topic, state, digest from events
 where notification_id > %s order by notification_id limit %s
 """
+# All as bytes but the numbers, as SQLite has it.
+READ_STORED = """
+select notification_id, convert_to(originator_id, 'UTF8'), originator_version, convert_to(topic, 'UTF8'), state, digest
+from events where notification_id > %s and notification_id <= %s order by notification_id limit %s
+"""
+LAST_UPTO = """
+select notification_id, digest from events where notification_id <= %s order by notification_id desc limit 1
+"""
+# By the index of names: a sum is none to search by.
+READ_FROM = """
+select notification_id, originator_id, originator_version, topic, state from events
+where originator_id >= %s and notification_id + 0 <= %s order by originator_id, originator_version
+"""
+READ_BETWEEN = """
+select notification_id, originator_id, originator_version, topic, state from events
+where originator_id >= %s and originator_id < %s and notification_id + 0 <= %s
+order by originator_id, originator_version
+"""
 READ_AT = """
 select notification_id, originator_id, originator_version, topic, state, digest from events
 where notification_id = any(%s) order by notification_id
@@ -62,7 +80,7 @@ update events set state = new.state from unnest(%s::bigint[], %s::bytea[]) as ne
 where notification_id = new.position
 """
 TABLES: tuple[LiteralString, ...] = ("events", "blobs")
-_SCAN = 10_000
+_SCAN = 5_000
 
 
 class PostgresLedger:
@@ -140,6 +158,12 @@ class PostgresLedger:
         last = POSITION_MAX if upto is None else upto
         return histories_of(self._rows(READ_STREAMS, sorted(filter(_is_storable, streams)), last))
 
+    def read_between(self, first: str, last: str | None, *, upto: int) -> dict[str, list[Recorded]]:
+        """The histories of all aggregates from a name on, in order; `last` is the first one that is left out."""
+        if last is None:
+            return histories_of(self._rows(READ_FROM, first, upto))
+        return histories_of(self._rows(READ_BETWEEN, first, last, upto))
+
     def read_beginnings(self, streams: Collection[str]) -> dict[str, Recorded]:
         """The first event of each of these aggregates; those that have none are left out."""
         rows = self._rows(READ_BEGINNINGS, sorted(filter(_is_storable, streams)))
@@ -164,9 +188,10 @@ class PostgresLedger:
         rows = self._rows("select value from blobs where key = %s", key) if _is_storable(key) else []
         return rows[0][0] if rows else None
 
-    def verify(self) -> Iterator[str]:
+    def verify(self, after: int = 0, upto: int = POSITION_MAX) -> Iterator[str]:
         """A sentence for each place where the log is not what was appended: a gap, an edit, a wrong hash."""
-        return mistakes(self._sealed(), receipts_in(self))
+        before = self._rows(LAST_UPTO, after) if after else []
+        return mistakes(self._stored(after, upto), Head(*before[0]) if before else START, receipts_in(self))
 
     def close(self) -> None:
         """Let go of the database."""
@@ -185,10 +210,9 @@ class PostgresLedger:
         except ERRORS as error:
             raise LedgerUnavailable(f"The ledger did not take a batch of {len(batch)} events: {error}.") from error
 
-    def _sealed(self) -> Iterator[SealedRow]:
-        position = 0
-        while rows := self.sealed_after(position, limit=_SCAN):
-            position = rows[-1].position
+    def _stored(self, position: int, upto: int) -> Iterator[StoredRow]:
+        while rows := self._rows(READ_STORED, position, upto, _SCAN):
+            position = rows[-1][0]
             yield from rows
 
     def _rows(self, statement: LiteralString, *parameters: object) -> list[TupleRow]:

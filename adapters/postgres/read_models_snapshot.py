@@ -2,59 +2,55 @@
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from itertools import count
-from typing import Any, LiteralString
+from typing import LiteralString
 
-from msgspec import Struct, json
 from psycopg import Connection
 from psycopg.rows import DictRow, TupleRow, tuple_row
 
 from adapters.postgres.database import plain
 from adapters.postgres.read_models_schema import spelled
 from adapters.postgres.read_models_store import READ_TRACKED, head_and_shape, storable
-from adapters.read_models_entries import (
-    attempt_entry,
-    execution_entry,
-    lasting_entry,
-    listing_entry,
-    run_entry,
-    schedule_entry,
-    state_entry,
-    waitpoint_entry,
-    waitpoint_tag_entry,
-)
+from adapters.read_models_entries import lasting_entry
 from adapters.read_models_slices import ENTRIES, FIRST, tag_entry, token_tag_entry
 from adapters.read_models_tables import LEDGER
-from projections.fold import TagRow
-from projections.ports import Entry, Key
+from projections.ports import Columns, Entry, Key
 
-RUNS: LiteralString = spelled("select {run} from run_rows order by id")
-ATTEMPTS: LiteralString = "select run, number, detail from attempt_rows order by run, number"
-TAGS: LiteralString = """
-select tag_rows.environment, tag, run, detail from tag_rows left join run_rows on id = run
-order by tag_rows.environment, tag, run
-"""
-STATES: LiteralString = "select stream, position, detail from state_rows order by stream"
-WAITPOINTS: LiteralString = """
-select id, environment, status, key_digest, created_at, detail from waitpoint_rows order by id
-"""
-LASTING: LiteralString = """
-select name, span, born, ended, run from lasting_rows join environments on number = environment
-order by name, span, born
-"""
-SCHEDULES: LiteralString = "select id, environment, created_at, detail from schedule_rows order by id"
-LISTINGS: LiteralString = """
-select stream, environment, kind, place, name, status, position, changed_at, detail from listing_rows order by stream
-"""
-WAITPOINT_TAGS: LiteralString = """
-select tagged.environment, tag, tagged.status, waitpoint, detail
-from waitpoint_tag_rows as tagged left join waitpoint_rows on id = waitpoint
-order by tagged.environment, tag, tagged.status, waitpoint
-"""
-EXECUTIONS: LiteralString = """
-select execution.id, name, job, execution.status, scheduled_for, detail
-from execution_rows as execution join environments on number = execution.environment
-left join run_rows on run_rows.id = execution.id order by execution.id
-"""
+BETWEEN: dict[str, LiteralString] = {
+    "runs": spelled("select {run} from run_rows where id >= %(first)s and id < %(last)s order by id"),
+    "attempts": """
+    select run, number, detail from attempt_rows where run >= %(first)s and run < %(last)s order by run, number
+    """,
+    "checkpoint": """
+    select stream, position, detail from state_rows where stream >= %(first)s and stream < %(last)s order by stream
+    """,
+    "waitpoints": """
+    select id, environment, status, key_digest, created_at, detail
+    from waitpoint_rows where id >= %(first)s and id < %(last)s order by id
+    """,
+    "schedules": """
+    select id, environment, created_at, detail from schedule_rows
+    where id >= %(first)s and id < %(last)s order by id
+    """,
+    "listings": """
+    select stream, environment, kind, place, name, status, position, changed_at, detail
+    from listing_rows where stream >= %(first)s and stream < %(last)s order by stream
+    """,
+    "executions": """
+    select id, name, job, status, scheduled_for from execution_rows join environments on number = environment
+    where id >= %(first)s and id < %(last)s order by id
+    """,
+}
+ENDS: tuple[LiteralString, ...] = (" and id < %(last)s", " and run < %(last)s", " and stream < %(last)s")
+BY_STREAM: dict[str, LiteralString] = {
+    "tags": "select environment, tag, run from tag_rows order by run, environment, tag",
+    "waitpoint tags": """
+    select environment, tag, status, waitpoint from waitpoint_tag_rows order by waitpoint, environment, tag, status
+    """,
+    "lasting": """
+    select name, span, born, ended, run from lasting_rows join environments on number = environment
+    order by run, name, span, born
+    """,
+}
 ROWS_AT_A_TIME = 2_000
 # Of each table no more is read than a slice can need.
 STREAMS_AFTER: LiteralString = """
@@ -131,12 +127,6 @@ BY_KEY: dict[str, tuple[LiteralString, LiteralString, Callable[..., Entry]]] = {
 """How the rows are read that are found by no stream: behind a key, and by their keys."""
 
 
-class _Detail(Struct):
-    """What is needed of the row of a run or a token to say when its tags last changed."""
-
-    position: int
-
-
 class PostgresSnapshot:
     """What a transaction sees; it ends with the `with` that it was made in."""
 
@@ -144,19 +134,22 @@ class PostgresSnapshot:
         self._connection = connection
         with plain(connection) as cursor:
             self.head, self.is_our_shape = head_and_shape(cursor.execute(READ_TRACKED, (LEDGER,)).fetchall())
-        self.projections: dict[str, Callable[[], Iterator[Entry]]] = {
-            "runs": lambda: self._entries(RUNS, run_entry),
-            "attempts": lambda: self._entries(ATTEMPTS, attempt_entry),
-            "tags": lambda: self._entries(TAGS, _tag_entry),
-            "checkpoint": lambda: self._entries(STATES, state_entry),
-            "waitpoints": lambda: self._entries(WAITPOINTS, waitpoint_entry),
-            "schedules": lambda: self._entries(SCHEDULES, schedule_entry),
-            "lasting": lambda: self._entries(LASTING, lasting_entry),
-            "listings": lambda: self._entries(LISTINGS, listing_entry),
-            "waitpoint tags": lambda: self._entries(WAITPOINT_TAGS, _waitpoint_tag_entry),
-            "executions": lambda: self._entries(EXECUTIONS, _execution_entry),
-        }
         self._names = count()
+
+    def between(self, first: str, last: str | None) -> dict[str, list[Columns]]:
+        """The rows of streams from one to another one, by projection, but for those that are read by keys."""
+        if last is None:
+            return {name: self._rows(_to_the_end(statement), {"first": first}) for name, statement in BETWEEN.items()}
+        names = {"first": first, "last": last}
+        return {name: self._rows(statement, names) for name, statement in BETWEEN.items()}
+
+    def by_stream(self, projection: str) -> Iterator[Columns]:
+        """All rows of "tags", "waitpoint tags" or "lasting", in the order of their streams and then of their keys."""
+        # A cursor with a name stays in the server, so that not all rows are in memory here.
+        with self._connection.cursor(f"rows_{next(self._names)}", row_factory=tuple_row) as cursor:
+            cursor.itersize = ROWS_AT_A_TIME
+            for environment, second, *rest in cursor.execute(BY_STREAM[projection], binary=True):
+                yield environment, _told(second), *rest
 
     def streams_after(self, stream: str, *, limit: int) -> list[str]:
         """The next streams, by name, that have rows in any projection that is not read by keys."""
@@ -189,26 +182,11 @@ class PostgresSnapshot:
         with plain(self._connection) as cursor:
             return cursor.execute(statement, parameters).fetchall()
 
-    def _entries(self, statement: LiteralString, entry_of: Callable[..., Entry]) -> Iterator[Entry]:
-        # A cursor with a name stays in the server, so that not all rows are in memory here.
-        with self._connection.cursor(f"entries_{next(self._names)}", row_factory=tuple_row) as cursor:
-            cursor.itersize = ROWS_AT_A_TIME
-            for columns in cursor.execute(statement, binary=True):
-                yield entry_of(*columns)
 
-
-def _tag_entry(environment: str, tag: bytes, run: str, detail: str | None) -> Entry:
-    name = _name_of(tag)
-    return Entry((environment, name, run), _position(detail), TagRow(environment, name, run))
-
-
-def _waitpoint_tag_entry(environment: str, tag: bytes, status: str, waitpoint: str, detail: str | None) -> Entry:
-    return waitpoint_tag_entry(environment, _name_of(tag), status, waitpoint, _position(detail))
-
-
-def _execution_entry(*columns: Any) -> Entry:
-    *row, detail = columns
-    return execution_entry(*row, _position(detail))
+def _to_the_end(statement: LiteralString) -> LiteralString:
+    for end in ENDS:
+        statement = statement.replace(end, "")
+    return statement
 
 
 def _stored(key: Key) -> tuple[object, ...]:
@@ -223,10 +201,3 @@ def _told(second: bytes | int) -> str | int:
 
 def _name_of(tag: bytes) -> str:
     return tag.decode(errors="backslashreplace")  # someone may have put other bytes there
-
-
-def _position(detail: Any) -> int:
-    try:
-        return json.decode(detail, type=_Detail).position
-    except (ValueError, TypeError):
-        return 0

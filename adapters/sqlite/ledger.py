@@ -11,7 +11,7 @@ from msgspec import json
 
 from adapters.codec import NewRow, decode, histories_of, new_row
 from adapters.filelock import FileLock
-from adapters.hashes import NONE_KEPT, SealedRow, kept_of, mistakes
+from adapters.hashes import NONE_KEPT, StoredRow, kept_of, mistakes
 from adapters.sqlite.recorder import Datastore, Recorder, insert_behind, last_of
 from adapters.tombstones import receipts_in
 from domain.errors import LedgerUnavailable
@@ -58,12 +58,32 @@ READ_WITH_DIGESTS = """
 select notification_id, cast(originator_id as blob), originator_version, cast(topic as blob), state, digest from events
 where notification_id > ? order by notification_id limit ?
 """
+# All as bytes but the numbers; what else somebody may have put in the place of bytes is then told by its hash.
+READ_STORED = """
+select notification_id, cast(originator_id as blob), originator_version, cast(topic as blob), cast(state as blob),
+    cast(digest as blob)
+from events where notification_id > ? and notification_id <= ? order by notification_id limit ?
+"""
+LAST_UPTO = """
+select notification_id, cast(digest as blob) from events where notification_id <= ?
+order by notification_id desc limit 1
+"""
+# By the index of names: a sum is none to search by.
+READ_FROM = """
+select notification_id, originator_id, originator_version, topic, state from events
+where originator_id >= ? and notification_id + 0 <= ? order by originator_id, originator_version
+"""
+READ_BETWEEN = """
+select notification_id, originator_id, originator_version, topic, state from events
+where originator_id >= ? and originator_id < ? and notification_id + 0 <= ?
+order by originator_id, originator_version
+"""
 READ_AT = """
 select notification_id, originator_id, originator_version, topic, state, digest from events
 where notification_id in (select value from json_each(?)) order by notification_id
 """
 REPLACE = "update events set state = ? where notification_id = ?"
-_SCAN = 10_000
+_SCAN = 5_000
 
 
 class SqliteLedger:
@@ -155,6 +175,12 @@ class SqliteLedger:
         last = POSITION_MAX if upto is None else upto
         return histories_of(self._rows(READ_STREAMS, (json.encode(sorted(streams)), last)))
 
+    def read_between(self, first: str, last: str | None, *, upto: int) -> dict[str, list[Recorded]]:
+        """The histories of all aggregates from a name on, in order; `last` is the first one that is left out."""
+        if last is None:
+            return histories_of(self._rows(READ_FROM, (first, upto)))
+        return histories_of(self._rows(READ_BETWEEN, (first, last, upto)))
+
     def read_beginnings(self, streams: Collection[str]) -> dict[str, Recorded]:
         """The first event of each of these aggregates; those that have none are left out."""
         return {row[1]: decode(row) for row in self._rows(READ_BEGINNINGS, (json.encode(sorted(streams)),))}
@@ -176,9 +202,10 @@ class SqliteLedger:
         rows = self._rows("select value from blobs where key = ?", (key,))
         return rows[0][0] if rows else None
 
-    def verify(self) -> Iterator[str]:
+    def verify(self, after: int = 0, upto: int = POSITION_MAX) -> Iterator[str]:
         """A sentence for each place where the log is not what was appended: a gap, an edit, a wrong hash."""
-        return mistakes(self._sealed(), receipts_in(self))
+        before = self._rows(LAST_UPTO, (after,)) if after else []
+        return mistakes(self._stored(after, upto), Head(*before[0]) if before else START, receipts_in(self))
 
     def close(self) -> None:
         """Let go of the file, and of the right to write."""
@@ -213,10 +240,9 @@ class SqliteLedger:
         except (sqlite3.Error, PersistenceError) as error:
             raise LedgerUnavailable(f"The ledger did not take a batch of {len(batch)} events: {error}.") from error
 
-    def _sealed(self) -> Iterator[SealedRow]:
-        position = 0
-        while rows := self.sealed_after(position, limit=_SCAN):
-            position = rows[-1].position
+    def _stored(self, position: int, upto: int) -> Iterator[StoredRow]:
+        while rows := self._rows(READ_STORED, (position, upto, _SCAN)):
+            position = rows[-1][0]
             yield from rows
 
 

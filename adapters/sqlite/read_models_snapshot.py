@@ -1,57 +1,53 @@
 """All rows of the read models at one position, in the order of their keys, so that two such sets can be compared."""
 
+import re
 import sqlite3
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from msgspec import json
 
-from adapters.read_models_entries import (
-    attempt_entry,
-    execution_entry,
-    lasting_entry,
-    listing_entry,
-    run_entry,
-    schedule_entry,
-    state_entry,
-    waitpoint_entry,
-    waitpoint_tag_entry,
-)
+from adapters.read_models_entries import lasting_entry
 from adapters.read_models_slices import ENTRIES, FIRST, tag_entry, token_tag_entry
 from adapters.sqlite.read_models_store import tracked
-from projections.fold import TagRow
-from projections.ports import Entry, Key
+from projections.ports import Columns, Entry, Key
 
-RUNS = """
-select id, environment, task, queue, status, version, batch, schedule, machine, is_test, created_at, finished_at, detail
-from run_rows order by id
-"""
-ATTEMPTS = "select run, number, detail from attempt_rows order by run, number"
-TAGS = """
-select environment, tag, run, coalesce((
-    select json_extract(detail, '$.position') from run_rows where id = run and json_valid(detail)
-), 0) from tag_rows order by environment, tag, run
-"""
-STATES = "select stream, position, detail from state_rows order by stream"
-WAITPOINTS = "select id, environment, status, key_digest, created_at, detail from waitpoint_rows order by id"
-LASTING = """
-select environment, span, born, ended, run from lasting_rows order by environment, span, born
-"""
-SCHEDULES = "select id, environment, created_at, detail from schedule_rows order by id"
-LISTINGS = """
-select stream, environment, kind, place, name, status, position, changed_at, detail from listing_rows order by stream
-"""
-WAITPOINT_TAGS = """
-select environment, tag, status, waitpoint, coalesce((
-    select json_extract(detail, '$.position') from waitpoint_rows where id = waitpoint and json_valid(detail)
-), 0) from waitpoint_tag_rows order by environment, tag, status, waitpoint
-"""
-EXECUTIONS = """
-select id, environment, job, status, scheduled_for, coalesce((
-    select json_extract(detail, '$.position') from run_rows
-    where run_rows.id = execution_rows.id and json_valid(detail)
-), 0) from execution_rows order by id
-"""
+BETWEEN = {
+    "runs": """
+    select id, environment, task, queue, status, version, batch, schedule, machine, is_test, created_at, finished_at,
+        detail
+    from run_rows where id >= :first and id < :last order by id
+    """,
+    "attempts": """
+    select run, number, detail from attempt_rows where run >= :first and run < :last order by run, number
+    """,
+    "checkpoint": """
+    select stream, position, detail from state_rows where stream >= :first and stream < :last order by stream
+    """,
+    "waitpoints": """
+    select id, environment, status, key_digest, created_at, detail
+    from waitpoint_rows where id >= :first and id < :last order by id
+    """,
+    "schedules": """
+    select id, environment, created_at, detail from schedule_rows where id >= :first and id < :last order by id
+    """,
+    "listings": """
+    select stream, environment, kind, place, name, status, position, changed_at, detail
+    from listing_rows where stream >= :first and stream < :last order by stream
+    """,
+    "executions": """
+    select id, environment, job, status, scheduled_for
+    from execution_rows where id >= :first and id < :last order by id
+    """,
+}
+FROM = {projection: re.sub(r" and \w+ < :last", "", statement) for projection, statement in BETWEEN.items()}
+BY_STREAM = {
+    "tags": "select environment, tag, run from tag_rows order by run, environment, tag",
+    "waitpoint tags": """
+    select environment, tag, status, waitpoint from waitpoint_tag_rows order by waitpoint, environment, tag, status
+    """,
+    "lasting": "select environment, span, born, ended, run from lasting_rows order by run, environment, span, born",
+}
 
 # Of each table no more is read than a slice can need.
 STREAMS_AFTER = """
@@ -137,18 +133,22 @@ class SqliteSnapshot:
     def __init__(self, cursor: sqlite3.Cursor) -> None:
         self._connection = cursor.connection
         self.head, self.is_our_shape = tracked(cursor)
-        self.projections: dict[str, Callable[[], Iterator[Entry]]] = {
-            "runs": lambda: self._entries(RUNS, run_entry),
-            "attempts": lambda: self._entries(ATTEMPTS, attempt_entry),
-            "tags": lambda: self._entries(TAGS, _tag_entry),
-            "checkpoint": lambda: self._entries(STATES, state_entry),
-            "waitpoints": lambda: self._entries(WAITPOINTS, waitpoint_entry),
-            "schedules": lambda: self._entries(SCHEDULES, schedule_entry),
-            "lasting": lambda: self._entries(LASTING, lasting_entry),
-            "listings": lambda: self._entries(LISTINGS, listing_entry),
-            "waitpoint tags": lambda: self._entries(WAITPOINT_TAGS, waitpoint_tag_entry),
-            "executions": lambda: self._entries(EXECUTIONS, execution_entry),
-        }
+
+    def between(self, first: str, last: str | None) -> dict[str, list[Columns]]:
+        """The rows of streams from one to another one, by projection, but for those that are read by keys."""
+        if last is None:
+            return {projection: self._rows(statement, {"first": first}) for projection, statement in FROM.items()}
+        names = {"first": first, "last": last}
+        return {projection: self._rows(statement, names) for projection, statement in BETWEEN.items()}
+
+    def by_stream(self, projection: str) -> Iterator[Columns]:
+        """All rows of "tags", "waitpoint tags" or "lasting", in the order of their streams and then of their keys."""
+        cursor = self._connection.cursor()
+        cursor.row_factory = None
+        try:
+            yield from cursor.execute(BY_STREAM[projection])
+        finally:
+            cursor.close()
 
     def streams_after(self, stream: str, *, limit: int) -> list[str]:
         """The next streams, by name, that have rows in any projection that is not read by keys."""
@@ -179,19 +179,6 @@ class SqliteSnapshot:
             return cursor.execute(statement, parameters).fetchall()
         finally:
             cursor.close()
-
-    def _entries(self, statement: str, entry_of: Callable[..., Entry]) -> Iterator[Entry]:
-        cursor = self._connection.cursor()
-        cursor.row_factory = None
-        try:
-            for columns in cursor.execute(statement):
-                yield entry_of(*columns)
-        finally:
-            cursor.close()
-
-
-def _tag_entry(environment: str, tag: str, run: str, position: int) -> Entry:
-    return Entry((environment, tag, run), position, TagRow(environment, tag, run))
 
 
 def _list(values: object) -> str:

@@ -1,6 +1,8 @@
 """`runfold projections`: the read models against the ledger, on the database itself, with or without an engine."""
 
 from collections.abc import Iterator
+from functools import partial
+from typing import Annotated
 
 import msgspec
 import typer
@@ -9,6 +11,7 @@ from app import settings
 from app.cli.output import AsJson, print_json, print_table, print_text
 from app.engine.backends import beside_an_engine
 from app.engine.rebuild import rebuild as make_anew
+from app.history.hands import hands
 from app.history.verify import Report
 from app.history.verify import verify as compare
 
@@ -30,11 +33,18 @@ def rebuild(
 
 @cli.command()
 def verify(
+    processes: Annotated[
+        int | None, typer.Option(min=1, help="How many share the work; by default one for each core.")
+    ] = None,
     as_json: AsJson = False,  # noqa: FBT002
 ) -> None:
     """Check the ledger's hashes, and each row of the read models against the ledger; fails if anything differs."""
-    with beside_an_engine(settings.load()) as database:
-        report = compare(database.ledger, database.read_models)
+    found = settings.load()
+    with (
+        beside_an_engine(found) as database,
+        hands(partial(beside_an_engine, found), database.ledger.head().position, processes) as shared,
+    ):
+        report = compare(database.ledger, database.read_models, shared)
     if as_json:
         print_json({"holds": report.holds, **msgspec.to_builtins(report)})
     else:

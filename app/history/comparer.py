@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from app.engine.reader import Reader
 from app.engine.rebuild import rebuild
 from app.history.comparing import TAGS, Look, Place, look
-from app.history.verify import Difference
+from app.history.comparison import Difference
 from domain.errors import LedgerCorrupt, OutOfStep, Unavailable
 from domain.ports import CopyableLedger
 

@@ -6,12 +6,12 @@ change between two slices, as each slice compares what one transaction sees with
 tracked in the same transaction.
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from typing import NamedTuple
 
-from adapters.read_models_slices import expected
+from adapters.read_models_slices import BY_KEY, entry_of, rows_of
 from adapters.read_models_tables import LEDGER
-from app.history.verify import Comparison, Difference
+from app.history.comparison import Comparison, Difference
 from domain.errors import OutOfStep
 from domain.ports import CopyableLedger
 from domain.states import kind_of
@@ -20,8 +20,6 @@ from projections.lasting import LastingRow
 from projections.ports import Entry, Key, ReadModels, Snapshot
 
 TAGS = ("tags", "waitpoint tags")
-BY_KEY = (*TAGS, "lasting")
-"""Projections whose rows are found by no stream."""
 _ROWS_OF = {"run": "runs", "waitpoint": "waitpoints"}
 """Of which projection every such stream has a row; all others have one in the checkpoint, if they have any."""
 
@@ -76,15 +74,18 @@ class _Slice:
         keys = {entry.key for entry in entries}
         self._compare(name, entries, [entry for entry in wanted[name] if entry.key in keys])
 
-    def _compare(self, name: str, stored: Iterable[Entry], wanted: Iterable[Entry]) -> None:
-        ours, theirs = (sorted(entries, key=lambda entry: entry.key) for entries in (stored, wanted))
-        self.effort += len(ours)
-        self.found.compare(name, iter(ours), iter(theirs))
+    def _compare(self, name: str, stored: Collection[Entry], wanted: Collection[Entry]) -> None:
+        self.effort += len(stored)
+        self.found.compare(name, stored, wanted)
 
     def _expected(self, streams: Collection[str]) -> dict[str, list[Entry]]:
         histories = self.ledger.read_streams(streams, upto=self.stored.head.position)
         self.effort += sum(map(len, histories.values()))
-        return expected(fold(histories, Loaded()))
+        positions = {stream: history[-1].position for stream, history in histories.items()}
+        return {
+            name: [entry_of(name, row, positions) for row in rows]
+            for name, rows in rows_of(fold(histories, Loaded())).items()
+        }
 
 
 def look(ledger: CopyableLedger, read_models: ReadModels, place: Place, size: int) -> Look:

@@ -1,42 +1,17 @@
 """Does everything hold? The ledger against its own hashes, and every row of the read models against the ledger."""
 
-import tempfile
 from collections.abc import Iterator
-from pathlib import Path
+from itertools import chain
 
-from msgspec import Struct, json
+from msgspec import Struct
 
-from adapters.sqlite.read_models import SqliteReadModels
-from app.engine.rebuild import follow
-from domain.errors import LedgerCorrupt
-from domain.ports import Ledger
-from projections.ports import Entry, Key, ReadModels, Snapshot
-
-SHOWN_MAX = 100
-"""Of more differences than these only the number is told."""
-
-
-class Difference(Struct, frozen=True):
-    """A field of a stored row that is not what the ledger makes of it; without a field, one of the rows is missing.
-
-    Both values are plain JSON.
-    """
-
-    projection: str
-    key: Key
-    field: str
-    stored: object
-    rebuilt: object
-    position: int
-    """The event after which the row last changed."""
-
-    def __str__(self) -> str:
-        key = ", ".join(map(str, self.key))
-        what = f"{self.field} of {key}" if self.field else f"the row {key}"
-        return (
-            f"{self.projection}: {what} is stored as {self.stored!r}, "
-            f"and the ledger makes it {self.rebuilt!r} (at event {self.position})."
-        )
+from adapters.read_models_slices import BY_KEY, stream_of
+from app.history.comparison import Comparison, Difference
+from app.history.hands import Hands
+from app.history.parts import Names, marks_in, names_between, positions_between
+from domain.errors import LedgerCorrupt, LedgerError, Unavailable
+from domain.ports import CopyableLedger
+from projections.ports import Columns, ReadModels, Snapshot
 
 
 class Report(Struct, frozen=True):
@@ -59,45 +34,33 @@ class Report(Struct, frozen=True):
         return not self.ledger_faults and self.digest_matches and self.shape_matches and not self.differences_total
 
 
-class Comparison:
-    """The rows counted and the differences found so far."""
+def verify(ledger: CopyableLedger, read_models: ReadModels, hands: Hands | None = None) -> Report:
+    """Check the ledger, fold it anew, and compare each row with what comes of it. Nothing is changed.
 
-    def __init__(self) -> None:
-        self.rows: dict[str, int] = {}
-        self.shown: list[Difference] = []
-        self.total = 0
-
-    def compare(self, projection: str, stored: Iterator[Entry], rebuilt: Iterator[Entry]) -> None:
-        self.rows[projection] = 0
-        for ours, theirs in _pairs(stored, rebuilt):
-            self.rows[projection] += theirs is not None
-            if ours and theirs and ours.row == theirs.row:
-                continue
-            position = theirs.position if theirs else ours.position if ours else 0
-            key = theirs.key if theirs else ours.key if ours else ()
-            for field, was, should_be in _fields("", ours and ours.row, theirs and theirs.row):
-                self.total += 1
-                if len(self.shown) < SHOWN_MAX:
-                    self.shown.append(Difference(projection, key, field, plain(was), plain(should_be), position))
-
-
-def verify(ledger: Ledger, read_models: ReadModels) -> Report:
-    """Check the ledger, fold it anew beside the read models, and compare both row by row. Nothing is changed."""
+    It goes part by part, each of which is in memory as a whole; `hands` share them. Raises Unavailable, and
+    LedgerCorrupt when no rows can be made of a ledger whose hashes are right.
+    """
+    hands = hands or Hands()
     found = Comparison()
-    faults = tuple(ledger.verify())
-    with read_models.snapshot() as stored:
+    marks = marks_in(ledger)
+    faults = tuple(chain.from_iterable(hands.share(positions_between(marks), ledger, None)))
+    with hands.snapshot(read_models) as stored:
+        head = stored.head
+        digest_matches = ledger.digest_at(head.position) == head.digest
         if stored.is_our_shape:
             try:
-                _compare(ledger, stored, found)
-            except LedgerCorrupt:
-                # No rows come of such a log; where it is damaged says more than where that showed.
+                events = _compare(ledger, stored, list(names_between(marks)), hands, found)
+                if digest_matches and not faults and events != head.position:
+                    raise LedgerCorrupt(f"{events} of {head.position} events are found by the names of their streams.")
+            except (LedgerError, Unavailable):
+                # Such a log cannot be read, or tells of no rows; where it is damaged says more than where that showed.
                 if not faults:
                     raise
-        head = stored.head
+                found = Comparison()
     return Report(
         position=head.position,
         ledger_faults=faults,
-        digest_matches=ledger.digest_at(head.position) == head.digest,
+        digest_matches=digest_matches,
         shape_matches=stored.is_our_shape,
         rows=found.rows,
         differences=tuple(found.shown),
@@ -105,47 +68,36 @@ def verify(ledger: Ledger, read_models: ReadModels) -> Report:
     )
 
 
-def plain(value: object) -> object:
-    """A part of a row as JSON gives it back."""
-    text = json.encode(value)
-    # The value that is absent is no JSON.
-    return json.decode(text) if text else None
+def _compare(ledger: CopyableLedger, stored: Snapshot, parts: list[Names], hands: Hands, found: Comparison) -> int:
+    """All rows; returns how many events were folded."""
+    events = 0
+    by_key = {projection: _Pages(projection, stored.by_stream(projection)) for projection in BY_KEY}
+    for part, compared in zip(parts, hands.share(parts, ledger, stored), strict=True):
+        events += compared.events
+        found.add(compared.found)
+        for projection, pages in by_key.items():
+            rows, wanted = pages.until(part.last), compared.by_key[projection]
+            positions: dict[str, int] = {}
+            if rows != wanted:
+                streams = {stream_of(projection, row) for row in set(rows) ^ set(wanted)}
+                histories = ledger.read_streams(streams, upto=stored.head.position)
+                positions = {stream: history[-1].position for stream, history in histories.items()}
+            found.compare_columns(projection, rows, wanted, positions)
+    return events
 
 
-def _compare(ledger: Ledger, stored: Snapshot, found: Comparison) -> None:
-    with tempfile.TemporaryDirectory() as folder:
-        scratch = SqliteReadModels(Path(folder) / "rebuilt.db")
-        try:
-            fresh = scratch.start_rebuild()
-            follow(ledger, fresh, stored.head.position)
-            fresh.swap(lambda _: ((), fresh.head))
-            with scratch.snapshot() as rebuilt:
-                for name, entries in stored.projections.items():
-                    found.compare(name, entries(), rebuilt.projections[name]())
-        finally:
-            scratch.close()
+class _Pages:
+    """Rows in the order of their streams, part by part."""
 
+    def __init__(self, projection: str, rows: Iterator[Columns]) -> None:
+        self._projection = projection
+        self._rows = rows
+        self._next = next(rows, None)
 
-def _pairs(stored: Iterator[Entry], rebuilt: Iterator[Entry]) -> Iterator[tuple[Entry | None, Entry | None]]:
-    """Rows of the same key side by side; both come in the order of their keys."""
-    ours, theirs = next(stored, None), next(rebuilt, None)
-    while ours or theirs:
-        if ours and (theirs is None or ours.key < theirs.key):
-            yield ours, None
-            ours = next(stored, None)
-        elif theirs and (ours is None or theirs.key < ours.key):
-            yield None, theirs
-            theirs = next(rebuilt, None)
-        else:
-            yield ours, theirs
-            ours, theirs = next(stored, None), next(rebuilt, None)
-
-
-def _fields(path: str, stored: object, rebuilt: object) -> Iterator[tuple[str, object, object]]:
-    """The parts, named from the row down, in which the two differ."""
-    if not isinstance(stored, Struct) or type(stored) is not type(rebuilt):
-        if stored != rebuilt:
-            yield path, stored, rebuilt
-        return
-    for name in stored.__struct_fields__:
-        yield from _fields(f"{path}.{name}" if path else name, getattr(stored, name), getattr(rebuilt, name))
+    def until(self, last: str | None) -> list[Columns]:
+        """The next rows, of streams in front of this name (None: all)."""
+        found: list[Columns] = []
+        while self._next is not None and (last is None or stream_of(self._projection, self._next) < last):
+            found.append(self._next)
+            self._next = next(self._rows, None)
+        return found

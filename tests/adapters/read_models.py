@@ -15,6 +15,7 @@ from msgspec import Struct
 from psycopg import sql
 
 from adapters.postgres.read_models import PostgresReadModels
+from adapters.read_models_slices import BY_KEY, entry_of
 from adapters.read_models_tables import TABLE_NAMES
 from adapters.sqlite.ledger import SqliteLedger
 from adapters.sqlite.read_models import MEMORY, SqliteReadModels
@@ -25,7 +26,7 @@ from projections.executions import ExecutionRow
 from projections.fold import StateRow, TagRow
 from projections.lasting import LastingRow
 from projections.listings import ListingRow
-from projections.ports import ReadModels
+from projections.ports import Entry, ReadModels, Snapshot
 from projections.run_list import RunRow
 from projections.schedules import ScheduleRow
 from projections.waitpoints import WaitpointRow, WaitpointTagRow
@@ -144,8 +145,8 @@ def dump(read_models: ReadModels) -> Rows:
     """Every row, by its key."""
     rows = Rows()
     with read_models.snapshot() as snapshot:
-        for entries in snapshot.projections.values():
-            for entry in entries():
+        for entries in entries_of(snapshot).values():
+            for entry in entries:
                 match entry.row:
                     case TagRow():
                         rows.tags.add(entry.row)
@@ -155,6 +156,12 @@ def dump(read_models: ReadModels) -> Rows:
                         first, *more = entry.key
                         _PLACES[type(row)](rows)[entry.key if more else first] = row
     return rows
+
+
+def entries_of(snapshot: Snapshot) -> dict[str, list[Entry]]:
+    """All rows, by projection."""
+    rows = snapshot.between("", None) | {name: list(snapshot.by_stream(name)) for name in BY_KEY}
+    return {name: [entry_of(name, columns, {}) for columns in found] for name, found in rows.items()}
 
 
 def ledger_of(records: Sequence[Recorded]) -> SqliteLedger:

@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Generator
 from pathlib import Path
+from typing import cast
 
 import pytest
 from msgspec import Raw
@@ -10,7 +11,7 @@ from msgspec import Raw
 from domain import events as e
 from domain.errors import Deposed
 from domain.events import NOTHING
-from domain.ports import START, Head, Ledger
+from domain.ports import START, CopyableLedger, Head, Ledger
 from tests.adapters.ledgers import LEDGERS, Opener, positions, recorded, triggered
 
 
@@ -101,6 +102,20 @@ def test_a_page_ends_at_its_limit_and_at_the_position_named(ledger: Ledger) -> N
     assert positions(ledger.read_after(3, limit=4, upto=5)) == [4, 5]
     assert positions(ledger.read_after(8, limit=100)) == [9, 10]
     assert positions(ledger.read_after(10, limit=100)) == []
+
+
+def test_histories_are_read_from_one_name_to_another(ledger: Ledger) -> None:
+    runs = [f"run_{number}" for number in range(6)]
+    head = ledger.append(triggered(START, *reversed(runs)), {}, after=START)
+    ledger.append([recorded(head.position + 1, "run_3", 2, e.RunCanceled())], {}, after=head)
+    copyable = cast("CopyableLedger", ledger)
+
+    assert copyable.read_between("", None, upto=7) == ledger.read_streams(runs)
+    assert list(copyable.read_between("", "run_2", upto=7)) == ["run_0", "run_1"]
+    assert list(copyable.read_between("run_2", "run_4", upto=7)) == ["run_2", "run_3"]
+    assert positions(copyable.read_between("run_3", None, upto=7)["run_3"]) == [3, 7]
+    assert positions(copyable.read_between("run_3", None, upto=6)["run_3"]) == [3]
+    assert copyable.read_between("run_6", None, upto=7) == copyable.read_between("run_1", "run_1", upto=7) == {}
 
 
 def test_the_digest_seals_the_whole_log(ledger: Ledger) -> None:

@@ -26,6 +26,7 @@ from app.engine.rebuild import rebuild
 from domain import events as e
 from domain.errors import OutOfStep, Unavailable
 from domain.ports import START
+from projections.fold import TagRow
 from projections.known import Known
 from tests.adapters.ledgers import recorded
 from tests.adapters.read_models import apply, dump, follow, head_of, in_postgres, ledger_of
@@ -149,12 +150,13 @@ def test_a_snapshot_is_not_ended_for_being_slow(read_models: PostgresReadModels)
 def test_rows_of_a_snapshot_stay_in_the_server_until_they_are_looked_at(read_models: PostgresReadModels) -> None:
     apply(read_models, HISTORY)
     with read_models._store.snapshot() as connection, read_models.snapshot() as snapshot:
-        first = next(entries := snapshot.projections["runs"]())
+        tags = naively(HISTORY).tags
+        environment, tag, run = next(rows := snapshot.by_stream("tags"))
 
-        assert first.key == (min(naively(HISTORY).runs),)
-        assert snapshot._connection.execute("select name from pg_cursors").fetchall() == [{"name": "entries_0"}]
+        assert TagRow(environment, tag, run) == min(tags, key=lambda row: (row.run, row.environment, row.tag))
+        assert snapshot._connection.execute("select name from pg_cursors").fetchall() == [{"name": "rows_0"}]
         assert connection.execute("select name from pg_cursors").fetchall() == []
-        assert len(list(entries)) == len(naively(HISTORY).runs) - 1
+        assert len(list(rows)) == len(tags) - 1
 
 
 def test_a_swap_waits_for_a_snapshot_and_lets_others_follow_meanwhile(
@@ -168,7 +170,7 @@ def test_a_swap_waits_for_a_snapshot_and_lets_others_follow_meanwhile(
         apply(read_models, HISTORY[100:150])
 
         assert snapshot.head.position == 100
-        assert {entry.key[0] for entry in snapshot.projections["runs"]()} == set(naively(HISTORY[:100]).runs)
+        assert {columns[0] for columns in snapshot.between("", None)["runs"]} == set(naively(HISTORY[:100]).runs)
     assert swapped.result(SOON_SECONDS) == ledger.head() == read_models.position()
     assert dump(read_models) == naively(HISTORY)
 

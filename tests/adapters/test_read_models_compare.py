@@ -8,13 +8,15 @@ from hypothesis import strategies as st
 from msgspec import Raw
 
 from app.engine.rebuild import rebuild
+from app.history import parts
 from app.history.comparing import Place, look
-from app.history.verify import Difference, verify
+from app.history.comparison import Difference
+from app.history.verify import verify
 from domain import events as e
 from domain.errors import OutOfStep
 from domain.ports import CopyableLedger, Head
 from projections import lasting
-from tests.adapters.read_models import Opener, Tables, dump, follow, ledger_of, tamper
+from tests.adapters.read_models import Opener, Tables, dump, entries_of, follow, ledger_of, tamper
 from tests.projections.histories import chances, history, of_run, unhurried
 
 TRIGGERED = e.RunTriggered("greet", "urgent", tags=("red",), metadata=Raw(b'{"a":1}'))
@@ -27,8 +29,9 @@ KEY = ("env_a", 1, 1)
 
 @pytest.fixture(autouse=True)
 def _short_runs_lasted_long(monkeypatch: pytest.MonkeyPatch) -> None:
-    """So that there are rows of such runs."""
+    """So that there are rows of such runs; and `verify` has many parts to look at."""
     monkeypatch.setattr(lasting, "LASTING_MIN", 1)
+    monkeypatch.setattr(parts, "SIZE", 7)
 
 
 def _compare_all(ledger: CopyableLedger, read_models: Tables, size: int) -> list[Difference]:
@@ -62,6 +65,7 @@ def test_rows_that_others_go_on_writing_never_seem_to_differ(
 
         assert (seen.differences, seen.position) == ((), at)
         if seen.after is None and at == length:
+            assert verify(ledger, read_models).holds
             return
         place = seen.after or Place()
     raise AssertionError("the look does not come to an end")
@@ -73,7 +77,8 @@ def test_a_row_that_is_gone_is_found_wherever_it_was(empty: Opener, chance: Rand
     ledger, read_models = ledger_of(history(chance, length)), empty()
     follow(read_models, ledger)
     with read_models.snapshot() as stored:
-        there = [(name, entry.key) for name, entries in stored.projections.items() for entry in entries()]
+        before = entries_of(stored)
+    there = [(name, entry.key) for name, entries in before.items() for entry in entries]
     name, key = chance.choice(there)
     table, columns = KEYS[name]
     values = [
@@ -86,6 +91,9 @@ def test_a_row_that_is_gone_is_found_wherever_it_was(empty: Opener, chance: Rand
     found = _compare_all(ledger, read_models, size)
 
     assert {(each.projection, each.key, each.field) for each in found} >= {(name, key, "")}
+    whole = verify(ledger, read_models)
+    assert [(each.projection, each.key, each.field) for each in whole.differences] == [(name, key, "")]
+    assert whole.rows == {projection: len(entries) for projection, entries in before.items()}
 
 
 KEYS = {

@@ -12,8 +12,12 @@ from msgspec.structs import replace
 from adapters.read_models_entries import Unreadable
 from adapters.sqlite.ledger import SqliteLedger
 from app.engine.rebuild import rebuild
-from app.history.verify import SHOWN_MAX, Difference, plain, verify
+from app.history import parts
+from app.history.comparison import SHOWN_MAX, Difference, plain
+from app.history.verify import verify
 from domain import events as e
+from domain.errors import LedgerCorrupt
+from domain.events import Recorded
 from domain.ports import START
 from domain.status import Status
 from projections.attempts import Outcome
@@ -25,6 +29,12 @@ from tests.projections.model import naively
 TRIGGERED = e.RunTriggered("greet", "urgent", tags=("red",), metadata=Raw(b'{"a":1}'))
 STARTED = (e.RunDequeued(2, "worker_1", "20260101.1"), e.AttemptStarted(1, 2, "worker_1", "20260101.1"))
 HISTORY = of_run(TRIGGERED, *STARTED)
+
+
+@pytest.fixture(autouse=True)
+def _parts_are_small(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that there are many."""
+    monkeypatch.setattr(parts, "SIZE", 2)
 
 
 def test_sound_rows_hold_at_the_position_where_they_are(read_models: Tables) -> None:
@@ -161,6 +171,70 @@ def test_an_edited_event_is_found_in_the_ledger_and_in_the_rows(read_models: Tab
     assert "Event 1 " in report.ledger_faults[0]
     assert Difference("runs", RUN, "queue", "urgent", "lazily", 3) in report.differences
     assert not report.holds
+
+
+def _behind(history: list[Recorded], *events: e.RunEvent) -> list[Recorded]:
+    """What another run did afterwards."""
+    last = history[-1]
+    return [
+        replace(each, position=last.position + each.version, recorded_at=last.recorded_at + each.version)
+        for each in of_run(*events, stream="run_2")
+    ]
+
+
+def test_what_no_run_may_do_is_named_with_its_position(read_models: Tables) -> None:
+    """The hashes are right: whoever wrote this could append."""
+    ledger = ledger_of([*HISTORY, *_behind(HISTORY, TRIGGERED, e.RunFrozen())])
+    follow(read_models, ledger, upto=3)
+    tamper(read_models, "update tracked set notification_id = 5, digest = ?", ledger.digest_at(5))
+
+    with pytest.raises(LedgerCorrupt, match="Event 5 of run_2: RunFrozen cannot happen while the run is QUEUED"):
+        verify(ledger, read_models)
+
+
+def test_an_event_far_behind_all_others_is_found_at_once(read_models: Tables, tmp_path: Path) -> None:
+    ledger = SqliteLedger(tmp_path / "ledger.db")
+    ledger.append(HISTORY, {}, after=START)
+    follow(read_models, ledger)
+    far = 2**62
+    with closing(sqlite3.connect(tmp_path / "ledger.db")) as connection, connection:
+        connection.execute("update events set notification_id = ? where notification_id = 3", (far,))
+    report = verify(ledger, read_models)
+
+    assert report.ledger_faults == (
+        f"Events 3 to {far - 1} are missing.",
+        f"Event {far} is not as it was appended: its hash is wrong.",
+    )
+
+
+def test_a_name_that_is_no_text_any_more_is_named_with_its_position(read_models: Tables, tmp_path: Path) -> None:
+    ledger = SqliteLedger(tmp_path / "ledger.db")
+    ledger.append(HISTORY, {}, after=START)
+    follow(read_models, ledger)
+    with closing(sqlite3.connect(tmp_path / "ledger.db")) as connection, connection:
+        connection.execute("update events set originator_id = cast(x'72ff' as text) where notification_id = 2")
+    report = verify(ledger, read_models)
+
+    assert report.ledger_faults == ("Event 2 is not as it was appended: its hash is wrong.",)
+    assert (report.rows, report.holds) == ({}, False)
+
+
+def test_events_that_are_not_found_by_the_name_of_their_stream_are_missed(
+    read_models: Tables, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As when an index of the database is damaged: the positions are all there."""
+    ledger = ledger_of([*HISTORY, *_behind(HISTORY, TRIGGERED)])
+    follow(read_models, ledger, upto=3)
+    tamper(read_models, "update tracked set notification_id = 4, digest = ?", ledger.digest_at(4))
+    found = ledger.read_between
+
+    def read_between(first: str, last: str | None, *, upto: int) -> dict[str, list[Recorded]]:
+        return found(first, last, upto=upto - 1)
+
+    monkeypatch.setattr(ledger, "read_between", read_between)
+
+    with pytest.raises(LedgerCorrupt, match="3 of 4 events are found by the names of their streams"):
+        verify(ledger, read_models)
 
 
 def test_of_a_ledger_of_which_no_rows_can_be_made_it_is_said_what_is_missing(

@@ -9,7 +9,8 @@ from msgspec.structs import replace
 
 from adapters.read_models_entries import Unreadable
 from app.engine.rebuild import rebuild
-from app.history.verify import Difference, plain, verify
+from app.history.comparison import Difference, plain
+from app.history.verify import verify
 from domain import events as e
 from domain.events import Event, Recorded
 from domain.waitpoint import WaitpointStatus

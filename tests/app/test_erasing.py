@@ -14,6 +14,7 @@ from app.engine.rebuild import rebuild
 from app.history.verify import verify
 from app.transfer.lines import Totals
 from domain.ports import CopyableLedger
+from tests.adapters.read_models import entries_of
 from tests.app.harness import RETRY, Engine, Log, ledger_mistakes, report, running_engine, transport_of
 from tests.app.transfers import LEDGERS, exported, imported
 from tests.app.waiting import entry, stepped
@@ -62,7 +63,7 @@ async def rows_of(engine: Engine) -> str:
 
     def read() -> str:
         with service.read_models.snapshot() as snapshot:
-            return repr([list(entries()) for entries in snapshot.projections.values()])
+            return repr(entries_of(snapshot))
 
     return await service.read(read)
 

@@ -10,18 +10,19 @@ import shutil
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
+from itertools import chain, pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
 
-from adapters.hashes import digest_after
+from adapters.hashes import Chain, digest_after
 from adapters.sqlite.ledger import SqliteLedger
-from adapters.tombstones import tombstone_of
+from adapters.tombstones import receipts_in, tombstone_of
 from app.engine.feed import Feed
 from app.history.verifier import Verifier
 from domain import events as e
-from domain.ports import START, Head
+from domain.ports import POSITION_MAX, START, Head
 from tests.adapters.ledgers import recorded
 from tests.app.harness import Engine, Log
 from tests.app.transfers import erase_run
@@ -136,6 +137,17 @@ def originals(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Head, Row
     return folder / "ledger.db", head, _rows(folder / "ledger.db"), _rows(folder / "other.db")
 
 
+def _assert_verified_alike(path: Path, chance: random.Random) -> None:
+    """The whole check, and one in parts, say of a file what the check says that looks at it event by event."""
+    with closing(SqliteLedger(path, writes=False)) as ledger:
+        expected = list(Chain(receipts_in(ledger)).check(ledger.sealed_after(0, limit=2 * EVENTS)))
+        cuts = sorted(chance.sample(range(1, EVENTS), 5))
+        in_parts = [list(ledger.verify(*part)) for part in pairwise((0, *cuts, POSITION_MAX))]
+
+        assert list(ledger.verify()) == expected
+        assert list(chain.from_iterable(in_parts)) == expected
+
+
 async def _fault(engine: Engine, path: Path, known: Head) -> str | None:
     """What the verifier of an engine says that has committed so much."""
     with closing(SqliteLedger(path, writes=False)) as ledger:
@@ -160,6 +172,7 @@ async def test_every_tamper_is_found_with_its_position(
 
         found = await _fault(engine, path, head)
 
+        _assert_verified_alike(path, random.Random(seed))
         assert found is not None, (seed, tampered)
         assert int(re.findall(r"Events? (\d+)", found)[0]) == tampered.position, (seed, tampered, found)
     log.clear()  # where the engine says what is expected here
@@ -196,6 +209,7 @@ async def test_what_stands_where_something_was_erased_is_held_to_its_receipt(
                 row[5] = digest_after(erased[place - 1][5], (row[0], row[1], row[2], row[3], row[4]))
         _write(path, [*erased[:place], tuple(row), *erased[place + 1 :]])
 
+        _assert_verified_alike(path, chance)
         found = await _fault(engine, path, head)
 
         assert found is not None, seed

@@ -10,7 +10,7 @@ import msgspec
 from app.engine.triggered import value_of
 from app.history.verify import verify
 from domain.events import AttemptSucceeded, AuthResolved, AuthUnresolved, Recorded, RunTriggered
-from domain.ports import Ledger
+from domain.ports import CopyableLedger
 from domain.run import Run
 from projections.ports import ReadModels
 from tests.crash.jobs import Request
@@ -25,7 +25,7 @@ RESOLVED: dict[type, str] = {AuthResolved: "authorized", AuthUnresolved: "unauth
 class Files:
     """The ledger and the read models of an engine, read without it."""
 
-    def __init__(self, ledger: Ledger, read_models: ReadModels) -> None:
+    def __init__(self, ledger: CopyableLedger, read_models: ReadModels) -> None:
         self.ledger = ledger
         self.read_models = read_models
         self.records = ledger.read_after(0, limit=ledger.head().position)

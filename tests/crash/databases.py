@@ -9,7 +9,7 @@ from adapters.postgres.ledger import PostgresLedger
 from adapters.postgres.read_models import PostgresReadModels
 from adapters.sqlite.ledger import SqliteLedger
 from adapters.sqlite.read_models import SqliteReadModels
-from domain.ports import Ledger
+from domain.ports import CopyableLedger
 from projections.ports import ReadModels
 
 WRITER_LEASE_MS = 500
@@ -25,7 +25,7 @@ class Database:
     open_read_models: Callable[[], SqliteReadModels | PostgresReadModels]
 
     @contextmanager
-    def reading(self) -> Generator[tuple[Ledger, ReadModels]]:
+    def reading(self) -> Generator[tuple[CopyableLedger, ReadModels]]:
         """Both of its parts, for as long as this lasts."""
         with closing(self.open_ledger()) as ledger, closing(self.open_read_models()) as read_models:
             yield ledger, read_models

@@ -10,7 +10,7 @@ import msgspec
 from app.history.verify import verify
 from domain import events as e
 from domain.events import Event, Recorded
-from domain.ports import Ledger
+from domain.ports import CopyableLedger
 from domain.run import fold
 from domain.status import Status
 from projections.ports import ReadModels
@@ -20,7 +20,7 @@ from tests.crash.orders import EFFECTS, Effect
 class Told:
     """All that happened, by run, in order."""
 
-    def __init__(self, ledger: Ledger, read_models: ReadModels, folder: Path) -> None:
+    def __init__(self, ledger: CopyableLedger, read_models: ReadModels, folder: Path) -> None:
         self.records = ledger.read_after(0, limit=ledger.head().position)
         report = verify(ledger, read_models)
         assert report.holds, report

@@ -135,7 +135,7 @@ class ModelLedger:
         """A large value."""
         return self._blobs.get(key)
 
-    def verify(self) -> Iterator[str]:
+    def verify(self, after: int = 0, upto: int = POSITION_MAX) -> Iterator[str]:
         """A list in memory stays as it is."""
         return iter(())
 
