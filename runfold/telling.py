@@ -136,6 +136,8 @@ class Telling:
                 timer.cancel()
         for told, _ in self._asked.values():
             told.cancel()
+        # Whoever is told knows this in turn.
+        self._overtake = _tell_nobody
 
     def _add(self, index: int) -> None:
         self._queue.append(index)
@@ -231,3 +233,7 @@ def order_of(entries: Sequence[Entry]) -> list[int]:
 def _ended_at(entry: Entry) -> tuple[int, int]:
     assert entry.completed is not None, "only what is over has an end"
     return max(entry.completed.behind, entry.index + 1), entry.completed.order
+
+
+def _tell_nobody(_index: int, _other: int) -> None:
+    """Behind the end of an attempt."""
