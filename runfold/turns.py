@@ -13,14 +13,14 @@ class LoopTurns:
     def __init__(self) -> None:
         self.passed = 0
         """How many were counted."""
-        self._due: dict[int, list[Callable[[], None]]] = {}
+        self._due: dict[int, list[Callable[[], object]]] = {}
         self._is_counting = False
 
     def behind(self, turns: int) -> int:
         """The number of the turn before which so many whole ones will have passed; this one is not whole any more."""
         return self.passed + turns + 1
 
-    def call_at(self, number: int, call: Callable[[], None]) -> None:
+    def call_at(self, number: int, call: Callable[[], object]) -> None:
         """Call this, which raises nothing, in the turn of that number, which has not passed."""
         if not self._is_counting:
             self._count()
