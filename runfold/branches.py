@@ -19,7 +19,7 @@ class Branch:
 
     def __init__(self, owner: object, path: str, parent: "Branch | None" = None) -> None:
         self.owner = owner
-        """Its journal."""
+        """Stands for its journal, which knows it in turn."""
         self.parent = parent
         self.first: Entry | None = None
         """What it began with, if it branched off."""

@@ -131,8 +131,11 @@ class Journal:
 
     async def record(self, call: Call, kind: str, **facts: Any) -> None:
         """Put it into the journal, and wait until it is committed and the code may hear of it."""
-        with self.working():
+        self.begin_work()
+        try:
             await self._telling.turn(*self._put(call, kind, facts))
+        finally:
+            self.end_work()
 
     async def turn(self, known: Entry) -> None:
         """Wait until the code may hear of what the journal has."""

@@ -33,7 +33,8 @@ class Matching:
 
     def __init__(self, run: str, attempt: int, entries: Iterable[Entry]) -> None:
         self._attempt = attempt
-        self._main = Branch(self, run)
+        self._owner = object()
+        self._main = Branch(self._owner, run)
         self._told: dict[int, Entry | Call] = {}
         self._called: set[int] = set()
         branches: dict[int | None, Branch] = {None: self._main}
@@ -70,7 +71,7 @@ class Matching:
     def _call(self, name: str, digest: str | None) -> Call:
         here = current.standing()
         stands_in = self._main if here is None else here.branch or self._main
-        if here is None or stands_in.owner is not self:
+        if here is None or stands_in.owner is not self._owner:
             number, digest, branch = self._main.fork(name, digest)
             return Call(name, number, None, True, digest, branch, branch.first, is_loose=True)
         if here.executor is current.executor():

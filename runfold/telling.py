@@ -13,6 +13,7 @@ from heapq import heappop, heappush
 
 from runfold import current
 from runfold.entries import Entry
+from runfold.loop_turns import turns_of
 
 RESTING_TURNS = 10
 """The code is at rest when it asked for nothing in so many turns of its event loop: four tasks may await each other."""
@@ -54,7 +55,10 @@ class Telling:
         self._unsaid = [each.index for each in entries if each.completed and each.index in own - heard]
         self._unsaid.sort(key=self._rank.__getitem__)
         self._waits = {entry.index for entry in entries if entry.kind == "waiting"}
-        self._turns = 0
+        self._turns = turns_of(loop)
+        self._rests_at = 0
+        """In which turn of the loop the code is at rest."""
+        self._is_restless = False
         self._reads = 0
         """So many read what they were told of, before the code hears it."""
         self._busy_thread: object = None
@@ -99,10 +103,10 @@ class Telling:
         if self._timer is not None and self._busy_thread is current.executor():
             self._timer.cancel()
             self._timer = self._busy_thread = None
-        is_counting = self._turns > 0
-        self._turns = RESTING_TURNS
-        if not is_counting:
-            self._loop.call_soon(self._pass_turn)
+        self._rests_at = self._turns.behind(RESTING_TURNS)
+        if not self._is_restless:
+            self._is_restless = True
+            self._turns.call_at(self._rests_at, self._look)
 
     @contextmanager
     def reading(self) -> Generator[None]:
@@ -132,6 +136,8 @@ class Telling:
                 timer.cancel()
         for told, _ in self._asked.values():
             told.cancel()
+        # Whoever is told knows this in turn.
+        self._overtake = _tell_nobody
 
     def _add(self, index: int) -> None:
         self._queue.append(index)
@@ -145,7 +151,7 @@ class Telling:
 
     def _go_on(self) -> None:
         """Tell the next thing, if the code is at rest."""
-        if self._turns or self._reads or self._timer is not None:
+        if self._is_restless or self._reads or self._timer is not None:
             return
         while self._kept:
             index = heappop(self._kept)[1]
@@ -176,11 +182,12 @@ class Telling:
             self._timer = self._loop.call_later(THREAD_SECONDS, self._come_to_rest)
         self.move()
 
-    def _pass_turn(self) -> None:
-        self._turns -= 1
-        if self._turns:
-            self._loop.call_soon(self._pass_turn)
+    def _look(self) -> None:
+        """See whether the code has asked for something since this was put down."""
+        if self._rests_at > self._turns.passed:
+            self._turns.call_at(self._rests_at, self._look)
         else:
+            self._is_restless = False
             self._go_on()
 
     def _come_to_rest(self) -> None:
@@ -206,6 +213,8 @@ def order_of(entries: Sequence[Entry]) -> list[int]:
 
     An entry says which waits it came behind; those of workers that did not say it came behind what was over by then.
     """
+    if not entries:
+        return []
     over = sorted((entry for entry in entries if entry.completed), key=_ended_at)
     place = 0
     order: dict[int, None] = {}
@@ -224,3 +233,7 @@ def order_of(entries: Sequence[Entry]) -> list[int]:
 def _ended_at(entry: Entry) -> tuple[int, int]:
     assert entry.completed is not None, "only what is over has an end"
     return max(entry.completed.behind, entry.index + 1), entry.completed.order
+
+
+def _tell_nobody(_index: int, _other: int) -> None:
+    """Behind the end of an attempt."""

@@ -18,6 +18,9 @@ NAME_HOST_MAX = 100
 REPORTS_MAX_BYTES = 4_000_000
 """How much output one turn carries at most, unless a single run has more."""
 
+SETTLING_TURNS = 3
+"""So many turns of the event loop are given to code that goes on."""
+
 
 class _UnderWay:
     """A turn whose answer has not arrived."""
@@ -55,8 +58,10 @@ class Turns:
             while True:
                 self._holding.news.clear()
                 if self._hear():
-                    # Runs just taken make their first step here, so that the shortest end before their start is told.
-                    await asyncio.sleep(0)
+                    # Runs just taken begin here, and those whose step is committed come to their next: that is told
+                    # in this turn, and not in one more behind it.
+                    for _ in range(SETTLING_TURNS):
+                        await asyncio.sleep(0)
                 self._speak()
                 if self._waiting is None and self._reporting is None:
                     return

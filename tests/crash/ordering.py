@@ -11,7 +11,14 @@ from tests.crash.scenario import LEASE_MS, Scenario
 from tests.crash.told import Told
 
 ORDERS = "tests/crash/orders.py"
-FILES = {"order": ORDERS, "endure": ORDERS, "nap": ORDERS, "walk": ORDERS, "plain_order": "tests/crash/plain_orders.py"}
+FILES = {
+    "order": ORDERS,
+    "endure": ORDERS,
+    "nap": ORDERS,
+    "walk": ORDERS,
+    "race": "tests/crash/racing.py",
+    "plain_order": "tests/crash/plain_orders.py",
+}
 
 
 class Orders(Scenario):

@@ -13,6 +13,7 @@ from threading import Thread
 from tests.crash.death import NEVER, children_of
 from tests.crash.engine_process import run
 from tests.crash.journal_worker import run as run_worker
+from tests.crash.tutorial_worker import run as run_tutorial
 from tests.crash.worker_process import run as run_watched
 
 ROOT = Path(__file__).parents[2]
@@ -25,7 +26,7 @@ LATER = ("app.nodes.server", "anyio._backends._asyncio", "uvicorn.protocols.http
 
 # They are forked from a process that has imported everything and started nothing: it saves each of them a second.
 _prepared = multiprocessing.get_context("forkserver")
-_prepared.set_forkserver_preload([run.__module__, run_worker.__module__, run_watched.__module__, *LATER])
+_prepared.set_forkserver_preload([each.__module__ for each in (run, run_worker, run_tutorial, run_watched)] + [*LATER])
 
 
 class Forked:
@@ -42,9 +43,9 @@ class Forked:
         if self._process.is_alive():
             os.kill(self.pid, number)
 
-    async def ended(self) -> int:
-        """Wait for its end; the exit code, or the signal as a negative number."""
-        await asyncio.to_thread(self._process.join, GONE_SECONDS)
+    async def ended(self, within: float = GONE_SECONDS) -> int:
+        """Wait so many seconds for its end; the exit code, or the signal as a negative number."""
+        await asyncio.to_thread(self._process.join, within)
         code = self._process.exitcode
         assert code is not None, "the process does not end"
         return code
@@ -62,6 +63,13 @@ class WorkerProcess(Forked):
 
     def __init__(self, environment: Mapping[str, str], log: Path, *arguments: str) -> None:
         super().__init__(run_worker, dict(environment), log, arguments)
+
+
+class TutorialWorker(Forked):
+    """One life of a worker with the tasks of a tutorial, which may die at boundaries of a kind."""
+
+    def __init__(self, environment: Mapping[str, str], folder: Path, kind: str, *arguments: str) -> None:
+        super().__init__(run_tutorial, dict(environment), folder, kind, arguments)
 
 
 class WatchedWorker(Forked):
@@ -90,9 +98,9 @@ class WatchedWorker(Forked):
         """Whether it has not ended."""
         return self._process.is_alive()
 
-    async def ended(self) -> int:
+    async def ended(self, within: float = GONE_SECONDS) -> int:
         """Wait until it has ended and with it all that it started, which holds the same pipe open."""
-        code = await super().ended()
+        code = await super().ended(within)
         await asyncio.to_thread(self._reading.join, GONE_SECONDS)
         assert not self._reading.is_alive(), "its processes do not end"
         return code

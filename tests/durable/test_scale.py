@@ -75,8 +75,11 @@ async def test_many_waits_at_once_end_together(stage: Stage) -> None:
 
 
 async def test_a_parent_of_many_children_has_no_more_events_than_one_of_a_few(stage: Stage) -> None:
+    may_end = asyncio.Event()
+
     @task
     async def child(number: int) -> int:
+        await may_end.wait()
         return number
 
     @task
@@ -86,6 +89,10 @@ async def test_a_parent_of_many_children_has_no_more_events_than_one_of_a_few(st
 
     await stage.worker(parent, child, concurrency=100)
     few, many = (await parent.aio.trigger(2)).id, (await parent.aio.trigger(CHILDREN)).id
+    for run in (few, many):
+        # Children that end before their parent waits would spare it that.
+        await stage.happened(run, e.RunBlocked)
+    may_end.set()
     for run in (few, many):
         await stage.happened(run, e.AttemptSucceeded)
 

@@ -65,6 +65,8 @@ class FakeEngine:
         self.variables: dict[str, str] = {}
         self.lets_turns_wait = False
         """Whether a turn that waits is not ended by a later one, as if its answer were late."""
+        self.distance = 0
+        """How many turns of the event loop a call is under way, which no network takes otherwise."""
         self._key = key
         self._ready: deque[Json] = deque()
         self._cancels: list[Json] = []
@@ -157,6 +159,8 @@ class FakeEngine:
         after = self.after.popleft() if self.after else None
         if body["version"] != self.version:
             return JSONResponse({"error": "Register again.", "code": "unknown_version"}, 404)
+        for _ in range(self.distance):
+            await asyncio.sleep(0)
         answer = await self._take(body)
         return JSONResponse(answer) if after is None else after()
 

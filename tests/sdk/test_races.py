@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from runfold import aio
 from runfold.entries import Entry, Outcome
-from runfold.telling import order_of
+from runfold.loop_turns import turns_of
+from runfold.telling import RESTING_TURNS, order_of
 from tests.sdk.journals import Code, Killed, Story
 
 RACERS = st.lists(st.sampled_from(["step", "wait"]), min_size=2, max_size=5)
@@ -155,7 +156,11 @@ async def _killed_and_finished(race: Race, kills: Sequence[int], chance: random.
 
 
 async def _play(race: Race, story: Story, chance: random.Random, *, until: int | None, turns: int | None) -> None:
-    """Kill the process when its journal has so many entries, or after so many turns, while waits end."""
+    """Kill the process when its journal has so many entries, or after so many turns, while waits end.
+
+    Another run of the event loop waits for turns as well, so that they are counted at times already.
+    """
+    shared = turns_of(asyncio.get_running_loop())
 
     async def disturb() -> None:
         turn = 0
@@ -164,6 +169,8 @@ async def _play(race: Race, story: Story, chance: random.Random, *, until: int |
             await asyncio.sleep(0)
             if chance.random() < 0.03:
                 race.wake(story)
+            if chance.random() < 0.1:
+                shared.call_at(shared.behind(RESTING_TURNS), str)
         story.kill()
 
     disturbing = asyncio.create_task(disturb())

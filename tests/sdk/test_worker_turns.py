@@ -12,6 +12,7 @@ from runfold import AuthenticationError, Context, task
 from tests.sdk import jobs
 from tests.sdk.conftest import WORKERS
 from tests.sdk.fake_engine import FakeEngine, lost, unavailable
+from tests.sdk.waiting_jobs import five_steps
 
 
 def unreachable() -> Response:
@@ -29,6 +30,18 @@ async def test_a_lost_answer_is_asked_for_again_and_its_run_runs_once(engine: Fa
     assert (first["holds"], again["holds"]) == ([], [])
     assert engine.kinds(run) == ["started", "succeeded"]
     assert len(worker.slept) == 1
+
+
+async def test_steps_that_follow_one_another_take_a_turn_each(engine: FakeEngine, working: WORKERS) -> None:
+    engine.distance = 20
+    async with working(five_steps):
+        run = await engine.give("five_steps")
+        end = await engine.end(run)
+
+    begun = next(place for place, turn in enumerate(engine.turns) if turn.get("reports"))
+    told = [[each["kind"] for each in turn.get("reports", [])] for turn in engine.turns[begun:]]
+    assert end["output"] == ["0", "1", "2", "3", "4"]
+    assert told[:6] == [["started", "step_succeeded"], *[["step_succeeded"]] * 4, ["succeeded"]]
 
 
 async def test_a_lost_acknowledgement_repeats_the_same_turn_with_what_is_held(

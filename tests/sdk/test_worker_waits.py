@@ -19,6 +19,7 @@ from tests.sdk.conftest import WORKERS
 from tests.sdk.fake_engine import FakeEngine, Json, unavailable, until
 from tests.sdk.waiting_jobs import (
     clean_up_in_process,
+    five_steps,
     leave_thread_behind,
     open_gate,
     wait_once,
@@ -399,6 +400,29 @@ async def test_nothing_is_left_of_thousands_of_runs(
         left, timers = len(alive), _timers()
 
     assert (left, timers) == (0, 0)
+
+
+async def test_what_a_run_with_steps_leaves_goes_without_a_look_for_garbage(
+    engine: FakeEngine, working: WORKERS, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alive: weakref.WeakSet[Any] = weakref.WeakSet()
+    _remember_all(monkeypatch, alive)
+    collector = gc.isenabled()
+
+    async with working(five_steps, concurrency=20):
+        gc.collect()
+        gc.disable()
+        try:
+            for _ in range(100):
+                await engine.give("five_steps")
+            await until(lambda: _count(engine, "succeeded") == 100)
+            await engine.turn(lambda turn: turn.get("holds") == [] and turn["sequence"] > 6)
+            left = len(alive)
+        finally:
+            if collector:
+                gc.enable()
+
+    assert left == 0
 
 
 def _remember_all(monkeypatch: pytest.MonkeyPatch, alive: "weakref.WeakSet[Any]") -> None:

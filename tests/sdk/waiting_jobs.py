@@ -59,3 +59,8 @@ def open_gate(marks: str, ctx: SyncContext) -> list[str]:
 
 
 gate = threading.Event()
+
+
+@task
+async def five_steps(_payload: None, ctx: Context) -> list[str]:
+    return [await ctx.step("one of five", str, number) for number in range(5)]
