@@ -22,6 +22,12 @@ from domain.packet import PACKET
 router = room("packets")
 NAMES = ("payload", "output")
 CONTENT_TYPE_MAX = 128
+NO_PAGE = {
+    "content-disposition": "attachment",
+    "content-security-policy": "sandbox; default-src 'none'",
+    "x-content-type-options": "nosniff",
+}
+"""What somebody uploaded comes from the address of the dashboard, and whatever it calls itself, it is no page of it."""
 
 
 class AnyPacket(Response):
@@ -73,7 +79,7 @@ async def download(stream: str, name: str, request: Request, service: ServiceDep
     """Download from a URL that was given out. No key is needed."""
     query = _checked(request, service)
     value, kind = await _value_of(stream, name, service, query["environment"])
-    return AnyPacket(packets.as_uploaded(value, kind), media_type=kind)
+    return AnyPacket(packets.as_uploaded(value, kind), media_type=kind, headers=NO_PAGE)
 
 
 def _url(request: Request, service: Service, caller: Caller, method: str, stream: str, name: str) -> str:

@@ -156,6 +156,20 @@ async def test_a_packet_is_downloaded(engine: Engine) -> None:
     assert (answer.content, answer.headers["content-type"]) == (b'{"json":1}', SUPER)
 
 
+@pytest.mark.parametrize("kind", ["text/html", "image/svg+xml", "application/xhtml+xml"])
+async def test_what_was_uploaded_is_no_page_of_this_address(engine: Engine, kind: str) -> None:
+    url, path = await _presigned(engine)
+    await _upload(engine, url, b"<script>alert(1)</script>", kind)
+    run = await engine.trigger(payload="<script>alert(1)</script>", payloadType=kind)
+
+    for source in (f"/api/v1/packets/{path}", f"/api/v1/runs/{run}/packets/payload"):
+        got = await _download(engine, (await engine.get(source))["presignedUrl"])
+
+        assert got.headers["content-disposition"] == "attachment"
+        assert got.headers["content-security-policy"] == "sandbox; default-src 'none'"
+        assert got.headers["x-content-type-options"] == "nosniff"
+
+
 async def test_a_packet_of_another_environment_is_not_there(engine: Engine) -> None:
     other = await environment(engine, "stg")
     url, path = await _presigned(engine)
