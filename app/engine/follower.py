@@ -14,7 +14,10 @@ log = structlog.get_logger(__name__)
 
 LINGER_SECONDS = 0.1
 """How long a change may wait for others to share its transaction: a run that ends meanwhile costs one insert."""
-BATCH_EVENTS_MAX = 4_000
+BATCH_EVENTS_MAX = 10_000
+"""How many events are followed at a time. Whoever is so far behind does not linger, or would stay behind under load."""
+READ_EVENTS_MAX = 4_000
+"""How many are read from the ledger at a time: those have to be brought into memory, with all that they hold."""
 AGAIN_SECONDS = 1.0
 LOOK_SECONDS = 2.0
 """How often it looks, while nothing happens, whether the database still has the rows that it was given."""
@@ -106,6 +109,8 @@ class Follower(Following):
         self.position = (await loop.run_in_executor(self._thread, self._read_models.position)).position
 
     async def _linger(self) -> None:
+        if self._feed.head.position - self.position >= BATCH_EVENTS_MAX:
+            return
         try:
             async with asyncio.timeout(LINGER_SECONDS):
                 await self._wanted.wait()
@@ -125,7 +130,7 @@ class Follower(Following):
 
     def _apply(self, commit: Commit | None, position: int) -> int:
         if commit is None:
-            records = self._ledger.read_after(position, limit=BATCH_EVENTS_MAX, upto=self._feed.head.position)
+            records = self._ledger.read_after(position, limit=READ_EVENTS_MAX, upto=self._feed.head.position)
             if not records:
                 return position
             last = records[-1].position

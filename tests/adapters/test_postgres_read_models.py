@@ -14,6 +14,8 @@ import pytest
 from eventsourcing.persistence import TrackingRecorder as LibraryRecorder
 from eventsourcing.tests.persistence import TrackingRecorderTestCase
 from msgspec import Raw
+from psycopg import Cursor
+from psycopg.rows import TupleRow
 
 from adapters.postgres import database
 from adapters.postgres import read_models as read_models_module
@@ -41,6 +43,11 @@ WAITING = "select from pg_stat_activity where application_name = %s and wait_eve
 UPDATES = """
 select pg_stat_get_xact_tuples_updated(oid), pg_stat_get_xact_tuples_hot_updated(oid)
 from pg_class where oid = 'run_rows'::regclass
+"""
+# How often this connection has read each table from end to end since it last told the server.
+SCANS = """
+select relname, pg_stat_get_xact_numscans(oid) from pg_class
+where oid in ('run_rows'::regclass, 'attempt_rows'::regclass, 'state_rows'::regclass)
 """
 CONNECTED = "select from pg_stat_activity where application_name = %s"
 
@@ -243,3 +250,27 @@ def test_what_is_in_no_index_changes_none(read_models: PostgresReadModels) -> No
             )
         cursor.execute(UPDATES)
         assert cursor.fetchall() == [(3, 2)]
+
+
+def test_rows_of_a_batch_are_found_by_their_keys(
+    read_models: PostgresReadModels, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scans: list[dict[str, int]] = []
+
+    def projected(cursor: Cursor[TupleRow], *arguments: Any) -> Any:
+        scans.append(dict(cursor.execute(SCANS).fetchall()))
+        return project(cursor, *arguments)
+
+    def stored(cursor: Cursor[TupleRow], *arguments: Any) -> None:
+        store(cursor, *arguments)
+        scans.append(dict(cursor.execute(SCANS).fetchall()))
+
+    apply(read_models, HISTORY[:100])
+    read_models._known.forget()
+    monkeypatch.setattr(read_models_module, "project", projected)
+    monkeypatch.setattr(read_models_module, "store", stored)
+    apply(read_models, HISTORY[100:])
+    before, after = scans
+
+    assert before == after
+    assert dump(read_models) == naively(HISTORY)
