@@ -75,9 +75,13 @@ async def import_crontab(request: Request, service: ServiceDep, caller: CallerDe
     for place, job in fit:
         if body.dry_run:
             saved.append(place | {"name": job.name})
-        else:
+            continue
+        try:
             made = await jobs.create(service, job, origin_of(service, caller))
             saved.append(place | {"id": made.id, "name": made.spec.name})
+        except InvalidInput as error:
+            # Time went on since it was looked at.
+            skipped.append(place | {"reason": str(error)})
     return json({"jobs": saved, "skipped": skipped})
 
 
