@@ -9,6 +9,7 @@ from domain import schedule as schedules
 from domain.announcing import (
     CERTIFICATE,
     CERTIFICATE_ENDING,
+    COMPLETION,
     FAILURE,
     Outcome,
     alert_run,
@@ -96,7 +97,7 @@ class Aftermath:
         # Recovered is what was heard of here as failing, whatever came before the channel did.
         own = msgspec.structs.replace(outcome, has_recovered=not outcome.has_failed and bool(news))
         is_known = outcome.has_failed and not news
-        on = [each for each in spec.on if spec.repeat or not is_known or each != FAILURE]
+        on = [each for each in spec.on if spec.repeat or not is_known or each not in {FAILURE, COMPLETION}]
         for type_ in types_of(on, own, is_execution=run.job is not None):
             self._tell(channel.id, run, type_, draft, origin)
 

@@ -16,7 +16,9 @@ from domain.run import Run
 SUCCESS, FAILURE, COMPLETION, RECOVERY, AUTO_PAUSE = "success", "failure", "completion", "recovery", "auto_pause"
 CERTIFICATE = "certificate"
 CALLBACK_KINDS = (SUCCESS, FAILURE, COMPLETION, RECOVERY, AUTO_PAUSE)
-ALERT_KINDS = (FAILURE, RECOVERY, AUTO_PAUSE, CERTIFICATE)
+ALERT_KINDS = (*CALLBACK_KINDS, CERTIFICATE)
+ALERTED_BY_DEFAULT = (FAILURE, RECOVERY, AUTO_PAUSE, CERTIFICATE)
+"""Of what nobody waits for, that a run succeeded, a channel tells only if it is asked to."""
 JOB_PAUSED = "job.paused"
 CERTIFICATE_ENDING = "certificate.ending"
 SUMMARY = "alerts.summary"

@@ -46,6 +46,8 @@ class Draft:
         self._head = head
         self._loaded = loaded
         self._before: dict[str, State | None] = {}
+        self._past: set[str] = set()
+        """The streams of `_before` that were over before the batch, as all are that had to be loaded."""
 
     def state(self, stream: str) -> State | None:
         """The state of an aggregate as this batch leaves it so far."""
@@ -54,9 +56,12 @@ class Draft:
 
     def record(self, stream: str, events: Sequence[Event], origin: Origin) -> State | None:
         """Let these events happen to the aggregate; returns its state after them."""
-        before = after = self.state(stream)
+        known = self._memory.states.get(stream)
+        before = after = known if known is not None else self._loaded.get(stream)
         if not events:
             return before
+        if known is None and before is not None:
+            self._past.add(stream)
         position = self._head + len(self.records)
         for event in events:
             position += 1
@@ -75,8 +80,11 @@ class Draft:
             after = states.evolve(after, recorded)
             self.records.append(recorded)
         assert after is not None, "an aggregate with events has a state"
-        kept = self._memory.replace(stream, after)
-        self._before.setdefault(stream, kept)
+        if stream in self._past:
+            self._memory.lay_out(stream, after)
+            self._before[stream] = None
+        else:
+            self._before.setdefault(stream, self._memory.replace(stream, after))
         return after
 
     def add_blob(self, key: str, value: bytes) -> None:
@@ -91,6 +99,9 @@ class Draft:
     def landed(self) -> None:
         """The batch is committed: let go of what is finished."""
         for stream in self._before:
+            if stream in self._past:
+                self._memory.lay_out(stream, None)
+                continue
             state = self._memory.states.get(stream)
             if state is not None and not states.is_kept(state):
                 self._memory.replace(stream, None)
@@ -98,7 +109,10 @@ class Draft:
     def undo(self, error: RunfoldError) -> None:
         """The batch can never land: bring the states before it back, and refuse everyone who waits for it."""
         for stream, before in reversed(self._before.items()):
-            self._memory.replace(stream, before)
+            if stream in self._past:
+                self._memory.lay_out(stream, None)
+            else:
+                self._memory.replace(stream, before)
         self.answers = [(ticket, error) for ticket in self.tickets()]
 
     def tickets(self) -> Iterable[Ticket]:

@@ -11,7 +11,7 @@ from domain.calendar import Cron
 from domain.errors import LedgerCorrupt, NotAllowed
 from domain.events import Event, JobSpec, Plan, Recorded, Target
 from domain.schedule import SCHED
-from domain.timing import At, Every, Timetable, Timing
+from domain.timing import At, Every, Timetable, Timing, local_text
 
 JOB = "job"
 """The kind of aggregate."""
@@ -136,12 +136,18 @@ def succeed(job: Job, execution: str) -> list[Event]:
     return [e.JobRecovered(execution)] if job.failures else []
 
 
-def resume(job: Job) -> list[Event]:
-    """Let it start (again): one that was paused, or a draft. Safe to repeat."""
+def resume(job: Job, now: int) -> list[Event]:
+    """Let it start (again): one that was paused, or a draft, unless its only moment has passed. Safe to repeat."""
     if job.state is JobState.ACTIVE:
         return []
     if job.state is JobState.COMPLETED:
         raise NotAllowed(f"Job {job.id} has completed: save another one, or replay its execution.")
+    timing = job.spec.timing
+    if timing is not None and timing.run_at is not None and timing.run_at <= now:
+        raise NotAllowed(
+            f"Job {job.id} was to run at {local_text(timing.run_at)} UTC, which has passed: give it another run_at, or"
+            " run it now (run-now)."
+        )
     return [e.JobResumed()]
 
 

@@ -54,7 +54,7 @@ class JobHandlers:
 
     def _resume(self, command: c.ResumeJob, draft: Draft) -> Job:
         job = self._find(command, draft)
-        events = jobs.resume(job)
+        events = jobs.resume(job, draft.recorded_at)
         runs = command.runs if events and job.spec.kind == JobKind.ONE_TIME else []
         if runs:
             trigger_runs(command, self._environment(command), draft, self._memory)

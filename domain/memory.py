@@ -126,6 +126,13 @@ class Memory:
             note(stream, before, after)
         return before
 
+    def lay_out(self, stream: str, state: State | None) -> None:
+        """Have at hand what was over before, or put it away: that is no news, and nothing is read off it."""
+        if state is None:
+            del self.states[stream]
+        else:
+            self.states[stream] = state
+
     def queue(self, environment: str, name: str) -> QueueState | None:
         """What somebody said of a queue."""
         return self._queues.get(environment, {}).get(name)

@@ -17,6 +17,7 @@ from domain.draft import Draft, Origin
 from domain.environment import Environment
 from domain.errors import NotAllowed
 from domain.events import SCHEDULE, JobRef, Scheduled, TaskSettings
+from domain.job import Job
 from domain.keys import Key
 from domain.lifecycle import Deadline, NewRun
 from domain.memory import Memory
@@ -115,6 +116,9 @@ class Schedules:
         environment = self._memory.environment(schedule.environment)
         assert environment is not None, "a schedule is of an environment"
         new = new_run(schedule, tick, run, self.calendar)
+        job = self._memory.states.get(new.job.id) if new.job else None
+        if new.job and isinstance(job, Job):
+            new = replace(new, job=replace(new.job, name=job.spec.name))
         command = TriggerRuns(
             environment=environment.id, actor=origin.actor, cause=origin.cause, at=origin.at, runs=[new]
         )

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from domain.calendar import Calendar, Tick
 from domain.schedule import ALL, NONE, Schedule
-from domain.timing import tick_after
+from domain.timing import MOMENT_MAX, At, tick_after
 
 LOOKED_AT_MAX = 500
 """How many ticks of one schedule are looked at in one go; an engine that was down for long has many."""
@@ -67,6 +67,9 @@ def window_of(schedule: Schedule, tick: Tick, after: Tick | None) -> int:
         return PUNCTUAL_MS
     if plan.catch_up_window_ms is not None:
         return max(PUNCTUAL_MS, plan.catch_up_window_ms)
+    if isinstance(plan.timetable.timing, At):
+        # No later tick makes up for it.
+        return MOMENT_MAX
     return WINDOW_MS if after is None else min(WINDOW_MS, after.at - tick.at)
 
 

@@ -63,6 +63,11 @@ def matches(row: ExecutionRow, wanted: ExecutionFilter) -> bool:
     )
 
 
+def has_part(name: str, part: str) -> bool:
+    """Whether a name has this part, in any case."""
+    return part.casefold() in name.casefold()
+
+
 def place_of(row: ExecutionRow, order: Order) -> tuple[int, str]:
     """What a list is sorted by; ids sort by the time of creation."""
     return (row.scheduled_for if order.by_schedule else 0, row.id)

@@ -41,7 +41,9 @@ def add(
     url: Annotated[str | None, typer.Option(help="Post to this URL.")] = None,
     email: Annotated[list[str] | None, typer.Option(help="Write to this address; may be given again.")] = None,
     secret: Annotated[str | None, typer.Option(help="Sign with the secret of this name.")] = None,
-    on: Annotated[list[str] | None, typer.Option(help="failure, recovery, auto_pause, certificate; or all.")] = None,
+    on: Annotated[
+        list[str] | None, typer.Option(help="failure, recovery, auto_pause, certificate; success, completion.")
+    ] = None,
     task: Annotated[list[str] | None, typer.Option(help="Only of this task; may be given again.")] = None,
     job: Annotated[list[str] | None, typer.Option(help="Only of this HTTP job; may be given again.")] = None,
     once: Annotated[bool, typer.Option("--once", help="Of failures in a row only the first.")] = False,  # noqa: FBT002

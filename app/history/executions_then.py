@@ -10,7 +10,7 @@ from app.history.walking import LATE_MS, LOOKED_MAX, WINDOW_MAX, taken_back
 from domain.errors import InvalidInput
 from domain.ports import Ledger
 from projections import run_list
-from projections.executions import ExecutionFilter, Order, Place, matches, row_of
+from projections.executions import ExecutionFilter, Order, Place, has_part, matches, row_of
 from projections.ports import ReadModels
 from projections.run_list import RunRow
 
@@ -33,8 +33,11 @@ def executions_then(
     *,
     offset: int = 0,
     after: Place | None = None,
+    name: str | None = None,
 ) -> Executed:
     """A page of executions with the statuses of then (this blocks). It looks at so many of now at most.
+
+    With a `name` they are those whose job was called so, or had this in its name, when they were made.
 
     Raises InvalidInput for an `offset` that is further away than that.
     """
@@ -48,7 +51,7 @@ def executions_then(
     looked, window = 0, offset + limit + 1
     while True:
         rows, has_more = read_models.list_executions(environment, stays, order, min(WINDOW_MAX, window), after=after)
-        found += _taken_back(ledger, rows, moment.position, wanted)
+        found += [row for row in _taken_back(ledger, rows, moment.position, wanted) if _is_called(row, name)]
         looked, window = looked + len(rows), 2 * window
         if len(found) > offset + limit:
             page = found[offset : offset + limit]
@@ -70,6 +73,10 @@ def place_of(row: RunRow) -> Place:
     """Where an execution stands in lists."""
     assert row.job is not None, "an execution is of a job"
     return Place(row.job.scheduled_for, row.id)
+
+
+def _is_called(row: RunRow, name: str | None) -> bool:
+    return name is None or (row.job is not None and has_part(row.job.name, name))
 
 
 def _taken_back(ledger: Ledger, rows: list[RunRow], position: int, wanted: ExecutionFilter) -> list[RunRow]:

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 from msgspec import Raw
@@ -23,18 +23,36 @@ from domain import schedule as schedules
 from domain.builtin import HTTP_TASK
 from domain.calendar import UTC_ZONE, Calendar, Tick
 from domain.errors import InvalidInput, NotFound
-from domain.events import NOTHING, JobRef, JobSpec, JobTiming, RateLimit, ScheduleCreated, Subscription
+from domain.events import (
+    NOTHING,
+    JobChanged,
+    JobCreated,
+    JobRef,
+    JobSpec,
+    JobTiming,
+    RateLimit,
+    ScheduleCreated,
+    Subscription,
+)
 from domain.job import JOB, Job, JobKind, JobState, plan_of, queue_of, schedule_of
 from domain.lifecycle import NewRun
 from domain.requests import Asked, HttpRequest, RetryPolicy, needs_input
 from domain.schedule import Schedule
 from domain.timing import tick_after
+from projections.executions import has_part
 
 EVERY_MAX_MINUTES = 1_440
 PAYLOAD_MAX_BYTES = 1_048_576
 TOKEN_BYTES = 16
 MANUAL = "manual"
 WEBHOOK = "webhook"
+
+
+class NamedJobs(NamedTuple):
+    """Jobs that have, or once had, a name that is looked for; `always` if none of them ever had another one."""
+
+    jobs: tuple[str, ...]
+    always: bool
 
 
 async def jobs_of(reader: Reader, environment: str, *, upto: int | None = None) -> list[Job]:
@@ -193,10 +211,18 @@ async def schedules_of(reader: Reader, jobs: Iterable[Job], *, upto: int | None 
     return {job: state for job, state in found.items() if isinstance(state, Schedule)}
 
 
-def matching(jobs: Iterable[Job], part: str) -> list[str]:
-    """The jobs whose names have this part, in any case."""
-    wanted = part.casefold()
-    return [job.id for job in jobs if wanted in job.spec.name.casefold()]
+async def named_with(reader: Reader, environment: str, part: str, *, upto: int | None = None) -> NamedJobs:
+    """The jobs of which a name, now or earlier, has this part, in any case."""
+    histories = await reader.read(reader.ledger.read_kind, JOB)
+    found: list[str] = []
+    always = True
+    for job, history in histories.items():
+        then = [each.event for each in history if upto is None or each.position <= upto]
+        fits = {has_part(each.spec.name, part) for each in then if isinstance(each, JobCreated | JobChanged)}
+        if history[0].environment == environment and True in fits:
+            found.append(job)
+            always = always and fits == {True}
+    return NamedJobs(tuple(found), always)
 
 
 def _at_once(service: Service, job: str, spec: JobSpec, now: int) -> tuple[list[NewRun], dict[str, bytes]]:

@@ -8,14 +8,14 @@ from msgspec import Raw
 from msgspec.structs import replace
 
 from app.http_jobs.summing import mail_of_summary, summary_of, what_happened
-from app.web.execution_shapes import attempts_of, execution_item
+from app.web.execution_shapes import attempts_of, error_item, execution_item
 from domain import states
 from domain.announcing import CERTIFICATE_ENDING, CHANNEL_TEST, JOB_PAUSED, SUMMARY
 from domain.builtin import EMAIL_TASK
 from domain.channel import Channel
 from domain.durations import iso
 from domain.errors import LedgerCorrupt
-from domain.events import About, Recorded, RunTriggered
+from domain.events import About, Recorded, RunArchived, RunErased, RunTriggered
 from domain.ports import Ledger
 from domain.requests import Asked, AskedMail
 from projections import run_list
@@ -77,7 +77,7 @@ def mail_of(message: dict[str, Any]) -> tuple[str, str]:
     lines.append(f"Attempts: {told['attempt_count']}")
     lines += [f"  {each['number']}: {each['error'] or each['statusCode']}" for each in data.get("attempts", ())]
     lines.append(f"Finished: {told['finished_at']}")
-    if type_ == CERTIFICATE_ENDING:
+    if type_ == CERTIFICATE_ENDING and data["certificate"]["ends_at"] is not None:
         lines += ["", f"The certificate of the server ends at {data['certificate']['ends_at']}."]
     if type_ == JOB_PAUSED:
         lines += ["", "It starts no more by itself until it is resumed."]
@@ -109,7 +109,7 @@ def _run(row: RunRow) -> dict[str, Any]:
         "started_at": _iso(row.started_at),
         "finished_at": _iso(row.finished_at),
         "attempt_count": row.attempts,
-        "error": None if row.error is None else {"class": row.error.name, "message": row.error.message},
+        "error": error_item(row),
     }
 
 
@@ -118,6 +118,8 @@ def _row_of(history: Sequence[Recorded]) -> RunRow:
     for recorded in history:
         row = run_list.project(row, recorded)
     assert row is not None, "a history of a run is one"
+    # In the ledger the values of both are gone.
+    row.is_erased = isinstance(history[-1].event, RunErased | RunArchived) or row.is_erased
     return row
 
 

@@ -260,5 +260,10 @@ _EXECUTIONS = [
     _parameter("cursor", "The `next_cursor` of a page of the same order, which finds the next one however far it is."),
     AS_OF_PARAMETER,
 ]
-EXECUTION_PARAMETERS = {"parameters": [*_EXECUTIONS, _parameter("job_name", "A part of the job's name, in any case.")]}
+EXECUTION_PARAMETERS = {
+    "parameters": [
+        *_EXECUTIONS,
+        _parameter("job_name", "A part of what the job was called when the execution was made, in any case."),
+    ]
+}
 JOB_EXECUTION_PARAMETERS = {"parameters": _EXECUTIONS}

@@ -13,7 +13,7 @@ from app.web.job_shapes import request_item
 from domain import events as e
 from domain import named_event
 from domain.builtin import EMAIL_TASK
-from domain.calls import ErrorClass, Found, Timings, failed
+from domain.calls import AttemptStatus, ErrorClass, Found, Timings, failed
 from domain.durations import iso
 from domain.events import Event, Recorded, RunTriggered
 from domain.ports import Ledger
@@ -22,6 +22,9 @@ from domain.vocabulary import EXECUTIONS
 from projections.run_list import RunRow
 
 SOURCES = {"api": "manual"}
+ERASED = "erased"
+"""The class of errors of which nothing else is left."""
+_SENTENCE = "What it found was erased."
 
 
 def execution_item(row: RunRow) -> dict[str, Any]:
@@ -39,8 +42,17 @@ def execution_item(row: RunRow) -> dict[str, Any]:
         "finished_at": _iso(row.finished_at),
         "attempt_count": row.attempts,
         "replay_of": row.replay_of,
-        "error": None if row.error is None else {"class": row.error.name, "message": row.error.message},
+        "error": error_item(row),
     }
+
+
+def error_item(row: RunRow) -> dict[str, str] | None:
+    """What went wrong at last; None if nothing did."""
+    if row.error is None:
+        return None
+    if row.is_erased:
+        return {"class": ERASED, "message": _SENTENCE}
+    return {"class": row.error.name, "message": row.error.message}
 
 
 def is_execution(triggered: RunTriggered) -> bool:
@@ -54,10 +66,15 @@ def about_item(history: Sequence[Recorded]) -> dict[str, str] | None:
     return None if about is None else {"execution_id": about.run, "type": about.type}
 
 
-def request_of(ledger: Ledger, history: Sequence[Recorded]) -> dict[str, Any]:
-    """What the execution sends, its variables and secrets not filled in. This reads from the ledger, and blocks."""
+def request_of(ledger: Ledger, history: Sequence[Recorded]) -> dict[str, Any] | None:
+    """What the execution sends, its variables and secrets not filled in; None if that was erased.
+
+    This reads from the ledger, and blocks.
+    """
     triggered = asked_of(history)
     payload = value_of(ledger, triggered.payload, triggered.payload_blob)
+    if not bytes(payload):
+        return None
     if triggered.task == EMAIL_TASK:
         return {"to": msgspec.json.decode(payload, type=AskedMail).to}
     return request_item(executions.asked_of(payload).request)
@@ -68,8 +85,11 @@ def input_of(ledger: Ledger, history: Sequence[Recorded]) -> dict[str, Any]:
     triggered = asked_of(history)
     if triggered.task == EMAIL_TASK:
         return {}
-    given = executions.asked_of(value_of(ledger, triggered.payload, triggered.payload_blob)).input
     told: dict[str, Any] = event_of(triggered)
+    payload = value_of(ledger, triggered.payload, triggered.payload_blob)
+    if not bytes(payload):
+        return told
+    given = executions.asked_of(payload).input
     if triggered.event is not None:
         stream = named_event.stream_of(history[0].environment, triggered.event.id)
         sent = sent_in(ledger.read_streams([stream])[stream])
@@ -89,11 +109,25 @@ def attempts_of(ledger: Ledger, history: Sequence[Recorded]) -> list[dict[str, A
             continue
         if started is None:
             continue
-        found = _found(ledger, event)
-        if found is not None:
-            items.append(_attempt_item(number, found, started.occurred_at, recorded.occurred_at))
+        times = started.occurred_at, recorded.occurred_at
+        if _is_erased(event):
+            items.append(_erased_item(number, *times, has_succeeded=isinstance(event, e.AttemptSucceeded)))
+            started = None
+        elif found := _found(ledger, event):
+            items.append(_attempt_item(number, found, *times))
             started = None
     return items
+
+
+def _is_erased(event: Event) -> bool:
+    """Whether this is the end of an attempt, and what that found is gone. Of one that was lost the engine says why."""
+    match event:
+        case e.AttemptFailed(error=error) if error.message:
+            return False
+        case e.AttemptSucceeded(output=output, output_blob=None) | e.AttemptFailed(output=output, output_blob=None):
+            return not bytes(output)
+        case _:
+            return False
 
 
 def _found(ledger: Ledger, event: Event) -> Found | None:
@@ -103,7 +137,7 @@ def _found(ledger: Ledger, event: Event) -> Found | None:
             text = value_of(ledger, output, blob)
             if bytes(text):
                 return msgspec.json.decode(text, type=Found)
-            assert isinstance(event, e.AttemptFailed), "who succeeds says with what"
+            assert isinstance(event, e.AttemptFailed), "of a success nothing is left only if it was erased"
             return failed(
                 ErrorClass.WORKER_LOST, f"{event.error.message} Whether the target got the request is not known."
             )
@@ -115,6 +149,13 @@ def _found(ledger: Ledger, event: Event) -> Found | None:
             return failed(ErrorClass.WORKER_LOST, "The attempt was ended by the engine.")
         case _:
             return None
+
+
+def _erased_item(number: int, started_at: int, finished_at: int, *, has_succeeded: bool) -> dict[str, Any]:
+    """An attempt of which is known only how it ended and when."""
+    item = _attempt_item(number, Found(AttemptStatus.SUCCESS, 0, message=_SENTENCE), started_at, finished_at)
+    known = {} if has_succeeded else {"status": None, "errorClass": ERASED}
+    return item | {"latencyMs": None, "bytesReceived": None, "timings": dict.fromkeys(_TIMINGS)} | known
 
 
 def _attempt_item(number: int, found: Found, started_at: int, finished_at: int) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from fastapi.responses import Response
 from app.engine.reader import Reader
 from app.engine.triggered import asked_of
 from app.history.executions_then import Executed, executions_then, place_of
-from app.history.moments import Moment
+from app.history.moments import Moment, present
 from app.http_jobs import jobs
 from app.web import bodies
 from app.web.caller import Caller, CallerDep, ReaderDep, ServiceDep, history_of, origin_of
@@ -56,6 +56,8 @@ class Asked(NamedTuple):
     limit: int
     offset: int
     after: Place | None
+    name: str | None
+    """A part of what the job was called when the execution was made."""
 
 
 @router.get("/v1/executions", openapi_extra=EXECUTION_PARAMETERS)
@@ -64,11 +66,14 @@ async def list_executions(request: Request, reader: ReaderDep, caller: CallerDep
     query = _parameters(request, PARAMETERS | {"job_name"})
     then = await moment_asked(query.get(AS_OF), reader)
     part = query.get("job_name")
-    of_jobs = None
-    if part:
-        upto = None if then is None else then.position
-        of_jobs = tuple(jobs.matching(await jobs.jobs_of(reader, caller.environment.id, upto=upto), part))
-    return await _page(reader, caller, _asked(query, of_jobs), then)
+    if not part:
+        return await _page(reader, caller, _asked(query, None), then)
+    upto = None if then is None else then.position
+    named = await jobs.named_with(reader, caller.environment.id, part, upto=upto)
+    if named.always:
+        return await _page(reader, caller, _asked(query, named.jobs), then)
+    # What a job was called tells only which of its executions have to be looked at.
+    return await _page(reader, caller, _asked(query, named.jobs, part), then or await present(reader))
 
 
 @router.get("/v1/jobs/{job}/executions", openapi_extra=JOB_EXECUTION_PARAMETERS)
@@ -118,7 +123,9 @@ def _read(reader: Reader, environment: str, asked: Asked, then: Moment | None) -
     wanted, order, limit, read_models = asked.filter, asked.order, asked.limit, reader.read_models
     if then is not None:
         ledger, offset, after = reader.ledger, asked.offset, asked.after
-        return executions_then(ledger, read_models, environment, wanted, order, limit, then, offset=offset, after=after)
+        return executions_then(
+            ledger, read_models, environment, wanted, order, limit, then, offset=offset, after=after, name=asked.name
+        )
     rows, has_more = read_models.list_executions(
         environment, wanted, order, limit, offset=asked.offset, after=asked.after
     )
@@ -141,7 +148,7 @@ def _parameters(request: Request, known: frozenset[str]) -> Mapping[str, str]:
     return parameters
 
 
-def _asked(query: Mapping[str, str], of_jobs: tuple[str, ...] | None) -> Asked:
+def _asked(query: Mapping[str, str], of_jobs: tuple[str, ...] | None, name: str | None = None) -> Asked:
     status = query.get("status") or None
     if status is not None and status not in STATUSES:
         raise Malformed(f"There is no status {status[:40]!r} of an execution; there are {', '.join(STATUSES)}.")
@@ -149,7 +156,7 @@ def _asked(query: Mapping[str, str], of_jobs: tuple[str, ...] | None) -> Asked:
     order = Order(_one_of(query, "sort", SORTS, "scheduled_for"), _one_of(query, "order", ORDERS, "desc"))
     limit = _number(query, "limit", 1, PAGE_MAX, PAGE_DEFAULT)
     offset = _number(query, "offset", 0, OFFSET_MAX, 0)
-    return Asked(wanted, order, limit, offset, _place_at(query.get("cursor")))
+    return Asked(wanted, order, limit, offset, _place_at(query.get("cursor")), name)
 
 
 def _one_of(query: Mapping[str, str], name: str, known: Mapping[str, bool], default: str) -> bool:

@@ -22,7 +22,7 @@ from domain import commands, named_event
 from domain.builtin import HTTP_TASK
 from domain.commands import HandOut, TurnAnswer
 from domain.environment import Environment
-from domain.errors import KeyMissing, LedgerCorrupt, NotFound, SealBroken
+from domain.errors import KeyMissing, LedgerCorrupt, LedgerError, NotFound, SealBroken, Unavailable
 from domain.events import API, JSON_TYPE, NOTHING, EventRef, JobRef, Recorded, RunTriggered
 from domain.ports import Ledger
 
@@ -92,36 +92,48 @@ async def runs_of(answer: TurnAnswer, caller: Caller, service: Service) -> list[
     environment = describe(caller.environment)
     runs: list[RunBody] = []
     for hand_out in answer.runs:
-        recorded = known[hand_out.run]
-        assert isinstance(recorded.event, RunTriggered), "a run begins with its trigger"
-        payload = recorded.event.payload
         try:
-            if recorded.event.payload_blob:
-                payload = await service.value(payload, recorded.event.payload_blob)
-            if recorded.event.about:
-                payload = await service.read(with_message, service.ledger, recorded.event, payload)
-            history = histories[hand_out.run] if hand_out.journal else ()
-            journal = await service.read(_told_journal, service.ledger, history) if history else []
-            secrets = None
-            if hand_out.auth or hand_out.connections:
-                secrets = _secrets_of(hand_out, caller.environment.id, service)
-            event, job = recorded.event.event, recorded.event.job
-            given = await _input_of(event, caller.environment.id, service) if event and job else NOTHING
+            recorded, history = known[hand_out.run], histories[hand_out.run] if hand_out.journal else ()
+            runs.append(await _as_handed(hand_out, recorded, history, environment, service))
         except (NotFound, KeyMissing) as error:
             # A connection was removed just now, or a key is not here: the run may start when they are back.
             log.warning("a run cannot be handed out", run=hand_out.run, error=str(error))
             await _return(hand_out, caller, service)
-            continue
         except (LedgerCorrupt, SealBroken) as error:
             await give_up(hand_out.run, str(error), caller, service)
-            continue
-        body = _run_body(hand_out, recorded, recorded.event, payload, environment)
-        if event or job:
-            body = replace(body, job=job, event=event, input=given)
-        if journal:
-            body = replace(body, journal_size=hand_out.journal, journal=journal)
-        runs.append(replace(body, auth=secrets[0], connections=secrets[1]) if secrets else body)
+        except (Unavailable, LedgerError):
+            raise
+        except Exception as error:
+            # The others must not wait for what only this one brings about.
+            log.exception("a run cannot be handed out", run=hand_out.run)
+            await give_up(hand_out.run, f"It cannot be handed out: {type(error).__name__}.", caller, service)
     return runs
+
+
+async def _as_handed(
+    hand_out: HandOut,
+    recorded: Recorded,
+    history: Sequence[Recorded],
+    environment: dict[str, str],
+    service: Service,
+) -> RunBody:
+    """One run with all that belongs to it. Raises NotFound, KeyMissing, LedgerCorrupt, SealBroken."""
+    assert isinstance(recorded.event, RunTriggered), "a run begins with its trigger"
+    payload, of = recorded.event.payload, environment["id"]
+    if recorded.event.payload_blob:
+        payload = await service.value(payload, recorded.event.payload_blob)
+    if recorded.event.about:
+        payload = await service.read(with_message, service.ledger, recorded.event, payload)
+    journal = await service.read(_told_journal, service.ledger, history) if history else []
+    secrets = _secrets_of(hand_out, of, service) if hand_out.auth or hand_out.connections else None
+    event, job = recorded.event.event, recorded.event.job
+    given = await _input_of(event, of, service) if event and job else NOTHING
+    body = _run_body(hand_out, recorded, recorded.event, payload, environment)
+    if event or job:
+        body = replace(body, job=job, event=event, input=given)
+    if journal:
+        body = replace(body, journal_size=hand_out.journal, journal=journal)
+    return replace(body, auth=secrets[0], connections=secrets[1]) if secrets else body
 
 
 def with_secrets(runs: list[RunBody], environment: str, service: Service) -> list[RunBody]:

@@ -60,21 +60,27 @@ async def import_crontab(request: Request, service: ServiceDep, caller: CallerDe
     body = bodies.decode(await read_body(request, BODY_MAX_BYTES), bodies.ImportBody)
     saved: list[dict[str, Any]] = []
     skipped: list[dict[str, Any]] = []
+    fit: list[tuple[dict[str, Any], bodies.CreateJobBody]] = []
+    # All of them first: what nobody expected must not leave some saved of which the answer does not tell.
     for line in crontab.lines_of(body.crontab, body.timezone):
         place = {"line": line.number, "text": line.text}
-        if line.job is None:
-            skipped.append(place | {"reason": line.reason})
-            continue
-        line.job.state = body.state
-        origin = origin_of(service, caller)
         try:
-            if body.dry_run:
-                jobs.check(line.job, origin["at"], CronCalendar())
-                saved.append(place | {"name": line.job.name})
-            else:
-                job = await jobs.create(service, line.job, origin)
-                saved.append(place | {"id": job.id, "name": job.spec.name})
+            if line.job is None:
+                raise InvalidInput(line.reason)
+            line.job.state = body.state
+            jobs.check(line.job, service.clock.now().wall, CronCalendar())
+            fit.append((place, line.job))
         except InvalidInput as error:
+            skipped.append(place | {"reason": str(error)})
+    for place, job in fit:
+        if body.dry_run:
+            saved.append(place | {"name": job.name})
+            continue
+        try:
+            made = await jobs.create(service, job, origin_of(service, caller))
+            saved.append(place | {"id": made.id, "name": made.spec.name})
+        except InvalidInput as error:
+            # Time went on since it was looked at.
             skipped.append(place | {"reason": str(error)})
     return json({"jobs": saved, "skipped": skipped})
 

@@ -108,9 +108,9 @@ class JobDeleted(Event, frozen=True, gc=False):
 class ChannelSpec(Struct, frozen=True, gc=False, omit_defaults=True):
     """How somebody is told of failures: by webhook to a `url`, or by email `to` some addresses.
 
-    `on` is failure, recovery, auto_pause and certificate, or some of these. Without `tasks` and `jobs` it is about all
-    of them. One that does not `repeat` tells of the first failure of each task or job until that has recovered. With a
-    `digest_ms` it tells of one thing at once, and of what follows within that time together.
+    `on` is some of success, failure, completion, recovery, auto_pause and certificate. Without `tasks` and `jobs` it is
+    about all of them. One that does not `repeat` tells of the first failure of each task or job until that has
+    recovered. With a `digest_ms` it tells of one thing at once, and of what follows within that time together.
     """
 
     name: str

@@ -32,7 +32,7 @@ class Plan(Struct, frozen=True, gc=False, omit_defaults=True):
     """All of a schedule that can be changed: what it triggers and when, and what becomes of a tick that is in the way.
 
     `overlap` is allow, skip, buffer_one or cancel_other, `catch_up` latest, all or none. A tick that is later than the
-    window is skipped; without one that is the time to the next tick, at most an hour.
+    window is skipped; without one that is the time to the next tick, at most an hour, or any time for a single moment.
     """
 
     target: Target

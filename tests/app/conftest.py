@@ -40,7 +40,7 @@ ON_EVERY_DATABASE = frozenset(
         "test_listings",
         *("test_executions_document", "test_jobs", "test_request_secrets"),
         *("test_streams", "test_realtime", "test_packets", "test_public_tokens", "test_variables"),
-        "test_erasing",
+        *("test_erasing", "test_erased_executions"),
         "test_retaining",
     }
 )

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from standardwebhooks import Webhook, webhooks
 
+from domain.announcing import ALERT_KINDS, ALERTED_BY_DEFAULT
 from domain.status import Status
 from tests.app.calling import EXECUTIONS, JOBS, ended, execute, save, start, status_of
 from tests.app.harness import START, START_MS, Engine, environment, until
@@ -288,13 +289,35 @@ async def test_channels_are_of_their_environment(engine: Engine) -> None:
     assert await engine.refused("DELETE", f"{ALERTS}/{made['id']}", 404) == f"Alert channel {made['id']} not found."
 
 
-async def test_a_channel_that_names_no_occasion_is_told_of_all_that_there_are(engine: Engine) -> None:
+async def test_a_channel_that_names_no_occasion_is_told_of_all_that_there_are_but_for_successes(engine: Engine) -> None:
     schemas = (await engine.get("/openapi.json"))["components"]["schemas"]
     occasions = schemas["ChannelBody"]["properties"]["on"]["items"]["enum"]
 
     made = await channel(engine, kind="webhook", url="https://example.com")
 
-    assert sorted(made["on"]) == sorted(occasions)
+    assert sorted(occasions) == sorted(ALERT_KINDS)
+    assert tuple(made["on"]) == ALERTED_BY_DEFAULT
+    assert set(occasions) - set(made["on"]) == {"success", "completion"}
+
+
+async def test_channels_tell_of_successes_of_tasks_and_jobs(engine: Engine, target: Target, mailbox: Mailbox) -> None:
+    execute(engine, mailer=mailbox.mailer)
+    await sign(engine)
+    url = target.url("/alerts")
+    await channel(engine, kind="webhook", on=["success", "completion"], url=url, secret="signing")
+    await channel(engine, kind="email", on=["completion"], to=["ada@example.com"])
+    version = await engine.register({"id": "greet"})
+    run = await engine.trigger()
+    await engine.perform(version, output={})
+    done = await ended(engine, await start(engine, await save(engine, target.url(), name="Nightly ping")))
+    mails = await mailbox.came(2)
+
+    told = [message_in(each) for each in await target.came(3) if each.path == "/alerts"]
+    assert {each["type"]: each["data"] for each in told}.keys() == {"run.succeeded", "execution.succeeded"}
+    (of_run,) = [each["data"]["run"] for each in told if "run" in each["data"]]
+    assert (of_run["id"], of_run["status"], of_run["error"]) == (run, "COMPLETED", None)
+    assert {mail["Subject"] for mail in mails} == {"Task greet succeeded", "Job Nightly ping succeeded"}
+    assert len(await telling(engine, done["id"])) == len(await telling(engine, run)) == 2
 
 
 @pytest.mark.parametrize(

@@ -283,6 +283,41 @@ async def test_a_job_is_found_by_a_part_of_its_name_in_any_case(calling: Engine,
     assert await listed(calling, job_name="report", status="failed") == [failed]
 
 
+async def test_an_execution_is_found_by_what_its_job_was_called_when_it_was_made(
+    calling: Engine, target: Target
+) -> None:
+    job = await save(calling, target.url(), name="Daily report")
+    path = f"{JOBS}/{job['id']}"
+    made: list[str] = []
+    heads = [calling.head]
+    for name in ("Daily report", "Weekly check", "Daily check"):
+        assert (await calling.client.patch(path, json={"name": name})).is_success
+        made += [await start(calling, job) for _ in range(2)]
+        await ended(calling, made[-1])
+        await ended(calling, made[-2])
+        await calling.advance(1_000)
+        heads.append(calling.head)
+    first, second, third = made[:2], made[2:4], made[4:]
+
+    for sort in ("scheduled_for", "created_at"):
+        found = {part: await listed(calling, job_name=part, sort=sort) for part in ("DAILY", "report", "check", "eek")}
+        assert found == {
+            "DAILY": [*third[::-1], *first[::-1]],
+            "report": first[::-1],
+            "check": [*third[::-1], *second[::-1]],
+            "eek": second[::-1],
+        }
+    assert [await listed(calling, job_name="daily", asOf=head) for head in heads[:3]] == [[], first[::-1], first[::-1]]
+    assert await listed(calling, job_name="e", order="asc") == made
+    page = await calling.get(EXECUTIONS, job_name="daily", limit=3)
+    assert [each["id"] for each in page["data"]] == [*third[::-1], first[1]]
+    cursor = page["pagination"]["next_cursor"]
+    assert await listed(calling, job_name="daily", limit=3, cursor=cursor) == [first[0]]
+    assert await listed(calling, job_name="daily", status="failed") == []
+    await calling.delete(path)
+    assert await listed(calling, job_name="report") == first[::-1]
+
+
 @pytest.mark.parametrize("sort", ["scheduled_for", "created_at"])
 async def test_sort_and_order(calling: Engine, target: Target, sort: str) -> None:
     executions = await three(calling, target)

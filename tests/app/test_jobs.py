@@ -5,9 +5,11 @@ from typing import Any
 
 import pytest
 
+from app.http_jobs import jobs
+from domain.requests import HttpRequest
 from tests.app.calling import EXECUTIONS, JOBS, ended, execute, save, start
 from tests.app.explaining import explained
-from tests.app.harness import START, Engine, environment, until
+from tests.app.harness import START, Engine, Log, environment, until
 from tests.targets import Target, a_target
 
 URL = "https://example.com/hook"
@@ -429,6 +431,23 @@ async def test_what_an_import_would_do_is_told_before_it_is_done(engine: Engine)
 
     assert ([each["line"] for each in told["jobs"]], len(told["skipped"])) == ([5, 6, 7, 8], 8)
     assert engine.head == before
+
+
+async def test_an_import_that_fails_unexpectedly_at_one_line_has_saved_none(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch, log: Log
+) -> None:
+    check_request = vars(jobs)["check_request"]
+
+    def bad(request: HttpRequest) -> None:
+        if request.url.endswith("/bare"):
+            raise TypeError("nobody thought of this")
+        check_request(request)
+
+    monkeypatch.setattr(jobs, "check_request", bad)
+
+    assert (await engine.client.post(f"{JOBS}/import", json={"crontab": CRONTAB})).status_code == 500
+    assert (await engine.get(JOBS))["total"] == 0
+    log.clear()
 
 
 # Jobs that pause themselves

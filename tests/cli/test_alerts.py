@@ -11,11 +11,18 @@ def test_channels_are_added_listed_and_removed(command: CommandLine) -> None:
     assert command.run("alerts", "list") == "No alert channels.\n"
     added = command.run("alerts", "add", "ops", "--url", URL, "--secret", "signing", "--task", "send-email", "--once")
     rest = ("--job", "job_1", "--digest", "5m", "--certificate-days", "30")
-    mail = command.json("alerts", "add", "mail", "--email", "ada@example.com", "--on", "failure", *rest)
+    mail = command.json(
+        "alerts", "add", "mail", "--email", "ada@example.com", "--on", "failure", "--on", "success", *rest
+    )
     webhook = added.split()[0]
 
     assert added == f"{webhook} tells {URL} of failure, recovery, auto_pause, certificate\n"
-    assert (mail["to"], mail["on"], mail["jobs"], mail["repeat"]) == (["ada@example.com"], ["failure"], ["job_1"], True)
+    assert (mail["to"], mail["on"], mail["jobs"], mail["repeat"]) == (
+        ["ada@example.com"],
+        ["failure", "success"],
+        ["job_1"],
+        True,
+    )
     assert (mail["digest"], mail["certificate_days"]) == ("5m", 30)
     found = {each["id"]: each for each in command.json("alerts", "list")}
     assert found[mail["id"]] == mail

@@ -16,11 +16,10 @@ WINDOW = 300_000
 SUMMARY = (builtin.HTTP_TASK, "alerts.summary", CHANNEL)
 
 
-def summing(**more: Any) -> Room:
+def summing(on: tuple[str, ...] = announcing.ALERTED_BY_DEFAULT, **more: Any) -> Room:
     """A room with a channel that sums up for five minutes."""
     room = Room()
-    url = "https://example.com/told"
-    spec = ChannelSpec("ops", "webhook", announcing.ALERT_KINDS, url=url, digest_ms=WINDOW, **more)
+    spec = ChannelSpec("ops", "webhook", on, url="https://example.com/told", digest_ms=WINDOW, **more)
     room.ask(c.SaveChannel, channel=CHANNEL, spec=spec)
     room.news()
     return room
@@ -69,6 +68,17 @@ def test_the_first_alert_is_told_at_once_and_what_follows_waits_for_the_end_of_t
         e.AlertsSummed(_summaries(room)[0].stream, 2, NOW + 2 * WINDOW),
     ]
     assert state_of(room).held == 0
+
+
+def test_successes_that_a_channel_is_to_tell_of_are_summed_up_as_failures_are() -> None:
+    room = summing(on=announcing.ALERT_KINDS)
+    for run, outcome in (("run_1", "succeeded"), ("run_2", "succeeded"), ("run_3", "failed"), ("run_4", "succeeded")):
+        run_task(room, run, outcome)
+    room.pass_time(WINDOW)
+
+    assert told_of(room) == [(builtin.HTTP_TASK, "run.succeeded", "run_1"), SUMMARY]
+    held = [each.type for each in noted(room) if isinstance(each, e.AlertHeld)]
+    assert held == ["run.succeeded", "run.failed", "run.recovered"]
 
 
 def test_what_tells_of_several_names_the_event_that_sums_them_up() -> None:

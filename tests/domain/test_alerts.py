@@ -24,7 +24,7 @@ from tests.domain.stories import Room, new, said, started, succeeded
 URL = "https://example.com/told"
 HTTP, EMAIL = builtin.HTTP_TASK, builtin.EMAIL_TASK
 CHANNEL = "alert_1"
-ALL = announcing.ALERT_KINDS
+ALL = announcing.ALERTED_BY_DEFAULT
 
 
 def told(room: Room) -> list[str]:
@@ -156,6 +156,57 @@ def test_a_channel_that_does_not_repeat_itself_tells_of_the_first_failure_until_
         (HTTP, "run.recovered", "run_2"),
         (HTTP, "run.failed", "run_3"),
     ]
+
+
+OCCASIONS = ("succeeded", "failed", "failed", "succeeded", "succeeded")
+
+
+@pytest.mark.parametrize(
+    ("on", "expected"),
+    [
+        (("success",), ["succeeded", None, None, "succeeded", "succeeded"]),
+        (("completion",), ["succeeded", "failed", "failed", "succeeded", "succeeded"]),
+        (("completion", "failure", "success"), ["succeeded", "failed", "failed", "succeeded", "succeeded"]),
+        (("success", "recovery"), ["succeeded", None, None, "recovered", "succeeded"]),
+        (announcing.ALERT_KINDS, ["succeeded", "failed", "failed", "recovered", "succeeded"]),
+        (ALL, [None, "failed", "failed", "recovered", None]),
+    ],
+)
+@pytest.mark.parametrize("what", ["run", "execution"])
+def test_a_channel_is_told_of_successes_only_if_asked_to_and_of_each_end_once(
+    what: str, on: tuple[str, ...], expected: list[str | None]
+) -> None:
+    room = alerted(ChannelSpec("ops", "email", on, to=("a@example.com",)))
+    jobstories.save(room)
+    for number, outcome in enumerate(OCCASIONS):
+        if what == "run":
+            run_task(room, f"run_{number}", outcome)
+        else:
+            execute_only(room, f"run_{number}", outcome)
+
+    ends = [(EMAIL, f"{what}.{end}", f"run_{number}") for number, end in enumerate(expected) if end]
+    assert told_of(room) == ends
+
+
+@pytest.mark.parametrize("on", ["failure", "completion"])
+def test_a_channel_that_does_not_repeat_itself_is_silent_about_failures_in_a_row_whatever_it_is_for(on: str) -> None:
+    room = alerted(ChannelSpec("ops", "webhook", (on,), url=URL, repeat=False))
+    for number, outcome in enumerate(("failed", "failed", "succeeded", "failed")):
+        run_task(room, f"run_{number}", outcome)
+
+    after = ["run.succeeded"] if on == "completion" else []
+    assert told(room) == ["run.failed", *after, "run.failed"]
+
+
+def test_of_what_tells_of_a_success_no_success_is_told() -> None:
+    room = alerted(ChannelSpec("ops", "webhook", ("completion",), url=URL))
+    run_task(room, "run_1", "succeeded")
+    executor = room.hire()
+    for hand in executor.turn(want=9, patient=False, version=builtin.VERSION).runs:
+        jobstories.told(executor, started(hand, hand.token))
+        jobstories.told(executor, said(hand, "succeeded"))
+
+    assert told_of(room) == [(HTTP, "run.succeeded", "run_1")]
 
 
 def test_a_task_recovers_by_itself_and_not_by_another_one() -> None:

@@ -104,7 +104,7 @@ class ChannelBody(StrictBody):
 
     name: str
     kind: Literal["webhook", "email"]
-    on: tuple[Literal["failure", "recovery", "auto_pause", "certificate"], ...] = (
+    on: tuple[Literal["success", "failure", "completion", "recovery", "auto_pause", "certificate"], ...] = (
         *("failure", "recovery"),
         *("auto_pause", "certificate"),
     )
