@@ -81,6 +81,7 @@ class Draft:
             self.records.append(recorded)
         assert after is not None, "an aggregate with events has a state"
         if stream in self._past:
+            assert not states.is_kept(after), "what is over stays over"
             self._memory.lay_out(stream, after)
             self._before[stream] = None
         else:
