@@ -14,7 +14,7 @@ from msgspec import Struct
 from adapters.merkle import root_of
 from adapters.tombstones import leaf_of, tombstone_of
 from app.transfer.lines import BlobLine, EventLine, Hex, Totals, blobs_of, content_of, line_of
-from domain.errors import InvalidInput
+from domain.errors import InvalidInput, LedgerCorrupt
 from domain.ports import Sealed
 
 FORMAT, VERSION = "runfold-segment", 1
@@ -79,6 +79,8 @@ def read_segment(path: Path) -> Segment:
     try:
         with gzip.open(path, "rb") as file:
             return _read(cast("IO[bytes]", file), path)
+    except (LedgerCorrupt, ValueError) as error:
+        raise WrongSegment(f"Segment {path} has an event that is none: {error}.") from error
     except OSError as error:
         raise WrongSegment(f"Segment {path} cannot be read: {error.strerror or error}.") from error
     except _BROKEN as error:

@@ -15,7 +15,7 @@ KEYS_MS = 31 * DAY_MS
 """After that no idempotency key stands for a run any more."""
 
 
-async def _keep_a_day(engine: Engine, folder: Path) -> Environment:
+async def keep_a_day(engine: Engine, folder: Path) -> Environment:
     engine.service.segments = engine.service.retention.folder = engine.service.erasures.segments = folder
     assert await engine.put("/api/v1/retention", {"days": 1}) == {"days": 1, "folder": str(folder)}
     (environment,) = engine.service.environments()
@@ -26,7 +26,7 @@ def _segments_in(folder: Path) -> list[Path]:
     return list(folder.rglob("*.gz"))
 
 
-async def _archive(engine: Engine, environment: Environment) -> list[str]:
+async def archive(engine: Engine, environment: Environment) -> list[str]:
     """Let everything go that may, and wait until it is gone."""
     segments = await engine.service.retention.archive(environment)
     for segment in segments:
@@ -37,13 +37,13 @@ async def _archive(engine: Engine, environment: Environment) -> list[str]:
 
 async def test_old_runs_go_into_a_segment_and_leave_the_database(engine: Engine, tmp_path: Path) -> None:
     run = await secret_run(engine, large=True)
-    environment = await _keep_a_day(engine, tmp_path)
-    assert await _archive(engine, environment) == [], "it is not old enough"
+    environment = await keep_a_day(engine, tmp_path)
+    assert await archive(engine, environment) == [], "it is not old enough"
     before = {row.position: row for row in engine.service.ledger.sealed_after(0, limit=1_000) if row.stream == run}
     engine.clock.wall += KEYS_MS
     young = await engine.trigger(delay="1h")
 
-    (segment,) = await _archive(engine, environment)
+    (segment,) = await archive(engine, environment)
 
     kept = read_segment(path_of(tmp_path / environment.id, segment))
     assert kept.header.runs == [run]
@@ -60,7 +60,7 @@ async def test_old_runs_go_into_a_segment_and_leave_the_database(engine: Engine,
 
 async def test_an_archived_run_is_told_from_its_segment_now_and_as_it_was(engine: Engine, tmp_path: Path) -> None:
     run = await secret_run(engine, large=True)
-    environment = await _keep_a_day(engine, tmp_path)
+    environment = await keep_a_day(engine, tmp_path)
     paths = [f"/api/v3/runs/{run}", *(f"/api/v1/runs/{run}/{each}" for each in ("journal", "logs", "result"))]
     explained = f"/api/v1/runs/{run}/explain"
     before, events = [await engine.get(path) for path in paths], await engine.get(f"/api/v1/runs/{run}/events")
@@ -69,7 +69,7 @@ async def test_an_archived_run_is_told_from_its_segment_now_and_as_it_was(engine
     then = [await engine.get(paths[0], asOf=position) for position in positions]
     engine.clock.wall += KEYS_MS
 
-    (segment,) = await _archive(engine, environment)
+    (segment,) = await archive(engine, environment)
 
     after = [await engine.get(path) for path in paths]
     assert after[0].pop("archivedIn") == segment
@@ -91,9 +91,9 @@ async def test_where_a_segment_cannot_be_read_an_archived_run_is_refused_with_th
     engine: Engine, tmp_path: Path
 ) -> None:
     run = await secret_run(engine, large=False)
-    environment = await _keep_a_day(engine, tmp_path)
+    environment = await keep_a_day(engine, tmp_path)
     engine.clock.wall += KEYS_MS
-    (segment,) = await _archive(engine, environment)
+    (segment,) = await archive(engine, environment)
     path = f"/api/v3/runs/{run}"
     start = f"Run {run} was archived in segment {segment}"
 
@@ -104,7 +104,7 @@ async def test_where_a_segment_cannot_be_read_an_archived_run_is_refused_with_th
 
 
 async def test_what_something_still_needs_stays(engine: Engine, tmp_path: Path) -> None:
-    environment = await _keep_a_day(engine, tmp_path)
+    environment = await keep_a_day(engine, tmp_path)
     version = await engine.register()
     replayed = await engine.trigger()
     await engine.perform(version)
@@ -115,7 +115,7 @@ async def test_what_something_still_needs_stays(engine: Engine, tmp_path: Path) 
     replay = (await engine.post(f"/api/v1/runs/{replayed}/replay", {"delay": "30d"}))["id"]
     engine.clock.wall += DAY_MS + 1_000
 
-    segments = await _archive(engine, environment)
+    segments = await archive(engine, environment)
 
     assert sorted(await engine.listed()) == sorted([replayed, claimed, replay])
     assert [read_segment(path_of(tmp_path / environment.id, each)).header.runs for each in segments] == [[gone]]
@@ -124,9 +124,9 @@ async def test_what_something_still_needs_stays(engine: Engine, tmp_path: Path) 
 
 async def test_what_was_archived_is_erased_in_its_segment(engine: Engine, tmp_path: Path) -> None:
     run = await secret_run(engine, large=True)
-    environment = await _keep_a_day(engine, tmp_path)
+    environment = await keep_a_day(engine, tmp_path)
     engine.clock.wall += KEYS_MS
-    (segment,) = await _archive(engine, environment)
+    (segment,) = await archive(engine, environment)
     root = read_segment(path_of(tmp_path / environment.id, segment)).header.root
 
     answer = await engine.post("/api/v1/erasures", {"runIds": [run], "withNames": True})
@@ -141,9 +141,9 @@ async def test_what_was_archived_is_erased_in_its_segment(engine: Engine, tmp_pa
 
 async def test_a_segment_that_was_changed_is_refused(engine: Engine, tmp_path: Path) -> None:
     await secret_run(engine)
-    environment = await _keep_a_day(engine, tmp_path)
+    environment = await keep_a_day(engine, tmp_path)
     engine.clock.wall += KEYS_MS
-    (segment,) = await _archive(engine, environment)
+    (segment,) = await archive(engine, environment)
     path = path_of(tmp_path / environment.id, segment)
     content = path.read_bytes()
 
@@ -165,7 +165,7 @@ async def test_without_a_folder_nothing_can_leave_the_database(engine: Engine) -
 
 async def test_what_is_being_erased_is_not_taken_into_a_segment(engine: Engine, tmp_path: Path) -> None:
     run = await secret_run(engine)
-    environment = await _keep_a_day(engine, tmp_path)
+    environment = await keep_a_day(engine, tmp_path)
     engine.clock.wall += KEYS_MS
     service = engine.service
     erasures = next(task for task in service._tasks if task.get_name() == "erasures")  # pyright: ignore[reportPrivateUsage]
@@ -179,9 +179,9 @@ async def test_what_is_being_erased_is_not_taken_into_a_segment(engine: Engine, 
 
 async def test_a_segment_that_was_written_and_never_told_is_removed(engine: Engine, tmp_path: Path, log: Log) -> None:
     await secret_run(engine)
-    environment = await _keep_a_day(engine, tmp_path)
+    environment = await keep_a_day(engine, tmp_path)
     engine.clock.wall += KEYS_MS
-    (segment,) = await _archive(engine, environment)
+    (segment,) = await archive(engine, environment)
     known = path_of(tmp_path / environment.id, segment)
     unknown = path_of(tmp_path / environment.id, "erasure_0")
     unknown.write_bytes(known.read_bytes())
