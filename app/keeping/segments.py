@@ -94,7 +94,8 @@ def erase_in_segment(folder: Path, name: str, runs: frozenset[str], erasure: str
     for event in old.events:
         state = tombstone_of(event[:5], erasure, with_names=with_names) if event.stream in runs else None
         events.append(event if state is None else event._replace(state=state))
-    blobs = {key: value for key, value in old.blobs.items() if key.partition("/")[0] not in runs}
+    gone = {key for event in old.events if event.stream in runs for key in blobs_of(event)}
+    blobs = {key: value for key, value in old.blobs.items() if key not in gone}
     write_segment(folder, Segment(old.header, events, blobs))
 
 
