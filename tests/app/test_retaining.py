@@ -1,5 +1,6 @@
 """Runs that are old enough leave the database for segments, and the log still verifies."""
 
+import gzip
 from pathlib import Path
 
 import pytest
@@ -137,6 +138,63 @@ async def test_what_was_archived_is_erased_in_its_segment(engine: Engine, tmp_pa
     assert left.blobs == {}
     assert SECRET not in str(left.events)
     assert await ledger_mistakes(engine) == []
+
+
+async def _tagged_run(engine: Engine, tag: str) -> str:
+    version = await engine.register()
+    run = await engine.trigger(payload=SECRET, tags=[tag])
+    await engine.perform(version)
+    return run
+
+
+async def test_all_runs_of_a_tag_are_erased_also_the_archived_ones(
+    engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.keeping.retaining.PORTION", 1)
+    gone = [await _tagged_run(engine, f"user-{SECRET}") for _ in range(2)]
+    other = await _tagged_run(engine, "other")
+    environment = await keep_a_day(engine, tmp_path)
+    engine.clock.wall += KEYS_MS
+    names = await archive(engine, environment)
+    assert len(names) == 3
+    there = await _tagged_run(engine, f"user-{SECRET}")
+    asked = {"tag": f"user-{SECRET}", "withNames": True}
+
+    answers = [await engine.post("/api/v1/erasures", asked)]
+    while after := answers[-1].get("next"):
+        answers.append(await engine.post("/api/v1/erasures", asked | {"after": after}))
+    again = await engine.post("/api/v1/erasures", asked)
+
+    erased = [run for each in answers if each["receipt"] for run in each["receipt"]["runs"]]
+    assert sorted(erased) == sorted([*gone, there])
+    assert [each["open"] for each in answers] == [[]] * len(answers)
+    left = [gzip.decompress(each.read_bytes()) for each in _segments_in(tmp_path)]
+    assert [SECRET.encode() in each for each in left].count(True) == 1
+    assert SECRET.encode() not in told(engine.service.ledger)
+    assert (await engine.retrieve(other))["payload"] == SECRET
+    assert again == {"open": [], "receipt": None}
+    assert await ledger_mistakes(engine) == []
+
+
+async def test_segments_that_cannot_be_searched_for_a_tag_are_named_and_the_others_are(
+    engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.keeping.retaining.PORTION", 1)
+    monkeypatch.setattr("app.keeping.tagged.LOOKED_MAX", 1)
+    for _ in range(2):
+        await _tagged_run(engine, f"user-{SECRET}")
+    environment = await keep_a_day(engine, tmp_path)
+    engine.clock.wall += KEYS_MS
+    lost, kept = sorted(await archive(engine, environment))
+    path_of(tmp_path / environment.id, lost).unlink()
+    asked = {"tag": f"user-{SECRET}"}
+
+    first = await engine.post("/api/v1/erasures", asked)
+    second = await engine.post("/api/v1/erasures", asked | {"after": first["next"]})
+
+    assert (first["receipt"], first["open"]) == (None, [])
+    assert [lost in sentence for sentence in first["unreadable"]] == [True]
+    assert second["receipt"]["rewritten"] == [kept]
 
 
 async def test_a_segment_that_was_changed_is_refused(engine: Engine, tmp_path: Path) -> None:

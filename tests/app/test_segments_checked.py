@@ -143,7 +143,7 @@ async def test_receipts_of_archived_runs_without_seals_still_count(engine: Engin
     run, name = await archived_run(engine, tmp_path)
     (environment,) = engine.service.environments()
     version = len(await engine.service.history(run))
-    origin = {"environment": environment.id, "actor": "a", "cause": "b", "at": engine.clock.wall}
+    origin: dict[str, Any] = {"environment": environment.id, "actor": "a", "cause": "b", "at": engine.clock.wall}
     command = EraseRuns(erasure="erasure_1", runs={run: version}, seals={}, rewritten=(name,), **origin)
 
     await engine.service.loop.submit(command)
@@ -163,7 +163,7 @@ async def test_receipts_of_archived_runs_without_seals_still_count(engine: Engin
 
 async def test_a_large_payload_of_a_further_trigger_is_erased_with_the_run(engine: Engine, tmp_path: Path) -> None:
     version = await engine.register()
-    asked = {"delay": "1m", "debounce": {"key": "k", "delay": "5s", "mode": "trailing"}}
+    asked: dict[str, Any] = {"delay": "1m", "debounce": {"key": "k", "delay": "5s", "mode": "trailing"}}
     first = await engine.trigger(payload=f"{SECRET}1" * 5_000, **asked)
     assert await engine.trigger(payload=f"{SECRET}2" * 5_000, **asked) == first
     second = await engine.trigger(
