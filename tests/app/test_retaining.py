@@ -9,8 +9,9 @@ from app.history.verify import verify
 from app.keeping.retaining import DAY_MS
 from app.keeping.segments import WrongSegment, path_of, read_segment
 from domain.environment import Environment
-from tests.app.harness import Engine, Log, ledger_mistakes
+from tests.app.harness import Engine, Log, ledger_mistakes, report
 from tests.app.test_erasing import SECRET, rows_of, secret_run, told
+from tests.app.waiting import stepped
 
 KEYS_MS = 31 * DAY_MS
 """After that no idempotency key stands for a run any more."""
@@ -121,6 +122,39 @@ async def test_what_something_still_needs_stays(engine: Engine, tmp_path: Path) 
     assert sorted(await engine.listed()) == sorted([replayed, claimed, replay])
     assert [read_segment(path_of(tmp_path / environment.id, each)).header.runs for each in segments] == [[gone]]
     assert await ledger_mistakes(engine) == []
+
+
+@pytest.mark.parametrize("end", ["archived", "erased"])
+async def test_a_run_stays_as_long_as_a_replay_that_took_over_its_steps_can_be_replayed_from_one(
+    engine: Engine, tmp_path: Path, end: str
+) -> None:
+    version = await engine.register()
+    first = await engine.trigger()
+    handed = await engine.take(version)
+    steps = [stepped(handed, index, index, name) for index, name in enumerate(("one", "two"))]
+    await engine.turn(version, *steps, report(handed, "succeeded", at=engine.clock.wall), want=0)
+    environment = await keep_a_day(engine, tmp_path)
+    engine.clock.wall += DAY_MS
+    second = (await engine.post(f"/api/v1/runs/{first}/replay", {"fromStep": "two"}))["id"]
+    handed = await engine.take(version)
+    ended = report(handed, "succeeded", at=engine.clock.wall)
+    await engine.turn(version, stepped(handed, 1, 2, "two"), ended, want=0)
+    engine.clock.wall += 1_000
+
+    assert await archive(engine, environment) == []
+    third = (await engine.post(f"/api/v1/runs/{second}/replay", {"fromStep": "two"}))["id"]
+    handed = await engine.take(version)
+    assert [each["result"] for each in handed["journal"]] == [0]
+    await engine.turn(version, report(handed, "succeeded", at=engine.clock.wall), want=0)
+    for run in (third, second):
+        if end == "erased":
+            await engine.post(f"/api/v1/runs/{run}/erase")
+        else:
+            engine.clock.wall += DAY_MS
+            await archive(engine, environment)
+    await archive(engine, environment)
+
+    assert first not in await engine.listed()
 
 
 async def test_what_was_archived_is_erased_in_its_segment(engine: Engine, tmp_path: Path) -> None:
