@@ -14,8 +14,11 @@ COMMANDS = ("cancel", "replay", "pause", "resume", "limit", "environment", "acti
 
 
 @pytest.fixture
-async def shop(engine: Engine) -> Shop:
-    return await open_shop(engine, 6)
+async def shop(engine: Engine, visitor: Visitor) -> Shop:
+    opened = await open_shop(engine, 6)
+    # That took a day, and sessions are shorter.
+    await visitor.sign_in()
+    return opened
 
 
 def _is_read_only(page: Node) -> bool:
