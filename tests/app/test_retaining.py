@@ -89,6 +89,24 @@ async def test_an_archived_run_is_told_from_its_segment_now_and_as_it_was(engine
         assert said.startswith(f"Run {run} was archived")
 
 
+async def test_an_archived_run_is_in_no_list_and_no_queue_of_a_moment_before(engine: Engine, tmp_path: Path) -> None:
+    environment = await keep_a_day(engine, tmp_path)
+    version = await engine.register()
+    run = await engine.trigger()
+    then = engine.head
+    (before,) = (await engine.get("/api/v1/queues", asOf=then))["data"]
+    explained = await engine.get(f"/api/v1/runs/{run}/explain", asOf=then)
+    await engine.perform(version)
+    engine.clock.wall += 2 * DAY_MS
+
+    await archive(engine, environment)
+
+    (after,) = (await engine.get("/api/v1/queues", asOf=then))["data"]
+    assert (before["queued"], after["queued"]) == (1, 0)
+    assert await engine.listed(asOf=then) == []
+    assert await engine.get(f"/api/v1/runs/{run}/explain", asOf=then) == explained
+
+
 async def test_where_a_segment_cannot_be_read_an_archived_run_is_refused_with_the_reason(
     engine: Engine, tmp_path: Path
 ) -> None:
