@@ -41,22 +41,27 @@ def erase(
         raise typer.BadParameter("A --receipt is signed with a --key: give both or none.")
     signer = private_key(key) if key else None
     api.connect()
-    receipts, still_open = _erased(runs or [], tag, with_names=with_names)
+    receipts, still_open, unreadable = _erased(runs or [], tag, with_names=with_names)
     if signer:
         receipts = [signed(each, signer) for each in receipts]
     if receipt and receipts:
         _write(receipt, receipts)
     if as_json:
-        print_json({"receipts": msgspec.to_builtins(receipts), "open": still_open})
+        print_json({"receipts": msgspec.to_builtins(receipts), "open": still_open, "unreadable": unreadable})
     else:
         _tell(receipts, still_open)
+    for sentence in unreadable:
+        typer.echo(f"Not searched for runs with the tag: {sentence}", err=True)
+    if unreadable:
+        raise typer.Exit(1)
 
 
-def _erased(runs: list[str], tag: str | None, *, with_names: bool) -> tuple[list[Receipt], list[str]]:
-    """The receipts, and the runs that have not ended."""
+def _erased(runs: list[str], tag: str | None, *, with_names: bool) -> tuple[list[Receipt], list[str], list[str]]:
+    """The receipts, the runs that have not ended, and why segments could not be searched."""
     answers = list(_answers(runs, tag, with_names=with_names))
     receipts = [msgspec.convert(each["receipt"], Receipt) for each in answers if each["receipt"] is not None]
-    return receipts, [run for each in answers for run in each["open"]]
+    unreadable = [sentence for each in answers for sentence in each.get("unreadable", [])]
+    return receipts, [run for each in answers for run in each["open"]], unreadable
 
 
 def _answers(runs: list[str], tag: str | None, *, with_names: bool) -> Iterator[dict[str, Any]]:

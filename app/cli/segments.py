@@ -9,7 +9,8 @@ import typer
 from app import settings
 from app.cli.output import AsJson, print_json, print_table, print_text
 from app.engine.backends import beside_an_engine
-from app.keeping.segments import Segment, WrongSegment, path_of, read_segment
+from app.keeping.checked import checked_segment, events_of
+from app.keeping.segments import Segment, WrongSegment, path_of
 from app.settings import WrongSetting
 from app.transfer.lines import BlobLine, EventLine, blobs_of, line_of
 from domain.erasure import ERASURE
@@ -40,19 +41,17 @@ def list_segments(
 
 @cli.command()
 def verify() -> None:
-    """Read every segment, and compare its root with the one in the ledger."""
+    """Read every segment, and compare it with what the ledger tells of it."""
     folder = _folder()
     with beside_an_engine(settings.load()) as database:
         found = _recorded(database.ledger)
-    wrong = 0
-    for name, environment, told in found:
-        try:
-            segment = read_segment(path_of(folder / environment, name))
-            if segment.header.root != told.root or sorted(segment.header.runs) != sorted(told.runs):
-                raise WrongSegment(f"Segment {name} is not the one that the ledger tells of.")
-        except WrongSegment as error:
-            wrong += 1
-            typer.echo(str(error), err=True)
+        wrong = 0
+        for name, environment, _ in found:
+            try:
+                checked_segment(database.ledger, folder, environment, name)
+            except WrongSegment as error:
+                wrong += 1
+                typer.echo(str(error), err=True)
     print_text(f"{len(found) - wrong} of {len(found)} segments are as they were written.")
     raise typer.Exit(1 if wrong else 0)
 
@@ -65,20 +64,19 @@ def export_run(
     folder = _folder()
     with beside_an_engine(settings.load()) as database:
         history = database.ledger.read_streams([run]).get(run, [])
-    if not history or not isinstance(last := history[-1].event, RunArchived):
-        raise NotFound(f"Run {run} is not archived.")
-    segment = read_segment(path_of(folder / history[0].environment, last.segment))
+        if not history or not isinstance(last := history[-1].event, RunArchived):
+            raise NotFound(f"Run {run} is not archived.")
+        segment = checked_segment(database.ledger, folder, history[0].environment, last.segment, [run])
     for line in _lines_of(run, segment):
         sys.stdout.buffer.write(line)
 
 
 def _lines_of(run: str, segment: Segment) -> list[bytes]:
     lines: list[bytes] = []
-    for event in segment.events:
-        if event.stream == run:
-            lines.append(line_of(EventLine.of(event)))
-            values = {key: ref for key, ref in blobs_of(event).items() if key in segment.blobs}
-            lines += [line_of(BlobLine(key, ref.sha256, segment.blobs[key])) for key, ref in values.items()]
+    for event in events_of(segment, run):
+        lines.append(line_of(EventLine.of(event)))
+        values = {key: ref for key, ref in blobs_of(event).items() if key in segment.blobs}
+        lines += [line_of(BlobLine(key, ref.sha256, segment.blobs[key])) for key, ref in values.items()]
     return lines
 
 

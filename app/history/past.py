@@ -10,7 +10,7 @@ from app.history.moments import Moment
 from domain import connection, queue
 from domain.environment import Environment
 from domain.errors import InvalidInput, NotFound
-from domain.events import Recorded, RunTriggered, ScheduleDeleted
+from domain.events import Recorded, RunArchived, RunTriggered, ScheduleDeleted
 from domain.explain import Explainer
 from domain.explanation import Explanation
 from domain.memory import Memory
@@ -31,10 +31,12 @@ def memory_then(
 ) -> Memory:
     """The environment, its unfinished runs, and these other aggregates, as they were (this blocks).
 
+    Runs that were archived since are left out, as they are of every list and count.
     Raises InvalidInput when so many runs were unfinished that this takes too long.
     """
     runs = _going_on(ledger, read_models, environment, moment)
-    return _memory(ledger, [environment, *runs, *others], moment)
+    archived = {run for run, last in ledger.read_endings(runs).items() if isinstance(last.event, RunArchived)}
+    return _memory(ledger, [environment, *(runs - archived), *others], moment)
 
 
 def environment_then(ledger: Ledger, environment: str, moment: Moment) -> Environment:
@@ -59,9 +61,9 @@ def explained_then(ledger: Ledger, read_models: ReadModels, history: Sequence[Re
         *([run.job] if run.job is not None else ()),
     ]
     if _depends_on_others(run):
-        memory = memory_then(ledger, read_models, environment.id, moment, others)
-    else:
-        memory = _memory(ledger, [environment.id, *others], moment)
+        # What was archived since had slots then: as many of those as are still known are told.
+        others += [history[0].stream, *_going_on(ledger, read_models, environment.id, moment)]
+    memory = _memory(ledger, [environment.id, *others], moment)
     return Explainer(memory, None, _nobody_knows, moment.wall).explain(run)
 
 

@@ -1,16 +1,16 @@
 """Runs that have left the database, as their segments tell of them."""
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from msgspec import Raw, structs
 
 from adapters.codec import decode
 from app.engine.reader import Reader
-from app.keeping.segments import WrongSegment, path_of, read_segment
+from app.keeping.checked import checked_segment, erased_in, events_of
+from app.keeping.segments import WrongSegment
 from domain.errors import Archived, NotFound
-from domain.events import BlobRef, Recorded, RunArchived
+from domain.events import BlobRef, ErasureRecorded, Recorded, RunArchived, RunErased
 
 BLOB = "_blob"
 """What the name of a field ends with that says where its large value is."""
@@ -27,7 +27,8 @@ class Told(NamedTuple):
 async def told_of(run: str, environment: str, reader: Reader, *, with_values: bool = True) -> Told:
     """All events of a run of an environment; of an archived one those that it had until it was archived.
 
-    Large values that left the ledger with it stand in its events then, unless these are to be as they were stored.
+    Large values that left the ledger with it stand in its events then, and what was erased in its segment ends with
+    `RunErased`, unless the events are to be as they were stored.
     Raises NotFound, Archived when its segment cannot be read here.
     """
     history = await reader.history(run) if run.startswith("run_") else ()
@@ -38,18 +39,23 @@ async def told_of(run: str, environment: str, reader: Reader, *, with_values: bo
         return Told(history)
     if reader.segments is None:
         raise Archived(f"Run {run} was archived in segment {last.segment}, and this node has no folder of segments.")
-    file = path_of(reader.segments / environment, last.segment)
     try:
-        return Told(await reader.read(history_in, file, run, with_values), last.segment)
+        segment = await reader.read(checked_segment, reader.ledger, reader.segments, environment, last.segment, [run])
     except WrongSegment as error:
         raise Archived(f"Run {run} was archived in segment {last.segment}, which cannot be read: {error}") from error
+    stored = [decode(event[:5]) for event in events_of(segment, run)]
+    if not with_values:
+        return Told(stored, last.segment)
+    receipt = await reader.read(erased_in, reader.ledger, segment, run)
+    whole = [_whole(each, segment.blobs) for each in stored]
+    return Told([*whole, _erased_by(receipt, stored[-1])] if receipt else whole, last.segment)
 
 
-def history_in(file: Path, run: str, with_values: bool) -> list[Recorded]:  # noqa: FBT001 (called in another thread)
-    """All events of a run in a segment (this blocks). Raises WrongSegment."""
-    found = read_segment(file)
-    values = found.blobs if with_values else {}
-    return [_whole(decode(event[:5]), values) for event in found.events if event.stream == run]
+def _erased_by(receipt: Recorded, last: Recorded) -> Recorded:
+    """What would stand behind the last event, were the run not archived: nothing follows that in the ledger."""
+    assert isinstance(receipt.event, ErasureRecorded), "it was found as a receipt"
+    event = RunErased(receipt.stream, receipt.event.with_names)
+    return structs.replace(receipt, stream=last.stream, version=last.version + 1, event=event)
 
 
 def _whole(recorded: Recorded, values: Mapping[str, bytes]) -> Recorded:

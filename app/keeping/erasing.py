@@ -20,7 +20,7 @@ from app.keeping.segments import erase_in_segment
 from app.transfer.lines import blobs_of
 from domain.commands import CompleteErasure, EraseRuns
 from domain.erasure import ERASURE, Erasure
-from domain.errors import LedgerCorrupt, NotAllowed, RunfoldError, Unavailable
+from domain.errors import LedgerCorrupt, RunfoldError, Unavailable
 from domain.events import ErasureRecorded, PacketStored, RunTriggered
 from domain.ports import START, CopyableLedger, Sealed
 
@@ -56,7 +56,7 @@ class Erasures:
     async def erase(self, runs: Sequence[str], origin: dict[str, Any], *, with_names: bool) -> str | None:
         """Erase these runs; returns the id of the erasure, None if nothing was left to erase. Safe to repeat.
 
-        It is complete when this returns, unless that takes long. Raises NotFound, NotAllowed, Unavailable.
+        It is complete then, unless that takes long. Raises NotFound, NotAllowed, InvalidInput, Unavailable.
         """
         erasure = self._reader.ids.new(ERASURE, origin["at"])
         done = self._done[erasure] = asyncio.Event()
@@ -111,8 +111,6 @@ class Erasures:
             left = {run: version for run, version in plan.runs.items() if run not in plan.erased}
             if not left:
                 return False
-            if plan.segments and self.segments is None:
-                raise NotAllowed(f"Segment {plan.segments[0]} cannot be reached: this node has no folder for segments.")
             command = EraseRuns(
                 erasure=erasure,
                 runs=left,
@@ -127,7 +125,7 @@ class Erasures:
         raise Unavailable("These runs get further events all the time: ask again.")
 
     def _plan(self, erasure: str, runs: Sequence[str], environment: str, with_names: bool) -> Plan:  # noqa: FBT001
-        return plan_of(self._ledger, erasure, runs, environment, with_names=with_names)
+        return plan_of(self._ledger, self.segments, erasure, runs, environment, with_names=with_names)
 
     def _waiting(self) -> list[str]:
         return list(self._loop.engine.memory.erasures)
@@ -199,7 +197,8 @@ class Erasures:
                 raise LedgerCorrupt(f"Event {at} is not the one that {erasure.id} tells of: nothing was erased.")
             states[at] = tombstone
             blobs |= _values_of(row)
-        keys = {key for key in blobs if key.partition("/")[0] in erasure.runs}
+        # A payload that came by a further trigger is named after that: not all begin with the run.
+        keys = {key for key in blobs if not key.isdigit()}
         self._ledger.erase(states, keys | self._packets(erasure.environment, set(blobs.values())))
 
     def _erase_in(self, segment: str, erasure: Erasure) -> None:

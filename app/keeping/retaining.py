@@ -1,7 +1,7 @@
 """Lets runs leave the database when they are old enough: into a segment first, then out, portion by portion."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import structlog
@@ -14,7 +14,7 @@ from domain import keys
 from domain.environment import Environment
 from domain.erasure import ERASURE, Erasure
 from domain.errors import InvalidInput, LedgerError, Refused, Unavailable
-from domain.events import Recorded, RunTriggered
+from domain.events import Recorded, RunArchived, RunErased, RunTriggered
 from domain.keys import Key
 from domain.memory import Memory
 from domain.ports import CopyableLedger
@@ -93,8 +93,9 @@ class Retention:
     async def _archive(self, environment: Environment, rows: Sequence[RunRow]) -> str | None:
         runs = [row.id for row in rows if self._is_free(row)]
         histories = await self._reader.read(self._ledger.read_streams, runs)
-        claimed = await self._reader.read(self._claimed, environment.id, rows)
-        runs = [run for run in runs if run not in claimed and self._may_go(histories[run])]
+        kept = await self._reader.read(self._claimed, environment.id, rows)
+        kept |= await self._reader.read(self._taken_over, histories)
+        runs = [run for run in runs if run not in kept and self._may_go(histories[run])]
         if not runs:
             return None
         now = self._reader.clock.now().wall
@@ -132,6 +133,14 @@ class Retention:
     def _may_go(self, history: Sequence[Recorded]) -> bool:
         run = fold(history)
         return isinstance(run, Run) and not run.is_archived and all(map(self._memory.is_over, replays_in(history)))
+
+    def _taken_over(self, histories: Mapping[str, Sequence[Recorded]]) -> set[str]:
+        """Those with whose steps a replay begins that can itself be replayed from a step."""
+        replays = [replay for history in histories.values() for replay in replays_in(history)]
+        begun, last = self._ledger.read_beginnings(replays), self._ledger.read_endings(replays)
+        there = (each for each in replays if not isinstance(last[each].event, RunArchived | RunErased))
+        firsts = (begun[each].event for each in there)
+        return {each.prefix.run for each in firsts if isinstance(each, RunTriggered) and each.prefix is not None}
 
     def _claimed(self, environment: str, rows: Sequence[RunRow]) -> set[str]:
         """Those for which an idempotency key still stands."""

@@ -14,7 +14,7 @@ from msgspec import Struct
 from adapters.merkle import root_of
 from adapters.tombstones import leaf_of, tombstone_of
 from app.transfer.lines import BlobLine, EventLine, Hex, Totals, blobs_of, content_of, line_of
-from domain.errors import InvalidInput
+from domain.errors import InvalidInput, LedgerCorrupt
 from domain.ports import Sealed
 
 FORMAT, VERSION = "runfold-segment", 1
@@ -79,6 +79,8 @@ def read_segment(path: Path) -> Segment:
     try:
         with gzip.open(path, "rb") as file:
             return _read(cast("IO[bytes]", file), path)
+    except (LedgerCorrupt, ValueError) as error:
+        raise WrongSegment(f"Segment {path} has an event that is none: {error}.") from error
     except OSError as error:
         raise WrongSegment(f"Segment {path} cannot be read: {error.strerror or error}.") from error
     except _BROKEN as error:
@@ -92,7 +94,8 @@ def erase_in_segment(folder: Path, name: str, runs: frozenset[str], erasure: str
     for event in old.events:
         state = tombstone_of(event[:5], erasure, with_names=with_names) if event.stream in runs else None
         events.append(event if state is None else event._replace(state=state))
-    blobs = {key: value for key, value in old.blobs.items() if key.partition("/")[0] not in runs}
+    gone = {key for event in old.events if event.stream in runs for key in blobs_of(event)}
+    blobs = {key: value for key, value in old.blobs.items() if key not in gone}
     write_segment(folder, Segment(old.header, events, blobs))
 
 

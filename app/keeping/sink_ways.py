@@ -96,8 +96,15 @@ class ToFile:
         self._reader = reader
 
     async def begin(self, position: int) -> int:
-        """Behind the last whole line. Raises NotDelivered when the file cannot be used."""
+        """Behind the last whole line. Raises NotDelivered when the file cannot be used, or is ahead of the ledger."""
         found: int = await self._blocking(self._file.open)
+        head = await self._reader.head()
+        if found > head:
+            raise NotDelivered(
+                f"The file {self._file.path} ends with event {found}, and the ledger with event {head}: it is that of"
+                " another ledger, or the ledger has lost its end. Move the file away, and a new one begins where the"
+                " sink is."
+            )
         return max(position, found)
 
     async def deliver(self, records: Sequence[Recorded]) -> None:

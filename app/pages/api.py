@@ -12,6 +12,7 @@ from starlette.types import ASGIApp
 from app.web.caller import FORWARDED
 
 UNAUTHORIZED = 401
+NOT_FOUND = 404
 
 
 class ApiError(Exception):

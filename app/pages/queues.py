@@ -4,7 +4,8 @@ from typing import Any
 
 from starlette.responses import Response
 
-from app.pages.moment import look_of
+from app.pages.api import NOT_FOUND, ApiError
+from app.pages.moment import Look, look_of
 from app.pages.visits import Visit, see
 from app.pages.words import segment
 from domain.errors import InvalidInput
@@ -16,7 +17,7 @@ async def show(visit: Visit) -> Response:
     """The queues by their names, as they are or were."""
     moment = await look_of(visit)
     answer = await visit.api.get("/api/v1/queues", page=visit.query("page") or "1", perPage=SIZE, **moment.as_of)
-    limit = (await visit.api.get("/api/v1/concurrency", **moment.as_of))["concurrencyLimit"]
+    limit = await _bound_at(visit, moment)
     queues, pagination = answer["data"], answer["pagination"]
     return visit.page("queues.html", queues=queues, pagination=pagination, limit=limit, moment=moment)
 
@@ -48,6 +49,18 @@ async def bound(visit: Visit) -> Response:
 async def _change(visit: Visit, what: str, body: dict[str, Any]) -> Response:
     await visit.api.post(f"/api/v1/queues/{segment(visit.field('queue'))}/{what}", body | {"type": "id"})
     return see("/queues")
+
+
+async def _bound_at(visit: Visit, moment: Look) -> int | None:
+    try:
+        answer = await visit.api.get("/api/v1/concurrency", **moment.as_of)
+    except ApiError as error:
+        # The first events of a ledger are older than the environment, which had no queues and no limit then.
+        if moment.is_past and error.status == NOT_FOUND:
+            return None
+        raise
+    limit: int | None = answer["concurrencyLimit"]
+    return limit
 
 
 def _limit(visit: Visit) -> int:

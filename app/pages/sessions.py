@@ -9,7 +9,12 @@ from msgspec import Struct
 from adapters.secrets import KEY_BYTES, MasterKey, Vault
 from domain.errors import KeyMissing, SealBroken
 
-LASTS_MS = 7 * 86_400_000
+LASTS_MS = 12 * 3_600_000
+"""From signing in, whatever is opened meanwhile.
+
+Nothing is kept of a session but its cookie: signing out takes that away, and a copy of it is good until then. Were it
+made anew with each page, a copy that somebody uses would never end.
+"""
 COOKIE_MAX = 4_096
 _PLACE = ("", "session", "dashboard")
 _TO_COOKIE = str.maketrans("+/", "-_", "=")

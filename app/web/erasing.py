@@ -1,12 +1,13 @@
 """Routes that erase what runs hold, tell the receipts of that, and say how long runs are kept."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 from fastapi import Request
 from fastapi.responses import Response
 
 from app.engine.reader import Reader
 from app.history.receipts import receipt_of
+from app.keeping.tagged import Tagged, tagged_in_segments
 from app.service import Service
 from app.web import bodies
 from app.web.caller import Caller, CallerDep, ReaderDep, ServiceDep, origin_of, read_body
@@ -21,6 +22,19 @@ from domain.status import FINAL
 from projections.filters import RunFilter
 
 router = room("erasures")
+
+
+class Found(NamedTuple):
+    """Runs with a tag, as many as one request erases; `unreadable` says which segments could not be searched."""
+
+    ended: list[str]
+    open: list[str]
+    unreadable: list[str]
+    next: str | None
+
+
+BEFORE_SEGMENTS = f"{ERASURE}_"
+"""The `after` of all segments, which are named as the erasures by which runs went there."""
 RUNS_MAX = 100
 """How many runs one request erases at most; of a tag that has more, `next` says where to go on."""
 BODY_MAX_BYTES = 65_536
@@ -36,7 +50,10 @@ async def erase_run(run: str, request: Request, service: ServiceDep, caller: Cal
 
 @router.post("/api/v1/erasures", openapi_extra=body_of("EraseManyRequest"))
 async def erase_runs(request: Request, service: ServiceDep, caller: CallerDep) -> Response:
-    """Erase these finished runs, or those with a tag, the newest first; `open` are those that have not ended yet."""
+    """Erase these finished runs, or those with a tag, the newest first, then archived ones.
+
+    `open` are those that have not ended yet; `unreadable`, if there is any, says which segments could not be searched.
+    """
     body = bodies.decode(await read_body(request, BODY_MAX_BYTES), bodies.EraseManyBody)
     if (body.run_ids is None) == (body.tag is None):
         raise InvalidInput("What is to be erased is named either by runIds or by a tag.")
@@ -44,16 +61,11 @@ async def erase_runs(request: Request, service: ServiceDep, caller: CallerDep) -
         if not 1 <= len(body.run_ids) <= RUNS_MAX:
             raise InvalidInput(f"An erasure names 1 to {RUNS_MAX} runs; this one names {len(body.run_ids)}.")
         return json({"receipt": await _erased(service, caller, body.run_ids, with_names=body.with_names), "open": []})
-    await lag_of(service)
-    wanted = RunFilter(tags=(body.tag or "",))
-    rows, has_more = await service.read(
-        lambda: service.read_models.list_runs(caller.environment.id, wanted, RUNS_MAX, after=body.after)
-    )
-    ended = [row.id for row in rows if row.status in FINAL]
-    answer: dict[str, Any] = {"open": [row.id for row in rows if row.status not in FINAL]}
-    answer["receipt"] = await _erased(service, caller, ended, with_names=body.with_names) if ended else None
-    if has_more:
-        answer["next"] = rows[-1].id
+    found = await _with_tag(service, caller, body.tag or "", body.after or "")
+    answer: dict[str, Any] = {"open": found.open}
+    answer["receipt"] = await _erased(service, caller, found.ended, with_names=body.with_names) if found.ended else None
+    answer |= {"unreadable": found.unreadable} if found.unreadable else {}
+    answer |= {"next": found.next} if found.next is not None else {}
     return json(answer)
 
 
@@ -77,6 +89,31 @@ async def set_retention(request: Request, service: ServiceDep, caller: CallerDep
         raise NotAllowed("There is no folder for segments: set RUNFOLD_SEGMENTS_FOLDER, and start the engine again.")
     await service.loop.submit(SetRetention(days=body.days, **origin_of(service, caller)))
     return await _retention(service, caller)
+
+
+async def _with_tag(service: Service, caller: Caller, tag: str, after: str) -> Found:
+    """A page of the runs with a tag: those in the database first, then the archived ones, one segment a page."""
+    if after.startswith(BEFORE_SEGMENTS):
+        tagged = await _archived(service, caller, tag, after)
+        return Found(tagged.runs, [], tagged.unreadable, tagged.next)
+    await lag_of(service)
+    wanted = RunFilter(tags=(tag,))
+    rows, has_more = await service.read(
+        lambda: service.read_models.list_runs(caller.environment.id, wanted, RUNS_MAX, after=after or None)
+    )
+    ended = [row.id for row in rows if row.status in FINAL]
+    is_open = [row.id for row in rows if row.status not in FINAL]
+    if has_more:
+        return Found(ended, is_open, [], rows[-1].id)
+    tagged = await _archived(service, caller, tag, BEFORE_SEGMENTS)
+    together = list(dict.fromkeys((*ended, *tagged.runs)))
+    if len(together) > RUNS_MAX:
+        return Found(ended, is_open, [], BEFORE_SEGMENTS)
+    return Found(together, is_open, tagged.unreadable, tagged.next)
+
+
+async def _archived(service: Service, caller: Caller, tag: str, after: str) -> Tagged:
+    return await service.read(tagged_in_segments, service.ledger, service.segments, caller.environment.id, tag, after)
 
 
 async def _retention(service: Service, caller: Caller) -> Response:

@@ -44,6 +44,7 @@ from projections.journal import journal_of
 from projections.run_list import RunRow
 
 router = room("runs")
+RESET = "POST /api/v1/idempotencyKeys/{key}/reset"
 BODY_MAX_BYTES = 65_536
 ENVIRONMENTS = "filter[env]"
 CHILDREN_MAX = 100
@@ -182,7 +183,10 @@ async def reset_key(key: str, request: Request, service: ServiceDep, caller: Cal
     """Free an idempotency key of a task, so that the next trigger with it makes a new run."""
     body = bodies.decode(await read_body(request, BODY_MAX_BYTES), bodies.ResetKeyBody)
     stream = keys.stream_of(caller.environment.id, "run", body.task_identifier, key)
-    await service.loop.submit(commands.ResetKey(key=stream, **origin_of(service, caller)))
+    origin = origin_of(service, caller)
+    # Without the key itself, which may be erased with its run: causes are not.
+    origin["cause"] = RESET
+    await service.loop.submit(commands.ResetKey(key=stream, **origin))
     return json({"id": key})
 
 

@@ -42,6 +42,7 @@ ON_EVERY_DATABASE = frozenset(
         *("test_streams", "test_realtime", "test_packets", "test_public_tokens", "test_variables"),
         *("test_erasing", "test_erased_executions"),
         "test_retaining",
+        "test_segments_checked",
     }
 )
 """The modules whose answers rest on what is stored; the others ask nothing of the database that these do not."""

@@ -106,6 +106,15 @@ async def test_a_run_keeps_its_names_unless_they_are_to_go_as_well(engine: Engin
     assert await ledger_mistakes(engine) == []
 
 
+async def test_the_reset_of_a_key_does_not_keep_it(engine: Engine) -> None:
+    run = await secret_run(engine)
+    await engine.post(f"/api/v1/idempotencyKeys/{SECRET}/reset", {"taskIdentifier": "greet"})
+
+    await engine.post(f"/api/v1/runs/{run}/erase", {"withNames": True})
+
+    assert SECRET.encode() not in told(engine.service.ledger)
+
+
 async def test_the_read_models_of_what_is_left_are_those_that_were_there(engine: Engine) -> None:
     run, service = await secret_run(engine), engine.service
     await engine.post(f"/api/v1/runs/{run}/erase")

@@ -131,6 +131,24 @@ async def test_a_file_has_a_line_for_each_event_also_behind_a_line_that_was_cut_
     assert [json.loads(line)["position"] for line in file.read_text().splitlines()] == await _told(engine)
 
 
+async def test_a_file_that_is_ahead_of_the_ledger_is_told_and_left_as_it_is(engine: Engine, tmp_path: Path) -> None:
+    _let_it_call(engine, tmp_path)
+    file, line = tmp_path / "audit.jsonl", b'{"position":1000000}\n'
+    file.write_bytes(line)
+
+    sink = await _add(engine, file=file.name, after=0)
+    progress = engine.service.sinks.progress
+    await until(lambda: sink in progress and progress[sink].error is not None)
+    said, left = progress[sink].error, file.read_bytes()
+    file.unlink()
+    await _arrived(engine, sink)
+
+    assert said is not None
+    assert said.startswith(f"The file {file} ends with event 1000000, and the ledger with event ")
+    assert left == line
+    assert [int(json.loads(each)["id"]) for each in file.read_bytes().splitlines()] == await _told(engine)
+
+
 async def test_what_cannot_be_a_sink_is_refused(engine: Engine, tmp_path: Path) -> None:
     for body, reason in (
         ({}, "A sink has either a url or a file."),

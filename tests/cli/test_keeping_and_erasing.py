@@ -34,6 +34,30 @@ def test_a_run_is_erased_and_the_receipt_checked_without_an_engine(
     assert "somebody changed the one or the other" in " ".join(changed.stderr.split())
 
 
+def test_all_pages_of_a_tag_are_asked_for_and_segments_that_cannot_be_searched_are_told(
+    command: CommandLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pages: list[dict[str, object]] = [
+        {"open": ["run_1"], "receipt": None, "next": "erasure_"},
+        {"open": [], "receipt": None, "unreadable": ["Segment erasure_1 is damaged."], "next": "erasure_1"},
+        {"open": [], "receipt": None},
+    ]
+    asked: list[object] = []
+
+    def call(_method: str, _path: str, *, body: dict[str, object]) -> dict[str, object]:
+        asked.append(body["after"])
+        return pages[len(asked) - 1]
+
+    monkeypatch.setattr("app.cli.api.connect", lambda: None)
+    monkeypatch.setattr("app.cli.api.call", call)
+
+    said = command.ask("erase", "--tag", "user:7", code=1)
+
+    assert asked == [None, "erasure_", "erasure_1"]
+    assert said.stdout == "Nothing was left to erase.\nNot erased, because they have not ended: run_1.\n"
+    assert said.stderr == "Not searched for runs with the tag: Segment erasure_1 is damaged.\n"
+
+
 def test_how_long_runs_stay_is_said_and_told(command: CommandLine, project: Project) -> None:
     del project
 

@@ -2,6 +2,7 @@
 
 import pytest
 
+from app.pages.words import LOOKING_BACK
 from domain.durations import iso
 from tests.app.calling import start
 from tests.app.harness import Engine
@@ -13,8 +14,11 @@ COMMANDS = ("cancel", "replay", "pause", "resume", "limit", "environment", "acti
 
 
 @pytest.fixture
-async def shop(engine: Engine) -> Shop:
-    return await open_shop(engine, 6)
+async def shop(engine: Engine, visitor: Visitor) -> Shop:
+    opened = await open_shop(engine, 6)
+    # That took a day, and sessions are shorter.
+    await visitor.sign_in()
+    return opened
 
 
 def _is_read_only(page: Node) -> bool:
@@ -85,6 +89,15 @@ async def test_queues_are_shown_with_what_they_had(engine: Engine, visitor: Visi
     assert "no limit" in then.one("header", class_="head").words
     assert _is_read_only(then)
     assert not _is_read_only(now)
+
+
+@pytest.mark.parametrize("moment", ["0", "1"])
+async def test_pages_of_a_moment_before_the_environment_are_empty(visitor: Visitor, shop: Shop, moment: str) -> None:
+    for path in sorted(LOOKING_BACK):
+        page = await visitor.open(path, moment=moment)
+
+        assert "This is how it was" in page.one("p", role="status").words, path
+        assert [link for each in page.all("tbody") for link in each.all("a")] == [], path
 
 
 async def test_a_schedule_is_shown_as_it_was(engine: Engine, visitor: Visitor, shop: Shop) -> None:

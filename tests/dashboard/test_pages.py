@@ -13,8 +13,11 @@ from tests.dashboard.visitor import Node, Visitor
 
 
 @pytest.fixture
-async def shop(engine: Engine) -> Shop:
-    return await open_shop(engine, 12)
+async def shop(engine: Engine, visitor: Visitor) -> Shop:
+    opened = await open_shop(engine, 12)
+    # That took a day, and sessions are shorter.
+    await visitor.sign_in()
+    return opened
 
 
 def row(page: Node, words: str) -> Node:

@@ -232,6 +232,10 @@ async def test_a_run_that_was_archived_is_shown_from_its_segment_and_says_so(
     assert page.one("ol", class_="lines").words == before.one("ol", class_="lines").words
     assert not page.one("header", class_="head").all("a")
     assert not [form for form in page.one("main").all("form") if form.attributes.get("method") == "post"]
+    await engine.post(f"/api/v1/runs/{shop.failed}/erase")
+    erased = await visitor.open(f"/runs/{shop.failed}")
+    assert facts(erased)["Erased"] == "What it was given and came to is gone."
+    assert ERROR["message"] not in erased.words
 
 
 async def test_a_run_that_was_erased_says_so_and_shows_nothing_of_it(

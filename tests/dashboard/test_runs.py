@@ -12,8 +12,11 @@ from tests.dashboard.visitor import Node, Visitor, visiting
 
 
 @pytest.fixture
-async def shop(engine: Engine) -> Shop:
-    return await open_shop(engine, 24)
+async def shop(engine: Engine, visitor: Visitor) -> Shop:
+    opened = await open_shop(engine, 24)
+    # That took a day, and sessions are shorter.
+    await visitor.sign_in()
+    return opened
 
 
 def shown(page: Node) -> list[str]:

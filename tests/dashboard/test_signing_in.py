@@ -104,6 +104,24 @@ async def test_a_session_is_over_in_the_end_and_when_its_key_is_revoked(engine: 
     assert (await visitor.client.get("/")).status_code == 303
 
 
+async def test_a_copy_of_the_cookie_ends_with_its_key_or_half_a_day_after_signing_in(
+    engine: Engine, visitor: Visitor
+) -> None:
+    (cookie,) = visitor.client.cookies.jar
+    copy = {"cookie": f"{cookie.name}={cookie.value}"}
+    await visitor.open("/")
+    await visitor.send("/sign-out")
+
+    async def answered() -> int:
+        visitor.client.cookies.clear()
+        return (await visitor.client.get("/", headers=copy)).status_code
+
+    engine.clock.wall += 12 * 3_600_000 - 1
+    assert await answered() == 200
+    engine.clock.wall += 1
+    assert await answered() == 303
+
+
 @pytest.mark.parametrize("wrong", ["{}x", "1.x.{}", "ü", "", "1.630dcd29.AAAA", "." * 5_000])
 async def test_a_cookie_that_was_not_made_here_opens_nothing(visitor: Visitor, wrong: str) -> None:
     (cookie,) = visitor.client.cookies.jar

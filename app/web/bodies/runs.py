@@ -24,7 +24,7 @@ class EraseBody(StrictBody, rename="camel"):
 
 
 class EraseManyBody(EraseBody, rename="camel"):
-    """Which finished runs to erase: `runIds`, or those with a `tag`, behind the run `after`."""
+    """Which finished runs to erase: `runIds`, or those with a `tag`, behind `after`, the `next` of an answer."""
 
     run_ids: list[str] | None = None
     tag: str | None = None
