@@ -8,11 +8,14 @@ from typing import Any, Self
 from urllib.parse import quote
 
 import pytest
+from msgspec import Raw
 from standardwebhooks import Webhook, WebhookVerificationError, webhooks
 
 from adapters.secrets import MasterKey, Vault
+from app.requests import call_of
 from app.vault.connections import check_keys
 from domain.errors import KeyMissing
+from domain.requests import HttpRequest
 from tests.app.calling import ended, execute, executed, save, start
 from tests.app.harness import MASTER_KEY, START, START_MS, Engine, environment
 from tests.targets import Target, a_target
@@ -103,6 +106,24 @@ async def test_a_secret_that_no_header_can_carry_is_not_sent_and_not_told(callin
     assert [each["errorClass"] for each in found["attempts"]] == ["invalid_request"]
     assert "Injected" not in str(found["attempts"])
     assert target.asked == []
+
+
+@pytest.mark.parametrize(
+    ("body", "holds_one"),
+    [
+        (r'{"a": ["secret://token"]}', True),
+        (r'{"a": ["secret:\/\/token"]}', True),
+        (r'"token=secret:\/\/token"', True),
+        (r'"token=\u0073ecret://token"', True),
+        (r'{"secret://token": "no value"}', False),
+        ("null", False),
+    ],
+)
+def test_a_body_that_was_given_a_secret_is_known_however_its_json_is_written(body: str, holds_one: bool) -> None:  # noqa: FBT001
+    call = call_of(HttpRequest("http://a.test/", "POST", body=Raw(body.encode())), {}, lambda _: VALUE)
+
+    assert call.has_secret_body is holds_one
+    assert (VALUE in (call.body or b"").decode()) is holds_one
 
 
 async def test_the_value_of_a_secret_is_not_looked_into(calling: Engine, target: Target) -> None:
