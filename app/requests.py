@@ -86,7 +86,7 @@ def call_of(
 
     What the execution was `given` is the body of a request that has none.
     """
-    url = filled_url(request.url, variables, _no_secret)
+    url = url_of(request, variables)
     target_of(url)
     headers = tuple((name, filled(value, variables, secret_of)) for name, value in request.headers.items())
     check_headers(headers)
@@ -117,6 +117,11 @@ def call_of(
         frozenset(name.lower() for name, value in request.headers.items() if secrets_in(value)),
         bool(of_body),
     )
+
+
+def url_of(request: HttpRequest, variables: dict[str, Any]) -> str:
+    """The URL that a request asks for. Raises InvalidInput."""
+    return filled_url(request.url, variables, _no_secret)
 
 
 def _no_secret(name: str) -> str:

@@ -17,7 +17,7 @@ from app.vault.connections import check_keys
 from domain.errors import KeyMissing
 from domain.requests import HttpRequest
 from tests.app.calling import ended, execute, executed, save, start
-from tests.app.harness import MASTER_KEY, START, START_MS, Engine, environment
+from tests.app.harness import MASTER_KEY, START, START_MS, Engine, environment, until
 from tests.targets import Target, a_target
 
 SECRETS = "/v1/secrets"
@@ -73,6 +73,29 @@ async def test_a_secret_is_looked_up_at_each_attempt(calling: Engine, target: Ta
     await ended(calling, execution)
 
     assert [asked.headers["authorization"] for asked in target.asked] == ["Bearer before-1", "Bearer behind-2"]
+
+
+async def test_a_call_that_waited_for_its_host_sends_the_secret_and_the_time_of_when_it_begins(
+    engine: Engine, target: Target
+) -> None:
+    executor = execute(engine, per_host=1)
+    await engine.put(f"{SECRETS}/api-token", {"value": "before-1"})
+    await engine.put(f"{SECRETS}/signing", {"value": f"whsec_{base64.b64encode(bytes(32)).decode()}"})
+    first = await start(engine, await save(engine, target.url("/gate")))
+    await target.came(1)
+    request = {"headers": AUTHORIZED, "sign_with": ["signing"]}
+    second = await start(engine, await save(engine, target.url(), request=request))
+    await until(lambda: executor.limits.waiting == 1)
+
+    await engine.put(f"{SECRETS}/api-token", {"value": "behind-2"})
+    engine.clock.wall += 5_000
+    target.release.set()
+    await ended(engine, first)
+    await ended(engine, second)
+
+    sent = target.asked[1].headers
+    assert sent["authorization"] == "Bearer behind-2"
+    assert sent["webhook-timestamp"] == str(START_MS // 1_000 + 5)
 
 
 async def test_what_a_target_echoes_of_a_secret_is_kept_nowhere(calling: Engine, target: Target) -> None:
