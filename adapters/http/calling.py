@@ -46,6 +46,8 @@ class _Hop:
         self._began = self._mark = now()
         self.phase = "lookup"
         self.parts: dict[str, int] = {}
+        self.location = ""
+        """Where the response redirects to, all of it: what is shown of it may be cut."""
         self.certificate_ends_at: int | None = None
 
     def looked_up(self) -> None:
@@ -112,7 +114,7 @@ class SafeHttpCaller:
         target = _target(call.url)
         while True:
             found = await self._ask(call, target, hops[-1])
-            location = found.response_headers.get("location")
+            location = hops[-1].location
             if found.status_code not in _REDIRECTS - call.stays or not location or not call.max_redirects:
                 return found
             if len(hops) > call.max_redirects:
@@ -136,6 +138,7 @@ class SafeHttpCaller:
         )
         try:
             response = await connection.handle_async_request(request)
+            hop.location = _value_of(b"location", response.headers)
             return await _read(response)
         except AddressNotAllowed:
             raise _Failed(ErrorClass.ADDRESS_NOT_ALLOWED, f"Calling {target.host_header} is not allowed.") from None
@@ -195,7 +198,7 @@ def _headers_of(call: Call, target: Target) -> list[tuple[bytes, bytes]]:
 
 async def _read(response: httpcore.Response) -> Found:
     headers = _shown(response.headers)
-    capture = Capture(headers.get("content-type", ""), headers.get("content-encoding", ""))
+    capture = Capture(*(_value_of(name, response.headers) for name in (b"content-type", b"content-encoding")))
     async for chunk in response.aiter_stream():
         capture.feed(chunk)
         if capture.is_full:
@@ -211,12 +214,24 @@ async def _read(response: httpcore.Response) -> Found:
     )
 
 
+def _value_of(name: bytes, headers: list[tuple[bytes, bytes]]) -> str:
+    """The whole value of a header, of several the first. Some send UTF-8 where RFC 9110 (5.5) has ASCII."""
+    return _text_of(next((value for each, value in headers if each.lower() == name), b""))
+
+
+def _text_of(value: bytes) -> str:
+    try:
+        return value.decode()
+    except UnicodeDecodeError:
+        return value.decode("latin-1")
+
+
 def _shown(headers: list[tuple[bytes, bytes]]) -> dict[str, str]:
     found: dict[str, str] = {}
     for raw_name, raw_value in headers:
         name = raw_name.decode("latin-1").lower()
         if SHOWN.fullmatch(name):
-            found.setdefault(name, raw_value.decode("latin-1")[:SHOWN_MAX])
+            found.setdefault(name, _text_of(raw_value)[:SHOWN_MAX])
     return found
 
 

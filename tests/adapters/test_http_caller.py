@@ -222,6 +222,35 @@ async def test_a_redirect_is_an_answer_unless_it_is_to_be_followed(target: Targe
     assert (await call(url, max_redirects=1, stays=frozenset({302}))).status_code == 302
 
 
+def redirecting(target: Target, location: bytes) -> str:
+    target.script = [(302, "", {"location": location.decode("latin-1")})]
+    return target.url("/next")
+
+
+@pytest.mark.parametrize(
+    ("location", "path"),
+    [
+        (b"/status/200?" + b"a" * 7_000 + b"end", "/status/200?" + "a" * 7_000 + "end"),
+        ("/status/200?café".encode(), "/status/200?caf%C3%A9"),
+        ("/status/200?café".encode("latin-1"), "/status/200?caf%C3%A9"),
+    ],
+    ids=["long", "UTF-8", "Latin-1"],
+)
+async def test_a_redirect_is_followed_to_where_it_leads_and_not_to_what_is_shown_of_it(
+    target: Target, location: bytes, path: str
+) -> None:
+    found = await call(redirecting(target, location), max_redirects=1)
+
+    assert (found.status_code, target.asked[-1].path) == (200, path)
+
+
+async def test_a_redirect_to_a_url_that_is_too_long_is_refused(target: Target) -> None:
+    found = await call(redirecting(target, b"/" + b"a" * 8_192), max_redirects=1)
+
+    assert found.error_class is ErrorClass.REDIRECT_REFUSED
+    assert len(target.asked) == 1
+
+
 async def test_a_redirect_without_end_is_given_up(target: Target) -> None:
     found = await call(target.url("/status/302?location=?location=/"), max_redirects=2)
     endless = await call(target.url("/status/307?location=%3Flocation%3D%253F"), max_redirects=0)
