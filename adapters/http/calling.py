@@ -23,7 +23,6 @@ SHOWN = re.compile(
     r"|expires|allow|x-request-id|x-correlation-id|x-amzn-requestid|cf-ray|traceparent|(x-)?ratelimit-[a-z-]{1,30}"
 )
 """The response headers that are kept: none of them carries a session."""
-SHOWN_MAX = 1_000
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _KEEPS_METHOD = frozenset({307, 308})
 _GOES_ANYWHERE = frozenset({"accept", "accept-language", "user-agent", "content-type"})
@@ -47,7 +46,7 @@ class _Hop:
         self.phase = "lookup"
         self.parts: dict[str, int] = {}
         self.location = ""
-        """Where the response redirects to, all of it: what is shown of it may be cut."""
+        """Where the response redirects to."""
         self.certificate_ends_at: int | None = None
 
     def looked_up(self) -> None:
@@ -147,7 +146,7 @@ class SafeHttpCaller:
         except (httpcore.NetworkError, httpcore.TimeoutException, OSError) as error:
             _fail(hop.phase, target, error)
         except (httpcore.ProtocolError, httpcore.UnsupportedProtocol, ValueError) as error:
-            message = f"{target.host_header} does not speak HTTP as it should: {str(error)[:200]}."
+            message = f"{target.host_header} does not speak HTTP as it should: {error}."
             raise _Failed(ErrorClass.PROTOCOL_ERROR, message) from None
         finally:
             await connection.aclose()
@@ -162,7 +161,7 @@ def _certificate_end(stream: httpcore.AsyncNetworkStream) -> int | None:
 
 
 def _fail(phase: str, target: Target, error: Exception) -> NoReturn:
-    why = f" ({str(error)[:200]})" if str(error) else ""
+    why = f" ({error})" if str(error) else ""
     if phase == "tls":
         raise _Failed(
             ErrorClass.TLS_ERROR, f"No secure connection to {target.host_header} could be made{why}."
@@ -231,7 +230,7 @@ def _shown(headers: list[tuple[bytes, bytes]]) -> dict[str, str]:
     for raw_name, raw_value in headers:
         name = raw_name.decode("latin-1").lower()
         if SHOWN.fullmatch(name):
-            found.setdefault(name, _text_of(raw_value)[:SHOWN_MAX])
+            found.setdefault(name, _text_of(raw_value))
     return found
 
 

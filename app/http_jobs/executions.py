@@ -10,7 +10,18 @@ from msgspec.structs import replace
 from app.hosts import HostLimits
 from app.requests import SecretMissing, call_of, url_of
 from domain.builtin import HTTP_TASK
-from domain.calls import Call, ErrorClass, Found, HttpCaller, failed, judge, may_help, retry_after_ms
+from domain.calls import (
+    HEADER_SHOWN_MAX,
+    MESSAGE_SHOWN_MAX,
+    Call,
+    ErrorClass,
+    Found,
+    HttpCaller,
+    failed,
+    judge,
+    may_help,
+    retry_after_ms,
+)
 from domain.durations import iso
 from domain.errors import InvalidInput, KeyMissing, SealBroken
 from domain.events import NOTHING, EventRef, JobRef
@@ -103,11 +114,11 @@ async def make(
         found = failed(ErrorClass.SECRET_MISSING, str(error))
     except InvalidInput as error:
         found = failed(ErrorClass.INVALID_REQUEST, str(error))
-    found = _redacted(found, Redaction(used))
+    kept = _redacted(found, Redaction(used))
     if found.error_class is None or not may_help(found, asked.retry.retry_on_statuses):
-        return Made(found, None)
+        return Made(kept, None)
     wait = asked.retry.delay_after(attempt.number, chance())
-    return Made(found, max(wait, retry_after_ms(found, now())))
+    return Made(kept, max(wait, retry_after_ms(found, now())))
 
 
 def is_execution(task: str) -> bool:
@@ -140,6 +151,7 @@ def _redacted(found: Found, redaction: Redaction) -> Found:
     body = found.body_preview
     if body is not None:
         body = redaction.beginning(body) if found.body_truncated else redaction.text(body)
-    headers = {name: redaction.text(value) for name, value in found.response_headers.items()}
-    message = None if found.message is None else redaction.text(found.message)
+    # Cut behind it, so that no part of a secret stays at the end.
+    headers = {name: redaction.text(value)[:HEADER_SHOWN_MAX] for name, value in found.response_headers.items()}
+    message = None if found.message is None else redaction.text(found.message)[:MESSAGE_SHOWN_MAX]
     return replace(found, body_preview=body, response_headers=headers, message=message)

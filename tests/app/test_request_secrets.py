@@ -112,6 +112,33 @@ async def test_what_a_target_echoes_of_a_secret_is_kept_nowhere(calling: Engine,
     assert target.asked[0].headers["authorization"].endswith(VALUE)
 
 
+async def test_the_cut_end_of_a_header_holds_no_part_of_a_secret(calling: Engine, target: Target) -> None:
+    await calling.put(f"{SECRETS}/api-token", {"value": VALUE})
+    target.script = [(200, "", {"etag": "x" * 995 + VALUE, "via": "y" * 2_000})]
+
+    found = await executed(calling, target, "/next", request={"headers": AUTHORIZED})
+
+    shown = found["attempts"][0]["responseHeaders"]
+    assert (shown["etag"], shown["via"]) == ("x" * 995 + "[reda", "y" * 1_000)
+
+
+async def test_what_is_told_of_an_answer_that_is_no_http_holds_no_part_of_a_secret(
+    calling: Engine, target: Target
+) -> None:
+    await calling.put(f"{SECRETS}/api-token", {"value": VALUE})
+    answers = [b"HTTP/1.1 200 OK\r\n" + b"bad " * length + VALUE.encode() + b"\r\n\r\n" for length in range(30, 50)]
+
+    found = [
+        await executed(
+            calling, target, f"/raw/{each.hex()}", request={"headers": AUTHORIZED}, retry_policy={"max_attempts": 1}
+        )
+        for each in answers
+    ]
+
+    assert {each["attempts"][0]["errorClass"] for each in found} == {"protocol_error"}
+    assert VALUE[:4] not in str([each["attempts"] for each in found])
+
+
 async def test_the_cut_end_of_a_body_holds_no_part_of_a_secret(calling: Engine, target: Target) -> None:
     await calling.put(f"{SECRETS}/api-token", {"value": VALUE})
     target.script = [(200, "x" * 65_530 + VALUE, {})]

@@ -1,5 +1,9 @@
 """What an attempt at a call found, judged: whether it succeeded, and whether and when another one may help."""
 
+import base64
+import json
+from urllib.parse import quote, quote_plus
+
 import pytest
 from msgspec import Raw
 
@@ -14,7 +18,7 @@ from domain.calls import (
     retry_after_ms,
     status_of,
 )
-from domain.redaction import Redaction
+from domain.redaction import REDACTED, Redaction
 from domain.requests import HttpRequest, RetryPolicy, filled, filled_body, variables_of
 
 NOW = 1_800_000_000_000
@@ -102,3 +106,38 @@ def test_short_values_are_left_in_texts_and_the_longest_is_taken_out_first() -> 
     assert redaction.text("abc secret-1 secret-1-longer") == "abc [redacted] [redacted]"
     assert redaction.beginning("x secret-1-lon") == "x [redacted]-lon"
     assert redaction.beginning("x secr") == "x "
+
+
+SECRET = 'Pa/ss+wörd "(1)" ~=?'
+IN_BASE64 = base64.b64encode(SECRET.encode()).decode()
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        *(SECRET, json.dumps(SECRET), json.dumps(SECRET, ensure_ascii=False), json.dumps(SECRET).replace("/", "\\/")),
+        *(quote(SECRET), quote(SECRET, safe=""), quote_plus(SECRET), quote(SECRET, safe="!'()*")),
+        *("Pa%2fss%2bw%c3%b6rd%20%22%281%29%22%20~%3d%3f", "Pa/ss+w%C3%B6rd%20%22(1)%22%20~=?"),
+        *(
+            IN_BASE64,
+            base64.urlsafe_b64encode(SECRET.encode()).decode(),
+            base64.b64encode(b"a:" + SECRET.encode()).decode(),
+        ),
+        *(SECRET.encode().hex(), SECRET.encode().hex().upper()),
+    ],
+)
+def test_a_secret_is_known_in_all_forms_in_which_targets_repeat_it(form: str) -> None:
+    redaction = Redaction([SECRET])
+
+    left = redaction.text(f"before {form} behind")
+
+    assert REDACTED in left
+    # Of base64 the first and last characters may stand for bytes beside it, too.
+    assert len(left) <= len("before  behind") + len(REDACTED) + 6
+    assert redaction.beginning(f"before {form[: len(form) // 2]}").rstrip('"') in {"before ", "before YTp"}
+
+
+def test_of_several_secrets_that_may_begin_at_the_end_of_a_text_none_is_left() -> None:
+    redaction = Redaction(["secret-number-one", "e-and-much-longer-than-the-other-one"])
+
+    assert redaction.beginning("x secre") == "x "
