@@ -161,7 +161,7 @@ def retry_after_ms(found: Found, now: int) -> int:
     else:
         try:
             date = parsedate_to_datetime(said)
-        except ValueError:
+            asked = int(date.replace(tzinfo=date.tzinfo or UTC).timestamp() * 1_000) - now
+        except (ValueError, OverflowError):
             return 0
-        asked = int(date.replace(tzinfo=date.tzinfo or UTC).timestamp() * 1_000) - now
     return max(0, min(asked, RETRY_AFTER_MAX_MS))

@@ -77,6 +77,10 @@ def test_a_status_is_tried_again_if_it_is_among_those_that_are() -> None:
         ("٣", 0),
         ("Fri, 99 Foo 2027 08:02:00 GMT", 0),
         ("Fri, 15 Jan 99999999 08:02:00 GMT", 0),
+        ("Jan 99999999999999999999 2027 08:02:00", 0),
+        ("Fri, 15 Jan 2027 08:02:00 +99999999999999999999", 0),
+        ("Mon, 01 Jan 0001 00:00:00 +0100", 0),
+        ("Fri, 31 Dec 9999 23:59:59 -0100", RETRY_AFTER_MAX_MS),
     ],
 )
 def test_a_target_says_in_seconds_or_by_a_date_how_long_it_wants_to_be_left_alone(said: str, wait: int) -> None:
