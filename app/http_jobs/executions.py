@@ -67,13 +67,13 @@ def names_of(payload: Raw) -> tuple[str, ...]:
 
     try:
         request = asked_of(payload).request
-    except msgspec.DecodeError:
+        variables = variables_of("", 0) | {"input": ANYTHING, "event": ANYTHING}
+        for value in request.headers.values():
+            filled(value, variables, note)
+        filled_body(request.body, variables, note)
+    except (msgspec.DecodeError, InvalidInput):
         # It cannot be executed, which its executor will say.
         return ()
-    variables = variables_of("", 0) | {"input": ANYTHING, "event": ANYTHING}
-    for value in request.headers.values():
-        filled(value, variables, note)
-    filled_body(request.body, variables, note)
     return tuple(dict.fromkeys([*request.sign_with, *names]))
 
 

@@ -18,8 +18,9 @@ from domain.calls import (
     retry_after_ms,
     status_of,
 )
+from domain.errors import InvalidInput
 from domain.redaction import REDACTED, Redaction
-from domain.requests import HttpRequest, RetryPolicy, filled, filled_body, variables_of
+from domain.requests import HttpRequest, RetryPolicy, as_body, filled, filled_body, given_by, variables_of
 
 NOW = 1_800_000_000_000
 HOPELESS = {"address_not_allowed", "secret_missing", "invalid_request", "redirect_refused", "mail_refused"}
@@ -91,6 +92,26 @@ def test_a_body_without_variables_and_secrets_is_sent_byte_for_byte() -> None:
     body = HttpRequest("", body=Raw(b'{"b": 1.0,  "a":[1e5]}')).body
 
     assert filled_body(body, {}, str) == (b'{"b": 1.0,  "a":[1e5]}', True)
+
+
+@pytest.mark.parametrize(
+    "text", [b'{"x":1e999}', b"[-1e400]", b"1e999", b'{"x":' + b"9" * 5_000 + b"}", b'{"x":"\xff"}']
+)
+def test_json_that_nobody_can_hold_is_refused_in_a_sentence(text: bytes) -> None:
+    for refuse in (
+        lambda: filled_body(Raw(text), {}, str),
+        lambda: as_body(Raw(text)),
+        lambda: given_by(Raw(text), None),
+    ):
+        with pytest.raises(InvalidInput, match=r"cannot be read: .*\.$"):
+            refuse()
+
+
+def test_a_body_that_is_nested_too_deep_to_be_filled_in_is_refused() -> None:
+    body = Raw(b"[" * 900 + b'"{{uuid}}"' + b"]" * 900)
+
+    with pytest.raises(InvalidInput, match=r"nested too deep|cannot be read"):
+        filled_body(body, variables_of("run_1", NOW), str)
 
 
 def test_variables_are_told_by_the_execution_alone() -> None:
