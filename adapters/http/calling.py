@@ -12,7 +12,8 @@ from msgspec.structs import replace
 
 from adapters.http.addresses import AddressPolicy
 from adapters.http.capture import Capture
-from adapters.http.dialing import AddressNotAllowed, Dialer, LookupFailed, Resolve, system_resolver
+from adapters.http.dialing import AddressNotAllowed, Dialer, LookupFailed, Resolve
+from adapters.http.lookups import SystemResolver
 from adapters.http.targets import Target, joined, target_of
 from adapters.http.trust import world
 from domain.calls import AttemptStatus, Call, ErrorClass, Found, Timings, failed
@@ -86,7 +87,7 @@ class SafeHttpCaller:
         now: Callable[[], float] = time.perf_counter,
     ) -> None:
         self._policy = policy
-        self._resolve = resolve or system_resolver()
+        self._resolve = resolve or SystemResolver()
         self._trust = trust or world()
         self._now = now
 
