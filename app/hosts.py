@@ -5,9 +5,12 @@ import re
 from collections import deque
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from ipaddress import ip_address
 
 from msgspec import Struct, field
 
+from adapters.http.addresses import unwrapped
+from adapters.http.lookups import numeric
 from adapters.http.targets import target_of
 from domain.durations import duration_text, parse_duration
 from domain.errors import InvalidInput
@@ -136,8 +139,11 @@ def rate_text(rate: RateLimit) -> str:
 
 
 def _host_of(url: str) -> str:
+    """The host, written in one way."""
     try:
-        return target_of(url).host
+        host = target_of(url).host.rstrip(".")
     except InvalidInput:
         # The caller says what is wrong with it.
         return ""
+    number = numeric(host)
+    return host if number is None else str(unwrapped(ip_address(number)))

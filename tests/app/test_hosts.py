@@ -82,6 +82,26 @@ async def test_a_host_that_has_to_be_spared_keeps_no_other_one_waiting() -> None
     assert made == ["https://a.test/1", "https://b.test/1"]
 
 
+@pytest.mark.parametrize(
+    "hosts",
+    [
+        ["127.0.0.1", "127.1", "0x7f.1", "2130706433", "127.0.0.1.", "[::ffff:127.0.0.1]", "[::ffff:7f00:1]"],
+        ["a.test", "A.test", "a.test.", "a.test:8080"],
+        ["[2001:db8::1]", "[2001:DB8:0::1]"],
+        ["bücher.test", "xn--bcher-kva.test"],
+    ],
+)
+async def test_a_host_is_the_same_however_it_is_written(hosts: list[str]) -> None:
+    time = Time()
+    limits = limited(None, time, per_host=1)
+    async with limits.turn(f"https://{hosts[0]}/"):
+        waits = [asyncio.create_task(limits.call(f"https://{host}/")) for host in hosts[1:]]
+        await settle()
+
+        assert limits.waiting == len(waits)
+    await asyncio.gather(*waits)
+
+
 async def test_the_window_is_remembered_between_calls_and_forgotten_after_it() -> None:
     time = Time()
     limits = limited(RateLimit(1, 1_000), time)
