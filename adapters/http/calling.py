@@ -38,6 +38,37 @@ class _Failed(Exception):
         self.found = failed(error_class, message)
 
 
+class _Response:
+    """What has come of a response."""
+
+    def __init__(self, response: httpcore.Response) -> None:
+        headers = response.headers
+        self.status = response.status
+        self.location = _value_of(b"location", headers)
+        self._shown = _shown(headers)
+        self._capture = Capture(_value_of(b"content-type", headers), _value_of(b"content-encoding", headers))
+        self._is_whole = False
+
+    async def read(self, response: httpcore.Response) -> None:
+        """Read its body, as far as it is kept."""
+        async for chunk in response.aiter_stream():
+            self._capture.feed(chunk)
+            if self._capture.is_full:
+                return
+        self._is_whole = True
+
+    def added_to(self, found: Found) -> Found:
+        """What was found, with this."""
+        return replace(
+            found,
+            status_code=self.status,
+            body_preview=self._capture.text,
+            body_truncated=not self._is_whole,
+            bytes_received=self._capture.received,
+            response_headers=self._shown,
+        )
+
+
 class _Hop:
     """What is known of one request and its response so far, and when it came to be known."""
 
@@ -46,8 +77,7 @@ class _Hop:
         self._began = self._mark = now()
         self.phase = "lookup"
         self.parts: dict[str, int] = {}
-        self.location = ""
-        """Where the response redirects to."""
+        self.response: _Response | None = None
         self.certificate_ends_at: int | None = None
 
     def looked_up(self) -> None:
@@ -97,11 +127,14 @@ class SafeHttpCaller:
         hops = [_Hop(self._now)]
         try:
             async with asyncio.timeout(call.timeout_ms / 1_000):
-                found = await self._follow(call, hops)
+                await self._follow(call, hops)
+            found = Found(AttemptStatus.SUCCESS, 0)
         except TimeoutError:
             found = _timed_out(hops[-1].phase, call.timeout_ms)
         except _Failed as over:
             found = over.found
+        if hops[-1].response is not None:
+            found = hops[-1].response.added_to(found)
         took = _ms(self._now() - began)
         timings = Timings(**hops[-1].parts, total_ms=took)
         ends = [hop.certificate_ends_at for hop in hops if hop.certificate_ends_at is not None]
@@ -110,21 +143,21 @@ class SafeHttpCaller:
             found, latency_ms=took, timings=timings, redirects=len(hops) - 1, certificate_ends_at=certificate
         )
 
-    async def _follow(self, call: Call, hops: list[_Hop]) -> Found:
+    async def _follow(self, call: Call, hops: list[_Hop]) -> None:
         target = _target(call.url)
         while True:
-            found = await self._ask(call, target, hops[-1])
-            location = hops[-1].location
-            if found.status_code not in _REDIRECTS - call.stays or not location or not call.max_redirects:
-                return found
+            response = await self._ask(call, target, hops[-1])
+            is_redirect = response.status in _REDIRECTS - call.stays and response.location
+            if not is_redirect or not call.max_redirects:
+                return
             if len(hops) > call.max_redirects:
                 raise _Failed(
                     ErrorClass.REDIRECT_REFUSED, f"The target redirects more than {call.max_redirects} times."
                 )
-            call, target = _redirected(call, target, found.status_code or 0, location)
+            call, target = _redirected(call, target, response.status, response.location)
             hops.append(_Hop(self._now))
 
-    async def _ask(self, call: Call, target: Target, hop: _Hop) -> Found:
+    async def _ask(self, call: Call, target: Target, hop: _Hop) -> _Response:
         origin = httpcore.Origin(target.scheme.encode(), target.host.encode(), target.port)
         connection = httpcore.AsyncHTTPConnection(
             origin, self._trust, network_backend=Dialer(self._resolve, self._policy, hop.looked_up)
@@ -138,8 +171,9 @@ class SafeHttpCaller:
         )
         try:
             response = await connection.handle_async_request(request)
-            hop.location = _value_of(b"location", response.headers)
-            return await _read(response)
+            hop.response = _Response(response)
+            await hop.response.read(response)
+            return hop.response
         except AddressNotAllowed:
             raise _Failed(ErrorClass.ADDRESS_NOT_ALLOWED, f"Calling {target.host_header} is not allowed.") from None
         except LookupFailed:
@@ -194,24 +228,6 @@ def _headers_of(call: Call, target: Target) -> list[tuple[bytes, bytes]]:
     first = [(b"Host", target.host_header.encode()), (b"Accept-Encoding", b"identity"), (b"Connection", b"close")]
     length = [] if call.body is None else [(b"Content-Length", str(len(call.body)).encode())]
     return first + given + length
-
-
-async def _read(response: httpcore.Response) -> Found:
-    headers = _shown(response.headers)
-    capture = Capture(*(_value_of(name, response.headers) for name in (b"content-type", b"content-encoding")))
-    async for chunk in response.aiter_stream():
-        capture.feed(chunk)
-        if capture.is_full:
-            break
-    return Found(
-        AttemptStatus.SUCCESS,
-        0,
-        response.status,
-        body_preview=capture.text,
-        body_truncated=capture.is_full,
-        bytes_received=capture.received,
-        response_headers=headers,
-    )
 
 
 def _value_of(name: bytes, headers: list[tuple[bytes, bytes]]) -> str:

@@ -84,15 +84,33 @@ async def test_every_status_is_an_answer(target: Target, status: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("path", "error_class"),
-    [("/hang", ErrorClass.READ_TIMEOUT), ("/drip", ErrorClass.DEADLINE_EXCEEDED)],
+    ("path", "error_class", "status"),
+    [("/hang", ErrorClass.READ_TIMEOUT, None), ("/drip", ErrorClass.DEADLINE_EXCEEDED, 200)],
 )
-async def test_one_deadline_holds_for_all_of_it(target: Target, path: str, error_class: ErrorClass) -> None:
+async def test_one_deadline_holds_for_all_of_it(
+    target: Target, path: str, error_class: ErrorClass, status: int | None
+) -> None:
     found = await call(target.url(path), timeout_ms=150)
 
-    assert ended(found) == (AttemptStatus.TIMEOUT, error_class, None)
+    assert ended(found) == (AttemptStatus.TIMEOUT, error_class, status)
     assert found.message is not None
     assert "within 0.15 s" in found.message
+
+
+async def test_what_came_before_the_deadline_is_kept(target: Target) -> None:
+    found = await call(target.url("/drip"), timeout_ms=150)
+
+    assert found.bytes_received > 0
+    assert found.body_preview == "." * found.bytes_received
+    assert (found.body_truncated, found.response_headers) == (True, {"content-length": "1000000"})
+
+
+async def test_what_came_before_a_redirect_was_refused_is_kept(target: Target) -> None:
+    found = await call(target.url("/status/307?location=ftp://a.test/"), max_redirects=1)
+
+    assert ended(found) == (AttemptStatus.HTTP_ERROR, ErrorClass.REDIRECT_REFUSED, 307)
+    assert (found.body_preview, found.body_truncated) == ("so it is", False)
+    assert found.response_headers["location"] == "ftp://a.test/"
 
 
 async def test_a_look_up_that_hangs_is_within_the_deadline() -> None:
@@ -128,21 +146,21 @@ async def test_what_is_compressed_is_not_unpacked_beyond_what_is_kept(target: Ta
 
 
 @pytest.mark.parametrize(
-    "answer",
+    ("answer", "status"),
     [
-        b"not http at all\r\n\r\n",
-        b"HTTP/1.1 200 OK\r\nbad header\r\n\r\n",
-        b"HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nshort",
-        b"HTTP/1.1 200 OK\r\ncontent-length: 1\r\ncontent-length: 2\r\n\r\nx",
-        b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n",
-        b"",
+        (b"not http at all\r\n\r\n", None),
+        (b"HTTP/1.1 200 OK\r\nbad header\r\n\r\n", None),
+        (b"HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nshort", 200),
+        (b"HTTP/1.1 200 OK\r\ncontent-length: 1\r\ncontent-length: 2\r\n\r\nx", None),
+        (b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n", 200),
+        (b"", None),
     ],
     ids=ascii,
 )
-async def test_what_is_not_http_is_a_protocol_error(target: Target, answer: bytes) -> None:
+async def test_what_is_not_http_is_a_protocol_error(target: Target, answer: bytes, status: int | None) -> None:
     found = await call(target.url(f"/raw/{answer.hex()}"))
 
-    assert ended(found) == (AttemptStatus.CONNECTION_ERROR, ErrorClass.PROTOCOL_ERROR, None)
+    assert ended(found) == (AttemptStatus.CONNECTION_ERROR, ErrorClass.PROTOCOL_ERROR, status)
 
 
 async def test_headers_that_are_too_long_are_not_read(target: Target) -> None:
