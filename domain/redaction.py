@@ -2,16 +2,21 @@
 
 import base64
 import json
-import re
 from collections.abc import Iterable, Iterator
-from urllib.parse import quote
+from string import ascii_letters, digits
 
 REDACTED = "[redacted]"
 LENGTH_MIN = 6
 """Anything shorter is no secret, and may be a part of any word."""
 _LEFT_ALONE = ("", "/", "!'()*", "!'()*;,/?:@&=+$#")
 """What is not encoded in URLs: nothing, paths, by JavaScript's encodeURIComponent and by its encodeURI."""
-_ESCAPE = re.compile("%..")
+_PLAIN = f"{ascii_letters}{digits}-._~"
+_IN_URLS = tuple(
+    [chr(byte) if chr(byte) in _PLAIN + each else escape.format(byte) for byte in range(256)]
+    for each in _LEFT_ALONE
+    for escape in ("%{:02X}", "%{:02x}")
+)
+"""How each byte is written then, with upper-case and with lower-case digits."""
 
 
 class Redaction:
@@ -49,10 +54,9 @@ def _forms(value: str) -> Iterator[str]:
         written = json.dumps(value, ensure_ascii=is_ascii)[1:-1]
         yield from (written, written.replace("/", "\\/"))
     raw = value.encode()
-    for left_alone in _LEFT_ALONE:
-        encoded = quote(raw, left_alone)
-        for form in (encoded, _ESCAPE.sub(lambda found: found[0].lower(), encoded)):
-            yield from (form, form.replace("%20", "+"))
+    for written_as in _IN_URLS:
+        form = "".join(map(written_as.__getitem__, raw))
+        yield from (form, form.replace("%20", "+"))
     yield from (raw.hex(), raw.hex().upper())
     # Inside of something longer that is encoded, a value begins at one of three places of a group.
     for before in range(3):

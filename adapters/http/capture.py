@@ -48,7 +48,7 @@ class _Packed:
 
     def __init__(self, encoding: str) -> None:
         self._is_gzip = encoding in _GZIP
-        self._member: zlib._Decompress | None = None
+        self._member: zlib._Decompress | None = None  # pyright: ignore[reportPrivateUsage]  # it has no other name
         self._is_first = True
         self.is_over = False
         """What else comes says nothing."""

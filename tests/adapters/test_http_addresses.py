@@ -5,8 +5,10 @@ import pytest
 from adapters.http.addresses import AddressPolicy, parsed_networks, parsed_ports
 from domain.errors import InvalidInput
 
-PUBLIC = ["93.184.216.34", "8.8.8.8", "2606:2800:220:1:248:1893:25c8:1946", "::ffff:8.8.8.8", "64:ff9b::808:808"]
-PUBLIC += ["2000::1", "2001:4860:4860::8888", "2a00:1450::1", "3ffe::1"]
+PUBLIC = [
+    *("93.184.216.34", "8.8.8.8", "2606:2800:220:1:248:1893:25c8:1946", "::ffff:8.8.8.8", "64:ff9b::808:808"),
+    *("2000::1", "2001:4860:4860::8888", "2a00:1450::1", "3ffe::1"),
+]
 DENIED = [
     *(
         "0.0.0.0",  # noqa: S104 (what is asked, and bound nowhere)

@@ -2,6 +2,7 @@
 
 import gzip
 import zlib
+from collections.abc import Callable
 
 import pytest
 
@@ -77,8 +78,7 @@ def test_members_are_kept_no_further_than_one_body_is() -> None:
 
 @pytest.mark.parametrize("size", [1, 7, PART])
 @pytest.mark.parametrize("packed", [raw_deflate, zlib.compress, gzip.compress])
-def test_deflate_is_read_with_and_without_its_header(packed: object, size: int) -> None:
-    assert callable(packed)
+def test_deflate_is_read_with_and_without_its_header(packed: Callable[[bytes], bytes], size: int) -> None:
     body = ("as it is " * 20).encode()
 
     assert captured(packed(body), "deflate", size).text == body.decode()
