@@ -47,21 +47,24 @@ class _Response:
         self.location = _value_of(b"location", headers)
         self._shown = _shown(headers)
         self._capture = Capture(_value_of(b"content-type", headers), _value_of(b"content-encoding", headers))
-        self._is_whole = False
+        self._is_read = self._is_whole = False
 
     async def read(self, response: httpcore.Response) -> None:
         """Read its body, as far as it is kept."""
         async for chunk in response.aiter_stream():
             self._capture.feed(chunk)
             if self._capture.is_full:
-                return
-        self._is_whole = True
+                break
+        else:
+            self._is_whole = True
+        self._is_read = True
 
     def added_to(self, found: Found) -> Found:
-        """What was found, with this."""
+        """What was found, with this. The executions document has a status code where the request completed alone."""
         return replace(
             found,
-            status_code=self.status,
+            status_code=self.status if self._is_read else None,
+            message=found.message if self._is_read else f"{found.message} Its status was {self.status}.",
             body_preview=self._capture.text,
             body_truncated=not self._is_whole,
             bytes_received=self._capture.received,

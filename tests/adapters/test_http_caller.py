@@ -84,15 +84,13 @@ async def test_every_status_is_an_answer(target: Target, status: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("path", "error_class", "status"),
-    [("/hang", ErrorClass.READ_TIMEOUT, None), ("/drip", ErrorClass.DEADLINE_EXCEEDED, 200)],
+    ("path", "error_class"),
+    [("/hang", ErrorClass.READ_TIMEOUT), ("/drip", ErrorClass.DEADLINE_EXCEEDED)],
 )
-async def test_one_deadline_holds_for_all_of_it(
-    target: Target, path: str, error_class: ErrorClass, status: int | None
-) -> None:
+async def test_one_deadline_holds_for_all_of_it(target: Target, path: str, error_class: ErrorClass) -> None:
     found = await call(target.url(path), timeout_ms=150)
 
-    assert ended(found) == (AttemptStatus.TIMEOUT, error_class, status)
+    assert ended(found) == (AttemptStatus.TIMEOUT, error_class, None)
     assert found.message is not None
     assert "within 0.15 s" in found.message
 
@@ -100,6 +98,7 @@ async def test_one_deadline_holds_for_all_of_it(
 async def test_what_came_before_the_deadline_is_kept(target: Target) -> None:
     found = await call(target.url("/drip"), timeout_ms=150)
 
+    assert (found.message or "").endswith("had not ended within 0.15 s. Its status was 200.")
     assert found.bytes_received > 0
     assert found.body_preview == "." * found.bytes_received
     assert (found.body_truncated, found.response_headers) == (True, {"content-length": "1000000"})
@@ -146,21 +145,21 @@ async def test_what_is_compressed_is_not_unpacked_beyond_what_is_kept(target: Ta
 
 
 @pytest.mark.parametrize(
-    ("answer", "status"),
+    "answer",
     [
-        (b"not http at all\r\n\r\n", None),
-        (b"HTTP/1.1 200 OK\r\nbad header\r\n\r\n", None),
-        (b"HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nshort", 200),
-        (b"HTTP/1.1 200 OK\r\ncontent-length: 1\r\ncontent-length: 2\r\n\r\nx", None),
-        (b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n", 200),
-        (b"", None),
+        b"not http at all\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nbad header\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nshort",
+        b"HTTP/1.1 200 OK\r\ncontent-length: 1\r\ncontent-length: 2\r\n\r\nx",
+        b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n",
+        b"",
     ],
     ids=ascii,
 )
-async def test_what_is_not_http_is_a_protocol_error(target: Target, answer: bytes, status: int | None) -> None:
+async def test_what_is_not_http_is_a_protocol_error(target: Target, answer: bytes) -> None:
     found = await call(target.url(f"/raw/{answer.hex()}"))
 
-    assert ended(found) == (AttemptStatus.CONNECTION_ERROR, ErrorClass.PROTOCOL_ERROR, status)
+    assert ended(found) == (AttemptStatus.CONNECTION_ERROR, ErrorClass.PROTOCOL_ERROR, None)
 
 
 async def test_headers_that_are_too_long_are_not_read(target: Target) -> None:
