@@ -4,6 +4,7 @@ import asyncio
 import smtplib
 import ssl
 import time
+from contextlib import closing, suppress
 from datetime import UTC, datetime
 from email.message import EmailMessage
 from email.utils import format_datetime
@@ -62,17 +63,21 @@ class SmtpMailer:
         self._trust = trust or ssl.create_default_context()
 
     async def send(self, mail: Mail) -> Found:
-        """Hand it in within so many seconds for each step."""
+        """Hand it in within so many seconds for each step.
+
+        It is sent once the server took it for anybody, and what is found says for whom it was refused: another attempt
+        would bring it to the others a second time.
+        """
         began = time.monotonic()
         try:
-            code, answer = await asyncio.to_thread(self._send, mail)
+            answer = await asyncio.to_thread(self._send, mail)
         except Exception as error:  # noqa: BLE001 (smtplib raises errors of six kinds, and each is an answer)
             return _failed(error, _ms(began))
-        return Found(AttemptStatus.SUCCESS, _ms(began), code, body_preview=answer, bytes_received=len(answer))
+        return Found(AttemptStatus.SUCCESS, _ms(began), 250, body_preview=answer, bytes_received=len(answer))
 
-    def _send(self, mail: Mail) -> tuple[int, str]:
+    def _send(self, mail: Mail) -> str:
         server = self._server
-        with self._connect() as line:
+        with closing(self._connect()) as line:
             line.ehlo()
             is_safe = server.scheme == "smtps" or server.is_here
             # A mail server of this machine has a certificate of its own making as a rule, and nobody listens between.
@@ -85,10 +90,13 @@ class SmtpMailer:
                     raise _NoTlsError
                 line.login(server.user, server.password)
             refused = line.send_message(self._message_of(mail))
-            if refused:
-                address, (code, answer) = next(iter(refused.items()))
-                raise smtplib.SMTPResponseException(code, f"{address}: {answer.decode(errors='replace')}")
-        return 250, "The mail server took it."
+            # It is sent, whatever the server says to the goodbye.
+            with suppress(smtplib.SMTPException, OSError):
+                line.quit()
+        if not refused:
+            return "The mail server took it."
+        each = (f"{address} ({code}: {_said(answer)})" for address, (code, answer) in refused.items())
+        return f"The mail server took it, but not for {', '.join(each)}."
 
     def _connect(self) -> smtplib.SMTP:
         server = self._server
@@ -119,7 +127,8 @@ def _failed(error: Exception, latency_ms: int) -> Found:
             sentence = "The mail server offers no TLS, and a password is not sent in the clear."
             return failed(ErrorClass.MAIL_REFUSED, sentence, latency_ms)
         case smtplib.SMTPRecipientsRefused(recipients=recipients):
-            code, answer = next(iter(recipients.values()))
+            # Nobody got it. The lowest status says whether it may go better for any of them.
+            code, answer = min(recipients.values(), key=lambda each: each[0])
             return _refused(code, answer, latency_ms)
         case smtplib.SMTPResponseException(smtp_code=code, smtp_error=answer):
             return _refused(code, answer, latency_ms)
@@ -136,9 +145,13 @@ def _failed(error: Exception, latency_ms: int) -> Found:
 
 
 def _refused(code: int, answer: bytes | str, latency_ms: int) -> Found:
-    said = answer if isinstance(answer, str) else answer.decode(errors="replace")
-    found = failed(ErrorClass.MAIL_REFUSED, f"The mail server refused it with {code}: {said[:300]}", latency_ms)
+    sentence = f"The mail server refused it with {code}: {_said(answer)}"
+    found = failed(ErrorClass.MAIL_REFUSED, sentence, latency_ms)
     return Found(found.status, latency_ms, code, found.error_class, found.message)
+
+
+def _said(answer: bytes | str) -> str:
+    return (answer if isinstance(answer, str) else answer.decode(errors="replace"))[:300]
 
 
 def _ms(began: float) -> int:

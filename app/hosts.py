@@ -3,12 +3,15 @@
 import asyncio
 import re
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from ipaddress import ip_address
 
 from msgspec import Struct, field
 
+from adapters.http.addresses import unwrapped
+from adapters.http.lookups import numeric
 from adapters.http.targets import target_of
-from domain.calls import Call, Found, HttpCaller
 from domain.durations import duration_text, parse_duration
 from domain.errors import InvalidInput
 from domain.events import RateLimit
@@ -27,7 +30,7 @@ class _Host(Struct):
 
 
 class HostLimits:
-    """A caller that waits for a slot of the host, for its turn there, and then for a slot of all.
+    """Lets a call wait for a slot of its host, for its turn there, and then for a slot of all.
 
     `rate` bounds the starts of calls to one host. `changed` is called when a call has to wait. Only the first hop of a
     call counts: where it is redirected to is known too late.
@@ -35,7 +38,6 @@ class HostLimits:
 
     def __init__(
         self,
-        caller: HttpCaller,
         at_once: int,
         per_host: int,
         changed: Callable[[], None],
@@ -44,7 +46,6 @@ class HostLimits:
         now: Callable[[], float] | None = None,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
-        self._caller = caller
         self._slots = asyncio.Semaphore(at_once)
         self._per_host = per_host
         self._changed = changed
@@ -55,9 +56,13 @@ class HostLimits:
         self.waiting = 0
         """How many calls wait for their host."""
 
-    async def call(self, call: Call) -> Found:
-        """Make one call when its host and all others leave room for it; its time begins then."""
-        name = _host_of(call)
+    @asynccontextmanager
+    async def turn(self, url: str) -> AsyncGenerator[None]:
+        """Wait until its host and all others leave room for a call to this URL; it is to be made within.
+
+        What a call must not be late with, such as secrets and the time that is signed, is to be taken within, too.
+        """
+        name = _host_of(url)
         host = self._hosts.get(name)
         if host is None:
             self._forget()
@@ -68,7 +73,7 @@ class HostLimits:
             try:
                 await self._turn(host)
                 async with self._slots:
-                    return await self._caller.call(call)
+                    yield
             finally:
                 host.slots.release()
         finally:
@@ -133,9 +138,12 @@ def rate_text(rate: RateLimit) -> str:
     return f"{rate.limit}/{duration_text(rate.period_ms)}"
 
 
-def _host_of(call: Call) -> str:
+def _host_of(url: str) -> str:
+    """The host, written in one way."""
     try:
-        return target_of(call.url).host
+        host = target_of(url).host.rstrip(".")
     except InvalidInput:
         # The caller says what is wrong with it.
         return ""
+    number = numeric(host)
+    return host if number is None else str(unwrapped(ip_address(number)))

@@ -86,11 +86,17 @@ def call_of(
 
     What the execution was `given` is the body of a request that has none.
     """
-    url = filled_url(request.url, variables, _no_secret)
+    url = url_of(request, variables)
     target_of(url)
     headers = tuple((name, filled(value, variables, secret_of)) for name, value in request.headers.items())
     check_headers(headers)
-    body = filled_body(request.body, variables, secret_of)
+    of_body: list[str] = []
+
+    def opened(name: str) -> str:
+        of_body.append(name)
+        return secret_of(name)
+
+    body = filled_body(request.body, variables, opened)
     if body is None and request.method != "GET":
         body = as_body(given)
     named = {name.lower() for name, _ in headers}
@@ -109,16 +115,17 @@ def call_of(
         request.max_redirects,
         frozenset(request.success_statuses),
         frozenset(name.lower() for name, value in request.headers.items() if secrets_in(value)),
-        bool(secrets_in(_text_of(request.body))),
+        bool(of_body),
     )
+
+
+def url_of(request: HttpRequest, variables: dict[str, Any]) -> str:
+    """The URL that a request asks for. Raises InvalidInput."""
+    return filled_url(request.url, variables, _no_secret)
 
 
 def _no_secret(name: str) -> str:
     raise InvalidInput(f"The URL refers to the secret {name}; send it in a header or the body.")
-
-
-def _text_of(body: Raw) -> str:
-    return "" if body is NOTHING else bytes(body).decode()
 
 
 def _check_statuses(what: str, statuses: tuple[int, ...], at_least: int = 0) -> None:

@@ -11,6 +11,9 @@ from typing import Protocol
 from msgspec import Struct
 from msgspec.structs import replace
 
+HEADER_SHOWN_MAX = 1_000
+MESSAGE_SHOWN_MAX = 500
+"""How many characters are kept of a header and of what went wrong, once secrets are taken out of them."""
 MAIL_PERMANENT = 500
 RETRY_AFTER_MAX_MS = 3_600_000
 """A server that asks for a longer pause gets this one."""
@@ -158,7 +161,7 @@ def retry_after_ms(found: Found, now: int) -> int:
     else:
         try:
             date = parsedate_to_datetime(said)
-        except ValueError:
+            asked = int(date.replace(tzinfo=date.tzinfo or UTC).timestamp() * 1_000) - now
+        except (ValueError, OverflowError):
             return 0
-        asked = int(date.replace(tzinfo=date.tzinfo or UTC).timestamp() * 1_000) - now
     return max(0, min(asked, RETRY_AFTER_MAX_MS))

@@ -5,7 +5,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from msgspec import Raw, Struct, json
+from msgspec import MsgspecError, Raw, Struct, json
 
 from domain.durations import iso
 from domain.errors import InvalidInput
@@ -21,6 +21,7 @@ _OF_INPUT = re.compile(r"\{\{\s*(?:input|event)[\s.}]")
 ANYTHING = object()
 """The value of a variable of which nothing is known yet: it has every field."""
 _UNKNOWN = "0"
+_GIVEN_TEXT = "What this execution was given"
 _ABSENT = object()
 _GIVEN = ("input", "event")
 _UNRESERVED = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
@@ -98,13 +99,16 @@ def variables_of(execution: str, created_at: int) -> dict[str, str]:
 
 
 def given_by(given: Raw, event: EventRef | None) -> dict[str, Any]:
-    """The variables for what started an execution: a webhook or an event; none where nothing was given."""
-    variables: dict[str, Any] = {} if not bytes(given) else {"input": json.decode(given)}
+    """The variables for what started an execution: a webhook or an event; none where nothing was given.
+
+    Raises InvalidInput for what cannot be read.
+    """
+    variables: dict[str, Any] = {} if not bytes(given) else {"input": _decoded(given, _GIVEN_TEXT)}
     if event is None:
         return variables
     told: dict[str, Any] = {"id": event.id, "name": event.name, "timestamp": iso(event.timestamp)}
     told |= {"source": event.source}
-    told |= {"context": json.decode(event.context)} if bytes(event.context) else {}
+    told |= {"context": _decoded(event.context, "The context of the event")} if bytes(event.context) else {}
     told |= {"payload": variables["input"]} if variables else {}
     return variables | {"event": told}
 
@@ -190,26 +194,38 @@ def secrets_in(text: str) -> list[str]:
 def filled_body(body: Raw, variables: dict[str, Any], secret_of: Callable[[str], str]) -> tuple[bytes, bool] | None:
     """The bytes to send and whether they are JSON; None where there is no body.
 
-    A string that is one variable and nothing else is what that holds, which may be an object.
+    A string that is one variable and nothing else is what that holds, which may be an object. Raises InvalidInput for
+    what cannot be read, and as `filled` does.
     """
     text = bytes(body)
     if not text or text == b"null":
         return None
-    value: Any = json.decode(text)
+    value: Any = _decoded(body, "request.body")
     if isinstance(value, str):
         value = _filled_leaves(value, variables, secret_of)
         return (value.encode(), False) if isinstance(value, str) else (json.encode(value), True)
     if b"{{" not in text and b"secret:" not in text:
         return text, True
-    return json.encode(_filled_leaves(value, variables, secret_of)), True
+    try:
+        return json.encode(_filled_leaves(value, variables, secret_of)), True
+    except RecursionError:
+        raise InvalidInput("request.body is nested too deep to be filled in.") from None
 
 
 def as_body(given: Raw) -> tuple[bytes, bool] | None:
     """What was given as the bytes to send and whether they are JSON: for a request that has no body of its own."""
-    value: Any = json.decode(given) if bytes(given) else None
+    value: Any = _decoded(given, _GIVEN_TEXT) if bytes(given) else None
     if value is None:
         return None
     return (value.encode(), False) if isinstance(value, str) else (bytes(given), True)
+
+
+def _decoded(text: Raw, what: str) -> Any:
+    """What this JSON says. Raises InvalidInput for well-formed JSON that nobody can hold, such as 1e999."""
+    try:
+        return json.decode(text)
+    except (MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise InvalidInput(f"{what} cannot be read: {error}.") from None
 
 
 def _filled_leaves(value: Any, variables: dict[str, Any], secret_of: Callable[[str], str]) -> Any:

@@ -23,7 +23,12 @@ class Mailbox:
 
     def __init__(self) -> None:
         self.taken: list[EmailMessage] = []
+        self.reached: list[str] = []
+        """Who got them."""
         self.script: list[str] = []
+        self.refusals: dict[str, str] = {}
+        """What is answered to each of these addresses."""
+        self.goodbye = "221 Bye"
         self.logins: list[tuple[str, str]] = []
         self.port = 0
         self._news = asyncio.Condition()
@@ -42,16 +47,30 @@ class Mailbox:
             await self._news.wait_for(lambda: len(self.taken) >= count)
         return self.taken
 
+    async def handle_RCPT(  # noqa: N802
+        self, _server: SMTP, _session: Session, envelope: Envelope, address: str, _options: list[str]
+    ) -> str:
+        """Called by the library."""
+        answer = self.refusals.get(address, OK)
+        if answer == OK:
+            envelope.rcpt_tos.append(address)
+        return answer
+
     async def handle_DATA(self, _server: SMTP, _session: Session, envelope: Envelope) -> str:  # noqa: N802
         """Called by the library."""
         answer = self.script.pop(0) if self.script else OK
         if answer == OK:
             assert isinstance(envelope.content, bytes)
             message = message_from_bytes(envelope.content, policy=default)
+            self.reached += envelope.rcpt_tos
             async with self._news:
                 self.taken.append(message)
                 self._news.notify_all()
         return answer
+
+    async def handle_QUIT(self, _server: SMTP, _session: Session, _envelope: Envelope) -> str:  # noqa: N802
+        """Called by the library."""
+        return self.goodbye
 
     def authenticate(self, _server: Any, _session: Any, _envelope: Any, _mechanism: str, data: Any) -> AuthResult:
         assert isinstance(data, LoginPassword)

@@ -12,13 +12,15 @@ from domain.errors import InvalidInput
 Address: TypeAlias = IPv4Address | IPv6Address
 Network: TypeAlias = IPv4Network | IPv6Network
 
-# The registries of special-purpose addresses (IANA), multicast, and what clouds keep their metadata at.
+# IPv6 has handed out nothing outside of 2000::/3 yet (IANA, "IPv6 Global Unicast Address Assignments"): whatever else
+# there is, such as IPv4 in the forms of RFC 2765 and RFC 4291, is of some machine or network only.
+PUBLIC: tuple[Network, ...] = (IPv4Network("0.0.0.0/0"), IPv6Network("2000::/3"))
+# Of these the registries of special-purpose addresses (IANA), multicast, and what clouds keep their metadata at.
 _DENIED = """
 0.0.0.0/8 10.0.0.0/8 100.64.0.0/10 127.0.0.0/8 168.63.129.16/32 169.254.0.0/16 172.16.0.0/12 192.0.0.0/24 192.0.2.0/24
 192.31.196.0/24 192.52.193.0/24 192.88.99.0/24 192.168.0.0/16 192.175.48.0/24 198.18.0.0/15 198.51.100.0/24
 203.0.113.0/24 224.0.0.0/4 240.0.0.0/4
-::/96 64:ff9b:1::/48 100::/64 100:0:0:1::/64 2001::/23 2001:db8::/32 2002::/16 2620:4f:8000::/48 3fff::/20 5f00::/16
-fc00::/7 fe80::/10 fec0::/10 ff00::/8
+2001::/23 2001:db8::/32 2002::/16 2620:4f:8000::/48 3fff::/20
 """
 DENIED: tuple[Network, ...] = tuple(map(ip_network, _DENIED.split()))
 PORTS: tuple[range, ...] = (range(80, 81), range(443, 444))
@@ -41,7 +43,8 @@ class AddressPolicy:
         number = unwrapped(ip_address(address))
         if any(number in network for network in self._allowed):
             return True
-        return not any(number in network for network in DENIED) and any(port in ports for ports in self._ports)
+        is_public = any(number in network for network in PUBLIC) and not any(number in network for network in DENIED)
+        return is_public and any(port in ports for ports in self._ports)
 
 
 def unwrapped(address: Address) -> Address:

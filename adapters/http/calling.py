@@ -12,7 +12,8 @@ from msgspec.structs import replace
 
 from adapters.http.addresses import AddressPolicy
 from adapters.http.capture import Capture
-from adapters.http.dialing import AddressNotAllowed, Dialer, LookupFailed, Resolve, system_resolver
+from adapters.http.dialing import AddressNotAllowed, Dialer, LookupFailed, Resolve
+from adapters.http.lookups import SystemResolver
 from adapters.http.targets import Target, joined, target_of
 from adapters.http.trust import world
 from domain.calls import AttemptStatus, Call, ErrorClass, Found, Timings, failed
@@ -23,7 +24,6 @@ SHOWN = re.compile(
     r"|expires|allow|x-request-id|x-correlation-id|x-amzn-requestid|cf-ray|traceparent|(x-)?ratelimit-[a-z-]{1,30}"
 )
 """The response headers that are kept: none of them carries a session."""
-SHOWN_MAX = 1_000
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _KEEPS_METHOD = frozenset({307, 308})
 _GOES_ANYWHERE = frozenset({"accept", "accept-language", "user-agent", "content-type"})
@@ -38,6 +38,40 @@ class _Failed(Exception):
         self.found = failed(error_class, message)
 
 
+class _Response:
+    """What has come of a response."""
+
+    def __init__(self, response: httpcore.Response) -> None:
+        headers = response.headers
+        self.status = response.status
+        self.location = _value_of(b"location", headers)
+        self._shown = _shown(headers)
+        self._capture = Capture(_value_of(b"content-type", headers), _value_of(b"content-encoding", headers))
+        self._is_read = self._is_whole = False
+
+    async def read(self, response: httpcore.Response) -> None:
+        """Read its body, as far as it is kept."""
+        async for chunk in response.aiter_stream():
+            self._capture.feed(chunk)
+            if self._capture.is_full:
+                break
+        else:
+            self._is_whole = True
+        self._is_read = True
+
+    def added_to(self, found: Found) -> Found:
+        """What was found, with this. The executions document has a status code where the request completed alone."""
+        return replace(
+            found,
+            status_code=self.status if self._is_read else None,
+            message=found.message if self._is_read else f"{found.message} Its status was {self.status}.",
+            body_preview=self._capture.text,
+            body_truncated=not self._is_whole,
+            bytes_received=self._capture.received,
+            response_headers=self._shown,
+        )
+
+
 class _Hop:
     """What is known of one request and its response so far, and when it came to be known."""
 
@@ -46,6 +80,7 @@ class _Hop:
         self._began = self._mark = now()
         self.phase = "lookup"
         self.parts: dict[str, int] = {}
+        self.response: _Response | None = None
         self.certificate_ends_at: int | None = None
 
     def looked_up(self) -> None:
@@ -85,7 +120,7 @@ class SafeHttpCaller:
         now: Callable[[], float] = time.perf_counter,
     ) -> None:
         self._policy = policy
-        self._resolve = resolve or system_resolver()
+        self._resolve = resolve or SystemResolver()
         self._trust = trust or world()
         self._now = now
 
@@ -95,11 +130,14 @@ class SafeHttpCaller:
         hops = [_Hop(self._now)]
         try:
             async with asyncio.timeout(call.timeout_ms / 1_000):
-                found = await self._follow(call, hops)
+                await self._follow(call, hops)
+            found = Found(AttemptStatus.SUCCESS, 0)
         except TimeoutError:
             found = _timed_out(hops[-1].phase, call.timeout_ms)
         except _Failed as over:
             found = over.found
+        if hops[-1].response is not None:
+            found = hops[-1].response.added_to(found)
         took = _ms(self._now() - began)
         timings = Timings(**hops[-1].parts, total_ms=took)
         ends = [hop.certificate_ends_at for hop in hops if hop.certificate_ends_at is not None]
@@ -108,21 +146,21 @@ class SafeHttpCaller:
             found, latency_ms=took, timings=timings, redirects=len(hops) - 1, certificate_ends_at=certificate
         )
 
-    async def _follow(self, call: Call, hops: list[_Hop]) -> Found:
+    async def _follow(self, call: Call, hops: list[_Hop]) -> None:
         target = _target(call.url)
         while True:
-            found = await self._ask(call, target, hops[-1])
-            location = found.response_headers.get("location")
-            if found.status_code not in _REDIRECTS - call.stays or not location or not call.max_redirects:
-                return found
+            response = await self._ask(call, target, hops[-1])
+            is_redirect = response.status in _REDIRECTS - call.stays and response.location
+            if not is_redirect or not call.max_redirects:
+                return
             if len(hops) > call.max_redirects:
                 raise _Failed(
                     ErrorClass.REDIRECT_REFUSED, f"The target redirects more than {call.max_redirects} times."
                 )
-            call, target = _redirected(call, target, found.status_code or 0, location)
+            call, target = _redirected(call, target, response.status, response.location)
             hops.append(_Hop(self._now))
 
-    async def _ask(self, call: Call, target: Target, hop: _Hop) -> Found:
+    async def _ask(self, call: Call, target: Target, hop: _Hop) -> _Response:
         origin = httpcore.Origin(target.scheme.encode(), target.host.encode(), target.port)
         connection = httpcore.AsyncHTTPConnection(
             origin, self._trust, network_backend=Dialer(self._resolve, self._policy, hop.looked_up)
@@ -136,7 +174,9 @@ class SafeHttpCaller:
         )
         try:
             response = await connection.handle_async_request(request)
-            return await _read(response)
+            hop.response = _Response(response)
+            await hop.response.read(response)
+            return hop.response
         except AddressNotAllowed:
             raise _Failed(ErrorClass.ADDRESS_NOT_ALLOWED, f"Calling {target.host_header} is not allowed.") from None
         except LookupFailed:
@@ -144,7 +184,7 @@ class SafeHttpCaller:
         except (httpcore.NetworkError, httpcore.TimeoutException, OSError) as error:
             _fail(hop.phase, target, error)
         except (httpcore.ProtocolError, httpcore.UnsupportedProtocol, ValueError) as error:
-            message = f"{target.host_header} does not speak HTTP as it should: {str(error)[:200]}."
+            message = f"{target.host_header} does not speak HTTP as it should: {error}."
             raise _Failed(ErrorClass.PROTOCOL_ERROR, message) from None
         finally:
             await connection.aclose()
@@ -159,7 +199,7 @@ def _certificate_end(stream: httpcore.AsyncNetworkStream) -> int | None:
 
 
 def _fail(phase: str, target: Target, error: Exception) -> NoReturn:
-    why = f" ({str(error)[:200]})" if str(error) else ""
+    why = f" ({error})" if str(error) else ""
     if phase == "tls":
         raise _Failed(
             ErrorClass.TLS_ERROR, f"No secure connection to {target.host_header} could be made{why}."
@@ -193,22 +233,16 @@ def _headers_of(call: Call, target: Target) -> list[tuple[bytes, bytes]]:
     return first + given + length
 
 
-async def _read(response: httpcore.Response) -> Found:
-    headers = _shown(response.headers)
-    capture = Capture(headers.get("content-type", ""), headers.get("content-encoding", ""))
-    async for chunk in response.aiter_stream():
-        capture.feed(chunk)
-        if capture.is_full:
-            break
-    return Found(
-        AttemptStatus.SUCCESS,
-        0,
-        response.status,
-        body_preview=capture.text,
-        body_truncated=capture.is_full,
-        bytes_received=capture.received,
-        response_headers=headers,
-    )
+def _value_of(name: bytes, headers: list[tuple[bytes, bytes]]) -> str:
+    """The whole value of a header, of several the first. Some send UTF-8 where RFC 9110 (5.5) has ASCII."""
+    return _text_of(next((value for each, value in headers if each.lower() == name), b""))
+
+
+def _text_of(value: bytes) -> str:
+    try:
+        return value.decode()
+    except UnicodeDecodeError:
+        return value.decode("latin-1")
 
 
 def _shown(headers: list[tuple[bytes, bytes]]) -> dict[str, str]:
@@ -216,7 +250,7 @@ def _shown(headers: list[tuple[bytes, bytes]]) -> dict[str, str]:
     for raw_name, raw_value in headers:
         name = raw_name.decode("latin-1").lower()
         if SHOWN.fullmatch(name):
-            found.setdefault(name, raw_value.decode("latin-1")[:SHOWN_MAX])
+            found.setdefault(name, _text_of(raw_value))
     return found
 
 

@@ -4,10 +4,7 @@ Nothing looks the name up again behind the check, so what it resolves to later d
 stands in the URL, from which the Host header and the name in the certificate come.
 """
 
-import asyncio
-import socket
 from collections.abc import Awaitable, Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
 from typing import TypeAlias, cast
 
 import httpcore
@@ -16,7 +13,6 @@ from adapters.http.addresses import AddressPolicy
 
 Resolve: TypeAlias = Callable[[str, int], Awaitable[list[str]]]
 """The numeric addresses of a name, best first. Raises OSError when it has none."""
-LOOKUPS_MAX = 16
 NEXT_ADDRESS_SECONDS = 5.0
 """How long an address may be silent before the next one of the same name is tried."""
 ADDRESSES_MAX = 4
@@ -28,19 +24,6 @@ class AddressNotAllowed(Exception):
 
 class LookupFailed(Exception):
     """The name has no address."""
-
-
-def system_resolver() -> Resolve:
-    """The resolver of this machine, in threads of its own: one that hangs must not hold up anything else."""
-    threads = ThreadPoolExecutor(LOOKUPS_MAX, "lookup")
-
-    async def resolve(host: str, port: int) -> list[str]:
-        found = await asyncio.get_running_loop().run_in_executor(
-            threads, lambda: socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-        )
-        return list(dict.fromkeys(str(address[0]) for *_, address in found))
-
-    return resolve
 
 
 class Dialer(httpcore.AsyncNetworkBackend):

@@ -1,5 +1,6 @@
 """Crontabs whose lines call URLs, read as jobs: what `curl` and `wget` are told there becomes a request."""
 
+import math
 import re
 import shlex
 from collections.abc import Callable, Iterator
@@ -228,6 +229,9 @@ def _read_row(
 
 def _number(text: str) -> float:
     try:
-        return min(max(float(text), 0.0), 1e6)
+        number = float(text)
     except ValueError:
-        raise InvalidInput(f"{text[:20]!r} is no number") from None
+        number = math.nan
+    if not math.isfinite(number):
+        raise InvalidInput(f"{text[:20]!r} is no number")
+    return min(max(number, 0.0), 1e6)

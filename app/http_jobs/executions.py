@@ -1,14 +1,27 @@
 """Executions of jobs: how they are asked for, and how one attempt of one is made."""
 
 from collections.abc import Callable
+from typing import Any
 
 import msgspec
 from msgspec import Raw, Struct
 from msgspec.structs import replace
 
-from app.requests import SecretMissing, call_of
+from app.hosts import HostLimits
+from app.requests import SecretMissing, call_of, url_of
 from domain.builtin import HTTP_TASK
-from domain.calls import ErrorClass, Found, HttpCaller, failed, judge, may_help, retry_after_ms
+from domain.calls import (
+    HEADER_SHOWN_MAX,
+    MESSAGE_SHOWN_MAX,
+    Call,
+    ErrorClass,
+    Found,
+    HttpCaller,
+    failed,
+    judge,
+    may_help,
+    retry_after_ms,
+)
 from domain.durations import iso
 from domain.errors import InvalidInput, KeyMissing, SealBroken
 from domain.events import NOTHING, EventRef, JobRef
@@ -54,13 +67,13 @@ def names_of(payload: Raw) -> tuple[str, ...]:
 
     try:
         request = asked_of(payload).request
-    except msgspec.DecodeError:
+        variables = variables_of("", 0) | {"input": ANYTHING, "event": ANYTHING}
+        for value in request.headers.values():
+            filled(value, variables, note)
+        filled_body(request.body, variables, note)
+    except (msgspec.DecodeError, InvalidInput):
         # It cannot be executed, which its executor will say.
         return ()
-    variables = variables_of("", 0) | {"input": ANYTHING, "event": ANYTHING}
-    for value in request.headers.values():
-        filled(value, variables, note)
-    filled_body(request.body, variables, note)
     return tuple(dict.fromkeys([*request.sign_with, *names]))
 
 
@@ -75,6 +88,7 @@ def headers_of(attempt: Attempt) -> tuple[tuple[str, str], ...]:
 
 async def make(
     attempt: Attempt,
+    limits: HostLimits,
     caller: HttpCaller,
     secret_of: Callable[[str], str],
     now: Callable[[], int],
@@ -89,31 +103,22 @@ async def make(
         used.add(value)
         return value
 
-    given = attempt.input if bytes(attempt.input) else asked.input
-    variables = variables_of(attempt.execution, attempt.created_at) | given_by(given, attempt.event)
     try:
-        call = call_of(asked.request, variables, opened, headers_of(attempt), given)
-        if bytes(asked.message):
-            # As it is: what failed may have said anything, also what looks like the name of a secret.
-            json_type = () if any(name.lower() == "content-type" for name, _ in call.headers) else (CONTENT_TYPE,)
-            call = replace(call, body=bytes(asked.message), headers=call.headers + json_type)
-        if asked.request.sign_with:
-            keys = list(map(opened, asked.request.sign_with))
-            signature = signed(attempt.execution, now(), call.body or b"", keys)
-            call = replace(call, headers=call.headers + signature)
-    except SecretMissing as missing:
-        found = failed(ErrorClass.SECRET_MISSING, str(missing))
-    except (KeyMissing, SealBroken) as error:
+        given = attempt.input if bytes(attempt.input) else asked.input
+        variables = variables_of(attempt.execution, attempt.created_at) | given_by(given, attempt.event)
+        # Secrets and the time that is signed are those of the moment at which the call begins.
+        async with limits.turn(url_of(asked.request, variables)):
+            call = _call_of(asked, attempt, variables, given, opened, now)
+            found = judge(await caller.call(call), asked.request.success_statuses)
+    except (SecretMissing, KeyMissing, SealBroken) as error:
         found = failed(ErrorClass.SECRET_MISSING, str(error))
     except InvalidInput as error:
         found = failed(ErrorClass.INVALID_REQUEST, str(error))
-    else:
-        found = judge(await caller.call(call), asked.request.success_statuses)
-    found = _redacted(found, Redaction(used))
+    kept = _redacted(found, Redaction(used))
     if found.error_class is None or not may_help(found, asked.retry.retry_on_statuses):
-        return Made(found, None)
+        return Made(kept, None)
     wait = asked.retry.delay_after(attempt.number, chance())
-    return Made(found, max(wait, retry_after_ms(found, now())))
+    return Made(kept, max(wait, retry_after_ms(found, now())))
 
 
 def is_execution(task: str) -> bool:
@@ -121,10 +126,32 @@ def is_execution(task: str) -> bool:
     return task == HTTP_TASK
 
 
+def _call_of(
+    asked: Asked,
+    attempt: Attempt,
+    variables: dict[str, Any],
+    given: Raw,
+    opened: Callable[[str], str],
+    now: Callable[[], int],
+) -> Call:
+    """The call of an attempt, signed. Raises InvalidInput, SecretMissing, KeyMissing, SealBroken."""
+    call = call_of(asked.request, variables, opened, headers_of(attempt), given)
+    if bytes(asked.message):
+        # As it is: what failed may have said anything, also what looks like the name of a secret.
+        json_type = () if any(name.lower() == "content-type" for name, _ in call.headers) else (CONTENT_TYPE,)
+        call = replace(call, body=bytes(asked.message), headers=call.headers + json_type)
+    if asked.request.sign_with:
+        keys = list(map(opened, asked.request.sign_with))
+        signature = signed(attempt.execution, now(), call.body or b"", keys)
+        call = replace(call, headers=call.headers + signature)
+    return call
+
+
 def _redacted(found: Found, redaction: Redaction) -> Found:
     body = found.body_preview
     if body is not None:
         body = redaction.beginning(body) if found.body_truncated else redaction.text(body)
-    headers = {name: redaction.text(value) for name, value in found.response_headers.items()}
-    message = None if found.message is None else redaction.text(found.message)
+    # Cut behind it, so that no part of a secret stays at the end.
+    headers = {name: redaction.text(value)[:HEADER_SHOWN_MAX] for name, value in found.response_headers.items()}
+    message = None if found.message is None else redaction.text(found.message)[:MESSAGE_SHOWN_MAX]
     return replace(found, body_preview=body, response_headers=headers, message=message)

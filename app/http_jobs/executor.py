@@ -61,7 +61,8 @@ class Executor:
     ) -> None:
         self._lines = lines
         self.mailer = mailer
-        self.caller = HostLimits(caller, concurrency, per_host, self._look, rate)
+        self.caller = caller
+        self.limits = HostLimits(concurrency, per_host, self._look, rate)
         self.chance = chance
         self._concurrency = concurrency
         self.held = 0
@@ -75,7 +76,7 @@ class Executor:
         """How many further attempts it takes: those that wait for a busy host must not keep others from theirs."""
         if self.is_stopping:
             return 0
-        active = self.held - self.caller.waiting
+        active = self.held - self.limits.waiting
         return max(0, min(self._concurrency - active, max(HELD_MAX, self._concurrency) - self.held))
 
     async def run(self) -> None:
@@ -216,7 +217,8 @@ class Desk:
         attempt = Attempt(run.id, run.attempt, run.created_at, run.job, run.payload, run.event, run.input)
         if run.task == builtin.EMAIL_TASK:
             return await send(attempt, executor.mailer, line.now, executor.chance.random)
-        return await make(attempt, executor.caller, partial(line.secret, run), line.now, executor.chance.random)
+        secret_of = partial(line.secret, run)
+        return await make(attempt, executor.limits, executor.caller, secret_of, line.now, executor.chance.random)
 
     def _stop(self, run: str, token: int) -> None:
         held = self._held.pop((run, token), None)

@@ -11,7 +11,7 @@ from app.event_formats import cloud_events, event_items
 from app.keeping.sink_files import SinkFile
 from app.requests import SecretMissing, call_of
 from domain.announcing import request_to
-from domain.calls import HttpCaller
+from domain.calls import MESSAGE_SHOWN_MAX, HttpCaller
 from domain.errors import KeyMissing, SealBroken
 from domain.events import Recorded
 from domain.requests import SUCCESS_STATUSES
@@ -82,7 +82,8 @@ class ToWebhook:
             raise NotDelivered(str(error)) from error
         found = await self._caller.call(msgspec.structs.replace(call, body=body))
         if found.error_class is not None:
-            raise NotDelivered(f"Event {recorded.position} was not taken: {found.message}")
+            why = (found.message or "")[:MESSAGE_SHOWN_MAX]
+            raise NotDelivered(f"Event {recorded.position} was not taken: {why}")
         if found.status_code not in SUCCESS_STATUSES:
             raise NotDelivered(f"Event {recorded.position} was not taken: it was answered {found.status_code}.")
 

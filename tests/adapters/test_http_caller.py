@@ -95,6 +95,23 @@ async def test_one_deadline_holds_for_all_of_it(target: Target, path: str, error
     assert "within 0.15 s" in found.message
 
 
+async def test_what_came_before_the_deadline_is_kept(target: Target) -> None:
+    found = await call(target.url("/drip"), timeout_ms=150)
+
+    assert (found.message or "").endswith("had not ended within 0.15 s. Its status was 200.")
+    assert found.bytes_received > 0
+    assert found.body_preview == "." * found.bytes_received
+    assert (found.body_truncated, found.response_headers) == (True, {"content-length": "1000000"})
+
+
+async def test_what_came_before_a_redirect_was_refused_is_kept(target: Target) -> None:
+    found = await call(target.url("/status/307?location=ftp://a.test/"), max_redirects=1)
+
+    assert ended(found) == (AttemptStatus.HTTP_ERROR, ErrorClass.REDIRECT_REFUSED, 307)
+    assert (found.body_preview, found.body_truncated) == ("so it is", False)
+    assert found.response_headers["location"] == "ftp://a.test/"
+
+
 async def test_a_look_up_that_hangs_is_within_the_deadline() -> None:
     async def never(_host: str, _port: int) -> list[str]:
         await asyncio.Event().wait()
@@ -220,6 +237,35 @@ async def test_a_redirect_is_an_answer_unless_it_is_to_be_followed(target: Targe
     followed = await call(url, max_redirects=1)
     assert (followed.status_code, followed.redirects) == (201, 1)
     assert (await call(url, max_redirects=1, stays=frozenset({302}))).status_code == 302
+
+
+def redirecting(target: Target, location: bytes) -> str:
+    target.script = [(302, "", {"location": location.decode("latin-1")})]
+    return target.url("/next")
+
+
+@pytest.mark.parametrize(
+    ("location", "path"),
+    [
+        (b"/status/200?" + b"a" * 7_000 + b"end", "/status/200?" + "a" * 7_000 + "end"),
+        ("/status/200?café".encode(), "/status/200?caf%C3%A9"),
+        ("/status/200?café".encode("latin-1"), "/status/200?caf%C3%A9"),
+    ],
+    ids=["long", "UTF-8", "Latin-1"],
+)
+async def test_a_redirect_is_followed_to_where_it_leads_and_not_to_what_is_shown_of_it(
+    target: Target, location: bytes, path: str
+) -> None:
+    found = await call(redirecting(target, location), max_redirects=1)
+
+    assert (found.status_code, target.asked[-1].path) == (200, path)
+
+
+async def test_a_redirect_to_a_url_that_is_too_long_is_refused(target: Target) -> None:
+    found = await call(redirecting(target, b"/" + b"a" * 8_192), max_redirects=1)
+
+    assert found.error_class is ErrorClass.REDIRECT_REFUSED
+    assert len(target.asked) == 1
 
 
 async def test_a_redirect_without_end_is_given_up(target: Target) -> None:

@@ -49,6 +49,47 @@ async def test_what_the_server_refuses_for_now_may_be_sent_again(answer: str, co
     assert may_help(found, ()) is is_retried
 
 
+async def test_what_the_server_took_is_sent_whatever_it_says_then() -> None:
+    async with a_mailbox() as mailbox:
+        mailbox.goodbye = "421 too busy"
+        found = await mailbox.mailer.send(MAIL)
+
+    assert (found.status, found.error_class, len(mailbox.taken)) == (AttemptStatus.SUCCESS, None, 1)
+
+
+TWO = Mail("run_1", ("ada@example.com", "bob@example.com"), "Hi", "Hello.", 1_800_000_000_000)
+
+
+@pytest.mark.parametrize("answer", ["450 later", "550 never"])
+async def test_who_is_refused_makes_nobody_get_it_again_and_is_named(answer: str) -> None:
+    async with a_mailbox() as mailbox:
+        mailbox.refusals = {"bob@example.com": answer}
+        found = await mailbox.mailer.send(TWO)
+
+    assert (found.status, found.status_code, found.error_class) == (AttemptStatus.SUCCESS, 250, None)
+    assert found.body_preview == (
+        f"The mail server took it, but not for bob@example.com ({answer.replace(' ', ': ')})."
+    )
+    assert mailbox.reached == ["ada@example.com"]
+
+
+@pytest.mark.parametrize(
+    ("answers", "code", "is_retried"),
+    [(["450 later", "550 never"], 450, True), (["550 never", "451 later"], 451, True), (["550 no"] * 2, 550, False)],
+)
+async def test_what_is_refused_for_all_is_sent_again_if_it_may_go_better_for_one(
+    answers: list[str],
+    code: int,
+    is_retried: bool,  # noqa: FBT001
+) -> None:
+    async with a_mailbox() as mailbox:
+        mailbox.refusals = dict(zip(TWO.to, answers, strict=True))
+        found = await mailbox.mailer.send(TWO)
+
+    assert (found.error_class, found.status_code, may_help(found, ())) == (ErrorClass.MAIL_REFUSED, code, is_retried)
+    assert mailbox.reached == []
+
+
 async def test_a_password_goes_through_tls_alone(tmp_path: Path) -> None:
     async with a_mailbox(server_context(tmp_path, NAME), has_login=True) as mailbox:
         sent = await SmtpMailer(server(mailbox.port, "ada:right@"), SENDER, trusting(tmp_path)).send(MAIL)

@@ -28,15 +28,15 @@ def execute(
     per_host: int = CONCURRENCY,
     mailer: Mailer | None = None,
     trust: ssl.SSLContext | None = None,
-) -> None:
+) -> Executor:
     """Let this engine make calls to addresses of these networks, and send e-mails by this mailer.
 
     It believes the certificates of the world, or those that it is to `trust`.
     """
     caller = SafeHttpCaller(AddressPolicy(parsed_networks(allowed)), resolve=resolve, trust=trust)
-    engine.service.execute(
-        Executor(LocalLines(engine.service), caller, concurrency, per_host, random.Random(1), mailer)
-    )
+    executor = Executor(LocalLines(engine.service), caller, concurrency, per_host, random.Random(1), mailer)
+    engine.service.execute(executor)
+    return executor
 
 
 async def save(engine: Engine, url: str, **more: Any) -> dict[str, Any]:

@@ -190,7 +190,10 @@ async def test_a_status_code_is_there_only_if_the_request_completed(calling: Eng
     found = await executed(calling, target, "/drip", request={"timeout_seconds": 1}, retry_policy={"max_attempts": 1})
 
     (attempt,) = found["attempts"]
-    assert (attempt["status"], attempt["statusCode"], attempt["bodyPreview"]) == ("TIMEOUT", None, None)
+    assert (attempt["status"], attempt["statusCode"]) == ("TIMEOUT", None)
+    assert attempt["error"].endswith("Its status was 200.")
+    assert (attempt["bodyPreview"], attempt["bodyTruncated"]) == ("." * attempt["bytesReceived"], True)
+    assert attempt["bytesReceived"] > 0
 
 
 async def test_a_body_is_shown_up_to_64_kb_and_kept_beside_the_ledger_if_it_is_large(

@@ -424,6 +424,26 @@ async def test_a_crontab_becomes_jobs_where_its_lines_call_urls(engine: Engine) 
     assert reasons[16] == "it has no five fields and a command behind them"
 
 
+@pytest.mark.parametrize("option", ["-m nan", "--retry=inf", "-m 1e999"])
+async def test_a_line_with_a_number_that_is_none_is_skipped_with_a_reason(engine: Engine, option: str) -> None:
+    crontab = f"* * * * * curl {option} https://example.com\n* * * * * curl https://example.com\n"
+
+    told = await engine.post(f"{JOBS}/import", {"crontab": crontab})
+
+    assert [each["line"] for each in told["jobs"]] == [2]
+    assert [each["reason"].partition(" ")[2] for each in told["skipped"]] == ["is no number"]
+
+
+@pytest.mark.parametrize("body", ['{"x":1e999}', '{"x":' + "9" * 5_000 + "}"])
+async def test_a_body_that_nobody_can_read_is_refused_in_a_sentence(engine: Engine, body: str) -> None:
+    asked = f'{{"name":"a","kind":"one_time","request":{{"url":"{URL}","method":"POST","body":{body}}}}}'
+
+    response = await engine.client.post(JOBS, content=asked.encode())
+
+    assert response.status_code == 422
+    assert "request.body cannot be read" in response.json()["error"]["message"]
+
+
 async def test_what_an_import_would_do_is_told_before_it_is_done(engine: Engine) -> None:
     before = engine.head
 

@@ -8,13 +8,16 @@ from typing import Any, Self
 from urllib.parse import quote
 
 import pytest
+from msgspec import Raw
 from standardwebhooks import Webhook, WebhookVerificationError, webhooks
 
 from adapters.secrets import MasterKey, Vault
+from app.requests import call_of
 from app.vault.connections import check_keys
 from domain.errors import KeyMissing
+from domain.requests import HttpRequest
 from tests.app.calling import ended, execute, executed, save, start
-from tests.app.harness import MASTER_KEY, START, START_MS, Engine, environment
+from tests.app.harness import MASTER_KEY, START, START_MS, Engine, environment, until
 from tests.targets import Target, a_target
 
 SECRETS = "/v1/secrets"
@@ -72,6 +75,29 @@ async def test_a_secret_is_looked_up_at_each_attempt(calling: Engine, target: Ta
     assert [asked.headers["authorization"] for asked in target.asked] == ["Bearer before-1", "Bearer behind-2"]
 
 
+async def test_a_call_that_waited_for_its_host_sends_the_secret_and_the_time_of_when_it_begins(
+    engine: Engine, target: Target
+) -> None:
+    executor = execute(engine, per_host=1)
+    await engine.put(f"{SECRETS}/api-token", {"value": "before-1"})
+    await engine.put(f"{SECRETS}/signing", {"value": f"whsec_{base64.b64encode(bytes(32)).decode()}"})
+    first = await start(engine, await save(engine, target.url("/gate")))
+    await target.came(1)
+    request = {"headers": AUTHORIZED, "sign_with": ["signing"]}
+    second = await start(engine, await save(engine, target.url(), request=request))
+    await until(lambda: executor.limits.waiting == 1)
+
+    await engine.put(f"{SECRETS}/api-token", {"value": "behind-2"})
+    engine.clock.wall += 5_000
+    target.release.set()
+    await ended(engine, first)
+    await ended(engine, second)
+
+    sent = target.asked[1].headers
+    assert sent["authorization"] == "Bearer behind-2"
+    assert sent["webhook-timestamp"] == str(START_MS // 1_000 + 5)
+
+
 async def test_what_a_target_echoes_of_a_secret_is_kept_nowhere(calling: Engine, target: Target) -> None:
     await calling.put(f"{SECRETS}/api-token", {"value": VALUE})
     forms = [VALUE, quote(VALUE, safe=""), base64.b64encode(VALUE.encode()).decode(), json.dumps(VALUE)]
@@ -84,6 +110,33 @@ async def test_what_a_target_echoes_of_a_secret_is_kept_nowhere(calling: Engine,
     assert found["attempts"][1]["bodyPreview"] == "[redacted]"
     assert [form for form in forms if form in told] == []
     assert target.asked[0].headers["authorization"].endswith(VALUE)
+
+
+async def test_the_cut_end_of_a_header_holds_no_part_of_a_secret(calling: Engine, target: Target) -> None:
+    await calling.put(f"{SECRETS}/api-token", {"value": VALUE})
+    target.script = [(200, "", {"etag": "x" * 995 + VALUE, "via": "y" * 2_000})]
+
+    found = await executed(calling, target, "/next", request={"headers": AUTHORIZED})
+
+    shown = found["attempts"][0]["responseHeaders"]
+    assert (shown["etag"], shown["via"]) == ("x" * 995 + "[reda", "y" * 1_000)
+
+
+async def test_what_is_told_of_an_answer_that_is_no_http_holds_no_part_of_a_secret(
+    calling: Engine, target: Target
+) -> None:
+    await calling.put(f"{SECRETS}/api-token", {"value": VALUE})
+    answers = [b"HTTP/1.1 200 OK\r\n" + b"bad " * length + VALUE.encode() + b"\r\n\r\n" for length in range(30, 50)]
+
+    found = [
+        await executed(
+            calling, target, f"/raw/{each.hex()}", request={"headers": AUTHORIZED}, retry_policy={"max_attempts": 1}
+        )
+        for each in answers
+    ]
+
+    assert {each["attempts"][0]["errorClass"] for each in found} == {"protocol_error"}
+    assert VALUE[:4] not in str([each["attempts"] for each in found])
 
 
 async def test_the_cut_end_of_a_body_holds_no_part_of_a_secret(calling: Engine, target: Target) -> None:
@@ -103,6 +156,24 @@ async def test_a_secret_that_no_header_can_carry_is_not_sent_and_not_told(callin
     assert [each["errorClass"] for each in found["attempts"]] == ["invalid_request"]
     assert "Injected" not in str(found["attempts"])
     assert target.asked == []
+
+
+@pytest.mark.parametrize(
+    ("body", "holds_one"),
+    [
+        (r'{"a": ["secret://token"]}', True),
+        (r'{"a": ["secret:\/\/token"]}', True),
+        (r'"token=secret:\/\/token"', True),
+        (r'"token=\u0073ecret://token"', True),
+        (r'{"secret://token": "no value"}', False),
+        ("null", False),
+    ],
+)
+def test_a_body_that_was_given_a_secret_is_known_however_its_json_is_written(body: str, holds_one: bool) -> None:  # noqa: FBT001
+    call = call_of(HttpRequest("http://a.test/", "POST", body=Raw(body.encode())), {}, lambda _: VALUE)
+
+    assert call.has_secret_body is holds_one
+    assert (VALUE in (call.body or b"").decode()) is holds_one
 
 
 async def test_the_value_of_a_secret_is_not_looked_into(calling: Engine, target: Target) -> None:
