@@ -8,27 +8,32 @@ import random
 import re
 import shutil
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from contextlib import closing
 from itertools import chain, pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
+from msgspec import Raw, json, structs
 
 from adapters.hashes import Chain, digest_after
 from adapters.sqlite.ledger import SqliteLedger
-from adapters.tombstones import receipts_in, tombstone_of
+from adapters.tombstones import leaf_of, receipts_in, seal_of, tombstone_of
 from app.engine.feed import Feed
 from app.history.verifier import Verifier
+from app.transfer import copying
+from app.transfer.lines import WrongExport
 from domain import events as e
-from domain.ports import POSITION_MAX, START, Head
+from domain.errors import LedgerCorrupt
+from domain.ports import POSITION_MAX, START, CopyableLedger, Head
 from tests.adapters.ledgers import recorded
 from tests.app.harness import Engine, Log
-from tests.app.transfers import erase_run
+from tests.app.transfers import LEDGERS, erase_run, exported, fill, imported
 
 TAMPERS = int(os.environ.get("RUNFOLD_TAMPERS", "200"))
 EVENTS = 60
+TRIGGERED = e.RunTriggered("greet", "task/greet")
 ALL = "select notification_id, originator_id, originator_version, topic, state, digest from events"
 COLUMNS = ("notification_id", "originator_id", "originator_version", "topic", "state", "digest")
 
@@ -104,7 +109,7 @@ def _ledger(path: Path, name: str) -> Head:
         for number in range(EVENTS // 3):
             # Ids that no flip of one bit makes each other's.
             run, at = f"run_{name}{number:03}{number:03}", head.position
-            life = (e.RunTriggered("greet", "task/greet", tags=(name,)), e.RunDelayed(until=5), e.RunCanceled())
+            life = (structs.replace(TRIGGERED, tags=(name,)), e.RunDelayed(until=5), e.RunCanceled())
             batch = [recorded(at + place, run, place, event) for place, event in enumerate(life, 1)]
             head = ledger.append(batch, {}, after=head)
     return head
@@ -217,3 +222,80 @@ async def test_what_stands_where_something_was_erased_is_held_to_its_receipt(
     _write(path, erased[: head.position - 1])
     assert await _fault(engine, path, Head(head.position - 1, erased[-2][5])) is not None, "the receipt was cut off"
     log.clear()
+
+
+LIFE = (
+    structs.replace(TRIGGERED, payload=Raw(b'{"who":"Ada"}'), tags=("vip",)),
+    e.RunDelayed(until=5),
+    e.RunCanceled("Ada asked for it"),
+)
+
+
+@pytest.fixture(params=["sqlite-file", "postgres"])
+def ledger(request: pytest.FixtureRequest, tmp_path: Path) -> Generator[CopyableLedger]:
+    with LEDGERS[request.param](tmp_path) as ledger:
+        fill(ledger, [recorded(number, "run_1", number, event) for number, event in enumerate(LIFE, 1)], {})
+        yield ledger
+
+
+def _forge(ledger: CopyableLedger, at: int, data: dict[str, Any], receipt: e.ErasureRecorded, left: e.RunEvent) -> None:
+    """Put these data in the place of an event as if it were erased, and append a receipt with a seal that fits."""
+    head, (row,) = ledger.head(), ledger.sealed_at([at])
+    before = ledger.digest_at(at - 1)
+    assert before is not None
+    mark = {"receipt": "erasure_1", "leaf": leaf_of(row[:5]).hex()}
+    state = json.encode({"erased": mark, **json.decode(row.state), "data": data})
+    sealed = structs.replace(receipt, seals={at: seal_of(before, row.digest, (*row[:4], state))})
+    batch = [
+        recorded(head.position + 1, "run_1", 4, left),
+        structs.replace(recorded(head.position + 2, "erasure_1", 1, TRIGGERED), event=sealed),
+    ]
+    ledger.append(batch, {}, after=head)
+    ledger.erase({at: state}, [])
+
+
+RECEIPT, ERASED = e.ErasureRecorded(("run_1",), {}, with_names=True), e.RunErased("erasure_1", with_names=True)
+EMPTY = {"task": "greet", "queue": "task/greet"}
+FORGERIES: dict[str, tuple[int, dict[str, Any], e.ErasureRecorded, e.RunEvent]] = {
+    "with a value": (1, EMPTY | {"payload": {"who": "Bob"}}, RECEIPT, ERASED),
+    "with a name": (1, EMPTY | {"tags": ["other"]}, RECEIPT, ERASED),
+    "of what has no values": (2, {"until": 9}, RECEIPT, ERASED),
+    "of another run": (3, {}, e.ErasureRecorded(("run_2",), {}, with_names=True), ERASED),
+    "of which the run says nothing": (3, {}, RECEIPT, e.TagsAdded(("a",))),
+    "of which the run says something else": (3, {}, RECEIPT, e.RunErased("erasure_2", with_names=True)),
+    "that is no event": (3, {"reason": 5}, RECEIPT, ERASED),
+}
+
+
+@pytest.mark.parametrize("forgery", FORGERIES.values(), ids=FORGERIES)
+async def test_a_receipt_that_was_forged_allows_nothing_but_what_an_erasure_leaves(
+    engine: Engine,
+    ledger: CopyableLedger,
+    forgery: tuple[int, dict[str, Any], e.ErasureRecorded, e.RunEvent],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    log: Log,
+) -> None:
+    _forge(ledger, *forgery)
+    said = f"Event {forgery[0]} is not as it was appended: its hash is wrong."
+    verifier = Verifier(engine.service, ledger, Feed(ledger.head()))
+
+    assert list(ledger.verify()) == [said]
+    assert await verifier.step(ledger.head().position)
+    assert verifier.fault == said
+    monkeypatch.setattr(copying, "digest_behind", lambda _digest, event, _receipts: event.digest)
+    with LEDGERS["sqlite-file"](tmp_path) as other, pytest.raises((WrongExport, LedgerCorrupt), match=r"[Ee]vent"):
+        imported(exported(ledger), other)
+    log.clear()
+
+
+@pytest.mark.parametrize("with_names", [False, True])
+def test_what_an_erasure_leaves_is_allowed(ledger: CopyableLedger, tmp_path: Path, *, with_names: bool) -> None:
+    names = {} if with_names else {"tags": ["vip"]}
+    receipt = structs.replace(RECEIPT, with_names=with_names)
+    _forge(ledger, 1, EMPTY | names, receipt, e.RunErased("erasure_1", with_names=with_names))
+
+    assert list(ledger.verify()) == []
+    with LEDGERS["sqlite-file"](tmp_path) as other:
+        imported(exported(ledger), other)
+        assert list(other.verify()) == []
