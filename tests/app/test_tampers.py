@@ -299,3 +299,29 @@ def test_what_an_erasure_leaves_is_allowed(ledger: CopyableLedger, tmp_path: Pat
     with LEDGERS["sqlite-file"](tmp_path) as other:
         imported(exported(ledger), other)
         assert list(other.verify()) == []
+
+
+HANDED = (TRIGGERED, e.RunDequeued(2, "worker_1", "v1"), e.AttemptStarted(1, 2, "worker_1", "v1"))
+OUT_OF_LINE: dict[str, tuple[e.RunEvent, ...]] = {
+    "under a token that nobody has": (e.AttemptSucceeded(7, 424_242),),
+    "of another attempt": (e.AttemptSucceeded(2, 2),),
+    "of an attempt that was closed": (e.AttemptFailed(1, 2, e.RunError("boom")), e.AttemptSucceeded(1, 2)),
+    "after the end": (e.AttemptSucceeded(1, 2), e.AttemptStarted(2, 9, "worker_x", "v1")),
+}
+
+
+@pytest.mark.parametrize("reports", OUT_OF_LINE.values(), ids=OUT_OF_LINE)
+@pytest.mark.parametrize("backend", ["sqlite-file", "postgres"])
+async def test_what_no_attempt_can_have_reported_is_found_where_hashes_fit(
+    engine: Engine, tmp_path: Path, backend: str, reports: tuple[e.RunEvent, ...], log: Log
+) -> None:
+    records = [recorded(number, "run_1", number, event) for number, event in enumerate((*HANDED, *reports), 1)]
+    with LEDGERS[backend](tmp_path) as ledger:
+        head = fill(ledger, records, {})
+        verifier = Verifier(engine.service, ledger, Feed(head))
+        await verifier.step(head.position)
+
+        assert list(ledger.verify()) == []
+        assert verifier.fault is not None
+        assert verifier.fault.startswith(f"Event {head.position} of run_1: ")
+    log.clear()
