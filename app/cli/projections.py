@@ -38,7 +38,7 @@ def verify(
     ] = None,
     as_json: AsJson = False,  # noqa: FBT002
 ) -> None:
-    """Check the ledger's hashes, and each row of the read models against the ledger; fails if anything differs."""
+    """Check the whole ledger, and each row of the read models against it; fails if anything is wrong or differs."""
     found = settings.load()
     with (
         beside_an_engine(found) as database,
@@ -54,12 +54,15 @@ def verify(
 
 
 def _print(report: Report) -> None:
-    if report.shape_matches:
+    if report.rows:
         print_table(("projection", "rows"), [(name, str(rows)) for name, rows in report.rows.items()])
     for sentence in _faults(report):
         print_text(sentence)
     if report.holds:
-        print_text(f"The ledger's hashes are right; the read models equal it, row for row, at event {report.position}.")
+        print_text(
+            f"The ledger is in order up to its last event, {report.head};"
+            f" the read models equal it, row for row, at event {report.position}."
+        )
 
 
 def _faults(report: Report) -> Iterator[str]:
@@ -68,6 +71,8 @@ def _faults(report: Report) -> Iterator[str]:
         yield f"The read models follow another ledger: their event {report.position} is not the one in this ledger."
     if not report.shape_matches:
         yield "The read models were written in another shape, so no row was compared: rebuild them."
+    elif not report.rows:
+        yield "No row was compared: of a ledger that is damaged like this none can be made."
     yield from map(str, report.differences)
     if report.differences_total:
         yield f"Differences: {report.differences_total}. `runfold projections rebuild` makes the read models anew."

@@ -19,9 +19,11 @@ from msgspec import Raw, json, structs
 
 from adapters.hashes import Chain, digest_after
 from adapters.sqlite.ledger import SqliteLedger
+from adapters.sqlite.read_models import MEMORY, SqliteReadModels
 from adapters.tombstones import leaf_of, receipts_in, seal_of, tombstone_of
 from app.engine.feed import Feed
 from app.history.verifier import Verifier
+from app.history.verify import verify
 from app.transfer import copying
 from app.transfer.lines import WrongExport
 from domain import events as e
@@ -322,6 +324,31 @@ async def test_what_no_attempt_can_have_reported_is_found_where_hashes_fit(
         await verifier.step(head.position)
 
         assert list(ledger.verify()) == []
-        assert verifier.fault is not None
-        assert verifier.fault.startswith(f"Event {head.position} of run_1: ")
+        for fault in (verifier.fault, *_verified(ledger)):
+            assert fault is not None
+            assert fault.startswith(f"Event {head.position} of run_1: ")
     log.clear()
+
+
+@pytest.mark.parametrize("backend", ["sqlite-file", "postgres"])
+async def test_a_clock_that_went_back_is_found_where_hashes_fit(
+    engine: Engine, tmp_path: Path, backend: str, log: Log
+) -> None:
+    records = [recorded(number, "run_1", number, event) for number, event in enumerate(LIFE, 1)]
+    records[1] = structs.replace(records[1], recorded_at=999)
+    with LEDGERS[backend](tmp_path) as ledger:
+        verifier = Verifier(engine.service, ledger, Feed(fill(ledger, records, {})))
+        await verifier.step(len(records))
+
+        assert [verifier.fault, *_verified(ledger), *ledger.verify(1, 2)] == [
+            "Event 2 was recorded before the event in front of it."
+        ] * 3
+    log.clear()
+
+
+def _verified(ledger: CopyableLedger) -> list[str]:
+    """What `runfold ledger verify` says of a ledger that no read models have followed yet."""
+    with closing(SqliteReadModels(MEMORY, name="nothing")) as read_models:
+        report = verify(ledger, read_models)
+    assert not report.holds
+    return list(report.ledger_faults)
