@@ -199,7 +199,8 @@ class SqliteLedger:
 
     def blob(self, key: str) -> bytes | None:
         """A large value, None if there is none (any more)."""
-        rows = self._rows("select value from blobs where key = ?", (key,))
+        # As bytes, also where somebody has put a text.
+        rows = self._rows("select cast(value as blob) from blobs where key = ?", (key,))
         return rows[0][0] if rows else None
 
     def verify(self, after: int = 0, upto: int = POSITION_MAX) -> Iterator[str]:

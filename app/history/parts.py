@@ -5,10 +5,12 @@ needs to know what another one found.
 """
 
 from collections.abc import Iterator
+from itertools import chain
 from typing import NamedTuple, Protocol, TypeVar
 
 from adapters.read_models_slices import BY_KEY, rows_of
 from app.history.comparison import Comparison
+from app.history.values import value_faults
 from domain.conduct import fault_in
 from domain.errors import LedgerCorrupt, NotAllowed
 from domain.ports import POSITION_MAX, CopyableLedger
@@ -70,6 +72,7 @@ class Names(NamedTuple):
         histories = ledger.read_between(self.first, self.last, upto=self.upto)
         events = sum(map(len, histories.values()))
         faults = [fault for history in histories.values() if (fault := fault_in(history))]
+        faults += value_faults(ledger, chain.from_iterable(histories.values()))
         found = Comparison()
         try:
             wanted = _rows_at(stored.head.position, histories)

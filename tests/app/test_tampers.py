@@ -3,6 +3,7 @@
 RUNFOLD_TAMPERS says how often (200); `make soak` does it 10,000 times.
 """
 
+import hashlib
 import os
 import random
 import re
@@ -22,7 +23,8 @@ from adapters.sqlite.ledger import SqliteLedger
 from adapters.sqlite.read_models import MEMORY, SqliteReadModels
 from adapters.tombstones import leaf_of, receipts_in, seal_of, tombstone_of
 from app.engine.feed import Feed
-from app.history.verifier import Verifier
+from app.engine.triggered import value_of
+from app.history.verifier import AGAIN_MS, Verifier
 from app.history.verify import verify
 from app.transfer import copying
 from app.transfer.lines import WrongExport
@@ -31,7 +33,7 @@ from domain.errors import LedgerCorrupt
 from domain.ports import POSITION_MAX, START, CopyableLedger, Head
 from tests.adapters.ledgers import recorded
 from tests.app.harness import Engine, Log
-from tests.app.transfers import LEDGERS, erase_run, exported, fill, imported
+from tests.app.transfers import BLOBS, LARGE, LEDGERS, WITH_VALUE, erase, erase_run, exchange, exported, fill, imported
 
 TAMPERS = int(os.environ.get("RUNFOLD_TAMPERS", "200"))
 EVENTS = 60
@@ -352,3 +354,73 @@ def _verified(ledger: CopyableLedger) -> list[str]:
         report = verify(ledger, read_models)
     assert not report.holds
     return list(report.ledger_faults)
+
+
+WITH_VALUES = [
+    recorded(1, "run_2", 1, WITH_VALUE),
+    recorded(2, "run_2", 2, e.RunCanceled()),
+    structs.replace(
+        recorded(3, "packet_1", 1, TRIGGERED),
+        event=e.PacketStored(
+            e.BlobRef("packet_1/payload", hashlib.sha256(LARGE).hexdigest(), len(LARGE)), "text/plain"
+        ),
+    ),
+]
+KEY, PACKET = "run_2/payload", "packet_1/payload"
+GONE = "Event 1 of run_2: the value run_2/payload is no longer there."
+ANOTHER = "Event 1 of run_2: the value run_2/payload is not the one that was stored."
+
+
+def _erase_with_value(ledger: CopyableLedger) -> None:
+    erase_run(ledger, "run_2")
+    erase(ledger, KEY)
+
+
+LOSSES: dict[str, tuple[Callable[[CopyableLedger], object], list[str]]] = {
+    "nothing": (lambda _ledger: None, []),
+    "deleted": (lambda ledger: erase(ledger, KEY), [GONE]),
+    "changed": (lambda ledger: exchange(ledger, KEY, LARGE[:-1] + b"!"), [ANOTHER]),
+    "cut off": (lambda ledger: exchange(ledger, KEY, b""), [ANOTHER]),
+    "erased": (_erase_with_value, []),
+    "an upload changed": (
+        lambda ledger: exchange(ledger, PACKET, b"other"),
+        ["Event 3 of packet_1: the value packet_1/payload is not the one that was stored."],
+    ),
+    "an upload that was erased": (lambda ledger: erase(ledger, PACKET), []),
+}
+
+
+@pytest.mark.parametrize(("lose", "said"), LOSSES.values(), ids=LOSSES)
+@pytest.mark.parametrize("backend", ["sqlite-file", "postgres"])
+async def test_a_large_value_is_held_to_what_its_event_says_of_it(
+    engine: Engine,
+    tmp_path: Path,
+    backend: str,
+    lose: Callable[[CopyableLedger], object],
+    said: list[str],
+    log: Log,
+) -> None:
+    with LEDGERS[backend](tmp_path) as ledger:
+        fill(ledger, WITH_VALUES, {**BLOBS, PACKET: LARGE})
+        lose(ledger)
+        verifier = Verifier(engine.service, ledger, Feed(ledger.head()))
+        faults = []
+        for _ in range(2):
+            await verifier.step(ledger.head().position)
+            faults.append(verifier.fault)
+            engine.clock.mono += AGAIN_MS
+
+        assert faults == [None, said[0] if said else None]
+        with closing(SqliteReadModels(MEMORY, name="nothing")) as read_models:
+            assert list(verify(ledger, read_models).ledger_faults) == said
+    log.clear()
+
+
+def test_a_value_is_bytes_whatever_stands_in_the_file(tmp_path: Path) -> None:
+    with LEDGERS["sqlite-file"](tmp_path) as ledger:
+        fill(ledger, WITH_VALUES, {**BLOBS, PACKET: LARGE})
+        exchange(ledger, KEY, "a text")
+
+        assert _verified(ledger) == [ANOTHER]
+        with pytest.raises(LedgerCorrupt, match="is not the one that was stored"):
+            value_of(ledger, Raw(), WITH_VALUE.payload_blob)

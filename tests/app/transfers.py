@@ -93,6 +93,17 @@ def erase(ledger: CopyableLedger, key: str) -> None:
         cursor.execute("delete from blobs where key = ?", (key,))
 
 
+def exchange(ledger: CopyableLedger, key: str, value: bytes | str) -> None:
+    """Put another large value in the place of one; the log stays as it is. A text is for SQLite alone."""
+    if isinstance(ledger, PostgresLedger):
+        with ledger._database.writing() as cursor:  # pyright: ignore[reportPrivateUsage]
+            cursor.execute("update blobs set value = %s where key = %s", (value, key))
+        return
+    assert isinstance(ledger, SqliteLedger)
+    with ledger._store.writing() as cursor:  # pyright: ignore[reportPrivateUsage]
+        cursor.execute("update blobs set value = ? where key = ?", (value, key))
+
+
 def erase_run(ledger: CopyableLedger, run: str, receipt: str = "erasure_1") -> Head:
     """Erase a run as the engine does it: the receipt first. Returns the head with that."""
     head = ledger.head()
