@@ -43,7 +43,7 @@ def prove(
 
 def _tell(proof: Proof) -> None:
     rows = [
-        (str(event.position), event.topic, event.state if event.leaf is None else "(erased; only its hash is proved)")
+        (str(event.position), *((event.topic, event.state) if event.leaf is None else ("", "(erased)")))
         for event in proof.events
     ]
     print_table(("position", "event", "as it is stored"), rows)
@@ -52,6 +52,8 @@ def _tell(proof: Proof) -> None:
         f"These are the first {len(rows)} events of {proof.stream}, as they stood in the log up to event"
         f" {signed.position}, which was signed at {signed.signed_at} with the key {signed.key}."
     )
+    if erased := sum(event.leaf is not None for event in proof.events):
+        print_text(f"{erased} were erased: something stood there; of what type and of which run is not proved.")
 
 
 def _read(file: Path) -> bytes:
