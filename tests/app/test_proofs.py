@@ -17,7 +17,7 @@ from adapters.merkle import leaf_hash
 from adapters.signing import make_keys, private_key, public_key
 from adapters.tombstones import content_of
 from app.history import checkpoints, proofs
-from app.history.checkpoints import CheckpointFile, WrongCheckpoint, make_checkpoint, read_checkpoint
+from app.history.checkpoints import CheckpointFile, WrongCheckpoint, make_checkpoint, misfits, read_checkpoint
 from app.history.proofs import WrongProof, check_proof, prove
 from domain.errors import InvalidInput, KeyMissing, LedgerCorrupt, NotAllowed, NotFound
 from domain.ports import START, CopyableLedger
@@ -176,6 +176,28 @@ def fill_anew(ledger: CopyableLedger) -> CopyableLedger:
 
 def _sealed(ledger: CopyableLedger) -> list[Any]:
     return ledger.sealed_after(0, limit=10)
+
+
+@pytest.mark.parametrize("segment", [1, 2, 4_096])
+def test_a_log_is_held_against_what_was_signed(
+    ledger: CopyableLedger, spare: CopyableLedger, keys: Path, segment: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(checkpoints, "SEGMENT", segment)
+    fill(spare, [structs.replace(event, actor="x") if event.position == 2 else event for event in EVENTS], BLOBS)
+    of_another = signed(spare, keys)
+    fill(ledger, EVENTS[:3], BLOBS)
+    shorter = list(misfits(ledger, of_another))
+    ledger.append([EVENTS[3]], {}, after=ledger.head())
+    own = signed(ledger, keys)
+    erase_run(ledger, "run_1")
+
+    first = {1: "Events 2 to 2", 2: "Events 1 to 2", 4_096: "Events 1 to 4"}[segment]
+    assert shorter == ["The ledger ends with event 3, and event 4 was signed."]
+    assert list(misfits(ledger, own)) == []
+    assert list(misfits(ledger, of_another)) == [
+        f"{first} are not those that were signed.",
+        "The rolling hash of the log behind event 4 is not the one that was signed.",
+    ]
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from msgspec import Raw, json, structs
 
 from adapters.hashes import Chain, digest_after
@@ -24,6 +25,7 @@ from adapters.sqlite.read_models import MEMORY, SqliteReadModels
 from adapters.tombstones import leaf_of, receipts_in, seal_of, tombstone_of
 from app.engine.feed import Feed
 from app.engine.triggered import value_of
+from app.history.checkpoints import make_checkpoint, misfits
 from app.history.verifier import AGAIN_MS, Verifier
 from app.history.verify import verify
 from app.transfer import copying
@@ -424,3 +426,16 @@ def test_a_value_is_bytes_whatever_stands_in_the_file(tmp_path: Path) -> None:
         assert _verified(ledger) == [ANOTHER]
         with pytest.raises(LedgerCorrupt, match="is not the one that was stored"):
             value_of(ledger, Raw(), WITH_VALUE.payload_blob)
+
+
+def test_a_log_is_held_to_the_leaves_that_were_signed_also_where_its_last_hash_is_right(tmp_path: Path) -> None:
+    """As behind an event that is said to be erased: its hash cannot be computed, and is whatever is stored."""
+    key = Ed25519PrivateKey.from_private_bytes(bytes(32))
+    with LEDGERS["sqlite-file"](tmp_path) as ledger:
+        fill(ledger, [recorded(number, "run_1", number, event) for number, event in enumerate(LIFE, 1)], {})
+        checkpoint = make_checkpoint(ledger, key, 1, lambda _: None)
+        (row,) = ledger.sealed_at([2])
+        ledger.erase({2: row.state.replace(b"5", b"6")}, [])
+
+        assert checkpoint.checkpoint.digest == ledger.head().digest.hex()
+        assert list(misfits(ledger, checkpoint)) == ["Events 1 to 3 are not those that were signed."]
