@@ -89,8 +89,8 @@ def mistakes(
 
     `before` is the row in front of them (position, digest and state), None if there is none.
     """
-    position, digest, state = before or (*START, b"")
-    latest = recorded_at(state) or 0
+    position, digest = (before[0], before[1]) if before else START
+    latest = (before and recorded_at(before[2])) or 0
     sha256 = hashlib.sha256
     for at, stream, version, topic, state, stored in rows:
         if at != position + 1:

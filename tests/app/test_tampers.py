@@ -35,7 +35,19 @@ from domain.errors import LedgerCorrupt
 from domain.ports import POSITION_MAX, START, CopyableLedger, Head
 from tests.adapters.ledgers import recorded
 from tests.app.harness import Engine, Log
-from tests.app.transfers import BLOBS, LARGE, LEDGERS, WITH_VALUE, erase, erase_run, exchange, exported, fill, imported
+from tests.app.transfers import (
+    BLOBS,
+    LARGE,
+    LEDGERS,
+    WITH_VALUE,
+    believed,
+    erase,
+    erase_run,
+    exchange,
+    exported,
+    fill,
+    imported,
+)
 
 TAMPERS = int(os.environ.get("RUNFOLD_TAMPERS", "200"))
 EVENTS = 60
@@ -289,7 +301,7 @@ async def test_a_receipt_that_was_forged_allows_nothing_but_what_an_erasure_leav
     assert list(ledger.verify()) == [said]
     assert await verifier.step(ledger.head().position)
     assert verifier.fault == said
-    monkeypatch.setattr(copying, "digest_behind", lambda _digest, event, _receipts: event.digest)
+    monkeypatch.setattr(copying, "digest_behind", believed)
     with LEDGERS["sqlite-file"](tmp_path) as other, pytest.raises((WrongExport, LedgerCorrupt), match=r"[Ee]vent"):
         imported(exported(ledger), other)
     log.clear()
@@ -406,7 +418,7 @@ async def test_a_large_value_is_held_to_what_its_event_says_of_it(
         fill(ledger, WITH_VALUES, {**BLOBS, PACKET: LARGE})
         lose(ledger)
         verifier = Verifier(engine.service, ledger, Feed(ledger.head()))
-        faults = []
+        faults: list[str | None] = []
         for _ in range(2):
             await verifier.step(ledger.head().position)
             faults.append(verifier.fault)
