@@ -27,6 +27,12 @@ class Envelope(Struct, Generic[E], gc=False):
     data: E
 
 
+class _When(Struct, gc=False):
+    """The one field that tells when, of an envelope or a tombstone."""
+
+    recorded_at: int
+
+
 NewRow: TypeAlias = tuple[str, int, str, bytes]
 """Stream, version, topic and state of an event that has no position yet."""
 Row: TypeAlias = tuple[int, str, int, str, bytes]
@@ -35,6 +41,7 @@ Row: TypeAlias = tuple[int, str, int, str, bytes]
 # Type checkers do not take a class from a variable as a type argument; msgspec does.
 _envelope: Any = Envelope
 _encode = msgspec.json.Encoder().encode
+_when = msgspec.json.Decoder(_When).decode
 _DECODERS: dict[str, msgspec.json.Decoder[Any]] = {
     event.__name__: msgspec.json.Decoder(_envelope[event]) for event in EVENTS
 }
@@ -80,6 +87,14 @@ def decode(row: Row) -> Recorded:
         envelope.cause,
         envelope.data,
     )
+
+
+def recorded_at(state: bytes) -> int | None:
+    """When an event was recorded (ms), None if its state cannot be read."""
+    try:
+        return _when(state).recorded_at
+    except msgspec.DecodeError:
+        return None
 
 
 def histories_of(rows: Iterable[Row]) -> dict[str, list[Recorded]]:

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import TypeAlias
 
-from adapters.codec import NewRow, Row
+from adapters.codec import NewRow, Row, recorded_at
 from adapters.tombstones import Receipts, is_erased_rightly, mark_of, no_receipts
 from domain.ports import START, Head
 
@@ -82,17 +82,29 @@ class Chain:
             self.head = Head(position, digest)
 
 
-def mistakes(rows: Iterable[StoredRow], after: Head, receipts: Receipts = no_receipts) -> Iterator[str]:
-    """A sentence for each place where the rows behind `after` are not what was appended: `Chain`, for very many."""
-    position, digest = after
+def mistakes(
+    rows: Iterable[StoredRow], before: tuple[int, bytes, bytes] | None, receipts: Receipts = no_receipts
+) -> Iterator[str]:
+    """A sentence for each place where the rows are not what was appended: `Chain`, for very many, and the clock's.
+
+    `before` is the row in front of them (position, digest and state), None if there is none.
+    """
+    position, digest = (before[0], before[1]) if before else START
+    latest = (before and recorded_at(before[2])) or 0
     sha256 = hashlib.sha256
     for at, stream, version, topic, state, stored in rows:
         if at != position + 1:
             yield f"Events {position + 1} to {at - 1} are missing."
         position = at
         # What `digest_after` hashes. Should the version be no number, %a writes something, and the hash is wrong.
-        if sha256(b"%b%d\n%b\n%a\n%b\n%b" % (digest, at, stream, version, topic, state)).digest() != stored:
+        right = sha256(b"%b%d\n%b\n%a\n%b\n%b" % (digest, at, stream, version, topic, state)).digest() == stored
+        if not right:
             row = (at, stream.decode(errors="replace"), version, topic.decode(errors="replace"), state, stored)
-            if digest_behind(digest, row, receipts) is None:
-                yield f"Event {position} is not as it was appended: its hash is wrong."
+            right = digest_behind(digest, row, receipts) is not None
+        if not right:
+            yield f"Event {position} is not as it was appended: its hash is wrong."
+        elif (now := recorded_at(state)) is not None:
+            if now < latest:
+                yield f"Event {position} was recorded before the event in front of it."
+            latest = now
         digest = stored

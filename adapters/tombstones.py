@@ -4,8 +4,8 @@ It has everything of the event but the values, and names the receipt, an event i
 """
 
 import hashlib
-from collections.abc import Callable, Mapping
-from typing import Generic, TypeAlias, TypeVar
+from collections.abc import Callable, Collection, Mapping
+from typing import Generic, NamedTuple, TypeAlias, TypeVar
 
 import msgspec
 from msgspec import Struct
@@ -13,9 +13,9 @@ from msgspec import Struct
 from adapters.codec import Row, decode
 from adapters.merkle import leaf_hash
 from domain.errors import LedgerCorrupt
-from domain.events import ErasureRecorded, Event
-from domain.ports import Ledger
-from domain.redacting import redacted
+from domain.events import ErasureRecorded, Event, Recorded, RunArchived, RunErased
+from domain.ports import CopyableLedger
+from domain.redacting import is_redactable, redacted
 
 E = TypeVar("E", bound=Event)
 _BEGINNING = b'{"erased":{"'
@@ -48,15 +48,29 @@ class _Tombstone(Struct, Generic[E]):
 
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(_Marked).decode
-Seals: TypeAlias = Mapping[int, str]
-"""Of what stands where events were erased, by position."""
-Receipts: TypeAlias = Callable[[str], Seals]
-"""The seals that a receipt has; none, if there is no such receipt."""
 
 
-def no_receipts(_receipt: str) -> Seals:
+class Receipt(NamedTuple):
+    """What one erasure may have left: the seals by position, and the runs whose own histories name it."""
+
+    seals: Mapping[int, str]
+    runs: Collection[str]
+    with_names: bool = False
+
+    def allows(self, row: Row, seal: str) -> bool:
+        """Whether what stands in this row, under this seal, is what the erasure leaves: no value is in it."""
+        position, stream = row[0], row[1]
+        return self.seals.get(position) == seal and stream in self.runs and is_emptied(row, with_names=self.with_names)
+
+
+NO_RECEIPT = Receipt({}, ())
+Receipts: TypeAlias = Callable[[str], Receipt]
+"""The receipt of an id; NO_RECEIPT, if there is no such one."""
+
+
+def no_receipts(_receipt: str) -> Receipt:
     """Of a log in which nothing was erased."""
-    return {}
+    return NO_RECEIPT
 
 
 def content_of(row: Row) -> bytes:
@@ -105,29 +119,60 @@ def seal_of(before: bytes, after: bytes, row: Row) -> str:
     return hashlib.sha256(before + after + content_of(row)).hexdigest()
 
 
+def is_emptied(row: Row, *, with_names: bool) -> bool:
+    """Whether the event of a tombstone is one that has values, and has none left."""
+    try:
+        event = decode(row).event
+    except LedgerCorrupt:
+        return False
+    return is_redactable(event, with_names=with_names) and redacted(event, with_names=with_names) is event
+
+
 def is_erased_rightly(before: bytes, after: bytes, row: Row, receipts: Receipts) -> bool:
-    """Whether this is a tombstone whose receipt has its seal."""
+    """Whether this is a tombstone that its receipt allows."""
     mark = mark_of(row)
-    return mark is not None and receipts(mark.receipt).get(row[0]) == seal_of(before, after, row)
+    return mark is not None and receipts(mark.receipt).allows(row, seal_of(before, after, row))
 
 
-def receipts_in(ledger: Ledger, upto: int | None = None) -> Receipts:
+def receipts_in(ledger: CopyableLedger, upto: int | None = None) -> Receipts:
     """The receipts of a ledger up to a position, each read once. That they stand there as appended, its hashes say."""
-    known: dict[str, Seals] = {}
+    known: dict[str, Receipt] = {}
 
-    def find(receipt: str) -> Seals:
+    def find(receipt: str) -> Receipt:
         if receipt not in known:
             try:
                 history = ledger.read_streams([receipt]).get(receipt, [])
             except LedgerCorrupt:
-                return {}
+                return NO_RECEIPT
             if not history or not isinstance(event := history[0].event, ErasureRecorded):
-                return {}
+                return NO_RECEIPT
             # A receipt tells of what stood before it.
             position = history[0].position
             if upto is not None and position > upto:
-                return {}
-            known[receipt] = {at: seal for at, seal in event.seals.items() if at < position}
+                return NO_RECEIPT
+            seals = {at: seal for at, seal in event.seals.items() if at < position}
+            known[receipt] = Receipt(seals, _left_by(receipt, event.runs, position, ledger), event.with_names)
         return known[receipt]
 
     return find
+
+
+def left_by(recorded: Recorded) -> str | None:
+    """The erasure that this event of a run names as the one by which the run lost its values."""
+    event = recorded.event
+    return event.erasure if isinstance(event, RunErased | RunArchived) else None
+
+
+def _left_by(receipt: str, runs: Collection[str], position: int, ledger: CopyableLedger) -> frozenset[str]:
+    """Those of the runs whose own histories name the receipt at a position."""
+    asked, found = set(runs), set[str]()
+    # They are recorded in front of it, in the same batch.
+    size = min(len(asked), position - 1)
+    for row in ledger.sealed_after(position - 1 - size, limit=size):
+        try:
+            recorded = decode(row[:5])
+        except LedgerCorrupt:
+            continue
+        if recorded.stream in asked and left_by(recorded) == receipt:
+            found.add(recorded.stream)
+    return frozenset(found)

@@ -70,7 +70,7 @@ class Ledger(Protocol):
         ...
 
     def verify(self, after: int = 0, upto: int = POSITION_MAX) -> Iterator[str]:
-        """A sentence for each place where the log is not what was appended: a gap, an edit, a wrong hash.
+        """A sentence for each place where the log is not what was appended: a gap, an edit, a wrong hash, the clock.
 
         Parts of it, each from the position where the one before ends, give the sentences that the whole gives.
         """

@@ -21,6 +21,11 @@ def redacted(event: Event, *, with_names: bool) -> Event:
     return event if after == event else after
 
 
+def is_redactable(event: Event, *, with_names: bool) -> bool:
+    """Whether events of this type can have values at all."""
+    return type(event) in _REDACTED or (with_names and type(event) in _NAMES)
+
+
 def without_words(error: RunError) -> RunError:
     """The error with nothing but what the engine itself says of it."""
     return RunError("", code=error.code, exit_code=error.exit_code, signal=error.signal)

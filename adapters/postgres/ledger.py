@@ -59,7 +59,7 @@ select notification_id, convert_to(originator_id, 'UTF8'), originator_version, c
 from events where notification_id > %s and notification_id <= %s order by notification_id limit %s
 """
 LAST_UPTO = """
-select notification_id, digest from events where notification_id <= %s order by notification_id desc limit 1
+select notification_id, digest, state from events where notification_id <= %s order by notification_id desc limit 1
 """
 # By the index of names: a sum is none to search by.
 READ_FROM = """
@@ -189,9 +189,9 @@ class PostgresLedger:
         return rows[0][0] if rows else None
 
     def verify(self, after: int = 0, upto: int = POSITION_MAX) -> Iterator[str]:
-        """A sentence for each place where the log is not what was appended: a gap, an edit, a wrong hash."""
+        """A sentence for each place where the log is not what was appended: a gap, an edit, a wrong hash, the clock."""
         before = self._rows(LAST_UPTO, after) if after else []
-        return mistakes(self._stored(after, upto), Head(*before[0]) if before else START, receipts_in(self))
+        return mistakes(self._stored(after, upto), (*before[0],) if before else None, receipts_in(self))
 
     def close(self) -> None:
         """Let go of the database."""

@@ -65,7 +65,7 @@ select notification_id, cast(originator_id as blob), originator_version, cast(to
 from events where notification_id > ? and notification_id <= ? order by notification_id limit ?
 """
 LAST_UPTO = """
-select notification_id, cast(digest as blob) from events where notification_id <= ?
+select notification_id, cast(digest as blob), cast(state as blob) from events where notification_id <= ?
 order by notification_id desc limit 1
 """
 # By the index of names: a sum is none to search by.
@@ -199,13 +199,14 @@ class SqliteLedger:
 
     def blob(self, key: str) -> bytes | None:
         """A large value, None if there is none (any more)."""
-        rows = self._rows("select value from blobs where key = ?", (key,))
+        # As bytes, also where somebody has put a text.
+        rows = self._rows("select cast(value as blob) from blobs where key = ?", (key,))
         return rows[0][0] if rows else None
 
     def verify(self, after: int = 0, upto: int = POSITION_MAX) -> Iterator[str]:
-        """A sentence for each place where the log is not what was appended: a gap, an edit, a wrong hash."""
+        """A sentence for each place where the log is not what was appended: a gap, an edit, a wrong hash, the clock."""
         before = self._rows(LAST_UPTO, (after,)) if after else []
-        return mistakes(self._stored(after, upto), Head(*before[0]) if before else START, receipts_in(self))
+        return mistakes(self._stored(after, upto), (*before[0],) if before else None, receipts_in(self))
 
     def close(self) -> None:
         """Let go of the file, and of the right to write."""

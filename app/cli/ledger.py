@@ -16,9 +16,10 @@ from adapters.clock import SystemClock
 from adapters.signing import make_keys, private_key
 from app import settings
 from app.cli import audit, projections, segments
+from app.cli.files import read
 from app.engine.backends import Database, beside_an_engine, open_database, open_lease
 from app.engine.rebuild import rebuild
-from app.history.checkpoints import make_checkpoint
+from app.history.checkpoints import WrongCheckpoint, make_checkpoint, misfits, read_checkpoint
 from app.history.verify import verify
 from app.settings import Settings
 from app.transfer.copying import header_of, restore, write_export
@@ -82,9 +83,15 @@ def checkpoint(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="To be kept where nobody who can write events can.")],
     key: Annotated[Path, typer.Option(help="The private key, as `signing-key` makes it.")],
 ) -> None:
-    """Verify the ledger as it is now, and sign its head; a running engine goes on."""
+    """Verify the ledger as it is now, and sign its head; a running engine goes on.
+
+    A checkpoint that is in FILE is replaced only if the ledger is the one that was signed there.
+    """
     signer = private_key(key)
+    before = read_checkpoint(read(file)) if file.exists() else None
     with beside_an_engine(settings.load()) as database:
+        if before and (wrong := next(misfits(database.ledger, before), None)):
+            raise WrongCheckpoint(f"{file} stays as it is, for the ledger is not the one that it tells of. {wrong}")
         head = database.ledger.head()
         with _progress("Verifying", head.position) as noticed:
             made = make_checkpoint(database.ledger, signer, SystemClock().now().wall, noticed)

@@ -2,15 +2,20 @@
 
 from collections.abc import Iterator
 from functools import partial
+from pathlib import Path
 from typing import Annotated
 
 import msgspec
 import typer
 
+from adapters.signing import public_key
 from app import settings
+from app.cli.files import read
 from app.cli.output import AsJson, print_json, print_table, print_text
 from app.engine.backends import beside_an_engine
 from app.engine.rebuild import rebuild as make_anew
+from app.history.checkpoints import CheckpointFile, check_signature, read_checkpoint
+from app.history.checkpoints import misfits as find_misfits
 from app.history.hands import hands
 from app.history.verify import Report
 from app.history.verify import verify as compare
@@ -36,30 +41,57 @@ def verify(
     processes: Annotated[
         int | None, typer.Option(min=1, help="How many share the work; by default one for each core.")
     ] = None,
+    checkpoint: Annotated[
+        Path | None, typer.Option(help="A checkpoint: say also whether the ledger is the one that was signed.")
+    ] = None,
+    key: Annotated[Path | None, typer.Option(help="The public key of whoever signed the checkpoint.")] = None,
     as_json: AsJson = False,  # noqa: FBT002
 ) -> None:
-    """Check the ledger's hashes, and each row of the read models against the ledger; fails if anything differs."""
+    """Check the whole ledger, and each row of the read models against it; fails if anything is wrong or differs."""
+    if (checkpoint is None) is not (key is None):
+        raise typer.BadParameter("--checkpoint takes --key with a public key, and the other way round.")
+    signed = _signed(checkpoint, key) if checkpoint and key else None
     found = settings.load()
     with (
         beside_an_engine(found) as database,
         hands(partial(beside_an_engine, found), database.ledger.head().position, processes) as shared,
     ):
         report = compare(database.ledger, database.read_models, shared)
+        misfits = list(find_misfits(database.ledger, signed)) if signed else []
     if as_json:
-        print_json({"holds": report.holds, **msgspec.to_builtins(report)})
+        told = {"position": signed.checkpoint.position, "faults": misfits} if signed else None
+        print_json({"holds": report.holds and not misfits, **msgspec.to_builtins(report), "checkpoint": told})
     else:
         _print(report)
-    if not report.holds:
+        _print_misfits(signed, misfits)
+    if not report.holds or misfits:
         raise typer.Exit(1)
 
 
+def _signed(checkpoint: Path, key: Path) -> CheckpointFile:
+    file = read_checkpoint(read(checkpoint))
+    check_signature(file.checkpoint, public_key(key))
+    return file
+
+
+def _print_misfits(signed: CheckpointFile | None, misfits: list[str]) -> None:
+    for sentence in misfits:
+        print_text(sentence)
+    if signed and not misfits:
+        position, at = signed.checkpoint.position, signed.checkpoint.signed_at
+        print_text(f"Up to event {position} the ledger is the one that was signed at {at}.")
+
+
 def _print(report: Report) -> None:
-    if report.shape_matches:
+    if report.rows:
         print_table(("projection", "rows"), [(name, str(rows)) for name, rows in report.rows.items()])
     for sentence in _faults(report):
         print_text(sentence)
     if report.holds:
-        print_text(f"The ledger's hashes are right; the read models equal it, row for row, at event {report.position}.")
+        print_text(
+            f"The ledger is in order up to its last event, {report.head};"
+            f" the read models equal it, row for row, at event {report.position}."
+        )
 
 
 def _faults(report: Report) -> Iterator[str]:
@@ -68,6 +100,8 @@ def _faults(report: Report) -> Iterator[str]:
         yield f"The read models follow another ledger: their event {report.position} is not the one in this ledger."
     if not report.shape_matches:
         yield "The read models were written in another shape, so no row was compared: rebuild them."
+    elif not report.rows:
+        yield "No row was compared: of a ledger that is damaged like this none can be made."
     yield from map(str, report.differences)
     if report.differences_total:
         yield f"Differences: {report.differences_total}. `runfold projections rebuild` makes the read models anew."

@@ -9,12 +9,12 @@ import typer
 
 from adapters.signing import public_key
 from app import settings
+from app.cli.files import read
 from app.cli.output import print_table, print_text
 from app.engine.backends import beside_an_engine
 from app.history.checkpoints import read_checkpoint
 from app.history.proofs import Proof, check_proof
 from app.history.proofs import prove as make_proof
-from domain.errors import InvalidInput
 
 
 def prove(
@@ -31,11 +31,11 @@ def prove(
     if check is not None:
         if key is None or run is not None or checkpoint is not None:
             raise typer.BadParameter("--check takes --key with a public key, and nothing else.")
-        _tell(check_proof(_read(check), public_key(key)))
+        _tell(check_proof(read(check), public_key(key)))
         return
     if run is None or checkpoint is None or key is not None:
         raise typer.BadParameter("Name a run and a --checkpoint, or a proof to --check.")
-    file = read_checkpoint(_read(checkpoint))
+    file = read_checkpoint(read(checkpoint))
     with beside_an_engine(settings.load()) as database:
         proof = make_proof(run, database.ledger, file)
     sys.stdout.write(msgspec.json.format(msgspec.json.encode(proof), indent=1).decode() + "\n")
@@ -43,7 +43,7 @@ def prove(
 
 def _tell(proof: Proof) -> None:
     rows = [
-        (str(event.position), event.topic, event.state if event.leaf is None else "(erased; only its hash is proved)")
+        (str(event.position), *((event.topic, event.state) if event.leaf is None else ("", "(erased)")))
         for event in proof.events
     ]
     print_table(("position", "event", "as it is stored"), rows)
@@ -52,10 +52,5 @@ def _tell(proof: Proof) -> None:
         f"These are the first {len(rows)} events of {proof.stream}, as they stood in the log up to event"
         f" {signed.position}, which was signed at {signed.signed_at} with the key {signed.key}."
     )
-
-
-def _read(file: Path) -> bytes:
-    try:
-        return file.read_bytes()
-    except OSError as error:
-        raise InvalidInput(f"The file {file} cannot be read: {error.strerror}.") from error
+    if erased := sum(event.leaf is not None for event in proof.events):
+        print_text(f"{erased} were erased: something stood there; of what type and of which run is not proved.")

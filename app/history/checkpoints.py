@@ -93,6 +93,31 @@ def segment_after(ledger: CopyableLedger, start: int, upto: int) -> list[Sealed]
     return events
 
 
+def misfits(ledger: CopyableLedger, file: CheckpointFile) -> Iterator[str]:
+    """A sentence for each place where the log is not the one that was signed. The signature is not looked at.
+
+    Both are compared: the leaves also tell of what stands in front of an erased event, whose hash is stored.
+    """
+    checkpoint = file.checkpoint
+    position = checkpoint.position
+    head = ledger.head().position
+    if head < position:
+        yield f"The ledger ends with event {head}, and event {position} was signed."
+        return
+    for number, root in enumerate(file.segments):
+        first = number * SEGMENT
+        try:
+            found = root_of([leaf_of(event[:5]) for event in segment_after(ledger, first, position)])
+        except LedgerCorrupt as error:
+            yield str(error)
+            continue
+        if found.hex() != root:
+            yield f"Events {first + 1} to {min(first + SEGMENT, position)} are not those that were signed."
+    digest = ledger.digest_at(position)
+    if digest is None or digest.hex() != checkpoint.digest:
+        yield f"The rolling hash of the log behind event {position} is not the one that was signed."
+
+
 def read_checkpoint(content: bytes) -> CheckpointFile:
     """Raises WrongCheckpoint, also when its roots are not those that were signed. The signature is not looked at."""
     try:

@@ -10,7 +10,8 @@ from typing import NamedTuple, Protocol, TypeVar
 
 from adapters.read_models_slices import BY_KEY, rows_of
 from app.history.comparison import Comparison
-from domain.conduct import Conduct
+from app.history.values import value_faults
+from domain.conduct import fault_in
 from domain.errors import LedgerCorrupt, NotAllowed
 from domain.ports import POSITION_MAX, CopyableLedger
 from projections.fold import Histories, Loaded, fold
@@ -41,36 +42,50 @@ class Positions(NamedTuple):
 
 
 class Compared(NamedTuple):
-    """How many events were folded, what differs, and the rows that are to be among those that are read by keys."""
+    """What some aggregates tell: how many events, what is wrong with them (with positions), and which rows differ.
+
+    `by_key` are the rows that are to be among those that are read by keys, None if no rows can be made.
+    """
 
     events: int
+    faults: list[tuple[int, str]]
     found: Comparison
-    by_key: dict[str, list[Columns]]
+    by_key: dict[str, list[Columns]] | None
 
 
 class Names(NamedTuple):
-    """The aggregates from one name to another one, which is left out (None: to the end), and their rows."""
+    """The aggregates from one name to another one, which is left out (None: to the end), and their rows.
+
+    They are looked at up to a position of the ledger, which may be behind the one that the rows are at.
+    """
 
     first: str
     last: str | None
+    upto: int = POSITION_MAX
 
     def look(self, ledger: CopyableLedger, stored: Snapshot | None) -> Compared:
-        """Fold the events of each, from its first one on, and compare what comes of them.
+        """Hold each event to what may happen, fold them, and compare what comes of those that the rows have followed.
 
-        Raises LedgerCorrupt when they tell of no sound rows, or of what the table of transitions does not allow.
+        Raises LedgerCorrupt when they tell of no sound rows, though nothing is wrong with them.
         """
         assert stored is not None, "rows are compared in a snapshot"
-        histories = ledger.read_between(self.first, self.last, upto=stored.head.position)
-        positions = {stream: history[-1].position for stream, history in histories.items()}
-        try:
-            wanted = rows_of(fold(histories, Loaded()))
-        except NotAllowed as error:
-            raise LedgerCorrupt(_fault_in(histories) or str(error)) from error
+        histories = ledger.read_between(self.first, self.last, upto=self.upto)
+        events = sum(map(len, histories.values()))
+        faults = [fault for history in histories.values() if (fault := fault_in(history))]
+        faults += value_faults(ledger, chain.from_iterable(histories.values()))
         found = Comparison()
+        try:
+            wanted = _rows_at(stored.head.position, histories)
+        except (NotAllowed, LedgerCorrupt) as error:
+            if not faults:
+                raise LedgerCorrupt(str(error)) from error
+            return Compared(events, faults, found, None)
+        if not stored.is_our_shape:
+            return Compared(events, faults, found, {})
+        positions = {stream: history[-1].position for stream, history in histories.items()}
         for projection, rows in stored.between(self.first, self.last).items():
             found.compare_columns(projection, rows, wanted[projection], positions)
-        events = sum(map(len, histories.values()))
-        return Compared(events, found, {projection: wanted[projection] for projection in BY_KEY})
+        return Compared(events, faults, found, {projection: wanted[projection] for projection in BY_KEY})
 
 
 class Mark(NamedTuple):
@@ -96,13 +111,23 @@ def positions_between(marks: list[Mark]) -> Iterator[Positions]:
     yield from map(Positions, (0, *ends), (*ends, POSITION_MAX))
 
 
-def names_between(marks: list[Mark]) -> Iterator[Names]:
-    """All names."""
+def names_between(marks: list[Mark], upto: int) -> Iterator[Names]:
+    """All names, with what they have up to a position."""
     cuts = sorted({mark.stream for mark in marks})
-    yield from map(Names, ("", *cuts), (*cuts, None))
+    for first, last in zip(("", *cuts), (*cuts, None), strict=True):
+        yield Names(first, last, upto)
 
 
-def _fault_in(histories: Histories) -> str | None:
-    """The first event that the table of transitions does not allow."""
-    records = sorted(chain.from_iterable(histories.values()), key=lambda recorded: recorded.position)
-    return next(filter(None, map(Conduct().fault, records)), None)
+def _rows_at(position: int, histories: Histories) -> dict[str, list[Columns]]:
+    """The rows that the events up to a position make. `histories` is cut there; what goes on is folded as a whole too.
+
+    Raises NotAllowed and LedgerCorrupt as the fold does.
+    """
+    further = {stream: history for stream, history in histories.items() if history[-1].position > position}
+    if further:
+        fold(further, Loaded())
+    for stream, history in further.items():
+        histories[stream] = [recorded for recorded in history if recorded.position <= position]
+        if not histories[stream]:
+            del histories[stream]
+    return rows_of(fold(histories, Loaded()))

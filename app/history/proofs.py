@@ -8,7 +8,7 @@ from adapters.merkle import leaf_hash, path_of, root_by
 from adapters.tombstones import content_of, is_tombstone, leaf_of
 from app.history.checkpoints import SEGMENT, Checkpoint, CheckpointFile, check_signature, segment_after
 from app.transfer.lines import Hex
-from domain.errors import InvalidInput, LedgerCorrupt, NotFound
+from domain.errors import InvalidInput, LedgerCorrupt, NotAllowed, NotFound
 from domain.ports import CopyableLedger, Sealed
 
 FORMAT = "runfold-proof 1"
@@ -21,7 +21,8 @@ class WrongProof(InvalidInput):
 class ProvenEvent(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """An event as it was appended, and the hashes that lead from it to the root, from below.
 
-    Of one whose values were erased only the hash is left, its `leaf`: what it was cannot be proved any more.
+    Of one whose values were erased only the hash is left, its `leaf`: of what type it was, and of which run, cannot be
+    proved any more. So neither its topic nor a state is told.
     """
 
     position: int
@@ -33,7 +34,10 @@ class ProvenEvent(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults
 
 
 class Proof(Struct, frozen=True, forbid_unknown_fields=True):
-    """The first events of one stream, all that there were when the checkpoint was signed."""
+    """The first events of one stream, all that there were when the checkpoint was signed.
+
+    At least one of them is proved by its content, as nothing else says of which stream they are.
+    """
 
     format: str
     stream: str
@@ -44,7 +48,8 @@ class Proof(Struct, frozen=True, forbid_unknown_fields=True):
 def prove(stream: str, ledger: CopyableLedger, file: CheckpointFile) -> Proof:
     """The proof of a run, or of whatever else has events, up to a checkpoint.
 
-    Raises NotFound when it had none by then, and LedgerCorrupt where the log is not the one that was signed.
+    Raises NotFound when it had none by then, NotAllowed when all of them are erased, and LedgerCorrupt where the log is
+    not the one that was signed.
     """
     checkpoint = file.checkpoint
     history = ledger.read_streams([stream]).get(stream, [])
@@ -64,6 +69,8 @@ def prove(stream: str, ledger: CopyableLedger, file: CheckpointFile) -> Proof:
                     f"Events {found[0].position} to {found[-1].position} are not those that were signed."
                 )
             events.append(_proven(found[index], path))
+    if all(event.leaf for event in events):
+        raise NotAllowed(f"All events of {stream} up to {checkpoint.position} are erased: a later checkpoint has more.")
     return Proof(FORMAT, stream, checkpoint, events)
 
 
@@ -85,9 +92,11 @@ def check_proof(content: bytes, key: Ed25519PublicKey) -> Proof:
         if event.position <= before:
             raise WrongProof(f"Event {event.position} stands behind event {before}.")
         before = event.position
-        if event.leaf is not None and event.state:
-            raise WrongProof(f"Event {event.position} has a leaf and a state: one of them is not proved.")
+        if event.leaf is not None and (event.state or event.topic):
+            raise WrongProof(f"Event {event.position} has a leaf, and a state or a type, which nothing proves.")
         _check(event, proof)
+    if all(event.leaf is not None for event in proof.events):
+        raise WrongProof(f"Only hashes are left of all these events: that they are of {proof.stream} is not proved.")
     return proof
 
 
@@ -106,5 +115,5 @@ def _check(event: ProvenEvent, proof: Proof) -> None:
 def _proven(event: Sealed, path: list[bytes]) -> ProvenEvent:
     hashes = [each.hex() for each in path]
     if is_tombstone(event.state):
-        return ProvenEvent(event.position, event.version, event.topic, "", hashes, leaf_of(event[:5]).hex())
+        return ProvenEvent(event.position, event.version, "", "", hashes, leaf_of(event[:5]).hex())
     return ProvenEvent(event.position, event.version, event.topic, event.state.decode(), hashes)

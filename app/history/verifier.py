@@ -12,6 +12,7 @@ from adapters.hashes import MARK, Chain
 from adapters.tombstones import receipts_in
 from app.engine.feed import Feed
 from app.engine.reader import Reader
+from app.history.values import value_faults
 from domain.conduct import Conduct
 from domain.errors import LedgerCorrupt, LedgerUnavailable
 from domain.ports import CopyableLedger, Sealed
@@ -39,8 +40,9 @@ class Proved(Struct, frozen=True):
 class Verifier:
     """Follows the head, and reads everything once more each day: what was in order may be changed afterwards.
 
-    First come hashes, gaps, readability, and whether the table of transitions allows the event. Later looks compare
-    the hashes with those that were found first, so they notice also a log that was written anew with hashes that fit.
+    First come hashes, gaps, readability, and whether the event may happen then. Later looks compare the hashes with
+    those that were found first, so they notice also a log that was written anew with hashes that fit; and they read
+    the large values, which a busy engine is not made to read back at once.
     """
 
     def __init__(self, reader: Reader, ledger: CopyableLedger, feed: Feed) -> None:
@@ -118,6 +120,11 @@ class Verifier:
         fault = next(self._again.check(rows), None) or _missing(self._again, rows, size)
         if fault:
             return fault
+        try:
+            for _, fault in value_faults(self._ledger, [decode(row[:5]) for row in rows]):
+                return fault
+        except LedgerCorrupt as error:
+            return str(error)
         marks = len(self._again.marks)
         if marks and self._again.marks[-1] != self._first.marks[marks - 1]:
             return f"Events {(marks - 1) * MARK + 1} to {marks * MARK} are not those that were there before."

@@ -15,8 +15,9 @@ from projections.ports import Columns, ReadModels, Snapshot
 
 
 class Report(Struct, frozen=True):
-    """What was found. The rows were compared as they were at `position`."""
+    """What was found. The ledger was looked at up to `head`, the rows were compared as they were at `position`."""
 
+    head: int
     position: int
     ledger_faults: tuple[str, ...]
     digest_matches: bool
@@ -24,7 +25,7 @@ class Report(Struct, frozen=True):
     shape_matches: bool
     """Whether the rows are of the shape that this program writes; if not, none was compared."""
     rows: dict[str, int]
-    """How many rows the ledger makes, by projection."""
+    """How many rows the ledger makes, by projection; none, if it is so damaged that none can be made of it."""
     differences: tuple[Difference, ...]
     differences_total: int
 
@@ -38,28 +39,29 @@ def verify(ledger: CopyableLedger, read_models: ReadModels, hands: Hands | None 
     """Check the ledger, fold it anew, and compare each row with what comes of it. Nothing is changed.
 
     It goes part by part, each of which is in memory as a whole; `hands` share them. Raises Unavailable, and
-    LedgerCorrupt when no rows can be made of a ledger whose hashes are right.
+    LedgerCorrupt when no rows can be made of a ledger in which nothing is wrong.
     """
     hands = hands or Hands()
-    found = Comparison()
     marks = marks_in(ledger)
-    faults = tuple(chain.from_iterable(hands.share(positions_between(marks), ledger, None)))
+    faults = list(chain.from_iterable(hands.share(positions_between(marks), ledger, None)))
+    told = _Told()
     with hands.snapshot(read_models) as stored:
-        head = stored.head
-        digest_matches = ledger.digest_at(head.position) == head.digest
-        if stored.is_our_shape:
-            try:
-                events = _compare(ledger, stored, list(names_between(marks)), hands, found)
-                if digest_matches and not faults and events != head.position:
-                    raise LedgerCorrupt(f"{events} of {head.position} events are found by the names of their streams.")
-            except (LedgerError, Unavailable):
-                # Such a log cannot be read, or tells of no rows; where it is damaged says more than where that showed.
-                if not faults:
-                    raise
-                found = Comparison()
+        at, head = stored.head, ledger.head()
+        digest_matches = ledger.digest_at(at.position) == at.digest
+        try:
+            _look(ledger, stored, list(names_between(marks, head.position)), hands, told)
+            if not faults and not told.faults and told.events != head.position:
+                raise LedgerCorrupt(f"{told.events} of {head.position} events are found by the names of their streams.")
+        except (LedgerError, Unavailable):
+            # Such a log cannot be read, or tells of no rows; where it is damaged says more than where that showed.
+            if not faults and not told.faults:
+                raise
+            told.is_sound = False
+    found = told.found if told.is_sound else Comparison()
     return Report(
-        position=head.position,
-        ledger_faults=faults,
+        head=head.position,
+        position=at.position,
+        ledger_faults=(*faults, *(sentence for _, sentence in sorted(told.faults))),
         digest_matches=digest_matches,
         shape_matches=stored.is_our_shape,
         rows=found.rows,
@@ -68,22 +70,34 @@ def verify(ledger: CopyableLedger, read_models: ReadModels, hands: Hands | None 
     )
 
 
-def _compare(ledger: CopyableLedger, stored: Snapshot, parts: list[Names], hands: Hands, found: Comparison) -> int:
-    """All rows; returns how many events were folded."""
-    events = 0
-    by_key = {projection: _Pages(projection, stored.by_stream(projection)) for projection in BY_KEY}
+class _Told:
+    """What all aggregates together tell: as `Compared`, and whether rows can be made of each."""
+
+    def __init__(self) -> None:
+        self.events = 0
+        self.faults: list[tuple[int, str]] = []
+        self.found = Comparison()
+        self.is_sound = True
+
+
+def _look(ledger: CopyableLedger, stored: Snapshot, parts: list[Names], hands: Hands, told: _Told) -> None:
+    """At all events by their names, and at all rows."""
+    keyed = BY_KEY if stored.is_our_shape else ()
+    by_key = {projection: _Pages(projection, stored.by_stream(projection)) for projection in keyed}
     for part, compared in zip(parts, hands.share(parts, ledger, stored), strict=True):
-        events += compared.events
-        found.add(compared.found)
+        told.events += compared.events
+        told.faults += compared.faults
+        told.is_sound &= compared.by_key is not None
+        told.found.add(compared.found)
         for projection, pages in by_key.items():
-            rows, wanted = pages.until(part.last), compared.by_key[projection]
+            rows = pages.until(part.last)
+            wanted = rows if compared.by_key is None else compared.by_key[projection]
             positions: dict[str, int] = {}
             if rows != wanted:
                 streams = {stream_of(projection, row) for row in set(rows) ^ set(wanted)}
                 histories = ledger.read_streams(streams, upto=stored.head.position)
                 positions = {stream: history[-1].position for stream, history in histories.items()}
-            found.compare_columns(projection, rows, wanted, positions)
-    return events
+            told.found.compare_columns(projection, rows, wanted, positions)
 
 
 class _Pages:

@@ -4,14 +4,13 @@ from gzip import GzipFile
 from typing import IO, Annotated, TypeAlias
 
 import msgspec
-from msgspec import Meta, Raw, Struct, structs
+from msgspec import Meta, Raw, Struct
 
 from adapters.codec import decode
 from domain.errors import InvalidInput
-from domain.events import BlobRef, RunTriggered
-from domain.named_event import EVENT
+from domain.events import BlobRef
 from domain.ports import Head, Sealed
-from domain.states import kind_of
+from domain.values import refs_of
 
 FORMAT, VERSION = "runfold-ledger", 1
 File: TypeAlias = IO[bytes] | GzipFile
@@ -109,15 +108,7 @@ def content_of(line: bytes) -> Line:
 
 def blobs_of(event: Sealed) -> dict[str, BlobRef]:
     """The large values that an event names, by key. Raises LedgerCorrupt when it is no event that we know."""
-    happened = decode(event[:5]).event
-    fields: list[object] = list(structs.astuple(happened))
-    if isinstance(happened, RunTriggered) and happened.prefix:
-        fields += [edit.result_blob for edit in happened.prefix.edits]
-    found = {field.key: field for field in fields if isinstance(field, BlobRef)}
-    if isinstance(happened, RunTriggered) and happened.event:
-        # The payload of a named event is that of all its runs, and stands behind the event itself.
-        found = {key: ref for key, ref in found.items() if kind_of(key) != EVENT}
-    return found
+    return {ref.key: ref for ref in refs_of(decode(event[:5]).event)}
 
 
 def _on_one_line(state: bytes) -> Raw:

@@ -2,7 +2,7 @@
 
 import hashlib
 import zlib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from gzip import BadGzipFile
 from typing import NamedTuple, NoReturn
 
@@ -10,7 +10,7 @@ import msgspec
 
 from adapters.codec import decode
 from adapters.hashes import digest_after
-from adapters.tombstones import mark_of, seal_of
+from adapters.tombstones import is_emptied, left_by, mark_of, seal_of
 from app.transfer.lines import (
     FORMAT,
     VERSION,
@@ -26,10 +26,11 @@ from app.transfer.lines import (
     content_of,
 )
 from domain.errors import LedgerCorrupt
-from domain.events import BlobRef, ErasureRecorded
+from domain.events import BlobRef, ErasureRecorded, RunArchived, RunErased
 from domain.ports import Sealed
 
 _HEADER_BYTES_MAX = 4_096
+_LEAVING = frozenset({RunErased.__name__, RunArchived.__name__})
 _BROKEN = (EOFError, BadGzipFile, zlib.error)
 """What the end or the middle of a broken .gz file raises."""
 
@@ -42,6 +43,20 @@ class Entry(NamedTuple):
     awaited: dict[str, BlobRef]
 
 
+class _Erased(NamedTuple):
+    """What waits for its receipt, and whether it is empty as one leaves it that takes values, or names too."""
+
+    stream: str
+    seal: str
+    is_emptied: bool
+    is_emptied_with_names: bool
+
+    def is_allowed(self, position: int, receipt: ErasureRecorded, left: Collection[str]) -> bool:
+        """As `Receipt.allows`; `left` are the runs that name the receipt."""
+        is_emptied = self.is_emptied_with_names if receipt.with_names else self.is_emptied
+        return receipt.seals.get(position) == self.seal and self.stream in left and is_emptied
+
+
 class Reader:
     """Reads the first line when it is made. Raises WrongExport, with the line, at the first thing that is not right."""
 
@@ -50,8 +65,10 @@ class Reader:
         self._line = 0
         self.header = _header_of(self._next(_HEADER_BYTES_MAX))
         self._last = self.header.after.head()
-        self._erased: dict[str, dict[int, str]] = {}
-        """The seals of events that were erased, of which no receipt has come yet, by receipt."""
+        self._erased: dict[str, dict[int, _Erased]] = {}
+        """The events that were erased, of which no receipt has come yet, by receipt and position."""
+        self._left: dict[str, set[str]] = {}
+        """The runs that name a receipt that has not come yet, by receipt."""
         self.totals = Totals()
         """What has been read so far."""
 
@@ -94,17 +111,27 @@ class Reader:
         mark = mark_of(event[:5])
         if mark is None:
             self._refuse(f"is not event {event.position} as it was exported: its hash is wrong")
-        seals = self._erased.setdefault(mark.receipt, {})
-        seals[event.position] = seal_of(self._last.digest, event.digest, event[:5])
+        row = event[:5]
+        seal = seal_of(self._last.digest, event.digest, row)
+        emptied = is_emptied(row, with_names=False), is_emptied(row, with_names=True)
+        self._erased.setdefault(mark.receipt, {})[event.position] = _Erased(event.stream, seal, *emptied)
 
     def _look_for_receipt(self, event: Sealed) -> None:
+        if event.topic in _LEAVING:
+            erasure = left_by(decode(event[:5]))
+            if erasure in self._erased:
+                self._left.setdefault(erasure, set()).add(event.stream)
+            return
         waiting = self._erased.get(event.stream)
         if not waiting or event.version != 1:
             return
         receipt = decode(event[:5]).event
-        seals = receipt.seals if isinstance(receipt, ErasureRecorded) else {}
-        if wrong := next((at for at, seal in waiting.items() if seals.get(at) != seal), None):
-            self._refuse(f"is not the receipt of what stands in the place of event {wrong}")
+        left = self._left.pop(event.stream, set[str]())
+        if isinstance(receipt, ErasureRecorded):
+            left.intersection_update(receipt.runs)
+        for at, erased in waiting.items():
+            if not isinstance(receipt, ErasureRecorded) or not erased.is_allowed(at, receipt, left):
+                self._refuse(f"is not the receipt of what stands in the place of event {at}")
         del self._erased[event.stream]
 
     def _add(self, line: BlobLine, entry: Entry | None) -> None:

@@ -182,14 +182,62 @@ def _behind(history: list[Recorded], *events: e.RunEvent) -> list[Recorded]:
     ]
 
 
+def _again(history: list[Recorded], event: e.RunEvent) -> list[Recorded]:
+    """What happens to the run of a history at last, two positions behind it."""
+    last = history[-1]
+    (after,) = of_run(event)
+    return [replace(after, position=last.position + 2, version=last.version + 1, recorded_at=last.recorded_at + 1)]
+
+
 def test_what_no_run_may_do_is_named_with_its_position(read_models: Tables) -> None:
     """The hashes are right: whoever wrote this could append."""
     ledger = ledger_of([*HISTORY, *_behind(HISTORY, TRIGGERED, e.RunFrozen())])
     follow(read_models, ledger, upto=3)
     tamper(read_models, "update tracked set notification_id = 5, digest = ?", ledger.digest_at(5))
 
-    with pytest.raises(LedgerCorrupt, match="Event 5 of run_2: RunFrozen cannot happen while the run is QUEUED"):
-        verify(ledger, read_models)
+    report = verify(ledger, read_models)
+
+    assert report.ledger_faults == ("Event 5 of run_2: RunFrozen cannot happen while the run is QUEUED.",)
+    assert (report.rows, report.holds) == ({}, False)
+
+
+@pytest.mark.parametrize(
+    ("events", "said"),
+    [
+        ((e.RunDelayed(5),), "Event 4 of run_2: RunDelayed cannot happen before the run exists."),
+        ((TRIGGERED, e.RunCanceled(), e.RunCanceled()), "while the run is CANCELED."),
+        ((TRIGGERED, *STARTED, e.AttemptSucceeded(1, 9)), "and attempt 1 under the token 2 is open."),
+    ],
+)
+def test_what_the_read_models_have_not_followed_is_looked_at_too(
+    read_models: Tables, events: tuple[e.RunEvent, ...], said: str
+) -> None:
+    ledger = ledger_of([*HISTORY, *_behind(HISTORY, *events)])
+    follow(read_models, ledger, upto=3)
+    report = verify(ledger, read_models)
+
+    assert (report.head, report.position, len(report.ledger_faults)) == (3 + len(events), 3, 1)
+    assert report.ledger_faults[0].endswith(said)
+    assert report.differences_total == 0
+
+
+def test_read_models_that_are_behind_are_compared_where_they_are(read_models: Tables) -> None:
+    ledger = ledger_of([*HISTORY, *_behind(HISTORY, TRIGGERED), *_again(HISTORY, e.AttemptSucceeded(1, 2))])
+    follow(read_models, ledger, upto=2)
+    report = verify(ledger, read_models)
+
+    assert report.holds
+    assert (report.head, report.position, report.rows["runs"], report.rows["attempts"]) == (5, 2, 1, 0)
+
+
+def test_a_clock_that_goes_back_is_found_within_a_part_and_between_two(read_models: Tables) -> None:
+    records = of_run(TRIGGERED, *STARTED, e.AttemptSucceeded(1, 2), e.TagsAdded(("a",)))
+    for early in range(1, 5):
+        changed = [replace(each, recorded_at=each.recorded_at - 15 * (at == early)) for at, each in enumerate(records)]
+        ledger = ledger_of(changed)
+
+        assert list(ledger.verify()) == [f"Event {early + 1} was recorded before the event in front of it."]
+        assert verify(ledger, read_models).ledger_faults == tuple(ledger.verify())
 
 
 def test_an_event_far_behind_all_others_is_found_at_once(read_models: Tables, tmp_path: Path) -> None:

@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from app.transfer import copying
 from app.transfer.lines import BlobLine, EventLine, Header, Totals
-from tests.app.transfers import BLOBS, DELIVERED, EVENTS, LARGE, LEDGERS, erase, erase_run, exported, fill
+from domain.events import TagsAdded
+from tests.app.transfers import BLOBS, DELIVERED, EVENTS, LARGE, LEDGERS, believed, erase, erase_run, exported, fill
 
 PAGE = (Path(__file__).parents[2] / "docs" / "reference" / "export-format.md").read_text(encoding="utf-8")
 [CHECK] = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
@@ -84,7 +86,9 @@ def _check(export: bytes, folder: Path) -> "subprocess.CompletedProcess[str]":
     )
 
 
-def test_the_example_checks_an_event_whose_values_were_erased_by_its_receipt(tmp_path: Path) -> None:
+def test_the_example_checks_an_event_whose_values_were_erased_by_its_receipt(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with LEDGERS["sqlite-memory"](tmp_path) as ledger:
         fill(ledger, EVENTS, BLOBS)
         erase_run(ledger, "run_1")
@@ -93,7 +97,13 @@ def test_the_example_checks_an_event_whose_values_were_erased_by_its_receipt(tmp
     done = _check(export, tmp_path)
     other = _check(export.replace(b'"seals":{"1":"', b'"seals":{"2":"'), tmp_path)
     cut = _check(export.replace(b'"task":"greet"', b'"task":"gr33t"', 1), tmp_path)
+    with LEDGERS["sqlite-memory"](tmp_path) as ledger:
+        fill(ledger, EVENTS, BLOBS)
+        erase_run(ledger, "run_1", left=TagsAdded(("erasure_1",)))
+        monkeypatch.setattr(copying, "digest_behind", believed)
+        unsaid = _check(exported(ledger), tmp_path)
 
     assert done.stdout.startswith("6 "), done.stderr
     assert "AssertionError" in other.stderr
+    assert "AssertionError: event 1 was not erased as erasure_1 says" in unsaid.stderr
     assert "AssertionError: event 1 was not erased as erasure_1 says" in cut.stderr

@@ -13,11 +13,13 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from msgspec import structs
 
+from adapters.merkle import leaf_hash
 from adapters.signing import make_keys, private_key, public_key
+from adapters.tombstones import content_of
 from app.history import checkpoints, proofs
-from app.history.checkpoints import CheckpointFile, WrongCheckpoint, make_checkpoint, read_checkpoint
+from app.history.checkpoints import CheckpointFile, WrongCheckpoint, make_checkpoint, misfits, read_checkpoint
 from app.history.proofs import WrongProof, check_proof, prove
-from domain.errors import InvalidInput, KeyMissing, LedgerCorrupt, NotFound
+from domain.errors import InvalidInput, KeyMissing, LedgerCorrupt, NotAllowed, NotFound
 from domain.ports import START, CopyableLedger
 from tests.adapters.ledgers import triggered
 from tests.app.transfers import BLOBS, EVENTS, LEDGERS, erase_run, fill
@@ -176,6 +178,28 @@ def _sealed(ledger: CopyableLedger) -> list[Any]:
     return ledger.sealed_after(0, limit=10)
 
 
+@pytest.mark.parametrize("segment", [1, 2, 4_096])
+def test_a_log_is_held_against_what_was_signed(
+    ledger: CopyableLedger, spare: CopyableLedger, keys: Path, segment: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(checkpoints, "SEGMENT", segment)
+    fill(spare, [structs.replace(event, actor="x") if event.position == 2 else event for event in EVENTS], BLOBS)
+    of_another = signed(spare, keys)
+    fill(ledger, EVENTS[:3], BLOBS)
+    shorter = list(misfits(ledger, of_another))
+    ledger.append([EVENTS[3]], {}, after=ledger.head())
+    own = signed(ledger, keys)
+    erase_run(ledger, "run_1")
+
+    first = {1: "Events 2 to 2", 2: "Events 1 to 2", 4_096: "Events 1 to 4"}[segment]
+    assert shorter == ["The ledger ends with event 3, and event 4 was signed."]
+    assert list(misfits(ledger, own)) == []
+    assert list(misfits(ledger, of_another)) == [
+        f"{first} are not those that were signed.",
+        "The rolling hash of the log behind event 4 is not the one that was signed.",
+    ]
+
+
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
@@ -232,20 +256,59 @@ def test_what_was_signed_before_it_was_erased_still_proves_all_the_rest(
     proof = prove("run_1", ledger, before)
 
     assert [(each.topic, bool(each.state), each.leaf is None) for each in proof.events] == [
-        ("RunTriggered", False, False),
+        ("", False, False),
         ("RunDelayed", True, True),
-        ("RunCanceled", False, False),
+        ("", False, False),
     ]
     plain = msgspec.to_builtins(proof)
     assert check_proof(msgspec.json.encode(proof), public_key(public(keys))) == proof
-    assert _checked(plain, tmp_path, public(keys))[0] == 0
+    status, said = _checked(plain, tmp_path, public(keys))
+    assert (status, said.splitlines()) == (
+        0,
+        [
+            "1 events of run_1 are proved, up to event 4 of the log.",
+            "2 were erased: something stood there; of what type and of which run is not proved.",
+        ],
+    )
     first = {**plain, "events": [plain["events"][0] | {"leaf": "00" * 32}, *plain["events"][1:]]}
     told = {**plain, "events": [plain["events"][0] | {"state": "{}"}, *plain["events"][1:]]}
-    for wrong in (first, told):
+    typed = {**plain, "events": [plain["events"][0] | {"topic": "RunCanceled"}, *plain["events"][1:]]}
+    for wrong in (first, told, typed):
         with pytest.raises(WrongProof):
             check_proof(msgspec.json.encode(wrong), public_key(public(keys)))
         assert _checked(wrong, tmp_path, public(keys))[0] != 0
     assert make_checkpoint(ledger, private_key(keys), NOW, lambda _: None).checkpoint.position == 6
+
+
+def test_what_is_erased_is_of_no_type_and_of_no_run(ledger: CopyableLedger, keys: Path, tmp_path: Path) -> None:
+    """With leaves alone, anything may be said of what they are."""
+    fill(ledger, EVENTS, BLOBS)
+    before = signed(ledger, keys)
+    whole = msgspec.to_builtins(prove("run_1", ledger, before))
+    (code,) = re.findall(r"```python\n(.*?)```", PAGE.read_text(), re.DOTALL)
+    (tmp_path / "check.py").write_text(code)
+
+    def without(event: Any) -> Any:
+        content = (event["position"], "run_1", event["version"], event["topic"], event["state"].encode())
+        return event | {"topic": "", "state": "", "leaf": leaf_hash(content_of(content)).hex()}
+
+    hidden = {**whole, "events": [without(event) for event in whole["events"]]}
+    of_another = {**hidden, "stream": "run_9"}
+    renamed = {**whole, "stream": "run_9", "events": [*hidden["events"][:-1], whole["events"][-1]]}
+    for wrong in (hidden, of_another, renamed):
+        with pytest.raises(WrongProof):
+            check_proof(msgspec.json.encode(wrong), public_key(public(keys)))
+        assert _checked(wrong, tmp_path, public(keys))[0] != 0
+
+
+def test_nothing_is_proved_of_a_run_of_which_all_was_erased(ledger: CopyableLedger, keys: Path) -> None:
+    fill(ledger, EVENTS[:1], {})
+    before = signed(ledger, keys)
+    erase_run(ledger, "run_1")
+
+    with pytest.raises(NotAllowed, match="All events of run_1 up to 1 are erased"):
+        prove("run_1", ledger, before)
+    assert [event.topic for event in prove("run_1", ledger, signed(ledger, keys)).events] == ["", "RunErased"]
 
 
 def _checked(proof: Any, folder: Path, key: Path) -> tuple[int, str]:

@@ -9,15 +9,16 @@ from uuid import uuid4
 
 from msgspec import Raw, structs
 
+from adapters.hashes import SealedRow
 from adapters.postgres.ledger import PostgresLedger
 from adapters.postgres.migrate import migrate
 from adapters.sqlite.ledger import MEMORY, SqliteLedger
-from adapters.tombstones import seal_of, tombstone_of
+from adapters.tombstones import Receipts, seal_of, tombstone_of
 from app.transfer.copying import header_of, restore, write_export
 from app.transfer.lines import Totals
 from app.transfer.reading import Reader
 from domain import events as e
-from domain.events import BlobRef, Recorded
+from domain.events import BlobRef, Recorded, RunEvent
 from domain.ports import START, CopyableLedger, Head, Sealed
 from tests.adapters.ledgers import recorded
 from tests.postgres import database_url, schema_of_its_own
@@ -48,6 +49,7 @@ DELIVERED = [
     structs.replace(recorded(4, "event_1", 2, TRIGGERED), event=e.EventDelivered(("run_1", "run_2"))),
 ]
 """An event whose payload its runs share."""
+ERASED = e.RunErased("erasure_1", with_names=True)
 
 
 @contextmanager
@@ -93,8 +95,19 @@ def erase(ledger: CopyableLedger, key: str) -> None:
         cursor.execute("delete from blobs where key = ?", (key,))
 
 
-def erase_run(ledger: CopyableLedger, run: str, receipt: str = "erasure_1") -> Head:
-    """Erase a run as the engine does it: the receipt first. Returns the head with that."""
+def exchange(ledger: CopyableLedger, key: str, value: bytes | str) -> None:
+    """Put another large value in the place of one; the log stays as it is. A text is for SQLite alone."""
+    if isinstance(ledger, PostgresLedger):
+        with ledger._database.writing() as cursor:  # pyright: ignore[reportPrivateUsage]
+            cursor.execute("update blobs set value = %s where key = %s", (value, key))
+        return
+    assert isinstance(ledger, SqliteLedger)
+    with ledger._store.writing() as cursor:  # pyright: ignore[reportPrivateUsage]
+        cursor.execute("update blobs set value = ? where key = ?", (value, key))
+
+
+def erase_run(ledger: CopyableLedger, run: str, receipt: str = "erasure_1", left: RunEvent = ERASED) -> Head:
+    """Erase a run as the engine does it: the receipt first, and `left` in front of it. Returns the head with that."""
     head = ledger.head()
     rows = [row for row in ledger.sealed_after(0, limit=head.position) if row.stream == run]
     states: dict[int, bytes] = {}
@@ -106,15 +119,19 @@ def erase_run(ledger: CopyableLedger, run: str, receipt: str = "erasure_1") -> H
         if state is not None:
             states[row.position] = state
             seals[row.position] = seal_of(before, row.digest, (*row[:4], state))
-    erased = e.RunErased(receipt, with_names=True)
     recorded_ = recorded(head.position + 2, receipt, 1, TRIGGERED)
     batch = [
-        recorded(head.position + 1, run, rows[-1].version + 1, erased),
+        recorded(head.position + 1, run, rows[-1].version + 1, left),
         structs.replace(recorded_, event=e.ErasureRecorded((run,), seals, with_names=True)),
     ]
     head = ledger.append(batch, {}, after=head)
     ledger.erase(states, [])
     return head
+
+
+def believed(_digest: bytes, event: SealedRow, _receipts: Receipts) -> bytes:
+    """In the place of `digest_behind`: takes every event for right."""
+    return event[5]
 
 
 def exported(ledger: CopyableLedger, after: int = 0) -> bytes:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from adapters.postgres.lease import PostgresLease
+from adapters.sqlite.ledger import SqliteLedger
 from app.cli import audit
 from tests.cli.commandline import CommandLine
 from tests.cli.installation import Installation, Project, developing
@@ -55,6 +56,36 @@ def test_a_run_is_proved_beside_an_engine_and_checked_without_one(
     assert f"events of {run}, as they stood in the log" in " ".join(checked.split())
     assert "is not as it was when the checkpoint was signed." in " ".join(changed.stderr.split())
     assert "Name a run and a --checkpoint" in " ".join(nothing.stderr.split())
+
+
+def test_a_ledger_is_held_against_a_checkpoint_which_is_not_replaced_by_one_of_another_ledger(
+    command: CommandLine, project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    command.run("runs", "trigger", "refuse", "7", "--wait", code=1)
+    key, checkpoint = (str(tmp_path / name) for name in ("signing.pem", "checkpoint.json"))
+    with_key = ("--checkpoint", checkpoint, "--key", f"{key}.pub")
+    command.run("ledger", "signing-key", key)
+    command.run("ledger", "checkpoint", checkpoint, "--key", key)
+    position = json.loads(Path(checkpoint).read_text())["checkpoint"]["position"]
+    command.run("runs", "trigger", "refuse", "7", "--wait", code=1)
+
+    told = " ".join(command.run("ledger", "verify", *with_key).split())
+    report = command.json("ledger", "verify", *with_key)
+    command.run("ledger", "checkpoint", checkpoint, "--key", key)
+    newer = Path(checkpoint).read_text()
+    signed = json.loads(newer)["checkpoint"]["position"]
+    monkeypatch.setenv("RUNFOLD_DATABASE_URL", f"sqlite:///{tmp_path / 'other.db'}")
+    SqliteLedger(tmp_path / "other.db").close()
+    empty = command.ask("ledger", "checkpoint", checkpoint, "--key", key, code=1)
+    without = command.ask("ledger", "verify", "--checkpoint", checkpoint, code=2)
+
+    assert f"Up to event {position} the ledger is the one that was signed at " in told
+    assert report["checkpoint"] == {"position": position, "faults": []}
+    assert report["holds"]
+    assert signed > position
+    assert f"The ledger ends with event 0, and event {signed} was signed." in " ".join(empty.stderr.split())
+    assert Path(checkpoint).read_text() == newer
+    assert "--checkpoint takes --key" in " ".join(without.stderr.split())
 
 
 def test_who_did_what_is_told_as_a_table_and_exported_from_one_position_to_another(
