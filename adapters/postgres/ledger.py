@@ -19,9 +19,10 @@ READ_AFTER = """
 select notification_id, originator_id, originator_version, topic, state from events
 where notification_id > %s and notification_id <= %s order by notification_id
 """
+# Found by the streams alone: before the server has counted a new table, it would read the index of all positions, too.
 READ_STREAMS = """
 select notification_id, originator_id, originator_version, topic, state from events
-where originator_id = any(%s) and notification_id <= %s order by originator_id, originator_version
+where originator_id = any(%s) and notification_id + 0 <= %s order by originator_id, originator_version
 """
 READ_BEGINNINGS = """
 select notification_id, originator_id, originator_version, topic, state from events

@@ -12,7 +12,7 @@ from eventsourcing.tests.persistence import ApplicationRecorderTestCase, NonInte
 
 from adapters.postgres import migrate as migrating
 from adapters.postgres.database import Database
-from adapters.postgres.ledger import PostgresLedger
+from adapters.postgres.ledger import READ_STREAMS, PostgresLedger
 from adapters.postgres.migrate import Migration, migrate, migrations
 from adapters.postgres.recorder import Recorder
 from domain.errors import LedgerUnavailable
@@ -55,6 +55,19 @@ def test_tampering_shows(schema: str, tampering: str, found: str) -> None:
     sentences = list(ledger.verify())
 
     assert found in sentences[0]
+    ledger.close()
+
+
+def test_histories_are_found_by_their_streams_in_a_table_that_the_server_has_not_counted(schema: str) -> None:
+    migrate(database_url(), schema)
+    ledger = PostgresLedger(database_url(), schema)
+    ledger.append(triggered(START, *(f"run_{number:05}" for number in range(5_000))), {}, after=START)
+
+    plan = str(ledger._rows(f"explain {READ_STREAMS}", ["run_00001"], 10**9))
+
+    assert "originator_id_originator_version" in plan
+    assert "pkey" not in plan
+    assert [*ledger.read_streams(["run_00001"])] == ["run_00001"]
     ledger.close()
 
 
