@@ -1,5 +1,7 @@
 """What is PostgreSQL's own: migrations, tampering, the library's test suite."""
 
+# pyright: reportPrivateUsage=false
+
 from collections.abc import Generator
 from concurrent.futures import ThreadPoolExecutor
 from unittest import TestCase
