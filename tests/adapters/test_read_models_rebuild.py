@@ -58,7 +58,9 @@ def test_whoever_follows_goes_on_from_where_the_rebuild_ended(read_models: Table
     follow(read_models, ledger, upto=40)
     rebuild(ledger, read_models)
     more = of_run(TRIGGERED, stream="run_new")
-    (last,) = [Recorded(61, "run_new", 1, "env_a", 1, 1, "test", "test", each.event) for each in more]
+    (last,) = [
+        Recorded(61, "run_new", 1, "env_a", 1, records[-1].recorded_at, "test", "test", each.event) for each in more
+    ]
     after = ledger.append([last], {}, after=ledger.head())
 
     assert read_models.apply([*records[40:], last], after) == after
