@@ -12,7 +12,7 @@ from tests.sdk.test_steps_blocking import context
 
 RACERS = ("a", "b", "c")
 GATE_SECONDS = 20
-RESTING_SECONDS = 0.25
+RESTING_SECONDS = 1.0
 """More than a thread needs to act on what it was told, however busy the machine is."""
 
 
