@@ -78,13 +78,13 @@ class BulkActions:
             log.exception("a bulk action cannot go on", bulk=bulk.id)
             # The sentence stays in the ledger for ever, so what the error says, maybe of a payload, is no part of it.
             return AbortBulk(
-                environment=bulk.environment,
-                actor="engine",
-                cause=bulk.id,
-                at=self._reader.clock.now().wall,
-                bulk=bulk.id,
+                **self._origin_of(bulk),
                 error=f"The engine could not carry it on: {type(error).__name__}. Its log tells more.",
             )
+
+    def _origin_of(self, bulk: Bulk) -> dict[str, Any]:
+        at = self._reader.clock.now().wall
+        return {"environment": bulk.environment, "actor": "engine", "cause": bulk.id, "at": at, "bulk": bulk.id}
 
     async def _chunk(self, bulk: Bulk) -> AdvanceBulk:
         if bulk.runs:
@@ -105,11 +105,7 @@ class BulkActions:
             has_more = has_more or reached != last
             last = reached
         return AdvanceBulk(
-            environment=bulk.environment,
-            actor="engine",
-            cause=bulk.id,
-            at=self._reader.clock.now().wall,
-            bulk=bulk.id,
+            **self._origin_of(bulk),
             after=bulk.cursor,
             cursor=cursors[last] if last else None,
             is_last=not has_more,

@@ -53,7 +53,10 @@ def erased_in(ledger: CopyableLedger, segment: Segment, run: str) -> Recorded | 
 
 def _check_events(ledger: CopyableLedger, segment: Segment, runs: Collection[str]) -> None:
     histories = ledger.read_streams(runs)
-    events = {run: [event for event in segment.events if event.stream == run] for run in runs}
+    events: dict[str, list[Sealed]] = {run: [] for run in runs}
+    for event in segment.events:
+        if event.stream in events:
+            events[event.stream].append(event)
     positions = {event.position for each in events.values() for event in each}
     rows = {row.position: row for row in ledger.sealed_at(positions | {at - 1 for at in positions})}
     receipts: dict[str, Recorded | None] = {}

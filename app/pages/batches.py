@@ -1,12 +1,11 @@
 """Batches, and how many of their runs are where."""
 
 from collections import Counter
-from urllib.parse import urlencode
 
 from starlette.responses import Response
 
 from app.pages.bulk import turned
-from app.pages.moment import FIELD, look_of
+from app.pages.moment import look_of
 from app.pages.visits import Visit
 from domain.batch import BatchStatus
 
@@ -23,7 +22,7 @@ async def show_all(visit: Visit) -> Response:
     return visit.page(
         "batches.html",
         batches=answer["data"],
-        pagination=turned(answer, "/batches", urlencode(kept | ({FIELD: moment.text} if moment.is_past else {}))),
+        pagination=turned(answer, "/batches", moment.query(kept)),
         status=status,
         moment=moment,
         kept=kept,

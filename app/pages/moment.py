@@ -36,8 +36,12 @@ class Look(NamedTuple):
 
     def to(self, path: str, parameters: Mapping[str, Any] | None = None) -> str:
         """The address of another page, or of another part of this one, at the same moment."""
-        asked = {**(parameters or {}), **({FIELD: self.text} if self.text else {})}
-        return f"{path}?{urlencode(asked)}" if asked else path
+        query = self.query(parameters or {})
+        return f"{path}?{query}" if query else path
+
+    def query(self, parameters: Mapping[str, Any]) -> str:
+        """The query of such an address."""
+        return urlencode({**parameters, **({FIELD: self.text} if self.text else {})})
 
 
 async def look_of(visit: Visit) -> Look:

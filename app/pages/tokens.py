@@ -1,14 +1,12 @@
 """Waitpoint tokens, and a form that completes one."""
 
-from urllib.parse import urlencode
-
 import msgspec
 from msgspec import Raw
 from starlette.responses import Response
 
 from app.pages.api import ApiError
 from app.pages.bulk import turned
-from app.pages.moment import FIELD, look_of
+from app.pages.moment import look_of
 from app.pages.visits import Visit, see
 from domain.waitpoint import WaitpointStatus
 
@@ -26,7 +24,7 @@ async def show_all(visit: Visit) -> Response:
     return visit.page(
         "tokens.html",
         tokens=answer["data"],
-        pagination=turned(answer, "/tokens", urlencode(kept | ({FIELD: moment.text} if moment.is_past else {}))),
+        pagination=turned(answer, "/tokens", moment.query(kept)),
         moment=moment,
         kept=kept,
         status=status,

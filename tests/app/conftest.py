@@ -5,7 +5,9 @@ from structlog.testing import capture_logs
 
 from tests.app.databases import engine_on
 from tests.app.harness import Engine, Log, ledger_mistakes
+from tests.mailbox import Mailbox, a_mailbox
 from tests.shown import reached, statuses_of
+from tests.targets import Target, a_target
 
 ON_EVERY_DATABASE = frozenset(
     {
@@ -84,3 +86,15 @@ async def _check(engine: Engine, request: pytest.FixtureRequest) -> None:
         service = engine.service
         history = await service.read(lambda: service.ledger.read_after(0, limit=engine.head))
         assert said - reached(history) == frozenset(), "a test reaches every status that it is said to show"
+
+
+@pytest.fixture
+async def target() -> AsyncIterator[Target]:
+    async with a_target() as target:
+        yield target
+
+
+@pytest.fixture
+async def mailbox() -> AsyncIterator[Mailbox]:
+    async with a_mailbox() as mailbox:
+        yield mailbox

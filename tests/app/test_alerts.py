@@ -1,7 +1,6 @@
 """Callbacks and alerts from end to end: real webhooks, which the library of Standard Webhooks verifies, and e-mails."""
 
 import json
-from collections.abc import AsyncIterator
 from datetime import datetime, timedelta, tzinfo
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,7 @@ from domain.status import Status
 from tests.app.calling import EXECUTIONS, JOBS, ended, execute, save, start, status_of
 from tests.app.harness import START, START_MS, Engine, environment, until
 from tests.certificates import END, server_context, trusting
-from tests.mailbox import SENDER, Mailbox, a_mailbox
+from tests.mailbox import SENDER, Mailbox
 from tests.targets import Asked, Target, a_target
 
 ALERTS = "/v1/alerts"
@@ -32,18 +31,6 @@ class SameTime(datetime):
 @pytest.fixture(autouse=True)
 def same_time(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(webhooks, "datetime", SameTime)
-
-
-@pytest.fixture
-async def target() -> AsyncIterator[Target]:
-    async with a_target() as target:
-        yield target
-
-
-@pytest.fixture
-async def mailbox() -> AsyncIterator[Mailbox]:
-    async with a_mailbox() as mailbox:
-        yield mailbox
 
 
 async def channel(engine: Engine, **body: Any) -> dict[str, Any]:

@@ -1,7 +1,6 @@
 """Executions that were erased or archived: they are shown and told of, and harm no others."""
 
 import json
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -15,24 +14,12 @@ from domain.ports import Ledger
 from domain.status import Status
 from tests.app.calling import EXECUTIONS, ended, execute, save, start, status_of
 from tests.app.harness import Engine, Log, until
-from tests.mailbox import Mailbox, a_mailbox
-from tests.targets import Target, a_target
+from tests.mailbox import Mailbox
+from tests.targets import Target
 
 OK = 200
 GONE = "What it found was erased."
 UNKNOWN = dict.fromkeys(("lookupMs", "connectMs", "tlsMs", "firstByteMs", "totalMs"))
-
-
-@pytest.fixture
-async def target() -> AsyncIterator[Target]:
-    async with a_target() as target:
-        yield target
-
-
-@pytest.fixture
-async def mailbox() -> AsyncIterator[Mailbox]:
-    async with a_mailbox() as mailbox:
-        yield mailbox
 
 
 async def erase(engine: Engine, run: str) -> None:

@@ -1,6 +1,5 @@
 """The executions document, row by row of its tables, with a real server to be called."""
 
-from collections.abc import AsyncIterator
 from itertools import pairwise
 from typing import Any
 
@@ -13,12 +12,6 @@ from tests.app.harness import START, START_MS, Engine, until
 from tests.targets import Target, a_target
 
 LATER = "2027-01-15T08:00:01.000Z"
-
-
-@pytest.fixture
-async def target() -> AsyncIterator[Target]:
-    async with a_target() as target:
-        yield target
 
 
 @pytest.fixture

@@ -1,14 +1,13 @@
 """What webhooks and events bring to HTTP jobs: sent as it is, or in parts, and never taken for more than data."""
 
 import json
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 
 from tests.app.calling import EXECUTIONS, JOBS, ended, execute, executed, save
 from tests.app.harness import Engine
-from tests.targets import Asked, Target, a_target
+from tests.targets import Asked, Target
 
 EVENT = {"name": "user.created", "filter": {"plan": ["pro"]}}
 PAYLOAD = {"plan": "pro", "user": {"name": "Ada", "tags": ["a", "b"], "age": 36}, "nothing": None}
@@ -25,12 +24,6 @@ TEMPLATE = {
         "{{input}}": 1,
     },
 }
-
-
-@pytest.fixture
-async def target() -> AsyncIterator[Target]:
-    async with a_target() as target:
-        yield target
 
 
 @pytest.fixture

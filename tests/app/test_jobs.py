@@ -1,6 +1,5 @@
 """`/v1/jobs`: what is saved, what is refused, and what starts executions."""
 
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -10,16 +9,10 @@ from domain.requests import HttpRequest
 from tests.app.calling import EXECUTIONS, JOBS, ended, execute, save, start
 from tests.app.explaining import explained
 from tests.app.harness import START, Engine, Log, environment, until
-from tests.targets import Target, a_target
+from tests.targets import Target
 
 URL = "https://example.com/hook"
 MINUTE_MS = 60_000
-
-
-@pytest.fixture
-async def target() -> AsyncIterator[Target]:
-    async with a_target() as target:
-        yield target
 
 
 async def create(engine: Engine, **body: Any) -> Any:

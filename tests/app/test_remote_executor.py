@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -17,23 +17,11 @@ from app.http_jobs.remote import OneLine, RemoteLine, new_client
 from domain.mail import Mailer
 from tests.app.calling import EXECUTIONS, HERE, ended, save, start
 from tests.app.harness import KEY, Engine, Log, transport_of, until
-from tests.mailbox import Mailbox, a_mailbox
-from tests.targets import Target, a_target
+from tests.mailbox import Mailbox
+from tests.targets import Target
 
 HUSH = "hush hush"
 DOWN = "node-that-is-down"
-
-
-@pytest.fixture
-async def target() -> AsyncIterator[Target]:
-    async with a_target() as target:
-        yield target
-
-
-@pytest.fixture
-async def mailbox() -> AsyncIterator[Mailbox]:
-    async with a_mailbox() as mailbox:
-        yield mailbox
 
 
 class Flaky(httpx.AsyncBaseTransport):

@@ -2,7 +2,6 @@
 
 import base64
 import json
-from collections.abc import AsyncIterator
 from datetime import datetime, tzinfo
 from typing import Any, Self
 from urllib.parse import quote
@@ -18,17 +17,11 @@ from domain.errors import KeyMissing
 from domain.requests import HttpRequest
 from tests.app.calling import ended, execute, executed, save, start
 from tests.app.harness import MASTER_KEY, START, START_MS, Engine, environment, until
-from tests.targets import Target, a_target
+from tests.targets import Target
 
 SECRETS = "/v1/secrets"
 VALUE = "s3cr3t/value+1"
 AUTHORIZED = {"Authorization": "Bearer secret://api-token"}
-
-
-@pytest.fixture
-async def target() -> AsyncIterator[Target]:
-    async with a_target() as target:
-        yield target
 
 
 @pytest.fixture
