@@ -6,7 +6,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Mapping
-from multiprocessing.connection import Connection
+from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from threading import Thread
 
@@ -45,7 +45,9 @@ class Forked:
 
     async def ended(self, within: float = GONE_SECONDS) -> int:
         """Wait so many seconds for its end; the exit code, or the signal as a negative number."""
-        await asyncio.to_thread(self._process.join, within)
+        # The thread only waits. Each process that is started reads the codes of those that have ended, and of two
+        # threads that read one code the second finds none and says 255: all reading stays in the thread of the test.
+        await asyncio.to_thread(wait, [self._process.sentinel], within)
         code = self._process.exitcode
         assert code is not None, "the process does not end"
         return code

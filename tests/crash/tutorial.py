@@ -1,7 +1,6 @@
 """The shop of the tutorial, whose worker begins another life whenever it has died."""
 
 import asyncio
-import os
 import signal
 from contextlib import suppress
 from pathlib import Path
@@ -64,9 +63,7 @@ class Tutorial(Scenario):
     def kill_living(self) -> None:
         """Kill the worker that there is now."""
         if self._living is not None:
-            # Not by way of its handle, with which another thread waits for its end.
-            with suppress(ProcessLookupError):
-                os.kill(self._living.pid, signal.SIGKILL)
+            self._living.signal(signal.SIGKILL)
 
     async def close(self) -> None:
         """Leave nothing behind, however the test ended; say what was said."""
