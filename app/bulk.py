@@ -10,9 +10,9 @@ import structlog
 from app.engine.loop import EngineLoop
 from app.engine.reader import Reader
 from app.history.touched import narrowed
-from app.web import bodies
-from app.web.newruns import judged
-from app.web.replaying import replayed
+from app.newruns.asked import ReplayBody
+from app.newruns.judging import judged
+from app.newruns.replaying import replayed
 from domain.bulk import CANCEL, Bulk, BulkStatus
 from domain.commands import AbortBulk, AdvanceBulk
 from domain.errors import LedgerCorrupt, NotFound, Refused, RunfoldError, Unavailable
@@ -169,7 +169,7 @@ class BulkActions:
                 if not history or history[0].environment != bulk.environment:
                     raise NotFound(f"Run {run} not found.")
                 now = reader.clock.now().wall
-                new, more = await replayed(history, bodies.ReplayBody(), reader, now)
+                new, more = await replayed(history, ReplayBody(), reader, now)
             except (Refused, LedgerCorrupt) as error:
                 log.info("a run is not replayed", bulk=bulk.id, run=run, error=str(error))
                 failures += 1

@@ -8,9 +8,10 @@ import msgspec
 from msgspec import Raw
 
 from app.engine.reader import Reader
+from app.names import NAME_MAX, named
 from app.service import Service
+from app.values import PAYLOAD_MAX_BYTES, json_of, stored
 from app.web import bodies
-from app.web.newruns import NAME_MAX, PAYLOAD_MAX_BYTES, json_of, named, stored
 from domain import durations, named_event
 from domain.commands import SendEvent
 from domain.errors import InvalidInput, NotFound

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from app.engine.reader import Reader
+from app.names import named
 from app.requests import check_request
 from app.service import Service
 from app.web import bodies
-from app.web.newruns import named
 from domain import commands, durations, states
 from domain.announcing import request_to
 from domain.channel import CHANNEL, EMAIL, Channel

@@ -13,10 +13,11 @@ from app.events import subscription_of
 from app.hosts import parsed_rate
 from app.http_jobs.alerts import callbacks_of
 from app.http_jobs.executions import asked_of
+from app.names import named
 from app.requests import check_policy, check_request
 from app.service import Service
+from app.values import INLINE_MAX_BYTES, json_of, stored
 from app.web import bodies
-from app.web.newruns import INLINE_MAX_BYTES, json_of, named, stored
 from app.web.registering import RATE_PERIOD_MAX_MS
 from domain import commands, durations, states
 from domain import schedule as schedules

@@ -7,7 +7,8 @@ from fastapi.responses import Response
 
 from app import events
 from app.engine.reader import Reader
-from app.web import bodies, listings, newruns
+from app.values import PAYLOAD_MAX_BYTES
+from app.web import bodies, listings
 from app.web.caller import Caller, CallerDep, ReaderDep, ServiceDep, origin_of, read_body
 from app.web.docs import EVENT_LIST_PARAMETERS, VOCABULARY_PARAMETER, body_of
 from app.web.event_shapes import RUNS_MAX, event_item, row_of, runs_in
@@ -27,7 +28,7 @@ BULK_MAX_BYTES = 33_554_432
 @router.post("/api/v1/events", openapi_extra=body_of("SendEventRequest"))
 async def send(request: Request, service: ServiceDep, caller: CallerDep) -> Response:
     """Send an event, which starts what is subscribed to its name. An id that was sent before starts nothing."""
-    text = await read_body(request, newruns.PAYLOAD_MAX_BYTES + ENVELOPE_MAX_BYTES)
+    text = await read_body(request, PAYLOAD_MAX_BYTES + ENVELOPE_MAX_BYTES)
     body = bodies.decode(text, bodies.SendEventBody)
     origin = origin_of(service, caller)
     command = events.send_of(body.event or body, body.options, service, origin, caller.request_key)

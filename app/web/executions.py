@@ -14,6 +14,7 @@ from app.engine.triggered import asked_of
 from app.history.executions_then import Executed, executions_then, place_of
 from app.history.moments import Moment, present
 from app.http_jobs import jobs
+from app.newruns.replaying import replayed
 from app.web import bodies
 from app.web.caller import Caller, CallerDep, ReaderDep, ServiceDep, history_of, origin_of
 from app.web.docs import EXECUTION_PARAMETERS, JOB_EXECUTION_PARAMETERS
@@ -30,7 +31,6 @@ from app.web.history import AS_OF, AsOf, moment_asked, up_to
 from app.web.listing import each_once, moment, refuse_unknown
 from app.web.outcomes import run_row_of
 from app.web.paging import lag_of, told_lag
-from app.web.replaying import replayed
 from app.web.routing import room
 from app.web.triggering import json, submit_runs
 from domain.errors import InvalidInput, NotFound

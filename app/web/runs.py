@@ -19,7 +19,6 @@ from app.history.walking import runs_then
 from app.keeping.archived import told_of
 from app.superjson import plain
 from app.web import bodies, shapes
-from app.web.beginning import shape_of
 from app.web.caller import Caller, CallerDep, ReaderDep, ServiceDep, VisitorDep, history_of, origin_of, read_body
 from app.web.docs import LIST_PARAMETERS, PROJECT_LIST_PARAMETERS, VOCABULARY_PARAMETER, body_of
 from app.web.endings import why_ended
@@ -251,7 +250,7 @@ async def whole(
         body["error"] = {"message": sentence}
     if row.is_erased:
         body |= {"payload": None, "output": None}
-    body |= shape_of(triggered)
+    body |= shapes.taken_over(triggered)
     body |= await schedule_of(triggered, reader, moment)
     body |= event_of(triggered)
     if row.status is Status.COMPLETED and not row.is_erased:

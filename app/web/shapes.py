@@ -7,7 +7,7 @@ import msgspec
 from app.web.docs import CALLBACK_PATH
 from domain.durations import iso
 from domain.environment import Environment
-from domain.events import JSON_TYPE, RunError
+from domain.events import JSON_TYPE, RunError, RunTriggered
 from domain.limits import Gate
 from domain.vocabulary import Vocabulary
 from projections.attempts import AttemptRow
@@ -66,6 +66,15 @@ def run_item(row: RunRow, environment: Environment, vocabulary: Vocabulary) -> d
             error=None if row.error is None else error_body(row.error),
         ),
     }
+
+
+def taken_over(event: RunTriggered) -> dict[str, Any]:
+    """What a run took over from the one that it replays: nothing, where it began anew."""
+    taken = event.prefix
+    if taken is None:
+        return {}
+    edited = [edit.index for edit in taken.edits]
+    return {"takenOver": {"runId": taken.run, "entries": taken.entries, "edited": edited}}
 
 
 def attempt_item(row: AttemptRow) -> dict[str, Any]:

@@ -11,9 +11,11 @@ from fastapi.responses import Response
 from msgspec import UNSET, Raw, Struct, UnsetType
 
 from app.history.journal import page_of
+from app.names import known_machine, named
 from app.service import Service
+from app.values import stored
 from app.vault.connections import seal_auth
-from app.web import bodies, newruns
+from app.web import bodies
 from app.web.caller import FORWARDED, Caller, CallerDep, ServiceDep, history_of, read_body
 from app.web.docs import body_of
 from app.web.hand_outs import RunBody, give_up, runs_of, with_secrets
@@ -174,9 +176,9 @@ def _command_of(body: bodies.TurnBody, caller: Caller, service: Service, node: s
         patient=body.wait_ms > 0,
         holds=tuple(body.holds) if body.holds is not None else None,
         reports=tuple(reports),
-        machines=tuple(map(newruns.known_machine, body.machines)) if body.machines is not None else None,
+        machines=tuple(map(known_machine, body.machines)) if body.machines is not None else None,
         waits=body.waits,
-        name=None if body.name is None else newruns.named(body.name, "worker name"),
+        name=None if body.name is None else named(body.name, "worker name"),
         node=node,
         blobs=blobs,
     )
@@ -187,7 +189,7 @@ def _report_of(said: bodies.ReportBody, now: int) -> tuple[Report, dict[str, byt
     journaled = _journaled(said, now) if said.kind in JOURNAL_REPORTS else None
     place = f"step/{said.entry.index}" if said.entry else f"output/{said.token}"
     try:
-        output, ref, blobs = newruns.stored(said.output, f"{said.run}/{place}", OUTPUT_MAX_BYTES, "output")
+        output, ref, blobs = stored(said.output, f"{said.run}/{place}", OUTPUT_MAX_BYTES, "output")
     except InvalidInput as refusal:
         # The run ends with that sentence; to refuse the turn would only have it sent again.
         unusable = RunError(str(refusal), "InvalidOutput")

@@ -9,7 +9,7 @@ import pytest
 from adapters.sqlite.ledger import MEMORY, SqliteLedger
 from adapters.sqlite.read_models import SqliteReadModels
 from app import bulk as bulk_actions
-from app.web.replaying import replayed
+from app.newruns.replaying import replayed
 from domain.commands import AdvanceBulk
 from domain.errors import LedgerUnavailable
 from tests.app.faulty import FaultyLedger
