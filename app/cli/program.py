@@ -99,7 +99,7 @@ def executor(
     """Make the calls of HTTP jobs, and send alerts, for an engine that runs elsewhere."""
     found = settings.load()
     logs.set_up(found.log_level, found.log_format)
-    from app.http_jobs.remote import execute  # noqa: PLC0415 (as above)
+    from app.executor.remote import execute  # noqa: PLC0415 (as above)
 
     execute(found, concurrency)
 

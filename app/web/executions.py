@@ -13,6 +13,7 @@ from app.engine.reader import Reader
 from app.engine.triggered import asked_of
 from app.history.executions_then import Executed, executions_then, place_of
 from app.history.moments import Moment, present
+from app.history.outcomes import run_row_of
 from app.http_jobs import jobs
 from app.newruns.replaying import replayed
 from app.web import bodies
@@ -29,7 +30,6 @@ from app.web.execution_shapes import (
 )
 from app.web.history import AS_OF, AsOf, moment_asked, up_to
 from app.web.listing import each_once, moment, refuse_unknown
-from app.web.outcomes import run_row_of
 from app.web.paging import lag_of, told_lag
 from app.web.routing import room
 from app.web.triggering import json, submit_runs

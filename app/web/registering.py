@@ -11,10 +11,10 @@ from app.events import subscription_of
 from app.names import machine_of, named
 from app.newruns.options import ATTEMPTS_MAX
 from app.schemas import check_schema
+from app.turns.hand_outs import describe
 from app.web import bodies
 from app.web.caller import CallerDep, ServiceDep, read_body
 from app.web.docs import body_of
-from app.web.hand_outs import describe
 from app.web.routing import room
 from app.web.triggering import json
 from domain import commands

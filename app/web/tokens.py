@@ -10,6 +10,7 @@ from fastapi.responses import Response
 from msgspec import Raw
 
 from app.engine.reader import Reader
+from app.history.outcomes import completion_of, token_row_of
 from app.history.walking import tokens_then
 from app.names import tags_of
 from app.newruns.making import KEY_MAX, KEY_TTL_MS
@@ -23,7 +24,6 @@ from app.web.grants import must
 from app.web.handles import hand_token
 from app.web.history import AS_OF, AsOf, moment_asked, up_to
 from app.web.listing import each_once
-from app.web.outcomes import completion_of, token_row_of
 from app.web.paging import page_of, page_then
 from app.web.routing import room
 from app.web.triggering import ENVELOPE_MAX_BYTES, REQUEST_TTL_MS, json, request_of
