@@ -14,7 +14,7 @@ from adapters.clock import MovableClock, SystemClock
 from adapters.http.calling import SafeHttpCaller
 from adapters.ids import Uuid7Ids
 from app.engine.backends import Database, open_database, open_lease, open_vault
-from app.engine.environments import new_key
+from app.engine.environments import digest_of, new_key
 from app.executor.executor import Executor
 from app.executor.lines import LocalLines
 from app.nodes.garbage import collect_seldom
@@ -101,6 +101,7 @@ async def _serve(settings: Settings) -> None:
         vault=open_vault(settings),
     )
     node.standby.segments = settings.segments_path
+    node.standby.own_key = digest_of(settings.secret_key) if settings.secret_key else None
     try:
         await node.start()
         async with new_client() as client:

@@ -32,10 +32,16 @@ class Standby(Reader):
         self._asked: int | None = None
         self.failure: str | None = None
         """Why this node will not be the writer again."""
+        self.own_key: str | None = None
+        """The hash of the key that opens an environment once this node has been the writer, or another one told so."""
 
     async def environment_of(self, sha256: str) -> Environment | None:
-        """The environment that a key opens, by the key's hash."""
-        return await self._known(sha256)
+        """The environment that a key opens, by the key's hash. Raises Unavailable for a key that will soon open one."""
+        environment = await self._known(sha256)
+        if environment is None and sha256 == self.own_key:
+            # A worker that is refused gives up, but this one was only too early.
+            raise Unavailable("This key is in the settings of this node, which has not written yet: ask again.")
+        return environment
 
     async def environment_with(self, name: str) -> Environment | None:
         """The environment with this id."""

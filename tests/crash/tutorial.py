@@ -67,21 +67,23 @@ class Tutorial(Scenario):
 
     async def close(self) -> None:
         """Leave nothing behind, however the test ended; say what was said."""
-        if self._lives is not None:
-            self._lives.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._lives
-        self.kill_living()
-        await super().close()
-        if (log := self.folder / "worker.log").exists():
-            print(log.read_text()[-2_000:])  # noqa: T201 (pytest shows it when the test fails)
+        try:
+            if self._lives is not None:
+                self._lives.cancel()
+                with suppress(asyncio.CancelledError):
+                    await self._lives
+        finally:
+            self.kill_living()
+            await super().close()
+            if (log := self.folder / "worker.log").exists():
+                print(log.read_text()[-2_000:])  # noqa: T201 (pytest shows it when the test fails)
 
     async def _live_on(self) -> None:
         while True:
             self._living = TutorialWorker(
                 self.environment, self.folder, self._kind, "orders.py", "--freeze-after", "0.2"
             )
-            assert await self._living.ended(LIFE_SECONDS) == -signal.SIGKILL
+            assert await self._living.ended(LIFE_SECONDS) == -signal.SIGKILL, "the worker ended by itself"
             self.deaths += 1
 
 

@@ -8,10 +8,12 @@ import pytest
 
 from adapters.http.trust import world
 from tests.crash.jobs import Job, Request
-from tests.crash.scenario import KEY
-from tests.nodes.cluster import WRITER_LEASE_MS, Cluster, Node
+from tests.crash.scenario import KEY, POLL_SECONDS
+from tests.nodes.cluster import DONE_SECONDS, WRITER_LEASE_MS, Cluster, Node
 
 HEADERS = {"authorization": f"Bearer {KEY}"}
+LATER_KEY = "tr_prod_a_later_one_0123456789"
+LATER = {"authorization": f"Bearer {LATER_KEY}"}
 
 
 def request(name: str) -> Request:
@@ -53,6 +55,29 @@ async def test_a_standby_shows_at_once_what_was_written_through_it(cluster: Clus
         locked_out = await http.get("/api/v1/runs", headers={"authorization": "Bearer tr_dev_of_nobody_at_all"})
 
     assert (refused.status_code, unknown.status_code, locked_out.status_code) == (400, 404, 401)
+
+
+async def test_a_key_that_only_a_standby_was_given_opens_its_environment_once_that_one_writes(cluster: Cluster) -> None:
+    first, second, _ = cluster.nodes
+    second.environment["RUNFOLD_SECRET_KEY"] = LATER_KEY
+    first.start()
+    assert await cluster.writer() is first
+    second.start()
+    await cluster.until_roles("writer", "standby")
+    async with httpx.AsyncClient(base_url=second.url, headers=LATER, trust_env=False, verify=world()) as http:
+        too_early = await http.get("/worker/v1/variables")
+        wrong = await http.get("/worker/v1/variables", headers={"authorization": "Bearer tr_prod_of_nobody_at_all"})
+        worker = cluster.start_worker(second)
+        await first.kill()
+        await cluster.until_roles("writer")
+        triggered = await http.post("/api/v1/tasks/add/trigger", json={"payload": {"n": "x", "a": 1, "b": 2}})
+        async with asyncio.timeout(DONE_SECONDS):
+            while (run := (await http.get(f"/api/v3/runs/{triggered.json()['id']}")).json())["status"] != "COMPLETED":
+                assert worker.is_running, worker.said
+                await asyncio.sleep(POLL_SECONDS)
+
+    assert (too_early.status_code, too_early.headers["retry-after"], wrong.status_code) == (503, "1", 401)
+    assert run["output"] == {"n": "x", "sum": 3}
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
