@@ -18,10 +18,9 @@ from typing import Any, Protocol
 import msgspec
 
 from adapters.sqlite import ledger, read_models
-from app import logs, settings
+from app import logs, server, settings
 from app.engine.feed import Feed
 from app.newruns import making
-from app.nodes import server
 from app.web import bodies
 from app.web import worker as worker_routes
 from bench import profiles

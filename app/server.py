@@ -1,4 +1,4 @@
-"""`runfold serve`: one node."""
+"""`runfold serve`: one node, put together of its parts."""
 
 import asyncio
 import os
