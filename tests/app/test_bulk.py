@@ -446,3 +446,24 @@ async def test_a_run_that_cannot_be_read_counts_as_a_failure(log: Log) -> None:
 
         assert (told["status"], told["counts"]) == ("COMPLETED", {"total": 3, "success": 2, "failure": 1})
     log.clear()
+
+
+async def test_an_action_that_meets_a_mistake_of_the_engine_turns_readiness_red_and_the_others_go_on(
+    engine: Engine, log: Log, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runs = [await engine.trigger() for _ in range(3)]
+    submit = engine.service.loop.submit
+
+    async def submit_or_break(command: Any) -> Any:
+        if isinstance(command, AdvanceBulk) and command.runs:
+            raise KeyError("a mistake")
+        return await submit(command)
+
+    monkeypatch.setattr(engine.service.loop, "submit", submit_or_break)
+    broken = await started(engine, "replay", runIds=runs)
+    other = await started(engine, "cancel", runIds=runs)
+
+    assert (await ended(engine, other))["counts"] == {"total": 3, "success": 3, "failure": 0}
+    assert (await engine.service.readiness()).problems == ["Bulk actions are not carried on: KeyError: 'a mistake'"]
+    assert {(each["event"], each["bulk"]) for each in log} == {("a bulk action is no longer carried on", broken)}
+    log.clear()
