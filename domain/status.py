@@ -41,7 +41,7 @@ class Status(StrEnum):
     SYSTEM_FAILURE = "SYSTEM_FAILURE"
     """The engine could not go on with the run."""
     EXPIRED = "EXPIRED"
-    """Not started before its TTL was over."""
+    """It waited in its queue for longer than its TTL."""
     INVALID_PAYLOAD = "INVALID_PAYLOAD"
     """The payload does not fit the task's schema."""
     UNRESOLVED_AUTH = "UNRESOLVED_AUTH"

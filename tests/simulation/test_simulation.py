@@ -1,4 +1,4 @@
-"""A thousand seeds keep every rule, and a seed is all that a simulation depends on."""
+"""Hundreds of seeds keep every rule, and a seed is all that a simulation depends on."""
 
 import os
 import subprocess
