@@ -1,6 +1,7 @@
 """Carries bulk actions on, chunk by chunk, from where the ledger says they are: also those of another node before."""
 
 import asyncio
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -9,12 +10,13 @@ import structlog
 from app.engine.loop import EngineLoop
 from app.engine.reader import Reader
 from app.history.touched import narrowed
-from app.web import bodies
-from app.web.newruns import judged
-from app.web.replaying import replayed
+from app.newruns.asked import ReplayBody
+from app.newruns.judging import judged
+from app.newruns.replaying import replayed
 from domain.bulk import CANCEL, Bulk, BulkStatus
 from domain.commands import AbortBulk, AdvanceBulk
 from domain.errors import LedgerCorrupt, NotFound, Refused, RunfoldError, Unavailable
+from domain.events import Recorded
 from domain.lifecycle import NewRun
 from domain.status import FINAL, Status
 from projections.filters import RunFilter
@@ -28,14 +30,19 @@ AGAIN_SECONDS = 1.0
 
 
 class BulkActions:
-    """One chunk of each pending action after the other, so that a long one does not hold a short one up."""
+    """A task for each pending action, so that what one waits for holds up no other.
+
+    They take turns at their chunks: a long action does not hold a short one up, and one chunk is in memory at a time.
+    """
 
     def __init__(self, reader: Reader, loop: EngineLoop) -> None:
         self._reader = reader
         self._loop = loop
         self._news = asyncio.Event()
+        self._carried: set[str] = set()
+        self._turn = asyncio.Lock()
         self.failure: str | None = None
-        """Why they are not carried on."""
+        """Why one is not carried on."""
 
     def look(self) -> None:
         """An action began."""
@@ -43,30 +50,46 @@ class BulkActions:
 
     async def run(self) -> None:
         """Carry on what there is until cancelled."""
-        try:
+        async with asyncio.TaskGroup() as group:
             while True:
                 self._news.clear()
-                pending = list(self._loop.engine.memory.bulks)
-                for bulk in pending:
-                    await self._carry_on(bulk)
-                if not pending:
-                    await self._news.wait()
-        except Exception as error:
-            self.failure = f"{type(error).__name__}: {error}"
-            log.exception("bulk actions are no longer carried on")
+                for stream in self._loop.engine.memory.bulks:
+                    if stream not in self._carried:
+                        self._carried.add(stream)
+                        group.create_task(self._carry_on(stream), name=stream)
+                await self._news.wait()
 
     async def _carry_on(self, stream: str) -> None:
+        """Chunk after chunk, until it is no longer pending."""
+        said = ""
         try:
-            await self._loop.settled(stream)
-            bulk = self._loop.engine.memory.states.get(stream)
-            if isinstance(bulk, Bulk) and bulk.status is BulkStatus.PENDING:
-                await self._loop.submit(await self._next(bulk))
-        except NotFound:
-            # It was begun in a batch that never landed.
-            return
-        except RunfoldError as error:
-            log.warning("a bulk action has to wait", bulk=stream, error=str(error))
-            await asyncio.sleep(AGAIN_SECONDS)
+            while True:
+                try:
+                    if not await self._advance(stream):
+                        return
+                    said = ""
+                except RunfoldError as error:
+                    if str(error) != said:
+                        said = str(error)
+                        log.warning("a bulk action has to wait", bulk=stream, error=said)
+                    await asyncio.sleep(AGAIN_SECONDS)
+        except Exception as error:
+            self.failure = f"{type(error).__name__}: {error}"
+            log.exception("a bulk action is no longer carried on", bulk=stream)
+        finally:
+            self._carried.discard(stream)
+
+    async def _advance(self, stream: str) -> bool:
+        """Do the next chunk; False if there is none. Raises RunfoldError where another try may go better."""
+        await self._loop.settled(stream)
+        bulk = self._loop.engine.memory.states.get(stream)
+        if not isinstance(bulk, Bulk) or bulk.status is not BulkStatus.PENDING:
+            return False
+        if not bulk.runs and await self._reader.followed(bulk.began_at, FOLLOW_SECONDS) < bulk.began_at:
+            raise Unavailable("The read models have not come as far as the bulk action began.")
+        async with self._turn:
+            await self._loop.submit(await self._next(bulk))
+        return True
 
     async def _next(self, bulk: Bulk) -> AdvanceBulk | AbortBulk:
         """The next chunk, or the end of an action for which none can be made: the others have to go on."""
@@ -116,8 +139,6 @@ class BulkActions:
 
     async def _find(self, bulk: Bulk) -> tuple[list[str], int, int, dict[str, str], bool]:
         """The next runs to act on, how many others are canceled and ended otherwise, each one's cursor, more or not."""
-        if await self._reader.followed(bulk.began_at, FOLLOW_SECONDS) < bulk.began_at:
-            raise Unavailable("The read models have not come as far as the bulk action began.")
         wanted = await narrowed(self._reader, bulk.environment, msgspec.json.decode(bulk.filter, type=RunFilter))
         # Ids sort by time: what came after the action began is none of its runs.
         after = bulk.cursor or f"run_{bulk.id.partition('_')[2]}"
@@ -136,18 +157,19 @@ class BulkActions:
     async def _again(self, runs: list[str], bulk: Bulk) -> tuple[list[NewRun], dict[str, bytes], int, str | None]:
         """The replays of these runs, as far as a chunk may reach; the runs that have none, and the last one reached."""
         reader = self._reader
-        histories = await reader.read(reader.ledger.read_streams, runs)
+        histories = await self._histories(runs)
         new_runs: list[NewRun] = []
         blobs: dict[str, bytes] = {}
         failures, size, reached = 0, 0, None
         for run in runs:
-            history = histories.get(run, ())
             reached = run
             try:
+                found = await reader.read(reader.ledger.read_streams, [run]) if histories is None else histories
+                history = found.get(run)
                 if not history or history[0].environment != bulk.environment:
                     raise NotFound(f"Run {run} not found.")
                 now = reader.clock.now().wall
-                new, more = await replayed(history, bodies.ReplayBody(), reader, now)
+                new, more = await replayed(history, ReplayBody(), reader, now)
             except (Refused, LedgerCorrupt) as error:
                 log.info("a run is not replayed", bulk=bulk.id, run=run, error=str(error))
                 failures += 1
@@ -159,3 +181,10 @@ class BulkActions:
             if size >= CHUNK_BYTES:
                 break
         return new_runs, blobs, failures, reached
+
+    async def _histories(self, runs: list[str]) -> Mapping[str, Sequence[Recorded]] | None:
+        """Those of all these runs; None if one cannot be read, which is no reason not to replay the others."""
+        try:
+            return await self._reader.read(self._reader.ledger.read_streams, runs)
+        except LedgerCorrupt:
+            return None

@@ -1,60 +1,17 @@
-"""Named events: from what a sender says to what the engine is asked, and from their history to what is told of them."""
+"""Named events: who is subscribed to which, and what their history tells."""
 
-import hashlib
 from collections.abc import Sequence
-from typing import Any
-
-import msgspec
-from msgspec import Raw
 
 from app.engine.reader import Reader
-from app.service import Service
-from app.web import bodies
-from app.web.newruns import NAME_MAX, PAYLOAD_MAX_BYTES, json_of, named, stored
-from domain import durations, named_event
-from domain.commands import SendEvent
+from app.names import named
+from domain import named_event
 from domain.errors import InvalidInput, NotFound
 from domain.event_filter import Filter
 from domain.event_filter import check as check_filter
-from domain.events import NOTHING, EventSent, Recorded, Subscription
+from domain.events import EventSent, Recorded, Subscription
 
-CONTEXT_MAX_BYTES = 8_192
-"""Each run that an event starts has the context in an event of its own."""
 NAMES_MAX = 50
 """To how many names one task or job is subscribed."""
-LATER_MAX_MS = 3_650 * 86_400_000
-SOURCE = "api"
-ID = "evt"
-
-
-def send_of(
-    body: bodies.EventBody,
-    options: bodies.EventOptions | None,
-    service: Service,
-    origin: dict[str, Any],
-    request_key: str | None,
-) -> SendEvent:
-    """The command for an event. Raises InvalidInput.
-
-    Without an id it gets one; the same request sent again, which `request_key` tells, gets the same.
-    """
-    if body.name is None:
-        raise InvalidInput("An event has a name: tasks and jobs are subscribed to names.")
-    environment, now = origin["environment"], origin["at"]
-    event = _new_id(service, environment, now, request_key) if body.id is None else _id(body.id)
-    stream = named_event.stream_of(environment, event)
-    payload, blob, blobs = stored(body.payload, f"{stream}/payload", PAYLOAD_MAX_BYTES, "payload")
-    sent = EventSent(
-        event,
-        named(body.name, "name of an event"),
-        now if body.timestamp is None else durations.parse_date(body.timestamp),
-        SOURCE if body.source is None else named(body.source, "source of an event"),
-        payload,
-        blob,
-        _context(body.context),
-        _deliver_at(options or bodies.EventOptions(), now),
-    )
-    return SendEvent(event=stream, sent=sent, payload=body.payload, blobs=blobs, **origin)
 
 
 def subscription_of(name: str | tuple[str, ...], filter_: Filter) -> Subscription:
@@ -81,43 +38,3 @@ def sent_in(history: Sequence[Recorded]) -> EventSent:
     sent = history[0].event
     assert isinstance(sent, EventSent), "an event begins with this"
     return sent
-
-
-def _id(event: str) -> str:
-    if not 0 < len(event) <= NAME_MAX or not event.isprintable():
-        raise InvalidInput(f"The id of an event has 1 to {NAME_MAX} printable characters.")
-    return event
-
-
-def _new_id(service: Service, environment: str, now: int, request_key: str | None) -> str:
-    if request_key is None:
-        return service.ids.new(ID, now)
-    text = f"{environment}\0{request_key}"
-    return f"{ID}_{hashlib.sha256(text.encode('utf-8', 'surrogatepass')).hexdigest()[:32]}"
-
-
-def _context(context: Raw) -> Raw:
-    text = bytes(context)
-    if len(text) > CONTEXT_MAX_BYTES:
-        raise InvalidInput(f"The context has {len(text)} bytes; at most {CONTEXT_MAX_BYTES} are taken.")
-    value = json_of(text, "context") if text else None
-    if value is not None and not isinstance(value, dict):
-        raise InvalidInput("The context is a JSON object.")
-    return NOTHING if value is None else Raw(msgspec.json.encode(value))
-
-
-def _deliver_at(options: bodies.EventOptions, now: int) -> int | None:
-    if options.account_id is not None:
-        raise InvalidInput("The option accountId is not supported: name the connections of a task in its code.")
-    if options.deliver_at is not None and options.deliver_after is not None:
-        raise InvalidInput("An event is delivered deliverAt a time or deliverAfter a while, not both.")
-    if options.deliver_at is not None:
-        at = durations.parse_date(options.deliver_at)
-    elif isinstance(options.deliver_after, int):
-        at = now + 1_000 * options.deliver_after
-    else:
-        at = now if options.deliver_after is None else now + durations.parse_duration(options.deliver_after)
-    if at - now > LATER_MAX_MS:
-        raise InvalidInput("An event is delivered within ten years.")
-    # What has passed is delivered at once.
-    return at if at > now else None

@@ -9,7 +9,7 @@ import sys
 import threading
 
 from app import logs, settings
-from app.nodes.server import serve
+from app.server import serve
 
 
 def main() -> None:

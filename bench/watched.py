@@ -18,10 +18,10 @@ from typing import Any, Protocol
 import msgspec
 
 from adapters.sqlite import ledger, read_models
-from app import logs, settings
+from app import logs, server, settings
 from app.engine.feed import Feed
-from app.nodes import server
-from app.web import bodies, newruns
+from app.newruns import making
+from app.web import bodies
 from app.web import worker as worker_routes
 from bench import profiles
 from domain.engine import Engine
@@ -29,7 +29,7 @@ from runfold.worker import command
 
 ENGINE_STAGES: tuple[tuple[Any, str, str], ...] = (
     (bodies, "decode", "parse"),
-    (newruns, "new_run", "parse"),
+    (making, "new_run", "parse"),
     (worker_routes, "_command_of", "parse"),
     (Engine, "submit", "decide"),
     (Engine, "missing", "decide"),

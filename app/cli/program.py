@@ -85,7 +85,7 @@ def serve() -> None:
     # The web server raises the signal that stopped it once more, when everything is in order: that is no failure.
     for each in (signal.SIGTERM, signal.SIGINT):
         signal.signal(each, _end_well)
-    from app.nodes.server import serve as run_engine  # noqa: PLC0415 (half a second that no other command should take)
+    from app.server import serve as run_engine  # noqa: PLC0415 (half a second that no other command should take)
 
     run_engine(found)
 
@@ -99,7 +99,7 @@ def executor(
     """Make the calls of HTTP jobs, and send alerts, for an engine that runs elsewhere."""
     found = settings.load()
     logs.set_up(found.log_level, found.log_format)
-    from app.http_jobs.remote import execute  # noqa: PLC0415 (as above)
+    from app.executor.remote import execute  # noqa: PLC0415 (as above)
 
     execute(found, concurrency)
 

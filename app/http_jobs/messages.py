@@ -8,7 +8,7 @@ from msgspec import Raw
 from msgspec.structs import replace
 
 from app.http_jobs.summing import mail_of_summary, summary_of, what_happened
-from app.web.execution_shapes import attempts_of, error_item, execution_item
+from app.http_jobs.told import attempts_of, error_item, execution_item
 from domain import states
 from domain.announcing import CERTIFICATE_ENDING, CHANNEL_TEST, JOB_PAUSED, SUMMARY
 from domain.builtin import EMAIL_TASK

@@ -4,6 +4,7 @@ from typing import Any
 
 from starlette.responses import Response
 
+from app.names import MACHINES
 from app.pages.api import ApiError
 from app.pages.filters import PERIODS, Asked, asked_of
 from app.pages.live import streamed
@@ -12,7 +13,6 @@ from app.pages.moment import look_of
 from app.pages.rendering import render
 from app.pages.visits import Visit, see
 from app.pages.words import GROUPS, segment
-from app.web.newruns import MACHINES
 from domain import keys
 from domain.events import KeyClaimed
 from domain.status import Status

@@ -8,6 +8,7 @@ from fastapi.responses import Response
 from app.http_jobs import alerts
 from app.web import bodies
 from app.web.caller import CallerDep, ReaderDep, ServiceDep, origin_of, read_body
+from app.web.channel_specs import spec_of
 from app.web.docs import body_of
 from app.web.routing import room
 from app.web.triggering import json
@@ -31,7 +32,7 @@ async def list_channels(reader: ReaderDep, caller: CallerDep) -> Response:
 async def create(request: Request, service: ServiceDep, caller: CallerDep) -> Response:
     """Let somebody be told when runs fail, recover, or jobs pause themselves."""
     body = bodies.decode(await read_body(request, BODY_MAX_BYTES), bodies.ChannelBody)
-    response = json(_item(await alerts.save(service, body, origin_of(service, caller))))
+    response = json(_item(await alerts.save(service, spec_of(body), origin_of(service, caller))))
     response.status_code = CREATED
     return response
 

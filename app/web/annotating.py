@@ -4,7 +4,8 @@ from fastapi import Request
 from fastapi.responses import Response
 from msgspec import Raw
 
-from app.web import bodies, newruns
+from app.names import tags_of
+from app.web import bodies
 from app.web.caller import CallerDep, ReaderDep, ServiceDep, history_of, origin_of, read_body
 from app.web.docs import body_of
 from app.web.routing import room
@@ -24,7 +25,7 @@ METADATA_BODY_MAX_BYTES = 2_097_152
 async def add_tags(run: str, request: Request, service: ServiceDep, caller: CallerDep) -> Response:
     """Give a run further tags, ten in all at most."""
     body = bodies.decode(await read_body(request, TAGS_BODY_MAX_BYTES), bodies.TagsBody)
-    tags = newruns.tags_of(body.tags)
+    tags = tags_of(body.tags)
     await service.loop.submit(commands.AddTags(run=run, tags=tags, **origin_of(service, caller)))
     return json({"message": f"Successfully set {len(tags)} tags."})
 

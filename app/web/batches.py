@@ -10,6 +10,8 @@ from fastapi.responses import Response, StreamingResponse
 
 from app.engine.reader import Reader
 from app.history.moments import Moment
+from app.history.outcomes import result_of
+from app.newruns.making import KEY_MAX, KEY_TTL_MS, refuse_resuming
 from app.service import Service
 from app.web import bodies, items, listings
 from app.web.caller import Caller, CallerDep, ReaderDep, ServiceDep, VisitorDep, origin_of, read_body
@@ -19,8 +21,6 @@ from app.web.grants import must
 from app.web.handles import hand_token
 from app.web.history import AsOf, moment_asked, up_to
 from app.web.intake import ITEMS_MAX, Intake
-from app.web.newruns import KEY_MAX, KEY_TTL_MS, refuse_resuming
-from app.web.outcomes import result_of
 from app.web.routing import room
 from app.web.runs import BODY_MAX_BYTES
 from app.web.tracing import traceparent_of

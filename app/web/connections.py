@@ -5,12 +5,12 @@ from typing import Any
 from fastapi import Request
 from fastapi.responses import Response
 
+from app.names import named
 from app.service import Service
 from app.vault import connections, secrets
 from app.web import bodies
 from app.web.caller import Caller, CallerDep, ReaderDep, ServiceDep, read_body
 from app.web.docs import body_of
-from app.web.newruns import named
 from app.web.routing import room
 from app.web.triggering import json
 from domain import commands

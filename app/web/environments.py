@@ -9,13 +9,13 @@ from fastapi.responses import Response
 from app.engine import environments
 from app.engine.environments import KeyRow
 from app.engine.reader import Reader
+from app.names import named
 from app.service import Service
+from app.turns.hand_outs import describe
 from app.web import bodies
 from app.web.caller import Keeper, KeeperDep, ReaderDep, ServiceDep, read_body
 from app.web.docs import body_of
 from app.web.errors import Forbidden
-from app.web.hand_outs import describe
-from app.web.newruns import named
 from app.web.routing import room
 from app.web.triggering import json
 from domain import commands

@@ -7,12 +7,14 @@ from fastapi.responses import Response
 
 from app import events
 from app.engine.reader import Reader
-from app.web import bodies, listings, newruns
+from app.values import PAYLOAD_MAX_BYTES
+from app.web import bodies, listings
 from app.web.caller import Caller, CallerDep, ReaderDep, ServiceDep, origin_of, read_body
 from app.web.docs import EVENT_LIST_PARAMETERS, VOCABULARY_PARAMETER, body_of
 from app.web.event_shapes import RUNS_MAX, event_item, row_of, runs_in
 from app.web.history import AsOf, moment_asked, up_to
 from app.web.routing import room
+from app.web.sending import send_of
 from app.web.triggering import ENVELOPE_MAX_BYTES, json
 from domain import commands, named_event
 from domain.errors import InvalidInput
@@ -27,10 +29,10 @@ BULK_MAX_BYTES = 33_554_432
 @router.post("/api/v1/events", openapi_extra=body_of("SendEventRequest"))
 async def send(request: Request, service: ServiceDep, caller: CallerDep) -> Response:
     """Send an event, which starts what is subscribed to its name. An id that was sent before starts nothing."""
-    text = await read_body(request, newruns.PAYLOAD_MAX_BYTES + ENVELOPE_MAX_BYTES)
+    text = await read_body(request, PAYLOAD_MAX_BYTES + ENVELOPE_MAX_BYTES)
     body = bodies.decode(text, bodies.SendEventBody)
     origin = origin_of(service, caller)
-    command = events.send_of(body.event or body, body.options, service, origin, caller.request_key)
+    command = send_of(body.event or body, body.options, service, origin, caller.request_key)
     await service.loop.submit(command)
     return json(await _told(await service.history(command.event), service, caller, {}))
 
@@ -52,7 +54,7 @@ async def send_many(request: Request, service: ServiceDep, caller: CallerDep) ->
     for index, each in enumerate(body.events):
         try:
             request_key = None if key is None else f"{key}\0{index}"
-            asked.append(events.send_of(each, body.options, service, origin, request_key))
+            asked.append(send_of(each, body.options, service, origin, request_key))
         except InvalidInput as error:
             raise InvalidInput(f"Event {index}: {error}") from error
     # They are asked for together, and so share commits.

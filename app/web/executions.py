@@ -13,24 +13,18 @@ from app.engine.reader import Reader
 from app.engine.triggered import asked_of
 from app.history.executions_then import Executed, executions_then, place_of
 from app.history.moments import Moment, present
+from app.history.outcomes import run_row_of
 from app.http_jobs import jobs
+from app.http_jobs.told import attempts_of, execution_item
+from app.newruns.replaying import replayed
 from app.web import bodies
 from app.web.caller import Caller, CallerDep, ReaderDep, ServiceDep, history_of, origin_of
 from app.web.docs import EXECUTION_PARAMETERS, JOB_EXECUTION_PARAMETERS
 from app.web.errors import Malformed
-from app.web.execution_shapes import (
-    about_item,
-    attempts_of,
-    execution_item,
-    input_of,
-    is_execution,
-    request_of,
-)
+from app.web.execution_shapes import about_item, input_of, is_execution, request_of
 from app.web.history import AS_OF, AsOf, moment_asked, up_to
 from app.web.listing import each_once, moment, refuse_unknown
-from app.web.outcomes import run_row_of
 from app.web.paging import lag_of, told_lag
-from app.web.replaying import replayed
 from app.web.routing import room
 from app.web.triggering import json, submit_runs
 from domain.errors import InvalidInput, NotFound

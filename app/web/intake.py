@@ -3,10 +3,10 @@
 import asyncio
 from typing import Any
 
+from app.newruns.judging import judged
 from app.service import Service
 from app.web.caller import Caller
 from app.web.items import Item
-from app.web.newruns import judged
 from domain.commands import AddItems, TakenItems
 from domain.errors import InvalidInput
 from domain.events import ItemError

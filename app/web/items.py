@@ -6,8 +6,10 @@ from typing import NamedTuple
 
 import msgspec
 
+from app.newruns import making
 from app.service import Service
-from app.web import bodies, newruns
+from app.values import PAYLOAD_MAX_BYTES
+from app.web import bodies
 from app.web.caller import Caller
 from app.web.errors import Malformed
 from app.web.grants import must
@@ -17,7 +19,7 @@ from domain.errors import Refused, TooLarge
 from domain.events import ItemError
 from domain.lifecycle import NewRun
 
-LINE_MAX_BYTES = newruns.PAYLOAD_MAX_BYTES + 524_288
+LINE_MAX_BYTES = PAYLOAD_MAX_BYTES + 524_288
 """A payload, and the options beside it."""
 TOO_LARGE = "PAYLOAD_TOO_LARGE"
 _BEGINNING_BYTES = 1_024
@@ -92,7 +94,7 @@ async def item_of(line: Line, batch: str, service: Service, caller: Caller, trac
     try:
         new, blobs = await new_run(item, batch, service, caller, traceparent)
     except Refused as refusal:
-        code = TOO_LARGE if len(bytes(item.payload)) > newruns.PAYLOAD_MAX_BYTES else REFUSED
+        code = TOO_LARGE if len(bytes(item.payload)) > PAYLOAD_MAX_BYTES else REFUSED
         return Item(item.index, ItemError(item.index, item.task, str(refusal), code), {})
     return Item(item.index, new, blobs)
 
@@ -106,4 +108,4 @@ async def new_run(
     body = await unpacked(bodies.TriggerBody(item.payload, options), service, caller)
     now = service.clock.now().wall
     run = service.ids.new("run", now)
-    return newruns.new_run(run, item.task, body, caller.environment.id, now, traceparent, batch)
+    return making.new_run(run, item.task, body, caller.environment.id, now, traceparent, batch)

@@ -10,9 +10,10 @@ from msgspec import Raw
 
 from adapters.calendar import CronCalendar
 from app.engine.reader import Reader
-from app.http_jobs import crontab, jobs
-from app.web import bodies
-from app.web.caller import CallerDep, ReaderDep, ServiceDep, origin_of, public_url_of, read_body
+from app.http_jobs import jobs
+from app.service import Service
+from app.web import bodies, crontab, job_specs, job_times
+from app.web.caller import Caller, CallerDep, ReaderDep, ServiceDep, origin_of, public_url_of, read_body
 from app.web.docs import ANY_BODY, TRIGGER_PATH, body_of
 from app.web.errors import Malformed, Unauthorized
 from app.web.history import AsOf, moment_asked
@@ -41,7 +42,7 @@ WEBHOOK = "webhook"
 async def create(request: Request, service: ServiceDep, caller: CallerDep) -> Response:
     """Save a job. One of the kind one_time runs at once."""
     body = bodies.decode(await read_body(request, BODY_MAX_BYTES), bodies.CreateJobBody)
-    created = await jobs.create(service, body, origin_of(service, caller))
+    created = await _save(body, service, caller)
     return await _answer(created, service, request, CREATED)
 
 
@@ -49,7 +50,7 @@ async def create(request: Request, service: ServiceDep, caller: CallerDep) -> Re
 async def preview(request: Request, reader: ReaderDep, _caller: CallerDep) -> Response:
     """The next times at which a job would run, and what the clocks show there; nothing is saved."""
     body = bodies.decode(await read_body(request, BODY_MAX_BYTES), bodies.PreviewBody)
-    ticks = jobs.upcoming(body, reader.clock.now().wall, CronCalendar())
+    ticks = job_times.upcoming(body, reader.clock.now().wall, CronCalendar())
     runs = [{"at": iso(tick.at), "local": tick.local, "timezone": tick.zone, "rule": tick.rule} for tick in ticks]
     return json({"runs": runs})
 
@@ -68,7 +69,7 @@ async def import_crontab(request: Request, service: ServiceDep, caller: CallerDe
             if line.job is None:
                 raise InvalidInput(line.reason)
             line.job.state = body.state
-            jobs.check(line.job, service.clock.now().wall, CronCalendar())
+            job_specs.check(line.job, service.clock.now().wall, CronCalendar())
             fit.append((place, line.job))
         except InvalidInput as error:
             skipped.append(place | {"reason": str(error)})
@@ -77,7 +78,7 @@ async def import_crontab(request: Request, service: ServiceDep, caller: CallerDe
             saved.append(place | {"name": job.name})
             continue
         try:
-            made = await jobs.create(service, job, origin_of(service, caller))
+            made = await _save(job, service, caller)
             saved.append(place | {"id": made.id, "name": made.spec.name})
         except InvalidInput as error:
             # Time went on since it was looked at.
@@ -122,7 +123,7 @@ async def change(job: str, request: Request, service: ServiceDep, caller: Caller
     body = bodies.decode(await read_body(request, BODY_MAX_BYTES), bodies.ChangeJobBody)
     found = await jobs.job_of(service, caller.environment.id, job)
     origin = origin_of(service, caller)
-    spec = jobs.changed(found.spec, body, origin["at"])
+    spec = job_specs.changed(found.spec, body, origin["at"])
     after = await service.loop.submit(commands.ChangeJob(job=job, spec=spec, **origin))
     return await _answer(after, service, request)
 
@@ -175,6 +176,11 @@ async def trigger(token: str, request: Request, service: ServiceDep) -> Response
         origin: dict[str, Any] = {"environment": found.environment, "actor": WEBHOOK, "cause": WEBHOOK, "at": at}
         await jobs.run_now(service, found, jobs.WEBHOOK, origin, given)
     return json({"received": True})
+
+
+async def _save(body: bodies.CreateJobBody, service: Service, caller: Caller) -> Job:
+    origin = origin_of(service, caller)
+    return await jobs.create(service, job_specs.spec_of(body, origin["at"]), JobState(body.state), origin)
 
 
 def _given(body: bytes) -> Raw:

@@ -7,8 +7,8 @@ from typing import Any, Generic, NamedTuple, TypeVar
 
 from starlette.datastructures import QueryParams
 
+from app.names import known_machine
 from app.web.errors import Malformed
-from app.web.newruns import known_machine
 from domain import durations
 from domain.errors import InvalidInput
 from domain.status import Status

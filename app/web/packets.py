@@ -7,12 +7,12 @@ from fastapi.responses import Response
 
 from app import packets
 from app.engine.triggered import asked_of
+from app.history.outcomes import output_of
 from app.service import Service
+from app.values import PAYLOAD_MAX_BYTES
 from app.web.caller import Caller, CallerDep, ServiceDep, public_url_of, read_body
 from app.web.docs import PACKET_PATH
 from app.web.errors import Unauthorized
-from app.web.newruns import PAYLOAD_MAX_BYTES
-from app.web.outcomes import output_of
 from app.web.routing import room
 from app.web.triggering import json
 from domain.errors import InvalidInput, NotFound

@@ -8,7 +8,8 @@ from msgspec.structs import asdict
 from adapters.calendar import explained
 from app.engine.reader import Reader
 from app.history.moments import Moment
-from app.web import newruns
+from app.newruns import making
+from app.values import INLINE_MAX_BYTES
 from app.web.bodies import ScheduleBody, TriggerBody, TriggerOptions
 from app.web.paging import LIST_WAIT_SECONDS
 from domain import durations
@@ -120,12 +121,10 @@ def _target(body: ScheduleBody, environment: str, now: int) -> Target:
         refused = [_camel(name) for name in REFUSED if getattr(options, name) is not None]
         if refused:
             raise InvalidInput(f"A schedule has no use for the option {refused[0]}.")
-    if len(body.payload) > newruns.INLINE_MAX_BYTES:
-        raise InvalidInput(
-            f"The payload of a schedule has at most {newruns.INLINE_MAX_BYTES} bytes, not {len(body.payload)}."
-        )
+    if len(body.payload) > INLINE_MAX_BYTES:
+        raise InvalidInput(f"The payload of a schedule has at most {INLINE_MAX_BYTES} bytes, not {len(body.payload)}.")
     # What a trigger takes a schedule takes, too.
-    new, _ = newruns.new_run("run_", body.task, TriggerBody(body.payload, options), environment, now)
+    new, _ = making.new_run("run_", body.task, TriggerBody(body.payload, options), environment, now)
     return Target(
         new.task,
         new.payload,

@@ -8,11 +8,13 @@ from fastapi import Request
 from fastapi.responses import Response
 
 from app.events import subscription_of
+from app.names import machine_of, named
+from app.newruns.options import ATTEMPTS_MAX
 from app.schemas import check_schema
-from app.web import bodies, newruns
+from app.turns.hand_outs import describe
+from app.web import bodies
 from app.web.caller import CallerDep, ServiceDep, read_body
 from app.web.docs import body_of
-from app.web.hand_outs import describe
 from app.web.routing import room
 from app.web.triggering import json
 from domain import commands
@@ -58,7 +60,7 @@ async def register(request: Request, service: ServiceDep, caller: CallerDep) -> 
 
 
 def _checked(task: TaskSettings) -> TaskSettings:
-    newruns.named(task.id, "task id")
+    named(task.id, "task id")
     if is_reserved(task.id):
         raise InvalidInput(f"The id of task {task.id} begins with {PREFIX}, as those of Runfold's own tasks do.")
     if task.queue:
@@ -69,13 +71,13 @@ def _checked(task: TaskSettings) -> TaskSettings:
         raise InvalidInput(f"The ttl of task {task.id} is 0 to {TASK_TIME_MAX_MS} milliseconds.")
     if not (task.max_duration is None or 1 <= task.max_duration <= TASK_TIME_MAX_MS):
         raise InvalidInput(f"The maxDuration of task {task.id} is 1 to {TASK_TIME_MAX_MS} milliseconds.")
-    newruns.machine_of(task.machine)
+    machine_of(task.machine)
     if task.payload_schema is not None:
         check_schema(task.payload_schema, task.id)
     if len(task.connections) > CONNECTIONS_MAX:
         raise InvalidInput(f"Task {task.id} needs {len(task.connections)} connections; at most {CONNECTIONS_MAX} are.")
     for name in task.connections:
-        newruns.named(name, "connection name")
+        named(name, "connection name")
     if task.event is not None:
         _check_event(task.event, task.id)
     return task
@@ -83,16 +85,16 @@ def _checked(task: TaskSettings) -> TaskSettings:
 
 def _check_retry(retry: Retry, task: str) -> None:
     if not (
-        1 <= retry.max_attempts <= newruns.ATTEMPTS_MAX
+        1 <= retry.max_attempts <= ATTEMPTS_MAX
         and 0 <= retry.min_timeout_in_ms <= retry.max_timeout_in_ms <= TASK_TIME_MAX_MS
         and retry.factor >= 1
     ):
         raise InvalidInput(
-            f"The retry policy of task {task} needs maxAttempts from 1 to {newruns.ATTEMPTS_MAX},"
+            f"The retry policy of task {task} needs maxAttempts from 1 to {ATTEMPTS_MAX},"
             f" 0 <= minTimeoutInMs <= maxTimeoutInMs <= {TASK_TIME_MAX_MS} and a factor of at least 1."
         )
     if retry.out_of_memory:
-        newruns.machine_of(retry.out_of_memory.machine)
+        machine_of(retry.out_of_memory.machine)
 
 
 def _check_event(event: Subscription, task: str) -> None:
@@ -103,7 +105,7 @@ def _check_event(event: Subscription, task: str) -> None:
 
 
 def _check_queue(queue: Queue) -> None:
-    newruns.named(queue.name, "queue name")
+    named(queue.name, "queue name")
     limit = queue.concurrency_limit
     if limit is not None and not 0 <= limit <= 100_000:
         raise InvalidInput(f"The concurrency limit of queue {queue.name} is 0 to 100000, not {limit}.")

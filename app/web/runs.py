@@ -12,23 +12,22 @@ from starlette.datastructures import QueryParams
 from app.engine.reader import Reader
 from app.engine.triggered import asked_of
 from app.event_formats import event_items
+from app.history.endings import why_ended
 from app.history.moments import Moment
+from app.history.outcomes import output_of, result_of, run_row_of
 from app.history.past import explained_then
 from app.history.touched import narrowed
 from app.history.walking import runs_then
 from app.keeping.archived import told_of
 from app.superjson import plain
 from app.web import bodies, shapes
-from app.web.beginning import shape_of
 from app.web.caller import Caller, CallerDep, ReaderDep, ServiceDep, VisitorDep, history_of, origin_of, read_body
 from app.web.docs import LIST_PARAMETERS, PROJECT_LIST_PARAMETERS, VOCABULARY_PARAMETER, body_of
-from app.web.endings import why_ended
 from app.web.errors import Malformed
 from app.web.event_shapes import event_of
 from app.web.grants import must, resources_of
 from app.web.history import AS_OF, AsOf, history_at, moment_asked, up_to
 from app.web.listing import each_once, query_of
-from app.web.outcomes import output_of, result_of, run_row_of
 from app.web.paging import be_there, page_of, page_then
 from app.web.plans import schedule_of
 from app.web.routing import room
@@ -251,7 +250,7 @@ async def whole(
         body["error"] = {"message": sentence}
     if row.is_erased:
         body |= {"payload": None, "output": None}
-    body |= shape_of(triggered)
+    body |= shapes.taken_over(triggered)
     body |= await schedule_of(triggered, reader, moment)
     body |= event_of(triggered)
     if row.status is Status.COMPLETED and not row.is_erased:

@@ -8,9 +8,9 @@ from msgspec import Raw
 from app.engine.reader import Reader
 from app.engine.triggered import asked_of
 from app.engine.watching import Seen
+from app.history.endings import why_ended
+from app.history.outcomes import output_of
 from app.packets import as_uploaded
-from app.web.endings import why_ended
-from app.web.outcomes import output_of
 from domain.events import JSON_TYPE, NOTHING, RunError
 from domain.status import Status
 from projections.run_list import RunRow

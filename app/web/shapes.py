@@ -7,7 +7,7 @@ import msgspec
 from app.web.docs import CALLBACK_PATH
 from domain.durations import iso
 from domain.environment import Environment
-from domain.events import JSON_TYPE, RunError
+from domain.events import RunError, RunTriggered
 from domain.limits import Gate
 from domain.vocabulary import Vocabulary
 from projections.attempts import AttemptRow
@@ -16,8 +16,6 @@ from projections.waitpoints import WaitpointRow
 
 TASK_QUEUE = "task/"
 """What the name of a task's own queue begins with."""
-TIMEOUT_CODE = "TRIGGER_WAITPOINT_TIMEOUT"
-"""The word that Trigger.dev's clients know."""
 
 
 def run_item(row: RunRow, environment: Environment, vocabulary: Vocabulary) -> dict[str, Any]:
@@ -66,6 +64,15 @@ def run_item(row: RunRow, environment: Environment, vocabulary: Vocabulary) -> d
             error=None if row.error is None else error_body(row.error),
         ),
     }
+
+
+def taken_over(event: RunTriggered) -> dict[str, Any]:
+    """What a run took over from the one that it replays: nothing, where it began anew."""
+    taken = event.prefix
+    if taken is None:
+        return {}
+    edited = [edit.index for edit in taken.edits]
+    return {"takenOver": {"runId": taken.run, "entries": taken.entries, "edited": edited}}
 
 
 def attempt_item(row: AttemptRow) -> dict[str, Any]:
@@ -119,13 +126,6 @@ def token_item(row: WaitpointRow, public_url: str) -> dict[str, Any]:
             idempotencyKeyExpiresAt=_iso(row.key_until) if row.idempotency_key is not None else None,
         ),
     }
-
-
-def timed_out_output(row: WaitpointRow) -> dict[str, Any]:
-    """What those who waited for a token that nobody completed in time are given."""
-    message = f"Waitpoint timed out at {iso(row.timeout_at or row.created_at)}"
-    output = msgspec.json.encode({"code": TIMEOUT_CODE, "message": message}).decode()
-    return {"output": output, "outputType": JSON_TYPE, "outputIsError": True}
 
 
 def callback_url(token: str, secret: str, public_url: str) -> str:

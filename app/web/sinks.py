@@ -6,11 +6,11 @@ from fastapi import Request
 from fastapi.responses import Response
 
 from app.keeping.sinks import check_spec
+from app.names import named
 from app.service import Service
 from app.web import bodies
 from app.web.caller import CallerDep, ServiceDep, origin_of, read_body
 from app.web.docs import body_of
-from app.web.newruns import named
 from app.web.routing import room
 from app.web.triggering import json
 from domain import commands

@@ -3,8 +3,8 @@
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from app.web.endings import why_ended
-from app.web.outcomes import run_row_of
+from app.history.endings import why_ended
+from app.history.outcomes import run_row_of
 from domain.events import Recorded, RunError
 from domain.status import FINAL, Status
 from projections import attempts

@@ -10,9 +10,13 @@ from fastapi.responses import Response
 from msgspec import Raw
 
 from app.engine.reader import Reader
+from app.history.outcomes import completion_of, token_row_of
 from app.history.walking import tokens_then
+from app.names import tags_of
+from app.newruns.making import KEY_MAX, KEY_TTL_MS
 from app.service import Service
-from app.web import bodies, newruns, shapes, token_listing
+from app.values import PAYLOAD_MAX_BYTES, stored
+from app.web import bodies, shapes, token_listing
 from app.web.caller import Caller, CallerDep, ReaderDep, ServiceDep, VisitorDep, origin_of, public_url_of, read_body
 from app.web.docs import ANY_BODY, CALLBACK_PATH, TOKEN_LIST_PARAMETERS, TOKENS_PATH, body_of
 from app.web.errors import LengthRequired, Unauthorized
@@ -20,7 +24,6 @@ from app.web.grants import must
 from app.web.handles import hand_token
 from app.web.history import AS_OF, AsOf, moment_asked, up_to
 from app.web.listing import each_once
-from app.web.outcomes import completion_of, token_row_of
 from app.web.paging import page_of, page_then
 from app.web.routing import room
 from app.web.triggering import ENVELOPE_MAX_BYTES, REQUEST_TTL_MS, json, request_of
@@ -96,7 +99,7 @@ async def retrieve(token: str, request: Request, reader: ReaderDep, caller: Visi
 async def complete(token: str, request: Request, service: ServiceDep, caller: VisitorDep) -> Response:
     """Complete a token with `data`, any JSON. Safe to repeat: what completed it first stays, and so does a timeout."""
     must(caller, "write", ("waitpoints", token))
-    text = await read_body(request, newruns.PAYLOAD_MAX_BYTES + ENVELOPE_MAX_BYTES)
+    text = await read_body(request, PAYLOAD_MAX_BYTES + ENVELOPE_MAX_BYTES)
     body = _decoded(text, bodies.CompleteTokenBody)
     await _complete(service, token, body.data, body.output_type or JSON_TYPE, origin_of(service, caller))
     return json({"success": True})
@@ -112,7 +115,7 @@ async def call_back(token: str, secret: str, request: Request, service: ServiceD
     # One answer for all that is wrong, so that strangers cannot find out which tokens there are.
     if first is None or not _opens(secret, first.event):
         raise Unauthorized("This is not the callback URL of any token.")
-    output = _json_or_empty(await read_body(request, newruns.PAYLOAD_MAX_BYTES))
+    output = _json_or_empty(await read_body(request, PAYLOAD_MAX_BYTES))
     # The path is left out from the secret on: the cause of an event is not where one would look for it.
     cause = f"{request.method} {TOKENS_PATH}/{token}/{CALLBACK}"
     origin = {"environment": first.environment, "actor": CALLBACK, "cause": cause}
@@ -123,16 +126,16 @@ async def call_back(token: str, secret: str, request: Request, service: ServiceD
 def _new_token(body: bodies.CreateTokenBody, service: Service, caller: Caller) -> commands.CreateWaitpoint:
     origin = origin_of(service, caller)
     now, key = origin["at"], body.idempotency_key
-    if key is not None and not 0 < len(key) <= newruns.KEY_MAX:
-        raise InvalidInput(f"An idempotency key has 1 to {newruns.KEY_MAX} characters; this one has {len(key)}.")
+    if key is not None and not 0 < len(key) <= KEY_MAX:
+        raise InvalidInput(f"An idempotency key has 1 to {KEY_MAX} characters; this one has {len(key)}.")
     ttl = body.idempotency_key_ttl
-    key_until = now + (newruns.KEY_TTL_MS if ttl is None else durations.parse_key_ttl(ttl))
+    key_until = now + (KEY_TTL_MS if ttl is None else durations.parse_key_ttl(ttl))
     return commands.CreateWaitpoint(
         waitpoint=service.ids.new(WAITPOINT, now),
         # A secret of its own for each: an HMAC would need a key that all nodes have, and of API keys there are hashes.
         secret=service.vault.randbytes(SECRET_BYTES).hex(),
         timeout_at=durations.parse_delay(body.timeout, now) if body.timeout is not None else None,
-        tags=newruns.tags_of([] if body.tags is None else body.tags, "token"),
+        tags=tags_of([] if body.tags is None else body.tags, "token"),
         idempotency_key=key,
         # Without a key of the user's, the same request sent again is known by its own.
         key=request_of(caller, "token") if key is None else keys.stream_of(caller.environment.id, WAITPOINT, "", key),
@@ -142,7 +145,7 @@ def _new_token(body: bodies.CreateTokenBody, service: Service, caller: Caller) -
 
 
 async def _complete(service: Service, token: str, data: Raw, output_type: str, origin: dict[str, Any]) -> None:
-    output, blob, blobs = newruns.stored(data, f"{token}/output", newruns.PAYLOAD_MAX_BYTES, "output")
+    output, blob, blobs = stored(data, f"{token}/output", PAYLOAD_MAX_BYTES, "output")
     await service.loop.submit(
         commands.CompleteWaitpoint(
             waitpoint=token, output=output, output_blob=blob, output_type=output_type, blobs=blobs, **origin

@@ -4,14 +4,17 @@ import msgspec
 from fastapi import Request
 from fastapi.responses import Response
 
+from app.newruns import making
+from app.newruns.judging import all_judged
+from app.newruns.replaying import replayed
 from app.service import Service
-from app.web import bodies, newruns
+from app.values import PAYLOAD_MAX_BYTES
+from app.web import bodies
 from app.web.caller import Caller, CallerDep, ServiceDep, VisitorDep, history_of, read_body
 from app.web.docs import body_of
 from app.web.errors import Malformed
 from app.web.grants import must
 from app.web.handles import hand_token
-from app.web.replaying import replayed
 from app.web.routing import room
 from app.web.tracing import traceparent_of
 from app.web.unpacking import unpacked
@@ -37,13 +40,13 @@ REQUEST_TTL_MS = 3_600_000
 async def trigger(task: str, request: Request, service: ServiceDep, caller: VisitorDep) -> Response:
     """Make a run of a task. Answers `{"id", "isCached"}` when the run is committed."""
     must(caller, "trigger", ("tasks", task))
-    body = bodies.decode(await read_body(request, newruns.PAYLOAD_MAX_BYTES + ENVELOPE_MAX_BYTES), bodies.TriggerBody)
+    body = bodies.decode(await read_body(request, PAYLOAD_MAX_BYTES + ENVELOPE_MAX_BYTES), bodies.TriggerBody)
     _take_headers(request, body)
     await unpacked(body, service, caller)
     now = service.clock.now().wall
     environment, traceparent = caller.environment.id, traceparent_of(request)
     run, source = service.ids.new("run", now), _source_of(request)
-    new, blobs = newruns.new_run(run, task, body, environment, now, traceparent, source=source)
+    new, blobs = making.new_run(run, task, body, environment, now, traceparent, source=source)
     accepted = await submit_runs(service, caller, f"trigger {task}", [new], blobs, None, now)
     response = json({"id": accepted[0].run, "isCached": accepted[0].cached})
     _tell_differing(response, accepted)
@@ -68,7 +71,7 @@ async def trigger_batch(task: str, request: Request, service: ServiceDep, caller
         run = service.ids.new("run", now)
         try:
             await unpacked(item, service, caller)
-            new, more = newruns.new_run(run, task, item, environment, now, traceparent, batch, source)
+            new, more = making.new_run(run, task, item, environment, now, traceparent, batch, source)
         except InvalidInput as error:
             raise InvalidInput(f"Item {index}: {error}") from error
         runs.append(new)
@@ -86,7 +89,7 @@ async def trigger_batch(task: str, request: Request, service: ServiceDep, caller
 @router.post("/api/v1/runs/{run}/replay", openapi_extra=body_of("ReplayRequest", required=False))
 async def replay(run: str, request: Request, service: ServiceDep, caller: CallerDep) -> Response:
     """Make a new run of the same task with the same payload, whatever became of the old one."""
-    text = await read_body(request, newruns.PAYLOAD_MAX_BYTES + ENVELOPE_MAX_BYTES)
+    text = await read_body(request, PAYLOAD_MAX_BYTES + ENVELOPE_MAX_BYTES)
     asked = bodies.decode(text, bodies.ReplayBody) if text.strip() else bodies.ReplayBody()
     history = await history_of(run, service, caller)
     now = service.clock.now().wall
@@ -112,7 +115,7 @@ async def submit_runs(
             actor=caller.actor,
             cause=caller.cause,
             at=now,
-            runs=newruns.all_judged(runs, caller.environment, blobs),
+            runs=all_judged(runs, caller.environment, blobs),
             batch=batch,
             request=request,
             request_until=now + REQUEST_TTL_MS,

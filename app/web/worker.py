@@ -8,22 +8,25 @@ from typing import Annotated, Any
 import msgspec
 from fastapi import Query, Request
 from fastapi.responses import Response
-from msgspec import UNSET, Raw, Struct, UnsetType
+from msgspec import UNSET, Raw
 
 from app.history.journal import page_of
+from app.history.outcomes import of_those, outcomes_of
+from app.names import known_machine, named
 from app.service import Service
+from app.turns.answer import AnswerBody, WokenBody
+from app.turns.hand_outs import give_up, runs_of, with_secrets
+from app.values import stored
 from app.vault.connections import seal_auth
-from app.web import bodies, newruns
+from app.web import bodies
 from app.web.caller import FORWARDED, Caller, CallerDep, ServiceDep, history_of, read_body
 from app.web.docs import body_of
-from app.web.hand_outs import RunBody, give_up, runs_of, with_secrets
 from app.web.logs import lines_of
-from app.web.outcomes import of_those, outcomes_of
 from app.web.routing import room
 from app.web.staying import Stay
 from domain import builtin, commands
 from domain.attempts import REPORTS, RESOLVER_REPORTS, Report
-from domain.commands import Cancel, RefusedReport, TurnAnswer, Woken
+from domain.commands import TurnAnswer, Woken
 from domain.errors import InvalidInput, KeyMissing, LedgerCorrupt, NotFound
 from domain.events import RunError
 from domain.journal import JOURNAL_REPORTS, Journaled
@@ -38,29 +41,6 @@ SESSION = re.compile(r"worker_[0-9A-Za-z]{1,57}")
 TARGETS_MAX = 1_000
 NODE_MAX = 200
 KINDS = frozenset({"started", LOGGED, *REPORTS, *JOURNAL_REPORTS, *RESOLVER_REPORTS})
-
-
-class WokenBody(Struct, rename="camel"):
-    """A wait of a run that is over: the code that waited may go on."""
-
-    run: str
-    token: int
-    wait: int
-    done: tuple[str, ...]
-    timed_out: bool
-    unknown: tuple[str, ...]
-    results: dict[str, Raw] | UnsetType = UNSET
-    """How those that are done came out, as far as it is told along."""
-
-
-class AnswerBody(Struct):
-    """What a turn is answered."""
-
-    sequence: int
-    runs: list[RunBody]
-    cancels: tuple[Cancel, ...]
-    refused: tuple[RefusedReport, ...]
-    woken: tuple[WokenBody, ...]
 
 
 @router.post("/worker/v1/turn", openapi_extra=body_of("TurnRequest"))
@@ -79,7 +59,7 @@ async def turn(request: Request, service: ServiceDep, caller: CallerDep) -> Resp
     if wait_ms > 0:
         # What was handed out to a key that is revoked meanwhile goes back when the session's lease is over.
         Stay(caller, service).check()
-    runs = await runs_of(answer, caller, service)
+    runs = await runs_of(answer, caller.environment, service)
     if body.version == builtin.VERSION:
         runs = with_secrets(runs, caller.environment.id, service)
     woken = await _woken_of(answer, service) if answer.woken else ()
@@ -102,7 +82,7 @@ async def journal(
         entries = await service.read(page_of, service.ledger, history, after)
     except LedgerCorrupt as error:
         # Its worker would ask for it again and again.
-        await give_up(run, str(error), caller, service)
+        await give_up(run, str(error), caller.environment.id, service)
         raise NotFound(f"Run {run} cannot go on: {error}") from error
     return Response(msgspec.json.encode({"entries": entries}), media_type="application/json")
 
@@ -174,9 +154,9 @@ def _command_of(body: bodies.TurnBody, caller: Caller, service: Service, node: s
         patient=body.wait_ms > 0,
         holds=tuple(body.holds) if body.holds is not None else None,
         reports=tuple(reports),
-        machines=tuple(map(newruns.known_machine, body.machines)) if body.machines is not None else None,
+        machines=tuple(map(known_machine, body.machines)) if body.machines is not None else None,
         waits=body.waits,
-        name=None if body.name is None else newruns.named(body.name, "worker name"),
+        name=None if body.name is None else named(body.name, "worker name"),
         node=node,
         blobs=blobs,
     )
@@ -187,7 +167,7 @@ def _report_of(said: bodies.ReportBody, now: int) -> tuple[Report, dict[str, byt
     journaled = _journaled(said, now) if said.kind in JOURNAL_REPORTS else None
     place = f"step/{said.entry.index}" if said.entry else f"output/{said.token}"
     try:
-        output, ref, blobs = newruns.stored(said.output, f"{said.run}/{place}", OUTPUT_MAX_BYTES, "output")
+        output, ref, blobs = stored(said.output, f"{said.run}/{place}", OUTPUT_MAX_BYTES, "output")
     except InvalidInput as refusal:
         # The run ends with that sentence; to refuse the turn would only have it sent again.
         unusable = RunError(str(refusal), "InvalidOutput")

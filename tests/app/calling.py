@@ -7,8 +7,8 @@ from typing import Any
 from adapters.http.addresses import AddressPolicy, parsed_networks
 from adapters.http.calling import SafeHttpCaller
 from adapters.http.dialing import Resolve
-from app.http_jobs.executor import Executor
-from app.http_jobs.lines import LocalLines
+from app.executor.executor import Executor
+from app.executor.lines import LocalLines
 from domain.mail import Mailer
 from domain.status import FINAL, Status
 from tests.app.harness import Engine, until

@@ -9,8 +9,9 @@ import pytest
 from adapters.sqlite.ledger import MEMORY, SqliteLedger
 from adapters.sqlite.read_models import SqliteReadModels
 from app import bulk as bulk_actions
-from app.web.replaying import replayed
+from app.newruns.replaying import replayed
 from domain.commands import AdvanceBulk
+from domain.errors import LedgerUnavailable
 from tests.app.faulty import FaultyLedger
 from tests.app.harness import SOON_SECONDS, START, Engine, Log, ManualClock, environment, running_engine
 
@@ -372,3 +373,97 @@ async def test_another_environment_does_not_see_the_runs_of_a_bulk_action(engine
     other = await environment(engine, "staging")
 
     assert await of_bulk(other, bulk) == []
+
+
+async def test_an_action_in_trouble_holds_up_no_other(
+    engine: Engine, log: Log, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bulk_actions, "AGAIN_SECONDS", 3_600)
+    runs = [await engine.trigger() for _ in range(5)]
+    submit, refused = engine.service.loop.submit, asyncio.Event()
+
+    async def submit_or_refuse(command: Any) -> Any:
+        if isinstance(command, AdvanceBulk) and command.runs:
+            refused.set()
+            raise LedgerUnavailable("The disk is full.")
+        return await submit(command)
+
+    monkeypatch.setattr(engine.service.loop, "submit", submit_or_refuse)
+    broken = await started(engine, "replay", runIds=runs)
+    await refused.wait()
+    other = await started(engine, "cancel", runIds=runs)
+
+    assert (await ended(engine, other))["counts"] == {"total": 5, "success": 5, "failure": 0}
+    assert (await engine.get(f"{BULK}/{broken}"))["status"] == "PENDING"
+    assert [(each["event"], each["bulk"]) for each in log] == [("a bulk action has to wait", broken)]
+
+
+async def test_an_action_that_waits_for_the_read_models_holds_up_no_other(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runs = [await engine.trigger() for _ in range(5)]
+    followed, asked, caught_up = engine.service.followed, asyncio.Event(), asyncio.Event()
+
+    async def followed_later(position: int, seconds: float) -> int:
+        asked.set()
+        await caught_up.wait()
+        return await followed(position, seconds)
+
+    monkeypatch.setattr(engine.service, "followed", followed_later)
+    by_filter = await started(engine, "cancel", filter={"taskIdentifier": "greet"})
+    await asked.wait()
+    by_ids = await started(engine, "cancel", runIds=runs[:4])
+
+    assert (await ended(engine, by_ids))["counts"] == {"total": 4, "success": 4, "failure": 0}
+    caught_up.set()
+    assert (await ended(engine, by_filter))["counts"] == {"total": 5, "success": 5, "failure": 0}
+
+
+async def test_a_trouble_that_lasts_is_said_once(engine: Engine, log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bulk_actions, "AGAIN_SECONDS", 0)
+    runs = [await engine.trigger() for _ in range(3)]
+    submit, troubles = engine.service.loop.submit, ["The disk is full."] * 3 + ["The disk is gone."] * 2
+
+    async def submit_in_trouble(command: Any) -> Any:
+        if isinstance(command, AdvanceBulk) and troubles:
+            raise LedgerUnavailable(troubles.pop(0))
+        return await submit(command)
+
+    monkeypatch.setattr(engine.service.loop, "submit", submit_in_trouble)
+    told = await ended(engine, await started(engine, "replay", runIds=runs))
+
+    assert told["counts"] == {"total": 3, "success": 3, "failure": 0}
+    assert [each["error"] for each in log] == ["The disk is full.", "The disk is gone."]
+
+
+async def test_a_run_that_cannot_be_read_counts_as_a_failure(log: Log) -> None:
+    ledger = FaultyLedger()
+    async with running_engine(ledger) as engine:
+        runs = [await engine.trigger() for _ in range(3)]
+        ledger.unreadable = {runs[1]}
+
+        told = await ended(engine, await started(engine, "replay", runIds=runs))
+
+        assert (told["status"], told["counts"]) == ("COMPLETED", {"total": 3, "success": 2, "failure": 1})
+    log.clear()
+
+
+async def test_an_action_that_meets_a_mistake_of_the_engine_turns_readiness_red_and_the_others_go_on(
+    engine: Engine, log: Log, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runs = [await engine.trigger() for _ in range(3)]
+    submit = engine.service.loop.submit
+
+    async def submit_or_break(command: Any) -> Any:
+        if isinstance(command, AdvanceBulk) and command.runs:
+            raise KeyError("a mistake")
+        return await submit(command)
+
+    monkeypatch.setattr(engine.service.loop, "submit", submit_or_break)
+    broken = await started(engine, "replay", runIds=runs)
+    other = await started(engine, "cancel", runIds=runs)
+
+    assert (await ended(engine, other))["counts"] == {"total": 3, "success": 3, "failure": 0}
+    assert (await engine.service.readiness()).problems == ["Bulk actions are not carried on: KeyError: 'a mistake'"]
+    assert {(each["event"], each["bulk"]) for each in log} == {("a bulk action is no longer carried on", broken)}
+    log.clear()

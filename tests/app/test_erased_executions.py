@@ -8,7 +8,7 @@ import pytest
 
 from app.http_jobs import messages
 from app.keeping.retaining import DAY_MS
-from app.web import hand_outs
+from app.turns import hand_outs
 from domain.events import About
 from domain.ports import Ledger
 from domain.status import Status

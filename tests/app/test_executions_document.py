@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from app.http_jobs.executor import Executor
+from app.executor.executor import Executor
 from domain.requests import RetryPolicy
 from tests.app.calling import EXECUTIONS, JOBS, ended, execute, executed, save, start, status_of
 from tests.app.harness import START, START_MS, Engine, until

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from app.http_jobs import jobs
+from app.web import job_specs
 from domain.requests import HttpRequest
 from tests.app.calling import EXECUTIONS, JOBS, ended, execute, save, start
 from tests.app.explaining import explained
@@ -449,14 +449,14 @@ async def test_what_an_import_would_do_is_told_before_it_is_done(engine: Engine)
 async def test_an_import_that_fails_unexpectedly_at_one_line_has_saved_none(
     engine: Engine, monkeypatch: pytest.MonkeyPatch, log: Log
 ) -> None:
-    check_request = vars(jobs)["check_request"]
+    check_request = vars(job_specs)["check_request"]
 
     def bad(request: HttpRequest) -> None:
         if request.url.endswith("/bare"):
             raise TypeError("nobody thought of this")
         check_request(request)
 
-    monkeypatch.setattr(jobs, "check_request", bad)
+    monkeypatch.setattr(job_specs, "check_request", bad)
 
     assert (await engine.client.post(f"{JOBS}/import", json={"crontab": CRONTAB})).status_code == 500
     assert (await engine.get(JOBS))["total"] == 0

@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from app.packets import GOOD_FOR_MS
-from app.web.newruns import PAYLOAD_MAX_BYTES
+from app.values import PAYLOAD_MAX_BYTES
 from tests.app.harness import Engine, environment, sentence_of, transport_of
 
 PATH = "/api/v2/packets/trigger%2Fpacket_1%2Fpayload.json"

@@ -11,9 +11,9 @@ import pytest
 
 from adapters.http.addresses import AddressPolicy, parsed_networks
 from adapters.http.calling import SafeHttpCaller
-from app.http_jobs.executor import Executor
-from app.http_jobs.lines import LineClosed
-from app.http_jobs.remote import OneLine, RemoteLine, new_client
+from app.executor.executor import Executor
+from app.executor.lines import LineClosed
+from app.executor.remote import OneLine, RemoteLine, new_client
 from domain.mail import Mailer
 from tests.app.calling import EXECUTIONS, HERE, ended, save, start
 from tests.app.harness import KEY, Engine, Log, transport_of, until

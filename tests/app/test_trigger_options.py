@@ -6,8 +6,8 @@ import msgspec
 import pytest
 from msgspec import structs
 
+from app.newruns.making import new_run
 from app.web.bodies import TriggerBody, TriggerOptions
-from app.web.newruns import new_run
 from tests.app.harness import RETRY, START_MS, Engine
 from tests.shown import shows_option
 

@@ -21,7 +21,7 @@ READ_BYTES = 65_536
 GONE_SECONDS = 20.0
 """A process that should have ended long before this never will."""
 
-LATER = ("app.nodes.server", "anyio._backends._asyncio", "uvicorn.protocols.http.httptools_impl", "uvloop")
+LATER = ("app.server", "anyio._backends._asyncio", "uvicorn.protocols.http.httptools_impl", "uvloop")
 """What an engine imports only when it is to serve."""
 
 # They are forked from a process that has imported everything and started nothing: it saves each of them a second.

@@ -1,5 +1,7 @@
 """The bodies of requests, as msgspec reads them: the hot routes spend no time on anything else."""
 
+from app.newruns.asked import DebounceOption, KeyOptions, QueueOption, ReplayBody, TriggerBody, TriggerOptions
+from app.values import MediaType
 from app.web.bodies.environments import (
     CreateEnvironmentBody,
     CreateVariableBody,
@@ -26,14 +28,13 @@ from app.web.bodies.jobs import (
     TimingBody,
 )
 from app.web.bodies.queues import ConcurrencyBody, OverrideQueueBody, PauseQueueBody, QueueType, ResetQueueBody
-from app.web.bodies.reading import Count, MediaType, Moment, StrictBody, T, decode, text_as_json
+from app.web.bodies.reading import Count, Moment, StrictBody, T, decode, text_as_json
 from app.web.bodies.runs import (
     BulkBody,
     EraseBody,
     EraseManyBody,
     MetadataBody,
     OperationBody,
-    ReplayBody,
     RescheduleBody,
     ResetKeyBody,
     RetentionBody,
@@ -41,18 +42,7 @@ from app.web.bodies.runs import (
 )
 from app.web.bodies.schedules import BackfillBody, ScheduleBody
 from app.web.bodies.tokens import CompleteTokenBody, CreateTokenBody
-from app.web.bodies.triggering import (
-    BatchBody,
-    BatchItem,
-    CreateBatchBody,
-    DebounceOption,
-    KeyOptions,
-    QueueOption,
-    TaskItem,
-    TasksBatchBody,
-    TriggerBody,
-    TriggerOptions,
-)
+from app.web.bodies.triggering import BatchBody, BatchItem, CreateBatchBody, TaskItem, TasksBatchBody
 from app.web.bodies.turns import RETRY_IN_MS_MAX, EntryBody, ErrorBody, LineBody, ReportBody, TurnBody
 
 __all__ = (

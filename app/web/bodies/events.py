@@ -5,7 +5,8 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta, Raw, Struct
 
-from app.web.bodies.reading import StrictBody, absent
+from app.values import absent
+from app.web.bodies.reading import StrictBody
 
 
 class EventBody(Struct, rename="camel"):

@@ -5,7 +5,8 @@ from typing import Annotated, Any, Literal, TypeAlias
 import msgspec
 from msgspec import Meta, Raw
 
-from app.web.bodies.reading import StrictBody, absent
+from app.values import absent
+from app.web.bodies.reading import StrictBody
 
 
 class TimingBody(StrictBody):

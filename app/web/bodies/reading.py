@@ -7,7 +7,6 @@ from msgspec import Meta, Raw, Struct
 
 from app.web.bodies.misspelling import misspelled
 from app.web.errors import Malformed
-from domain.events import NOTHING
 
 T = TypeVar("T")
 
@@ -17,9 +16,6 @@ Count: TypeAlias = Annotated[int, Meta(ge=0, le=2**53)]
 
 Moment: TypeAlias = Annotated[int, Meta(ge=-(2**53), le=2**53)]
 
-MediaType: TypeAlias = Annotated[str, Meta(min_length=1, max_length=128, pattern="^[ -~]+$")]
-"""Visible ASCII: it may be sent in a header."""
-
 
 class StrictBody(Struct, forbid_unknown_fields=True):
     """A body that has no other fields: one that is misspelled is refused, as it would do nothing.
@@ -27,11 +23,6 @@ class StrictBody(Struct, forbid_unknown_fields=True):
     The others belong to routes of Trigger.dev, whose SDK adds fields over time, or to workers, which may be newer than
     the engine.
     """
-
-
-def absent() -> Raw:
-    """NOTHING, from a factory: the schema of a body would have to show a default, and this one is no JSON."""
-    return NOTHING
 
 
 def text_as_json(text: str) -> Raw:

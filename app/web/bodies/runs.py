@@ -1,11 +1,10 @@
 """Bodies about runs that exist."""
 
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-import msgspec
-from msgspec import Meta, Raw, Struct
+from msgspec import Struct
 
-from app.web.bodies.reading import MediaType, StrictBody, absent
+from app.web.bodies.reading import StrictBody
 
 
 class BulkBody(Struct, rename="camel"):
@@ -47,29 +46,6 @@ class ResetKeyBody(Struct, rename="camel"):
     """Whose idempotency key to free."""
 
     task_identifier: str
-
-
-class ReplayBody(Struct, rename="camel"):
-    """What a replay does otherwise than the run it replays."""
-
-    payload: Raw = msgspec.field(default_factory=absent)
-    payload_type: MediaType | None = None
-    metadata: Raw = msgspec.field(default_factory=absent)
-    tags: str | list[str] | None = None
-    queue: str | None = None
-    concurrency_key: str | int | None = None
-    delay: str | None = None
-    ttl: str | int | None = None
-    idempotency_key: str | None = None
-    idempotency_key_ttl: str | None = msgspec.field(default=None, name="idempotencyKeyTTL")
-    max_attempts: int | None = None
-    max_duration: float | None = None
-    priority: float | None = None
-    machine: str | None = None
-    version: str | None = None
-    region: str | None = None
-    from_step: Annotated[str, Meta(min_length=1, max_length=280)] | None = None
-    step_results: dict[str, Raw] | None = None
 
 
 class TagsBody(Struct):

@@ -5,8 +5,9 @@ from typing import Literal
 import msgspec
 from msgspec import Raw, Struct
 
-from app.web.bodies.reading import StrictBody, absent
-from app.web.bodies.triggering import TriggerOptions
+from app.newruns.asked import TriggerOptions
+from app.values import absent
+from app.web.bodies.reading import StrictBody
 
 
 class ScheduleBody(Struct, rename="camel"):

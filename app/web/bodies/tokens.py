@@ -3,7 +3,7 @@
 import msgspec
 from msgspec import Raw, Struct
 
-from app.web.bodies.reading import MediaType, absent
+from app.values import MediaType, absent
 
 
 class CreateTokenBody(Struct, rename="camel"):

@@ -5,7 +5,8 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta, Raw, Struct
 
-from app.web.bodies.reading import Count, MediaType, Moment, absent
+from app.values import MediaType, absent
+from app.web.bodies.reading import Count, Moment
 from domain.events import JSON_TYPE, OUT_OF_MEMORY, Entry, RunError
 
 RETRY_IN_MS_MAX = 7 * 86_400_000

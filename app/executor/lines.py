@@ -7,14 +7,13 @@ from typing import Any, Protocol
 from msgspec import Struct
 
 from app.service import Service
+from app.turns.answer import RunBody
+from app.turns.hand_outs import runs_of
 from app.vault.secrets import value_of
-from app.web.caller import Caller
-from app.web.hand_outs import RunBody, runs_of
 from domain import builtin
 from domain.attempts import Report
 from domain.commands import Cancel, EndTurn, RefusedReport, Turn
 from domain.events import EnvironmentCreated, Recorded
-from domain.vocabulary import FULL
 
 Said = tuple[Report, dict[str, bytes]]
 """A report, and the large values that go with it."""
@@ -162,9 +161,7 @@ class LocalLine:
         environment = service.loop.engine.memory.environment(self.environment)
         runs: Sequence[RunBody] = ()
         if answer.runs and environment is not None:
-            runs = await runs_of(
-                answer, Caller(environment, "executor", "executor", FULL, None, key="", sha256=""), service
-            )
+            runs = await runs_of(answer, environment, service)
         return Answer(runs, answer.cancels, answer.refused)
 
     def _origin(self) -> dict[str, Any]:

@@ -13,12 +13,12 @@ from typing import Any
 import structlog
 from msgspec import Raw, Struct, json
 
+from app.executor.lines import Answer, Line, LineClosed, Lines, Said
 from app.hosts import HostLimits
 from app.http_jobs.executions import Attempt, Made, make
-from app.http_jobs.lines import Answer, Line, LineClosed, Lines, Said
 from app.http_jobs.mailing import send
-from app.web.hand_outs import RunBody
-from app.web.newruns import stored
+from app.turns.answer import RunBody
+from app.values import stored
 from domain import builtin
 from domain.attempts import Report
 from domain.calls import ErrorClass, Found, HttpCaller, failed

@@ -6,8 +6,9 @@ from msgspec.structs import replace
 
 from app.engine.reader import Reader
 from app.engine.triggered import asked_of
-from app.web import bodies, newruns
-from app.web.beginning import beginning_at
+from app.newruns import making
+from app.newruns.asked import QueueOption, ReplayBody, TriggerBody, TriggerOptions
+from app.newruns.beginning import beginning_at
 from domain import run as runs
 from domain.builtin import is_reserved
 from domain.errors import InvalidInput, NotAllowed
@@ -19,7 +20,7 @@ SOURCE = "replay"
 
 
 async def replayed(
-    history: Sequence[Recorded], asked: bodies.ReplayBody, reader: Reader, now: int, traceparent: str | None = None
+    history: Sequence[Recorded], asked: ReplayBody, reader: Reader, now: int, traceparent: str | None = None
 ) -> tuple[NewRun, dict[str, bytes]]:
     """The run that a replay asks for, and the large values to keep beside it. Raises InvalidInput, LedgerCorrupt."""
     if asked.step_results and asked.from_step is None:
@@ -34,8 +35,8 @@ async def replayed(
         payload = await reader.value(old.payload, old.payload_blob)
     # A queue that nobody named is that of the version which executes the replay, and not of the one before.
     queue = asked.queue or (None if old.queue == default_queue(old.task) else old.queue)
-    options = bodies.TriggerOptions(
-        queue=bodies.QueueOption(queue) if queue is not None else None,
+    options = TriggerOptions(
+        queue=QueueOption(queue) if queue is not None else None,
         concurrency_key=asked.concurrency_key if asked.concurrency_key is not None else old.concurrency_key,
         delay=asked.delay,
         ttl=asked.ttl,
@@ -52,9 +53,9 @@ async def replayed(
         machine=asked.machine or old.machine,
         lock_to_version=asked.version,
     )
-    body = bodies.TriggerBody(payload, options)
+    body = TriggerBody(payload, options)
     run = reader.ids.new("run", now)
-    new, blobs = newruns.new_run(run, old.task, body, first.environment, now, traceparent, source=SOURCE)
+    new, blobs = making.new_run(run, old.task, body, first.environment, now, traceparent, source=SOURCE)
     new = replace(new, replay_of=first.stream, job=_again(old.job, now), event=old.event, about=old.about)
     if asked.from_step is None:
         return new, blobs

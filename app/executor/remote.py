@@ -15,13 +15,12 @@ import structlog
 
 from adapters.http.calling import SafeHttpCaller
 from adapters.http.trust import world
-from app.http_jobs.executor import Executor
-from app.http_jobs.lines import Answer, Hold, Line, LineClosed, Said
+from app.executor.executor import Executor
+from app.executor.lines import Answer, Hold, Line, LineClosed, Said
 from app.requests import SecretMissing
 from app.settings import Settings, WrongSetting
+from app.turns.answer import AnswerBody, RunBody
 from app.vault.secrets import missing_sentence
-from app.web.hand_outs import RunBody
-from app.web.worker import AnswerBody
 from domain import builtin
 from domain.attempts import Report
 from domain.events import BlobRef

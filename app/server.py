@@ -1,4 +1,4 @@
-"""`runfold serve`: one node."""
+"""`runfold serve`: one node, put together of its parts."""
 
 import asyncio
 import os
@@ -15,8 +15,8 @@ from adapters.http.calling import SafeHttpCaller
 from adapters.ids import Uuid7Ids
 from app.engine.backends import Database, open_database, open_lease, open_vault
 from app.engine.environments import digest_of, new_key
-from app.http_jobs.executor import Executor
-from app.http_jobs.lines import LocalLines
+from app.executor.executor import Executor
+from app.executor.lines import LocalLines
 from app.nodes.garbage import collect_seldom
 from app.nodes.node import Node
 from app.service import Service

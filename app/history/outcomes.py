@@ -8,8 +8,8 @@ from msgspec import Raw
 
 from app.engine.reader import Reader
 from app.engine.triggered import value_of
-from app.web import shapes
-from app.web.endings import why_ended
+from app.history.endings import why_ended
+from domain.durations import iso
 from domain.events import JSON_TYPE, NOTHING, AttemptSucceeded, BlobRef, Recorded, RunArchived, WaitpointCompleted
 from domain.ports import Ledger
 from domain.status import FINAL, Status
@@ -22,6 +22,8 @@ PLAIN_TEXT = "text/plain"
 """The media type of which a text is shown as it is, and not as JSON."""
 TOLD_MAX, TOLD_MAX_BYTES = 100, 262_144
 """Of how many targets it is told along how they came out, in how much JSON; the others have to be asked for."""
+TIMEOUT_CODE = "TRIGGER_WAITPOINT_TIMEOUT"
+"""The word that Trigger.dev's clients know."""
 
 
 def run_row_of(history: Sequence[Recorded]) -> RunRow:
@@ -76,7 +78,7 @@ def completion_of(ledger: Ledger, history: Sequence[Recorded]) -> dict[str, Any]
     """What a token was completed with, or that it timed out; nothing while it waits. Raises LedgerCorrupt."""
     row, last = token_row_of(history), history[-1].event
     if row.status is WaitpointStatus.TIMED_OUT:
-        return shapes.timed_out_output(row)
+        return _timed_out_output(row)
     if not isinstance(last, WaitpointCompleted):
         return {}
     output = value_of(ledger, last.output, last.output_blob)
@@ -110,6 +112,13 @@ def outcomes_of(ledger: Ledger, targets: Iterable[str]) -> dict[str, Raw]:
 def of_those(names: Iterable[str], told: Mapping[str, Raw]) -> dict[str, Raw]:
     """What is told of these."""
     return {name: told[name] for name in names if name in told}
+
+
+def _timed_out_output(row: WaitpointRow) -> dict[str, Any]:
+    """What those who waited for a token that nobody completed in time are given."""
+    message = f"Waitpoint timed out at {iso(row.timeout_at or row.created_at)}"
+    output = msgspec.json.encode({"code": TIMEOUT_CODE, "message": message}).decode()
+    return {"output": output, "outputType": JSON_TYPE, "outputIsError": True}
 
 
 def _token_body(ledger: Ledger, history: Sequence[Recorded]) -> dict[str, Any] | None:

@@ -4,109 +4,56 @@ from collections.abc import Sequence
 from typing import Any
 
 import structlog
-from msgspec import Raw, Struct
+from msgspec import Raw
 from msgspec.structs import replace
 
 from app.engine.triggered import as_asked
 from app.events import sent_in
 from app.history.journal import JournalEntry, page_of
+from app.history.outcomes import of_those, outcomes_of
 from app.http_jobs.executions import names_of
 from app.http_jobs.messages import with_message
 from app.service import Service
 from app.superjson import plain
+from app.turns.answer import RunBody, TickBody
 from app.vault.connections import credentials_of, open_auth
 from app.vault.secrets import known_values
-from app.web.caller import Caller
-from app.web.outcomes import of_those, outcomes_of
 from domain import commands, named_event
 from domain.builtin import HTTP_TASK
 from domain.commands import HandOut, TurnAnswer
 from domain.environment import Environment
 from domain.errors import KeyMissing, LedgerCorrupt, LedgerError, NotFound, SealBroken, Unavailable
-from domain.events import API, JSON_TYPE, NOTHING, EventRef, JobRef, Recorded, RunTriggered
+from domain.events import JSON_TYPE, NOTHING, EventRef, Recorded, RunTriggered
 from domain.ports import Ledger
 
 log = structlog.get_logger(__name__)
 
 
-class TickBody(Struct):
-    """For which tick of which schedule a run is: its moment in milliseconds."""
-
-    id: str
-    timestamp: int
-
-
-class RunBody(Struct, rename="camel", omit_defaults=True):
-    """A run as a worker is given it."""
-
-    id: str
-    token: int
-    task: str
-    attempt: int
-    payload_type: str
-    queue: str
-    created_at: int
-    environment: dict[str, str]
-    is_test: bool
-    tags: tuple[str, ...]
-    max_attempts: int
-    payload: Raw = NOTHING
-    max_duration: int | None = None
-    idempotency_key: str | None = None
-    batch_id: str | None = None
-    traceparent: str | None = None
-    kind: str = "attempt"
-    """Or auth: the worker is to ask the task's auth resolver."""
-    auth: Raw = NOTHING
-    connections: dict[str, Raw] = {}
-    machine: str | None = None
-    priority: int = 0
-    concurrency_key: str | None = None
-    metadata: Raw = NOTHING
-    parent_id: str | None = None
-    root_id: str | None = None
-    depth: int = 0
-    source: str = API
-    replay_of: str | None = None
-    schedule: TickBody | None = None
-    journal_size: int = 0
-    """How many entries the run's journal has; those that are not here can be asked for."""
-    journal: list[JournalEntry] = []
-    job: JobRef | None = None
-    """Whose execution it is; only Runfold itself executes those."""
-    event: EventRef | None = None
-    """The named event that started it: its `timestamp` is in milliseconds."""
-    input: Raw = NOTHING
-    """The payload of that event, for an execution."""
-    secrets: dict[str, str] = {}
-    """The values of the secrets to which the request of an execution refers, for an executor of another process."""
-
-
-async def runs_of(answer: TurnAnswer, caller: Caller, service: Service) -> list[RunBody]:
+async def runs_of(answer: TurnAnswer, environment: Environment, service: Service) -> list[RunBody]:
     """The runs of an answer. One of which something is lost or cannot be opened is given up, and not among them."""
     known = service.triggered.known(hand_out.run for hand_out in answer.runs)
     # Once, for what they were triggered with and for their journals.
     asked = [each.run for each in answer.runs if each.journal or each.run not in known]
     histories = await service.read(service.ledger.read_streams, asked) if asked else {}
     known |= {run: as_asked(history) for run, history in histories.items() if run not in known}
-    environment = describe(caller.environment)
+    described = describe(environment)
     runs: list[RunBody] = []
     for hand_out in answer.runs:
         try:
             recorded, history = known[hand_out.run], histories[hand_out.run] if hand_out.journal else ()
-            runs.append(await _as_handed(hand_out, recorded, history, environment, service))
+            runs.append(await _as_handed(hand_out, recorded, history, described, service))
         except (NotFound, KeyMissing) as error:
             # A connection was removed just now, or a key is not here: the run may start when they are back.
             log.warning("a run cannot be handed out", run=hand_out.run, error=str(error))
-            await _return(hand_out, caller, service)
+            await _return(hand_out, environment.id, service)
         except (LedgerCorrupt, SealBroken) as error:
-            await give_up(hand_out.run, str(error), caller, service)
+            await give_up(hand_out.run, str(error), environment.id, service)
         except (Unavailable, LedgerError):
             raise
         except Exception as error:
             # The others must not wait for what only this one brings about.
             log.exception("a run cannot be handed out", run=hand_out.run)
-            await give_up(hand_out.run, f"It cannot be handed out: {type(error).__name__}.", caller, service)
+            await give_up(hand_out.run, f"It cannot be handed out: {type(error).__name__}.", environment.id, service)
     return runs
 
 
@@ -211,17 +158,16 @@ def _secrets_of(hand_out: HandOut, environment: str, service: Service) -> tuple[
     return auth, credentials_of(service, environment, hand_out.connections)
 
 
-async def _return(hand_out: HandOut, caller: Caller, service: Service) -> None:
+async def _return(hand_out: HandOut, environment: str, service: Service) -> None:
     origin: dict[str, Any] = {"actor": "engine", "cause": "hand-out", "at": service.clock.now().wall}
-    environment = caller.environment.id
     command = commands.ReturnRun(environment=environment, run=hand_out.run, token=hand_out.token, **origin)
     await service.loop.submit(command)
 
 
-async def give_up(run: str, message: str, caller: Caller, service: Service) -> None:
+async def give_up(run: str, message: str, environment: str, service: Service) -> None:
     """End a run of which something is lost; the message says what."""
     origin: dict[str, Any] = {"actor": "engine", "cause": "hand-out", "at": service.clock.now().wall}
-    await service.loop.submit(commands.GiveUpRun(environment=caller.environment.id, run=run, message=message, **origin))
+    await service.loop.submit(commands.GiveUpRun(environment=environment, run=run, message=message, **origin))
 
 
 def describe(environment: Environment) -> dict[str, str]:

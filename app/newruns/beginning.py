@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from app.engine.reader import Reader
 from app.history.lineage import Journaled, journal_of
-from app.web import newruns
+from app.values import stored
 from domain import events as e
 from domain import prefix
 from domain.events import Edit, Prefix, Recorded
@@ -33,20 +33,11 @@ async def beginning_at(
     blobs: dict[str, bytes] = {}
     for name, index in begun.edited.items():
         key = f"{new.id}/step/{index}"
-        inline, ref, more = newruns.stored(results[name], key, RESULT_MAX_BYTES, f"result of {name[:60]!r}")
+        inline, ref, more = stored(results[name], key, RESULT_MAX_BYTES, f"result of {name[:60]!r}")
         edits.append(Edit(index, inline, ref))
         blobs |= more
     taken = Prefix(run, history[-1].version, begun.entries, tuple(edits))
     return (replace(new, prefix=taken) if begun.entries else new), blobs
-
-
-def shape_of(event: e.RunTriggered) -> dict[str, object]:
-    """What the API tells of it: nothing, for a run that took over nothing."""
-    taken = event.prefix
-    if taken is None:
-        return {}
-    edited = [edit.index for edit in taken.edits]
-    return {"takenOver": {"runId": taken.run, "entries": taken.entries, "edited": edited}}
 
 
 def _is_step(event: Journaled) -> bool:

@@ -1,0 +1,1 @@
+"""Who executes the tasks that the engine brings along: in the engine's process, or in one of its own."""

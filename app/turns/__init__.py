@@ -1,0 +1,1 @@
+"""What workers and executors are told in answer to a turn."""
