@@ -7,6 +7,7 @@ import msgspec
 from msgspec import Raw
 from msgspec.structs import replace
 
+from app.history.outcomes import run_row_of
 from app.http_jobs.summing import mail_of_summary, summary_of, what_happened
 from app.http_jobs.told import attempts_of, error_item, execution_item
 from domain import states
@@ -18,7 +19,6 @@ from domain.errors import LedgerCorrupt
 from domain.events import About, Recorded, RunArchived, RunErased, RunTriggered
 from domain.ports import Ledger
 from domain.requests import Asked, AskedMail
-from projections import run_list
 from projections.run_list import RunRow
 
 _ATTEMPT = ("number", "status", "statusCode", "latencyMs", "errorClass", "error", "startedAt", "finishedAt")
@@ -114,10 +114,7 @@ def _run(row: RunRow) -> dict[str, Any]:
 
 
 def _row_of(history: Sequence[Recorded]) -> RunRow:
-    row: RunRow | None = None
-    for recorded in history:
-        row = run_list.project(row, recorded)
-    assert row is not None, "a history of a run is one"
+    row = run_row_of(history)
     # In the ledger the values of both are gone.
     row.is_erased = isinstance(history[-1].event, RunErased | RunArchived) or row.is_erased
     return row

@@ -10,7 +10,6 @@ from domain.durations import iso
 from domain.events import EventCanceled, EventDelivered, EventPartlyDelivered, EventRef, Recorded, RunTriggered
 from domain.named_event import EventStatus
 from domain.status import Status
-from projections import run_list
 from projections.run_list import RunRow
 
 RUNS_MAX = 100
@@ -65,15 +64,6 @@ def ref_item(event: EventRef) -> dict[str, Any]:
     """An event without its payload."""
     context = {"context": event.context} if bytes(event.context) else {}
     return {"id": event.id, "name": event.name, "timestamp": iso(event.timestamp), "source": event.source} | context
-
-
-def row_of(history: Sequence[Recorded]) -> RunRow:
-    """The same fold that the list of runs is made of."""
-    row: RunRow | None = None
-    for recorded in history:
-        row = run_list.project(row, recorded)
-    assert row is not None, "a history of a run is one"
-    return row
 
 
 def _run_item(run: str, row: RunRow | None, words: Mapping[Status, str]) -> dict[str, Any]:

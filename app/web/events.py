@@ -7,11 +7,12 @@ from fastapi.responses import Response
 
 from app import events
 from app.engine.reader import Reader
+from app.history.outcomes import run_row_of
 from app.values import PAYLOAD_MAX_BYTES
 from app.web import bodies, listings
 from app.web.caller import Caller, CallerDep, ReaderDep, ServiceDep, origin_of, read_body
 from app.web.docs import EVENT_LIST_PARAMETERS, VOCABULARY_PARAMETER, body_of
-from app.web.event_shapes import RUNS_MAX, event_item, row_of, runs_in
+from app.web.event_shapes import RUNS_MAX, event_item, runs_in
 from app.web.history import AsOf, moment_asked, up_to
 from app.web.routing import room
 from app.web.sending import send_of
@@ -80,7 +81,7 @@ async def retrieve(event: str, reader: ReaderDep, caller: CallerDep, as_of: AsOf
     history = up_to(then, await events.history_of(event, reader, caller.environment.id), f"Event {event[:60]}")
     upto = None if then is None else then.position
     runs = await reader.read(lambda: reader.ledger.read_streams(runs_in(history)[:RUNS_MAX], upto=upto))
-    rows = {run: row_of(each) for run, each in runs.items()}
+    rows = {run: run_row_of(each) for run, each in runs.items()}
     return json(await _told(history, reader, caller, rows, is_past=then is not None))
 
 
