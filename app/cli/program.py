@@ -38,6 +38,7 @@ from app.cli.erase import erase
 from app.cli.explain import explain
 from app.cli.prove import prove
 from app.settings import WrongSetting
+from app.unknown_settings import warn_of_unknown_settings
 from domain.errors import RunfoldError
 
 FAILED, WRONG = 1, 2
@@ -80,6 +81,7 @@ def serve() -> None:
     """Start an engine, as the RUNFOLD_ variables of the environment say."""
     found = settings.load()
     logs.set_up(found.log_level, found.log_format)
+    warn_of_unknown_settings(os.environ)
     if not found.is_postgres:
         _check_folder(found.database_path.parent)
     # The web server raises the signal that stopped it once more, when everything is in order: that is no failure.
@@ -99,6 +101,7 @@ def executor(
     """Make the calls of HTTP jobs, and send alerts, for an engine that runs elsewhere."""
     found = settings.load()
     logs.set_up(found.log_level, found.log_format)
+    warn_of_unknown_settings(os.environ)
     from app.http_jobs.remote import execute  # noqa: PLC0415 (as above)
 
     execute(found, concurrency)

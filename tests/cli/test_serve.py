@@ -56,6 +56,16 @@ def test_a_wrong_setting_stops_the_start(
     assert len(done.stderr.splitlines()) == 1
 
 
+def test_a_misspelled_setting_is_told_without_its_value(installation: Installation, tmp_path: Path) -> None:
+    with installation.start("serve", cwd=tmp_path, RUNFOLD_PORT="0", RUNFOLD_SECERT_KEY="tr_dev_0123456789") as engine:
+        engine.line()
+        engine.line()
+
+    [warning] = [line for line in engine.stderr.read_text().splitlines() if "RUNFOLD_SECERT_KEY" in line]
+    assert '"probably_meant": "RUNFOLD_SECRET_KEY"' in warning
+    assert "0123456789" not in warning
+
+
 def test_no_clock_is_moved_under_a_ledger_that_holds_events(installation: Installation, tmp_path: Path) -> None:
     with installation.start("serve", cwd=tmp_path, RUNFOLD_PORT="0") as engine:
         engine.line()
