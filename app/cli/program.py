@@ -13,6 +13,7 @@ import runfold
 from app import logs, settings
 from app.cli import (
     alerts,
+    api,
     batches,
     connections,
     database,
@@ -130,6 +131,10 @@ def main() -> NoReturn:
         cli(prog_name="runfold")
     except WrongSetting as error:
         _end(str(error), WRONG)
+    except runfold.AuthenticationError as error:
+        _end(f"{error.error} The key is from {api.key_from()}.", FAILED)
+    except runfold.ApiConnectionError as error:
+        _end(f"{error}; if there is none yet, start one with `runfold dev` or `runfold serve`.", FAILED)
     except runfold.ApiError as error:
         _end(error.error, FAILED)
     except (runfold.RunfoldError, RunfoldError) as error:
