@@ -78,7 +78,7 @@ async def test_it_works_until_a_signal_and_finishes_what_runs(engine: FakeEngine
     assert ready.endswith(
         f"info runfold.worker ready as version {engine.version} in dev: {tasks} tasks, up to 100 runs at once"
     )
-    assert stopping.endswith("info runfold.worker stopping: 1 runs are under way")
+    assert stopping.endswith("info runfold.worker stopping: 1 run is under way")
 
 
 async def test_a_second_signal_ends_it_at_once(engine: FakeEngine) -> None:
@@ -117,7 +117,7 @@ async def test_it_finds_the_key_that_dev_left_in_a_folder_above(engine: FakeEngi
     assert process.returncode == 0
     assert engine.kinds(run) == ["started", "succeeded"]
     ready, printed, logged, _ = output.decode().splitlines()
-    assert ready.endswith(f": 1 tasks, up to {os.cpu_count()} runs at once"), "as many as there are processes"
+    assert ready.endswith(f": 1 task, up to {os.cpu_count()} runs at once"), "as many as there are processes"
     assert printed == "a letter to ada"
     assert logged.endswith(f"Z info runfold.task.send sent to ada run={run} task=send attempt=1")
 
