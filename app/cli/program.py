@@ -34,6 +34,7 @@ from app.cli import (
 )
 from app.cli.deploy import deploy
 from app.cli.dev import dev
+from app.cli.devfolder import make_folder
 from app.cli.diff import diff
 from app.cli.erase import erase
 from app.cli.explain import explain
@@ -148,7 +149,7 @@ def _end_well(_signal: int, _frame: FrameType | None) -> NoReturn:
 
 def _check_folder(folder: Path) -> None:
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
     except OSError as error:
         raise WrongSetting(f"The setting RUNFOLD_DATABASE_URL names a file in {folder}: {error.strerror}.") from error
     if not os.access(folder, os.W_OK):
