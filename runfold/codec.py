@@ -125,8 +125,8 @@ def _write_foreign(value: Any) -> Any:
     """Called by msgspec for a value that it does not know."""
     dump = getattr(value, "model_dump_json", None)
     if dump is None:
-        forgotten = ": is an `await` missing?" if isinstance(value, Awaitable) else ""
-        raise TypeError(f"objects of {type(value)!r} have no JSON form{forgotten}")
+        sentence = f"objects of {type(value)!r} have no JSON form"
+        raise TypeError(f"{sentence}: is an `await` missing?" if isinstance(value, Awaitable) else sentence)
     return msgspec.Raw(dump(by_alias=True).encode())  # by alias, because that is what the model reads
 
 

@@ -33,7 +33,12 @@ def test_what_has_parts_is_told_as_json(command: CommandLine, monkeypatch: pytes
     told = Explanation(
         reason="waits", sentence="It waits.", data={"waits": [{"wait": 4, "any": False}], "of": ["a", "b"]}
     )
-    monkeypatch.setattr(runfold.runs, "explain", lambda *_, **__: told)
+
+    def explain(_run: str, *, as_of: str | None) -> Explanation:
+        assert as_of is None
+        return told
+
+    monkeypatch.setattr(runfold.runs, "explain", explain)
 
     assert command.run("explain", "run_1").splitlines()[-2:] == ['waits   {"wait":4,"any":false}', "of      a b"]
 
