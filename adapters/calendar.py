@@ -139,7 +139,8 @@ def parsed(expression: str) -> CronSim:
         field = str(error).removeprefix("Bad ")
         if field == "day-of-month" and _is_readable([*parts[:3], "*", parts[4]]):
             raise InvalidInput(f'"{shown}" names a date that never comes.') from error
-        raise InvalidInput(f'The {field.replace("-", " ")} of the cron expression "{shown}" is none.') from error
+        wrong = _wrong_part(parts, FIELDS.index(field))[:80]
+        raise InvalidInput(f'{wrong} is no {field.replace("-", " ")} ("{shown}").') from error
 
 
 def explained(expression: str) -> str:
@@ -163,6 +164,14 @@ def stretches(zone: str, second: int) -> Iterator[Stretch]:
                 start, before, offset = change, _offset(zone, change - 1), after
     # No calendar goes further than that.
     yield Stretch(start, _LAST, offset, before)
+
+
+def _wrong_part(parts: list[str], place: int) -> str:
+    """What of a field, whose parts are joined by commas, cannot be read: the first of them, or else all of it."""
+    anything = ["*"] * len(FIELDS)
+    listed = parts[place].split(",")
+    wrong = (each for each in listed if each and not _is_readable([*anything[:place], each, *anything[place + 1 :]]))
+    return next(wrong, parts[place])
 
 
 def _is_readable(parts: list[str]) -> bool:

@@ -16,7 +16,7 @@ def plan_of(task: TaskSettings) -> Plan:
     elif said.every is not None and said.cron is None:
         timing = Every(said.every)
     else:
-        raise InvalidInput(f"The schedule of task {task.id} has either cron or every.")
+        raise InvalidInput(f"The schedule of the task {task.id!r} has either cron or every.")
     return Plan(
         Target(task.id),
         Timetable(timing, jitter_ms=said.jitter),

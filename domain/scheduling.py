@@ -15,7 +15,7 @@ from domain.declared import plan_of
 from domain.derived import derived_id
 from domain.draft import Draft, Origin
 from domain.environment import Environment
-from domain.errors import NotAllowed
+from domain.errors import InvalidInput, NotAllowed
 from domain.events import SCHEDULE, JobRef, Scheduled, TaskSettings
 from domain.job import Job
 from domain.keys import Key
@@ -109,7 +109,11 @@ class Schedules:
         """Raises InvalidInput for a task whose schedule cannot be followed."""
         for task in tasks:
             if task.schedule:
-                schedules.check(plan_of(task), now, self.calendar)
+                plan = plan_of(task)
+                try:
+                    schedules.check(plan, now, self.calendar)
+                except InvalidInput as error:
+                    raise InvalidInput(f"The schedule of the task {task.id!r}: {error}") from error
 
     def trigger(self, schedule: Schedule, tick: Tick, run: str, draft: Draft, origin: Origin) -> None:
         """Make the run of a tick."""

@@ -50,7 +50,10 @@ def blocking(function: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, T]:
 
 def _awaitable(function: Any) -> str:
     """How code that awaits calls it; methods are those of a task."""
-    return f"task.aio.{function.__name__}" if ismethod(function) else f"{function.__module__}.{function.__qualname__}"
+    if ismethod(function):
+        return f"task.aio.{function.__name__}"
+    module = "runfold.aio.wait" if function.__module__ == "runfold.waits" else function.__module__
+    return f"{module}.{function.__qualname__}"
 
 
 class _Background:

@@ -1,7 +1,7 @@
 """Payloads and results between Python types and JSON."""
 
 import sys
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any, Generic, Literal, TypeVar, cast
 
 import msgspec
@@ -125,7 +125,8 @@ def _write_foreign(value: Any) -> Any:
     """Called by msgspec for a value that it does not know."""
     dump = getattr(value, "model_dump_json", None)
     if dump is None:
-        raise TypeError(f"objects of {type(value)!r} have no JSON form")
+        sentence = f"objects of {type(value)!r} have no JSON form"
+        raise TypeError(f"{sentence}: is an `await` missing?" if isinstance(value, Awaitable) else sentence)
     return msgspec.Raw(dump(by_alias=True).encode())  # by alias, because that is what the model reads
 
 

@@ -71,10 +71,12 @@ def current_settings() -> Settings:
     return Settings(",".join(addresses), secret_key)
 
 
-def _key_left_by_dev() -> str | None:
+def key_file() -> Path | None:
+    """Where `runfold dev` left a key, in the working directory or the nearest folder above it."""
     here = Path.cwd()
-    for folder in (here, *here.parents):
-        file = folder / KEY_FILE
-        if file.is_file():
-            return file.read_text().strip()
-    return None
+    return next((file for folder in (here, *here.parents) if (file := folder / KEY_FILE).is_file()), None)
+
+
+def _key_left_by_dev() -> str | None:
+    file = key_file()
+    return file.read_text().strip() if file else None

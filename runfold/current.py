@@ -70,13 +70,18 @@ def current_writing() -> "tuple[StepKey | None, Journal | None]":
     here = step.get()
     if here is not None:
         return here, None
-    awaitable = _held_up_by.get()
+    awaitable = to_await()
     if awaitable is not None:
         raise RunfoldError(
             "In an async task a call that blocks cannot be kept in the journal, and would be made again whenever the"
             f" code is run again: `await {awaitable}(...)`."
         )
     return None, current_journal()
+
+
+def to_await() -> str | None:
+    """What async code would have to await instead of the call that holds up its event loop; None: none does."""
+    return _held_up_by.get()
 
 
 class inside:  # noqa: N801 (used like a function; one of generators takes three times as long, for each run)

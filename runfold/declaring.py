@@ -11,6 +11,7 @@ from runfold.policies import Queue, Retry
 from runfold.resolver import AuthResolver
 from runfold.schedule import Schedule
 from runfold.typevars import PayloadT, ResultT
+from runfold.unknown import refuse_unknown
 
 AsyncBody = (
     Callable[[PayloadT], Coroutine[Any, Any, ResultT]] | Callable[[PayloadT, Context], Coroutine[Any, Any, ResultT]]
@@ -71,7 +72,8 @@ class TaskDecorator:
     def __call__(self, /, **options: Unpack[TaskOptions]) -> "TaskDecorator": ...
     def __call__(self, function: Any = None, /, **options: Any) -> Any:
         if function is None:
-            return TaskDecorator({**self._options, **options})  # type: ignore[typeddict-item]  # `Task` checks the names
+            refuse_unknown("task option", options, TaskOptions.__annotations__)
+            return TaskDecorator({**self._options, **options})  # type: ignore[typeddict-item]  # the names are checked
         made: Task[Any, Any] = Task(function, **self._options)
         _remember(made)
         return made

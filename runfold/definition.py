@@ -19,6 +19,8 @@ from runfold.policies import (
     event_names_of,
     filter_of,
     limit_ms,
+    queue_of,
+    retry_of,
     schedule_of,
 )
 from runfold.resolver import AuthResolver, Resolver
@@ -56,8 +58,8 @@ class Task(Generic[PayloadT, ResultT]):
         self.resolver = None if auth is None else Resolver(auth)
         self.declaration = Declaration(
             self.id,
-            queue=Queue(queue) if isinstance(queue, str) else queue,
-            retry=retry,
+            queue=queue_of(self.id, queue),
+            retry=retry_of(self.id, retry),
             ttl=limit_ms(self.id, "ttl", ttl, at_least=0),  # 0: it does not expire, whatever the environment says
             max_duration=limit_ms(self.id, "max_duration", max_duration),
             retry_on_crash=retry_on_crash,

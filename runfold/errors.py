@@ -1,7 +1,7 @@
 """What can go wrong, as a tree.
 
 RunfoldError
-├── ConfigurationError           no key, or an address that is none
+├── ConfigurationError           no key, an address that is none, or that of another server
 ├── InvalidPayloadError          a payload does not fit its task's type
 ├── InvalidResultError           a result cannot be written as JSON, or does not fit its task's type
 ├── AbortTaskRunError            raised by a task: fail the run, make no other attempt
@@ -26,7 +26,7 @@ class RunfoldError(Exception):
 
 
 class ConfigurationError(RunfoldError):
-    """The engine's address or the secret key is missing or wrong."""
+    """The engine's address or the secret key is missing or wrong: also if something else answers at that address."""
 
 
 class InvalidPayloadError(RunfoldError):
@@ -127,15 +127,20 @@ _BY_STATUS: dict[int, type[ApiError]] = {
 }
 
 
-def api_error(status: int, content: bytes) -> ApiError:
+def not_an_engine(status: int, address: str) -> str:
+    """What is said of an answer that no engine gives, by whoever has this address."""
+    return f"{address} answered {status}, but not as an engine does: is RUNFOLD_API_URL right?"
+
+
+def api_error(status: int, content: bytes, address: str = "The engine's address") -> ApiError:
     """The error that stands for an answer which is no success."""
     kind = ServerError if status >= 500 else _BY_STATUS.get(status, ApiError)
     try:
         body = msgspec.json.decode(content)
     except msgspec.DecodeError:
         text = content.decode(errors="replace")
-        return kind(status, text[:500] or "an answer without a body", text)
-    return kind(status, _sentence(body), body)
+        return kind(status, not_an_engine(status, address), text)
+    return kind(status, _sentence(body) or not_an_engine(status, address), body)
 
 
 def told_before(message: str) -> ApiError | ApiConnectionError:
@@ -147,7 +152,7 @@ def told_before(message: str) -> ApiError | ApiConnectionError:
     return (ServerError if number >= 500 else _BY_STATUS.get(number, ApiError))(number, sentence)
 
 
-def _sentence(body: Any) -> str:
+def _sentence(body: Any) -> str | None:
     match body:
         # Where `error` is a word that other clients look for, the sentence stands beside it.
         case (
@@ -155,4 +160,4 @@ def _sentence(body: Any) -> str:
         ):
             return sentence
         case _:
-            return f"an answer without an error sentence: {body!r}"[:500]
+            return None

@@ -8,6 +8,7 @@ from runfold.current import current_run
 from runfold.durations import Duration, whole_seconds
 from runfold.machines import Machine, valid_machine
 from runfold.policies import Debounce, Queue
+from runfold.unknown import refuse_unknown
 
 
 class TriggerOptions(TypedDict, total=False):
@@ -61,9 +62,7 @@ class ReplayOptions(TypedDict, total=False):
 
 def replay_on_wire(options: ReplayOptions) -> dict[str, Any]:
     """A replay's own names for them; raises TypeError for one that a replay does not have."""
-    known = ReplayOptions.__annotations__
-    if unknown := options.keys() - known.keys():
-        raise TypeError(f"No replay option is called {', '.join(sorted(unknown))}; there are: {', '.join(known)}.")
+    refuse_unknown("replay option", options, ReplayOptions.__annotations__)
     wire = options_on_wire(cast("TriggerOptions", options))
     if "lockToVersion" in wire:
         wire["version"] = wire.pop("lockToVersion")
@@ -81,9 +80,7 @@ def trigger_on_wire(options: TriggerOptions) -> dict[str, Any]:
 
 def options_on_wire(options: TriggerOptions) -> dict[str, Any]:
     """The `options` object of the API; raises TypeError for a name that is no option, ValueError for a bad value."""
-    known = [*_WIRE, "detached"]
-    if unknown := options.keys() - known:
-        raise TypeError(f"No trigger option is called {', '.join(sorted(unknown))}; there are: {', '.join(known)}.")
+    refuse_unknown("trigger option", options, [*_WIRE, "detached"])
     return {
         wire: convert(value) for option, (wire, convert) in _WIRE.items() if (value := options.get(option)) is not None
     }

@@ -8,9 +8,10 @@ import msgspec
 from runfold.durations import Duration, duration_ms
 from runfold.machines import Machine, valid_machine
 from runfold.schedule import Schedule
+from runfold.unknown import Named
 
 
-class Retry(msgspec.Struct, frozen=True, kw_only=True):
+class Retry(msgspec.Struct, frozen=True, kw_only=True, metaclass=Named):
     """When a failed attempt is followed by another; each wait is `factor` times the one before."""
 
     max_attempts: int = 3
@@ -31,7 +32,7 @@ class Retry(msgspec.Struct, frozen=True, kw_only=True):
             valid_machine(self.out_of_memory_machine)
 
 
-class RateLimit(msgspec.Struct, frozen=True):
+class RateLimit(msgspec.Struct, frozen=True, metaclass=Named):
     """At most `limit` starts within any `period`."""
 
     limit: int
@@ -42,7 +43,7 @@ class RateLimit(msgspec.Struct, frozen=True):
             raise ValueError(f"{self} makes no sense: the limit is at least 1, the period longer than nothing.")
 
 
-class Queue(msgspec.Struct, frozen=True):
+class Queue(msgspec.Struct, frozen=True, metaclass=Named):
     """A queue by name; its limit is how many of its runs may be under way at once, with 0 none starts."""
 
     name: str
@@ -56,7 +57,7 @@ class Queue(msgspec.Struct, frozen=True):
             raise ValueError(f"The limit of the queue {self.name!r} is 0 to 100000, not {self.concurrency_limit}.")
 
 
-class Debounce(msgspec.Struct, frozen=True):
+class Debounce(msgspec.Struct, frozen=True, metaclass=Named):
     """Make one run of all triggers with the same key that come within `delay` of each other."""
 
     key: str
@@ -91,6 +92,23 @@ class Declaration(msgspec.Struct, frozen=True):
     on_event: tuple[str, ...] | None = None
     """The names of the events that start it."""
     event_filter: dict[str, Any] | None = None
+
+
+def queue_of(task_id: str, queue: Any) -> Queue | None:
+    """What a task says of its queue, of which a name is enough; a TypeError names the task."""
+    if queue is None or isinstance(queue, Queue):
+        return queue
+    if not isinstance(queue, str):
+        raise TypeError(f"queue of the task {task_id!r} is {queue!r}: write a name, or Queue(name, ...).")
+    return Queue(queue)
+
+
+def retry_of(task_id: str, retry: Any) -> Retry | None:
+    """What a task says of its retries; a TypeError names the task and says what was probably meant."""
+    if retry is None or isinstance(retry, Retry):
+        return retry
+    meant = f"Retry(max_attempts={retry})" if type(retry) is int else "Retry(...)"
+    raise TypeError(f"retry of the task {task_id!r} is {retry!r}: write {meant}.")
 
 
 def event_names_of(task_id: str, on_event: Any) -> tuple[str, ...] | None:

@@ -6,6 +6,7 @@ from typing import Any, Literal
 import msgspec
 
 from runfold.durations import Duration, duration_ms
+from runfold.unknown import Named
 
 Overlap = Literal["allow", "skip", "buffer_one", "cancel_other"]
 CatchUp = Literal["latest", "all", "none"]
@@ -15,7 +16,7 @@ DstFold = Literal["first", "both"]
 MINUTE_MS = 60_000
 
 
-class Schedule(msgspec.Struct, frozen=True, kw_only=True):
+class Schedule(msgspec.Struct, frozen=True, kw_only=True, metaclass=Named):
     """When a task runs by itself: by `cron`, or `every` so many minutes, and what happens when something is amiss."""
 
     cron: str | None = None

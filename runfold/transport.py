@@ -17,7 +17,7 @@ import httpx
 from runfold.addresses import Preferred
 from runfold.client import client_of
 from runfold.config import Settings, current_settings
-from runfold.errors import ApiConnectionError, ApiError, api_error
+from runfold.errors import ApiConnectionError, ApiError, ConfigurationError, api_error, not_an_engine
 from runfold.tracing import current_traceparent
 
 ATTEMPTS_MAX = 5
@@ -79,8 +79,9 @@ class Transport:
     ) -> bytes:
         """The body of the successful answer; raises ApiError or ApiConnectionError when the attempts are used up.
 
-        While it is `insisting` they never are. An attempt asks one node after the other until one answers. A body that
-        is a stream is made anew for each of them.
+        Raises ConfigurationError if something else than an engine answers. While it is `insisting` the attempts are
+        never used up. An attempt asks one node after the other until one answers. A body that is a stream is made anew
+        for each of them.
         """
         settings = self._settings()
         client = await self._client()
@@ -194,8 +195,8 @@ async def _send(client: httpx.AsyncClient, request: httpx.Request) -> bytes:
     except httpx.TransportError as error:
         raise PassingError(_unanswered(request, error)) from error
     if response.is_success:
-        return response.content
-    refusal = api_error(response.status_code, response.content)
+        return content_of(response)
+    refusal = api_error(response.status_code, response.content, origin(request))
     if is_passing(response.status_code):
         raise PassingError(refusal, retry_after(response))
     raise refusal
@@ -206,14 +207,25 @@ async def _check(response: httpx.Response) -> None:
     if response.status_code == 204:
         raise EndOfStream
     if not response.is_success:
-        refusal = api_error(response.status_code, await response.aread())
+        refusal = api_error(response.status_code, await response.aread(), origin(response.request))
         raise PassingError(refusal) if is_passing(response.status_code) else refusal
 
 
 def _unanswered(request: httpx.Request, error: httpx.TransportError) -> ApiConnectionError:
-    return ApiConnectionError(
-        f"The engine at {request.url.scheme}://{request.url.netloc.decode()} did not answer: {reason(error)}"
-    )
+    return ApiConnectionError(f"The engine at {origin(request)} did not answer: {reason(error)}")
+
+
+def origin(request: httpx.Request) -> str:
+    """Who was asked, without a password that may be in the address."""
+    return f"{request.url.scheme}://{request.url.netloc.decode()}"
+
+
+def content_of(response: httpx.Response) -> bytes:
+    """What an engine answers: an object or a list in JSON, or nothing (204). Raises ConfigurationError for others."""
+    content = response.content
+    if not content.startswith((b"{", b"[")) and response.status_code != 204:
+        raise ConfigurationError(not_an_engine(response.status_code, origin(response.request)))
+    return content
 
 
 @cache

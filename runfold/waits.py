@@ -121,6 +121,8 @@ def current_journal() -> Journal:
     """That of the run in whose code this is. Raises RunfoldError where nothing can wait."""
     journal = current.current_journal()
     if journal is None:
+        if awaitable := current.to_await():
+            raise RunfoldError(f"This task is async: `await {awaitable}(...)`.")
         raise RunfoldError(
             "Only the code of a task can wait: in an async task by `await runfold.aio.wait...`,"
             " in one that is not async by `runfold.wait...`."

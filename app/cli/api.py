@@ -1,5 +1,6 @@
 """Calls to the API of an engine that the SDK has no words for."""
 
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
@@ -8,14 +9,30 @@ import msgspec
 import runfold
 from app import settings
 from runfold.blocking import blocking
+from runfold.config import key_file
 from runfold.transport import default
 
 
 def connect(*, as_keeper: bool = False) -> None:
     """Speak to the engine that the settings name; a keeper of environments with its admin key, if it is set."""
     found = settings.load()
-    key = found.admin_key if as_keeper and found.admin_key else found.secret_key
-    runfold.configure(api_url=found.address, secret_key=key)
+    is_admin = as_keeper and found.admin_key is not None
+    runfold.configure(api_url=found.address, secret_key=found.admin_key if is_admin else found.secret_key)
+    variable = "RUNFOLD_ADMIN_KEY" if is_admin else "RUNFOLD_SECRET_KEY" if found.secret_key else None
+    _connected.key_from = variable or str(key_file())
+
+
+@dataclass
+class _Connected:
+    key_from: str = ""
+
+
+_connected = _Connected()
+
+
+def key_from() -> str:
+    """The variable or the file with the key that this command showed."""
+    return _connected.key_from
 
 
 def call(method: str, *path: str, body: Any = None, below: str = "/api/v1/", **query: str) -> Any:

@@ -12,6 +12,7 @@ from app.cli.filters import OfBatch, OfPeriod, OfQueue, OfSchedule, OfStatus, Of
 from app.cli.output import AsJson, print_json, print_text
 from runfold import BulkAction, BulkHandle
 from runfold.bulk import BulkCounts
+from runfold.counting import counted
 from runfold.filters import RunFilters
 
 POLL_SECONDS = 0.5
@@ -110,4 +111,4 @@ def _follow(handle: BulkHandle) -> BulkAction:
 def _sentence(action: BulkAction) -> str:
     done, did = action.counts, "canceled" if action.type == "CANCEL" else "replayed"
     why = f" ({action.error})" if action.error else ""
-    return f"{action.status}: {done.success} of {done.total} runs {did}, {done.failure} could not be{why}"
+    return f"{action.status}: {done.success} of {counted(done.total, 'run')} {did}, {done.failure} could not be{why}"

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import shlex
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -54,7 +55,7 @@ def dev(
         if as_json:
             print_json_line({"url": address, "secretKey": key, "database": found.database})
         else:
-            print_text(_greeting(address, key, found.database, watched))
+            print_text(_greeting(address, key, found.database, watched, is_given=found.secret_key is not None))
         world = _world_of_the_user() | {"RUNFOLD_API_URL": address, "RUNFOLD_SECRET_KEY": key}
         return Program(_worker(target, concurrency), world)
 
@@ -88,9 +89,12 @@ def _world_of_the_user() -> dict[str, str]:
     return world | ({"PYTHONPATH": theirs} if theirs else {})
 
 
-def _greeting(address: str, key: str, database: str, watched: Path) -> str:
+def _greeting(address: str, key: str, database: str, watched: Path, *, is_given: bool) -> str:
+    """A key that is `given` by the environment of this terminal is not in the folder."""
     is_default = address == settings.address_of("127.0.0.1", 7650)
     remark = "" if is_default else f"  export RUNFOLD_API_URL={address}\n"
+    if is_given:
+        remark += f"  export RUNFOLD_SECRET_KEY={shlex.quote(key)}\n"
     return GREETING.format(address=address, key=key, database=database, watched=watched, remark=remark)
 
 

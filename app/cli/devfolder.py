@@ -1,4 +1,4 @@
-"""The folder `.runfold` that `runfold dev` keeps beside the user's code: the ledger and the key."""
+"""The folder `.runfold` beside the user's code, where the ledger is and the key of `runfold dev`."""
 
 import os
 import secrets
@@ -14,10 +14,7 @@ _LETTERS = string.ascii_letters + string.digits
 
 def open_folder() -> str:
     """The secret key of this folder, made when there is none. Raises WrongSetting for a file without a key."""
-    FOLDER.mkdir(exist_ok=True)
-    ignored = FOLDER / ".gitignore"
-    if not ignored.exists():
-        ignored.write_text("*\n")  # no key and no ledger gets into somebody's repository
+    make_folder(FOLDER)
     try:
         descriptor = os.open(KEY_FILE, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:
@@ -26,6 +23,15 @@ def open_folder() -> str:
     with os.fdopen(descriptor, "w") as file:
         file.write(f"{key}\n")
     return key
+
+
+def make_folder(folder: Path) -> None:
+    """Make it, if it is missing; what is made here, or is called as if it were, keeps out of people's repositories."""
+    is_ours = folder.name == FOLDER.name or not folder.exists()
+    folder.mkdir(parents=True, exist_ok=True)
+    ignored = folder / ".gitignore"
+    if is_ours and not ignored.exists():
+        ignored.write_text("*\n")  # ledgers and keys
 
 
 def _known_key() -> str:

@@ -12,6 +12,7 @@ from app.cli import api
 from app.cli.output import AsJson, print_json, print_text
 from app.history.receipts import Receipt, check_receipts, signed
 from domain.errors import InvalidInput
+from runfold.counting import counted
 
 WithNames = Annotated[bool, typer.Option("--with-names", help="Also tags, idempotency keys and concurrency keys.")]
 
@@ -80,10 +81,11 @@ def _answers(runs: list[str], tag: str | None, *, with_names: bool) -> Iterator[
 def _tell(receipts: list[Receipt], still_open: list[str]) -> None:
     for receipt in receipts:
         state = "" if receipt.is_complete else ", and the engine still carries it out"
+        what = f"{counted(len(receipt.events), 'event')} of {counted(len(receipt.runs), 'run')}"
         names = " with their names" if receipt.with_names else ""
         by_whom = f"signed with the key {receipt.key}" if receipt.key else "not signed"
         print_text(
-            f"{receipt.id}: {len(receipt.events)} events of {len(receipt.runs)} runs erased{names} at"
+            f"{receipt.id}: {what} erased{names} at"
             f" {receipt.erased_at} by {receipt.by}, event {receipt.position} of the log{state}; {by_whom}."
         )
     if not receipts:

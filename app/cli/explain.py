@@ -34,6 +34,6 @@ def _shown(value: Any) -> str:
         case str():
             return value
         case list():
-            return " ".join(map(str, value))  # pyright: ignore[reportUnknownArgumentType]  # JSON, of any kind
+            return " ".join(map(_shown, value))  # pyright: ignore[reportUnknownArgumentType]  # JSON, of any kind
         case _:
             return msgspec.json.encode(value).decode()

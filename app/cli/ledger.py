@@ -27,6 +27,7 @@ from app.transfer.lines import File, Totals, WrongExport
 from app.transfer.reading import Reader
 from domain.errors import Unavailable
 from domain.ports import Head
+from runfold.counting import counted
 
 STANDARD = "-"
 _GZIP_LEVEL = 6
@@ -179,4 +180,4 @@ def _progress(what: str, last: int, file: str = "") -> Generator[Callable[[int],
 
 def _told(totals: Totals) -> str:
     missing = f" ({totals.missing_blobs} more were erased)" if totals.missing_blobs else ""
-    return f"{totals.events} events and {totals.blobs} large values{missing}"
+    return f"{counted(totals.events, 'event')} and {counted(totals.blobs, 'large value')}{missing}"

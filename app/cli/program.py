@@ -13,6 +13,7 @@ import runfold
 from app import logs, settings
 from app.cli import (
     alerts,
+    api,
     batches,
     connections,
     database,
@@ -33,11 +34,13 @@ from app.cli import (
 )
 from app.cli.deploy import deploy
 from app.cli.dev import dev
+from app.cli.devfolder import make_folder
 from app.cli.diff import diff
 from app.cli.erase import erase
 from app.cli.explain import explain
 from app.cli.prove import prove
 from app.settings import WrongSetting
+from app.unknown_settings import warn_of_unknown_settings
 from domain.errors import RunfoldError
 
 FAILED, WRONG = 1, 2
@@ -80,6 +83,7 @@ def serve() -> None:
     """Start an engine, as the RUNFOLD_ variables of the environment say."""
     found = settings.load()
     logs.set_up(found.log_level, found.log_format)
+    warn_of_unknown_settings(os.environ)
     if not found.is_postgres:
         _check_folder(found.database_path.parent)
     # The web server raises the signal that stopped it once more, when everything is in order: that is no failure.
@@ -99,6 +103,7 @@ def executor(
     """Make the calls of HTTP jobs, and send alerts, for an engine that runs elsewhere."""
     found = settings.load()
     logs.set_up(found.log_level, found.log_format)
+    warn_of_unknown_settings(os.environ)
     from app.executor.remote import execute  # noqa: PLC0415 (as above)
 
     execute(found, concurrency)
@@ -127,6 +132,10 @@ def main() -> NoReturn:
         cli(prog_name="runfold")
     except WrongSetting as error:
         _end(str(error), WRONG)
+    except runfold.AuthenticationError as error:
+        _end(f"{error.error} The key is from {api.key_from()}.", FAILED)
+    except runfold.ApiConnectionError as error:
+        _end(f"{error}; if there is none yet, start one with `runfold dev` or `runfold serve`.", FAILED)
     except runfold.ApiError as error:
         _end(error.error, FAILED)
     except (runfold.RunfoldError, RunfoldError) as error:
@@ -140,7 +149,7 @@ def _end_well(_signal: int, _frame: FrameType | None) -> NoReturn:
 
 def _check_folder(folder: Path) -> None:
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
     except OSError as error:
         raise WrongSetting(f"The setting RUNFOLD_DATABASE_URL names a file in {folder}: {error.strerror}.") from error
     if not os.access(folder, os.W_OK):

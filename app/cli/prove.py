@@ -15,6 +15,7 @@ from app.engine.backends import beside_an_engine
 from app.history.checkpoints import read_checkpoint
 from app.history.proofs import Proof, check_proof
 from app.history.proofs import prove as make_proof
+from runfold.counting import counted
 
 
 def prove(
@@ -49,7 +50,7 @@ def _tell(proof: Proof) -> None:
     print_table(("position", "event", "as it is stored"), rows)
     signed = proof.checkpoint
     print_text(
-        f"These are the first {len(rows)} events of {proof.stream}, as they stood in the log up to event"
+        f"These are the first {counted(len(rows), 'event')} of {proof.stream}, as they stood in the log up to event"
         f" {signed.position}, which was signed at {signed.signed_at} with the key {signed.key}."
     )
     if erased := sum(event.leaf is not None for event in proof.events):

@@ -17,6 +17,7 @@ from domain.erasure import ERASURE
 from domain.errors import NotFound
 from domain.events import ErasureRecorded, RunArchived
 from domain.ports import Ledger
+from runfold.counting import counted
 
 cli = typer.Typer(no_args_is_help=True, help="Runs that have left the database by age, in files.")
 
@@ -52,7 +53,8 @@ def verify() -> None:
             except WrongSegment as error:
                 wrong += 1
                 typer.echo(str(error), err=True)
-    print_text(f"{len(found) - wrong} of {len(found)} segments are as they were written.")
+    checked = counted(len(found), "segment is as it was written", "segments are as they were written")
+    print_text(f"{len(found) - wrong} of {checked}.")
     raise typer.Exit(1 if wrong else 0)
 
 

@@ -9,6 +9,7 @@ import msgspec
 
 from app.cli.output import duration, moment, print_fields, print_json, print_table, print_text
 from runfold import Attempt, Run, RunError
+from runfold.counting import counted
 from runfold.run import TakenOver
 
 _FOR_MACHINES = frozenset({"token", "worker", "version", "payload_size", "payload_type", "output_type"})
@@ -141,7 +142,7 @@ def _taken_over(taken: TakenOver | None) -> str:
     if taken is None:
         return ""
     edited = f", {len(taken.edited)} of them with another result" if taken.edited else ""
-    return f"{taken.entries} entries of its journal{edited}"
+    return f"{counted(taken.entries, 'entry', 'entries')} of its journal{edited}"
 
 
 def _details(data: Mapping[str, Any]) -> str:

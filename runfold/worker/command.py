@@ -16,7 +16,7 @@ from runfold.machines import MACHINES
 from runfold.worker.children import ChildError, Children
 from runfold.worker.connection import Connection, variables_at_once
 from runfold.worker.holding import FREEZE_SECONDS
-from runfold.worker.loading import TargetError, find, load
+from runfold.worker.loading import TargetError, find, load_or_explain
 from runfold.worker.logs import log_to_stdout
 from runfold.worker.registering import registration_of
 from runfold.worker.service import Worker
@@ -34,7 +34,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         find(arguments.target)
         # The code of the tasks may look at them as soon as it is imported; but it may also say where the engine is.
         _add_variables(asyncio.run(variables_at_once()))
-        tasks = load(arguments.target)
+        tasks = load_or_explain(arguments.target)
         log_to_stdout()
         promote = False if arguments.no_promote else None
         connection = Connection(current_settings(), registration_of(tasks.values(), promote=promote))

@@ -15,7 +15,7 @@ from runfold.addresses import Preferred
 from runfold.config import Settings, current_settings
 from runfold.entries import Entry
 from runfold.errors import ConfigurationError, NotFoundError, api_error
-from runfold.transport import backoff, connect, is_passing, leaves_node, reason, retry_after
+from runfold.transport import backoff, connect, content_of, is_passing, leaves_node, origin, reason, retry_after
 from runfold.worker.wire import Hold, JournalPage, Registered, Turn, TurnAnswer, Variables, Waits
 
 log = logging.getLogger("runfold.worker")
@@ -114,7 +114,8 @@ class Connection:
     async def _attempt(self, call: str, body: bytes | None, patience: float) -> bytes | None:
         """The answer, or None if there was none; without a body something is only asked for.
 
-        There is a pause before None if all nodes have failed, or the one that was asked wants it.
+        There is a pause before None if all nodes have failed, or the one that was asked wants it. Raises ApiError, and
+        ConfigurationError if something else than an engine answers.
         """
         address = self._preferred.current(self._settings.addresses)
         url = f"{address}/worker/v1/{call}"
@@ -126,9 +127,10 @@ class Connection:
             await self._fail(address, reason(error), None)
             return None
         if response.is_success:
+            content = content_of(response)
             self._found()
-            return response.content
-        refusal = api_error(response.status_code, response.content)
+            return content
+        refusal = api_error(response.status_code, response.content, origin(response.request))
         if not is_passing(response.status_code):
             raise refusal
         if leaves_node(response.status_code):
@@ -175,7 +177,7 @@ async def variables_at_once() -> dict[str, str]:
             except httpx.TransportError:
                 continue
             if answer.is_success:
-                return msgspec.json.decode(answer.content, type=Variables).variables
+                return msgspec.json.decode(content_of(answer), type=Variables).variables
     return {}
 
 

@@ -11,7 +11,7 @@ import msgspec
 from runfold import transport
 from runfold.definition import Task
 from runfold.errors import RunfoldError
-from runfold.worker.loading import TargetError, load
+from runfold.worker.loading import TargetError, load_or_explain
 from runfold.worker.registering import registration_of
 from runfold.worker.wire import Registered
 
@@ -20,7 +20,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Make a version of the tasks that a file or a module defines, and say its name; the exit code."""
     arguments = _parser().parse_args(argv)
     try:
-        tasks = load(arguments.target)
+        tasks = load_or_explain(arguments.target)
         registered = asyncio.run(register(tasks.values(), promote=not arguments.no_promote))
     except (TargetError, RunfoldError) as error:
         print(f"runfold deploy: {error}", file=sys.stderr)  # noqa: T201 (said to the person at the command line)

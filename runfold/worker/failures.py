@@ -1,5 +1,6 @@
 """What is told of an exception."""
 
+import importlib
 import os
 from collections.abc import Callable
 from itertools import dropwhile
@@ -10,17 +11,23 @@ import runfold
 from runfold.worker.wire import Error
 
 _OURS = f"{Path(runfold.__file__).parent}{os.sep}"
+_IMPORT = f"{Path(importlib.__file__).parent}{os.sep}"
 MESSAGE_MAX = 10_000
 TRACE_MAX = 50_000
 
 
 def describe(error: BaseException, redact: Callable[[str], str] = str) -> Error:
     """Name, message and traceback, which starts at the task's own code."""
-    trace = TracebackException.from_exception(error)
-    _cut(trace)
-    text = redact("".join(trace.format()))
+    text = redact(traceback_of(error))
     # Cut at last, so that no half of a secret is left at the edge.
     return Error(type(error).__name__, redact(message_of(error))[:MESSAGE_MAX], text[-TRACE_MAX:])
+
+
+def traceback_of(error: BaseException) -> str:
+    """The traceback, from the user's own code on."""
+    trace = TracebackException.from_exception(error)
+    _cut(trace)
+    return "".join(trace.format())
 
 
 def message_of(error: BaseException) -> str:
@@ -31,7 +38,7 @@ def message_of(error: BaseException) -> str:
 
 
 def _cut(trace: TracebackException) -> None:
-    """Drop the worker's own frames, which lead to the task's; likewise in the causes."""
+    """Drop the frames of the worker and of an import, which lead to the user's; likewise in the causes."""
     trace.stack = StackSummary.from_list([*dropwhile(_is_ours, trace.stack)])
     for inner in (trace.__cause__, trace.__context__, *(trace.exceptions or ())):
         if inner is not None:
@@ -39,4 +46,4 @@ def _cut(trace: TracebackException) -> None:
 
 
 def _is_ours(frame: FrameSummary) -> bool:
-    return frame.filename.startswith(_OURS)
+    return frame.filename.startswith((_OURS, _IMPORT, "<frozen importlib"))

@@ -9,6 +9,7 @@ from typing import Any
 
 from runfold.declaring import tasks_made
 from runfold.definition import Task
+from runfold.worker.failures import traceback_of
 
 
 class TargetError(Exception):
@@ -43,6 +44,17 @@ def load(target: str) -> dict[str, Task[Any, Any]]:
     if not tasks:
         raise TargetError(f"{target} defines no tasks: decorate a function with @task.")
     return tasks
+
+
+def load_or_explain(target: str) -> dict[str, Task[Any, Any]]:
+    """The same for a command: what the code of the tasks raises is told by TargetError, from that code on."""
+    try:
+        return load(target)
+    except TargetError:
+        raise
+    except Exception as error:
+        told = traceback_of(error).rstrip()
+        raise TargetError(f"{target} cannot be imported.\n{told}") from error
 
 
 def _import(target: str) -> ModuleType:

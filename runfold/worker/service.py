@@ -5,6 +5,7 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from runfold.counting import counted
 from runfold.definition import Task
 from runfold.worker.children import Children
 from runfold.worker.connection import Connection
@@ -77,11 +78,11 @@ class Worker:
         registered = await self._connection.register()
         self._holding.version = registered.version
         log.info(
-            "ready as version %s in %s: %d tasks, up to %d runs at once",
+            "ready as version %s in %s: %s, up to %s at once",
             registered.version,
             registered.environment.slug,
-            len(self._tasks),
-            self._concurrency,
+            counted(len(self._tasks), "task"),
+            counted(self._concurrency, "run"),
         )
         await Turns(self._connection, self._holding, registered, self._machines).take()
 
@@ -89,7 +90,8 @@ class Worker:
         """Finish what runs within the grace, give back the rest, and say so to the engine."""
         if not self._holding.version:
             return True  # never registered, so there is nothing to give back
-        log.info("stopping: %d runs are under way", len(self._holding.holds()))
+        holds = len(self._holding.holds())
+        log.info("stopping: %s under way", counted(holds, "run is", "runs are"))
         await self._holding.close(grace_seconds)
         await asyncio.wait({serving}, timeout=LAST_TURNS_SECONDS)
         if not serving.done():

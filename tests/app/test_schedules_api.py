@@ -186,7 +186,7 @@ async def test_time_zones_need_no_key(engine: Engine) -> None:
     [
         ({}, "A schedule has one of cron, every and at; this one has none."),
         ({"cron": "* * * * *", "every": 5}, "A schedule has one of cron, every and at; this one has cron and every."),
-        ({"cron": "61 * * * *"}, 'The minute of the cron expression "61 * * * *" is none.'),
+        ({"cron": "61 * * * *"}, '61 is no minute ("61 * * * *").'),
         ({"cron": "30 2 30 2 *"}, '"30 2 30 2 *" names a date that never comes.'),
         (
             {"cron": "0 * * * * *"},

@@ -8,6 +8,7 @@ import pytest
 
 from app import settings
 from app.settings import SECRETS, Settings, WrongSetting
+from app.unknown_settings import unknown_settings
 
 REFERENCE = Path(__file__).parents[2] / "docs" / "reference" / "settings.md"
 KEY = "tr_dev_0123456789abcdef"
@@ -217,3 +218,22 @@ def test_the_reference_has_every_setting_with_its_default_and_no_other() -> None
         f"RUNFOLD_{name.upper()}": without_value.get(name, f"`{field.default}`")
         for name, field in Settings.model_fields.items()
     }
+
+
+def test_a_variable_that_is_no_setting_is_told_with_the_one_that_was_probably_meant() -> None:
+    variables = [
+        "RUNFOLD_SECERT_KEY",
+        "RUNFOLD_LEASEMS",
+        "runfold_prot",
+        "RUNFOLD_PORT",
+        "runfold_host",
+        "RUNFOLD_X",
+        "PATH",
+    ]
+
+    assert list(unknown_settings(variables)) == [
+        ("RUNFOLD_LEASEMS", "RUNFOLD_LEASE_MS"),
+        ("RUNFOLD_SECERT_KEY", "RUNFOLD_SECRET_KEY"),
+        ("RUNFOLD_X", None),
+        ("runfold_prot", "RUNFOLD_PORT"),
+    ]

@@ -93,7 +93,7 @@ def test_the_key_is_made_once_and_only_its_owner_may_read_it(installation: Insta
 def test_people_are_told_where_it_is_and_how_to_go_on(installation: Installation, folder: Path) -> None:
     key = "tr_dev_of_the_environment"
     with installation.start("dev", "jobs.py", "--port", "0", cwd=folder, RUNFOLD_SECRET_KEY=key) as process:
-        greeting = [process.line().strip() for _ in range(11)]
+        greeting = [process.line().strip() for _ in range(12)]
 
     assert greeting[0] == "Runfold runs your tasks."
     address = greeting[2].removeprefix("engine    ").partition(" ")[0]
@@ -101,7 +101,8 @@ def test_people_are_told_where_it_is_and_how_to_go_on(installation: Installation
     assert greeting[1] == f"dashboard {address}/sign-in#{key}"
     assert greeting[3:5] == [f"key       {key}", "ledger    .runfold/ledger.db"]
     assert greeting[8] == f"export RUNFOLD_API_URL={address}"
-    assert greeting[9] == "runfold runs trigger TASK PAYLOAD --wait"
+    assert greeting[9] == f"export RUNFOLD_SECRET_KEY={key}", "it is not in the folder"
+    assert greeting[10] == "runfold runs trigger TASK PAYLOAD --wait"
     assert not (folder / ".runfold" / "secret-key").exists()
 
 

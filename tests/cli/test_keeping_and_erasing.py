@@ -26,7 +26,7 @@ def test_a_run_is_erased_and_the_receipt_checked_without_an_engine(
     Path(receipt).write_text(Path(receipt).read_text().replace(run, "run_another"))
     changed = command.ask("erase", "--check", receipt, "--key", f"{key}.pub", code=1)
 
-    assert "events of 1 runs erased" in told
+    assert "events of 1 run erased" in told
     assert " ".join(checked.split()) == " ".join(told.split())
     assert again == "Nothing was left to erase.\n"
     assert "4d4" not in json.dumps(shown)

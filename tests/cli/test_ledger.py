@@ -123,7 +123,7 @@ def test_a_history_moves_to_postgresql_and_back(
     command.run("ledger", "export", str(tmp_path / "back.jsonl.gz"))
 
     assert told.startswith("The ledger has ")
-    assert " and 1 large values of the file, up to event " in told
+    assert " and 1 large value of the file, up to event " in told
     assert proved.startswith("Its hashes are right, up to ")
     assert on_postgres["holds"]
     assert on_postgres == command.json("projections", "verify")

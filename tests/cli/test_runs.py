@@ -1,6 +1,9 @@
 """`runfold runs` against a running engine."""
 
 import json
+from concurrent.futures import ThreadPoolExecutor
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
 
 import pytest
 
@@ -115,7 +118,40 @@ def test_an_engine_that_is_not_there_is_said_in_a_sentence(
 
     said = command.ask("runs", "list", code=1).stderr
 
-    assert said == "The engine at http://127.0.0.1:9 did not answer: All connection attempts failed\n"
+    assert said == (
+        "The engine at http://127.0.0.1:9 did not answer: All connection attempts failed; "
+        "if there is none yet, start one with `runfold dev` or `runfold serve`.\n"
+    )
+
+
+class Elsewhere(BaseHTTPRequestHandler):
+    """Another server: one that has no runs, and one that says `ok` to everything."""
+
+    def do_GET(self) -> None:
+        is_ok = self.path.startswith("/ok/")
+        self.send_response(200 if is_ok else 404)
+        self.end_headers()
+        self.wfile.write(b"ok" if is_ok else b"<html>Not found</html>")
+
+    def log_message(self, format: str, *_: object) -> None:  # noqa: A002 (its name there)
+        pass
+
+
+@pytest.mark.parametrize(("path", "status"), [("", 404), ("/ok", 200)])
+@pytest.mark.parametrize("arguments", [("runs", "list"), ("jobs", "list")])
+def test_another_server_at_the_address_is_said_in_a_sentence(
+    command: CommandLine, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...], path: str, status: int
+) -> None:
+    with HTTPServer(("127.0.0.1", 0), Elsewhere) as server, ThreadPoolExecutor(1) as threads:
+        threads.submit(server.serve_forever)
+        address = f"http://127.0.0.1:{server.server_port}"
+        monkeypatch.setenv("RUNFOLD_API_URL", address + path)
+        try:
+            said = command.ask(*arguments, code=1).stderr
+        finally:
+            server.shutdown()
+
+    assert said == f"{address} answered {status}, but not as an engine does: is RUNFOLD_API_URL right?\n"
 
 
 def test_a_wrong_key_is_said_in_a_sentence(command: CommandLine, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -124,7 +160,18 @@ def test_a_wrong_key_is_said_in_a_sentence(command: CommandLine, monkeypatch: py
     said = command.ask("runs", "list", code=1).stderr
 
     assert len(said.splitlines()) == 1
-    assert "key" in said
+    assert said.endswith("this key opens no environment here. The key is from RUNFOLD_SECRET_KEY.\n")
+
+
+def test_a_wrong_key_in_a_file_is_said_with_the_file(
+    command: CommandLine, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / ".runfold").mkdir()
+    file = tmp_path / ".runfold" / "secret-key"
+    file.write_text("k" * 16)
+    monkeypatch.chdir(tmp_path)
+
+    assert command.ask("runs", "list", code=1).stderr.endswith(f" The key is from {file}.\n")
 
 
 def test_json_keeps_every_character(command: CommandLine) -> None:

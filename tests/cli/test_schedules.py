@@ -78,7 +78,7 @@ def test_an_audit_that_finds_something_ends_with_1_and_says_what(
     [
         (("pause", "sched_unknown"), 1, "Schedule sched_unknown not found."),
         (("resume", "sched_unknown"), 1, "Schedule sched_unknown not found."),
-        (("next", "61 * * * *"), 1, "The minute of the cron expression"),
+        (("next", "61 * * * *"), 1, '61 is no minute ("61 * * * *").'),
         (("next", "0 9 * * *", "--timezone", "Mars"), 1, "There is no time zone 'Mars'"),
         (
             ("audit", "sched_unknown", "--from", "2026-01-01", "--to", "2026-01-02"),

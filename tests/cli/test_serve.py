@@ -56,6 +56,32 @@ def test_a_wrong_setting_stops_the_start(
     assert len(done.stderr.splitlines()) == 1
 
 
+@pytest.mark.parametrize(
+    ("url", "is_ignored"), [(".runfold/ledger.db", True), ("new/ledger.db", True), ("there/ledger.db", False)]
+)
+def test_a_folder_that_it_makes_keeps_its_keys_out_of_repositories(
+    installation: Installation, tmp_path: Path, url: str, *, is_ignored: bool
+) -> None:
+    (tmp_path / "there").mkdir()
+    (tmp_path / ".runfold").mkdir()
+    variables = {"RUNFOLD_PORT": "0", "RUNFOLD_DATABASE_URL": f"sqlite:///{url}"}
+    with installation.start("serve", cwd=tmp_path, **variables) as engine:
+        engine.line()
+
+    ignored = (tmp_path / url).parent / ".gitignore"
+    assert (ignored.read_text() if ignored.exists() else "") == ("*\n" if is_ignored else "")
+
+
+def test_a_misspelled_setting_is_told_without_its_value(installation: Installation, tmp_path: Path) -> None:
+    with installation.start("serve", cwd=tmp_path, RUNFOLD_PORT="0", RUNFOLD_SECERT_KEY="tr_dev_0123456789") as engine:
+        engine.line()
+        engine.line()
+
+    [warning] = [line for line in engine.stderr.read_text().splitlines() if "RUNFOLD_SECERT_KEY" in line]
+    assert '"probably_meant": "RUNFOLD_SECRET_KEY"' in warning
+    assert "0123456789" not in warning
+
+
 def test_no_clock_is_moved_under_a_ledger_that_holds_events(installation: Installation, tmp_path: Path) -> None:
     with installation.start("serve", cwd=tmp_path, RUNFOLD_PORT="0") as engine:
         engine.line()

@@ -3,6 +3,7 @@
 import pytest
 
 import runfold
+from runfold.run import Explanation
 from tests.cli.commandline import CommandLine
 
 
@@ -26,6 +27,20 @@ def test_a_run_says_what_it_waits_for_in_a_sentence_and_as_data(command: Command
 
     assert told["reason"] == "delay"
     assert lines == [told["sentence"], "", "reason  delay", f"until   {told['data']['until']}"]
+
+
+def test_what_has_parts_is_told_as_json(command: CommandLine, monkeypatch: pytest.MonkeyPatch) -> None:
+    told = Explanation(
+        reason="waits", sentence="It waits.", data={"waits": [{"wait": 4, "any": False}], "of": ["a", "b"]}
+    )
+
+    def explain(_run: str, *, as_of: str | None) -> Explanation:
+        assert as_of is None
+        return told
+
+    monkeypatch.setattr(runfold.runs, "explain", explain)
+
+    assert command.run("explain", "run_1").splitlines()[-2:] == ['waits   {"wait":4,"any":false}', "of      a b"]
 
 
 def test_a_run_of_a_paused_queue_says_so_until_the_queue_is_resumed(command: CommandLine) -> None:

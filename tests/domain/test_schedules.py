@@ -441,7 +441,7 @@ def test_a_version_whose_schedule_cannot_be_followed_is_refused_whole() -> None:
     room = Room()
     room.news()
     for said, sentence in (
-        ({"cron": "61 * * * *"}, "The minute of the cron expression"),
+        ({"cron": "61 * * * *"}, "The schedule of the task 'send-email': 61 is no minute"),
         ({}, "either cron or every"),
         ({"cron": "0 * * * *", "every": 5}, "either cron or every"),
     ):

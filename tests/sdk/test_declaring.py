@@ -6,7 +6,7 @@ from typing import Any, NoReturn
 
 import pytest
 
-from runfold import Context, Debounce, Queue, RateLimit, Retry, Task, declaring, task
+from runfold import Context, Debounce, Queue, RateLimit, Retry, Schedule, Task, declaring, task
 from runfold.policies import Declaration
 
 
@@ -152,7 +152,10 @@ def test_only_functions_that_a_worker_can_call_are_tasks(function: Any, sentence
         ({"auth": of_payload}, r"_order of of_payload would be the context; to get the payload, auth is a function"),
         ({"connections": ["github", ""]}, "connections of the task 'send' are names such as 'github', not"),
         ({"connections": [3]}, "connections of the task 'send' are names such as 'github', not"),
-        ({"retries": 3}, "unexpected keyword argument 'retries'"),
+        ({"retries": 3}, "No task option is called retries; there are: id, retry, queue, max_duration, "),
+        ({"retry": 3}, r"retry of the task 'send' is 3: write Retry\(max_attempts=3\)\."),
+        ({"retry": {"max_attempts": 3}}, r"retry of the task 'send' is {'max_attempts': 3}: write Retry\(\.\.\.\)\."),
+        ({"queue": 3}, r"queue of the task 'send' is 3: write a name, or Queue\(name, \.\.\.\)\."),
     ],
 )
 def test_a_wrong_option_is_refused_at_the_decorator(options: Any, sentence: str) -> None:
@@ -194,6 +197,19 @@ def test_policies_that_make_no_sense_are_refused() -> None:
         Debounce("", "1s")
     with pytest.raises(ValueError, match="max_delay is at least the delay"):
         Debounce("k", "1m", max_delay="1s")
+
+
+@pytest.mark.parametrize(
+    ("policy", "given", "sentence"),
+    [
+        (Retry, {"attempts": 3}, "No option of Retry is called attempts; there are: max_attempts, factor, "),
+        (Queue, {"name": "x", "limit": 3}, "of Queue is called limit; there are: name, concurrency_limit, rate_limit."),
+        (Schedule, {"crom": "* * * * *"}, "No option of Schedule is called crom; there are: cron, timezone, "),
+    ],
+)
+def test_a_policy_says_which_options_there_are(policy: Any, given: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(TypeError, match=sentence):
+        policy(**given)
 
 
 def first_is_context(ctx: Context) -> None: ...

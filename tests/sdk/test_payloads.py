@@ -178,3 +178,17 @@ def test_a_value_without_a_json_form_is_refused(value: Any) -> None:
         encode_payload(value)
     with pytest.raises(InvalidResultError, match="The result cannot be written as JSON: "):
         encode_result(value)
+
+
+async def test_a_forgotten_await_is_guessed() -> None:
+    async def letter() -> str:
+        return "Dear all"
+
+    forgotten = letter()
+    with pytest.raises(InvalidResultError, match=r"<class 'coroutine'> have no JSON form: is an `await` missing\?$"):
+        encode_result({"letter": forgotten})
+    assert await forgotten == "Dear all"
+
+
+def test_numbers_that_json_does_not_have_are_null() -> None:
+    assert bytes(encode_payload([float("nan"), float("inf"), -float("inf")])) == b"[null,null,null]"

@@ -13,6 +13,7 @@ from runfold.transport import Transport
 from tests.sdk.conftest import FakeApi
 
 IDEMPOTENCY = "x-trigger-request-idempotency-key"
+NO_ENGINE = "http://engine.test answered {status}, but not as an engine does: is RUNFOLD_API_URL right?"
 MADE = httpx.Response(200, json={"id": "run_1", "isCached": False})
 
 
@@ -105,9 +106,9 @@ def test_a_refusal_is_raised_at_once(api: FakeApi, status: int, kind: type[error
     [
         (b'{"error": {"message": "Too many tags."}}', "Too many tags."),
         (b'{"error": "queue-not-found", "detail": "There is no queue."}', "There is no queue."),
-        (b"<html>Bad gateway</html>", "<html>Bad gateway</html>"),
-        (b"", "an answer without a body"),
-        (b'{"detail": "x"}', "an answer without an error sentence: {'detail': 'x'}"),
+        (b"<html>Not found</html>", NO_ENGINE.format(status=400)),
+        (b"", NO_ENGINE.format(status=400)),
+        (b'{"detail": "x"}', NO_ENGINE.format(status=400)),
     ],
 )
 def test_a_refusal_says_what_the_answer_says(api: FakeApi, content: bytes, sentence: str) -> None:
@@ -117,6 +118,17 @@ def test_a_refusal_says_what_the_answer_says(api: FakeApi, content: bytes, sente
         runfold.tasks.trigger("send", 1)
 
     assert caught.value.error == sentence
+
+
+@pytest.mark.parametrize("content", [b"ok", b"<!DOCTYPE html>"])
+def test_another_server_at_the_address_is_told_as_such(api: FakeApi, content: bytes) -> None:
+    api.replies = [httpx.Response(200, content=content)]
+
+    with pytest.raises(errors.ConfigurationError) as caught:
+        runfold.tasks.trigger("send", 1)
+
+    assert str(caught.value) == NO_ENGINE.format(status=200)
+    assert len(api.requests) == 1
 
 
 def test_the_key_travels_and_no_version_of_the_api(api: FakeApi) -> None:

@@ -430,12 +430,23 @@ def test_outside_of_a_task_nothing_waits_and_no_run_is_made(answers: Answers, ca
     assert answers["asked"] == []
 
 
-@pytest.mark.parametrize("call", OUTSIDE.values(), ids=OUTSIDE)
+AWAITED = {
+    "for": "runfold.aio.wait.for_",
+    "until": "runfold.aio.wait.until",
+    "token": "runfold.aio.wait.for_token",
+    "run": "runfold.aio.wait.for_run",
+    "all": "runfold.aio.wait.all",
+    "trigger and wait": "task.aio.trigger_and_wait",
+    "batch trigger and wait": "task.aio.batch_trigger_and_wait",
+}
+
+
+@pytest.mark.parametrize(("name", "call"), OUTSIDE.items(), ids=OUTSIDE)
 async def test_in_an_async_task_the_blocking_names_say_which_to_await(
-    answers: Answers, call: Callable[[], Any]
+    answers: Answers, name: str, call: Callable[[], Any]
 ) -> None:
     async def code(_: Story) -> None:
-        with pytest.raises(RunfoldError, match=r"in an async task by `await runfold\.aio\.wait\.\.\.`"):
+        with pytest.raises(RunfoldError, match=rf"^This task is async: `await {AWAITED[name]}\(\.\.\.\)`\.$"):
             call()
 
     story = Story()

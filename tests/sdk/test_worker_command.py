@@ -9,7 +9,9 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager, nullcontext
 from pathlib import Path
 
+import pytest
 import uvicorn
+from starlette.responses import PlainTextResponse
 
 from tests.sdk import jobs
 from tests.sdk.fake_engine import FakeEngine, is_alive, until
@@ -29,7 +31,7 @@ def send(payload: str, ctx: Context):
 
 
 @asynccontextmanager
-async def serving(engine: FakeEngine) -> AsyncGenerator[str]:
+async def serving(engine: FakeEngine | PlainTextResponse) -> AsyncGenerator[str]:
     """The engine behind a real port; its address."""
     server = uvicorn.Server(uvicorn.Config(engine, port=0, log_config=None, lifespan="off"))
     server.capture_signals = nullcontext  # type: ignore[method-assign,assignment]  # signals are pytest's
@@ -76,7 +78,7 @@ async def test_it_works_until_a_signal_and_finishes_what_runs(engine: FakeEngine
     assert ready.endswith(
         f"info runfold.worker ready as version {engine.version} in dev: {tasks} tasks, up to 100 runs at once"
     )
-    assert stopping.endswith("info runfold.worker stopping: 1 runs are under way")
+    assert stopping.endswith("info runfold.worker stopping: 1 run is under way")
 
 
 async def test_a_second_signal_ends_it_at_once(engine: FakeEngine) -> None:
@@ -115,7 +117,7 @@ async def test_it_finds_the_key_that_dev_left_in_a_folder_above(engine: FakeEngi
     assert process.returncode == 0
     assert engine.kinds(run) == ["started", "succeeded"]
     ready, printed, logged, _ = output.decode().splitlines()
-    assert ready.endswith(f": 1 tasks, up to {os.cpu_count()} runs at once"), "as many as there are processes"
+    assert ready.endswith(f": 1 task, up to {os.cpu_count()} runs at once"), "as many as there are processes"
     assert printed == "a letter to ada"
     assert logged.endswith(f"Z info runfold.task.send sent to ada run={run} task=send attempt=1")
 
@@ -170,6 +172,16 @@ async def test_it_says_what_keeps_it_from_working(engine: FakeEngine) -> None:
 
     assert (process.returncode, output) == (1, b"")
     assert errors == b"runfold worker: 401: This key opens no environment.\n"
+
+
+@pytest.mark.parametrize(("status", "prefix"), [(200, ""), (404, "404: ")])
+async def test_it_says_that_another_server_is_at_the_address(status: int, prefix: str) -> None:
+    async with serving(PlainTextResponse("ok", status)) as address, worker(address, JOBS) as process:
+        output, errors = await process.communicate()
+
+    sentence = f"{prefix}{address} answered {status}, but not as an engine does: is RUNFOLD_API_URL right?"
+    assert (process.returncode, output) == (1, b"")
+    assert errors.decode() == f"runfold worker: {sentence}\n"
 
 
 async def test_it_stands_for_machines_and_leaves_the_current_version(engine: FakeEngine) -> None:

@@ -1,5 +1,6 @@
 """From the command line's target to tasks."""
 
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -7,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from runfold import declaring
-from runfold.worker.loading import TargetError, load
+from runfold.worker.loading import TargetError, load, load_or_explain
 
 
 @pytest.fixture(autouse=True)
@@ -87,3 +88,18 @@ def test_an_error_in_the_code_is_the_users_own(folder: Path) -> None:
 
     with pytest.raises(ZeroDivisionError):
         load("jobs_i.py")
+
+
+@pytest.mark.parametrize(
+    ("code", "last"), [("1 / 0", "ZeroDivisionError: division by zero"), ("no Python", "SyntaxError: invalid syntax")]
+)
+def test_an_error_in_the_code_is_told_from_that_code_on(folder: Path, code: str, last: str) -> None:
+    write(folder, "jobs_j.py", "import jobs_k")
+    write(folder, "jobs_k.py", code)
+
+    with pytest.raises(TargetError) as caught:
+        load_or_explain("jobs_j.py")
+
+    first, *_, end = str(caught.value).splitlines()
+    assert (first, end) == ("jobs_j.py cannot be imported.", last)
+    assert re.findall(r'File ".*/(.*)"', str(caught.value)) == ["jobs_j.py", "jobs_k.py"]

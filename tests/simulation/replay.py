@@ -2,6 +2,7 @@
 
 import argparse
 import re
+import signal
 import sys
 
 from tests.simulation import durable, simulation
@@ -32,4 +33,5 @@ def _say(line: str) -> None:
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # `| head` has read enough
     sys.exit(main())

@@ -1,6 +1,7 @@
 """Hundreds of seeds keep every rule, and a seed is all that a simulation depends on."""
 
 import os
+import signal
 import subprocess
 import sys
 
@@ -34,6 +35,16 @@ def test_a_replay_in_another_process_ends_with_the_same_digest() -> None:
     )
 
     assert replayed.stdout.split()[-1] == simulate(7).ledger.head().digest.hex()
+
+
+def test_a_replay_ends_quietly_when_nobody_reads_on() -> None:
+    command = [sys.executable, "-m", "tests.simulation.replay", "7"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as replaying:
+        assert replaying.stdout
+        replaying.stdout.close()
+        _, said = replaying.communicate()
+
+    assert (replaying.returncode, said) == (-signal.SIGPIPE, b"")
 
 
 def test_a_replay_tells_every_step() -> None:
