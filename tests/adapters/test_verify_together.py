@@ -2,14 +2,13 @@
 
 from collections.abc import Generator
 from contextlib import closing, contextmanager
-from functools import partial
 from pathlib import Path
 from random import Random
 from typing import cast
 
 import pytest
 
-from app.engine.backends import Database, beside_an_engine, open_database
+from app.engine.backends import Database, open_database, opener_of
 from app.engine.rebuild import rebuild
 from app.history import hands as processes
 from app.history import parts
@@ -59,7 +58,7 @@ def database(settings: Settings) -> Generator[Database]:
 
 def test_two_processes_find_what_one_finds(settings: Settings, database: Database) -> None:
     sound = verify(*database)
-    with hands(partial(beside_an_engine, settings), EVENTS, 2) as shared:
+    with hands(opener_of(settings), EVENTS, 2) as shared:
         soundly = verify(*database, shared)
         tables = cast("Tables", database.read_models)
         changed = tamper(tables, "update run_rows set task = 'other'") + tamper(tables, "delete from tag_rows")
@@ -73,7 +72,7 @@ def test_two_processes_find_what_one_finds(settings: Settings, database: Databas
 
 
 def test_a_process_that_is_gone_is_no_proof(settings: Settings, database: Database) -> None:
-    other = Hand(partial(beside_an_engine, settings))
+    other = Hand(opener_of(settings))
     with closing(other):
         assert verify(*database, Hands([other])).holds
         other.process.kill()
@@ -84,7 +83,7 @@ def test_a_process_that_is_gone_is_no_proof(settings: Settings, database: Databa
 
 
 def test_what_another_process_meets_with_is_raised_here(settings: Settings, database: Database) -> None:
-    other = Hand(partial(beside_an_engine, settings))
+    other = Hand(opener_of(settings))
     with closing(other):
         other.ask(_Failing())
 
@@ -146,10 +145,11 @@ def test_a_process_that_waits_for_its_rows_is_not_waited_for(database: Database)
     assert other.asked == ["snapshot"]
 
 
-def test_for_a_short_ledger_no_process_is_started(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.usefixtures("database")
+def test_for_a_short_ledger_no_process_is_started(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     started: list[object] = []
     monkeypatch.setattr(processes, "EVENTS_MIN", EVENTS)
     monkeypatch.setattr(processes, "Hand", started.append)
 
-    with hands(partial(beside_an_engine, load()), EVENTS - 1, 2):
+    with hands(opener_of(settings), EVENTS - 1, 2):
         assert started == []
