@@ -1,5 +1,8 @@
 """Several processes verify together: they find what one finds, and none is missed that is gone."""
 
+import pickle
+import subprocess
+import sys
 from collections.abc import Generator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -8,11 +11,13 @@ from typing import cast
 
 import pytest
 
+from adapters.postgres.ledger import PostgresLedger
 from app.engine.backends import Database, open_database, opener_of
 from app.engine.rebuild import rebuild
 from app.history import hands as processes
 from app.history import parts
 from app.history.hands import TRIES, Hand, Hands, hands
+from app.history.serving import serve
 from app.history.verify import verify
 from app.settings import Settings, load
 from domain.errors import LedgerCorrupt, Unavailable
@@ -90,6 +95,15 @@ def test_what_another_process_meets_with_is_raised_here(settings: Settings, data
         with pytest.raises(LedgerCorrupt, match="as it is"):
             other.answer()
     assert other.process.exitcode == 0
+
+
+def test_another_process_imports_what_its_database_needs_and_no_more(settings: Settings, database: Database) -> None:
+    sent = pickle.dumps((serve, opener_of(settings), parts.Names("", None)))
+    code = "import pickle, sys; pickle.load(sys.stdin.buffer); print(*sys.modules)"
+    told = subprocess.run([sys.executable, "-c", code], input=sent, capture_output=True, check=True, timeout=60)
+
+    drivers = {"psycopg"} if isinstance(database.ledger, PostgresLedger) else set[str]()
+    assert {*told.stdout.decode().split()} & {"psycopg", "pydantic", "httpx", "fastapi", "typer"} == drivers
 
 
 class _Failing:
