@@ -4,7 +4,7 @@ The topic is the event's name. When an event changes its shape, the new class ge
 in `_UPCASTERS` with a function from the old JSON to the new class, so that every event ever written can be read.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, Generic, TypeAlias, TypeVar
 
 import msgspec
@@ -42,8 +42,8 @@ Row: TypeAlias = tuple[int, str, int, str, bytes]
 _envelope: Any = Envelope
 _encode = msgspec.json.Encoder().encode
 _when = msgspec.json.Decoder(_When).decode
-_DECODERS: dict[str, msgspec.json.Decoder[Any]] = {
-    event.__name__: msgspec.json.Decoder(_envelope[event]) for event in EVENTS
+_DECODERS: dict[str, Callable[[bytes], Envelope[Event]]] = {
+    event.__name__: msgspec.json.Decoder(_envelope[event]).decode for event in EVENTS
 }
 
 
@@ -69,11 +69,11 @@ def new_row(recorded: Recorded) -> NewRow:
 def decode(row: Row) -> Recorded:
     """The event of a row. Raises LedgerCorrupt when it is none that was ever written."""
     position, stream, version, topic, state = row
-    decoder = _DECODERS.get(topic)
-    if decoder is None:
+    decoded = _DECODERS.get(topic)
+    if decoded is None:
         raise LedgerCorrupt(f"Event {position} is a {topic}, which this version does not know.")
     try:
-        envelope = decoder.decode(state)
+        envelope = decoded(state)
     except msgspec.DecodeError as error:
         raise LedgerCorrupt(f"Event {position} ({topic} of {stream}) cannot be read: {error}.") from error
     return Recorded(

@@ -1,12 +1,11 @@
 """All rows anew from the ledger, and the proof that they equal it."""
 
 import time
-from functools import partial
 from pathlib import Path
 
 from adapters.codec import decode
 from adapters.hashes import digest_after
-from app.engine.backends import beside_an_engine
+from app.engine.backends import opener_of
 from app.engine.rebuild import rebuild
 from app.history.hands import hands
 from app.history.verify import verify
@@ -34,7 +33,7 @@ def measure(folder: Path, *, quick: bool) -> Chapter:
     rebuilt: list[float] = []
     verified: list[float] = []
     once: list[float] = []
-    opener = partial(beside_an_engine, load(database_url=url, database_schema=databases.SCHEMA))
+    opener = opener_of(load(database_url=url, database_schema=databases.SCHEMA))
     with databases.opened(url) as (ledger, read_models):
         for _ in range(1 if quick else REPEATS):
             begun = time.perf_counter()

@@ -77,13 +77,17 @@ TRANSITIONS: dict[type[e.RunEvent], Transition] = {
 }
 
 
+_TARGETS: dict[type[e.RunEvent], dict[Status | None, Status]] = {
+    event: {source: target for source in way.sources if (target := way.target or source)}
+    for event, way in TRANSITIONS.items()
+}
+"""Where each event leads from each status in which it may happen: the same table, for who asks once for each event."""
+
+
 def target_of(status: Status | None, event: e.RunEvent) -> Status:
     """The status after the event. Raises NotAllowed where the table has no way."""
-    sources, target = TRANSITIONS[type(event)]
-    if status not in sources:
+    target = _TARGETS[type(event)].get(status)
+    if target is None:
         there = "before the run exists" if status is None else f"while the run is {status}"
         raise NotAllowed(f"{type(event).__name__} cannot happen {there}.")
-    if target is not None:
-        return target
-    assert status is not None, "only RunTriggered has no status before it, and it has a target"
-    return status
+    return target

@@ -16,6 +16,8 @@ _REFS = {
     if field.type in {BlobRef, BlobRef | None}
 }
 """The field of each event that may have one: of each event it is one field."""
+NAMING = frozenset(_REFS)
+"""The events that may name any."""
 
 
 def refs_of(event: Event) -> Sequence[BlobRef]:

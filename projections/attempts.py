@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from enum import StrEnum
+from typing import Any
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -67,7 +68,10 @@ _OUTCOMES: dict[type[Event], Outcome] = {
     e.RunInterrupted: Outcome.INTERRUPTED,
     e.RunSystemFailed: Outcome.SYSTEM_FAILURE,
 }
-CHANGED_BY = frozenset({e.AttemptStarted, e.AttemptResumed, e.RunErased, *_OUTCOMES})
+_OPENINGS = frozenset({e.AttemptStarted, e.AttemptResumed})
+_TELLING = frozenset({e.AttemptFailed, e.RunEnqueued})
+"""Events that say more of the outcome than that they happened."""
+CHANGED_BY = frozenset({*_OPENINGS, e.RunErased, *_OUTCOMES})
 """All other events change no attempt."""
 
 
@@ -76,28 +80,24 @@ def project(last: AttemptRow | None, recorded: Recorded) -> AttemptRow | None:
 
     One that goes on is open again, in the hands of whom it goes on with.
     """
-    event = recorded.event
-    if isinstance(event, e.AttemptStarted | e.AttemptResumed):
-        return AttemptRow(
-            run=recorded.stream,
-            number=event.number,
-            token=event.token,
-            worker=event.worker,
-            version=event.version,
-            started_at=recorded.occurred_at if isinstance(event, e.AttemptStarted) else event.began_at,
-            position=recorded.position,
-        )
-    if last is not None and isinstance(event, e.RunErased):
+    event: Any = recorded.event
+    # `isinstance` says the same in four times the time, for most events of a batch.
+    kind = type(recorded.event)
+    if kind in _OPENINGS:
+        began_at = recorded.occurred_at if kind is e.AttemptStarted else event.began_at
+        position, stream = recorded.position, recorded.stream
+        return AttemptRow(stream, event.number, event.token, event.worker, event.version, began_at, position)
+    if last is None:
+        return None
+    if kind is e.RunErased:
         return erased(last)
-    if last is None or last.finished_at is not None:
-        return last
-    outcome = _OUTCOMES.get(type(event))
-    if outcome is None:
+    outcome = _OUTCOMES.get(kind)
+    if outcome is None or last.finished_at is not None:
         return last
     return replace(
         last,
         finished_at=recorded.occurred_at,
-        outcome=_outcome_of(event, outcome),
+        outcome=_outcome_of(event, outcome) if kind in _TELLING else outcome,
         error=getattr(event, "error", None),
         position=recorded.position,
     )

@@ -193,9 +193,10 @@ def fold(histories: Histories, loaded: Loaded) -> Changes:
     """The rows after the batch. Raises LedgerCorrupt for events that do not follow what was loaded."""
     changes = Changes()
     for stream, history in histories.items():
+        kind = kind_of(stream)
         if isinstance(history[0].event, RunEvent):
             is_over = _fold_run(stream, history, loaded, changes).status in FINAL
-        elif (kind := kind_of(stream)) in KEPT_KINDS:
+        elif kind in KEPT_KINDS:
             if kind == WAITPOINT:
                 _fold_waitpoint(stream, history, loaded, changes)
             is_over = type(history[-1].event) in _OTHER_ENDINGS
@@ -210,9 +211,9 @@ def fold(histories: Histories, loaded: Loaded) -> Changes:
         elif history[0].version > 1:
             # Its state is not kept, so it need not be known. What began in this batch was never stored.
             changes.gone.append(stream)
-            if kind_of(stream) == SCHED:
+            if kind == SCHED:
                 changes.schedules_gone.append(stream)
-        if kind_of(stream) in listings.KINDS:
+        if kind in listings.KINDS:
             _fold_listing(history, row, changes)
     return changes
 
@@ -252,12 +253,13 @@ def _fold_run(stream: str, history: list[Recorded], loaded: Loaded, changes: Cha
     rows: dict[int, AttemptRow] = {}
     for recorded in history:
         row = run_list.advance(row, recorded) if row else run_list.begin(recorded)
-        if type(recorded.event) is RunErased:
-            changes.erased.append(stream)
-        if type(recorded.event) in attempts.CHANGED_BY:
+        kind = type(recorded.event)
+        if kind in attempts.CHANGED_BY:
             after = attempts.project(last, recorded)
             if after is not None and after is not last:
                 rows[after.number] = last = after
+            if kind is RunErased:
+                changes.erased.append(stream)
     assert row is not None, "a run with events has a row"
     if type(history[-1].event) is RunArchived:
         if before is not None:

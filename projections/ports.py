@@ -7,7 +7,7 @@ from typing import Any, NamedTuple, Protocol, TypeAlias
 from msgspec import Struct
 
 from domain.events import Recorded
-from domain.ports import Head
+from domain.ports import CopyableLedger, Head
 from domain.states import State
 from domain.status import Status
 from projections.attempts import AttemptRow
@@ -210,3 +210,7 @@ class ReadModels(Protocol):
     def close(self) -> None:
         """Let go of the database."""
         ...
+
+
+Opener: TypeAlias = Callable[[], AbstractContextManager[tuple[CopyableLedger, ReadModels]]]
+"""Opens a database once more. It can be sent to another process, which then imports what that needs and no more."""

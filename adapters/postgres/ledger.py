@@ -213,8 +213,10 @@ class PostgresLedger:
 
     def _stored(self, position: int, upto: int) -> Iterator[StoredRow]:
         while rows := self._rows(READ_STORED, position, upto, _SCAN):
-            position = rows[-1][0]
             yield from rows
+            if len(rows) < _SCAN:
+                return
+            position = rows[-1][0]
 
     def _rows(self, statement: LiteralString, *parameters: object) -> list[TupleRow]:
         try:

@@ -243,8 +243,10 @@ class SqliteLedger:
 
     def _stored(self, position: int, upto: int) -> Iterator[StoredRow]:
         while rows := self._rows(READ_STORED, (position, upto, _SCAN)):
-            position = rows[-1][0]
             yield from rows
+            if len(rows) < _SCAN:
+                return
+            position = rows[-1][0]
 
 
 def _text(content: bytes) -> str:

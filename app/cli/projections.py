@@ -1,7 +1,6 @@
 """`runfold projections`: the read models against the ledger, on the database itself, with or without an engine."""
 
 from collections.abc import Iterator
-from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -12,7 +11,7 @@ from adapters.signing import public_key
 from app import settings
 from app.cli.files import read
 from app.cli.output import AsJson, print_json, print_table, print_text
-from app.engine.backends import beside_an_engine
+from app.engine.backends import beside_an_engine, opener_of
 from app.engine.rebuild import rebuild as make_anew
 from app.history.checkpoints import CheckpointFile, check_signature, read_checkpoint
 from app.history.checkpoints import misfits as find_misfits
@@ -54,7 +53,7 @@ def verify(
     found = settings.load()
     with (
         beside_an_engine(found) as database,
-        hands(partial(beside_an_engine, found), database.ledger.head().position, processes) as shared,
+        hands(opener_of(found), database.ledger.head().position, processes) as shared,
     ):
         report = compare(database.ledger, database.read_models, shared)
         misfits = list(find_misfits(database.ledger, signed)) if signed else []

@@ -4,6 +4,7 @@ import os
 import secrets
 from collections.abc import Generator
 from contextlib import contextmanager
+from functools import partial
 from typing import NamedTuple
 
 from adapters.keyfile import KeyFile
@@ -11,12 +12,14 @@ from adapters.postgres.lease import PostgresLease
 from adapters.postgres.ledger import PostgresLedger
 from adapters.postgres.migrate import migrate
 from adapters.postgres.read_models import PostgresReadModels
+from adapters.postgres.reading import reading as reading_schema
 from adapters.secrets import Vault
 from adapters.sqlite.ledger import SqliteLedger
 from adapters.sqlite.read_models import SqliteReadModels
+from adapters.sqlite.reading import reading as reading_files
 from app.settings import Settings, WrongSetting
 from domain.ports import CopyableLedger, Lease
-from projections.ports import ReadModels
+from projections.ports import Opener, ReadModels
 
 
 class Database(NamedTuple):
@@ -37,8 +40,9 @@ def open_database(settings: Settings) -> Database:
     Raises LedgerUnavailable, also when it is a file that another engine has opened.
     """
     if settings.is_postgres:
-        migrate(settings.database_url, settings.database_schema)
-        return _postgres(settings)
+        url, schema = settings.database_url, settings.database_schema
+        migrate(url, schema)
+        return Database(PostgresLedger(url, schema), PostgresReadModels(url, schema))
     settings.database_path.parent.mkdir(parents=True, exist_ok=True)
     return Database(SqliteLedger(settings.database_path), SqliteReadModels(settings.views_path))
 
@@ -70,24 +74,19 @@ def beside_an_engine(settings: Settings) -> Generator[Database]:
 
     Raises WrongSetting when there is none; it is neither made nor migrated.
     """
+    with opener_of(settings)() as (ledger, read_models):
+        yield Database(ledger, read_models)
+
+
+def opener_of(settings: Settings) -> Opener:
+    """What opens the database as `beside_an_engine` does. Raises WrongSetting when there is none."""
     if settings.is_postgres:
         if migrate(settings.database_url, settings.database_schema, dry_run=True):
             raise WrongSetting(
                 f"There is no ledger of this version in schema {settings.database_schema} of {settings.database},"
                 " which RUNFOLD_DATABASE_URL names: start a node, or run `runfold database migrate`."
             )
-        database = _postgres(settings)
-    elif settings.database_path.is_file():
-        ledger = SqliteLedger(settings.database_path, writes=False)
-        database = Database(ledger, SqliteReadModels(settings.views_path))
-    else:
+        return partial(reading_schema, settings.database_url, settings.database_schema)
+    if not settings.database_path.is_file():
         raise WrongSetting(f"There is no ledger {settings.database_path}, which RUNFOLD_DATABASE_URL names.")
-    try:
-        yield database
-    finally:
-        database.close()
-
-
-def _postgres(settings: Settings) -> Database:
-    url, schema = settings.database_url, settings.database_schema
-    return Database(PostgresLedger(url, schema), PostgresReadModels(url, schema))
+    return partial(reading_files, settings.database_path, settings.views_path)

@@ -2,19 +2,17 @@
 
 import gc
 import os
-import signal
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
+from collections.abc import Generator, Iterable, Iterator
+from contextlib import ExitStack, contextmanager
 from multiprocessing import get_context
-from multiprocessing.connection import Connection
-from typing import Any, Generic, TypeAlias, TypeVar
+from typing import Any, Generic, TypeVar
 
-from app.engine.backends import Database
 from app.history.parts import Part
+from app.history.serving import SNAPSHOT, serve
 from domain.errors import Unavailable
 from domain.ports import CopyableLedger
-from projections.ports import ReadModels, Snapshot
+from projections.ports import Opener, ReadModels, Snapshot
 
 AHEAD = 4
 """How many parts each process is given at a time: one that it looks at, and some to go on with."""
@@ -26,9 +24,6 @@ EVENTS_MIN = 100_000
 """In a ledger of fewer events the start of a process takes longer than what it saves."""
 
 T = TypeVar("T")
-Opener: TypeAlias = Callable[[], AbstractContextManager[Database]]
-"""Opens the database once more. It is sent to another process."""
-_SNAPSHOT = "snapshot"
 
 
 class Hand:
@@ -38,7 +33,7 @@ class Hand:
         # One that is forked off would share the connections of this process.
         context = get_context("spawn")
         self._line, theirs = context.Pipe()
-        self.process = context.Process(target=_serve, args=(theirs, opener), daemon=True)
+        self.process = context.Process(target=serve, args=(theirs, opener), daemon=True)
         self.process.start()
         theirs.close()
         self._asked = 0
@@ -104,7 +99,7 @@ class Hands:
         for _ in range(TRIES):
             with read_models.snapshot() as stored:
                 for other in self._others:
-                    other.ask(_SNAPSHOT)
+                    other.ask(SNAPSHOT)
                 # Rows that were rebuilt may wait to be swapped in: for this snapshot, and whoever begins one for them.
                 self._others = [other for other in self._others if other.answers_within(SNAPSHOT_SECONDS)]
                 if {other.answer() for other in self._others} <= {stored.head}:
@@ -149,24 +144,3 @@ def _noticing_its_end() -> Generator[None]:
         yield
     except (EOFError, OSError) as error:
         raise Unavailable("A process that helped to verify is gone, so not all was looked at.") from error
-
-
-def _serve(line: Connection, opener: Opener) -> None:
-    """Answer until nobody asks any more, also because the process that asked was killed."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # whoever asks decides what it ends
-    gc.disable()
-    with suppress(EOFError, OSError), opener() as database, ExitStack() as opened:
-        stored: Snapshot | None = None
-        while True:
-            question = line.recv()
-            answer: object
-            try:
-                if question == _SNAPSHOT:
-                    opened.close()
-                    stored = opened.enter_context(database.read_models.snapshot())
-                    answer = stored.head
-                else:
-                    answer = question.look(database.ledger, stored)
-            except Exception as error:  # noqa: BLE001 (whoever asked raises it)
-                answer = error
-            line.send(answer)

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from adapters.codec import decode
 from domain.events import BlobRef, PacketStored, Recorded
 from domain.ports import CopyableLedger
-from domain.values import refs_of
+from domain.values import NAMING, refs_of
 
 
 def value_faults(ledger: CopyableLedger, records: Iterable[Recorded]) -> Iterator[tuple[int, str]]:
@@ -15,6 +15,8 @@ def value_faults(ledger: CopyableLedger, records: Iterable[Recorded]) -> Iterato
     What was erased has no values any more, also if that was while this looks.
     """
     for recorded in records:
+        if type(recorded.event) not in NAMING:
+            continue
         for ref in refs_of(recorded.event):
             what = _fault(ledger, recorded, ref)
             if what and _still_names(ledger, recorded.position, ref):

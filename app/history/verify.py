@@ -106,12 +106,14 @@ class _Pages:
     def __init__(self, projection: str, rows: Iterator[Columns]) -> None:
         self._projection = projection
         self._rows = rows
-        self._next = next(rows, None)
+        self._left: Columns | None = None
 
     def until(self, last: str | None) -> list[Columns]:
         """The next rows, of streams in front of this name (None: all)."""
         found: list[Columns] = []
-        while self._next is not None and (last is None or stream_of(self._projection, self._next) < last):
-            found.append(self._next)
-            self._next = next(self._rows, None)
+        row = self._left or next(self._rows, None)
+        while row and (last is None or stream_of(self._projection, row) < last):
+            found.append(row)
+            row = next(self._rows, None)
+        self._left = row
         return found

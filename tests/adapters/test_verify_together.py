@@ -1,19 +1,23 @@
 """Several processes verify together: they find what one finds, and none is missed that is gone."""
 
+import pickle
+import subprocess
+import sys
 from collections.abc import Generator
 from contextlib import closing, contextmanager
-from functools import partial
 from pathlib import Path
 from random import Random
 from typing import cast
 
 import pytest
 
-from app.engine.backends import Database, beside_an_engine, open_database
+from adapters.postgres.ledger import PostgresLedger
+from app.engine.backends import Database, open_database, opener_of
 from app.engine.rebuild import rebuild
 from app.history import hands as processes
 from app.history import parts
 from app.history.hands import TRIES, Hand, Hands, hands
+from app.history.serving import serve
 from app.history.verify import verify
 from app.settings import Settings, load
 from domain.errors import LedgerCorrupt, Unavailable
@@ -59,7 +63,7 @@ def database(settings: Settings) -> Generator[Database]:
 
 def test_two_processes_find_what_one_finds(settings: Settings, database: Database) -> None:
     sound = verify(*database)
-    with hands(partial(beside_an_engine, settings), EVENTS, 2) as shared:
+    with hands(opener_of(settings), EVENTS, 2) as shared:
         soundly = verify(*database, shared)
         tables = cast("Tables", database.read_models)
         changed = tamper(tables, "update run_rows set task = 'other'") + tamper(tables, "delete from tag_rows")
@@ -73,7 +77,7 @@ def test_two_processes_find_what_one_finds(settings: Settings, database: Databas
 
 
 def test_a_process_that_is_gone_is_no_proof(settings: Settings, database: Database) -> None:
-    other = Hand(partial(beside_an_engine, settings))
+    other = Hand(opener_of(settings))
     with closing(other):
         assert verify(*database, Hands([other])).holds
         other.process.kill()
@@ -84,13 +88,22 @@ def test_a_process_that_is_gone_is_no_proof(settings: Settings, database: Databa
 
 
 def test_what_another_process_meets_with_is_raised_here(settings: Settings, database: Database) -> None:
-    other = Hand(partial(beside_an_engine, settings))
+    other = Hand(opener_of(settings))
     with closing(other):
         other.ask(_Failing())
 
         with pytest.raises(LedgerCorrupt, match="as it is"):
             other.answer()
     assert other.process.exitcode == 0
+
+
+def test_another_process_imports_what_its_database_needs_and_no_more(settings: Settings, database: Database) -> None:
+    sent = pickle.dumps((serve, opener_of(settings), parts.Names("", None)))
+    code = "import pickle, sys; pickle.load(sys.stdin.buffer); print(*sys.modules)"
+    told = subprocess.run([sys.executable, "-c", code], input=sent, capture_output=True, check=True, timeout=60)
+
+    drivers = {"psycopg"} if isinstance(database.ledger, PostgresLedger) else set[str]()
+    assert {*told.stdout.decode().split()} & {"psycopg", "pydantic", "httpx", "fastapi", "typer"} == drivers
 
 
 class _Failing:
@@ -146,10 +159,11 @@ def test_a_process_that_waits_for_its_rows_is_not_waited_for(database: Database)
     assert other.asked == ["snapshot"]
 
 
-def test_for_a_short_ledger_no_process_is_started(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.usefixtures("database")
+def test_for_a_short_ledger_no_process_is_started(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     started: list[object] = []
     monkeypatch.setattr(processes, "EVENTS_MIN", EVENTS)
     monkeypatch.setattr(processes, "Hand", started.append)
 
-    with hands(partial(beside_an_engine, load()), EVENTS - 1, 2):
+    with hands(opener_of(settings), EVENTS - 1, 2):
         assert started == []

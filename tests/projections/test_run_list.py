@@ -1,6 +1,7 @@
 """Given what happened to a run, then its row."""
 
 from random import Random
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -74,6 +75,33 @@ def test_a_run_that_was_triggered() -> None:
         payload_size=12,
         born=1,
     )
+
+
+def test_each_word_of_a_trigger_is_in_the_field_of_its_name() -> None:
+    texts = (
+        "task",
+        "queue",
+        "concurrency_key",
+        "batch",
+        "idempotency_key",
+        "replay_of",
+        "source",
+        "machine",
+        "parent",
+        "root",
+    )
+    numbers = ("max_attempts", "max_duration_ms", "priority", "payload_size", "depth", "ttl_ms")
+    told: dict[str, Any] = {**{name: name for name in texts}, **{name: at for at, name in enumerate(numbers, 1)}}
+    job, scheduled = e.JobRef("job_1", "report", 1), e.Scheduled("sched_1", 2, 3)
+    triggered = e.RunTriggered(**told, payload=Raw(b"1"), version="locked", is_test=True, job=job, schedule=scheduled)
+    row = row_after(triggered)
+
+    assert {name: getattr(row, name) for name in told} == told
+    assert (row.lock, row.is_test, row.job, row.schedule) == ("locked", True, job, "sched_1")
+    assert (row.version, row.worker, row.error, row.ended) == (None, None, None, None)
+    assert (row.started_at, row.finished_at, row.executing_since) == (None, None, None)
+    assert (row.delayed_until, row.expired_at) == (None, None)
+    assert (row.attempts, row.duration_ms, row.replays, row.is_erased) == (0, 0, (), False)
 
 
 def test_a_run_that_succeeded_at_once() -> None:
