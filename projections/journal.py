@@ -53,8 +53,8 @@ class EntryRow(Struct, frozen=True, gc=False):
 
 
 def journal_of(history: Iterable[Recorded]) -> list[EntryRow]:
-    """All entries, in their order."""
-    rows: list[EntryRow] = []
+    """All entries that the run itself made, in their order: the first one stands behind what it took over."""
+    rows: dict[int, EntryRow] = {}
     waiting: dict[int, None] = {}
     attempt = 0
     for recorded in history:
@@ -62,10 +62,10 @@ def journal_of(history: Iterable[Recorded]) -> list[EntryRow]:
             case e.AttemptStarted(number=number):
                 attempt = number
             case e.WaitStarted() as event:
-                rows.append(_row(event, attempt, recorded.occurred_at))
+                rows[event.entry.index] = _row(event, attempt, recorded.occurred_at)
                 waiting[event.entry.index] = None
             case e.StepSucceeded() | e.StepFailed() | e.ChildrenTriggered() as event:
-                rows.append(_row(event, attempt, recorded.occurred_at))
+                rows[event.entry.index] = _row(event, attempt, recorded.occurred_at)
             case e.WaitCompleted() as event:
                 del waiting[event.wait]
                 status = EntryStatus.TIMED_OUT if event.is_timed_out else EntryStatus.COMPLETED
@@ -78,7 +78,7 @@ def journal_of(history: Iterable[Recorded]) -> list[EntryRow]:
                 waiting = {}
             case _:
                 pass
-    return rows
+    return list(rows.values())
 
 
 def _clears(event: e.Event) -> bool:

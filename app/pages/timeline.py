@@ -61,7 +61,7 @@ def draw(history: Sequence[Recorded], children: Mapping[str, RunRow], now: int) 
     """The drawing of a run with these events, and of those of its children that are known."""
     statuses = spans_of(history)
     entries = journal_of(history)
-    shown = entries[:ENTRIES_MAX]
+    known, shown = {row.entry.index: row for row in entries}, entries[:ENTRIES_MAX]
     start, last = statuses[0].start, statuses[-1]
     ended = last.end if last.end is not None else max(now, last.start)
     axis = _Axis(start, max([ended, *(row.finished_at or 0 for row in children.values())]), ended)
@@ -71,7 +71,7 @@ def draw(history: Sequence[Recorded], children: Mapping[str, RunRow], now: int) 
         span = Span(attempt.started_at, attempt.finished_at, attempt.outcome.value)
         name = f"Attempt {attempt.number}"
         tracks.append(axis.track(name, 1, [span], status=attempt.outcome.value))
-        tracks += _entries(axis, [each for each in shown if each.attempt == attempt.number], attempt, entries, children)
+        tracks += _entries(axis, [each for each in shown if each.attempt == attempt.number], attempt, known, children)
     ticks = [f"+{duration(axis.length * each / TICKS)}" for each in range(TICKS + 1)]
     return Timeline(tracks, ["0", *ticks[1:]], duration(ended - start), len(entries) - len(shown))
 
@@ -133,7 +133,7 @@ def _entries(
     axis: _Axis,
     mine: Sequence[EntryRow],
     attempt: AttemptRow,
-    entries: Sequence[EntryRow],
+    known: Mapping[int, EntryRow],
     children: Mapping[str, RunRow],
 ) -> Iterable[Track]:
     for row in mine:
@@ -143,7 +143,7 @@ def _entries(
             yield axis.track(label, 2, [Span(row.at, row.ended_at, row.status.value)], status=row.status.value)
             continue
         # The journal has what came of a step: it began when its branch of the code had come so far.
-        before = None if entry.after is None else entries[entry.after]
+        before = None if entry.after is None else known.get(entry.after)
         begun = attempt.started_at if before is None or before.attempt != row.attempt else before.ended_at or before.at
         if row.kind is EntryKind.STEP:
             yield axis.track(label, 2, [Span(min(begun, row.at), row.at, row.status.value)], status=row.status.value)

@@ -32,10 +32,10 @@ async def journal(
     after: Annotated[int, Query(ge=-1, le=2**53, description="The index behind which to begin; all if left out.")] = -1,
 ) -> Response:
     """The steps of a run with their results, the runs that it triggered, and its waits, in the order of the code."""
-    rows = journal_of(await history_until(as_of, run, reader, caller))
-    entries = await reader.read(_page_of, reader.ledger, rows[after + 1 :])
-    last = after + len(entries)
-    return json({"entries": entries} | ({"next": last} if last + 1 < len(rows) else {}))
+    journal = journal_of(await history_until(as_of, run, reader, caller))
+    rows = [row for row in journal if row.entry.index > after]
+    entries = await reader.read(_page_of, reader.ledger, rows)
+    return json({"entries": entries} | ({"next": entries[-1]["index"]} if len(entries) < len(rows) else {}))
 
 
 def _page_of(ledger: Ledger, rows: Sequence[EntryRow]) -> list[dict[str, Any]]:
