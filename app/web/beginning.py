@@ -50,4 +50,4 @@ def shape_of(event: e.RunTriggered) -> dict[str, object]:
 
 
 def _is_step(event: Journaled) -> bool:
-    return isinstance(event, e.StepSucceeded | e.StepFailed)
+    return isinstance(event, e.StepSucceeded | e.StepFailed | e.StepTryFailed)

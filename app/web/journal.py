@@ -67,11 +67,10 @@ def _item(ledger: Ledger, row: EntryRow) -> dict[str, Any]:
         "runs": row.runs or None,
         "batch": row.batch,
         "endedAt": None if row.ended_at is None else iso(row.ended_at),
+        "until": None if row.until is None else iso(row.until),
     }
-    if row.started:
-        until = row.started.until
-        targets = {"any": row.started.is_any, "targets": row.started.targets} if row.started.targets else {}
-        item |= targets | {"until": None if until is None else iso(until)}
+    if row.started and row.started.targets:
+        item |= {"any": row.started.is_any, "targets": row.started.targets}
     if row.completed:
         item |= {"done": row.completed.done or None, "unknown": row.completed.unknown or None}
     shown = {name: value for name, value in item.items() if value is not None}
