@@ -40,13 +40,18 @@ class Tries:
 
 
 async def rest(journal: Journal, call: Call, failure: Any, seconds: float) -> None:
-    """Wait for the next try, as the run waits for a time: without a slot, and after a while without a process."""
-    journal.end_work()
+    """Wait for the next try, as the run waits for a time: without a slot, and after a while without a process.
+
+    Where there is no time between the two, it keeps both.
+    """
+    if seconds:
+        journal.end_work()
     try:
         with _noting_cancel(journal, call):
             await journal.pause(call, failure, seconds)
     finally:
-        journal.begin_work()
+        if seconds:
+            journal.begin_work()
     journal.check()
 
 

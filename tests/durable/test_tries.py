@@ -192,15 +192,16 @@ async def test_the_time_between_tries_does_not_count_as_the_run_s_own(stage: Sta
     assert await stage.output(run) == "charged"
 
 
-async def test_a_try_without_a_pause_is_in_the_journal_too(stage: Stage) -> None:
+async def test_a_try_without_a_pause_is_in_the_journal_too_and_keeps_its_slot(stage: Stage) -> None:
     charge = Charging(failures=2)
 
     @task
     async def order(_payload: None, ctx: Context) -> str:
         return await ctx.step("charge", charge, retry=Retry(min_timeout_ms=0))
 
-    await stage.worker(order)
+    await stage.worker(order, freeze_seconds=AT_ONCE)
     run = (await order.aio.trigger(None)).id
 
     assert await stage.output(run) == "charged"
-    assert len(tries(await stage.events(run))) == 2
+    again = [e.StepTryFailed, e.WaitCompleted]
+    assert kinds(await stage.events(run))[3:] == [*again * 2, e.StepSucceeded, e.AttemptSucceeded]
