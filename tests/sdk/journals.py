@@ -102,7 +102,7 @@ class Story:
             self.keys.setdefault(argument or name, set()).add(key.key)
             for _ in range(turns):
                 await asyncio.sleep(0)
-            if self._tries_of(key.key) < busy:
+            if busy and self._tries_of(key.key) < busy:
                 raise OSError(key.key)
             if fails:
                 raise ValueError(f"{name} failed")
