@@ -116,6 +116,8 @@ def _journal(run: Run, said: Report, journaled: Journaled, unknown: tuple[str, .
             return [e.StepSucceeded(entry, said.output, said.output_blob)]
         case "step_failed":
             return [e.StepFailed(entry, _error_of(said))]
+        case "step_tried":
+            return journal.fail_try(journaled, entry, _error_of(said))
         case "triggered":
             return [e.ChildrenTriggered(entry, journaled.runs, journaled.batch)]
         case "waiting":

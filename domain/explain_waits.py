@@ -56,7 +56,8 @@ def _phrases(run: Run, memory: Memory) -> str:
 def _phrase(wait: Wait, memory: Memory) -> str:
     if not wait.targets:
         assert wait.until is not None, "what waits for nothing waits for a time"
-        return f"until {iso(wait.until)}"
+        until = f"until {iso(wait.until)}"
+        return until if wait.step is None else f'{until} to try the step "{wait.step}" again'
     still = _still(wait, memory)
     phrase = f"for {named([_progress(target, memory) for target in still], 'or' if wait.is_any else 'and')}"
     if len(wait.targets) > 1 and not wait.is_any:
@@ -74,6 +75,8 @@ def _progress(target: str, memory: Memory) -> str:
 
 def _data(wait: Wait, memory: Memory) -> dict[str, Any]:
     data: dict[str, Any] = {"wait": wait.index}
+    if wait.step is not None:
+        data["step"] = wait.step
     if wait.targets:
         still = _still(wait, memory)
         data |= {"any": wait.is_any, "over": len(wait.targets) - len(still), "of": len(wait.targets)}

@@ -9,18 +9,19 @@ from msgspec import Struct
 
 from domain import events as e
 from domain.errors import NotAllowed
-from domain.events import Entry, RunEvent
+from domain.events import Entry, RunError, RunEvent
 from domain.run import Run
 from domain.status import Status
 
-JOURNAL_REPORTS = frozenset({"step_succeeded", "step_failed", "triggered", "waiting", "blocked"})
+JOURNAL_REPORTS = frozenset({"step_succeeded", "step_failed", "step_tried", "triggered", "waiting", "blocked"})
 """The kinds of reports that leave the attempt open, and say what its code came to."""
 
 
 class Journaled(Struct, frozen=True, gc=False, omit_defaults=True):
     """What a report says beside the result or the error of a step.
 
-    `runs` and `batch` are what was triggered; `targets`, `is_any` and `until` what is waited for. A run that is
+    `runs` and `batch` are what was triggered; `targets`, `is_any` and `until` what is waited for; behind a failed try
+    of a step that is `until` alone. A run that is
     blocked names its `waits`, as far as its worker knows, by their indexes.
     """
 
@@ -53,6 +54,13 @@ def wait(said: Journaled, entry: Entry, unknown: tuple[str, ...]) -> list[RunEve
         raise NotAllowed("A wait has targets, or a time until which it lasts.")
     started = e.WaitStarted(entry, said.targets, said.is_any, said.until)
     return [started, e.WaitCompleted(entry.index, unknown=unknown)] if unknown else [started]
+
+
+def fail_try(said: Journaled, entry: Entry, error: RunError) -> list[RunEvent]:
+    """Begin to wait for the next try. Raises NotAllowed where it would never come."""
+    if said.until is None:
+        raise NotAllowed("Behind a failed try comes a time until which the next one waits.")
+    return [e.StepTryFailed(entry, error, said.until)]
 
 
 def complete(run: Run, completed: Iterable[e.WaitCompleted]) -> list[RunEvent]:

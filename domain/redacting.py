@@ -61,6 +61,7 @@ _REDACTED: dict[type[Event], Callable[[Any], Event]] = {
     e.AttemptFailed: _failed,
     e.StepSucceeded: lambda event: replace(_in_journal(event), result=NOTHING, result_blob=None),
     e.StepFailed: lambda event: _in_journal(_in_error(event)),
+    e.StepTryFailed: lambda event: _in_journal(_in_error(event)),
     e.ChildrenTriggered: _in_journal,
     e.WaitStarted: _in_journal,
     e.RunLogged: lambda event: replace(event, lines=()),

@@ -22,6 +22,8 @@ class Wait(Struct, frozen=True, gc=False, omit_defaults=True):
     targets: tuple[str, ...] = ()
     is_any: bool = False
     until: int | None = None
+    step: str | None = None
+    """The step that is tried again then."""
 
 
 class Run(Struct, frozen=True, gc=False, omit_defaults=True):
@@ -269,6 +271,11 @@ def _wait(run: Run, event: e.WaitStarted, _recorded: Recorded) -> dict[str, Any]
     return {"journal": run.journal + 1, "waits": (*run.waits, wait)}
 
 
+def _tried(run: Run, event: e.StepTryFailed, _recorded: Recorded) -> dict[str, Any]:
+    wait = Wait(event.entry.index, until=event.until, step=event.entry.name)
+    return {"journal": run.journal + 1, "waits": (*run.waits, wait)}
+
+
 def _wake(run: Run, event: e.WaitCompleted, _recorded: Recorded) -> dict[str, Any]:
     return {"waits": tuple(wait for wait in run.waits if wait.index != event.wait), "woken": (*run.woken, event)}
 
@@ -343,6 +350,7 @@ _CHANGES: dict[type[RunEvent], Callable[[Run, Any, Recorded], dict[str, Any]]] =
     e.AuthUnresolved: _end("unresolved"),
     e.StepSucceeded: lambda run, _event, _recorded: {"journal": run.journal + 1},
     e.StepFailed: lambda run, _event, _recorded: {"journal": run.journal + 1},
+    e.StepTryFailed: _tried,
     e.ChildrenTriggered: lambda run, _event, _recorded: {"journal": run.journal + 1},
     e.WaitStarted: _wait,
     e.WaitCompleted: _wake,

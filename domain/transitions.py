@@ -59,6 +59,7 @@ TRANSITIONS: dict[type[e.RunEvent], Transition] = {
     # The journal. A branch of the code may go on beside another that waits.
     e.StepSucceeded: _from(S.EXECUTING, S.WAITING, to=None),
     e.StepFailed: _from(S.EXECUTING, S.WAITING, to=None),
+    e.StepTryFailed: _from(S.EXECUTING, S.WAITING, to=None),
     e.ChildrenTriggered: _from(S.EXECUTING, S.WAITING, to=None),
     e.WaitStarted: _from(S.EXECUTING, S.WAITING, to=None),
     e.WaitCompleted: _from(S.QUEUED, S.DEQUEUED, S.EXECUTING, S.WAITING, S.FROZEN, to=None),

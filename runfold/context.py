@@ -219,7 +219,8 @@ class Context(RunContext):
     ) -> Any:
         """What `function` returns when it is called once; however often the code is run again, that is what it was.
 
-        It is tried again within the attempt if there is a `retry`. Raises StepFailedError when no try succeeds.
+        If there is a `retry` it is tried again within the attempt, and the run waits in between. Raises StepFailedError
+        when no try succeeds.
         """
         if current.step.get() is not None:
             # A step in a step is a part of it.
@@ -239,7 +240,8 @@ class SyncContext(RunContext):
     def step(self, name: str, function: Callable[..., T], *args: Any, retry: Retry | None = None, **kwargs: Any) -> T:
         """What `function` returns when it is called once; however often the code is run again, that is what it was.
 
-        It is tried again within the attempt if there is a `retry`. Raises StepFailedError when no try succeeds.
+        If there is a `retry` it is tried again within the attempt, and the run waits in between. Raises StepFailedError
+        when no try succeeds.
         """
         if current.step.get() is not None:
             return function(*args, **kwargs)

@@ -10,6 +10,10 @@ from runfold.run import RunError
 if TYPE_CHECKING:
     from runfold.branches import Branch
 
+TRIED = "tried"
+"""The kind of a failed try of a step that is tried again."""
+WAITS = frozenset({"waiting", TRIED})
+"""The kinds of entries of which the code hears the end, and not that they are there."""
 CANCELED = "StepCanceled"
 """The name of the error of a step that the code canceled."""
 
@@ -29,7 +33,7 @@ class Outcome(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class Entry(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
-    """One entry. `kind` is succeeded or failed (of a step), triggered or waiting; `attempt` made it."""
+    """One entry. `kind` is succeeded, failed or tried (of a step), triggered or waiting; `attempt` made it."""
 
     index: int
     name: str
@@ -65,6 +69,8 @@ class Call(msgspec.Struct, frozen=True):
     known: Entry | None
     is_loose: bool = False
     """It was asked for in a thread of which is not known where in the code it began."""
+    tries: tuple[Entry, ...] = ()
+    """Of a step: those of its tries in this attempt that failed and were followed by another, or will be."""
 
     def place(self, index: int, heard: tuple[int, ...] | None) -> dict[str, Any]:
         """Where it stands in the journal, as the worker protocol has it."""

@@ -4,7 +4,7 @@ import asyncio
 import random
 import threading
 import time
-from collections.abc import Awaitable, Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable
 from contextlib import contextmanager
 from typing import Any, Protocol
 
@@ -79,7 +79,6 @@ class Journal:
         describe: Callable[[BaseException], Any],
         *,
         loop: asyncio.AbstractEventLoop | None = None,
-        sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
         chance: Callable[[], float] = random.random,
         patience_seconds: float = PATIENCE_SECONDS,
     ) -> None:
@@ -90,7 +89,6 @@ class Journal:
         self.log: Callable[[Line], None] = _drop
         """Keeps a line that the code logs."""
         self.loop = loop or asyncio.get_running_loop()
-        self.sleep = sleep
         self.chance = chance
         self.broken: BaseException | None = None
         """Why the code can go on no more, and how its attempt ends."""
@@ -144,20 +142,27 @@ class Journal:
 
     async def wait(self, call: Call, what: dict[str, Any]) -> Outcome:
         """Wait for what the report of a wait names."""
-        if call.known is not None and call.known.completed is not None:
-            await self.turn(call.known)
-            return call.known.completed
-        if call.known is None:
-            # Others that begin at the same time make their first step.
-            await asyncio.sleep(0)
-            self.check()
-            # Before it is said, so that what is waited for and that nothing else goes on are told together.
-            self._look_in(1)
-            index, said = self._put(call, "waiting", what)
-        else:
-            index, said = call.known.index, None
-            self._look_in(1)
-        return await self._end_of(index, said)
+        return await (self._begin_wait(call, "waiting", what) if call.known is None else self.end_of(call.known))
+
+    async def pause(self, call: Call, error: Any, seconds: float) -> None:
+        """Wait for the next try of a step, behind one that failed."""
+        await self._begin_wait(call, "step_tried", {"error": error, "for_ms": round(seconds * 1000)})
+
+    async def end_of(self, known: Entry) -> Outcome:
+        """Wait for the end of a wait, or of the one behind a failed try, that the journal has."""
+        if known.completed is not None:
+            await self.turn(known)
+            return known.completed
+        self._look_in(1)
+        return await self._end_of(known.index, None)
+
+    async def _begin_wait(self, call: Call, kind: str, facts: dict[str, Any]) -> Outcome:
+        # Others that begin at the same time make their first step.
+        await asyncio.sleep(0)
+        self.check()
+        # Before it is said, so that what is waited for and that nothing else goes on are told together.
+        self._look_in(1)
+        return await self._end_of(*self._put(call, kind, facts))
 
     def wake(self, index: int, outcome: Outcome) -> None:
         """A wait is over."""
@@ -170,7 +175,7 @@ class Journal:
             self._busy += 1  # of which the engine need not be told: it knows that the code goes on
 
     def _put(self, call: Call, kind: str, facts: dict[str, Any]) -> "tuple[int, asyncio.Future[None]]":
-        index = self._matching.add(call)
+        index = self._matching.add(call, is_try=kind == "step_tried")
         entry = call.place(index, self._telling.heard(index, kind))
         return index, self._link.report(kind, {"entry": entry, **facts})
 

@@ -8,12 +8,13 @@
 """
 
 from collections.abc import Iterable
+from typing import TypeAlias
 
 import msgspec
 
 from runfold import current
 from runfold.branches import Branch
-from runfold.entries import Call, Entry, named
+from runfold.entries import TRIED, Call, Entry, named
 from runfold.errors import JournalMismatchError
 
 TAKEN_OVER = 0
@@ -21,11 +22,16 @@ TAKEN_OVER = 0
 _CALLED_BY = {
     "succeeded": ("step",),
     "failed": ("step", "triggered"),
+    TRIED: ("step",),
     "triggered": ("triggered",),
     "waiting": ("waiting",),
 }
 _KINDS = {"step": "a step", "triggered": "a trigger", "waiting": "a wait"}
 _OTHER_ARGUMENTS = "{} has other arguments now. Give each a name of its own if they may change, or their order may."
+
+
+_Place: TypeAlias = tuple[Branch, bool, str, int]
+"""Where a step stands in the code, however often it is tried."""
 
 
 class Matching:
@@ -37,11 +43,15 @@ class Matching:
         self._main = Branch(self._owner, run)
         self._told: dict[int, Entry | Call] = {}
         self._called: set[int] = set()
+        self._tries: dict[_Place, list[Entry]] = {}
+        """Those of this attempt, by the place of their step."""
         branches: dict[int | None, Branch] = {None: self._main}
         for entry in entries:
             self._told[entry.index] = entry
             branch = branches[entry.after].take(entry, is_of_this_attempt=entry.attempt == attempt)
             branches[entry.index] = branch
+            if entry.kind == TRIED and entry.attempt == attempt:
+                self._tries.setdefault(_place_of(branch, entry), []).append(entry)
 
     @property
     def size(self) -> int:
@@ -56,16 +66,19 @@ class Matching:
         """What the code asks for, with its entry if that holds. Raises JournalMismatchError."""
         call = self._call(name, digest)
         self._compare(call, kind)
-        if call.known is None or not self._counts(call.known):
+        if tries := self._tries.get(_place_of(call.branch, call)):
+            call = msgspec.structs.replace(call, tries=tuple(tries))
+        if call.known is None or call.known.kind == TRIED or not self._counts(call.known):
             return msgspec.structs.replace(call, known=None)
         self._stand(call, call.known.index)
         return call
 
-    def add(self, call: Call) -> int:
-        """The index of a new entry."""
+    def add(self, call: Call, *, is_try: bool = False) -> int:
+        """The index of a new entry. Behind a failed try the code stands where it stood: the step is to be done yet."""
         index = len(self._told)
         self._told[index] = call
-        self._stand(call, index)
+        if not is_try:
+            self._stand(call, index)
         return index
 
     def _call(self, name: str, digest: str | None) -> Call:
@@ -86,10 +99,10 @@ class Matching:
             current.stand(current.Place(current.executor(), call.branch, index))
 
     def _counts(self, known: Entry) -> bool:
-        """Whether what it came to holds: a retry tries again what failed, and waits anew."""
+        """Whether what it came to holds: a retry tries again what failed, as often as at first, and waits anew."""
         if known.attempt == self._attempt:
             return True
-        return known.kind in {"succeeded", "triggered"} or known.completed is not None
+        return known.kind in {"succeeded", "triggered"} or (known.kind == "waiting" and known.completed is not None)
 
     def _compare(self, call: Call, kind: str) -> None:
         if call.known is not None:
@@ -151,6 +164,10 @@ class Matching:
 
     def _place(self, index: int | None) -> str:
         return "first" if index is None else f"after {named(self._told[index])}"
+
+
+def _place_of(branch: Branch, at: Entry | Call) -> _Place:
+    return branch, at.forked, at.name, at.number
 
 
 def _sentence(text: str) -> str:

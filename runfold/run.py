@@ -92,9 +92,12 @@ class JournalEntry(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
     number: int = 1
     """The so-many-th of that name."""
     kind: str
-    """step, children or wait."""
+    """step, try (of a step, which failed and is followed by another), children or wait."""
     status: str
-    """Of a step: COMPLETED or FAILED. Of children: TRIGGERED. Of a wait: WAITING, COMPLETED, TIMED_OUT or CLEARED."""
+    """Of a step: COMPLETED or FAILED. Of a try: FAILED. Of children: TRIGGERED.
+
+    Of a wait: WAITING, COMPLETED, TIMED_OUT or CLEARED.
+    """
     attempt: int
     """The attempt that did it; later ones go on behind it."""
     at: datetime
@@ -111,6 +114,7 @@ class JournalEntry(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
     """The runs, batches and tokens that are waited for: all, or `any` of them, at most `until` then."""
     any: bool = False
     until: datetime | None = None
+    """Of a try: until when the run waits for the next one."""
     ended_at: datetime | None = None
     done: tuple[str, ...] = ()
     """Those of the targets that were over when the wait ended."""

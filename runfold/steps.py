@@ -13,22 +13,21 @@ from runfold import current
 from runfold.blocking import blocking
 from runfold.codec import encode, encode_result
 from runfold.digests import digest_of
-from runfold.entries import CANCELED, Call, Entry
+from runfold.entries import Call, Entry
 from runfold.errors import AbortTaskRunError, InvalidResultError, RunfoldError, StepFailedError
 from runfold.journal import Journal
 from runfold.policies import Retry
 from runfold.returns import codec_of
 from runfold.run import RunError
+from runfold.tries import Tries, is_being_cancelled, note_cancel, pass_tries, rest
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
 RESULT_MAX_BYTES = 10_485_760
 NAME_MAX = 256
-_ONCE = Retry(max_attempts=1)
 _FAILURES = (Exception, SystemExit, KeyboardInterrupt, asyncio.CancelledError)
 """What a step may fail of; anything else ends the code that calls it."""
-_CANCELED = RunError(name=CANCELED, message="The code canceled the step before it was done.")
 
 
 async def run_step(
@@ -36,12 +35,13 @@ async def run_step(
 ) -> Any:
     """What the step returned when it was first done; it is done now if it was not."""
     call = journal.begin(_valid(name), "step", arguments.digest())
+    await pass_tries(journal, call)
     if call.known is not None:
         if call.known.is_canceled:
             await journal.loop.create_future()  # until the code cancels it, as it did before
         await journal.turn(call.known)
         return _first(call.known, function)
-    tries = Tries(retry, journal.chance)
+    tries = Tries(retry, journal.chance, len(call.tries))
     journal.begin_work()
     try:
         while True:
@@ -73,6 +73,7 @@ def run_step_sync(
 
     async def begin() -> Call:
         call = journal.begin(_valid(name), "step", arguments.digest())
+        await pass_tries(journal, call)
         if call.known is None:
             journal.begin_work()
         else:
@@ -85,7 +86,7 @@ def run_step_sync(
     call = blocking(begin)()
     if call.known is not None:
         return _first(call.known, function)
-    tries = Tries(retry, journal.chance)
+    tries = Tries(retry, journal.chance, len(call.tries))
     try:
         while True:
             try:
@@ -118,28 +119,6 @@ class Arguments:
             return None
 
 
-class Tries:
-    """How often a step was tried, and how long to wait before the next time."""
-
-    def __init__(self, retry: Retry | None, chance: Callable[[], float]) -> None:
-        self._policy = retry or _ONCE
-        self._chance = chance
-        self._failures = 0
-
-    def seconds(self, error: BaseException) -> float | None:
-        """As the engine counts them between attempts; None when it is not tried again."""
-        self._failures += 1
-        policy = self._policy
-        if isinstance(error, AbortTaskRunError | InvalidResultError) or self._failures >= policy.max_attempts:
-            return None
-        jitter = 1 + self._chance() if policy.randomize else 1.0
-        try:
-            wait = jitter * policy.min_timeout_ms * policy.factor ** (self._failures - 1)
-        except OverflowError:
-            wait = policy.max_timeout_ms
-        return min(policy.max_timeout_ms, wait) / 1000
-
-
 async def _again_or_fail(journal: Journal, call: Call, tries: Tries, error: BaseException) -> None:
     """Wait for the next try. Raises StepFailedError, once that is in the journal, when there is none."""
     if isinstance(error, MemoryError):
@@ -147,19 +126,14 @@ async def _again_or_fail(journal: Journal, call: Call, tries: Tries, error: Base
         journal.close(error)
     if journal.is_closed:
         raise error
-    if isinstance(error, asyncio.CancelledError) and _is_being_cancelled():
-        # Told, so that the code finds it cancelled again and does then what it did now; nobody can wait for it here.
-        journal.note(call, "step_failed", error=_CANCELED)
+    if isinstance(error, asyncio.CancelledError) and is_being_cancelled():
+        note_cancel(journal, call)
         raise error
     seconds = tries.seconds(error)
-    if seconds is not None:
-        try:
-            await journal.sleep(seconds)
-        except asyncio.CancelledError as cancelled:
-            await _again_or_fail(journal, call, tries, cancelled)
-        journal.check()
-        return
     told = journal.describe(error)
+    if seconds is not None:
+        await rest(journal, call, told, seconds)
+        return
     if isinstance(error, AbortTaskRunError):
         told = msgspec.structs.replace(told, name=AbortTaskRunError.__name__)
     await journal.record(call, "step_failed", error=told)
@@ -170,11 +144,6 @@ def _failure(step: str, error: RunError) -> RunfoldError:
     """What is raised where a step has failed, now as ever after."""
     is_abort = error.name == AbortTaskRunError.__name__
     return AbortTaskRunError(error.message) if is_abort else StepFailedError(step, error)
-
-
-def _is_being_cancelled() -> bool:
-    task = asyncio.current_task()
-    return task is not None and task.cancelling() > 0
 
 
 def _written(call: Call, function: Callable[..., Any], result: Any) -> tuple[msgspec.Raw, Any]:

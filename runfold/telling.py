@@ -12,7 +12,7 @@ from functools import partial
 from heapq import heappop, heappush
 
 from runfold import current
-from runfold.entries import Entry
+from runfold.entries import WAITS, Entry
 from runfold.loop_turns import turns_of
 
 RESTING_TURNS = 10
@@ -54,7 +54,7 @@ class Telling:
         heard = {index for entry in entries for index in entry.heard or ()}
         self._unsaid = [each.index for each in entries if each.completed and each.index in own - heard]
         self._unsaid.sort(key=self._rank.__getitem__)
-        self._waits = {entry.index for entry in entries if entry.kind == "waiting"}
+        self._waits = {entry.index for entry in entries if entry.kind in WAITS}
         self._turns = turns_of(loop)
         self._rests_at = 0
         """In which turn of the loop the code is at rest."""
@@ -122,10 +122,13 @@ class Telling:
             self.move()
 
     def heard(self, index: int, kind: str) -> tuple[int, ...] | None:
-        """The waits of which the code hears before this new entry, and behind the one before it; None before any."""
+        """The waits of which the code hears before this new entry, and behind the one before it; None before any.
+
+        `kind` is that of its report.
+        """
         heard = tuple(self._unsaid) if self._waits else None
         self._unsaid.clear()
-        if kind == "waiting":
+        if kind in {"waiting", "step_tried"}:
             self._waits.add(index)
         return heard
 
@@ -225,7 +228,7 @@ def order_of(entries: Sequence[Entry]) -> list[int]:
             while place < len(over) and _ended_at(over[place])[0] <= entry.index:
                 order[over[place].index] = None
                 place += 1
-        if entry.kind != "waiting" and not entry.is_canceled:
+        if entry.kind not in WAITS and not entry.is_canceled:
             order[entry.index] = None
     return list(order | {entry.index: None for entry in over})
 

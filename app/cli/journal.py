@@ -1,4 +1,4 @@
-"""The journal of a run as a person reads it: a line for each step, for what it triggered, and for each wait."""
+"""The journal of a run as a person reads it: a line for each step, each failed try, each trigger and each wait."""
 
 from collections.abc import Iterable, Sequence
 
@@ -27,10 +27,13 @@ def print_journal(journal: Sequence[JournalEntry]) -> None:
 
 
 def _what(entry: JournalEntry) -> Iterable[str]:
-    """What came of a step, what was triggered, or what is waited for."""
+    """What came of a step or of a try, what was triggered, or what is waited for."""
     match entry.kind:
         case "step":
             yield error_text(entry.error) if entry.error else json_text(entry.result)
+        case "try":
+            yield error_text(entry.error)
+            yield f"(tried again at {moment(entry.until)})"
         case "wait":
             if entry.targets:
                 yield f"for {'any of' if entry.any else 'all of'}" if len(entry.targets) > 1 else "for"

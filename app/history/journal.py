@@ -30,7 +30,7 @@ class Completed(Struct, rename="camel", omit_defaults=True):
 
 
 class JournalEntry(Struct, rename="camel", omit_defaults=True):
-    """One entry. `kind` is succeeded or failed (of a step), triggered or waiting; `attempt` made it.
+    """One entry. `kind` is succeeded, failed or tried (of a step), triggered or waiting; `attempt` made it.
 
     The attempt of what was taken over from another run is 0.
     """
@@ -48,7 +48,7 @@ class JournalEntry(Struct, rename="camel", omit_defaults=True):
     runs: tuple[str, ...] = ()
     batch: str | None = None
     completed: Completed | None = None
-    """Of a wait: how it ended, None as long as it has not."""
+    """Of a wait, or of the one behind a failed try: how it ended, None as long as it has not."""
     heard: tuple[int, ...] | None = None
     """The waits of whose end the code heard before this, and behind the entry before it; None where nobody said."""
 
@@ -80,6 +80,9 @@ def _entry_of(ledger: Ledger, line: Line) -> JournalEntry:
             return JournalEntry(**told, kind="succeeded", result=result)
         case e.StepFailed():
             return JournalEntry(**told, kind="failed", error=event.error)
+        case e.StepTryFailed():
+            # What it failed of is for people: the code is told of the last try only.
+            return JournalEntry(**told, kind="tried", completed=_completed_of(line.completed))
         case e.ChildrenTriggered():
             return JournalEntry(**told, kind="triggered", runs=event.runs, batch=event.batch)
         case e.WaitStarted():

@@ -11,7 +11,7 @@ from domain.ports import Ledger
 TAKEN_OVER = 0
 """The attempt of entries that another run made. A run's own attempts are counted from 1."""
 
-Journaled: TypeAlias = e.StepSucceeded | e.StepFailed | e.ChildrenTriggered | e.WaitStarted
+Journaled: TypeAlias = e.StepSucceeded | e.StepFailed | e.StepTryFailed | e.ChildrenTriggered | e.WaitStarted
 
 
 class End(NamedTuple):
@@ -72,7 +72,9 @@ def _own(history: Iterable[Recorded]) -> list[Line]:
         match recorded.event:
             case e.AttemptStarted(number=number):
                 attempt = number
-            case e.StepSucceeded() | e.StepFailed() | e.ChildrenTriggered() | e.WaitStarted() as event:
+            case (
+                e.StepSucceeded() | e.StepFailed() | e.StepTryFailed() | e.ChildrenTriggered() | e.WaitStarted()
+            ) as event:
                 lines.append(Line(event, attempt))
             case e.WaitCompleted() as event:
                 behind = lines[-1].event.entry.index + 1 if lines else 0

@@ -41,4 +41,4 @@ async def beginning_at(
 
 
 def _is_step(event: Journaled) -> bool:
-    return isinstance(event, e.StepSucceeded | e.StepFailed)
+    return isinstance(event, e.StepSucceeded | e.StepFailed | e.StepTryFailed)

@@ -10,7 +10,7 @@ from domain.status import FINAL, Status
 from domain.transitions import target_of
 from projections import attempts
 from projections.attempts import AttemptRow
-from projections.journal import EntryKind, EntryRow, journal_of
+from projections.journal import EntryKind, EntryRow, EntryStatus, journal_of
 from projections.run_list import RunRow
 
 WIDTH = 1_000
@@ -61,7 +61,7 @@ def draw(history: Sequence[Recorded], children: Mapping[str, RunRow], now: int) 
     """The drawing of a run with these events, and of those of its children that are known."""
     statuses = spans_of(history)
     entries = journal_of(history)
-    shown = entries[:ENTRIES_MAX]
+    known, shown = {row.entry.index: row for row in entries}, entries[:ENTRIES_MAX]
     start, last = statuses[0].start, statuses[-1]
     ended = last.end if last.end is not None else max(now, last.start)
     axis = _Axis(start, max([ended, *(row.finished_at or 0 for row in children.values())]), ended)
@@ -71,7 +71,7 @@ def draw(history: Sequence[Recorded], children: Mapping[str, RunRow], now: int) 
         span = Span(attempt.started_at, attempt.finished_at, attempt.outcome.value)
         name = f"Attempt {attempt.number}"
         tracks.append(axis.track(name, 1, [span], status=attempt.outcome.value))
-        tracks += _entries(axis, [each for each in shown if each.attempt == attempt.number], attempt, entries, children)
+        tracks += _entries(axis, [each for each in shown if each.attempt == attempt.number], attempt, known, children)
     ticks = [f"+{duration(axis.length * each / TICKS)}" for each in range(TICKS + 1)]
     return Timeline(tracks, ["0", *ticks[1:]], duration(ended - start), len(entries) - len(shown))
 
@@ -133,22 +133,34 @@ def _entries(
     axis: _Axis,
     mine: Sequence[EntryRow],
     attempt: AttemptRow,
-    entries: Sequence[EntryRow],
+    known: Mapping[int, EntryRow],
     children: Mapping[str, RunRow],
 ) -> Iterable[Track]:
+    tries: dict[tuple[object, ...], list[EntryRow]] = {}
     for row in mine:
         entry = row.entry
         label = entry.name if entry.number == 1 else f"{entry.name} #{entry.number}"
-        if row.kind is EntryKind.WAIT:
-            yield axis.track(label, 2, [Span(row.at, row.ended_at, row.status.value)], status=row.status.value)
-            continue
         # The journal has what came of a step: it began when its branch of the code had come so far.
-        before = None if entry.after is None else entries[entry.after]
+        before = None if entry.after is None else known.get(entry.after)
         begun = attempt.started_at if before is None or before.attempt != row.attempt else before.ended_at or before.at
-        if row.kind is EntryKind.STEP:
-            yield axis.track(label, 2, [Span(min(begun, row.at), row.at, row.status.value)], status=row.status.value)
-            continue
-        for run in row.runs:
-            if child := children.get(run):
-                span = Span(child.created_at, child.finished_at, child.status.value)
-                yield axis.track(child.task, 2, [span], status=child.status.value, run=run)
+        status = row.status.value
+        match row.kind:
+            case EntryKind.WAIT:
+                yield axis.track(label, 2, [Span(row.at, row.ended_at, status)], status=status)
+            case EntryKind.STEP:
+                yield axis.track(label, 2, [Span(min(begun, row.at), row.at, status)], status=status)
+            case EntryKind.TRY:
+                alike = tries.setdefault((entry.name, entry.number, entry.after, entry.digest), [])
+                spans = _spans_of_try(row, alike[-1].ended_at or row.at if alike else begun)
+                alike.append(row)
+                yield axis.track(f"{label}, try {len(alike)}", 2, spans, status=status)
+            case EntryKind.CHILDREN:
+                for run in row.runs:
+                    if child := children.get(run):
+                        span = Span(child.created_at, child.finished_at, child.status.value)
+                        yield axis.track(child.task, 2, [span], status=child.status.value, run=run)
+
+
+def _spans_of_try(row: EntryRow, begun: int) -> list[Span]:
+    """It failed, and the run waited for the next one."""
+    return [Span(min(begun, row.at), row.at, row.status.value), Span(row.at, row.ended_at, EntryStatus.WAITING.value)]

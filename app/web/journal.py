@@ -32,10 +32,10 @@ async def journal(
     after: Annotated[int, Query(ge=-1, le=2**53, description="The index behind which to begin; all if left out.")] = -1,
 ) -> Response:
     """The steps of a run with their results, the runs that it triggered, and its waits, in the order of the code."""
-    rows = journal_of(await history_until(as_of, run, reader, caller))
-    entries = await reader.read(_page_of, reader.ledger, rows[after + 1 :])
-    last = after + len(entries)
-    return json({"entries": entries} | ({"next": last} if last + 1 < len(rows) else {}))
+    journal = journal_of(await history_until(as_of, run, reader, caller))
+    rows = [row for row in journal if row.entry.index > after]
+    entries = await reader.read(_page_of, reader.ledger, rows)
+    return json({"entries": entries} | ({"next": entries[-1]["index"]} if len(entries) < len(rows) else {}))
 
 
 def _page_of(ledger: Ledger, rows: Sequence[EntryRow]) -> list[dict[str, Any]]:
@@ -67,11 +67,10 @@ def _item(ledger: Ledger, row: EntryRow) -> dict[str, Any]:
         "runs": row.runs or None,
         "batch": row.batch,
         "endedAt": None if row.ended_at is None else iso(row.ended_at),
+        "until": None if row.until is None else iso(row.until),
     }
-    if row.started:
-        until = row.started.until
-        targets = {"any": row.started.is_any, "targets": row.started.targets} if row.started.targets else {}
-        item |= targets | {"until": None if until is None else iso(until)}
+    if row.started and row.started.targets:
+        item |= {"any": row.started.is_any, "targets": row.started.targets}
     if row.completed:
         item |= {"done": row.completed.done or None, "unknown": row.completed.unknown or None}
     shown = {name: value for name, value in item.items() if value is not None}

@@ -108,6 +108,7 @@ from domain.events.journal import (
     RunResumed,
     StepFailed,
     StepSucceeded,
+    StepTryFailed,
     WaitCompleted,
     WaitStarted,
 )
@@ -282,6 +283,7 @@ __all__ = (
     "SinkSpec",
     "StepFailed",
     "StepSucceeded",
+    "StepTryFailed",
     "SubjectFailed",
     "SubjectRecovered",
     "Subscription",

@@ -39,6 +39,14 @@ class StepFailed(RunEvent, frozen=True, gc=False):
     error: RunError
 
 
+class StepTryFailed(RunEvent, frozen=True, gc=False):
+    """A try of a step failed. The code waits until then, as it does for a time, and tries the step again."""
+
+    entry: Entry
+    error: RunError
+    until: int
+
+
 class ChildrenTriggered(RunEvent, frozen=True, gc=False, omit_defaults=True):
     """The code of the run triggered these."""
 
@@ -57,7 +65,10 @@ class WaitStarted(RunEvent, frozen=True, gc=False, omit_defaults=True):
 
 
 class WaitCompleted(RunEvent, frozen=True, gc=False, omit_defaults=True):
-    """A wait, named by its index, is over: these targets are, or its time has come. `unknown` never were there."""
+    """A wait, named by its index, is over: these targets are, or its time has come. `unknown` never were there.
+
+    A failed try of a step is such a wait too.
+    """
 
     wait: int
     done: tuple[str, ...] = ()

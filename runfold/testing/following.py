@@ -16,7 +16,7 @@ import msgspec
 from runfold import current, transport
 from runfold.context import Cancellation, Context, SyncContext
 from runfold.definition import Task
-from runfold.entries import Call, Entry
+from runfold.entries import TRIED, Call, Entry
 from runfold.errors import SuspendedError
 from runfold.handles import RunHandle, id_of
 from runfold.journal import Journal
@@ -82,7 +82,10 @@ async def _follow(task: Task[Any, Any], run: str, timeout: float) -> Followed:  
 
 def _followed(journal: "_Recorded", entries: Sequence[Entry], code: "asyncio.Future[Any]") -> Followed:
     met = tuple(called(entries[index]) for index in journal.met)
-    left = tuple(called(each) for each in entries if each.index not in journal.met and each.kind != "failed")
+    # What was tried again is met, or left, as the step that came of it.
+    left = tuple(
+        called(each) for each in entries if each.index not in journal.met and each.kind not in {"failed", TRIED}
+    )
     if journal.next is not None:
         return Followed(met, left, journal.next)
     error = code.exception()

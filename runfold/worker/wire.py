@@ -58,12 +58,15 @@ Kind = Literal[
     "unauthorized",
     "step_succeeded",
     "step_failed",
+    "step_tried",
     "triggered",
     "waiting",
     "blocked",
     "logged",
 ]
-ONGOING = frozenset({"started", "step_succeeded", "step_failed", "triggered", "waiting", "blocked", "logged"})
+ONGOING = frozenset(
+    {"started", "step_succeeded", "step_failed", "step_tried", "triggered", "waiting", "blocked", "logged"}
+)
 """The kinds of reports after which the attempt is still open."""
 
 

@@ -37,7 +37,7 @@ ON_EVERY_DATABASE = frozenset(
         *("test_retrieve", "test_journal", "test_trigger_batch", "test_batches", "test_bulk", "test_worker_reports"),
         *("test_connections", "test_deployments", "test_keepers"),
         *("test_gates", "test_families", "test_debounce", "test_tags", "test_metadata_api", "test_names"),
-        *("test_explain", "test_explain_queue", "test_explain_waits", "test_machines", "test_waits"),
+        *("test_explain", "test_explain_queue", "test_explain_waits", "test_machines", "test_waits", "test_tries"),
         *("test_tokens", "test_token_lists", "test_schedules_api", "test_events", "test_alerts"),
         "test_listings",
         *("test_executions_document", "test_jobs", "test_request_secrets"),

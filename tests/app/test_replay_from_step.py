@@ -65,6 +65,27 @@ async def test_the_replay_goes_on_behind_it_and_says_what_it_has_taken_over(engi
     assert (await engine.retrieve(run))["replays"] == [hand["id"]]
 
 
+async def test_the_journal_of_a_replay_tells_what_it_did_itself(engine: Engine) -> None:
+    run = await ordered(engine, "receipt", "box", "label")
+    hand = await replayed(engine, run, "ship")
+    version = await engine.register()
+    started = (
+        step(hand, 2, "ship", "parcel"),
+        report(hand, "waiting", entry={"index": 3, "name": "wait", "after": 2}, **{"for": 5}),
+    )
+    await engine.turn(version, *started, report(hand, "blocked", waits=[3]), want=0)
+    await engine.advance(5)
+
+    journal = (await engine.get(f"/api/v1/runs/{hand['id']}/journal"))["entries"]
+    rest = (await engine.get(f"/api/v1/runs/{hand['id']}/journal", after=2))["entries"]
+
+    assert [(each["index"], each["name"], each["status"]) for each in journal] == [
+        (2, "ship", "COMPLETED"),
+        (3, "wait", "COMPLETED"),
+    ]
+    assert rest == journal[1:]
+
+
 async def test_a_replay_of_a_replay_has_the_journal_of_both(engine: Engine) -> None:
     run = await ordered(engine, "receipt", "box", "label")
     first = await replayed(engine, run, "ship", stepResults={"charge": "other receipt"})

@@ -4,13 +4,15 @@ import asyncio
 import os
 import signal
 import uuid
+from contextlib import suppress
 from typing import Any
 
-from runfold import AbortTaskRunError, Context, Retry, task
+from runfold import AbortTaskRunError, Context, Retry, StepFailedError, task
 from runfold.aio import wait
 
 # Every kill costs an attempt; none of these runs may end for want of one.
 PATIENT = Retry(max_attempts=100, min_timeout_ms=20, max_timeout_ms=100, factor=1.0)
+THRICE = Retry(max_attempts=3, min_timeout_ms=50, factor=1.0)
 SLOW_SECONDS = 0.3
 WAIT_SECONDS = 0.2
 
@@ -57,13 +59,19 @@ def deadly(_payload: dict[str, Any]) -> None:
 
 @task(retry=PATIENT)
 async def journey(payload: dict[str, Any], ctx: Context) -> dict[str, Any]:
-    """Steps, of which no two ever return the same, around a wait for a time and one for a child."""
+    """Steps, of which no two ever return the same, one that always fails, a wait for a time and one for a child."""
     stamps = [await ctx.step("first", stamp)]
+    with suppress(StepFailedError):
+        await ctx.step("busy", be_busy, retry=THRICE)
     await wait.for_(WAIT_SECONDS)
     stamps.append(await ctx.step("second", stamp))
     child = await add.aio.trigger_and_wait({"n": f"{payload['n']}/child", "a": 1, "b": 2})
     stamps.append(await ctx.step("last", stamp))
     return {"n": payload["n"], "sum": child.unwrap()["sum"], "stamps": stamps}
+
+
+async def be_busy() -> None:
+    raise ConnectionError("busy")
 
 
 async def stamp() -> str:

@@ -14,7 +14,7 @@ import pytest
 from tests.crash.engine_process import MOMENTS
 from tests.crash.scenario import Scenario
 
-LIVES = {"append": (1, 6), "blobs": (2,), "handouts": (2,), "results": (2,), "views": (1, 4)}
+LIVES = {"append": (1, 6), "blobs": (2,), "handouts": (2,), "results": (2,), "tries": (2,), "views": (1, 4)}
 """At which of its writes of this kind an engine dies, once at each moment of it."""
 
 

@@ -64,6 +64,32 @@ def test_what_goes_on_is_as_long_as_it_has_been() -> None:
     assert attempt.words == "Attempt 1: executing until now from +500 ms"
 
 
+def test_each_try_of_a_step_is_drawn_with_the_wait_behind_it() -> None:
+    error = RunError("busy")
+    events: list[tuple[int, RunEvent]] = [
+        *(
+            (at, each.event)
+            for at, each in zip((0, 0, 0), _history(0, 0, 0), strict=True)
+            if isinstance(each.event, RunEvent)
+        ),
+        (100, e.StepTryFailed(e.Entry(0, "charge"), error, START + 300)),
+        (300, e.WaitCompleted(0)),
+        (400, e.StepTryFailed(e.Entry(1, "charge"), error, START + 600)),
+        (600, e.WaitCompleted(1)),
+        (650, e.StepTryFailed(e.Entry(2, "other"), error, START + 900)),
+        (700, e.StepSucceeded(e.Entry(3, "charge"))),
+    ]
+
+    drawing = draw([_recorded(n, event, START + at) for n, (at, event) in enumerate(events, 1)], {}, START + 800)
+
+    assert [(track.label, [bar.words for bar in track.bars]) for track in drawing.tracks[2:]] == [
+        ("charge, try 1", ["failed for 100 ms from +0 ms", "waiting for 200 ms from +100 ms"]),
+        ("charge, try 2", ["failed for 100 ms from +300 ms", "waiting for 200 ms from +400 ms"]),
+        ("other, try 1", ["failed for 650 ms from +0 ms", "waiting until now from +650 ms"]),
+        ("charge", ["completed for 700 ms from +0 ms"]),
+    ]
+
+
 @given(st.lists(st.integers(-5_000, 5_000), min_size=1, max_size=9), st.integers(-5_000, 10_000))
 def test_no_clock_makes_a_drawing_that_leaves_its_axis(after: list[int], now: int) -> None:
     history = _history(*after)

@@ -149,7 +149,7 @@ class RunMachine(RuleBasedStateMachine):
     @invariant()
     def each_wait_ends_once_and_what_is_waited_for_is_known_by_its_name(self) -> None:
         events = self.events()
-        started = [event.entry.index for event in events if isinstance(event, e.WaitStarted)]
+        started = [event.entry.index for event in events if isinstance(event, e.WaitStarted | e.StepTryFailed)]
         ended = [event.wait for event in events if isinstance(event, e.WaitCompleted)]
         still = [wait.index for wait in self.run.waits]
 

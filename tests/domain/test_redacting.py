@@ -33,6 +33,7 @@ FULL: tuple[RunEvent, ...] = (
     e.AttemptFailed(1, 1, ERROR, output=VALUE, output_blob=BLOB),
     e.StepSucceeded(ENTRY, VALUE, BLOB),
     e.StepFailed(ENTRY, ERROR),
+    e.StepTryFailed(ENTRY, ERROR, 1),
     e.ChildrenTriggered(ENTRY, ("run_2",)),
     e.WaitStarted(ENTRY, ("run_2",)),
     e.RunLogged((LogLine(1, "info", MARK, VALUE),), is_full=True),

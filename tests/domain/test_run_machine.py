@@ -52,6 +52,7 @@ EVENTS: tuple[RunEvent, ...] = (
     e.AuthUnresolved(ERROR),
     e.StepSucceeded(Entry(0, "one")),
     e.StepFailed(Entry(0, "one"), ERROR),
+    e.StepTryFailed(Entry(0, "one"), ERROR, NOW + 10),
     e.ChildrenTriggered(Entry(0, "mail"), ("run_2",)),
     e.WaitStarted(Entry(0, "wait"), ("waitpoint_1",)),
     e.WaitCompleted(0, ("waitpoint_1",)),

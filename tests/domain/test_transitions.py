@@ -15,7 +15,7 @@ from domain.errors import NotAllowed
 from domain.events import RUN_EVENTS, AttemptFailed, Entry, RunEvent, TaskSettings
 from domain.gates import Verdict
 from domain.journal import JOURNAL_REPORTS, Journaled
-from domain.lifecycle import Deadline, Debounce, NewRun, deadline_of
+from domain.lifecycle import WAIT, Deadline, Debounce, NewRun, deadline_of
 from domain.retry import Retry
 from domain.run import Run
 from domain.status import EXECUTING, FINAL, INITIAL, LIVE, Status
@@ -111,7 +111,7 @@ def test_the_exploration_knows_every_decision() -> None:
     assert decisions == {
         *("trigger", "debounce", "cancel", "give_up", "reschedule", "fire"),
         *("report", "dequeue", "hand_back", "lose", "time_out", "react_to_failure"),
-        *("block", "wait", "complete"),
+        *("block", "wait", "fail_try", "complete"),
     }
 
 
@@ -137,7 +137,9 @@ def _decisions(run: Run) -> Iterator[list[RunEvent]]:
     """What each command and each timer makes of a run."""
     yield lifecycle.cancel(run)
     yield lifecycle.give_up(run, "It cannot go on.")
-    yield lifecycle.fire(run, deadline_of(run) or Deadline(NOW, "delay"))
+    deadline = deadline_of(run) or Deadline(NOW, "delay")
+    if deadline.kind != WAIT:
+        yield lifecycle.fire(run, deadline)
     yield attempts.lose(run, "The worker is gone.")
     yield attempts.lose(run, "The worker is gone.", is_development=True)
     yield from _passages(run)
@@ -172,7 +174,7 @@ def _journaled(run: Run, token: int) -> list[Report]:
         return []
     entry, waits = Entry(run.journal, "one"), tuple(wait.index for wait in run.waits)
     ways = (
-        Journaled(entry, runs=("run_2",), targets=("run_2",), waits=waits),
+        Journaled(entry, runs=("run_2",), targets=("run_2",), until=NOW + 10, waits=waits),
         # What has been told before, a gap, and a run whose worker has not heard of the end of a wait.
         Journaled(Entry(0, "one"), waits=(*waits, 99)),
         Journaled(Entry(run.journal + 1, "two"), targets=("run_2",)),

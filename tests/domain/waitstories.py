@@ -4,7 +4,7 @@ from typing import Any
 
 from domain.attempts import Report
 from domain.commands import HandOut
-from domain.events import Entry
+from domain.events import Entry, RunError
 from domain.journal import Journaled
 from tests.domain.stories import NOW, Colleague, Room, started
 
@@ -12,6 +12,12 @@ from tests.domain.stories import NOW, Colleague, Room, started
 def stepped(run: HandOut, index: int, name: str = "charge", **more: Any) -> Report:
     """A step returned."""
     return Report(run.run, run.token, "step_succeeded", NOW, journaled=Journaled(Entry(index, name)), **more)
+
+
+def tried(run: HandOut, index: int, until: int | None, name: str = "charge") -> Report:
+    """A step failed, and is tried again then."""
+    journaled = Journaled(Entry(index, name), until=until)
+    return Report(run.run, run.token, "step_tried", NOW, error=RunError("busy"), journaled=journaled)
 
 
 def waits(run: HandOut, index: int, *targets: str, until: int | None = None, is_any: bool = False) -> Report:

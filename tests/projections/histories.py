@@ -40,7 +40,7 @@ chances = st.integers(0, 2**32 - 1).map(Random)
 unhurried = settings(deadline=None, max_examples=40)
 """For properties that meet a database, or a machine that has other things to do."""
 
-_JOURNALED = frozenset({e.StepSucceeded, e.StepFailed, e.ChildrenTriggered, e.WaitStarted})
+_JOURNALED = frozenset({e.StepSucceeded, e.StepFailed, e.StepTryFailed, e.ChildrenTriggered, e.WaitStarted})
 _NEEDS_ATTEMPT = frozenset(
     {
         e.AttemptSucceeded,
@@ -330,6 +330,9 @@ _EVENTS: dict[type[RunEvent], Callable[[Run, Random], RunEvent]] = {
     e.AuthUnresolved: lambda _run, _chance: e.AuthUnresolved(RunError("nobody")),
     e.StepSucceeded: lambda run, _chance: e.StepSucceeded(Entry(run.journal, "one"), Raw(b"3")),
     e.StepFailed: lambda run, _chance: e.StepFailed(Entry(run.journal, "one"), RunError("no")),
+    e.StepTryFailed: lambda run, _chance: e.StepTryFailed(
+        Entry(run.journal, "one"), RunError("busy"), run.recorded_at + 50
+    ),
     e.ChildrenTriggered: lambda run, _chance: e.ChildrenTriggered(Entry(run.journal, "mail"), ("run_2",)),
     e.WaitStarted: lambda run, chance: e.WaitStarted(
         Entry(run.journal, "wait"), chance.choice(((), ("run_2",))), until=chance.choice((None, run.recorded_at + 50))

@@ -12,12 +12,19 @@ from runfold.blocking import background_loop
 from runfold.codec import encode
 from runfold.entries import Entry, Outcome
 from runfold.journal import Journal
+from runfold.policies import Retry
 from runfold.run import RunError
 from runfold.steps import Arguments, run_step
 from runfold.worker.failures import describe
 
 Code = Callable[["Story"], Awaitable[Any]]
-KINDS = {"step_succeeded": "succeeded", "step_failed": "failed", "triggered": "triggered", "waiting": "waiting"}
+KINDS = {
+    "step_succeeded": "succeeded",
+    "step_failed": "failed",
+    "step_tried": "tried",
+    "triggered": "triggered",
+    "waiting": "waiting",
+}
 
 
 class Killed(BaseException):
@@ -36,7 +43,8 @@ class Story:
         self.blocked: list[tuple[int, ...]] = []
         self.wakes = True
         """Whether waits are over as soon as the engine hears of them."""
-        self.slept: list[float] = []
+        self.pauses: list[int] = []
+        """How long the steps wait between their tries, in milliseconds."""
         self.patience_seconds = 0.05
         """How long the journal holds back what changed code asks for before something that it never asks for."""
         self.journal: Journal
@@ -55,7 +63,6 @@ class Story:
             self.entries,
             self,
             describe,
-            sleep=self._sleep,
             chance=lambda: 0.0,
             patience_seconds=self.patience_seconds,
         )
@@ -85,8 +92,8 @@ class Story:
         with current.inside("run_1", self.journal):
             return await code(self)
 
-    async def step(self, name: str, argument: Any = None, *, fails: bool = False, turns: int = 0) -> Any:
-        """A step whose result tells how many bodies had run before."""
+    async def step(self, name: str, argument: Any = None, *, fails: bool = False, turns: int = 0, busy: int = 0) -> Any:
+        """A step whose result tells how many bodies had run before. So many of its tries fail before."""
 
         async def body(argument: Any) -> Any:
             self.ran.append(argument or name)
@@ -95,11 +102,18 @@ class Story:
             self.keys.setdefault(argument or name, set()).add(key.key)
             for _ in range(turns):
                 await asyncio.sleep(0)
+            if busy and self._tries_of(key.key) < busy:
+                raise OSError(key.key)
             if fails:
                 raise ValueError(f"{name} failed")
             return [argument or name, len(self.ran)]
 
-        return await run_step(self.journal, name, body, Arguments((argument,), {}))
+        return await run_step(self.journal, name, body, Arguments((argument,), {}), Retry(max_attempts=busy + 1))
+
+    def _tries_of(self, key: str) -> int:
+        """How many tries of a step that is busy the journal has of this attempt."""
+        tries = [each for each in self.entries if each.kind == "tried" and each.attempt == self.attempt]
+        return sum(each.error is not None and each.error.message == key for each in tries)
 
     def fail(self) -> None:
         """The attempt has failed, and another begins."""
@@ -112,8 +126,10 @@ class Story:
             return done
         self.entries.append(_entry(kind, facts, self.attempt))
         asyncio.get_running_loop().call_soon(self._commit, done)
-        if kind == "waiting" and self.wakes:
-            self.wake(facts["entry"]["index"], Outcome(tuple(facts["targets"])))
+        if kind == "step_tried":
+            self.pauses.append(facts["for_ms"])
+        if kind in {"waiting", "step_tried"} and self.wakes:
+            self.wake(facts["entry"]["index"], Outcome(tuple(facts.get("targets", ()))))
         return done
 
     def _commit(self, done: "asyncio.Future[None]") -> None:
@@ -136,9 +152,6 @@ class Story:
         outcome = msgspec.structs.replace(outcome, behind=len(self.entries), order=ended)
         self.entries[index] = msgspec.structs.replace(self.entries[index], completed=outcome)
         asyncio.get_running_loop().call_soon(self.journal.wake, index, outcome)
-
-    async def _sleep(self, seconds: float) -> None:
-        self.slept.append(seconds)
 
 
 def _entry(kind: str, facts: dict[str, Any], attempt: int) -> Entry:

@@ -22,6 +22,8 @@ class Step:
     label: str = ""
     fails_in: int = 0
     """The attempt in which it fails; what its handler does instead is `label` with an exclamation mark."""
+    busy: int = 0
+    """How many of its tries fail before, in each attempt."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +42,9 @@ class Side:
 Node = Step | Wait | Side
 NEW = Step("new", "new")
 
-LEAVES = st.builds(Step, st.sampled_from("ab"), fails_in=st.sampled_from([0, 0, 0, 1])) | st.builds(Wait)
+LEAVES = st.builds(
+    Step, st.sampled_from("ab"), fails_in=st.sampled_from([0, 0, 0, 1]), busy=st.sampled_from([0, 0, 1, 2])
+) | st.builds(Wait)
 NODES: st.SearchStrategy[Node] = st.recursive(
     LEAVES,
     lambda inner: st.builds(
@@ -102,7 +106,8 @@ class Running:
     async def _step(self, step: Step) -> str:
         fails = step.fails_in == self._story.attempt
         try:
-            result = await self._story.step(step.name, step.label, fails=fails, turns=next(self._turns))
+            turns = next(self._turns)
+            result = await self._story.step(step.name, step.label, fails=fails, turns=turns, busy=step.busy)
         except StepFailedError:
             result = await self._story.step("handle", step.label + "!")
         return str(result[0])

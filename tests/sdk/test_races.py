@@ -10,12 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from runfold import aio
-from runfold.entries import Entry, Outcome
+from runfold.entries import WAITS, Entry, Outcome
 from runfold.loop_turns import turns_of
 from runfold.telling import RESTING_TURNS, order_of
 from tests.sdk.journals import Code, Killed, Story
 
-RACERS = st.lists(st.sampled_from(["step", "wait"]), min_size=2, max_size=5)
+RACERS = st.lists(st.sampled_from(["step", "wait", "busy"]), min_size=2, max_size=5)
 TAKING = st.sampled_from(["first completed", "as completed", "fail fast", "callbacks", "nested"])
 
 
@@ -49,15 +49,16 @@ class Race:
         return code
 
     async def _racer(self, story: Story, kind: str, name: str) -> str:
-        if kind == "step":
-            await story.step(f"step {name}", name, turns=self._chance.choice([0, 15, 40, 90]))
+        if kind in {"step", "busy"}:
+            busy = 2 if kind == "busy" else 0
+            await story.step(f"step {name}", name, turns=self._chance.choice([0, 15, 40, 90]), busy=busy)
         else:
             await aio.wait.for_(f"{int(name) + 1}h")
         return name
 
     def wake(self, story: Story) -> None:
         """End one of the waits that are open, in any order."""
-        open_waits = [each.index for each in story.entries if each.kind == "waiting" and each.completed is None]
+        open_waits = [each.index for each in story.entries if each.kind in WAITS and each.completed is None]
         if open_waits:
             story.wake(self._chance.choice(open_waits), Outcome())
 

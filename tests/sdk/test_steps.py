@@ -14,7 +14,8 @@ import pytest
 from runfold import AbortTaskRunError, Context, Retry, RunfoldError, StepFailedError, step, step_key
 from runfold import steps as module
 from runfold.context import Cancellation
-from runfold.steps import Arguments, Tries, run_step
+from runfold.steps import Arguments, run_step
+from runfold.tries import LONGEST_MS, Tries
 from runfold.worker.failures import describe
 from runfold.worker.handed import Attempt, context_of
 from runfold.worker.outcomes import Crashed, Failed, failed
@@ -230,9 +231,9 @@ async def test_a_step_is_tried_as_often_as_it_says_in_the_same_attempt() -> None
     code = stepping(flaky, retry=Retry(max_attempts=4, min_timeout_ms=100, max_timeout_ms=300))
 
     assert await story.play(code) == "done" == await story.play(code)
-    assert story.slept == [0.1, 0.2, 0.3]
+    assert story.pauses == [100, 200, 300]
     assert len(set(tries)) == 1, "a key for all of its tries"
-    assert len(story.entries) == 1
+    assert [(each.name, each.kind) for each in story.entries] == [*[("it", "tried")] * 3, ("it", "succeeded")]
 
 
 async def test_the_last_failure_is_that_of_the_step() -> None:
@@ -268,6 +269,8 @@ def test_a_wait_that_no_number_holds_is_the_longest_there_is() -> None:
     tries = Tries(Retry(max_attempts=250, factor=1e10), lambda: 0.0)
 
     assert [tries.seconds(ValueError()) for _ in range(249)][-1] == 60.0
+    endless = Retry(min_timeout_ms=10**20, max_timeout_ms=10**20)
+    assert Tries(endless, lambda: 0.0).seconds(ValueError()) == LONGEST_MS / 1000
 
 
 async def test_a_step_in_a_step_is_a_part_of_it() -> None:
@@ -309,7 +312,7 @@ async def test_a_decorated_function_is_a_step_in_a_run_and_a_function_elsewhere(
 
     assert await double(3) == 6
     assert await story.play(code) == 8 == await story.play(code)
-    assert (calls, story.slept, [each.name for each in story.entries]) == ([3, 4, 4], [0.007], ["double it"])
+    assert (calls, story.pauses, [each.name for each in story.entries]) == ([3, 4, 4], [7], ["double it"] * 2)
     assert (double.__name__, double.__doc__) == ("double", "Twice as much.")
 
 
@@ -371,6 +374,21 @@ async def test_secrets_are_in_no_error_of_a_step() -> None:
     assert str(failure) == 'The step "it" failed: LookupError: bad token [redacted]'
     assert isinstance(failure, StepFailedError)
     assert "hunter2secret" not in str(failure.error)
+
+
+async def test_secrets_are_in_no_error_of_a_try() -> None:
+    story = Story()
+
+    async def code(story: Story) -> Any:
+        story.journal.describe = partial(describe, redact=redaction(HAND_OUT))
+        retry = Retry(max_attempts=2)
+        return await context(story).step("it", boom, "bad token hunter2secret", retry=retry)
+
+    await failure_of(story, code)
+
+    tried = story.entries[0].error
+    assert tried is not None
+    assert (tried.message, "hunter2secret" in str(tried)) == ("bad token [redacted]", False)
 
 
 async def test_an_attempt_that_fails_of_a_step_tells_of_the_steps_own_error() -> None:

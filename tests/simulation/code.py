@@ -36,11 +36,16 @@ class StepFails(Exception):
 
 
 class StepAsk(Struct, frozen=True):
-    """Do a step, or take its first result. What it makes a token of, it makes with this timeout."""
+    """Do a step, or take its first result. What it makes a token of, it makes with this timeout.
+
+    So many `tries` fail before, with a pause behind each.
+    """
 
     name: str
     number: int
     fails: bool = False
+    tries: int = 0
+    pause_ms: int = 0
     makes_token: bool = False
     timeout_ms: int | None = None
 
@@ -141,7 +146,8 @@ class Script:
         return before
 
     def _step(self, step: Step, before: int) -> Code:
-        ask = StepAsk(step.name, self._number(step.name), fails=self._attempt <= step.fails_until)
+        fails = self._attempt <= step.fails_until
+        ask = StepAsk(step.name, self._number(step.name), fails, step.tries, step.pause_ms)
         try:
             result = yield ask
         except StepFails as failure:

@@ -44,6 +44,8 @@ class DurableChecks:
         if facts.journal.is_done(ask.name, ask.number):
             rule(closed_by in TAKEN_AWAY, "%s: %s is done again, it was %s", run.run, ask, closed_by or "not lost")
         rule(closed_by not in {"succeeded", "failed", "released"}, "%s: %s, and it %s", run.run, ask, closed_by)
+        if any(not made.completed for made in facts.journal.tries_of(ask.name, ask.number, run.attempt)):
+            rule(closed_by in TAKEN_AWAY, "%s: %s is tried before its pause is over", run.run, ask)
 
     def code_goes_on(self, run: HandOut, wait: int, outcome: Outcome) -> None:
         """Nobody hears of the end of a wait before it is committed, or of another end."""
@@ -139,6 +141,9 @@ class Evaluation:
         self, ask: StepAsk | TriggerAsk | WaitAsk, made: Made
     ) -> "Callable[[Code], Callable[[], Ask]] | None":
         run, completed = self._facts.run, made.completed
+        if isinstance(ask, StepAsk):
+            tries = len(self._facts.journal.tries_of(ask.name, ask.number, made.attempt))
+            rule(tries == ask.tries, "%s: %d tries of %s failed", run, tries, ask)
         match ask, made.event:
             case StepAsk(), e.StepFailed():
                 rule(ask.fails, "%s: %s failed, and does not fail", run, ask)
@@ -163,6 +168,8 @@ class Evaluation:
     def _find(self, ask: StepAsk | TriggerAsk | WaitAsk) -> Made | None:
         """The entry of the last attempt, or what it found of an earlier one."""
         made = self._facts.journal.of(ask.name, ask.number)
+        tries = self._facts.journal.tries_of(ask.name, ask.number, self._facts.number)
+        self.passed |= {each.event.entry.index for each in tries}
         if made is None:
             return None
         is_done = isinstance(made.event, e.StepSucceeded | e.ChildrenTriggered) or made.completed is not None

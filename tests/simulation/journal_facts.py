@@ -9,7 +9,7 @@ from domain import events as e
 from domain.events import Recorded, RunEvent
 from tests.simulation.rules import rule
 
-Journaled: TypeAlias = e.StepSucceeded | e.StepFailed | e.ChildrenTriggered | e.WaitStarted
+Journaled: TypeAlias = e.StepSucceeded | e.StepFailed | e.StepTryFailed | e.ChildrenTriggered | e.WaitStarted
 IsOver: TypeAlias = Callable[[str], bool | None]
 """Whether a run, a batch or a token is over by now; None if there is no such thing."""
 
@@ -34,11 +34,16 @@ class JournalFacts:
         self._run = run
         self._is_over = is_over
         self._by_name: dict[tuple[str, int], Made] = {}
+        self._tries: dict[tuple[str, int, int], list[Made]] = {}
         self._children: dict[str, str] = {}
 
     def of(self, name: str, number: int) -> Made | None:
         """The entry with this name and number, the later one if there are two."""
         return self._by_name.get((name, number))
+
+    def tries_of(self, name: str, number: int, attempt: int) -> list[Made]:
+        """The tries of a step that failed in an attempt and were followed by another, or will be."""
+        return self._tries.get((name, number, attempt), [])
 
     def is_done(self, name: str, number: int) -> bool:
         """Whether such a step has succeeded, or such children were triggered."""
@@ -48,6 +53,8 @@ class JournalFacts:
     def follow(self, recorded: Recorded, event: RunEvent, attempt: int) -> None:
         """Check the next event, if it is about the journal."""
         match event:
+            case e.StepTryFailed():
+                self._enter_try(event, attempt)
             case e.StepSucceeded() | e.StepFailed() | e.ChildrenTriggered() | e.WaitStarted():
                 self._enter(event, attempt)
             case e.WaitCompleted():
@@ -87,6 +94,7 @@ class JournalFacts:
             is_anew = before.attempt < attempt and not self.is_done(entry.name, entry.number)
             rule(is_anew and before.completed is None, "%s: %s is there already as %s", self._run, event, before)
             rule(type(before.event) is type(event) or _is_step(before), "%s: %s was %s", self._run, event, before)
+        self._check_tries(event, attempt)
         self.entries.append(made)
         self._by_name[entry.name, entry.number] = made
         if isinstance(event, e.WaitStarted):
@@ -94,6 +102,21 @@ class JournalFacts:
         elif isinstance(event, e.ChildrenTriggered):
             others = [run for run in event.runs if run not in self._children.values()]
             rule(not others, "%s: %s are said to be its children", self._run, others)
+
+    def _enter_try(self, event: e.StepTryFailed, attempt: int) -> None:
+        entry, made = event.entry, Made(event, attempt)
+        rule(entry.index == len(self.entries), "%s: %s is entry %d", self._run, event, len(self.entries))
+        before = self.of(entry.name, entry.number)
+        rule(before is None or before.attempt < attempt, "%s: %s is tried behind its end", self._run, event)
+        rule(not self.is_done(entry.name, entry.number), "%s: %s is tried, and is done", self._run, event)
+        self._check_tries(event, attempt)
+        self.entries.append(made)
+        self._tries.setdefault((entry.name, entry.number, attempt), []).append(made)
+        self.waits[entry.index] = e.WaitStarted(entry, until=event.until)
+
+    def _check_tries(self, event: Journaled, attempt: int) -> None:
+        early = [made for made in self.tries_of(event.entry.name, event.entry.number, attempt) if not made.completed]
+        rule(not early, "%s: %s before the pause of its last try is over: %s", self._run, event, early)
 
     def _end_wait(self, recorded: Recorded, event: e.WaitCompleted) -> None:
         wait = self.waits.pop(event.wait, None)

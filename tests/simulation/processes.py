@@ -53,9 +53,15 @@ class Process:
         self._witness = witness
         self._world = world
         # Of several with one name and number, the later one is that of the later attempt.
-        self._known = {(each.name, each.number): each for each in journal}
+        self._known = {(each.name, each.number): each for each in journal if each.kind != "tried"}
+        self._tries: dict[tuple[str, int], list[JournalEntry]] = {}
+        """The tries that failed in this attempt, when the journal was handed out."""
+        for each in journal:
+            if each.kind == "tried" and each.attempt == run.attempt:
+                self._tries.setdefault((each.name, each.number), []).append(each)
         self._size = len(journal)
-        self._waits: dict[int, Branch] = {}
+        self._waits: dict[int, Callable[[Outcome], None]] = {}
+        """What goes on when they are over."""
         self._early: dict[int, Outcome] = {}
         self._commits: dict[int, Callable[[], None]] = {}
         self._busy = 0
@@ -88,10 +94,10 @@ class Process:
 
     def wake(self, wait: int, outcome: Outcome) -> None:
         """A wait is over. Safe to repeat."""
-        branch = self._waits.pop(wait, None) if self.is_alive else None
-        if branch is not None:
+        go_on = self._waits.pop(wait, None) if self.is_alive else None
+        if go_on is not None:
             self._witness.code_goes_on(self.run, wait, outcome)
-            self._go_on(branch, outcome)
+            go_on(outcome)
 
     def die(self) -> None:
         """Nothing of it goes on."""
@@ -149,12 +155,43 @@ class Process:
             self._move(branch, partial(branch.code.throw, StepFails()))
         elif known is not None:
             self._go_on(branch, json.decode(known.result))
-        elif self._begin_body(ask):
-            if ask.makes_token:
-                self._host.make_token(self, ask, partial(self._end_body, branch, ask))
+        else:
+            tries = self._tries.get((ask.name, ask.number), [])
+            if tries and tries[-1].completed is None:
+                self._wait_for(tries[-1].index, partial(self._try_again, branch, ask, len(tries)))
             else:
-                slowness = SLOWNESS_MS[self._world.draw(0, len(SLOWNESS_MS) - 1)]
-                self._host.later(self._world.draw(0, slowness), partial(self._end_body, branch, ask, ask.value))
+                self._try(branch, ask, len(tries))
+
+    def _try(self, branch: Branch, ask: StepAsk, failed: int) -> None:
+        if not self._begin_body(ask):
+            return
+        if ask.makes_token:
+            self._host.make_token(self, ask, partial(self._end_body, branch, ask))
+        else:
+            slowness = SLOWNESS_MS[self._world.draw(0, len(SLOWNESS_MS) - 1)]
+            end = partial(self._end_body, branch, ask, ask.value)
+            self._host.later(
+                self._world.draw(0, slowness),
+                partial(self._fail_try, branch, ask, failed + 1) if failed < ask.tries else end,
+            )
+
+    def _fail_try(self, branch: Branch, ask: StepAsk, failed: int) -> None:
+        if not self.is_alive or self._host.is_struck_down(self):
+            return
+        index, until = self._size, self._world.now().wall + ask.pause_ms
+        self._size += 1
+        journaled = Journaled(Entry(index, ask.name, ask.number, branch.after, branch.is_forked), until=until)
+        self._host.report(self, "step_tried", message=ask.name, journaled=journaled)
+        self._busy -= 1
+        self._wait_for(index, partial(self._try_again, branch, ask, failed))
+        self._look()
+        self._host.send()
+        self._host.is_struck_down(self)
+
+    def _try_again(self, branch: Branch, ask: StepAsk, failed: int, _over: Outcome) -> None:
+        self._try(branch, ask, failed)
+        self._look()
+        self._host.send()
 
     def _begin_body(self, ask: StepAsk | TriggerAsk) -> bool:
         self._busy += 1
@@ -196,7 +233,10 @@ class Process:
             index, completed = known.index, known.completed
             if completed is not None:
                 self._early[index] = Outcome(completed.done, completed.timed_out, completed.unknown)
-        self._waits[index] = branch
+        self._wait_for(index, partial(self._go_on, branch))
+
+    def _wait_for(self, index: int, go_on: Callable[[Outcome], None]) -> None:
+        self._waits[index] = go_on
         if index in self._early:
             self.wake(index, self._early[index])
 

@@ -15,11 +15,16 @@ FAMILY_MAX = 4
 
 
 class Step(Struct, frozen=True):
-    """A step; up to an attempt it fails, and the code goes on without it or fails, too."""
+    """A step; up to an attempt it fails, and the code goes on without it or fails, too.
+
+    In each attempt so many `tries` fail before, with a pause behind each.
+    """
 
     name: str
     fails_until: int = 0
     is_caught: bool = False
+    tries: int = 0
+    pause_ms: int = 0
 
 
 class MakeToken(Struct, frozen=True):
@@ -112,7 +117,8 @@ class Author:
         chance = self._world.chance.random()
         if chance < 0.28:
             fails = draw(1, 2) if happens(0.15) else 0
-            return (Step(self._name("step"), fails, is_caught=happens(0.5)),)
+            tries = draw(1, 2) if happens(0.25) else 0
+            return (Step(self._name("step"), fails, happens(0.5), tries, draw(0, 4_000) if tries else 0),)
         if chance < 0.36:
             return (Sleep(self._name("sleep"), draw(1, 6_000)),)
         if chance < 0.60:

@@ -29,7 +29,10 @@ HOLDS: dict[type[RunEvent], str] = {
     e.RunHeldForConnections: "connections",
 }
 """What a run that is held waits for."""
-BY_WORKER = (e.StepSucceeded, e.StepFailed, e.ChildrenTriggered, e.WaitStarted, e.RunBlocked, e.AttemptResumed)
+BY_WORKER = (
+    *(e.StepSucceeded, e.StepFailed, e.StepTryFailed, e.ChildrenTriggered, e.WaitStarted),
+    *(e.RunBlocked, e.AttemptResumed),
+)
 """What only the worker of the open attempt can say."""
 CODES = {e.WORKER_LOST: "lost", e.PROCESS_DIED: "crashed", e.OUT_OF_MEMORY: "crashed"}
 """What a failure with this code is called."""

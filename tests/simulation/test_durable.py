@@ -10,6 +10,9 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
+from app.history import journal as told
+from app.history.journal import JournalEntry
+from app.history.lineage import Line
 from domain import attempts, journal, ready, slots, triggering
 from domain import events as e
 from domain import run as runs
@@ -20,6 +23,7 @@ from domain.events import Recorded, RunEvent
 from domain.journal import Journaled
 from domain.lifecycle import NewRun
 from domain.memory import Memory
+from domain.ports import Ledger
 from domain.run import Run, Wait
 from domain.status import Status
 from domain.waiters import Waiters
@@ -142,6 +146,29 @@ def a_second_wait_for_the_same_is_not_looked_at(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(Waiters, "_note_waits", note_new_targets)
 
 
+def tries_of_a_lost_attempt_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever goes on is told that they were those of another attempt."""
+    entry_of = told._entry_of  # pyright: ignore[reportPrivateUsage]
+
+    def entry_of_no_try(ledger: Ledger, line: Line) -> JournalEntry:
+        entry = entry_of(ledger, line)
+        return replace(entry, attempt=0) if entry.kind == "tried" else entry
+
+    monkeypatch.setattr(told, "_entry_of", entry_of_no_try)
+
+
+def the_next_try_comes_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The pause behind a try is over when it begins."""
+    changes: dict[Any, Any] = runs._CHANGES  # pyright: ignore[reportPrivateUsage]
+    tried = changes[e.StepTryFailed]
+
+    def tried_and_due(run: Run, event: e.StepTryFailed, recorded: Recorded) -> dict[str, Any]:
+        changed: dict[str, Any] = tried(run, replace(event, until=0), recorded)
+        return changed
+
+    monkeypatch.setitem(changes, e.StepTryFailed, tried_and_due)
+
+
 def who_waited_is_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
     """A run whose wait is over is still known as one that waits."""
     note = Waiters._note_waits  # pyright: ignore[reportPrivateUsage]
@@ -170,6 +197,8 @@ BUGS: dict[Callable[[pytest.MonkeyPatch], None], str] = {
     nobody_is_told_again_what_another_engine_told: "not over: ",
     a_second_wait_for_the_same_is_not_looked_at: "wait .* is for .*, and .* is over",
     who_waited_is_remembered: "the waiters are ",
+    tries_of_a_lost_attempt_are_forgotten: "tries of .* failed",
+    the_next_try_comes_at_once: "neither that nor its time is enough",
 }
 
 

@@ -135,6 +135,33 @@ def test_what_failed_and_was_tried_again_is_there_once(runfold_serve: Serve) -> 
     assert follow_journal(again, run) == Followed(("flaky",), (), output="FLAKY")
 
 
+@BOTH
+def test_a_step_that_was_tried_again_is_there_once_and_is_next_while_it_waits(
+    kind: str, runfold_serve: Serve, runfold_clock: Clock
+) -> None:
+    hourly = Retry(min_timeout_ms=3_600_000, max_timeout_ms=3_600_000, randomize=False)
+
+    @task(id="persist")
+    async def persist(_payload: None, ctx: Context) -> str:
+        return await ctx.step("flaky", fail_once, "flaky", retry=hourly)
+
+    @task(id="persist-sync")
+    def persist_sync(_payload: None, ctx: SyncContext) -> str:
+        return ctx.step("flaky", fail_once, "flaky", retry=hourly)
+
+    tasks: dict[str, Task[Any, Any]] = {"async": persist, "sync": persist_sync}
+    runfold_serve(tasks[kind], freeze_after=0)
+    run = tasks[kind].trigger(None)
+    runfold_clock.advance("59m")
+    before = follow_journal(tasks[kind], run)
+    runfold_clock.advance("1m")
+
+    assert finished(run).output == "FLAKY"
+    assert before == Followed((), (), "flaky")
+    assert follow_journal(tasks[kind], run) == Followed(("flaky",), (), output="FLAKY")
+    assert DONE == ["flaky"]
+
+
 def test_how_code_fails_is_told(runfold_serve: Serve) -> None:
     @task(id="fail-later", retry=Retry(max_attempts=1))
     async def fail_later(_payload: None, ctx: Context) -> None:

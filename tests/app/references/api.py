@@ -124,11 +124,12 @@ NOTES = {
     " all hold. `next` and `previous` are there only where there is such a page. If the read models lag more than a"
     " second behind the client's own writes, the header `x-runfold-lag` says by how many events.",
     ("GET", "/api/v1/runs/{run}/journal"): "`kind` is step (COMPLETED with a `result`, or FAILED with an `error`),"
-    " children (TRIGGERED `runs`, as a `batch` or not), or wait (WAITING, COMPLETED, TIMED_OUT, or CLEARED when its"
-    " attempt failed or its run ended before it did). `number` counts the entries of one name; `after` is the entry"
-    " that the same branch of the code made before, and `forked` says that the branch began there. A wait is for all of"
-    " its `targets`, or `any`, and lasts at most `until` then; `done` are those that were over when it ended, `unknown`"
-    " those that there never were. `next` is there where there is more: ask again with it as `after`.",
+    " try (FAILED with an `error`: the step, which comes behind it under the same name and number, is tried again at"
+    " `until`), children (TRIGGERED `runs`, as a `batch` or not), or wait (WAITING, COMPLETED, TIMED_OUT, or CLEARED"
+    " when its attempt failed or its run ended before it did). `number` counts the entries of one name; `after` is the"
+    " entry that the same branch of the code made before, and `forked` says that the branch began there. A wait is for"
+    " all of its `targets`, or `any`, and lasts at most `until` then; `done` are those that were over when it ended,"
+    " `unknown` those that there never were. `next` is there where there is more: ask again with it as `after`.",
     ("POST", "/api/v1/runs/{run}/replay"): "The body may be empty. Copied are payload, metadata, tags, queue,"
     " concurrencyKey, machine and test; each of them, and all other options of a trigger, may be given anew beside one"
     " another (`queue` as a plain name). `fromStep` takes over what the run did before that step (`name#2` is the"
