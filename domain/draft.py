@@ -9,7 +9,7 @@ from domain.errors import RunfoldError
 from domain.events import Event, KeyClaimed, Recorded
 from domain.keys import Key
 from domain.memory import Memory
-from domain.request_keys import HOUR_MS, streams_at
+from domain.request_keys import HOUR_MS, stream_in
 from domain.states import State
 
 Ticket: TypeAlias = int
@@ -92,7 +92,7 @@ class Draft:
 
     def made_by(self, request: str | None) -> str | None:
         """What the same request, by its own key, made when it was sent before; None if it was not, in the last hour."""
-        for stream in streams_at(request, self.recorded_at) if request else ():
+        for stream in self._memory.requests.possible(request, self.recorded_at) if request else ():
             key = self.state(stream)
             if isinstance(key, Key) and (target := key.stands_for(self.recorded_at)):
                 return target
@@ -102,8 +102,8 @@ class Draft:
         """Let a request that has a key of its own be known again by it, for an hour."""
         if request is None:
             return
-        stream, _ = streams_at(request, self.recorded_at)
-        self._memory.requests.note(stream, self.recorded_at)
+        self._memory.requests.note(request, self.recorded_at)
+        stream = stream_in(self.recorded_at // HOUR_MS, request)
         self.record(stream, [KeyClaimed(target, self.recorded_at + HOUR_MS)], origin)
 
     def add_blob(self, key: str, value: bytes) -> None:

@@ -19,10 +19,10 @@ def stream_in(hour: int, request: str) -> str:
     return f"{kind}_{hour:x}_{name}"
 
 
-def streams_at(request: str, at: int) -> tuple[str, str]:
-    """The streams in which a key can stand that counts at this time (milliseconds), the one to claim now first."""
-    hour = at // HOUR_MS
-    return stream_in(hour, request), stream_in(hour - 1, request)
+def request_in(stream: str) -> str:
+    """The key's name, of the name that `stream_in` gave."""
+    kind, _, name = stream.split("_", 2)
+    return f"{kind}_{name}"
 
 
 class RequestKeys:
@@ -33,25 +33,21 @@ class RequestKeys:
         """From when on (milliseconds) all claims are known."""
         self._hours: dict[int, _Seen] = {}
 
-    def note(self, stream: str, at: int) -> None:
-        """A key was claimed in this stream. Times never go backwards."""
+    def note(self, request: str, at: int) -> None:
+        """This key was claimed at that time (milliseconds). Times never go backwards."""
         hour = at // HOUR_MS
         if hour not in self._hours:
             self._hours = {each: seen for each, seen in self._hours.items() if each >= hour - 1}
             self._hours[hour] = _Seen()
-        self._hours[hour].add(stream)
+        self._hours[hour].add(request)
 
     def possible(self, request: str, at: int) -> Iterator[str]:
-        """Those streams of a request at a time that may exist; the others certainly do not."""
+        """The streams in which the key may stand if it counts at this time; in the others it certainly does not."""
         now = at // HOUR_MS
         for hour in (now, now - 1):
             seen = self._hours.get(hour)
-            is_known = hour * HOUR_MS >= self.since
-            if is_known and seen is None:
-                continue
-            stream = stream_in(hour, request)
-            if not is_known or (seen is not None and stream in seen):
-                yield stream
+            if hour * HOUR_MS < self.since or (seen is not None and request in seen):
+                yield stream_in(hour, request)
 
 
 class _Seen:
@@ -68,8 +64,10 @@ class _Seen:
         return all(self._bits[place >> 3] >> (place & 7) & 1 for place in _places(text))
 
 
-def _places(text: str) -> list[int]:
+def _places(text: str) -> Iterator[int]:
     # Python's own hash has a secret of the process: nobody can choose keys that collide.
     first = hash(text)
+    yield first % _BITS
     step = first >> 32 | 1
-    return [(first + number * step) % _BITS for number in range(_PROBES)]
+    for number in range(1, _PROBES):
+        yield (first + number * step) % _BITS

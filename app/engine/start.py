@@ -9,7 +9,7 @@ from domain.engine import Engine
 from domain.errors import Deposed, LedgerCorrupt
 from domain.events import KeyClaimed, Recorded, WriterStarted
 from domain.ports import START, Clock, Head, Ledger
-from domain.request_keys import RequestKeys
+from domain.request_keys import RequestKeys, request_in
 from domain.states import WRITER, State, Writer
 
 _CHUNK = 10_000
@@ -119,7 +119,7 @@ def start_engine(
 def remember(requests: RequestKeys, last: Sequence[Recorded]) -> None:
     """Let the engine know the keys that were claimed in the last events."""
     for recorded in last:
-        if isinstance(recorded.event, KeyClaimed):
-            requests.note(recorded.stream, recorded.recorded_at)
+        if isinstance(recorded.event, KeyClaimed) and recorded.stream.count("_") > 1:
+            requests.note(request_in(recorded.stream), recorded.recorded_at)
     # Of the same millisecond there may be more before.
     requests.since = last[0].recorded_at + 1 if last[0].position > 1 else 0

@@ -9,7 +9,7 @@ from app.engine.start import remember
 from domain import commands as c
 from domain.engine import Now
 from domain.events import KeyClaimed
-from domain.request_keys import HOUR_MS, RequestKeys, stream_in, streams_at
+from domain.request_keys import HOUR_MS, RequestKeys, request_in, stream_in
 from tests.domain.stories import NOW, Room, new
 
 MINUTE_MS = 60_000
@@ -123,7 +123,7 @@ def test_an_engine_that_has_not_seen_all_of_two_hours_looks_for_what_it_may_have
         room.submit(c.TriggerRuns, runs=[new(f"run_of_{number}")], request=f"key_{number}")
         found.append(room.engine.missing())
 
-    assert found == [set(streams_at("key_0", NOW)), {stream_in(HOUR, "key_1")}, set()]
+    assert found == [{stream_in(HOUR, "key_0"), stream_in(HOUR - 1, "key_0")}, {stream_in(HOUR, "key_1")}, set()]
 
 
 def test_a_start_remembers_the_claims_of_the_last_events() -> None:
@@ -142,13 +142,17 @@ def test_a_start_remembers_the_claims_of_the_last_events() -> None:
     assert [possible(whole, f"key_{each}") for each in "abcd"] == [
         [stream_in(HOUR, f"key_{each}")] for each in "abc"
     ] + [[]]
-    assert possible(part, "key_d") == list(streams_at("key_d", NOW))
+    assert possible(part, "key_d") == [stream_in(HOUR, "key_d"), stream_in(HOUR - 1, "key_d")]
+
+
+def test_the_name_of_a_stream_tells_the_name_of_the_key() -> None:
+    assert [request_in(stream_in(HOUR, each)) for each in ("key_a", "key_a_b")] == ["key_a", "key_a_b"]
 
 
 def test_few_of_those_that_are_not_known_are_taken_for_known() -> None:
     keys = RequestKeys()
     for number in range(20_000):
-        keys.note(stream_in(HOUR, f"key_{number}"), NOW)
+        keys.note(f"key_{number}", NOW)
 
     assert all([*keys.possible(f"key_{number}", NOW)] for number in range(20_000))
     assert sum(bool([*keys.possible(f"key_{number}", NOW)]) for number in range(20_000, 40_000)) < 20
@@ -157,7 +161,9 @@ def test_few_of_those_that_are_not_known_are_taken_for_known() -> None:
 def test_what_was_seen_is_forgotten_when_it_counts_no_longer() -> None:
     keys = RequestKeys()
     for number in range(5):
-        keys.note(stream_in(HOUR + number, "key_a"), NOW + number * HOUR_MS)
+        keys.note("key_a", NOW + number * HOUR_MS)
 
     assert list(keys.possible("key_a", NOW + HOUR_MS)) == []
-    assert list(keys.possible("key_a", NOW + 4 * HOUR_MS)) == list(streams_at("key_a", NOW + 4 * HOUR_MS))
+    assert list(keys.possible("key_a", NOW + 4 * HOUR_MS)) == [
+        stream_in(hour, "key_a") for hour in (HOUR + 4, HOUR + 3)
+    ]

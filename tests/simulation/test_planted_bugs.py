@@ -133,7 +133,7 @@ def the_environment_has_no_limit(monkeypatch: pytest.MonkeyPatch) -> None:
 def a_request_leaves_no_trace(monkeypatch: pytest.MonkeyPatch) -> None:
     """The engine takes every request for one that was never sent."""
 
-    def forget(_requests: RequestKeys, stream: str, at: int) -> None:
+    def forget(_requests: RequestKeys, request: str, at: int) -> None:
         pass
 
     monkeypatch.setattr(RequestKeys, "note", forget)
