@@ -83,7 +83,7 @@ class Requests:
         return self.room.submit(c.TriggerRuns, runs=[new(run)], request=request)
 
 
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None)
 @given(st.lists(STEPS, max_size=20))
 def test_a_request_is_answered_as_the_first_was_for_an_hour_whatever_happens(steps: list[tuple[str, Any]]) -> None:
     requests = Requests()
