@@ -26,8 +26,8 @@ from domain.keys import Key
 from domain.run import Run
 from domain.states import State
 
-NAMING = ("run", "job", "key", "erasure", "request")
-"""Fields of commands that name streams."""
+NAMING = ("run", "job", "key", "erasure")
+"""Fields of commands that name streams; of a `request` that depends on the time: see RequestKeys."""
 
 
 def asked_by(command: Command) -> Iterator[str]:
@@ -42,7 +42,7 @@ def asked_by(command: Command) -> Iterator[str]:
                 yield command.bulk
                 yield from command.cancels
         case CreateBatch():
-            yield from (each for each in (command.request, command.key, command.parent, command.once) if each)
+            yield from (each for each in (command.key, command.parent, command.once) if each)
         case BackfillTicks(keys=streams) | EraseRuns(asked=streams):
             yield from streams
         case SendEvent(event=stream) | DeliverEvent(event=stream) | CancelEvent(event=stream):
@@ -78,7 +78,5 @@ def _asked_by_trigger(command: TriggerRuns) -> Iterator[str]:
             yield new.replay_of
         if new.debounce:
             yield new.debounce.key
-    if command.request:
-        yield command.request
     if command.once:
         yield command.once

@@ -21,9 +21,9 @@ REFUSED = "INVALID_ITEM"
 
 def create_batch(command: CreateBatch, draft: Draft) -> CreatedBatch:
     """Announce a batch, or find the one that its key, or the same request, made before."""
-    for stream, cached in ((command.request, False), (command.key, True)):
-        key = draft.state(stream) if stream else None
-        target = key.stands_for(draft.recorded_at) if isinstance(key, Key) else None
+    key = draft.state(command.key) if command.key else None
+    kept = key.stands_for(draft.recorded_at) if isinstance(key, Key) else None
+    for target, cached in ((draft.made_by(command.request), False), (kept, True)):
         known = draft.state(target) if target else None
         # A batch that came to nothing frees its key, as a failed run does; the same request gets the same answer.
         if isinstance(known, Batch) and (not cached or known.status is not BatchStatus.ABORTED):
@@ -34,12 +34,8 @@ def create_batch(command: CreateBatch, draft: Draft) -> CreatedBatch:
     origin = Origin.of(command)
     created = e.BatchCreated(command.run_count, command.expires_at, command.idempotency_key, command.parent)
     draft.record(command.batch, [created], origin)
-    claims = (
-        (command.request, command.request_until),
-        (command.key, command.key_until),
-        (command.once, command.once_until),
-    )
-    for stream, until in claims:
+    draft.claim(command.request, command.batch, origin)
+    for stream, until in ((command.key, command.key_until), (command.once, command.once_until)):
         if stream:
             draft.record(stream, [e.KeyClaimed(command.batch, until)], origin)
     return CreatedBatch(command.batch, command.run_count)

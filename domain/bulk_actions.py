@@ -9,7 +9,6 @@ from domain.commands import AbortBulk, AdvanceBulk, Command, StartBulk
 from domain.draft import Draft, Origin
 from domain.environment import Environment
 from domain.errors import NotFound, Refused
-from domain.keys import Key
 from domain.memory import Memory
 from domain.run import Run
 from domain.status import Status
@@ -18,13 +17,11 @@ from domain.triggering import trigger_run
 
 def start(command: StartBulk, draft: Draft) -> str:
     """Begin a bulk action; the same request sent again begins no second one."""
-    key = draft.state(command.request) if command.request else None
-    if isinstance(key, Key) and (target := key.stands_for(draft.recorded_at)):
-        return target
+    if made := draft.made_by(command.request):
+        return made
     origin = Origin.of(command)
     draft.record(command.bulk, [e.BulkStarted(command.action, command.name, command.runs, command.filter)], origin)
-    if command.request:
-        draft.record(command.request, [e.KeyClaimed(command.bulk, command.request_until)], origin)
+    draft.claim(command.request, command.bulk, origin)
     return command.bulk
 
 

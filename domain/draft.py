@@ -6,8 +6,10 @@ from typing import Any, TypeAlias
 from domain import states
 from domain.commands import Command
 from domain.errors import RunfoldError
-from domain.events import Event, Recorded
+from domain.events import Event, KeyClaimed, Recorded
+from domain.keys import Key
 from domain.memory import Memory
+from domain.request_keys import HOUR_MS, stream_in
 from domain.states import State
 
 Ticket: TypeAlias = int
@@ -87,6 +89,22 @@ class Draft:
         else:
             self._before.setdefault(stream, self._memory.replace(stream, after))
         return after
+
+    def made_by(self, request: str | None) -> str | None:
+        """What the same request, by its own key, made when it was sent before; None if it was not, in the last hour."""
+        for stream in self._memory.requests.possible(request, self.recorded_at) if request else ():
+            key = self.state(stream)
+            if isinstance(key, Key) and (target := key.stands_for(self.recorded_at)):
+                return target
+        return None
+
+    def claim(self, request: str | None, target: str, origin: Origin) -> None:
+        """Let a request that has a key of its own be known again by it, for an hour."""
+        if request is None:
+            return
+        self._memory.requests.note(request, self.recorded_at)
+        stream = stream_in(self.recorded_at // HOUR_MS, request)
+        self.record(stream, [KeyClaimed(target, self.recorded_at + HOUR_MS)], origin)
 
     def add_blob(self, key: str, value: bytes) -> None:
         """Keep a large value beside the event that refers to it."""

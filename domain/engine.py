@@ -101,6 +101,8 @@ class Engine:
         self._loaded: dict[str, State | None] = {}
         self._draft: Draft | None = None
         self._recorded_at = recorded_at
+        # What was claimed before is not in the states.
+        self.memory.requests.since = recorded_at + 1
         self._heard = now.mono
 
     def submit(self, command: Command) -> Ticket:
@@ -276,13 +278,18 @@ class Engine:
                 if said.journaled is not None:
                     yield from (each for each in said.journaled.targets if each not in known and each not in loaded)
             return
-        for stream in asked_by(command):
+        for stream in self._asked_by(command):
             if stream not in known and stream not in loaded:
                 yield stream
                 continue
             for further in leads_to(command, known.get(stream) or loaded.get(stream)):
                 if further not in known and further not in loaded:
                     yield further
+
+    def _asked_by(self, command: Command) -> Iterator[str]:
+        if request := getattr(command, "request", None):
+            yield from self.memory.requests.possible(request, self._recorded_at)
+        yield from asked_by(command)
 
 
 def _is_for_maker(answer: tuple[Ticket, Answer]) -> bool:

@@ -128,15 +128,13 @@ class Handlers:
     def _update_metadata(self, command: c.UpdateMetadata, draft: Draft) -> Raw:
         run = self._run(command.run, command, draft)
         now, origin = draft.recorded_at, Origin.of(command)
-        request = draft.state(command.request) if command.request else None
-        if isinstance(request, Key) and request.stands_for(now):
+        if draft.made_by(command.request):
             return run.metadata
         # Whatever is refused is refused before anything is written.
         changes = annotations.update_metadata(run, command, draft.state, now)
         for stream, metadata in changes.items():
             draft.record(stream, [e.MetadataUpdated(metadata)], origin)
-        if command.request:
-            draft.record(command.request, [e.KeyClaimed(run.id, command.request_until)], origin)
+        draft.claim(command.request, run.id, origin)
         after = draft.state(run.id)
         assert isinstance(after, Run), "a run stays a run"
         return after.metadata

@@ -31,6 +31,7 @@ from domain.members import Members
 from domain.named_event import NamedEvent
 from domain.queue import QueueState
 from domain.ready import ReadyRuns
+from domain.request_keys import RequestKeys
 from domain.run import Run
 from domain.schedule import Schedule
 from domain.scheduled import ScheduledRuns
@@ -69,6 +70,7 @@ class Memory:
         self.deliveries: dict[str, None] = {}
         """The named events whose time has come, and whose payload has to be brought: see DeliverEvent."""
         self.endings = Endings()
+        self.requests = RequestKeys()
         self._timers: list[tuple[int, str, str]] = []
         self._environments: dict[str, Environment] = {}
         self._queues: dict[str, dict[str, QueueState]] = {}

@@ -22,12 +22,9 @@ def trigger_runs(command: TriggerRuns, environment: Environment, draft: Draft, m
         raise InvalidInput("A trigger is of one run or more.")
     if command.request and command.batch is None and len(command.runs) > 1:
         raise InvalidInput("Several runs that can be asked for again need a batch, which knows them all.")
-    if command.request:
-        request = draft.state(command.request)
-        target = request.stands_for(draft.recorded_at) if isinstance(request, Key) else None
-        if target:
-            batch = draft.state(target)
-            return [Accepted(run) for run in batch.in_order] if isinstance(batch, Batch) else [Accepted(target)]
+    if made := draft.made_by(command.request):
+        batch = draft.state(made)
+        return [Accepted(run, batch=made) for run in batch.in_order] if isinstance(batch, Batch) else [Accepted(made)]
     refuse_second_use(command.once, draft)
     for new in command.runs:
         check(new, environment, draft)
@@ -39,9 +36,9 @@ def trigger_runs(command: TriggerRuns, environment: Environment, draft: Draft, m
         cached = tuple(place for place, each in enumerate(accepted) if each.cached)
         draft.record(command.batch, [e.BatchTriggered(runs, cached)], origin)
     target = command.batch or accepted[0].run
-    for stream, until in ((command.request, command.request_until), (command.once, command.once_until)):
-        if stream:
-            draft.record(stream, [e.KeyClaimed(target, until)], origin)
+    draft.claim(command.request, target, origin)
+    if command.once:
+        draft.record(command.once, [e.KeyClaimed(target, command.once_until)], origin)
     return accepted
 
 

@@ -7,11 +7,14 @@ from domain import states
 from domain.calendar import Calendar
 from domain.engine import Engine
 from domain.errors import Deposed, LedgerCorrupt
-from domain.events import Recorded, WriterStarted
+from domain.events import KeyClaimed, Recorded, WriterStarted
 from domain.ports import START, Clock, Head, Ledger
+from domain.request_keys import RequestKeys, request_in
 from domain.states import WRITER, State, Writer
 
 _CHUNK = 10_000
+LOOK_BACK = 20_000
+"""In so many events a start looks for the keys of requests: where more came in two hours, some are looked up later."""
 
 
 def claim(ledger: Ledger, head: Head, wall: int, cause: str = "claim") -> tuple[Recorded, Head]:
@@ -70,6 +73,7 @@ def start_engine(
     lease_ms: int,
     chance: Callable[[], float],
     calendar: Calendar | None = None,
+    look_back: int = LOOK_BACK,
 ) -> tuple[Engine, Head]:
     """An engine with the states of a checkpoint (at a position of this ledger) and all that came behind it."""
     now = clock.now()
@@ -103,4 +107,19 @@ def start_engine(
         chance=chance,
         calendar=calendar or CronCalendar(),
     )
+    try:
+        last = ledger.read_after(max(0, head.position - look_back), limit=look_back, upto=head.position)
+    except LedgerCorrupt:
+        # Whoever verifies the ledger says so; here all that it costs is that requests are looked up.
+        return engine, head
+    remember(engine.memory.requests, last)
     return engine, head
+
+
+def remember(requests: RequestKeys, last: Sequence[Recorded]) -> None:
+    """Let the engine know the keys that were claimed in the last events."""
+    for recorded in last:
+        if isinstance(recorded.event, KeyClaimed) and recorded.stream.count("_") > 1:
+            requests.note(request_in(recorded.stream), recorded.recorded_at)
+    # Of the same millisecond there may be more before.
+    requests.since = last[0].recorded_at + 1 if last[0].position > 1 else 0

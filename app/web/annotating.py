@@ -9,7 +9,7 @@ from app.web import bodies
 from app.web.caller import CallerDep, ReaderDep, ServiceDep, history_of, origin_of, read_body
 from app.web.docs import body_of
 from app.web.routing import room
-from app.web.triggering import REQUEST_TTL_MS, json, request_of
+from app.web.triggering import json, request_of
 from domain import commands
 from domain import metadata as objects
 from domain import run as runs
@@ -50,7 +50,6 @@ async def update_metadata(run: str, request: Request, service: ServiceDep, calle
         commands.UpdateMetadata(
             run=run,
             request=request_of(caller, f"metadata {run}"),
-            request_until=origin["at"] + REQUEST_TTL_MS,
             replaces=None if body.metadata is None else objects.encode(body.metadata),
             operations=_operations(body.operations),
             parent_operations=_operations(body.parent_operations),

@@ -24,7 +24,7 @@ from app.web.intake import ITEMS_MAX, Intake
 from app.web.routing import room
 from app.web.runs import BODY_MAX_BYTES
 from app.web.tracing import traceparent_of
-from app.web.triggering import BATCH_MAX_BYTES, REQUEST_TTL_MS, batch_before, json, request_of, submit_runs
+from app.web.triggering import BATCH_MAX_BYTES, json, request_of, submit_runs
 from domain import commands, durations, keys, states
 from domain.batch import Batch
 from domain.commands import Accepted, CreatedBatch
@@ -67,7 +67,6 @@ async def create(request: Request, service: ServiceDep, caller: VisitorDep) -> R
             key=keys.stream_of(environment, "batch", "", key) if key is not None else None,
             key_until=now + (KEY_TTL_MS if ttl is None else durations.parse_key_ttl(ttl)),
             request=request_of(caller, "create batch"),
-            request_until=now + REQUEST_TTL_MS,
             once=caller.once,
             once_until=caller.grant.expires_at if caller.grant else 0,
             **origin,
@@ -178,7 +177,7 @@ def accepted(content: object) -> Response:
 async def _trigger_all(request: Request, service: Service, caller: Caller) -> tuple[str, list[dict[str, Any]]]:
     body = bodies.decode(await read_body(request, BATCH_MAX_BYTES), bodies.TasksBatchBody)
     _check_count(len(body.items))
-    now, traceparent, scope = service.clock.now().wall, traceparent_of(request), "batch"
+    now, traceparent = service.clock.now().wall, traceparent_of(request)
     batch = service.ids.new("batch", now)
     runs: list[NewRun] = []
     blobs: dict[str, bytes] = {}
@@ -189,10 +188,8 @@ async def _trigger_all(request: Request, service: Service, caller: Caller) -> tu
             raise type(error)(f"Item {index}: {error}") from error
         runs.append(new)
         blobs |= more
-    made: list[Accepted] = await submit_runs(service, caller, scope, runs, blobs, batch, now)
-    if not {each.id for each in runs} & {each.run for each in made if not each.cached}:
-        batch = await batch_before(service, caller, scope) or batch
-    return batch, [
+    made: list[Accepted] = await submit_runs(service, caller, "batch", runs, blobs, batch, now)
+    return made[0].batch or batch, [
         {"id": each.run, "taskIdentifier": item.task, "isCached": each.cached}
         for each, item in zip(made, body.items, strict=True)
     ]

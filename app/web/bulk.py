@@ -14,7 +14,7 @@ from app.web.docs import PAGE_PARAMETERS, body_of
 from app.web.errors import Malformed
 from app.web.listing import cursor_of, filter_of, page_of
 from app.web.routing import room
-from app.web.triggering import REQUEST_TTL_MS, json, request_of
+from app.web.triggering import json, request_of
 from domain import commands, states
 from domain.bulk import Bulk, BulkStatus
 from domain.durations import iso
@@ -45,7 +45,6 @@ async def start(request: Request, service: ServiceDep, caller: CallerDep) -> Res
             runs=_runs_of(body.run_ids) if body.run_ids is not None else (),
             filter=_filter_of(body.filter, origin["at"], caller) if body.filter is not None else NOTHING,
             request=request_of(caller, "bulk action"),
-            request_until=origin["at"] + REQUEST_TTL_MS,
             **origin,
         )
     )

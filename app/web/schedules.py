@@ -25,12 +25,13 @@ from app.web.listing import each_once, moment
 from app.web.paging import lag_of, told_lag
 from app.web.queues import PAGE_DEFAULT, PAGE_MAX, count_of
 from app.web.routing import room
-from app.web.triggering import REQUEST_TTL_MS, json, request_of
+from app.web.triggering import json, request_of
 from domain import commands, durations, keys
 from domain.calendar import UTC_ZONE
 from domain.commands import Accepted
 from domain.durations import iso
 from domain.errors import InvalidInput, NotFound
+from domain.request_keys import HOUR_MS
 from domain.schedule import SCHED, Schedule
 from domain.scheduling import key_of
 from domain.tick_ledger import Accounted, TickLedger
@@ -58,7 +59,7 @@ async def create(request: Request, service: ServiceDep, caller: CallerDep) -> Re
         deduplication_key=key,
         # Without a key of the user's, the same request sent again is known by its own.
         key=request_of(caller, "schedule") if key is None else _key_stream(caller, key),
-        key_until=origin["at"] + REQUEST_TTL_MS if key is None else FOR_EVER,
+        key_until=origin["at"] + HOUR_MS if key is None else FOR_EVER,
         **origin,
     )
     return await _answer(await service.loop.submit(command), service, caller)

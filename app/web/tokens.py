@@ -26,11 +26,12 @@ from app.web.history import AS_OF, AsOf, moment_asked, up_to
 from app.web.listing import each_once
 from app.web.paging import page_of, page_then
 from app.web.routing import room
-from app.web.triggering import ENVELOPE_MAX_BYTES, REQUEST_TTL_MS, json, request_of
+from app.web.triggering import ENVELOPE_MAX_BYTES, json, request_of
 from domain import commands, durations, keys
 from domain.errors import InvalidInput, NotFound
 from domain.events import JSON_TYPE, Event, Recorded, WaitpointCreated
 from domain.nesting import NESTING_MAX
+from domain.request_keys import HOUR_MS
 from projections.waitpoints import WAITPOINT, WaitpointRow
 
 router = room("waitpoint tokens")
@@ -139,7 +140,7 @@ def _new_token(body: bodies.CreateTokenBody, service: Service, caller: Caller) -
         idempotency_key=key,
         # Without a key of the user's, the same request sent again is known by its own.
         key=request_of(caller, "token") if key is None else keys.stream_of(caller.environment.id, WAITPOINT, "", key),
-        key_until=now + REQUEST_TTL_MS if key is None else key_until,
+        key_until=now + HOUR_MS if key is None else key_until,
         **origin,
     )
 

@@ -21,7 +21,7 @@ from app.web.unpacking import unpacked
 from domain import commands, keys
 from domain.commands import Accepted
 from domain.errors import InvalidInput
-from domain.events import API, KeyClaimed
+from domain.events import API
 from domain.lifecycle import NewRun
 
 router = room("runs")
@@ -32,8 +32,6 @@ ENVELOPE_MAX_BYTES = 524_288
 SOURCE_HEADER = "x-runfold-source"
 SOURCES = (API, "manual")
 DIFFERS_HEADER = "x-runfold-payload-differs"
-REQUEST_TTL_MS = 3_600_000
-"""How long the same request is known again by its own key."""
 
 
 @router.post("/api/v1/tasks/{task:path}/trigger", openapi_extra=body_of("TriggerRequest"))
@@ -76,10 +74,8 @@ async def trigger_batch(task: str, request: Request, service: ServiceDep, caller
             raise InvalidInput(f"Item {index}: {error}") from error
         runs.append(new)
         blobs |= more
-    scope = f"batch {task}"
-    accepted = await submit_runs(service, caller, scope, runs, blobs, batch, now)
-    if not {each.id for each in runs} & {each.run for each in accepted if not each.cached}:
-        batch = await batch_before(service, caller, scope) or batch
+    accepted = await submit_runs(service, caller, f"batch {task}", runs, blobs, batch, now)
+    batch = accepted[0].batch or batch
     items = [{"id": each.run, "taskIdentifier": task, "isCached": each.cached} for each in accepted]
     response = json({"batchId": batch, "runs": items})
     _tell_differing(response, accepted)
@@ -118,7 +114,6 @@ async def submit_runs(
             runs=all_judged(runs, caller.environment, blobs),
             batch=batch,
             request=request,
-            request_until=now + REQUEST_TTL_MS,
             once=caller.once,
             once_until=caller.grant.expires_at if caller.grant else 0,
             blobs=blobs,
@@ -141,18 +136,10 @@ def _tell_differing(response: Response, accepted: list[Accepted]) -> None:
 
 
 def request_of(caller: Caller, scope: str) -> str | None:
-    """The stream of the request's own key."""
+    """The name of the request's own key."""
     if not caller.request_key:
         return None
     return keys.stream_of(caller.environment.id, "request", scope, caller.request_key)
-
-
-async def batch_before(service: Service, caller: Caller, scope: str) -> str | None:
-    """The batch that the same request, sent before, had made."""
-    request = request_of(caller, scope)
-    history = await service.history(request) if request else ()
-    last = history[-1].event if history else None
-    return last.target if isinstance(last, KeyClaimed) else None
 
 
 def _take_headers(request: Request, body: bodies.TriggerBody) -> None:

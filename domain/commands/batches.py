@@ -10,7 +10,7 @@ from domain.events import NOTHING, ItemError
 class CreateBatch(Command, frozen=True, kw_only=True):
     """Announce a batch, whose items come next. Answer: CreatedBatch.
 
-    `key` is the stream of its idempotency key, `request` that of the request's own, `once` that of a
+    `key` is the stream of its idempotency key, `request` the name of the request's own, `once` the stream of a
     token for one use, which is good until `once_until`.
     """
 
@@ -22,7 +22,6 @@ class CreateBatch(Command, frozen=True, kw_only=True):
     key: str | None = None
     key_until: int = 0
     request: str | None = None
-    request_until: int = 0
     once: str | None = None
     once_until: int = 0
 
@@ -64,7 +63,6 @@ class StartBulk(Command, frozen=True, kw_only=True):
     runs: tuple[str, ...] = ()
     filter: Raw = NOTHING
     request: str | None = None
-    request_until: int = 0
 
 
 class AdvanceBulk(TriggerRuns, frozen=True, kw_only=True):

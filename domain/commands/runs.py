@@ -11,14 +11,13 @@ from domain.metadata import Operation
 class TriggerRuns(Command, frozen=True, kw_only=True):
     """Accept all these runs or none. Answer: list[Accepted], in the same order.
 
-    `request` is the stream of the request's own key: the same request sent again gets the same answer. `once` is that
+    `request` is the name of the request's own key: the same request sent again gets the same answer. `once` is that
     of a token for one use, which is good until `once_until`.
     """
 
     runs: list[NewRun]
     batch: str | None = None
     request: str | None = None
-    request_until: int = 0
     once: str | None = None
     once_until: int = 0
     blobs: dict[str, bytes] = field(default_factory=dict[str, bytes])
@@ -27,12 +26,13 @@ class TriggerRuns(Command, frozen=True, kw_only=True):
 class Accepted(Struct, frozen=True, gc=False):
     """The run that an item of a trigger got; `cached` if a key already stood for it.
 
-    `differs` says that the key came with another payload then.
+    `differs` says that the key came with another payload then. `batch` is the one that the same request made before.
     """
 
     run: str
     cached: bool = False
     differs: bool = False
+    batch: str | None = None
 
 
 class CancelRun(Command, frozen=True, kw_only=True):
@@ -72,12 +72,11 @@ class UpdateMetadata(Command, frozen=True, kw_only=True):
     """Change the metadata of a run, of its parent and of the root of its family. Answer: Raw, the run's after it.
 
     `replaces` takes the place of the run's metadata before its operations. A run that has no parent stands for it.
-    `request` is the key of the request, which is good until `request_until`: sent again, it changes nothing.
+    `request` is the name of the request's own key: sent again, it changes nothing.
     """
 
     run: str
     request: str | None = None
-    request_until: int = 0
     replaces: Raw | None = None
     operations: tuple[Operation, ...] = ()
     parent_operations: tuple[Operation, ...] = ()

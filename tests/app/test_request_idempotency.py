@@ -1,5 +1,7 @@
 """The header x-trigger-request-idempotency-key: a request that is sent again is answered again and does nothing."""
 
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -128,6 +130,17 @@ async def test_after_an_hour_it_is_a_new_request(engine: Engine) -> None:
     assert behind["id"] != first["id"]
 
 
+async def test_a_batch_is_known_when_the_next_hour_has_begun(engine: Engine) -> None:
+    engine.clock.wall += HOUR_MS // 2
+    first = await engine.post("/api/v1/tasks/greet/batch", BATCH, **SENT)
+    engine.clock.wall += HOUR_MS - 1
+
+    again = await engine.post("/api/v1/tasks/greet/batch", BATCH, **SENT)
+
+    assert again == first
+    assert len(await engine.listed()) == 2
+
+
 async def test_it_is_not_the_users_key(engine: Engine) -> None:
     first = await _trigger(engine, body={"options": {"idempotencyKey": "k"}})
     other_request = await _trigger(
@@ -163,3 +176,18 @@ async def test_another_engine_on_the_same_files_knows_the_request(tmp_path: Path
 
     assert answers[0] == answers[1]
     assert heads[2] == heads[3], "nothing was written when the requests were sent again"
+
+
+async def test_an_engine_that_cannot_read_the_last_events_knows_the_request(tmp_path: Path) -> None:
+    answers: list[Any] = []
+    for _ in range(2):
+        ledger, views = SqliteLedger(tmp_path / "ledger.db"), SqliteReadModels(tmp_path / "views.db")
+        async with running_engine(ledger, views) as engine:
+            if not answers:
+                await engine.trigger(idempotencyKey="k")
+            answers.append(await _trigger(engine))
+        with closing(sqlite3.connect(tmp_path / "ledger.db")) as database, database:
+            users_key = "(select min(notification_id) from events where topic = 'KeyClaimed')"
+            database.execute(f"update events set state = '{{' where notification_id = {users_key}")
+
+    assert answers[0] == answers[1]

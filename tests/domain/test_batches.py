@@ -194,7 +194,7 @@ def test_a_batch_whose_runs_were_all_there_before_waits_for_them() -> None:
 
 
 def test_the_key_and_the_request_of_a_batch_find_it_again() -> None:
-    keys = {"key": "key_1", "key_until": NOW + HOUR_MS, "request": "key_2", "request_until": NOW + HOUR_MS}
+    keys = {"key": "key_1", "key_until": NOW + HOUR_MS, "request": "key_2"}
     room = room_with_batch(2, **keys)
 
     def again(**more: Any) -> Any:

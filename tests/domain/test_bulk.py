@@ -128,12 +128,7 @@ def test_a_commit_that_fails_leaves_the_action_as_it_was() -> None:
 
 def test_the_same_request_begins_one_action() -> None:
     room = Room()
-    asked: dict[str, Any] = {
-        "action": "CANCEL",
-        "runs": ("run_1",),
-        "request": "key_1",
-        "request_until": room.now.wall + 9,
-    }
+    asked: dict[str, Any] = {"action": "CANCEL", "runs": ("run_1",), "request": "key_1"}
 
     assert room.ask(c.StartBulk, bulk="bulk_1", **asked) == "bulk_1"
     assert room.ask(c.StartBulk, bulk="bulk_2", **asked) == "bulk_1"

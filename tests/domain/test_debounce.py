@@ -151,7 +151,7 @@ def test_a_restart_and_a_failed_commit_change_nothing() -> None:
 
 def test_the_same_request_again_does_not_put_the_run_off_again() -> None:
     room = Room()
-    request = {"request": "key_request", "request_until": NOW + 3_600_000}
+    request = {"request": "key_request"}
     room.trigger(put_off(room, "run_1"), **request)
     room.pass_time(1_000)
 

@@ -174,13 +174,13 @@ def test_a_refusal_alone_is_a_batch_without_events() -> None:
 
 def test_what_is_not_in_memory_is_asked_for_once() -> None:
     room = Room()
-    room.trigger(new("run_1", key="key_1", key_until=NOW + 9_000), request="key_r", request_until=NOW + 9_000)
+    room.trigger(new("run_1", key="key_1", key_until=NOW + 9_000), request="key_r")
     room.ask(c.CancelRun, run="run_1")
     engine = room.engine
 
-    ticket = room.submit(c.TriggerRuns, runs=[new("run_2", key="key_1")], request="key_s", request_until=NOW)
-    assert engine.missing() == {"key_1", "key_s"}
-    engine.provide({"key_1": fold(room.history("key_1")), "key_s": None})
+    ticket = room.submit(c.TriggerRuns, runs=[new("run_2", key="key_1")], request="key_s")
+    assert engine.missing() == {"key_1"}, "nobody has claimed the key of the second request"
+    engine.provide({"key_1": fold(room.history("key_1"))})
     assert engine.missing() == {"run_1"}
     engine.provide({"run_1": fold(room.history("run_1"))})
     assert engine.missing() == set()

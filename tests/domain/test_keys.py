@@ -138,7 +138,7 @@ def test_a_key_still_stands_for_its_run_after_a_restart() -> None:
 
 def test_the_same_request_again_gets_the_same_run() -> None:
     room = Room()
-    request = {"request": "key_request", "request_until": NOW + DAY_MS}
+    request = {"request": "key_request"}
     room.trigger(new("run_1"), **request)
     give_up(room)
     room.news()
@@ -150,7 +150,7 @@ def test_the_same_request_again_gets_the_same_run() -> None:
 def test_the_same_request_for_a_batch_again_gets_the_same_runs() -> None:
     room = Room()
     room.trigger(keyed("run_1"))
-    request = {"request": "key_request", "request_until": NOW + DAY_MS}
+    request = {"request": "key_request"}
 
     first = room.trigger(new("run_2"), keyed("run_3"), new("run_4"), batch="batch_1", **request)
     again = room.trigger(new("run_5"), keyed("run_6"), new("run_7"), batch="batch_2", **request)
@@ -194,7 +194,7 @@ def test_different_keys_never_meet(other: tuple[str, str, str, str]) -> None:
 @pytest.mark.parametrize("runs", [[], [new("run_1"), new("run_2")]])
 def test_a_request_that_cannot_be_answered_again_is_refused(runs: list[NewRun]) -> None:
     with pytest.raises(InvalidInput):
-        Room().ask(c.TriggerRuns, runs=runs, request="key_request", request_until=NOW + 1)
+        Room().ask(c.TriggerRuns, runs=runs, request="key_request")
 
 
 @pytest.mark.parametrize("end", [complete, cancel, fail, crash, give_up, expire])

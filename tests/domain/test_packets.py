@@ -40,7 +40,7 @@ def test_a_packet_belongs_to_one_environment() -> None:
 
 
 def _trigger(room: Room, run: str, request: str | None = None) -> list[Accepted]:
-    more = {"request": request, "request_until": NOW + DAY_MS} if request else {}
+    more = {"request": request} if request else {}
     accepted: list[Accepted] = room.ask(c.TriggerRuns, runs=[new(run)], once=ONCE, once_until=NOW + DAY_MS, **more)
     return accepted
 

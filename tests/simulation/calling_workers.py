@@ -130,7 +130,7 @@ class CallingWorker(Worker):
         def accepted(answer: list[c.Accepted]) -> None:
             done(tuple(each.run for each in answer))
 
-        more = {"batch": batch, "request": self._world.new_id("key_request"), "request_until": FOR_EVER}
+        more = {"batch": batch, "request": self._world.new_id("key_request")}
         self._ask(process, c.TriggerRuns, ids, more, accepted)
 
     def _origin(self, cause: str) -> dict[str, Any]:

@@ -14,7 +14,6 @@ from tests.simulation.network import Network, is_worth_repeating
 from tests.simulation.world import World
 
 PATIENCE_MS = 4_000
-A_DAY_MS = 86_400_000
 
 
 class Client:
@@ -131,13 +130,12 @@ class Client:
             runs = [NewRun(id=self._world.new_id("run"), batch=batch, **new) for new in new_runs]
             return {"runs": runs, "batch": batch}
 
-        until = self._world.now().wall + A_DAY_MS
-        self._ask(c.TriggerRuns, ids, request=self._world.new_id("key_request"), request_until=until)
+        self._ask(c.TriggerRuns, ids, request=self._world.new_id("key_request"))
 
     def _create_batch(self, count: int) -> None:
         wall = self._world.now().wall
         asked: dict[str, Any] = {"run_count": count, "expires_at": wall + self._world.draw(2_000, 20_000)}
-        asked |= {"request": self._world.new_id("key_request"), "request_until": wall + A_DAY_MS}
+        asked |= {"request": self._world.new_id("key_request")}
 
         def stream(made: Answer) -> None:
             assert isinstance(made, CreatedBatch), "nothing refuses a batch without a parent"

@@ -10,12 +10,13 @@ from domain.events import Plan, RunTriggered, ScheduleCreated, Target
 from domain.schedule import OVERLAPS
 from domain.tick_ledger import TickLedger
 from domain.timing import At, Every, Timetable, Timing
-from tests.simulation.clients import A_DAY_MS, Client
+from tests.simulation.clients import Client
 from tests.simulation.rules import rule
 from tests.simulation.simulation import ENVIRONMENT, FAULTS_MS, Simulation
 
 CATCH_UPS = ("latest", "all", "none")
 FOR_EVER = 2**53
+A_DAY_MS = 86_400_000
 TICKS_MAX = 10_000
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from app.engine.start import claim, start_engine
+from app.engine.start import LOOK_BACK, claim, start_engine
 from domain.commands import Command, EndTurn, Turn
 from domain.draft import Answer, Draft, Ticket
 from domain.engine import Engine, deaf_after
@@ -45,8 +45,14 @@ class Server:
         """Begin with the whole log, or with a checkpoint and what came behind it."""
         checkpoint = self._checkpoint if self._world.happens(0.5) else NOTHING
         self._let_go()
+        look_back = self._world.draw(1, 50) if self._world.happens(0.5) else LOOK_BACK
         self.engine, self._head = start_engine(
-            self._ledger, checkpoint, self._world, lease_ms=LEASE_MS, chance=self._world.chance.random
+            self._ledger,
+            checkpoint,
+            self._world,
+            lease_ms=LEASE_MS,
+            chance=self._world.chance.random,
+            look_back=look_back,
         )
         self._committing = False
         self._checks.started(self.engine, self._world.mono)

@@ -1,4 +1,4 @@
-"""The simulation is worth its time: ten bugs, each planted into the engine for one test, are all found."""
+"""The simulation is worth its time: eleven bugs, each planted into the engine for one test, are all found."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -16,6 +16,7 @@ from domain.lifecycle import Deadline
 from domain.limits import Counted, Gate, QueueLimits
 from domain.memory import Memory, Timed
 from domain.ready import Kind, ReadyRuns
+from domain.request_keys import RequestKeys
 from domain.run import Run
 from domain.status import Status
 from domain.transitions import TRANSITIONS, Transition
@@ -129,6 +130,15 @@ def the_environment_has_no_limit(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(QueueLimits, "limit_in_all", no_limit)
 
 
+def a_request_leaves_no_trace(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The engine takes every request for one that was never sent."""
+
+    def forget(_requests: RequestKeys, request: str, at: int) -> None:
+        pass
+
+    monkeypatch.setattr(RequestKeys, "note", forget)
+
+
 BUGS: dict[Callable[[pytest.MonkeyPatch], None], str] = {
     a_run_is_handed_out_twice: "RunDequeued.* while RunDequeued.* is open",
     a_late_result_is_accepted: "Attempt.* by worker.*, but RunDequeued.* is open",
@@ -140,6 +150,7 @@ BUGS: dict[Callable[[pytest.MonkeyPatch], None], str] = {
     a_pause_does_not_count: "which is paused",
     starts_are_forgotten: "starts are not counted",
     the_environment_has_no_limit: "runs of the environment run",
+    a_request_leaves_no_trace: "key_.*: version 1 follows 1",
 }
 
 

@@ -12,8 +12,8 @@ from domain.errors import Deposed
 from domain.events import Recorded
 from domain.ports import POSITION_MAX, START, Head
 
-EPOCH = 1_800_000_000_000
-"""What the wall clock shows when a simulation begins."""
+EPOCH = 1_800_000_000_000 - 15_000
+"""What the wall clock shows when a simulation begins. An hour ends while faults strike: requests' keys are by hours."""
 
 
 class World:
