@@ -131,6 +131,7 @@ def _fields(run: Run[Any, Any]) -> Iterable[tuple[str, str]]:
     yield "replay of", run.replay_of or ""
     yield "event", f"{run.event.name} ({run.event.id})" if run.event else ""
     yield "taken over", _taken_over(run.taken_over)
+    yield "erased", "what it was given and came to is gone" if run.is_erased else ""
     yield "payload", "" if run.payload is None else json_text(run.payload)
     yield "metadata", json_text(run.metadata) if run.metadata else ""
     yield "output", "" if run.output is None else json_text(run.output)
