@@ -30,10 +30,13 @@ def list_channels(
         print_text("No alert channels.")
     else:
         rows = [
-            (each["id"], each["name"], _target_of(each), ", ".join(each["on"]), ", ".join(each["failing"]) or "nothing")
+            (
+                *(each["id"], each["name"], _target_of(each), ", ".join(each["on"])),
+                *(", ".join(each["failing"]) or "nothing", each["error"] or ""),
+            )
             for each in found
         ]
-        print_table(("channel", "name", "tells", "on", "fails now"), rows)
+        print_table(("channel", "name", "tells", "on", "fails now", "error"), rows)
 
 
 @cli.command()
@@ -66,6 +69,8 @@ def add(
         print_json(saved)
     else:
         print_text(f"{saved['id']} tells {_target_of(saved)} of {', '.join(saved['on'])}")
+        if saved["error"]:
+            print_text(saved["error"])
 
 
 @cli.command()

@@ -6,6 +6,7 @@ from typing import Any
 from app.engine.reader import Reader
 from app.requests import check_request
 from app.service import Service
+from app.vault.secrets import missing_sentence, secrets_of
 from app.web import bodies
 from app.web.newruns import named
 from domain import commands, durations, states
@@ -14,6 +15,7 @@ from domain.channel import CHANNEL, EMAIL, Channel
 from domain.errors import InvalidInput, NotFound
 from domain.events import Callback, ChannelSpec
 from domain.mail import is_mail_address
+from domain.requests import secrets_in
 
 CALLBACKS_MAX = 10
 SUBJECTS_MAX = 100
@@ -68,11 +70,28 @@ async def channel_of(reader: Reader, environment: str, channel: str) -> Channel:
     return found
 
 
+async def with_errors(
+    reader: Reader, environment: str, channels: Sequence[Channel]
+) -> list[tuple[Channel, str | None]]:
+    """Each channel with why what it tells would fail: the sentence about the first secret that it names in vain."""
+    if not any(map(_secrets_of, channels)):
+        return [(each, None) for each in channels]
+    there = {each.name for each in await secrets_of(reader, environment)}
+    missing = (next((name for name in _secrets_of(each) if name not in there), None) for each in channels)
+    return [(each, name and missing_sentence(name)) for each, name in zip(channels, missing, strict=True)]
+
+
 async def save(service: Service, body: bodies.ChannelBody, origin: dict[str, Any]) -> Channel:
     """Save an alert channel. Raises InvalidInput, NotAllowed."""
     channel = service.ids.new(CHANNEL, origin["at"])
     saved: Channel = await service.loop.submit(commands.SaveChannel(channel=channel, spec=spec_of(body), **origin))
     return saved
+
+
+def _secrets_of(channel: Channel) -> list[str]:
+    spec = channel.spec
+    signing = [spec.secret] if spec.secret else []
+    return signing + [name for value in spec.headers.values() for name in secrets_in(value)]
 
 
 def _digest_of(text: str | None) -> int | None:

@@ -16,7 +16,9 @@ def test_channels_are_added_listed_and_removed(command: CommandLine) -> None:
     )
     webhook = added.split()[0]
 
-    assert added == f"{webhook} tells {URL} of failure, recovery, auto_pause, certificate\n"
+    missing = "There is no secret signing in this environment: save it with PUT /v1/secrets/signing.\n"
+    assert added == f"{webhook} tells {URL} of failure, recovery, auto_pause, certificate\n{missing}"
+    assert command.run("alerts", "list").splitlines()[-1].endswith(missing.strip())
     assert (mail["to"], mail["on"], mail["jobs"], mail["repeat"]) == (
         ["ada@example.com"],
         ["failure", "success"],
