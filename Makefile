@@ -75,6 +75,7 @@ clean: ## remove what make made
 
 # Exact versions, each checked against its hash. The checkout itself is installed as a link to these files.
 $(READY): requirements.lock pyproject.toml
+	@echo 'Making .venv, which takes about a minute and needs the network this once.'
 	test -x $(BIN)/python || $(or $(PYTHON),$(error No Python 3.11+ with venv found: make PYTHON=/path/to/one)) -m venv .venv
 	$(BIN)/python -m pip install --quiet --require-hashes --requirement requirements.lock
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .

@@ -2,7 +2,7 @@
 
 A key stands in a stream of the hour in which it is claimed, and for an hour. So it is in one of two streams as long as
 it counts, and no stream is claimed twice. All claims go through the one writer, which does not look up what it knows
-that it has not seen: see ADR 53.
+that it has not seen: see ADR 52.
 """
 
 from collections.abc import Iterator

@@ -28,6 +28,8 @@ class Session:
         self.want = 0
         self.takes_runs = False
         """Whether it wanted runs when it was last heard of: one that ends does not."""
+        self.is_leaving = False
+        """Whether the worker said that it ends, which it never takes back."""
         self.sequence = 0
         """The turn that waits for an answer, 0 if none does."""
         self.latest = 0
@@ -58,7 +60,8 @@ class Session:
         self.wanted = turn.want
         self.version = turn.version
         self.machines = turn.machines
-        self.takes_runs = turn.want > 0
+        self.is_leaving |= turn.leaving
+        self.takes_runs = turn.want > 0 and not self.is_leaving
         for sequence in [sequence for sequence in self.answers if sequence <= turn.received]:
             del self.answers[sequence]
         for run in [run for run, sequence in self.handed.items() if sequence <= turn.received]:

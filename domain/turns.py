@@ -118,8 +118,8 @@ class Turns:
 
     @property
     def sessions(self) -> Collection[Session]:
-        """The workers that are connected."""
-        return self._sessions.values()
+        """The workers that are connected: one that has left is not, though its turns are known until its lease ends."""
+        return [each for each in self._sessions.values() if not each.is_leaving or self._holds_runs(each)]
 
     def is_served(self, environment: str, version: str, machine: str | None) -> bool:
         """Whether such a worker is connected, and does not only wait for its last runs to end."""
@@ -177,6 +177,9 @@ class Turns:
         leases = [session.heard + self._lease_ms for session in self._sessions.values()]
         duration = self._stopwatch.next_due()
         return min(leases if duration is None else [*leases, duration], default=None)
+
+    def _holds_runs(self, session: Session) -> bool:
+        return session.id in self._memory.worker_runs or bool(session.resolving)
 
     def _report(self, said: Report, turn: Turn, origin: Origin, draft: Draft, now: int) -> RefusedReport | None:
         run = draft.state(said.run)

@@ -68,6 +68,8 @@ class Run(msgspec.Struct, Generic[PayloadT, ResultT], frozen=True, rename="camel
     error: RunError | None = None
     attempts: tuple[Attempt, ...] = ()
     attempt_count: int = 0
+    duration_ms: int = 0
+    """How long its attempts executed, all together; not counting the one that executes now."""
     queue: str | None = None
     version: str | None = None
     ttl: str | None = None

@@ -5,6 +5,7 @@ from typing import Annotated, Any
 import typer
 
 from app.cli import api
+from app.cli.named import id_of
 from app.cli.output import AsJson, print_json, print_table, print_text
 
 cli = typer.Typer(no_args_is_help=True)
@@ -29,10 +30,13 @@ def list_channels(
         print_text("No alert channels.")
     else:
         rows = [
-            (each["id"], each["name"], _target_of(each), ", ".join(each["on"]), ", ".join(each["failing"]) or "nothing")
+            (
+                *(each["id"], each["name"], _target_of(each), ", ".join(each["on"])),
+                *(", ".join(each["failing"]) or "nothing", each["error"] or ""),
+            )
             for each in found
         ]
-        print_table(("channel", "name", "tells", "on", "fails now"), rows)
+        print_table(("channel", "name", "tells", "on", "fails now", "error"), rows)
 
 
 @cli.command()
@@ -65,24 +69,30 @@ def add(
         print_json(saved)
     else:
         print_text(f"{saved['id']} tells {_target_of(saved)} of {', '.join(saved['on'])}")
+        if saved["error"]:
+            print_text(saved["error"])
 
 
 @cli.command()
 def test(
-    channel: Annotated[str, typer.Argument(metavar="CHANNEL", help="The id of an alert channel.")],
+    channel: Annotated[str, typer.Argument(metavar="CHANNEL", help="The id or the name of an alert channel.")],
 ) -> None:
     """Send a message by an alert channel, to see that it arrives."""
-    told = api.call("POST", "alerts", channel, "test", below=BELOW)
+    told = api.call("POST", "alerts", _id_of(channel), "test", below=BELOW)
     print_text(f"A test message is under way: runfold runs show {told['execution_id']} says how far.")
 
 
 @cli.command()
 def remove(
-    channel: Annotated[str, typer.Argument(metavar="CHANNEL", help="The id of an alert channel.")],
+    channel: Annotated[str, typer.Argument(metavar="CHANNEL", help="The id or the name of an alert channel.")],
 ) -> None:
     """Let nobody be told by an alert channel any more."""
-    api.call("DELETE", "alerts", channel, below=BELOW)
+    api.call("DELETE", "alerts", _id_of(channel), below=BELOW)
     print_text(f"{channel} is removed")
+
+
+def _id_of(said: str) -> str:
+    return id_of(said, api.call("GET", "alerts", below=BELOW)["data"])
 
 
 def _target_of(channel: dict[str, Any]) -> str:

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
 import msgspec
@@ -55,11 +55,14 @@ def moment(value: datetime | None) -> str:
 
 def duration(start: datetime | None, end: datetime | None) -> str:
     """From start to end; nothing as long as one of them is missing."""
-    if start is None or end is None:
-        return ""
-    seconds = (end - start).total_seconds()
+    return "" if start is None or end is None else length((end - start) / timedelta(milliseconds=1))
+
+
+def length(milliseconds: float) -> str:
+    """A length of time."""
+    seconds = milliseconds / 1_000
     if seconds < 1:
-        return f"{seconds * 1000:.0f} ms"
+        return f"{milliseconds:.0f} ms"
     minutes, rest = divmod(round(seconds), 60)
     return f"{seconds:.1f} s" if seconds < 60 else f"{minutes} min {rest} s"
 

@@ -5,6 +5,7 @@ from typing import Annotated, Any
 import typer
 
 from app.cli import api
+from app.cli.named import id_of
 from app.cli.output import AsJson, print_json, print_table, print_text
 
 cli = typer.Typer(no_args_is_help=True)
@@ -57,10 +58,10 @@ def add(
 
 @cli.command()
 def remove(
-    sink: Annotated[str, typer.Argument(metavar="SINK", help="The id of a sink.")],
+    sink: Annotated[str, typer.Argument(metavar="SINK", help="The id or the name of a sink.")],
 ) -> None:
     """Stream nothing there any more."""
-    api.call("DELETE", "sinks", sink)
+    api.call("DELETE", "sinks", id_of(sink, api.call("GET", "sinks")["data"]))
     print_text(f"{sink} is removed")
 
 

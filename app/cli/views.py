@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from app.cli.output import duration, moment, print_fields, print_json, print_table, print_text
+from app.cli.output import duration, length, moment, print_fields, print_json, print_table, print_text
 from runfold import Attempt, Run, RunError
 from runfold.counting import counted
 from runfold.run import TakenOver
@@ -35,7 +35,7 @@ def print_runs(runs: Sequence[Run[Any, Any]]) -> None:
     if not runs:
         print_text("No runs.")
         return
-    columns = ("run", "task", "status", "attempts", "created", "took", "tags")
+    columns = ("run", "task", "status", "attempts", "created", "ran", "tags")
     rows = (
         (
             run.id,
@@ -43,7 +43,7 @@ def print_runs(runs: Sequence[Run[Any, Any]]) -> None:
             run.status,
             str(run.attempt_count),
             moment(run.created_at),
-            duration(run.started_at, run.finished_at),
+            _ran(run),
             " ".join(run.tags),
         )
         for run in runs
@@ -125,17 +125,23 @@ def _fields(run: Run[Any, Any]) -> Iterable[tuple[str, str]]:
     yield "delayed until", moment(run.delayed_until)
     yield "started", moment(run.started_at)
     yield "finished", moment(run.finished_at)
-    yield "took", duration(run.started_at, run.finished_at)
+    yield "ran", _ran(run)
     yield "ttl", run.ttl or ""
     yield "batch", run.batch_id or ""
     yield "idempotency key", run.idempotency_key or ""
     yield "replay of", run.replay_of or ""
     yield "event", f"{run.event.name} ({run.event.id})" if run.event else ""
     yield "taken over", _taken_over(run.taken_over)
+    yield "erased", "what it was given and came to is gone" if run.is_erased else ""
     yield "payload", "" if run.payload is None else json_text(run.payload)
     yield "metadata", json_text(run.metadata) if run.metadata else ""
     yield "output", "" if run.output is None else json_text(run.output)
     yield "error", error_text(run.error)
+
+
+def _ran(run: Run[Any, Any]) -> str:
+    """For how long its attempts executed, without what was between them."""
+    return length(run.duration_ms) if run.started_at and run.finished_at else ""
 
 
 def _taken_over(taken: TakenOver | None) -> str:

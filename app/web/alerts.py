@@ -1,13 +1,15 @@
 """Alert channels: who is told of failures, and how."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from fastapi import Request
 from fastapi.responses import Response
 
+from app.engine.reader import Reader
 from app.http_jobs import alerts
 from app.web import bodies
-from app.web.caller import CallerDep, ReaderDep, ServiceDep, origin_of, read_body
+from app.web.caller import Caller, CallerDep, ReaderDep, ServiceDep, origin_of, read_body
 from app.web.channel_specs import spec_of
 from app.web.docs import body_of
 from app.web.routing import room
@@ -25,14 +27,15 @@ ACCEPTED = 202
 @router.get("/v1/alerts")
 async def list_channels(reader: ReaderDep, caller: CallerDep) -> Response:
     """The alert channels of the environment, newest first."""
-    return json({"data": [_item(each) for each in await alerts.channels_of(reader, caller.environment.id)]})
+    return json({"data": await _items(reader, caller, await alerts.channels_of(reader, caller.environment.id))})
 
 
 @router.post("/v1/alerts", status_code=CREATED, openapi_extra=body_of("ChannelRequest"))
 async def create(request: Request, service: ServiceDep, caller: CallerDep) -> Response:
     """Let somebody be told when runs fail, recover, or jobs pause themselves."""
     body = bodies.decode(await read_body(request, BODY_MAX_BYTES), bodies.ChannelBody)
-    response = json(_item(await alerts.save(service, spec_of(body), origin_of(service, caller))))
+    (item,) = await _items(service, caller, [await alerts.save(service, spec_of(body), origin_of(service, caller))])
+    response = json(item)
     response.status_code = CREATED
     return response
 
@@ -40,7 +43,8 @@ async def create(request: Request, service: ServiceDep, caller: CallerDep) -> Re
 @router.get("/v1/alerts/{channel}")
 async def retrieve(channel: str, reader: ReaderDep, caller: CallerDep) -> Response:
     """An alert channel, and what fails at present as far as it heard."""
-    return json(_item(await alerts.channel_of(reader, caller.environment.id, channel)))
+    (item,) = await _items(reader, caller, [await alerts.channel_of(reader, caller.environment.id, channel)])
+    return json(item)
 
 
 @router.post("/v1/alerts/{channel}/test", status_code=ACCEPTED)
@@ -61,7 +65,11 @@ async def remove(channel: str, service: ServiceDep, caller: CallerDep) -> Respon
     return json({"id": channel, "deleted": True})
 
 
-def _item(channel: Channel) -> dict[str, Any]:
+async def _items(reader: Reader, caller: Caller, channels: Sequence[Channel]) -> list[dict[str, Any]]:
+    return [_item(*each) for each in await alerts.with_errors(reader, caller.environment.id, channels)]
+
+
+def _item(channel: Channel, error: str | None) -> dict[str, Any]:
     spec = channel.spec
     item: dict[str, Any] = {
         "id": channel.id,
@@ -75,6 +83,7 @@ def _item(channel: Channel) -> dict[str, Any]:
         "waiting": channel.held,
         "certificate_days": spec.certificate_days,
         "failing": sorted(channel.failing),
+        "error": error,
         "created_at": iso(channel.created_at),
     }
     if spec.kind == EMAIL:

@@ -90,9 +90,9 @@ def create_application(
         title="Runfold",
         version="0.1.0",
         description="Background work that never gets lost and can always be explained.",
-        docs_url="/docs",
+        # FastAPI's own pages of it bring scripts of other sites along; ours is among the pages.
+        docs_url=None,
         redoc_url=None,
-        swagger_ui_oauth2_redirect_url=None,
     )
     application.state.reader_now = reader_now
     application.state.admin_sha256 = digest_of(admin_key) if admin_key else None

@@ -149,8 +149,10 @@ async def explain(run: str, service: ServiceDep, caller: CallerDep, as_of: AsOf 
     if event := asked_of(history).event:
         sentence = f"{told.sentence} Event {event.id} ({event.name}) started it."
         told = replace(told, sentence=sentence, data=told.data | {"event": {"id": event.id, "name": event.name}})
-    # Of one that was erased there is nothing to quote.
-    if row.error is None or row.is_erased:
+    if row.is_erased:
+        sentence = f"{told.sentence} What it was given and came to is erased."
+        return json(replace(told, sentence=sentence, data=told.data | {"isErased": True}))
+    if row.error is None:
         return json(told)
     cause = f"{row.error.name}: {row.error.message.partition(chr(10))[0]}"
     sentence = f"{told.sentence} {'Its' if row.status in FINAL else 'The last'} error was {cause.rstrip('.')}."

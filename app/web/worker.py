@@ -158,6 +158,7 @@ def _command_of(body: bodies.TurnBody, caller: Caller, service: Service, node: s
         waits=body.waits,
         name=None if body.name is None else named(body.name, "worker name"),
         node=node,
+        leaving=body.leaving,
         blobs=blobs,
     )
 

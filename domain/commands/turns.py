@@ -27,6 +27,8 @@ class Turn(Command, frozen=True, kw_only=True):
     """What people know the worker by, None: as it said before."""
     node: str | None = None
     """The address at which the turn came in."""
+    leaving: bool = False
+    """Whether the worker ends, and takes nothing more."""
     blobs: dict[str, bytes] = field(default_factory=dict[str, bytes])
 
 

@@ -5,6 +5,7 @@ Give it a folder to index that one instead, and `--database postgres` to keep th
 
 import argparse
 import os
+import shutil
 import signal
 import sys
 import tempfile
@@ -84,6 +85,8 @@ def main(source: Path, kind: str) -> None:
         report.show(folder, "projections", "verify")
         check(runs, triggered, modules, broken)
     if kind == POSTGRES:
+        # Without the database nothing in it is of use.
+        shutil.rmtree(folder)
         report.say_that_it_is_over()
     else:
         report.say_how_to_go_on(folder, triggered.retried, next(run.id for run in runs if run.is_failed))

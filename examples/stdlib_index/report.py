@@ -5,7 +5,7 @@ import shutil
 import subprocess
 from collections import Counter
 from collections.abc import Collection, Mapping
-from datetime import timedelta
+from operator import attrgetter
 from pathlib import Path
 
 from rich.console import Console
@@ -29,12 +29,14 @@ def print_statuses(runs: Collection[Run]) -> None:
 
 
 def print_slowest(runs: Collection[Run], names: Mapping[str, str]) -> None:
-    slowest = sorted((run for run in runs if run.id in names), key=_took, reverse=True)[:SLOWEST_MAX]
-    table = Table("module", "ms", "run", title="The slowest", title_justify="left")
+    slowest = sorted((run for run in runs if run.id in names), key=attrgetter("duration_ms"), reverse=True)[
+        :SLOWEST_MAX
+    ]
+    table = Table("module", "ran (ms)", "run", title="The slowest", title_justify="left")
     table.columns[1].justify = "right"
     table.columns[2].no_wrap = True
     for run in slowest:
-        table.add_row(Text(names[run.id]), f"{_took(run) / timedelta(milliseconds=1):.0f}", run.id)
+        table.add_row(Text(names[run.id]), str(run.duration_ms), run.id)
     console.print(table)
 
 
@@ -85,7 +87,3 @@ This PostgreSQL was here for the demo only, and is gone. On one of yours:
   runfold serve""",
         soft_wrap=True,
     )
-
-
-def _took(run: Run) -> timedelta:
-    return run.finished_at - run.started_at if run.finished_at and run.started_at else timedelta(0)

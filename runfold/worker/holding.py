@@ -93,6 +93,11 @@ class Holding:
         """Nothing is left to do, to report or to wait for, and nothing new is taken."""
         return self._is_closed and not (self._held or self._outbox or self._unacknowledged)
 
+    @property
+    def is_leaving(self) -> bool:
+        """Nothing new is taken, and all that is left is to hear that the reports taken so far have arrived."""
+        return self._is_closed and not (self._held or self._outbox)
+
     def holds(self) -> list[Hold]:
         return [*self._held, *self._unacknowledged]
 

@@ -130,6 +130,7 @@ class Turns:
             reports=reports,
             machines=self._machines,
             name=self._name if says_holds else None,
+            leaving=self._holding.is_leaving,
         )
         answer = asyncio.create_task(self._connection.turn(turn, self._holding.holds, self._holding.waits))
         answer.add_done_callback(lambda _: self._holding.news.set())

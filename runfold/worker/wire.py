@@ -110,6 +110,7 @@ class Turn(msgspec.Struct, rename="camel", omit_defaults=True):
     machines: list[str] | None = None
     waits: list[Waits] = []
     name: str | None = None
+    leaving: bool = False
 
 
 class Tick(msgspec.Struct, frozen=True):

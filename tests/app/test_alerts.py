@@ -264,6 +264,7 @@ async def test_channels_are_of_their_environment(engine: Engine) -> None:
         "waiting": 0,
         "certificate_days": 14,
         "failing": [],
+        "error": None,
         "created_at": START,
         "url": "https://example.com",
         "headers": {},
@@ -274,6 +275,25 @@ async def test_channels_are_of_their_environment(engine: Engine) -> None:
     await engine.delete(f"{ALERTS}/{made['id']}")
     assert (await engine.get(ALERTS))["data"] == []
     assert await engine.refused("DELETE", f"{ALERTS}/{made['id']}", 404) == f"Alert channel {made['id']} not found."
+
+
+async def test_a_channel_names_the_secret_that_it_needs_and_that_is_not_there(engine: Engine) -> None:
+    hook: dict[str, Any] = {"kind": "webhook", "url": "https://example.com"}
+    made = await channel(engine, **hook, secret="signing", headers={"x-team": "of secret://team"})
+    await channel(engine, **hook)
+
+    async def errors() -> list[str | None]:
+        return [each["error"] for each in (await engine.get(ALERTS))["data"]]
+
+    missing = "There is no secret {0} in this environment: save it with PUT /v1/secrets/{0}."
+    assert made["error"] == missing.format("signing")
+    assert await errors() == [None, missing.format("signing")]
+    await sign(engine)
+    assert (await engine.get(f"{ALERTS}/{made['id']}"))["error"] == missing.format("team")
+    await engine.put("/v1/secrets/team", {"value": "ops"})
+    assert await errors() == [None, None]
+    await engine.delete("/v1/secrets/signing")
+    assert await errors() == [None, missing.format("signing")]
 
 
 async def test_a_channel_that_names_no_occasion_is_told_of_all_that_there_are_but_for_successes(engine: Engine) -> None:

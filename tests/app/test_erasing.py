@@ -83,6 +83,9 @@ async def test_nothing_of_what_a_run_held_is_told_any_more(engine: Engine, large
     after = await engine.retrieve(run)
     assert (after["isErased"], after["payload"], after["output"], after["tags"]) == (True, None, None, [])
     assert after["status"] == "COMPLETED"
+    explained = await engine.get(f"/api/v1/runs/{run}/explain")
+    assert explained["sentence"].endswith("What it was given and came to is erased.")
+    assert explained["data"]["isErased"] is True
     for path in ("events", "journal", "logs", "result"):
         assert SECRET not in msgspec.json.encode(await engine.get(f"/api/v1/runs/{run}/{path}")).decode()
     assert SECRET not in str([commit.records for commit in engine.service.loop.feed._commits])  # pyright: ignore[reportPrivateUsage]

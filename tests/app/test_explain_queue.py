@@ -168,6 +168,19 @@ async def test_a_turn_at_a_worker(engine: Engine) -> None:
     assert (await explained(engine, first))[0] == "handed_out"
 
 
+async def test_a_worker_that_has_ended_in_order_is_not_waited_for(engine: Engine) -> None:
+    version = await engine.register()
+    await engine.turn(version, want=0, leaving=True)
+
+    run = await engine.trigger()
+
+    assert await explained(engine, run) == (
+        "no_worker",
+        f"It waits for a worker of version {version}, and none is connected.",
+        {"task": "greet", "version": version, "queue": "task/greet"},
+    )
+
+
 async def test_a_turn_at_several_workers(engine: Engine) -> None:
     version = await engine.register()
     await engine.turn(version, want=0)

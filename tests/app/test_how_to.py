@@ -13,7 +13,9 @@ from tests.app.harness import KEY, Engine
 from tests.app.references.pages import FOLDER
 
 PAGES = {page.stem: page.read_text(encoding="utf-8") for page in sorted((FOLDER.parent / "how-to").glob("*.md"))}
-COMMAND = re.compile(r"(?:(?P<name>\w+)=\$\()?curl (?P<arguments>.+?)(?:\s*\| jq -r (?P<path>\S+)\))?", re.DOTALL)
+COMMAND = re.compile(
+    r"(?:(?P<name>\w+)=\$\()?curl (?P<arguments>.+?)(?:\s*\| jq -r (?P<path>'[^']+'|\S+)\))?", re.DOTALL
+)
 
 
 class Request(NamedTuple):
@@ -27,9 +29,17 @@ class Request(NamedTuple):
 
 @pytest.mark.parametrize("name", [name for name, page in PAGES.items() if "curl " in page])
 async def test_every_curl_of_a_page_is_answered(engine: Engine, name: str) -> None:
-    page = PAGES[name]
+    await follow(engine, PAGES[name], runs=2)
+
+
+async def test_pages_are_turned_where_there_is_only_one(engine: Engine) -> None:
+    await follow(engine, PAGES["find-runs"], runs=0)  # the page makes one
+
+
+async def follow(engine: Engine, page: str, runs: int) -> None:
+    """Send what the page says, to an engine that has as many runs."""
     version = await engine.register({"id": "send-email", "queue": {"name": "emails", "concurrencyLimit": 10}})
-    for _ in range(2):
+    for _ in range(runs):
         await engine.trigger("send-email")
         await engine.perform(version)
     known = {"RUNFOLD_API_URL": "", "RUNFOLD_SECRET_KEY": KEY}
@@ -83,6 +93,8 @@ def _request_of(arguments: str) -> Request:
 
 
 def _at(value: Any, path: str) -> Any:
+    """What `jq -r` says: null where there is nothing, but for a path that ends in `// empty`."""
+    path, _, otherwise = path.strip("'").partition(" // ")
     for step in re.findall(r"[\w]+", path):
-        value = value[int(step)] if step.isdigit() else value[step]
-    return value
+        value = value[int(step)] if step.isdigit() else value.get(step)
+    return ("" if otherwise == "empty" else "null") if value is None else value

@@ -2,10 +2,12 @@
 
 import re
 from collections.abc import Iterator
+from html import unescape
 from typing import Any
 
 import pytest
 
+from app.pages.rendering import POLICY
 from tests.app.harness import Engine, application_of
 from tests.app.routes import BODIES, needs_key, routes_of
 
@@ -107,12 +109,29 @@ async def test_what_is_made_is_answered_with_the_status_that_the_document_says(
     assert document["paths"][path]["post"]["responses"].keys() == {"201", "default"}
 
 
-async def test_the_page_for_people_shows_the_document(engine: Engine) -> None:
-    response = await engine.client.get("/docs")
+async def test_the_page_for_people_shows_the_document(engine: Engine, document: Any) -> None:
+    response = await engine.client.get("/docs", headers={"authorization": ""})
 
     assert response.status_code == 200
     assert response.headers["content-type"].startswith("text/html")
-    assert "/openapi.json" in response.text
+    page = unescape(response.text)
+    assert 'href="/openapi.json"' in page
+    for path, operations in document["paths"].items():
+        for method, operation in operations.items():
+            assert f"{method.upper()} <code>{path}</code></strong> <span>{operation['description']}</span>" in page
+            assert all(f"<code>{each['name']}</code>" in page for each in operation.get("parameters", []))
+    asked = set(re.findall(r"The body is a <a href=\"#(\w+)\">", page))
+    assert len(asked) > 30
+    assert all(f'<h3 id="{name}">' in page for name in asked)
+
+
+async def test_the_page_for_people_brings_nothing_from_elsewhere(engine: Engine) -> None:
+    response = await engine.client.get("/docs")
+
+    addresses = re.findall(r"""(?:src|href|action)="([^"]*)\"""", response.text)
+    assert len(addresses) > 20
+    assert [each for each in addresses if not re.match("/[^/]|/$|#", each)] == []
+    assert response.headers["content-security-policy"] == POLICY
 
 
 def _find(part: Any, name: str) -> Iterator[Any]:

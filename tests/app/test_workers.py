@@ -79,6 +79,33 @@ async def test_a_worker_that_ended_a_run_holds_it_no_more_and_one_that_was_lost_
     assert await workers(engine) == []
 
 
+async def test_a_worker_that_says_that_it_ends_is_gone_as_soon_as_it_holds_nothing(engine: Engine) -> None:
+    version = await engine.register()
+    await engine.trigger()
+    handed = await engine.take(version)
+
+    await engine.turn(version, want=0, leaving=True)
+    (worker,) = await workers(engine)
+    await engine.turn(version, report(handed, "released"), want=0, leaving=True)
+
+    assert [run["id"] for run in worker["runs"]] == [handed["id"]]
+    assert await workers(engine) == []
+
+
+async def test_a_turn_that_the_last_one_overtook_brings_no_worker_back(engine: Engine) -> None:
+    version = await engine.register()
+    engine.sequence = 1
+    await engine.turn(version, want=0, leaving=True)
+    run = await engine.trigger()
+
+    engine.sequence = 0
+    late = await engine.turn(version, want=1)
+
+    assert late["runs"] == []
+    assert await workers(engine) == []
+    assert (await engine.get(f"/api/v1/runs/{run}/explain"))["reason"] == "no_worker"
+
+
 async def test_an_engine_that_began_anew_knows_what_workers_hold_but_not_since_when(tmp_path: Path) -> None:
     def parts() -> tuple[SqliteLedger, SqliteReadModels]:
         return SqliteLedger(tmp_path / "ledger.db"), SqliteReadModels(tmp_path / "views.db")

@@ -16,7 +16,9 @@ def test_channels_are_added_listed_and_removed(command: CommandLine) -> None:
     )
     webhook = added.split()[0]
 
-    assert added == f"{webhook} tells {URL} of failure, recovery, auto_pause, certificate\n"
+    missing = "There is no secret signing in this environment: save it with PUT /v1/secrets/signing.\n"
+    assert added == f"{webhook} tells {URL} of failure, recovery, auto_pause, certificate\n{missing}"
+    assert command.run("alerts", "list").splitlines()[-1].endswith(missing.strip())
     assert (mail["to"], mail["on"], mail["jobs"], mail["repeat"]) == (
         ["ada@example.com"],
         ["failure", "success"],
@@ -32,6 +34,22 @@ def test_channels_are_added_listed_and_removed(command: CommandLine) -> None:
     assert command.run("alerts", "remove", webhook) == f"{webhook} is removed\n"
     assert command.run("alerts", "remove", mail["id"]) == f"{mail['id']} is removed\n"
     assert command.run("alerts", "list") == "No alert channels.\n"
+
+
+def test_a_channel_is_named_by_its_name_if_no_other_one_has_it(command: CommandLine) -> None:
+    command.run("alerts", "add", "ops", "--url", URL)
+    first, second = (command.json("alerts", "add", "night", "--email", "ada@example.com")["id"] for _ in range(2))
+
+    told = command.run("alerts", "test", "ops")
+    unclear = command.ask("alerts", "remove", "night", code=2)
+    unknown = command.ask("alerts", "remove", "day", code=1)
+
+    assert told.startswith("A test message is under way: runfold runs show run_")
+    said = " ".join(unclear.stderr.replace("│", " ").split())
+    assert f"There are 2 called night; say which by its id: {second}, {first}." in said
+    assert unknown.stderr == "Alert channel day not found.\n"
+    for each in ("ops", first, second):
+        assert command.run("alerts", "remove", each) == f"{each} is removed\n"
 
 
 def test_who_is_told_must_be_said_once(command: CommandLine) -> None:

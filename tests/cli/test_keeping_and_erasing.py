@@ -19,7 +19,8 @@ def test_a_run_is_erased_and_the_receipt_checked_without_an_engine(
 
     told = command.run("erase", "--tag", "user:7", "--key", key, "--receipt", receipt)
     again = command.run("erase", run)
-    shown = command.json("runs", "show", run)
+    shown, page = command.json("runs", "show", run), command.run("runs", "show", run)
+    explained = command.run("explain", run)
     open_and_check = command.ask("erase", code=2)
     monkeypatch.setenv("RUNFOLD_API_URL", "http://127.0.0.1:9")
     checked = command.run("erase", "--check", receipt, "--key", f"{key}.pub")
@@ -30,6 +31,8 @@ def test_a_run_is_erased_and_the_receipt_checked_without_an_engine(
     assert " ".join(checked.split()) == " ".join(told.split())
     assert again == "Nothing was left to erase.\n"
     assert "4d4" not in json.dumps(shown)
+    assert "erased    what it was given and came to is gone\n" in page
+    assert "What it was given and came to is erased.\n" in explained
     assert "Name runs, or a --tag." in " ".join(open_and_check.stderr.split())
     assert "somebody changed the one or the other" in " ".join(changed.stderr.split())
 
@@ -83,12 +86,12 @@ def test_sinks_are_added_listed_and_removed(command: CommandLine, project: Proje
     listed = command.json("sink", "list")
     table = command.run("sink", "list")
     refused = command.ask("sink", "add", "x", "--file", "all.jsonl", code=1)
-    removed = command.run("sink", "remove", added["id"])
+    removed = command.run("sink", "remove", "audit")
 
     assert [each["id"] for each in listed] == [added["id"]]
     assert "audit" in table
     assert "set RUNFOLD_SINKS_FOLDER" in refused.stderr
-    assert removed == f"{added['id']} is removed\n"
+    assert removed == "audit is removed\n"
     assert command.run("sink", "list") == "No sinks.\n"
 
 

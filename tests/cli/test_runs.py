@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from app.cli.output import length
 from tests.cli.commandline import CommandLine
 
 
@@ -23,6 +24,18 @@ def test_waiting_for_a_run_that_fails_fails(command: CommandLine) -> None:
     assert "status    FAILED\n" in shown
     assert "error     AbortTaskRunError: This is refused [red]�[31mby design.\n" in shown
     assert 'in refuse\n    raise AbortTaskRunError("This' in shown
+
+
+def test_how_long_a_run_ran_is_told_as_the_dashboard_tells_it(command: CommandLine) -> None:
+    run = command.json("runs", "trigger", "retried", '"x"', "--wait")
+
+    table = command.run("runs", "list", "--limit", "1").splitlines()
+    page = command.run("runs", "show", run["id"])
+
+    ran = length(run["durationMs"])
+    assert table[0].split()[-2:] == ["ran", "tags"]
+    assert table[1].rstrip().endswith(ran)
+    assert f"\nran       {ran}\n" in page
 
 
 def test_the_id_is_all_that_triggering_prints(command: CommandLine) -> None:

@@ -3,6 +3,7 @@
 import json
 import re
 import sysconfig
+import tempfile
 from pathlib import Path
 
 from adapters.sqlite.ledger import SqliteLedger
@@ -46,6 +47,17 @@ def test_the_demo_shows_what_it_says_and_the_commands_that_it_ends_with_work(
     assert history[-1]["type"] == "AttemptSucceeded"
 
 
+def test_the_demo_on_postgresql_leaves_nothing_behind(installation: Installation) -> None:
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        folder.chmod(0o755)  # as root, the database runs as somebody else
+
+        shown, _ = demo(installation, folder, 0, "--database", "postgres")
+
+        assert "This PostgreSQL was here for the demo only, and is gone." in shown
+        assert [*folder.glob("runfold-*")] == []
+
+
 def test_the_demo_fails_when_its_worker_does_and_leaves_nothing_running(
     installation: Installation, tmp_path: Path
 ) -> None:
@@ -67,10 +79,15 @@ def test_the_demo_says_that_it_needs_an_installation(installation: Installation,
     assert error.startswith(f"The demo failed: There is no {installation.bin / 'runfold'}: ")
 
 
-def demo(installation: Installation, folder: Path, code: int = 0) -> tuple[str, str]:
+def demo(installation: Installation, folder: Path, code: int = 0, *options: str) -> tuple[str, str]:
     """What it shows, and what it says on standard error."""
     done = installation.run(
-        str(DEMO), str(FEW_MODULES), cwd=folder, code=code, program="python", TMPDIR=str(folder), COLUMNS="120"
+        *(str(DEMO), str(FEW_MODULES), *options),
+        cwd=folder,
+        code=code,
+        program="python",
+        TMPDIR=str(folder),
+        COLUMNS="120",
     )
     return done.stdout, done.stderr
 

@@ -42,6 +42,22 @@ def test_the_proof_of_the_readme_is_checked(installation: Installation, tmp_path
     assert "RunTriggered" in shown
 
 
+def test_the_job_of_the_readme_has_a_run_at_once(installation: Installation, tmp_path: Path) -> None:
+    [example] = blocks(README, "python")
+    (tmp_path / "greet.py").write_text(example)
+    [block] = [block for block in blocks(README, "sh") if "runfold jobs add" in block]
+    # Whether anything listens there does not matter to the list.
+    _, add, *rest = block.splitlines()
+    script = f"JOB=$({add})\nJOB=${{JOB%% *}}\n" + re.sub(r"\bJOB\b", '"$JOB"', "\n".join(rest))
+
+    with developing(installation, tmp_path, "greet.py") as project:
+        shown = shell(installation, tmp_path, project.started["url"], script)
+
+    execution, _, *runs = shown.splitlines()
+    assert re.fullmatch(r"run_[0-9a-f]{32}", execution)
+    assert any(run.startswith(f"{execution}  runfold/http ") for run in runs)
+
+
 def test_the_tutorial_runs_as_written(installation: Installation, tmp_path: Path) -> None:
     tasks, program = blocks(TUTORIAL, "python")
     [start, *commands] = blocks(TUTORIAL, "sh")

@@ -37,6 +37,27 @@ async def test_what_runs_is_finished_and_reported(engine: FakeEngine, working: W
     assert engine.kinds(late) == []
 
 
+async def test_an_idle_worker_takes_its_leave_in_its_last_turn(engine: FakeEngine, working: WORKERS) -> None:
+    async with working(jobs.wait_for_ever) as worker:
+        await engine.turn(lambda turn: turn["want"] > 0)
+        worker.stop.set()
+
+        assert await worker.result
+
+    assert [turn.get("leaving", False) for turn in engine.turns] == [False, True]
+
+
+async def test_a_worker_takes_its_leave_with_the_report_of_its_last_run(engine: FakeEngine, working: WORKERS) -> None:
+    async with working(jobs.wait_for_ever, grace_seconds=0) as worker:
+        run = await engine.give("wait_for_ever")
+        await engine.report(run, "started")
+        worker.stop.set()
+
+        assert await worker.result
+
+    assert [turn["reports"][-1]["kind"] for turn in engine.turns if turn.get("leaving")] == ["released"]
+
+
 async def test_what_takes_longer_than_the_grace_is_given_back(engine: FakeEngine, working: WORKERS) -> None:
     async with working(jobs.wait_for_ever, grace_seconds=0) as worker:
         run = await engine.give("wait_for_ever")

@@ -96,4 +96,5 @@ class TurnBody(Struct, rename="camel"):
     machines: list[str] | None = None
     waits: tuple[tuple[str, Count, tuple[Count, ...]], ...] = ()
     name: str | None = None
+    leaving: bool = False
     reports: list[ReportBody] = []

@@ -37,7 +37,7 @@ changed with it. A public token opens what its scopes say, of those routes that
   any of four systems: see [statuses](statuses.md#vocabularies).
 - Below `/v1/`, an error is `{"error": {"code", "message", "details"}}`, and names are in snake_case; those of attempts
   are in camelCase. It is the API of TrigRun's executions document.
-- `/docs` shows all this to try out, `/openapi.json` to machines."""
+- `/docs` shows the routes of a running engine to people, `/openapi.json` to machines."""
 
 TITLES = {
     "runs": "Runs",
