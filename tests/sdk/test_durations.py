@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from runfold.durations import duration_ms, whole_seconds
+from runfold.durations import Duration, duration_ms, whole_seconds
 
 
 @pytest.mark.parametrize(
@@ -56,3 +56,9 @@ def test_what_is_no_duration_is_refused(duration: Any) -> None:
 
 def test_seconds_are_rounded_up() -> None:
     assert [whole_seconds(each) for each in (0, 0.001, 1, 1.2, "1m")] == [0, 1, 1, 2, 60]
+
+
+@pytest.mark.parametrize("duration", ["522w", "3651d", 315_360_001, timedelta(days=3_651)])
+def test_what_the_engine_would_refuse_is_refused_at_once(duration: Duration) -> None:
+    with pytest.raises(ValueError, match="is longer than ten years"):
+        duration_ms(duration)
