@@ -56,7 +56,8 @@ class SinkFile:
         Raises LedgerUnavailable when another process has the file, InvalidInput when it is not that of a sink.
         """
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        self._lock = FileLock(self.path.with_name(f"{self.path.name}.lock"))
+        lock = self.path.with_name(f"{self.path.name}.lock")
+        self._lock = FileLock(lock, f"Another process has {self.path} open")
         try:
             self._file = self.path.open("a+b")
             end, last = _last_line(self._file)

@@ -217,8 +217,9 @@ async def test_what_cannot_be_a_sink_is_refused(engine: Engine, tmp_path: Path) 
 def test_a_file_belongs_to_one_process_and_ends_with_an_event(tmp_path: Path) -> None:
     file = SinkFile(tmp_path / "all.jsonl")
     assert file.open() == 0
-    with pytest.raises(LedgerUnavailable):
+    with pytest.raises(LedgerUnavailable) as refused:
         SinkFile(tmp_path / "all.jsonl").open()
+    assert str(refused.value) == f"Another process has {file.path} open ({file.path}.lock is locked)."
     lines = [(each, json.dumps({"position": each, "x": "y" * 70_000}).encode() + b"\n") for each in (3, 5, 9)]
 
     file.append(lines[:2])
