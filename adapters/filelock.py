@@ -20,15 +20,18 @@ else:
 
 
 class FileLock:
-    """Held from its making until `release`, or until the process ends. Raises LedgerUnavailable if another holds it."""
+    """Held from its making until `release`, or until the process ends.
 
-    def __init__(self, path: Path) -> None:
+    Raises LedgerUnavailable if another holds it: `held` says what that means.
+    """
+
+    def __init__(self, path: Path, held: str) -> None:
         self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
         try:
             _lock(self._descriptor)
         except OSError as error:
             os.close(self._descriptor)
-            raise LedgerUnavailable(f"Another engine is running on this database ({path} is locked).") from error
+            raise LedgerUnavailable(f"{held} ({path} is locked).") from error
 
     def release(self) -> None:
         """Let others have it."""

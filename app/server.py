@@ -78,6 +78,7 @@ async def _serve(settings: Settings) -> None:
             service.execute(
                 Executor(LocalLines(service), caller, *limits, chance, settings.mailer, settings.rate_per_host)
             )
+        service.stream_to_sinks()
         if settings.segments_path is not None:
             service.retain(settings.segments_path)
         if settings.verify_per_second:

@@ -100,7 +100,6 @@ class Service(Reader):
         self._tasks.append(asyncio.create_task(self.deliveries.run(), name="deliveries of events"))
         self._tasks.append(asyncio.create_task(self.bulk_actions.run(), name="bulk actions"))
         self._tasks.append(asyncio.create_task(self.erasures.run(), name="erasures"))
-        self._tasks.append(asyncio.create_task(self.sinks.run(), name="sinks"))
         self._tasks.append(asyncio.create_task(self.watching.run(), name="watching"))
         self.zones = asyncio.create_task(reckon_again(self.loop, self.clock), name="zones")
         self._tasks.append(self.zones)
@@ -109,6 +108,10 @@ class Service(Reader):
         """Let the tasks that the engine brings along be executed in this process, until the engine ends."""
         self.executor = executor
         self._tasks.append(asyncio.create_task(executor.run(), name="executor"))
+
+    def stream_to_sinks(self) -> None:
+        """Tell the sinks what happens, by the ways that `sinks` was given before, until the engine ends."""
+        self._tasks.append(asyncio.create_task(self.sinks.run(), name="sinks"))
 
     def verify(self, per_second: int) -> None:
         """Look through the ledger all the time, so many events a second, until the engine ends."""

@@ -19,6 +19,7 @@ from domain.events import Recorded
 from domain.ports import POSITION_MAX, START, Head, Sealed
 
 MEMORY = ":memory:"
+IS_RUNNING = "Another engine is running on this database"
 READ_AFTER = """
 select notification_id, originator_id, originator_version, topic, state from events
 where notification_id > ? and notification_id <= ? order by notification_id
@@ -94,7 +95,7 @@ class SqliteLedger:
 
     def __init__(self, path: Path | str, *, writes: bool = True, name: str = "ledger") -> None:
         self._in_memory = in_memory = str(path) == MEMORY
-        self._lock = FileLock(Path(f"{path}.lock")) if writes and not in_memory else None
+        self._lock = FileLock(Path(f"{path}.lock"), IS_RUNNING) if writes and not in_memory else None
         uri = f"file:{name}?mode=memory&cache=shared" if in_memory else Path(path).absolute().as_uri()
         self._store = Datastore(uri)
         self._recorder = Recorder(self._store)

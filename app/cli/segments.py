@@ -9,8 +9,8 @@ import typer
 from app import settings
 from app.cli.output import AsJson, print_json, print_table, print_text
 from app.engine.backends import beside_an_engine
-from app.keeping.checked import checked_segment, events_of
-from app.keeping.segments import Segment, WrongSegment, path_of
+from app.keeping.checked import checked_segment, events_of, unknown_segments
+from app.keeping.segments import SUFFIX, Segment, WrongSegment, path_of
 from app.settings import WrongSetting
 from app.transfer.lines import BlobLine, EventLine, blobs_of, line_of
 from domain.erasure import ERASURE
@@ -26,18 +26,26 @@ cli = typer.Typer(no_args_is_help=True, help="Runs that have left the database b
 def list_segments(
     as_json: AsJson = False,  # noqa: FBT002 (a switch of the command line)
 ) -> None:
-    """List the segments that the ledger tells of, and whether their files are there."""
+    """List the segments that the ledger tells of, and whether their files are there, and files it does not tell of."""
     folder = _folder()
     with beside_an_engine(settings.load()) as database:
         found = _recorded(database.ledger)
+        environments = database.ledger.streams_of("env")
+        unknown = [file for each in environments for file in unknown_segments(database.ledger, folder, each)]
     rows = [
-        (name, str(len(told.runs)), "yes" if path_of(folder / environment, name).is_file() else "no")
+        (name, str(len(told.runs)), "yes" if path_of(folder / environment, name).is_file() else "no", "yes")
         for name, environment, told in found
     ]
+    rows += [(file.name.removesuffix(SUFFIX), "", "yes", "no") for file in unknown]
     if as_json:
-        print_json([{"id": name, "runs": int(runs), "isThere": there == "yes"} for name, runs, there in rows])
+        print_json(
+            [
+                {"id": name, "runs": int(runs) if runs else None, "isThere": there == "yes", "isKnown": known == "yes"}
+                for name, runs, there, known in rows
+            ]
+        )
     else:
-        print_table(("segment", "runs", "file is there"), rows)
+        print_table(("segment", "runs", "file is there", "in the ledger"), rows)
 
 
 @cli.command()

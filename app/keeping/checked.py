@@ -7,10 +7,11 @@ from msgspec import structs
 
 from adapters.codec import decode
 from adapters.tombstones import leaf_of, mark_of, seal_of, tombstone_of
-from app.keeping.segments import Segment, WrongSegment, path_of, read_segment
+from app.keeping.segments import SUFFIX, Segment, WrongSegment, path_of, read_segment
 from app.transfer.lines import blobs_of
+from domain.erasure import ERASURE
 from domain.events import ErasureRecorded, Recorded
-from domain.ports import START, CopyableLedger, Sealed
+from domain.ports import START, CopyableLedger, Ledger, Sealed
 from domain.redacting import redacted
 
 
@@ -35,6 +36,16 @@ def checked_segment(
         raise WrongSegment(f"Segment {name} is not the one that the ledger tells of.")
     _check_events(ledger, segment, header.runs if runs is None else runs)
     return segment
+
+
+def unknown_segments(ledger: Ledger, folder: Path, environment: str) -> list[Path]:
+    """The files of segments of an environment of which the ledger does not tell (this blocks).
+
+    They may be all that is left of runs: the ledger of which this one is a copy may tell of them.
+    """
+    known = set(ledger.streams_of(ERASURE))
+    files = sorted((folder / environment).glob(f"{ERASURE}_*{SUFFIX}"))
+    return [file for file in files if file.name.removesuffix(SUFFIX) not in known]
 
 
 def events_of(segment: Segment, run: str) -> list[Sealed]:

@@ -7,9 +7,10 @@ from pathlib import Path
 import structlog
 
 from app.engine.reader import Reader
+from app.keeping.checked import unknown_segments
 from app.keeping.erasing import Erasures
 from app.keeping.erasure_plans import replays_in
-from app.keeping.segments import path_of, segment_of, write_segment
+from app.keeping.segments import PART, path_of, segment_of, write_segment
 from domain import keys
 from domain.environment import Environment
 from domain.erasure import ERASURE, Erasure
@@ -61,16 +62,20 @@ class Retention:
             await asyncio.sleep(LOOK_SECONDS)
 
     async def tidy(self) -> None:
-        """Remove what an engine before this one wrote, and did not come to tell: it may hold what was erased since."""
+        """Remove what an engine before this one did not finish writing, and name the segments that nobody told of."""
         for environment in list(self._memory.environments()):
             await self._reader.read(self._tidy, environment.id)
 
     def _tidy(self, environment: str) -> None:
         assert self.folder is not None, "only a node with a folder has segments"
-        files = {file.name.partition(".")[0]: file for file in (self.folder / environment).glob(f"{ERASURE}_*")}
-        for name in files.keys() - self._ledger.read_streams(files).keys():
-            log.warning("removing a segment of which the ledger knows nothing", segment=name)
-            files[name].unlink()
+        known = set(self._ledger.streams_of(ERASURE))
+        for part in (self.folder / environment).glob(f"{ERASURE}_*{PART}"):
+            # One of a segment that is told of may be of an erasure, which is being carried out.
+            if part.name.partition(".")[0] not in known:
+                part.unlink(missing_ok=True)
+        for file in unknown_segments(self._ledger, self.folder, environment):
+            # This ledger may be a copy, and the original tell of it: then no other has its runs.
+            log.warning("the ledger tells nothing of a segment, which stays where it is", file=str(file))
 
     async def archive(self, environment: Environment) -> list[str]:
         """Let all runs of an environment go that may; returns the segments. Raises Unavailable, WrongSegment."""

@@ -19,6 +19,8 @@ from domain.ports import Sealed
 
 FORMAT, VERSION = "runfold-segment", 1
 SUFFIX = ".jsonl.gz"
+PART = f"{SUFFIX}.part"
+"""What the file of a segment ends with that is not written to its end: it is never all that is left of a run."""
 _BROKEN = (EOFError, gzip.BadGzipFile, zlib.error)
 
 
@@ -56,7 +58,7 @@ def segment_of(name: str, environment: str, events: Sequence[Sealed], value: Cal
 def write_segment(folder: Path, segment: Segment) -> None:
     """Write the file, whole or not at all, and read it back. Raises WrongSegment when that is not what was written."""
     path = path_of(folder, segment.header.id)
-    part = path.with_name(f"{path.name}.part")
+    part = folder / f"{segment.header.id}{PART}"
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with part.open("wb") as plain:

@@ -9,21 +9,35 @@ import msgspec
 from msgspec import Struct
 
 from adapters.filelock import FileLock
+from domain.durations import iso
 from domain.errors import InvalidInput
+from domain.events import Recorded
 
 BLOCK = 65_536
 
 
-class _Told(Struct):
-    """Where a line says its position: in the words of one format, or of the other."""
+class _Told(Struct, rename="camel"):
+    """What a line says of its event that erasing leaves: in the words of one format, or of the other."""
 
     position: int = 0
-    specversion: str = ""
     id: str = ""
+    version: int = 0
+    recorded_at: str = ""
+    specversion: str = ""
+    subject: str = ""
+    streamversion: int = 0
+    recordedtime: str = ""
 
     @property
     def at(self) -> int:
         return int(self.id) if self.specversion else self.position
+
+    def is_of(self, recorded: Recorded) -> bool:
+        # The type may be told by another name since: old events are read as those of today.
+        event = self.id, self.version, self.recorded_at
+        if self.specversion:
+            event = self.subject, self.streamversion, self.recordedtime
+        return event == (recorded.stream, recorded.version, iso(recorded.recorded_at))
 
 
 class SinkFile:
@@ -34,6 +48,7 @@ class SinkFile:
         self._file: BinaryIO | None = None
         self._lock: FileLock | None = None
         self._last = 0
+        self._told = _Told()
 
     def open(self) -> int:
         """The position of the last whole line, 0 if there is none; a line that was not finished is taken away.
@@ -41,11 +56,13 @@ class SinkFile:
         Raises LedgerUnavailable when another process has the file, InvalidInput when it is not that of a sink.
         """
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        self._lock = FileLock(self.path.with_name(f"{self.path.name}.lock"))
+        lock = self.path.with_name(f"{self.path.name}.lock")
+        self._lock = FileLock(lock, f"Another process has {self.path} open")
         try:
             self._file = self.path.open("a+b")
             end, last = _last_line(self._file)
-            self._last = msgspec.json.decode(last, type=_Told).at if last else 0
+            self._told = msgspec.json.decode(last, type=_Told) if last else _Told()
+            self._last = self._told.at
             self._file.truncate(end)
             self._file.seek(end)
         except (msgspec.DecodeError, ValueError) as error:
@@ -55,6 +72,10 @@ class SinkFile:
             self.close()
             raise
         return self._last
+
+    def ended_with(self, recorded: Recorded) -> bool:
+        """Whether it is this event that the last line told of when the file was opened."""
+        return self._told.is_of(recorded)
 
     def append(self, lines: Sequence[tuple[int, bytes]]) -> None:
         """Write those that are not there yet, and wait until they are on the disk."""

@@ -97,16 +97,23 @@ class ToFile:
         self._reader = reader
 
     async def begin(self, position: int) -> int:
-        """Behind the last whole line. Raises NotDelivered when the file cannot be used, or is ahead of the ledger."""
+        """Behind the last whole line. Raises NotDelivered when the file cannot be used, or tells of another history."""
         found: int = await self._blocking(self._file.open)
         head = await self._reader.head()
         if found > head:
-            raise NotDelivered(
-                f"The file {self._file.path} ends with event {found}, and the ledger with event {head}: it is that of"
-                " another ledger, or the ledger has lost its end. Move the file away, and a new one begins where the"
-                " sink is."
-            )
+            raise self._another(found, f"and the ledger with event {head}")
+        if found:
+            # After a restore the ledger may have come as far since, with other events.
+            (last,) = await self._reader.read(lambda: self._reader.ledger.read_after(found - 1, limit=1))
+            if not self._file.ended_with(last):
+                raise self._another(found, "which is another one in the ledger")
         return max(position, found)
+
+    def _another(self, found: int, how: str) -> NotDelivered:
+        return NotDelivered(
+            f"The file {self._file.path} ends with event {found}, {how}: it is that of another ledger, or the ledger"
+            " has lost its end. Move the file away, and a new one begins where the sink is."
+        )
 
     async def deliver(self, records: Sequence[Recorded]) -> None:
         """Write and sync them all. Raises NotDelivered."""

@@ -22,7 +22,7 @@ PAGES = "/|/(sign-in|search|runs|live|charts|queues|schedules|jobs|batches|token
 """The pages show much that only the writer knows, and sessions that only one node can open where none has a key."""
 READS = frozenset({"GET", "HEAD", "OPTIONS"})
 ASKS_WRITER = re.compile(
-    r"/api/v1/(queues|workers|concurrency|retention|sinks|packets)(/.*)?|/api/v1/runs/[^/]+/(explain|packets/.*)|/worker/v1/runs/[^/]+/journal"
+    r"/api/v1/(events|queues|workers|concurrency|retention|sinks|packets)(/.*)?|/api/v1/runs/[^/]+/(explain|packets/.*)|/worker/v1/runs/[^/]+/journal"
     r"|/packets/v1/.*|/realtime/v1/.*|/api/v1/runs/stream|/api/v1/runs/[^/]+/stream|/api/v1/ledger/(stream|verified)"
     rf"|{PAGES}"
 )

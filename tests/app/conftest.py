@@ -45,6 +45,7 @@ ON_EVERY_DATABASE = frozenset(
         *("test_erasing", "test_erased_executions"),
         "test_retaining",
         "test_segments_checked",
+        "test_sinks",
     }
 )
 """The modules whose answers rest on what is stored; the others ask nothing of the database that these do not."""

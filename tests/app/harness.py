@@ -221,6 +221,7 @@ async def running_engine(
         vault=vault or Vault([MASTER_KEY], os.urandom),
     )
     await service.start()
+    service.stream_to_sinks()
     async with AsyncExitStack() as stack:
         stack.callback(service.ledger.close)
         stack.callback(service.read_models.close)

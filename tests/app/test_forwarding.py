@@ -185,6 +185,15 @@ async def test_a_body_that_no_route_takes_is_refused_here(
     assert len(writer.asked) == 1
 
 
+@pytest.mark.parametrize("path", ["/api/v1/events", "/api/v1/events/user-1", "/api/v1/events/user/1"])
+async def test_what_is_in_the_way_of_an_event_is_asked_of_the_writer_who_knows(
+    standby: RunningNode, writer: Writer, path: str
+) -> None:
+    assert (await standby.client.get(path)).json() == {"id": "run_1"}
+
+    assert [scope["path"] for scope, _ in writer.asked] == [path]
+
+
 async def test_what_was_sent_on_once_is_not_sent_on_again(standby: RunningNode, writer: Writer) -> None:
     await standby.client.post(TRIGGER, json={})
     ((scope, _),) = writer.asked

@@ -17,6 +17,7 @@ from app.keeping.sink_files import SinkFile
 from app.vault.secrets import value_of
 from domain.errors import InvalidInput, LedgerUnavailable
 from domain.retry import Retry
+from tests.app.databases import engine_on
 from tests.app.harness import Engine, environment, until
 from tests.targets import Target, a_target
 
@@ -149,6 +150,55 @@ async def test_a_file_that_is_ahead_of_the_ledger_is_told_and_left_as_it_is(engi
     assert [int(json.loads(each)["id"]) for each in file.read_bytes().splitlines()] == await _told(engine)
 
 
+@pytest.mark.parametrize("told", ["cloudevents", "runfold"])
+async def test_a_file_that_ends_with_an_event_of_another_history_is_told_and_left_as_it_is(
+    engine: Engine, database: str, tmp_path: Path, told: str
+) -> None:
+    _let_it_call(engine, tmp_path)
+    file = tmp_path / "audit.jsonl"
+    sink = await _add(engine, file=file.name, format=told, after=0)
+    await _arrived(engine, sink)
+    async with engine_on(database, engine.service.ledger) as restored:
+        await engine.trigger(delay="1h")
+        await _arrived(engine, sink)
+        await engine.delete(f"/api/v1/sinks/{sink}")
+        await until(lambda: sink not in engine.service.sinks.progress)
+        left = file.read_bytes()
+        last = json.loads(left.splitlines()[-1])
+        end = last["position"] if told == "runfold" else int(last["id"])
+        while restored.head <= end:
+            await restored.trigger(delay="1h")
+
+        _let_it_call(restored, tmp_path)
+        progress = restored.service.sinks.progress
+        begin = f"The file {file} ends with event {end}, which is another one in the ledger: "
+        await until(lambda: (progress[sink].error or "").startswith(begin))
+
+        assert file.read_bytes() == left
+        file.unlink()
+        await _arrived(restored, sink)
+
+
+async def test_a_file_goes_on_behind_an_event_that_was_erased_since(engine: Engine, tmp_path: Path) -> None:
+    _let_it_call(engine, tmp_path)
+    file = tmp_path / "all.jsonl"
+    sink = await _add(engine, file=file.name, format="runfold", after=0)
+    run = await engine.trigger(payload="4d4", tags=["ada"], delay="1h")
+    await _arrived(engine, sink)
+    whole = file.read_text().splitlines(keepends=True)
+    await engine.delete(f"/api/v1/sinks/{sink}")
+    await until(lambda: sink not in engine.service.sinks.progress)
+    triggered = next(at for at, line in enumerate(whole) if json.loads(line)["id"] == run)
+    file.write_text("".join(whole[: triggered + 1]))
+    await engine.post(f"/api/v2/runs/{run}/cancel")
+    await engine.post(f"/api/v1/runs/{run}/erase", {"withNames": True})
+
+    again = await _add(engine, file=file.name, format="runfold", after=0)
+    await _arrived(engine, again)
+
+    assert [json.loads(line)["position"] for line in file.read_text().splitlines()] == await _told(engine)
+
+
 async def test_what_cannot_be_a_sink_is_refused(engine: Engine, tmp_path: Path) -> None:
     for body, reason in (
         ({}, "A sink has either a url or a file."),
@@ -167,8 +217,9 @@ async def test_what_cannot_be_a_sink_is_refused(engine: Engine, tmp_path: Path) 
 def test_a_file_belongs_to_one_process_and_ends_with_an_event(tmp_path: Path) -> None:
     file = SinkFile(tmp_path / "all.jsonl")
     assert file.open() == 0
-    with pytest.raises(LedgerUnavailable):
+    with pytest.raises(LedgerUnavailable) as refused:
         SinkFile(tmp_path / "all.jsonl").open()
+    assert str(refused.value) == f"Another process has {file.path} open ({file.path}.lock is locked)."
     lines = [(each, json.dumps({"position": each, "x": "y" * 70_000}).encode() + b"\n") for each in (3, 5, 9)]
 
     file.append(lines[:2])

@@ -79,6 +79,23 @@ def test_how_long_runs_stay_is_said_and_told(command: CommandLine, project: Proj
     assert ended == "Runs stay in the database.\n"
 
 
+def test_a_segment_of_which_the_ledger_does_not_tell_is_listed_as_such(
+    command: CommandLine, project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    del project
+    monkeypatch.setenv("RUNFOLD_SEGMENTS_FOLDER", str(tmp_path))
+    first = json.loads(command.run("ledger", "events", "--format", "cloudevents").splitlines()[0])
+    environment = tmp_path / first["source"].rpartition("/")[2]
+    environment.mkdir()
+    (environment / "erasure_1.jsonl.gz").write_bytes(b"")
+
+    listed = command.json("ledger", "segments", "list")
+    table = command.run("ledger", "segments", "list")
+
+    assert listed == [{"id": "erasure_1", "runs": None, "isThere": True, "isKnown": False}]
+    assert [line.split() for line in table.splitlines()][1:] == [["erasure_1", "yes", "no"]]
+
+
 def test_sinks_are_added_listed_and_removed(command: CommandLine, project: Project) -> None:
     del project
 

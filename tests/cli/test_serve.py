@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.installation import Installation
+from tests.cli.installation import Installation, Process, wait_until
 
 
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])
@@ -30,6 +30,27 @@ def test_a_second_engine_on_a_ledger_is_refused(installation: Installation, tmp_
         second = installation.run("serve", cwd=tmp_path, code=1, RUNFOLD_PORT="0", RUNFOLD_DATABASE_URL=url)
 
     assert second.stderr == "Another engine is running on this database (data/jobs.db.lock is locked).\n"
+
+
+def test_the_sinks_of_an_engine_that_starts_again_have_nothing_to_wait_for(
+    installation: Installation, tmp_path: Path
+) -> None:
+    file, key = tmp_path / "sinks" / "all.jsonl", "tr_dev_0123456789abcdef"
+    settings = {"RUNFOLD_PORT": "0", "RUNFOLD_SINKS_FOLDER": str(file.parent), "RUNFOLD_SECRET_KEY": key}
+
+    def ask(engine: Process, *arguments: str) -> None:
+        url = engine.line().split()[-1]
+        installation.run(*arguments, cwd=tmp_path, RUNFOLD_API_URL=url, RUNFOLD_SECRET_KEY=key)
+
+    with installation.start("serve", cwd=tmp_path, **settings) as engine:
+        ask(engine, "sink", "add", "audit", "--file", file.name)
+
+    with installation.start("serve", cwd=tmp_path, **settings) as engine:
+        ask(engine, "runs", "trigger", "greet")
+        wait_until(lambda: file.is_file() and "RunTriggered" in file.read_text(), engine.stderr.read_text)
+        said = engine.stderr.read_text()
+
+    assert "a sink has to wait" not in said
 
 
 @pytest.mark.parametrize(
