@@ -81,6 +81,11 @@ def keys_in(history: Sequence[Recorded]) -> list[KeyRow]:
     return list(rows.values())
 
 
+def keys_ever_in(histories: Iterable[Sequence[Recorded]]) -> set[str]:
+    """The SHA-256 of all keys that ever opened one of these environments."""
+    return {each.event.sha256 for history in histories for each in history if isinstance(each.event, ApiKeyCreated)}
+
+
 def revocation_of(sha256: str, histories: Iterable[Sequence[Recorded]]) -> Recorded | None:
     """The event that took this key back in one of these environments; None if it opens one, or never did."""
     said = [

@@ -11,7 +11,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from adapters.http.trust import world
 from app.nodes.node import Node
-from app.web.caller import FORWARDED, read_body
+from app.nodes.standby import TOO_EARLY
+from app.web.caller import FORWARDED, read_body, sha256_sent
 from app.web.errors import answer
 from app.web.worker import TURN_MAX_BYTES
 from domain.errors import TooLarge
@@ -104,6 +105,8 @@ class Forwarding:
                 return
             if asking.result().headers.get("content-type", "").startswith(EVENT_STREAM):
                 await self._relay_stream(asking.result(), others, send)
+            elif asking.result().status_code == 401 and await self._is_too_early(scope):
+                await answer(503, TOO_EARLY)(scope, receive, send)
             else:
                 await _relay(asking.result(), send)
         except httpx.HTTPError as error:
@@ -113,6 +116,11 @@ class Forwarding:
             for task in (asking, *others):
                 task.cancel()
             await asyncio.gather(asking, *others, return_exceptions=True)
+
+    async def _is_too_early(self, scope: Scope) -> bool:
+        """Whether the writer refused the key only because it does not know that of this node's settings yet."""
+        sha256 = sha256_sent(Request(scope))
+        return sha256 is not None and await self._node.standby.is_too_early(sha256)
 
     async def _ask(self, request: httpx.Request) -> httpx.Response:
         """The answer, whole, unless it is a stream of events."""
