@@ -28,6 +28,7 @@ class Standby(Reader):
     ) -> None:
         super().__init__(ledger, read_models, clock, ids, vault)
         self._tenure = tenure
+        self.out_of_reach = lambda: tenure.out_of_reach
         self.tail = KnownTail(ledger, self.read)
         self._environments: dict[str, Environment] = {}
         """By their ids, and by the hashes of their keys."""
