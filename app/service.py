@@ -32,6 +32,7 @@ from app.keeping.sinks import Sinks
 from domain import commands
 from domain.durations import iso
 from domain.environment import Environment
+from domain.errors import Deposed
 from domain.events import Recorded
 from domain.ports import Clock, CopyableLedger, Head, Ids, Ledger
 from domain.states import State
@@ -246,6 +247,10 @@ class Service(Reader):
     async def _drive(self) -> None:
         try:
             await self.loop.run()
+        except Deposed as error:
+            # So a writer that was paused finds out that another one took over, which is no mistake of its own.
+            self.failure = error
+            log.warning("the engine ended, as the ledger is not as it left it", error=str(error))
         except Exception as error:
             self.failure = error
             log.exception("the engine ended")
