@@ -86,9 +86,14 @@ class Standby(Reader):
                 return at
             await asyncio.sleep(LOOK_SECONDS)
 
+    @property
+    def obstacle(self) -> str | None:
+        """What keeps this node from sending anything on, if that will not end by itself."""
+        return f"This node no longer takes part: {self.failure}" if self.failure else None
+
     async def readiness(self) -> Readiness:
         """How the node is: ready as long as it can read, and knows a writer to forward to."""
-        problems = [f"This node no longer takes part: {self.failure}"] if self.failure else []
+        problems = [self.obstacle] if self.obstacle else []
         head, at = 0, 0
         if self._tenure.out_of_reach:
             # Whoever asks whether a node is ready does not wait as long as a reader does for a connection.

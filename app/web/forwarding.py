@@ -74,8 +74,10 @@ class Forwarding:
             await self._application(scope, receive, send)
             return
         writer = self._node.writer
-        if writer is None or any(name == IS_FORWARDED for name, _ in scope["headers"]):
-            await answer(503, "No node writes at present: ask again in a moment.")(scope, receive, send)
+        obstacle = self._node.standby.obstacle
+        if obstacle or writer is None or any(name == IS_FORWARDED for name, _ in scope["headers"]):
+            sentence = obstacle or "No node writes at present: ask again in a moment."
+            await answer(503, sentence)(scope, receive, send)
             return
         try:
             body = await read_body(Request(scope, receive), TURN_MAX_BYTES)
