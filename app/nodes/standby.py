@@ -89,7 +89,15 @@ class Standby(Reader):
     @property
     def obstacle(self) -> str | None:
         """What keeps this node from sending anything on, if that will not end by itself."""
-        return f"This node no longer takes part: {self.failure}" if self.failure else None
+        if self.failure:
+            return f"This node no longer takes part: {self.failure}"
+        if address := self._tenure.taken_address:
+            # It may be this node's own former life, which did not end in order: that ends with its lease.
+            return (
+                f"The node that writes gives {address} as its address, which is that of this node: set RUNFOLD_NODE_URL"
+                " of each node to where the others reach it, unless this one was started again a moment ago."
+            )
+        return None
 
     async def readiness(self) -> Readiness:
         """How the node is: ready as long as it can read, and knows a writer to forward to."""
