@@ -51,10 +51,9 @@ def reach(node: RunningNode) -> str | None:
 async def test_who_asks_then_is_refused_at_once_and_answered_as_soon_as_it_is_back(schema: str, role: str) -> None:
     ledger = SilentLedger(schema)
     async with AsyncExitStack() as stack:
-        if role == "standby":
-            first = await stack.enter_async_context(running_node(schema, "a"))
+        first = await stack.enter_async_context(running_node(schema, "a")) if role == "standby" else None
         node = await stack.enter_async_context(running_node(schema, "b", ledger=ledger, writer_lease_ms=ANSWER_MS))
-        if role == "standby":
+        if first:
             await node.until_standby_of(first.address)
         path = f"/api/v3/runs/{await node.trigger()}"
         assert (await node.client.get(path)).status_code == 200
