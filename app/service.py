@@ -13,7 +13,7 @@ from adapters.secrets import Vault
 from app.bulk import BulkActions
 from app.engine.checking import Checks
 from app.engine.delivering import Deliveries
-from app.engine.environments import created, digest_of, keys_in, named_by
+from app.engine.environments import KEY_ID_LENGTH, created, digest_of, keys_in, named_by, revocation_of
 from app.engine.feed import Feed
 from app.engine.follower import Follower, Following
 from app.engine.follower_process import FollowerProcess
@@ -30,7 +30,9 @@ from app.keeping.erasing import Erasures
 from app.keeping.retaining import Retention
 from app.keeping.sinks import Sinks
 from domain import commands
+from domain.durations import iso
 from domain.environment import Environment
+from domain.errors import Deposed
 from domain.events import Recorded
 from domain.ports import Clock, CopyableLedger, Head, Ids, Ledger
 from domain.states import State
@@ -208,9 +210,14 @@ class Service(Reader):
         return not any(each.keys for each in self.environments())
 
     async def ensure_environment(self, secret_key: str | None) -> None:
-        """See to it that `secret_key` opens an environment, or without one that there is one for development."""
+        """See to it that `secret_key` opens an environment, or without one that there is one for development.
+
+        A key that somebody revoked is not given again: it opens nothing, and the log says so.
+        """
         slug, kind = named_by(secret_key)
         opened = await self.environment_of(digest_of(secret_key)) if secret_key else None
+        if secret_key and opened is None and await self._was_revoked(digest_of(secret_key)):
+            return
         found = opened or next((each for each in self.environments() if each.slug == slug or secret_key is None), None)
         now = self.clock.now().wall
         environment = found.id if found else self.ids.new("env", now)
@@ -226,9 +233,27 @@ class Service(Reader):
                 if other.actor == ENGINE and other.sha256 != key.sha256:
                     await self.loop.submit(commands.RevokeKey(sha256=other.sha256, **origin))
 
+    async def _was_revoked(self, sha256: str) -> bool:
+        """Whether somebody took this key back, and not the engine, which does it when the settings name another one."""
+        histories = await self.read(self.ledger.read_kind, "env")
+        revoked = revocation_of(sha256, histories.values())
+        if revoked is None or revoked.actor == ENGINE:
+            return False
+        log.warning(
+            "the key in RUNFOLD_SECRET_KEY was revoked and opens nothing: set another one, the admin key can make it",
+            key=sha256[:KEY_ID_LENGTH],
+            revoked_by=revoked.actor,
+            revoked_at=iso(revoked.occurred_at),
+        )
+        return True
+
     async def _drive(self) -> None:
         try:
             await self.loop.run()
+        except Deposed as error:
+            # So a writer that was paused finds out that another one took over, which is no mistake of its own.
+            self.failure = error
+            log.warning("the engine ended, as the ledger is not as it left it", error=str(error))
         except Exception as error:
             self.failure = error
             log.exception("the engine ended")

@@ -144,6 +144,11 @@ class Lease(Protocol):
         """How long it lasts after it was taken."""
         ...
 
+    @property
+    def address(self) -> str:
+        """Where others are told that whoever takes it here is found."""
+        ...
+
     def take(self) -> bool:
         """Take it if it is free, renew it if it is ours. Whoever takes it ends what the former writer still sends."""
         ...

@@ -68,10 +68,10 @@ def url_of(database: str, user: str | None = None, password: str = "") -> str:
 
 
 @contextmanager
-def database_of_its_own() -> Generator[str]:
-    """The URL of an empty database that is dropped in the end."""
+def database_of_its_own(options: str = "") -> Generator[str]:
+    """The URL of an empty database, made with these options, that is dropped in the end."""
     name = new_schema()
-    administer(f"create database {name}")
+    administer(f"create database {name} {options}")
     try:
         yield url_of(name)
     finally:

@@ -41,7 +41,7 @@ class PostgresLease:
         self._url = url
         self._schema = schema
         self._holder = holder
-        self._address = address
+        self.address = address
         self.lease_ms = lease_ms
         self._is_held = False
         self._line: Line[Any] | None = None
@@ -51,7 +51,7 @@ class PostgresLease:
 
         A holder that lost it is told so once, even if it is free again: another one may have written meanwhile.
         """
-        parameters = {"holder": self._holder, "address": self._address, "lease_ms": self.lease_ms}
+        parameters = {"holder": self._holder, "address": self.address, "lease_ms": self.lease_ms}
         taken = bool(self._ask(RENEW if self._is_held else TAKE, parameters))
         if taken and not self._is_held:
             self._ask(END_FORMER, (name_of(self._schema),))

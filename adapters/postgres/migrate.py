@@ -12,6 +12,7 @@ from adapters.postgres.database import CONNECTION, SCHEMA
 from domain.errors import LedgerUnavailable
 
 MIGRATED = "create table if not exists migrations (number int primary key, name text not null, sha256 text not null)"
+ENCODING = "UTF8"
 LOCK = "select pg_advisory_xact_lock(hashtext('runfold migrations'), hashtext(%s))"
 
 
@@ -37,8 +38,8 @@ def migrations() -> list[Migration]:
 def migrate(url: str, schema: str = SCHEMA, *, dry_run: bool = False) -> list[Migration]:
     """Apply what is missing, all of it or nothing, and return it; a dry run only returns it.
 
-    Raises LedgerUnavailable when the database does not answer or does not let us, or when it was migrated by a newer
-    version or by files that were changed since.
+    Raises LedgerUnavailable when the database does not answer or does not let us, when it was migrated by a newer
+    version or by files that were changed since, or when it does not keep texts in UTF8.
     """
     try:
         with psycopg.connect(url, **CONNECTION) as connection:
@@ -48,6 +49,7 @@ def migrate(url: str, schema: str = SCHEMA, *, dry_run: bool = False) -> list[Mi
 
 
 def _migrate(connection: Connection[TupleRow], schema: str, *, dry_run: bool) -> list[Migration]:
+    _check_encoding(connection)
     # Nodes that start at the same time wait for one another here.
     connection.execute(LOCK, (schema,))
     if _is_missing(connection, schema):
@@ -71,6 +73,17 @@ def _migrate(connection: Connection[TupleRow], schema: str, *, dry_run: bool) ->
         connection.execute(each.statements.encode())
         connection.execute("insert into migrations values (%s, %s, %s)", (each.number, each.name, each.sha256))
     return missing
+
+
+def _check_encoding(connection: Connection[TupleRow]) -> None:
+    """Refuse an encoding that lacks some of the texts that users send. The server says which it has to who connects."""
+    encoding = connection.info.parameter_status("server_encoding")
+    if encoding != ENCODING:
+        raise LedgerUnavailable(
+            f"The database {connection.info.dbname} has the encoding {encoding}, and Runfold keeps texts in {ENCODING}:"
+            f" make another one with `create database … encoding '{ENCODING}' template template0`,"
+            " and restore what is in this one there."
+        )
 
 
 def _is_missing(connection: Connection[TupleRow], schema: str) -> bool:

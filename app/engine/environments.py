@@ -1,7 +1,7 @@
 """Environments by their slugs and their secret keys, read off the ledger: any node can."""
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 from adapters.secrets import Vault
@@ -79,6 +79,23 @@ def keys_in(history: Sequence[Recorded]) -> list[KeyRow]:
             case _:
                 pass
     return list(rows.values())
+
+
+def keys_ever_in(histories: Iterable[Sequence[Recorded]]) -> set[str]:
+    """The SHA-256 of all keys that ever opened one of these environments."""
+    return {each.event.sha256 for history in histories for each in history if isinstance(each.event, ApiKeyCreated)}
+
+
+def revocation_of(sha256: str, histories: Iterable[Sequence[Recorded]]) -> Recorded | None:
+    """The event that took this key back in one of these environments; None if it opens one, or never did."""
+    said = [
+        recorded
+        for history in histories
+        for recorded in history
+        if isinstance(recorded.event, ApiKeyCreated | ApiKeyRevoked) and recorded.event.sha256 == sha256
+    ]
+    last = max(said, key=lambda recorded: recorded.position, default=None)
+    return last if last and isinstance(last.event, ApiKeyRevoked) else None
 
 
 def key_among(rows: Sequence[KeyRow], name: str) -> KeyRow:

@@ -13,6 +13,7 @@ from adapters.secrets import Vault
 from app.engine.triggered import value_of
 from app.public_tokens import Keyring
 from domain.environment import Environment
+from domain.errors import Unavailable
 from domain.events import BlobRef, Recorded
 from domain.ports import Clock, CopyableLedger, Ids
 from projections.ports import ReadModels
@@ -42,11 +43,27 @@ class Reader(ABC):
         self.keyring = Keyring(vault)
         self.segments: Path | None = None
         """Where runs are that have left the database."""
+        self.out_of_reach: Callable[[], str | None] = lambda: None
+        """Why the database cannot be reached at present; None if it can, as far as somebody knows who asks it often."""
         self._readers = ThreadPoolExecutor(READERS, "reader")
 
     async def read(self, function: Callable[..., T], *arguments: Any) -> T:
-        """Call something that blocks on the database, in a reader's thread."""
-        return await asyncio.get_running_loop().run_in_executor(self._readers, function, *arguments)
+        """Call something that blocks on the database, in a reader's thread.
+
+        Raises Unavailable at once while the database is out of reach: each call would wait for it anew, and for those
+        before it.
+        """
+        self._check_reach()
+        return await asyncio.get_running_loop().run_in_executor(self._readers, self._reach, function, *arguments)
+
+    def _reach(self, function: Callable[..., T], *arguments: Any) -> T:
+        # It may have gone out of reach while this waited for a thread.
+        self._check_reach()
+        return function(*arguments)
+
+    def _check_reach(self) -> None:
+        if why := self.out_of_reach():
+            raise Unavailable(f"The database cannot be reached: {why}")
 
     async def value(self, inline: Raw, ref: BlobRef | None) -> Raw:
         """A value that stands in an event or beside the ledger. Raises LedgerCorrupt if it is gone or another."""

@@ -14,7 +14,7 @@ from app.engine.feed import Feed
 from app.engine.reader import Reader
 from app.history.values import value_faults
 from domain.conduct import Conduct
-from domain.errors import LedgerCorrupt, LedgerUnavailable
+from domain.errors import LedgerCorrupt, LedgerUnavailable, Unavailable
 from domain.ports import CopyableLedger, Sealed
 
 log = structlog.get_logger(__name__)
@@ -67,7 +67,7 @@ class Verifier:
         while self.fault is None:
             try:
                 looked = await self.step(size)
-            except LedgerUnavailable as error:
+            except (LedgerUnavailable, Unavailable) as error:
                 log.warning("the ledger cannot be verified now", error=str(error))
                 await asyncio.sleep(OUTAGE_SECONDS)
                 continue
@@ -82,7 +82,7 @@ class Verifier:
                 await self._news()
 
     async def step(self, size: int = SLICE) -> bool:
-        """Look at the next events; False when there are none now. Raises LedgerUnavailable."""
+        """Look at the next events; False when there are none now. Raises LedgerUnavailable, Unavailable."""
         head, now = self._feed.head.position, self._reader.clock.now()
         position = self._first.head.position
         if self.fault is not None:

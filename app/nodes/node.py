@@ -149,6 +149,7 @@ class Node:
                 vault=self._vault,
             )
         )
+        service.out_of_reach = lambda: self._tenure.out_of_reach
         await service.start()
         try:
             await self._greet(service)

@@ -3,6 +3,7 @@
 import asyncio
 
 from adapters.secrets import Vault
+from app.engine.environments import keys_ever_in
 from app.engine.reader import Reader, Readiness
 from app.nodes.tail import KnownTail
 from app.nodes.tenure import Tenure
@@ -16,6 +17,7 @@ LOOK_SECONDS = 0.02
 """How often it looks whether the writer's follower has come as far as a reader waits for."""
 TRUSTED_MS = 1_000
 """How long a key may go on opening an environment after it was revoked through the writer."""
+TOO_EARLY = "This key is in the settings of this node, which has not written yet: ask again."
 
 
 class Standby(Reader):
@@ -26,9 +28,12 @@ class Standby(Reader):
     ) -> None:
         super().__init__(ledger, read_models, clock, ids, vault)
         self._tenure = tenure
+        self.out_of_reach = lambda: tenure.out_of_reach
         self.tail = KnownTail(ledger, self.read)
         self._environments: dict[str, Environment] = {}
         """By their ids, and by the hashes of their keys."""
+        self._ever: set[str] = set()
+        """The hashes of all keys that ever opened one, those that were revoked too."""
         self._asked: int | None = None
         self.failure: str | None = None
         """Why this node will not be the writer again."""
@@ -37,11 +42,18 @@ class Standby(Reader):
 
     async def environment_of(self, sha256: str) -> Environment | None:
         """The environment that a key opens, by the key's hash. Raises Unavailable for a key that will soon open one."""
-        environment = await self._known(sha256)
-        if environment is None and sha256 == self.own_key:
-            # A worker that is refused gives up, but this one was only too early.
-            raise Unavailable("This key is in the settings of this node, which has not written yet: ask again.")
-        return environment
+        if await self.is_too_early(sha256):
+            raise Unavailable(TOO_EARLY)
+        return await self._known(sha256)
+
+    async def is_too_early(self, sha256: str) -> bool:
+        """Whether this is the key in the settings of this node, and no node has written it down yet.
+
+        A worker that is refused gives up, but this one is to come again. A key that was revoked is not waited for.
+        """
+        if sha256 != self.own_key:
+            return False
+        return await self._known(sha256) is None and sha256 not in self._ever
 
     async def environment_with(self, name: str) -> Environment | None:
         """The environment with this id."""
@@ -52,6 +64,7 @@ class Standby(Reader):
         if name not in self._environments or self._asked is None or now - self._asked > TRUSTED_MS:
             histories = await self.read(self.ledger.read_kind, "env")
             folded = [states.fold(history) for history in histories.values()]
+            self._ever = keys_ever_in(histories.values())
             found = [each for each in folded if isinstance(each, Environment)]
             self._environments = {key: each for each in found for key in (each.id, *each.keys)}
             self._asked = now
@@ -73,9 +86,22 @@ class Standby(Reader):
                 return at
             await asyncio.sleep(LOOK_SECONDS)
 
+    @property
+    def obstacle(self) -> str | None:
+        """What keeps this node from sending anything on, if that will not end by itself."""
+        if self.failure:
+            return f"This node no longer takes part: {self.failure}"
+        if address := self._tenure.taken_address:
+            # It may be this node's own former life, which did not end in order: that ends with its lease.
+            return (
+                f"The node that writes gives {address} as its address, which is that of this node: set RUNFOLD_NODE_URL"
+                " of each node to where the others reach it, unless this one was started again a moment ago."
+            )
+        return None
+
     async def readiness(self) -> Readiness:
         """How the node is: ready as long as it can read, and knows a writer to forward to."""
-        problems = [f"This node no longer takes part: {self.failure}"] if self.failure else []
+        problems = [self.obstacle] if self.obstacle else []
         head, at = 0, 0
         if self._tenure.out_of_reach:
             # Whoever asks whether a node is ready does not wait as long as a reader does for a connection.

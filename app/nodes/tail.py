@@ -37,7 +37,7 @@ class KnownTail:
             if await self._read(self._ledger.digest_at, position) != digest:
                 raise LedgerCorrupt(
                     f"The ledger lost its tail: event {position} was committed here, and is no longer as it was."
-                    " Restore the database, or start this node again to go on from what there is."
+                    " Restore the database and start this node again, or start it to go on from what there is."
                 )
         if self._seen is seen:
             self._seen = seen[-1:]

@@ -38,6 +38,11 @@ class Tenure:
         """Whether no other node can have the lease. By our own clock, which stood still for nobody else."""
         return self._lease is None or self._clock.now().mono < self._sure_until
 
+    @property
+    def taken_address(self) -> str | None:
+        """The address of this node, if the one that writes gives it as its own."""
+        return self.writer if self._lease and self.writer == self._lease.address else None
+
     async def begin(self) -> None:
         """Look for the first time, and then again and again. Raises Unavailable."""
         if self._lease:

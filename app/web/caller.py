@@ -108,11 +108,21 @@ async def keeper_of(request: Request) -> Keeper:
     return Keeper(await _opened(request, sha256), f"key:{sha256[:KEY_ID_LENGTH]}", _cause_of(request))
 
 
+def sha256_sent(request: Request) -> str | None:
+    """The hash of the key that comes with a request, None if there is none."""
+    key = _bearer(request)
+    return digest_of(key) if key else None
+
+
 def _sent_key(request: Request) -> str:
+    if key := _bearer(request):
+        return key
+    raise Unauthorized("Invalid or Missing API Key: send the header Authorization: Bearer <secret key>.")
+
+
+def _bearer(request: Request) -> str:
     scheme, _, key = request.headers.get("authorization", "").partition(" ")
-    if scheme.lower() != "bearer" or not key.strip():
-        raise Unauthorized("Invalid or Missing API Key: send the header Authorization: Bearer <secret key>.")
-    return key.strip()
+    return key.strip() if scheme.lower() == "bearer" else ""
 
 
 async def _opened(request: Request, sha256: str) -> Environment:

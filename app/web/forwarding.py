@@ -7,12 +7,15 @@ from collections.abc import Iterable
 import httpx
 import structlog
 from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from adapters.http.trust import world
 from app.nodes.node import Node
-from app.web.caller import FORWARDED, read_body
-from app.web.errors import answer
+from app.nodes.standby import TOO_EARLY
+from app.pages.rendering import html
+from app.web.caller import FORWARDED, read_body, sha256_sent
+from app.web.errors import RETRY_AFTER_SECONDS, answer
 from app.web.worker import TURN_MAX_BYTES
 from domain.errors import TooLarge
 
@@ -54,6 +57,15 @@ def new_client() -> httpx.AsyncClient:
     )
 
 
+def _unavailable(scope: Scope, sentence: str) -> Response:
+    """What is answered instead of the writer: a page to whoever asked for one."""
+    if re.fullmatch(PAGES, scope["path"]) is None:
+        return answer(503, sentence)
+    page = html("refused.html", {"path": scope["path"], "sentence": sentence, "status": 503}, 503)
+    page.headers["retry-after"] = str(RETRY_AFTER_SECONDS)
+    return page
+
+
 def _is_for_anyone(scope: Scope) -> bool:
     """Whether every node can answer it by itself."""
     return scope["method"] in READS and ASKS_WRITER.fullmatch(scope["path"]) is None
@@ -73,8 +85,10 @@ class Forwarding:
             await self._application(scope, receive, send)
             return
         writer = self._node.writer
-        if writer is None or any(name == IS_FORWARDED for name, _ in scope["headers"]):
-            await answer(503, "No node writes at present: ask again in a moment.")(scope, receive, send)
+        obstacle = self._node.standby.obstacle
+        if obstacle or writer is None or any(name == IS_FORWARDED for name, _ in scope["headers"]):
+            sentence = obstacle or "No node writes at present: ask again in a moment."
+            await _unavailable(scope, sentence)(scope, receive, send)
             return
         try:
             body = await read_body(Request(scope, receive), TURN_MAX_BYTES)
@@ -100,19 +114,27 @@ class Forwarding:
             await asyncio.wait([asking, *others], return_when=asyncio.FIRST_COMPLETED)
             if not asking.done():
                 sentence = "The node that wrote was replaced: ask again."
-                await answer(503, sentence)(scope, receive, send)
+                await _unavailable(scope, sentence)(scope, receive, send)
                 return
             if asking.result().headers.get("content-type", "").startswith(EVENT_STREAM):
                 await self._relay_stream(asking.result(), others, send)
+            elif asking.result().status_code == 401 and await self._is_too_early(scope):
+                await answer(503, TOO_EARLY)(scope, receive, send)
             else:
                 await _relay(asking.result(), send)
         except httpx.HTTPError as error:
             log.warning("the writer does not answer", writer=writer, error=str(error) or type(error).__name__)
-            await answer(503, "The node that writes does not answer: ask again in a moment.")(scope, receive, send)
+            sentence = "The node that writes does not answer: ask again in a moment."
+            await _unavailable(scope, sentence)(scope, receive, send)
         finally:
             for task in (asking, *others):
                 task.cancel()
             await asyncio.gather(asking, *others, return_exceptions=True)
+
+    async def _is_too_early(self, scope: Scope) -> bool:
+        """Whether the writer refused the key only because it does not know that of this node's settings yet."""
+        sha256 = sha256_sent(Request(scope))
+        return sha256 is not None and await self._node.standby.is_too_early(sha256)
 
     async def _ask(self, request: httpx.Request) -> httpx.Response:
         """The answer, whole, unless it is a stream of events."""

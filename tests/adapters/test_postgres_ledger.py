@@ -20,7 +20,7 @@ from adapters.postgres.recorder import Recorder
 from domain.errors import LedgerUnavailable
 from domain.ports import START
 from tests.adapters.ledgers import triggered
-from tests.postgres import database_url, schema_of_its_own
+from tests.postgres import database_of_its_own, database_url, schema_of_its_own
 
 
 @pytest.fixture
@@ -116,6 +116,23 @@ def test_migrations_are_applied_all_or_none(schema: str, monkeypatch: pytest.Mon
     with pytest.raises(LedgerUnavailable, match='cannot be migrated: relation "events" already exists'):
         migrate(database_url(), schema)
     assert asked(f"select from pg_namespace where nspname = '{schema}'") == []
+
+
+@pytest.mark.parametrize("encoding", ["LATIN1", "SQL_ASCII", "EUC_JP"])
+@pytest.mark.parametrize("dry_run", [False, True])
+def test_a_database_that_keeps_texts_in_no_utf8_is_refused(encoding: str, *, dry_run: bool) -> None:
+    with database_of_its_own(f"encoding '{encoding}' locale 'C' template template0") as url:
+        with pytest.raises(LedgerUnavailable, match=f"has the encoding {encoding}, .* with `create database …"):
+            migrate(url, dry_run=dry_run)
+        with psycopg.connect(url) as connection:
+            schemas = connection.execute("select from pg_namespace where nspname = 'runfold'").fetchall()
+
+    assert schemas == []
+
+
+def test_the_documented_encoding_is_taken() -> None:
+    with database_of_its_own("encoding 'UTF8' template template0") as url:
+        assert migrate(url) == migrations()
 
 
 def test_a_server_that_is_not_there_cannot_be_migrated() -> None:

@@ -25,6 +25,7 @@ from adapters.postgres.ledger import PostgresLedger
 from adapters.postgres.read_models import PostgresReadModels
 from adapters.secrets import Vault
 from app.engine.backends import Database
+from app.engine.environments import digest_of
 from app.nodes import tenure as tenure_module
 from app.nodes.node import Node
 from app.web.application import create_application
@@ -115,8 +116,9 @@ async def running_node(
     clock: ManualClock | None = None,
     ledger: PostgresLedger | None = None,
     writer_lease_ms: int = WRITER_LEASE_MS,
+    secret_key: str | None = None,
 ) -> AsyncGenerator[RunningNode]:
-    """A node that was started, until the end of the test."""
+    """A node that was started, until the end of the test. Only a `secret_key` that is given counts as its own."""
     listening, address = listen()
     clock = clock or ManualClock()
     database = Database(ledger or PostgresLedger(database_url(), schema), PostgresReadModels(database_url(), schema))
@@ -129,9 +131,10 @@ async def running_node(
         random.Random(1),
         lease_ms=LEASE_MS,
         follows_apart=False,
-        greet=lambda service: service.ensure_environment(KEY),
+        greet=lambda service: service.ensure_environment(secret_key or KEY),
         vault=Vault([MASTER_KEY], os.urandom),
     )
+    node.standby.own_key = digest_of(secret_key) if secret_key else None
     try:
         async with AsyncExitStack() as stack:
             stack.enter_context(patch.object(tenure_module, "LOOKS_PER_LEASE", LOOKS_PER_LEASE))

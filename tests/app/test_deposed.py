@@ -7,7 +7,7 @@ import pytest
 
 from app.engine import start
 from tests.app.faulty import FaultyLedger
-from tests.app.harness import SOON_SECONDS, START_MS, Engine, running_engine, sentence_of, until
+from tests.app.harness import SOON_SECONDS, START_MS, Engine, Log, running_engine, sentence_of, until
 
 TRIGGER = "/api/v1/tasks/greet/trigger"
 READY = ("role", "head", "readModels")
@@ -44,6 +44,18 @@ async def test_the_command_that_finds_out_is_refused_and_so_is_every_later_one(
     assert sentence_of(ready, *READY).startswith("The engine ended: Deposed: ")
     assert live.status_code == 200
     assert (await engine.retrieve(run))["status"] == "QUEUED"
+
+
+async def test_that_is_expected_and_no_error(engine: Engine, ledger: FaultyLedger, log: Log) -> None:
+    start.claim(ledger, ledger.head(), START_MS)
+
+    await engine.client.post(TRIGGER, json={})
+
+    said = [entry for entry in log if entry["log_level"] in {"warning", "error"}]
+    assert [(entry["log_level"], entry["event"]) for entry in said] == [
+        ("warning", "the engine ended, as the ledger is not as it left it")
+    ]
+    assert "exc_info" not in said[0]
 
 
 async def test_workers_that_wait_are_sent_away(engine: Engine, ledger: FaultyLedger) -> None:

@@ -232,6 +232,23 @@ async def test_a_writer_that_is_not_there_is_no_reason_to_wait(schema: str, stan
     assert unavailable(answer) == "The node that writes does not answer: ask again in a moment."
 
 
+async def test_browsers_get_a_page_while_no_node_writes(schema: str, standby: RunningNode) -> None:
+    give_lease(schema, "gone", NOWHERE, ms=LEASE_MS)
+    await standby.until_standby_of(NOWHERE)
+    silent = await standby.client.get("/runs/run_1")
+    form = await standby.client.post("/sign-in", data={"key": "k"})
+    sent_on = await standby.client.get("/", headers={FORWARDED: NOWHERE})
+
+    for answer, sentence in (
+        (silent, "The node that writes does not answer: ask again in a moment."),
+        (form, "The node that writes does not answer: ask again in a moment."),
+        (sent_on, "No node writes at present: ask again in a moment."),
+    ):
+        assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
+        assert answer.headers["content-type"] == "text/html; charset=utf-8"
+        assert f'<p role="alert">{sentence}</p>' in answer.text
+
+
 async def test_a_writer_that_is_silent_is_waited_for_until_it_is_replaced(
     schema: str, standby: RunningNode, writer: Writer
 ) -> None:

@@ -8,7 +8,18 @@ import pytest
 
 from app.engine.environments import digest_of
 from domain.commands import AddKey
-from tests.app.harness import ADMIN_KEY, KEY, START, START_MS, Engine, admin, environment, running_engine, transport_of
+from tests.app.harness import (
+    ADMIN_KEY,
+    KEY,
+    START,
+    START_MS,
+    Engine,
+    Log,
+    admin,
+    environment,
+    running_engine,
+    transport_of,
+)
 
 ENVIRONMENTS = "/api/v1/environments"
 DEV_KEYS = f"{ENVIRONMENTS}/dev/keys"
@@ -207,6 +218,37 @@ async def test_another_key_in_the_settings_takes_back_only_what_settings_gave(en
     await engine.service.ensure_environment("tr_dev_a_key_of_the_next_start")
 
     assert [await status_with(engine, key) for key in (KEY, made, "tr_dev_a_key_of_the_next_start")] == [401, 200, 200]
+
+
+async def test_a_key_of_the_settings_that_somebody_revoked_stays_revoked(engine: Engine, log: Log) -> None:
+    made = (await engine.post(DEV_KEYS))["key"]
+    await admin(engine).delete(f"{DEV_KEYS}/{DEV_ID}")
+    head = engine.head
+
+    await engine.service.ensure_environment(KEY)
+
+    assert engine.head == head
+    assert [await status_with(engine, key) for key in (KEY, made)] == [401, 200]
+    warning = next(entry for entry in log if entry["log_level"] == "warning" and "RUNFOLD_SECRET_KEY" in entry["event"])
+    assert (warning["key"], warning["revoked_by"], warning["revoked_at"]) == (DEV_ID, "admin", START)
+
+
+async def test_a_revoked_key_in_the_settings_makes_no_environment_either(engine: Engine) -> None:
+    made = (await admin(engine).post(ENVIRONMENTS, {"slug": "live", "type": "PRODUCTION"}))["key"]
+    await admin(engine).post(f"{ENVIRONMENTS}/live/keys")
+    await admin(engine).delete(f"{ENVIRONMENTS}/live/keys/{digest_of(made)[:12]}")
+
+    await engine.service.ensure_environment(made)
+
+    assert await status_with(engine, made) == 401
+    assert [each.slug for each in engine.service.environments()] == ["dev", "live"]
+
+
+async def test_settings_may_go_back_to_the_key_that_they_had_before(engine: Engine) -> None:
+    for key in ("tr_dev_a_key_of_the_next_start", KEY):
+        await engine.service.ensure_environment(key)
+
+    assert [await status_with(engine, key) for key in (KEY, "tr_dev_a_key_of_the_next_start")] == [200, 401]
 
 
 async def test_a_key_that_was_made_here_may_stand_in_the_settings(engine: Engine) -> None:

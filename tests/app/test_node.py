@@ -100,6 +100,29 @@ async def test_a_standby_asks_the_writer_what_runs_and_waits(schema: str) -> Non
         assert (found.status_code, found.json()) == (200, listed.json()["data"][0])
 
 
+async def test_a_node_with_the_address_of_the_writer_says_so_instead_of_sending_on_to_itself(schema: str) -> None:
+    async with running_node(schema, "a") as first, running_node(schema, "b") as second:
+        give_lease(schema, "another", second.address)
+        await second.until_standby_of(second.address)
+        await first.until_standby_of(second.address)
+
+        command = await second.client.post(TRIGGER, json={})
+        sent_on = await first.client.post(TRIGGER, json={})
+        ready = await second.client.get("/readyz")
+        read = await second.client.get("/api/v1/runs")
+
+        expected = (
+            f"The node that writes gives {second.address} as its address, which is that of this node:"
+            " set RUNFOLD_NODE_URL of each node to where the others reach it,"
+            " unless this one was started again a moment ago."
+        )
+        assert [unavailable(command), unavailable(sent_on), unavailable(ready, *READY)] == [expected] * 3
+        assert read.status_code == 200
+        give_lease(schema, "another", "http://127.0.0.1:1")
+        await second.until_standby_of("http://127.0.0.1:1")
+        assert (await second.ready())[0] == 200
+
+
 async def test_past_its_deadline_a_writer_answers_nothing_that_only_the_writer_knows(schema: str) -> None:
     async with running_node(schema, "a") as node:
         version, run = await register(node), await node.trigger()

@@ -92,11 +92,14 @@ async def test_the_running_writer_refuses_and_writes_nothing(schema: str, ledger
         answers = [await node.client.post(TRIGGER, json={}) for _ in range(3)]
         await says_so(node, tail)
         answers.append(await node.client.post(TRIGGER, json={}))
+        told = sentence_of(answers[-1])
         read = [(await node.client.get(f"/api/v3/runs/{run}")).status_code for run in (kept, *lost)]
 
         assert [answer for answer in answers if not refused(answer)] == []
         assert ledger.head() == cut
         assert read == [200, 404, 404, 404, 404], "it shows what there is"
+        assert told.startswith("This node no longer takes part: LedgerCorrupt: The ledger lost its tail: ")
+        assert told.endswith("Restore the database and start this node again, or start it to go on from what there is.")
 
 
 async def test_started_again_it_goes_on_from_what_there_is(schema: str, ledger: PostgresLedger) -> None:

@@ -80,6 +80,36 @@ async def test_a_key_that_only_a_standby_was_given_opens_its_environment_once_th
     assert run["output"] == {"n": "x", "sum": 3}
 
 
+async def test_a_key_of_the_settings_that_was_revoked_opens_nothing_after_a_takeover_or_a_start(
+    cluster: Cluster,
+) -> None:
+    first, second, _ = cluster.nodes
+    first.start()
+    assert await cluster.writer() is first
+    second.start()
+    await cluster.until_roles("writer", "standby")
+    async with httpx.AsyncClient(headers=HEADERS, trust_env=False, verify=world()) as http:
+        keys = f"{first.url}/api/v1/environments/prod/keys"
+        made = (await http.post(keys)).json()["key"]
+        own = (await http.get(keys)).json()["data"][0]["id"]
+        revoked = await http.delete(f"{keys}/{own}", headers={"authorization": f"Bearer {made}"})
+        await first.end(signal.SIGTERM)
+        await cluster.until_roles("writer")
+        first.start()
+        await cluster.until_roles("writer", "standby")
+        asked = [
+            await http.request(method, f"{node.url}/api/v1/{path}", json={}, headers={"authorization": f"Bearer {key}"})
+            for key in (KEY, made)
+            for node in (first, second)
+            for method, path in (("GET", "runs"), ("POST", "tasks/add/trigger"))
+        ]
+
+    assert revoked.status_code == 200, revoked.text
+    assert [each.status_code for each in asked] == 4 * [401] + 4 * [200], [each.text for each in asked]
+    warnings = [said for said in second.said() if "RUNFOLD_SECRET_KEY was revoked" in said["event"]]
+    assert [said["key"] for said in warnings] == [own]
+
+
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
 async def test_when_the_writer_ends_another_one_takes_over(cluster: Cluster, number: signal.Signals) -> None:
     cluster.start()
