@@ -11,7 +11,7 @@ from app.engine.reader import Reader
 from app.engine.rebuild import rebuild
 from app.history.comparing import TAGS, Look, Place, look
 from app.history.comparison import Difference
-from domain.errors import LedgerCorrupt, OutOfStep, Unavailable
+from domain.errors import LedgerCorrupt, LedgerUnavailable, OutOfStep, Unavailable
 from domain.ports import CopyableLedger
 
 log = structlog.get_logger(__name__)
@@ -75,7 +75,7 @@ class Comparer:
         while True:
             try:
                 effort = await self.step(min(SLICE, per_second))
-            except Unavailable as error:
+            except (LedgerUnavailable, Unavailable) as error:
                 log.warning("the read models cannot be compared now", error=str(error))
                 await asyncio.sleep(OUTAGE_SECONDS)
             except Exception as error:

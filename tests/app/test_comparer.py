@@ -4,7 +4,7 @@ import pytest
 
 from adapters.sqlite.read_models import SqliteReadModels
 from app.history import comparer as comparing
-from domain.errors import OutOfStep
+from domain.errors import LedgerUnavailable, OutOfStep
 from tests.adapters.read_models import Tables, tamper
 from tests.app.harness import START, Engine, Log, until
 
@@ -254,3 +254,21 @@ async def test_a_rebuild_that_fails_is_told_and_not_tried_over_and_over(
 
     assert "They could not be rebuilt: Another rebuild took the place" in str(engine.service.comparer.fault)
     assert tries == [1]
+
+
+async def test_a_ledger_out_of_reach_is_an_outage_and_no_mistake(
+    engine: Engine, log: Log, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await _work(engine)
+
+    def unreachable(*_: object) -> None:
+        raise LedgerUnavailable("The database does not answer.")
+
+    with monkeypatch.context() as outage:
+        outage.setattr(comparing, "look", unreachable)
+        outage.setattr(comparing, "OUTAGE_SECONDS", 0)
+        engine.service.compare(1_000_000, repairs=True)
+        await until(lambda: any(line["event"] == "the read models cannot be compared now" for line in log))
+    await until(lambda: engine.service.comparer.compared.rounds == 1)
+
+    assert {line["log_level"] for line in log if "compared" in line["event"]} == {"warning"}
