@@ -21,8 +21,8 @@ class Journaled(Struct, frozen=True, gc=False, omit_defaults=True):
     """What a report says beside the result or the error of a step.
 
     `runs` and `batch` are what was triggered; `targets`, `is_any` and `until` what is waited for; behind a failed try
-    of a step that is `until` alone. A run that is
-    blocked names its `waits`, as far as its worker knows, by their indexes.
+    of a step that is `until` alone. A run that is blocked names its `waits`, as far as its worker knows, by their
+    indexes.
     """
 
     entry: Entry | None = None
