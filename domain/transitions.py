@@ -78,7 +78,7 @@ TRANSITIONS: dict[type[e.RunEvent], Transition] = {
 }
 
 
-_TARGETS: dict[type[e.RunEvent], dict[Status | None, Status]] = {
+TARGETS: dict[type[e.RunEvent], dict[Status | None, Status]] = {
     event: {source: target for source in way.sources if (target := way.target or source)}
     for event, way in TRANSITIONS.items()
 }
@@ -87,7 +87,7 @@ _TARGETS: dict[type[e.RunEvent], dict[Status | None, Status]] = {
 
 def target_of(status: Status | None, event: e.RunEvent) -> Status:
     """The status after the event. Raises NotAllowed where the table has no way."""
-    target = _TARGETS[type(event)].get(status)
+    target = TARGETS[type(event)].get(status)
     if target is None:
         there = "before the run exists" if status is None else f"while the run is {status}"
         raise NotAllowed(f"{type(event).__name__} cannot happen {there}.")

@@ -19,7 +19,7 @@ from domain.ready import Kind, ReadyRuns
 from domain.request_keys import RequestKeys
 from domain.run import Run
 from domain.status import Status
-from domain.transitions import TRANSITIONS, Transition
+from domain.transitions import TARGETS
 from tests.simulation.simulation import simulate
 
 SEEDS = range(100)
@@ -29,8 +29,7 @@ def a_run_is_handed_out_twice(monkeypatch: pytest.MonkeyPatch) -> None:
     """The ready queue offers a run again that a worker has; the table lets it happen."""
     take = ReadyRuns.take
     event: type[RunEvent] = RunDequeued
-    again = Transition(frozenset({Status.QUEUED, Status.DEQUEUED}), Status.DEQUEUED)
-    monkeypatch.setitem(TRANSITIONS, event, again)
+    monkeypatch.setitem(TARGETS[event], Status.DEQUEUED, Status.DEQUEUED)
 
     def take_twice(self: ReadyRuns, environment: str, may_take: Callable[[Kind], bool], now: int) -> Iterator[Run]:
         for run in take(self, environment, may_take, now):

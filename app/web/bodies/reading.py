@@ -14,7 +14,8 @@ T = TypeVar("T")
 # JSON knows no end of numbers; what is reckoned with here, and stored, stays where every client can read it.
 Count: TypeAlias = Annotated[int, Meta(ge=0, le=2**53)]
 
-Moment: TypeAlias = Annotated[int, Meta(ge=-62_135_596_800_000, le=253_402_300_799_999)]
+Moment: TypeAlias = Annotated[int, Meta(ge=-(2**53), le=2**53)]
+Dated: TypeAlias = Annotated[int, Meta(ge=-62_135_596_800_000, le=253_402_300_799_999)]
 """Milliseconds since 1970, of the years 1 to 9999, which a date can tell."""
 Span: TypeAlias = Annotated[int, Meta(ge=0, le=3_650 * 86_400_000)]
 """Milliseconds, ten years at most."""

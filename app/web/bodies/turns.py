@@ -6,7 +6,7 @@ import msgspec
 from msgspec import Meta, Raw, Struct
 
 from app.values import MediaType, absent
-from app.web.bodies.reading import Count, Moment, Span
+from app.web.bodies.reading import Count, Dated, Moment, Span
 from domain.events import JSON_TYPE, OUT_OF_MEMORY, Entry, RunError
 
 RETRY_IN_MS_MAX = 7 * 86_400_000
@@ -76,7 +76,7 @@ class ReportBody(Struct, rename="camel"):
     batch: str | None = None
     targets: tuple[str, ...] = ()
     is_any: bool = msgspec.field(default=False, name="any")
-    until: Moment | None = None
+    until: Dated | None = None
     for_ms: Span | None = msgspec.field(default=None, name="for")
     waits: tuple[Count, ...] = ()
     lines: tuple[LineBody, ...] = ()
