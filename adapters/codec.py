@@ -74,7 +74,7 @@ def decode(row: Row) -> Recorded:
         raise LedgerCorrupt(f"Event {position} is a {topic}, which this version does not know.")
     try:
         envelope = decoded(state)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise LedgerCorrupt(f"Event {position} ({topic} of {stream}) cannot be read: {error}.") from error
     return Recorded(
         position,
@@ -93,7 +93,7 @@ def recorded_at(state: bytes) -> int | None:
     """When an event was recorded (ms), None if its state cannot be read."""
     try:
         return _when(state).recorded_at
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeDecodeError):
         return None
 
 

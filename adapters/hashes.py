@@ -83,17 +83,18 @@ class Chain:
 
 
 def mistakes(
-    rows: Iterable[StoredRow], before: tuple[int, bytes, bytes] | None, receipts: Receipts = no_receipts
+    rows: Iterable[StoredRow], before: Head, after: int = 0, receipts: Receipts = no_receipts
 ) -> Iterator[str]:
     """A sentence for each place where the rows are not what was appended: `Chain`, for very many, and the clock's.
 
-    `before` is the row in front of them (position, digest and state), None if there is none.
+    `before` is what stands in front of the rows. Of those up to `after` nothing is said: the first one behind them is
+    compared with the last of them. Whoever looks at parts of the log finds what a look at all of it finds.
     """
-    position, digest = (before[0], before[1]) if before else START
-    latest = (before and recorded_at(before[2])) or 0
+    position, digest = before
+    latest = 0
     sha256 = hashlib.sha256
     for at, stream, version, topic, state, stored in rows:
-        if at != position + 1:
+        if at != position + 1 and at > after:
             yield f"Events {position + 1} to {at - 1} are missing."
         position = at
         # What `digest_after` hashes. Should the version be no number, %a writes something, and the hash is wrong.
@@ -101,10 +102,11 @@ def mistakes(
         if not right:
             row = (at, stream.decode(errors="replace"), version, topic.decode(errors="replace"), state, stored)
             right = digest_behind(digest, row, receipts) is not None
-        if not right:
+        if not right and at > after:
             yield f"Event {position} is not as it was appended: its hash is wrong."
-        elif (now := recorded_at(state)) is not None:
-            if now < latest:
-                yield f"Event {position} was recorded before the event in front of it."
-            latest = now
+        # The time of an event that somebody changed says nothing of the one behind it.
+        now = recorded_at(state) if right else None
+        if now is not None and now < latest and at > after:
+            yield f"Event {position} was recorded before the event in front of it."
+        latest = now or 0
         digest = stored

@@ -90,7 +90,7 @@ def mark_of(row: Row) -> Mark | None:
         return None
     try:
         return _decode(row[4]).erased
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeDecodeError):
         return None
 
 

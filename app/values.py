@@ -40,10 +40,9 @@ def json_of(text: bytes, what: str) -> Any:
 
     One value that a reader chokes on would take the list or the turn that it is part of with it.
     """
-    try:
-        value = msgspec.json.decode(text)
-    except msgspec.DecodeError as error:
-        raise InvalidInput(f"The {what} cannot be read everywhere: {error}.") from error
     if is_too_deep(text):
         raise InvalidInput(f"The {what} is nested too deeply: more than {NESTING_MAX} levels.")
-    return value
+    try:
+        return msgspec.json.decode(text)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise InvalidInput(f"The {what} cannot be read everywhere: {error}.") from error

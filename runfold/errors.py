@@ -137,7 +137,7 @@ def api_error(status: int, content: bytes, address: str = "The engine's address"
     kind = ServerError if status >= 500 else _BY_STATUS.get(status, ApiError)
     try:
         body = msgspec.json.decode(content)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeDecodeError):
         text = content.decode(errors="replace")
         return kind(status, not_an_engine(status, address), text)
     return kind(status, _sentence(body) or not_an_engine(status, address), body)

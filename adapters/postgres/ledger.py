@@ -59,8 +59,8 @@ READ_STORED = """
 select notification_id, convert_to(originator_id, 'UTF8'), originator_version, convert_to(topic, 'UTF8'), state, digest
 from events where notification_id > %s and notification_id <= %s order by notification_id limit %s
 """
-LAST_UPTO = """
-select notification_id, digest, state from events where notification_id <= %s order by notification_id desc limit 1
+LAST_TWO_UPTO = """
+select notification_id, digest from events where notification_id <= %s order by notification_id desc limit 2
 """
 # By the index of names: a sum is none to search by.
 READ_FROM = """
@@ -191,8 +191,9 @@ class PostgresLedger:
 
     def verify(self, after: int = 0, upto: int = POSITION_MAX) -> Iterator[str]:
         """A sentence for each place where the log is not what was appended: a gap, an edit, a wrong hash, the clock."""
-        before = self._rows(LAST_UPTO, after) if after else []
-        return mistakes(self._stored(after, upto), (*before[0],) if before else None, receipts_in(self))
+        front = self._rows(LAST_TWO_UPTO, after) if after else []
+        before = Head(*front[1]) if len(front) == 2 else START
+        return mistakes(self._stored(before.position, upto), before, after, receipts_in(self))
 
     def close(self) -> None:
         """Let go of the database."""

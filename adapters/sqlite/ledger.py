@@ -65,9 +65,9 @@ select notification_id, cast(originator_id as blob), originator_version, cast(to
     cast(digest as blob)
 from events where notification_id > ? and notification_id <= ? order by notification_id limit ?
 """
-LAST_UPTO = """
-select notification_id, cast(digest as blob), cast(state as blob) from events where notification_id <= ?
-order by notification_id desc limit 1
+LAST_TWO_UPTO = """
+select notification_id, cast(digest as blob) from events where notification_id <= ?
+order by notification_id desc limit 2
 """
 # By the index of names: a sum is none to search by.
 READ_FROM = """
@@ -206,8 +206,9 @@ class SqliteLedger:
 
     def verify(self, after: int = 0, upto: int = POSITION_MAX) -> Iterator[str]:
         """A sentence for each place where the log is not what was appended: a gap, an edit, a wrong hash, the clock."""
-        before = self._rows(LAST_UPTO, (after,)) if after else []
-        return mistakes(self._stored(after, upto), (*before[0],) if before else None, receipts_in(self))
+        front = self._rows(LAST_TWO_UPTO, (after,)) if after else []
+        before = Head(*front[1]) if len(front) == 2 else START
+        return mistakes(self._stored(before.position, upto), before, after, receipts_in(self))
 
     def close(self) -> None:
         """Let go of the file, and of the right to write."""

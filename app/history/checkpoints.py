@@ -122,7 +122,7 @@ def read_checkpoint(content: bytes) -> CheckpointFile:
     """Raises WrongCheckpoint, also when its roots are not those that were signed. The signature is not looked at."""
     try:
         file = msgspec.json.decode(content, type=CheckpointFile)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise WrongCheckpoint(f"This is no checkpoint: {error}.") from error
     checkpoint = file.checkpoint
     if checkpoint.format != FORMAT:

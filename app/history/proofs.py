@@ -78,7 +78,7 @@ def check_proof(content: bytes, key: Ed25519PublicKey) -> Proof:
     """Raises WrongProof or WrongCheckpoint unless these events, in this order, stood in the log that was signed."""
     try:
         proof = msgspec.json.decode(content, type=Proof)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise WrongProof(f"This is no proof: {error}.") from error
     if proof.format != FORMAT:
         raise WrongProof(f"The proof is of the format {proof.format!r}, not {FORMAT!r}.")

@@ -101,7 +101,7 @@ def check_receipts(content: bytes, key: Ed25519PublicKey) -> list[Receipt]:
     """The receipts of a file. Raises WrongReceipt unless the owner of the key has signed each of them."""
     try:
         receipts = msgspec.json.decode(content, type=list[Receipt])
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise WrongReceipt(f"These are no receipts: {error}.") from error
     if not receipts:
         raise WrongReceipt("There is no receipt in the file.")

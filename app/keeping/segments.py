@@ -119,7 +119,7 @@ def _lines_of(segment: Segment) -> Iterator[bytes]:
 def _read(file: IO[bytes], path: Path) -> Segment:
     try:
         header = msgspec.json.decode(file.readline(), type=SegmentHeader)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise WrongSegment(f"{path} is no segment: {error}.") from error
     if (header.format, header.version) != (FORMAT, VERSION):
         raise WrongSegment(f"{path} is of the format {header.format} {header.version}, not {FORMAT} {VERSION}.")

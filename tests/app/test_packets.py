@@ -81,6 +81,16 @@ async def test_an_upload_may_be_repeated_but_not_replaced(engine: Engine) -> Non
     assert sentence_of(answers[2]) == f"Packet {path} was uploaded already, with other content."
 
 
+@pytest.mark.parametrize("content", [b'{"text": "\xff"}', b"[" * 100_000 + b"]" * 100_000, b"{"])
+async def test_what_is_no_json_is_refused_as_a_payload(engine: Engine, content: bytes) -> None:
+    url, path = await _presigned(engine)
+    body = {"payload": path, "options": {"payloadType": "application/store"}}
+
+    await _upload(engine, url, content, "application/json")
+
+    await engine.refused("POST", "/api/v1/tasks/greet/trigger", 422, json=body)
+
+
 async def test_an_upload_has_a_bound(engine: Engine) -> None:
     url, path = await _presigned(engine)
     head = engine.head

@@ -17,7 +17,14 @@ from adapters.merkle import leaf_hash
 from adapters.signing import make_keys, private_key, public_key
 from adapters.tombstones import content_of
 from app.history import checkpoints, proofs
-from app.history.checkpoints import CheckpointFile, WrongCheckpoint, make_checkpoint, misfits, read_checkpoint
+from app.history.checkpoints import (
+    CheckpointFile,
+    WrongCheckpoint,
+    check_signature,
+    make_checkpoint,
+    misfits,
+    read_checkpoint,
+)
 from app.history.proofs import WrongProof, check_proof, prove
 from domain.errors import InvalidInput, KeyMissing, LedgerCorrupt, NotAllowed, NotFound
 from domain.ports import START, CopyableLedger
@@ -113,8 +120,30 @@ def test_any_change_of_a_proof_is_found(spare: CopyableLedger, keys: Path) -> No
         without = {**proof, "events": proof["events"][:number] + proof["events"][number + 1 :]}
         with pytest.raises(WrongProof):
             check_proof(msgspec.json.encode(without), key)
+    content = msgspec.json.encode(proof)
+    for flipped in _flips(content, random):
+        with pytest.raises(InvalidInput):
+            check_proof(flipped, key)
     with pytest.raises(WrongProof, match="no events"):
         check_proof(msgspec.json.encode(proof | {"events": []}), key)
+
+
+def test_any_bit_of_a_checkpoint_that_flips_is_found(spare: CopyableLedger, keys: Path) -> None:
+    content = msgspec.json.encode(signed(fill_anew(spare), keys))
+
+    for flipped in _flips(content, Random(7)):
+        with pytest.raises(InvalidInput):
+            check_signature(read_checkpoint(flipped).checkpoint, public_key(public(keys)))
+
+
+def _flips(content: bytes, random: Random) -> Iterator[bytes]:
+    """The content with one bit of each byte turned, and with the bit turned that makes it no ASCII any more.
+
+    The bit that tells small letters from capitals is left as it is: to hashes in hex it means nothing.
+    """
+    for at, byte in enumerate(content):
+        for bit in (random.choice((1, 2, 4, 8, 16, 64)), 128):
+            yield content[:at] + bytes([byte ^ bit]) + content[at + 1 :]
 
 
 def _change(proof: Any, random: Random) -> None:

@@ -83,6 +83,17 @@ async def test_a_segment_that_verifies_by_itself_and_was_changed_is_refused(
     assert await engine.refused("POST", f"/api/v1/runs/{run}/erase", 422, json={})
 
 
+async def test_any_byte_of_a_segment_that_is_no_utf8_is_found(engine: Engine, tmp_path: Path) -> None:
+    _, name = await archived_run(engine, tmp_path)
+    file = file_of(engine, tmp_path, name)
+    content = gzip.decompress(file.read_bytes())
+
+    for at in range(0, len(content), 7):
+        file.write_bytes(gzip.compress(content[:at] + b"\xff" + content[at + 1 :], 0))
+        with pytest.raises(WrongSegment):
+            read_segment(file)
+
+
 async def test_a_segment_made_anew_with_other_values_is_refused(engine: Engine, tmp_path: Path) -> None:
     run, name = await archived_run(engine, tmp_path, large=False)
     file = file_of(engine, tmp_path, name)
