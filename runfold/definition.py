@@ -115,8 +115,13 @@ class AsyncTask(Generic[PayloadT, ResultT]):
         return await waits.for_run(await self.trigger(payload, **options))
 
     async def batch_trigger_and_wait(self, items: Sequence[PayloadT | BatchItem[PayloadT]]) -> BatchResult[ResultT]:
-        """Make a run for each payload or BatchItem, and wait until all have ended; only inside a task."""
+        """Make a run for each payload or BatchItem, and wait until all have ended; only inside a task.
+
+        Without any there is no batch to make: the result has no runs, and "" for an id.
+        """
         waits.current_journal()
+        if not items:
+            return BatchResult(id="", runs=())
         return await waits.for_batch(await self.batch_trigger(items))
 
     def _triggering(self) -> Triggering[PayloadT, ResultT]:

@@ -34,3 +34,8 @@ def duration_ms(duration: Duration) -> int:
 def whole_seconds(duration: Duration) -> int:
     """The duration in seconds, rounded up, because the API counts whole ones."""
     return -(-duration_ms(duration) // 1000)
+
+
+def in_words(duration: Duration | None) -> str:
+    """The duration as a sentence names it: a number alone does not say that it counts seconds."""
+    return f"{duration:g} s" if isinstance(duration, int | float) else str(duration)

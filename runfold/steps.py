@@ -4,8 +4,8 @@ import asyncio
 import inspect
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
-from functools import update_wrapper
-from typing import Any, Generic, ParamSpec, TypeVar, cast, overload
+from functools import partial, update_wrapper
+from typing import Any, Concatenate, Generic, ParamSpec, TypeVar, cast, overload
 
 import msgspec
 
@@ -23,6 +23,8 @@ from runfold.tries import Tries, is_being_cancelled, note_cancel, pass_tries, re
 
 P = ParamSpec("P")
 R = TypeVar("R")
+Q = ParamSpec("Q")
+S = TypeVar("S")
 
 RESULT_MAX_BYTES = 10_485_760
 NAME_MAX = 256
@@ -213,6 +215,14 @@ class Step(Generic[P, R]):
         self._retry = retry
         self._is_async = inspect.iscoroutinefunction(function)
         update_wrapper(self, function)
+
+    @overload
+    def __get__(self, instance: None, owner: type) -> "Step[P, R]": ...
+    @overload
+    def __get__(self: "Step[Concatenate[S, Q], R]", instance: S, owner: type) -> Callable[Q, R]: ...
+    def __get__(self, instance: Any, owner: type) -> Any:
+        """As a function does: as a method it is called with its instance."""
+        return self if instance is None else partial(self, instance)
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
         journal = current.current_journal()

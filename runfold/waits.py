@@ -1,12 +1,12 @@
 """Wait inside a task, for as long as it takes: the run holds no slot meanwhile, and after a while no process either."""
 
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import Any, TypeVar, overload
 
 from runfold import current, transport
 from runfold.codec import encode
 from runfold.digests import digest_of
-from runfold.durations import Duration, duration_ms
+from runfold.durations import Duration, duration_ms, in_words
 from runfold.entries import Outcome
 from runfold.errors import JournalMismatchError, NotFoundError, RunfoldError, WaitTimeoutError
 from runfold.handles import BatchHandle, RunHandle
@@ -46,7 +46,7 @@ async def all(*targets: Target, timeout: Duration | None = None) -> tuple[Any, .
     ids = [name_of(target) for target in targets]
     outcome = await _waited_for("wait.all", ids, timeout, is_any=False)
     if outcome.timed_out:
-        raise WaitTimeoutError(f"After {timeout}, {len(outcome.done)} of {len(ids)} are over.")
+        raise WaitTimeoutError(f"After {in_words(timeout)}, {len(outcome.done)} of {len(ids)} are over.")
     return tuple([await _read(name, target, outcome) for name, target in zip(ids, targets, strict=True)])
 
 
@@ -55,22 +55,32 @@ async def any(*targets: Target, timeout: Duration | None = None) -> tuple[int, A
     ids = [name_of(target) for target in targets]
     outcome = await _waited_for("wait.any", ids, timeout, is_any=True)
     if not outcome.done:
-        raise WaitTimeoutError(f"After {timeout}, none of {len(ids)} is over.")
+        raise WaitTimeoutError(f"After {in_words(timeout)}, none of {len(ids)} is over.")
     place = ids.index(outcome.done[0])
     return place, await _read(ids[place], targets[place], outcome)
 
 
-async def for_run(run: RunHandle[Any, T]) -> RunResult[T]:
+@overload
+async def for_run(run: RunHandle[Any, T]) -> RunResult[T]: ...
+@overload
+async def for_run(run: str) -> RunResult[Any]: ...
+async def for_run(run: str | RunHandle[Any, Any]) -> RunResult[Any]:
     """Wait for the end of a run."""
-    outcome = await _waited_for("wait.run", [run.id], None, is_any=False)
-    result: RunResult[T] = await _read(run.id, run, outcome)
+    target = name_of(run)
+    outcome = await _waited_for("wait.run", [target], None, is_any=False)
+    result: RunResult[Any] = await _read(target, run, outcome)
     return result
 
 
-async def for_batch(batch: BatchHandle[Any, T]) -> BatchResult[T]:
+@overload
+async def for_batch(batch: BatchHandle[Any, T]) -> BatchResult[T]: ...
+@overload
+async def for_batch(batch: str) -> BatchResult[Any]: ...
+async def for_batch(batch: str | BatchHandle[Any, Any]) -> BatchResult[Any]:
     """Wait until all runs of a batch have ended."""
-    outcome = await _waited_for("wait.batch", [batch.batch_id], None, is_any=False)
-    result: BatchResult[T] = await _read(batch.batch_id, batch, outcome)
+    target = name_of(batch)
+    outcome = await _waited_for("wait.batch", [target], None, is_any=False)
+    result: BatchResult[Any] = await _read(target, batch, outcome)
     return result
 
 
@@ -133,4 +143,4 @@ def current_journal() -> Journal:
 
 
 def _too_late(timeout: Duration | None) -> RunError:
-    return RunError(name="WaitTimeout", message=f"It was not completed within {timeout}.")
+    return RunError(name="WaitTimeout", message=f"It was not completed within {in_words(timeout)}.")

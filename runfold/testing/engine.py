@@ -72,6 +72,11 @@ class Engine:
             raise api_error(response.status_code, response.content)
         return response.json()
 
+    @property
+    def is_closed(self) -> bool:
+        """Whether it has ended with the last test."""
+        return self._http.is_closed
+
     def close(self) -> None:
         """End it at once: nothing of it is kept."""
         self._http.close()

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from runfold.durations import Duration, duration_ms, whole_seconds
+from runfold.durations import Duration, duration_ms, in_words, whole_seconds
 
 
 @pytest.mark.parametrize(
@@ -62,3 +62,11 @@ def test_seconds_are_rounded_up() -> None:
 def test_what_the_engine_would_refuse_is_refused_at_once(duration: Duration) -> None:
     with pytest.raises(ValueError, match="is longer than ten years"):
         duration_ms(duration)
+
+
+@pytest.mark.parametrize(
+    ("duration", "words"),
+    [("1h30m", "1h30m"), (5, "5 s"), (0.25, "0.25 s"), (timedelta(minutes=1), "0:01:00"), (None, "None")],
+)
+def test_a_duration_is_told_as_it_was_written_and_a_number_as_seconds(duration: Duration | None, words: str) -> None:
+    assert in_words(duration) == words

@@ -316,6 +316,25 @@ async def test_a_decorated_function_is_a_step_in_a_run_and_a_function_elsewhere(
     assert (double.__name__, double.__doc__) == ("double", "Twice as much.")
 
 
+async def test_a_decorated_method_is_called_with_its_instance() -> None:
+    class Shop:
+        def __init__(self, name: str) -> None:
+            self.name = name
+
+        @step
+        async def pack(self, item: str) -> str:
+            return f"{item} of {self.name}"
+
+    async def code(_: Story) -> str:
+        return await Shop("Ada").pack("pen")
+
+    story = Story()
+
+    assert await Shop("Bob").pack("ink") == "ink of Bob"
+    assert await story.play(code) == "pen of Ada" == await story.play(code)
+    assert [each.name for each in story.entries] == ["pack"]
+
+
 async def test_a_decorated_function_that_is_not_async_says_how_an_async_task_calls_it() -> None:
     @step
     def double(number: int) -> int:

@@ -107,6 +107,12 @@ def send(letter: Letter) -> int:
     return len(letter.to)
 
 
+class Shop:
+    @step
+    async def pack(self, item: str) -> Letter:
+        return Letter(item)
+
+
 async def fetch(to: str) -> Letter:
     return Letter(to)
 
@@ -117,6 +123,7 @@ async def with_steps(letter: Letter, ctx: Context) -> None:
     assert_type(await ctx.step("len", len, "ada", retry=Retry(max_attempts=2)), int)
     assert_type(await reserve("pen", count=2), Letter)
     assert_type(await ctx.step("send", send, letter), int)
+    assert_type(await Shop().pack("pen"), Letter)
     assert_type(step_key(), str)
 
 
@@ -146,13 +153,13 @@ async def of_awaited_waits() -> None:
     assert_type(await payload.aio.trigger_and_wait(Letter("ada")), RunResult[int])
     assert_type(await payload.aio.batch_trigger_and_wait([Letter("a")]), BatchResult[int])
     assert_type(await aio.wait.for_run(handle), RunResult[int])
+    assert_type(await aio.wait.for_run("run_1"), RunResult[Any])
     assert_type(await aio.wait.any(handle, timeout=5), tuple[int, Any])
 
 
 async def refused_steps(ctx: Context) -> None:
     reserve(3)  # type: ignore[arg-type, unused-coroutine]  # pyright: ignore[reportArgumentType, reportUnusedCoroutine]
     await ctx.step(fetch, "ada")  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue, reportArgumentType]
-    await aio.wait.for_run("run_1")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     payload.trigger_and_wait(3)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 
 

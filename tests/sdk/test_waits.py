@@ -259,7 +259,11 @@ async def test_any_gives_the_place_of_the_first_and_its_result(answers: Answers)
 @pytest.mark.parametrize(
     ("waiting", "outcome", "sentence"),
     [
-        (lambda: aio.wait.all("run_2", "run_3", timeout=5), Outcome(("run_2",), timed_out=True), "After 5, 1 of 2 are"),
+        (
+            lambda: aio.wait.all("run_2", "run_3", timeout=5),
+            Outcome(("run_2",), timed_out=True),
+            "After 5 s, 1 of 2 are",
+        ),
         (lambda: aio.wait.any("run_2", "run_3", timeout="1m"), Outcome(timed_out=True), "After 1m, none of 2 is over"),
     ],
 )
@@ -371,6 +375,30 @@ async def test_a_batch_of_children_is_triggered_once(answers: Answers) -> None:
     assert await story.play(code) == (1, 2) == await story.play(code)
     (body,) = (body for call, body in answers["asked"] if call.startswith("POST"))
     assert len({item["options"]["idempotencyKey"] for item in body["items"]}) == 2
+
+
+async def test_a_batch_of_nothing_is_no_batch_and_over_at_once(answers: Answers) -> None:
+    async def code(_: Story) -> Any:
+        return await child.aio.batch_trigger_and_wait([])
+
+    story = Story()
+    result = await story.play(code)
+
+    assert (result.id, result.runs, result.ok, result.unwrap()) == ("", (), True, ())
+    assert (story.entries, answers["asked"]) == ([], [])
+
+
+async def test_a_run_or_a_batch_is_waited_for_by_its_id_too(answers: Answers) -> None:
+    run_ended(answers, "run_2", 2)
+    answers["GET /api/v1/batches/batch_1/results"] = (200, {"items": []})
+
+    async def code(_: Story) -> Any:
+        return (await aio.wait.for_run("run_2")).output, (await aio.wait.for_batch("batch_1")).runs
+
+    story = Story()
+    story.wakes = True
+
+    assert await story.play(code) == (2, ())
 
 
 async def test_a_trigger_within_a_step_is_a_part_of_it_with_a_key_of_it(answers: Answers) -> None:

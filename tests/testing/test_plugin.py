@@ -68,6 +68,27 @@ def test_a_failed_test_shows_its_runs_and_what_the_engine_said(project: pytest.P
     )
 
 
+def test_what_fails_when_the_engine_has_ended_is_told_as_it_is(project: pytest.Pytester) -> None:
+    project.makepyfile("""
+        import pytest
+        from jobs import greet
+
+        @pytest.fixture
+        def mine(runfold_worker):
+            yield
+            assert False, "my own teardown"
+
+        def test_last(mine):
+            pass
+    """)
+
+    result = project.runpytest_subprocess(*PLUGIN)
+
+    result.assert_outcomes(passed=1, errors=1)
+    result.stdout.fnmatch_lines(["*AssertionError: my own teardown*"])
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+
+
 def test_a_test_without_tasks_is_told_where_they_may_be(project: pytest.Pytester) -> None:
     project.makepyfile("def test_nothing(runfold_worker): pass")
 
