@@ -56,7 +56,7 @@ def segment_of(name: str, environment: str, events: Sequence[Sealed], value: Cal
 
 
 def write_segment(folder: Path, segment: Segment) -> None:
-    """Write the file, whole or not at all, and read it back. Raises WrongSegment when that is not what was written."""
+    """Write the file, whole and read back, or leave what is there. Raises WrongSegment where it is read otherwise."""
     path = path_of(folder, segment.header.id)
     part = folder / f"{segment.header.id}{PART}"
     try:
@@ -66,14 +66,14 @@ def write_segment(folder: Path, segment: Segment) -> None:
                 packed.writelines(_lines_of(segment))
             plain.flush()
             os.fsync(plain.fileno())
+        if read_segment(part) != segment:
+            raise WrongSegment(f"Segment {path} is not read back as it was written.")
         part.replace(path)
         _sync(folder)
     except OSError as error:
         raise WrongSegment(f"Segment {path} cannot be written: {error.strerror}.") from error
     finally:
         part.unlink(missing_ok=True)
-    if read_segment(path) != segment:
-        raise WrongSegment(f"Segment {path} is not read back as it was written.")
 
 
 def read_segment(path: Path) -> Segment:

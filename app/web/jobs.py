@@ -22,7 +22,7 @@ from app.web.routing import room
 from app.web.triggering import json
 from domain import commands
 from domain.durations import iso
-from domain.errors import InvalidInput
+from domain.errors import Busy, InvalidInput
 from domain.events import NOTHING
 from domain.job import JOB, Job, JobState
 
@@ -80,8 +80,8 @@ async def import_crontab(request: Request, service: ServiceDep, caller: CallerDe
         try:
             made = await _save(job, service, caller)
             saved.append(place | {"id": made.id, "name": made.spec.name})
-        except InvalidInput as error:
-            # Time went on since it was looked at.
+        except (InvalidInput, Busy) as error:
+            # Time went on since it was looked at, and others have come. Some are saved already: the answer has to tell.
             skipped.append(place | {"reason": str(error)})
     return json({"jobs": saved, "skipped": skipped})
 

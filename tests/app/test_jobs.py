@@ -4,7 +4,11 @@ from typing import Any
 
 import pytest
 
+from app.http_jobs import jobs
+from app.service import Service
 from app.web import job_specs
+from domain.errors import Busy
+from domain.job import JobSpec
 from domain.requests import HttpRequest
 from tests.app.calling import EXECUTIONS, JOBS, ended, execute, save, start
 from tests.app.explaining import explained
@@ -461,6 +465,24 @@ async def test_an_import_that_fails_unexpectedly_at_one_line_has_saved_none(
     assert (await engine.client.post(f"{JOBS}/import", json={"crontab": CRONTAB})).status_code == 500
     assert (await engine.get(JOBS))["total"] == 0
     log.clear()
+
+
+async def test_an_import_that_the_engine_takes_a_part_of_tells_which(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    create = vars(jobs)["create"]
+
+    async def full(service: Service, spec: JobSpec, *rest: Any) -> Any:
+        if spec.request.url.endswith("/bare"):
+            raise Busy("The inbox is full.")
+        return await create(service, spec, *rest)
+
+    monkeypatch.setattr(jobs, "create", full)
+
+    told = await engine.post(f"{JOBS}/import", {"crontab": CRONTAB})
+
+    assert len(told["jobs"]) == (await engine.get(JOBS))["total"] == 3
+    assert [each["reason"] for each in told["skipped"]].count("The inbox is full.") == 1
 
 
 # Jobs that pause themselves

@@ -94,6 +94,19 @@ async def test_any_byte_of_a_segment_that_is_no_utf8_is_found(engine: Engine, tm
             read_segment(file)
 
 
+async def test_what_is_not_read_back_leaves_the_file_that_was_there(engine: Engine, tmp_path: Path) -> None:
+    _, name = await archived_run(engine, tmp_path)
+    file = file_of(engine, tmp_path, name)
+    old = read_segment(file)
+    wrong = msgspec.structs.replace(old.header, root="0" * 64)
+
+    with pytest.raises(WrongSegment, match="its root is another one"):
+        write_segment(file.parent, Segment(wrong, old.events, old.blobs))
+
+    assert read_segment(file) == old
+    assert [*file.parent.iterdir()] == [file]
+
+
 async def test_a_segment_made_anew_with_other_values_is_refused(engine: Engine, tmp_path: Path) -> None:
     run, name = await archived_run(engine, tmp_path, large=False)
     file = file_of(engine, tmp_path, name)
