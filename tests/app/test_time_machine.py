@@ -21,6 +21,7 @@ from app.history import past
 from projections import lasting
 from tests.app.calling import JOBS
 from tests.app.harness import Engine, environment, running_engine
+from tests.app.random_keeping import ALERTS, BULK, CONNECTIONS, ENVIRONMENTS, NAMES, SECRETS, WORKERS
 from tests.app.random_life import BATCHES, COMMANDS, DEPLOYMENTS, EVENTS, EXECUTIONS, SCHEDULES, TOKENS, Life
 from tests.postgres import database_url, schema_of_its_own
 
@@ -45,7 +46,12 @@ LISTS: tuple[tuple[str, dict[str, str]], ...] = (
     (EVENTS, {"filter[undelivered]": "true"}),
     (EVENTS, {"filter[name]": "paid", "filter[status]": "DELIVERED"}),
     (DEPLOYMENTS, {}),
+    (BULK, {}),
 )
+GONE = (SCHEDULES, JOBS, ALERTS, SECRETS, CONNECTIONS, "/api/v1/projects/")
+"""Where what is gone has a sentence of its own."""
+KEPT = (ALERTS, SECRETS, CONNECTIONS, ENVIRONMENTS)
+"""Lists that have no pages."""
 EXECUTED: tuple[dict[str, str], ...] = (
     {},
     {"status": "running", "order": "asc"},
@@ -97,6 +103,9 @@ async def _look(life: Life) -> list[Answer]:
         await ask(JOBS, {"limit": "1", "offset": offset})
     for job in life.jobs:
         await ask(f"{JOBS}/{job}/executions", {"limit": "2"})
+    for path in (*KEPT, life.keeping.variables, life.keeping.keys):
+        await ask(path, {})
+    await ask(WORKERS, {"perPage": "100"})
     for path in _single(life):
         await ask(path, {})
     return seen
@@ -113,6 +122,9 @@ def _single(life: Life) -> Iterator[str]:
         (life.executions, (f"{EXECUTIONS}/",)),
         (life.tokens, (f"{TOKENS}/",)),
         (life.events, (f"{EVENTS}/",)),
+        (life.keeping.channels, (f"{ALERTS}/",)),
+        (life.keeping.bulks, (f"{BULK}/",)),
+        (NAMES, (f"{SECRETS}/", f"{CONNECTIONS}/", f"{life.keeping.variables}/")),
     )
     for names, paths in singles:
         for name, path in product(names, paths):
@@ -136,8 +148,10 @@ async def _walk_executions(
         page = await ask(path, query | {"limit": "2", "cursor": cursor})
 
 
-async def _live(engine: Engine, commands: list[Callable[[Life], Awaitable[None]]], chance: random.Random) -> None:
-    life = Life(engine, chance)
+async def _live(
+    engine: Engine, slug: str, commands: list[Callable[[Life], Awaitable[None]]], chance: random.Random
+) -> None:
+    life = Life(engine, chance, slug)
     await life.begin()
     looks = [await _look(life)]
     for command in commands:
@@ -146,19 +160,19 @@ async def _live(engine: Engine, commands: list[Callable[[Life], Awaitable[None]]
         await command(life)
         looks.append(await _look(life))
     seen = [answer for look in looks for answer in look]
-    await _ask_again(engine, seen, chance)
+    await _ask_again(life, seen)
     await _look_between(life, seen[0].position)
     # Where a timer goes off between two answers, not everything was asked at one position.
     whole = sorted({look[0].position for look in looks if look[0].position == look[-1].position})
     await _compare(engine, seen, whole, chance)
 
 
-async def _ask_again(engine: Engine, seen: list[Answer], chance: random.Random) -> None:
-    for answer in _some_of_each_kind(seen, chance):
+async def _ask_again(life: Life, seen: list[Answer]) -> None:
+    for answer in _some_of_each_kind(seen, life.chance):
         for as_of in (str(answer.position), str(answer.wall)):
-            again = await engine.client.get(answer.path, params=answer.query | {"asOf": as_of})
+            again = await life.engine.client.get(answer.path, params=answer.query | {"asOf": as_of})
 
-            assert _is_as_it_was(again, answer), (again.content, answer, as_of)
+            assert _is_as_it_was(again, answer, life.keeping.taken_back), (again.content, answer, as_of)
 
 
 def _some_of_each_kind(seen: list[Answer], chance: random.Random) -> Iterator[Answer]:
@@ -239,15 +253,35 @@ def _that_there_are(facts: Facts) -> Facts:
     return {name: fact for name, fact in facts.items() if fact is not None and fact is not False}
 
 
-def _is_as_it_was(again: httpx.Response, answer: Answer) -> bool:
-    """Byte for byte; but which worker a run waited for is not told, and what is gone has a sentence of its own."""
+def _is_as_it_was(again: httpx.Response, answer: Answer, taken_back: set[str]) -> bool:
+    """Byte for byte; but what is gone has a sentence of its own.
+
+    Which workers were connected is not told, nor which one a run waited for, nor values that were taken back since.
+    """
     if answer.path.endswith("/explain") and answer.status == 200:
         before = json.decode(answer.content)
         if before["reason"] in {"turn", "no_worker"}:
             return bool(json.decode(again.content)["reason"] == "ready")
-    if answer.status == 404 and answer.path.startswith((SCHEDULES, JOBS)):
+    if answer.status == 404 and answer.path.startswith(GONE):
         return again.status_code == 404
+    if answer.path == WORKERS:
+        return _holders(again.content) == _holders(answer.content)
+    if "/envvars/" in answer.path and answer.status == again.status_code == 200:
+        return _variables(again.content, taken_back) == _variables(answer.content, taken_back)
     return (again.status_code, again.content) == (answer.status, answer.content)
+
+
+def _holders(content: bytes) -> list[dict[str, Any]]:
+    """Which workers had runs, and what is told of these."""
+    told = json.decode(content)["data"]
+    return [{name: each[name] for name in ("id", "running", "waiting", "runs")} for each in told if each["runs"]]
+
+
+def _variables(content: bytes, taken_back: set[str]) -> list[dict[str, Any]]:
+    """One or many, without the values that are not told of the past."""
+    told = json.decode(content)
+    many = told if isinstance(told, list) else [told]
+    return [each | ({"value": ""} if each["name"] in taken_back else {}) for each in many]
 
 
 def _parts(database: str, stack: ExitStack) -> tuple[Any, ...]:
@@ -271,8 +305,9 @@ def test_everything_is_as_it_was_answered_then(database: str, monkeypatch: pytes
         @settings(max_examples=6, deadline=None, phases=[Phase.generate])
         @given(st.lists(st.sampled_from(COMMANDS), min_size=12, max_size=30), st.integers(0, 2**32))
         def check(commands: list[Callable[[Life], Awaitable[None]]], seed: int) -> None:
-            other = runner.run(environment(engine, f"e{next(numbers)}"))
-            runner.run(_live(other, commands, random.Random(seed)))
+            slug = f"e{next(numbers)}"
+            other = runner.run(environment(engine, slug))
+            runner.run(_live(other, slug, commands, random.Random(seed)))
 
         try:
             check()
