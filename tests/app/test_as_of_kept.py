@@ -14,6 +14,7 @@ from domain.events import BulkAdvanced, BulkStarted
 from tests.app.harness import LEASE_MS, MASTER_KEY, Engine, admin, environment
 from tests.app.test_alerts import ALERTS, channel, fail
 from tests.app.test_bulk import BULK, ended, started
+from tests.app.test_erasing import SECRET, secret_run
 from tests.app.tokens import make_token
 from tests.app.waiting import blocked, waits
 
@@ -214,6 +215,20 @@ async def test_workers_of_a_moment_are_those_that_had_runs(engine: Engine) -> No
     assert (await engine.get(WORKERS, asOf=position, page=2))["data"] == []
     for other in (1, engine.head):
         assert (await engine.get(WORKERS, asOf=other))["data"] == (await engine.get(WORKERS))["data"] == []
+
+
+async def test_what_was_erased_since_is_told_of_no_moment(engine: Engine) -> None:
+    run = await secret_run(engine)
+    before = range(2, engine.head + 1)
+    await engine.post(f"/api/v1/runs/{run}/erase", {"withNames": True})
+
+    every = ("", "/events", "/metadata", "/result", "/trace", f"/spans/{run}", "/journal", "/logs", "/explain")
+    for position in before:
+        for what in every:
+            response = await engine.client.get(f"/api/v1/runs/{run}{what}", params={"asOf": position})
+            assert response.status_code in {200, 404}, (what, position, response.text)
+            assert SECRET not in response.text, (what, position)
+        assert SECRET not in str(await engine.get("/api/v1/runs", asOf=position))
 
 
 async def test_the_past_opens_to_those_to_whom_the_present_does(engine: Engine) -> None:
