@@ -309,6 +309,7 @@ def _parts(database: str, stack: ExitStack) -> tuple[Any, ...]:
     return PostgresLedger(database_url(), schema), PostgresReadModels(database_url(), schema)
 
 
+@pytest.mark.timeout(300)
 def test_everything_is_as_it_was_answered_then(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
     # So that there are runs that last long.
     monkeypatch.setattr(lasting, "LASTING_MIN", 6)
