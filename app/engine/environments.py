@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 from adapters.secrets import Vault
+from app.engine.aggregates import until
 from app.engine.reader import Reader
 from app.public_tokens import seal_key
 from domain import states
@@ -52,11 +53,11 @@ def named_by(key: str | None) -> tuple[str, str]:
     return _SLUGS[kind], kind
 
 
-async def all_of(reader: Reader) -> list[Environment]:
-    """Every environment, the oldest first."""
+async def all_of(reader: Reader, *, upto: int | None = None) -> list[Environment]:
+    """Every environment that there is, or was at a position, the oldest first."""
     histories = await reader.read(reader.ledger.read_kind, "env")
     ordered = sorted(histories.values(), key=lambda history: history[0].position)
-    return [state for history in ordered if isinstance(state := states.fold(history), Environment)]
+    return [state for history in ordered if isinstance(state := states.fold(until(upto, history)), Environment)]
 
 
 async def with_slug(reader: Reader, slug: str) -> Environment:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+from app.engine.aggregates import states_of, until
 from app.engine.reader import Reader
 from app.service import Service
 from app.vault.secrets import missing_sentence, secrets_of
@@ -13,29 +14,34 @@ from domain.events import ChannelSpec
 from domain.requests import secrets_in
 
 
-async def channels_of(reader: Reader, environment: str) -> list[Channel]:
-    """The alert channels of an environment, newest first."""
-    histories = await reader.read(reader.ledger.read_kind, CHANNEL)
-    found = [states.fold(history) for history in histories.values() if history[0].environment == environment]
+async def channels_of(reader: Reader, environment: str, *, upto: int | None = None) -> list[Channel]:
+    """The alert channels that an environment has, or had at a position, newest first."""
+    found = await states_of(reader, CHANNEL, environment, upto=upto)
     there = [each for each in found if isinstance(each, Channel) and not each.is_removed]
     return sorted(there, key=lambda channel: channel.id, reverse=True)
 
 
-async def channel_of(reader: Reader, environment: str, channel: str) -> Channel:
-    """An alert channel that is there. Raises NotFound."""
-    found = states.fold(await reader.history(channel)) if channel.startswith(f"{CHANNEL}_") else None
-    if not isinstance(found, Channel) or found.environment != environment or found.is_removed:
-        raise NotFound(f"Alert channel {channel[:60]} not found.")
+async def channel_of(reader: Reader, environment: str, channel: str, *, upto: int | None = None) -> Channel:
+    """An alert channel that is, or was, there. Raises NotFound."""
+    what = f"Alert channel {channel[:60]}"
+    history = await reader.history(channel) if channel.startswith(f"{CHANNEL}_") else ()
+    if not history or history[0].environment != environment:
+        raise NotFound(f"{what} not found.")
+    found = states.fold(until(upto, history))
+    if not isinstance(found, Channel):
+        raise NotFound(f"{what} did not exist yet.")
+    if found.is_removed:
+        raise NotFound(f"{what} not found." if upto is None else f"{what} was removed by then.")
     return found
 
 
 async def with_errors(
-    reader: Reader, environment: str, channels: Sequence[Channel]
+    reader: Reader, environment: str, channels: Sequence[Channel], *, upto: int | None = None
 ) -> list[tuple[Channel, str | None]]:
-    """Each channel with why what it tells would fail: the sentence about the first secret that it names in vain."""
+    """Each channel with why what it tells fails, or failed: the sentence on the first secret that it names in vain."""
     if not any(map(_secrets_of, channels)):
         return [(each, None) for each in channels]
-    there = {each.name for each in await secrets_of(reader, environment)}
+    there = {each.name for each in await secrets_of(reader, environment, upto=upto)}
     missing = (next((name for name in _secrets_of(each) if name not in there), None) for each in channels)
     return [(each, name and missing_sentence(name)) for each, name in zip(channels, missing, strict=True)]
 

@@ -7,6 +7,7 @@ import msgspec
 from msgspec import Raw
 from msgspec.structs import replace
 
+from app.engine.aggregates import states_of, until
 from app.engine.reader import Reader
 from app.http_jobs.executions import asked_of
 from app.service import Service
@@ -35,9 +36,7 @@ class NamedJobs(NamedTuple):
 
 async def jobs_of(reader: Reader, environment: str, *, upto: int | None = None) -> list[Job]:
     """Every job that an environment has or had, newest first, as they are or were; deleted ones are among them."""
-    histories = await reader.read(reader.ledger.read_kind, JOB)
-    here = [history for history in histories.values() if history[0].environment == environment]
-    found = [states.fold([each for each in history if upto is None or each.position <= upto]) for history in here]
+    found = await states_of(reader, JOB, environment, upto=upto)
     return sorted((each for each in found if isinstance(each, Job)), key=lambda job: job.id, reverse=True)
 
 
@@ -46,8 +45,7 @@ async def job_of(reader: Reader, environment: str, job: str, *, upto: int | None
     history = await reader.history(job) if job.startswith(f"{JOB}_") else ()
     if not history or history[0].environment != environment:
         raise NotFound(f"Job {job[:60]} not found.")
-    then = history if upto is None else [each for each in history if each.position <= upto]
-    found = states.fold(then)
+    found = states.fold(until(upto, history))
     if not isinstance(found, Job):
         raise NotFound(f"Job {job[:60]} did not exist yet.")
     if found.state is JobState.DELETED:
@@ -126,7 +124,7 @@ async def named_with(reader: Reader, environment: str, part: str, *, upto: int |
     found: list[str] = []
     always = True
     for job, history in histories.items():
-        then = [each.event for each in history if upto is None or each.position <= upto]
+        then = [each.event for each in until(upto, history)]
         fits = {has_part(each.spec.name, part) for each in then if isinstance(each, JobCreated | JobChanged)}
         if history[0].environment == environment and True in fits:
             found.append(job)

@@ -5,7 +5,6 @@ from collections import Counter
 from starlette.responses import Response
 
 from app.pages.bulk import turned
-from app.pages.moment import look_of
 from app.pages.visits import Visit
 from domain.batch import BatchStatus
 
@@ -14,7 +13,7 @@ NEWEST = "100"
 
 async def show_all(visit: Visit) -> Response:
     """The batches, newest first, as they are or were."""
-    status, moment = visit.query("status"), await look_of(visit)
+    status, moment = visit.query("status"), await visit.look()
     asked = {"filter[status]": status} if status else {}
     cursor = {f"page[{side}]": visit.query(side) for side in ("after", "before") if visit.query(side)}
     answer = await visit.api.get("/api/v1/batches", **asked, **cursor, **moment.as_of)
@@ -24,7 +23,6 @@ async def show_all(visit: Visit) -> Response:
         batches=answer["data"],
         pagination=turned(answer, "/batches", moment.query(kept)),
         status=status,
-        moment=moment,
         kept=kept,
         statuses=list(BatchStatus),
     )
@@ -32,7 +30,7 @@ async def show_all(visit: Visit) -> Response:
 
 async def show(visit: Visit) -> Response:
     """A batch, and the newest of its runs, as they are or were."""
-    name, moment = visit.named("batch"), await look_of(visit)
+    name, moment = visit.named("batch"), await visit.look()
     batch = await visit.api.get(f"/api/v2/batches/{name}", **moment.as_of)
     answer = await visit.api.get("/api/v1/runs", **{"filter[batch]": name, "page[size]": NEWEST}, **moment.as_of)
     counts = Counter(run["status"] for run in answer["data"])
@@ -43,5 +41,4 @@ async def show(visit: Visit) -> Response:
         runs=answer["data"],
         counts=counts.most_common(),
         is_whole=is_whole,
-        moment=moment,
     )

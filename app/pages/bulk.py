@@ -57,14 +57,17 @@ async def start(visit: Visit) -> Response:
 
 
 async def show_all(visit: Visit) -> Response:
-    """The bulk actions, newest first."""
+    """The bulk actions, newest first, as they are or were."""
+    moment = await visit.look()
     cursor = {f"page[{side}]": visit.query(side) for side in ("after", "before") if visit.query(side)}
-    answer = await visit.api.ask("/api/v1/bulk-actions", cursor)
-    return visit.page("bulk_list.html", actions=answer.data["data"], pagination=turned(answer.data, "/bulk"))
+    answer = await visit.api.get("/api/v1/bulk-actions", **cursor, **moment.as_of)
+    pagination = turned(answer, "/bulk", moment.query({}))
+    return visit.page("bulk_list.html", actions=answer["data"], pagination=pagination)
 
 
 async def show(visit: Visit) -> Response:
-    """How far one is."""
+    """How far one is, or was."""
+    await visit.look()
     return visit.page("bulk.html", bulk=await _found(visit))
 
 
@@ -94,5 +97,5 @@ def turned(body: dict[str, Any], path: str, query: str = "") -> dict[str, str]:
 
 
 async def _found(visit: Visit) -> dict[str, Any]:
-    found: dict[str, Any] = await visit.api.get(f"/api/v1/bulk-actions/{visit.named('bulk')}")
+    found: dict[str, Any] = await visit.api.get(f"/api/v1/bulk-actions/{visit.named('bulk')}", **visit.moment.as_of)
     return found

@@ -5,7 +5,6 @@ from typing import Any
 from starlette.responses import Response
 
 from app.engine.environments import KEY_ID_LENGTH, digest_of
-from app.pages.moment import look_of
 from app.pages.visits import Visit, see
 from app.pages.words import segment
 
@@ -14,11 +13,11 @@ WORKERS = "50"
 
 async def deployments(visit: Visit) -> Response:
     """The versions, newest first, as they are or were."""
-    moment = await look_of(visit)
+    moment = await visit.look()
     cursor = {"page[after]": visit.query("after")} if visit.query("after") else {}
     answer = await visit.api.get("/api/v1/deployments", **cursor, **moment.as_of)
     following = answer["pagination"].get("next")
-    return visit.page("deployments.html", deployments=answer["data"], next=following, moment=moment)
+    return visit.page("deployments.html", deployments=answer["data"], next=following)
 
 
 async def promote(visit: Visit) -> Response:
@@ -28,13 +27,14 @@ async def promote(visit: Visit) -> Response:
 
 
 async def workers(visit: Visit) -> Response:
-    """Who executes runs at present."""
-    answer = await visit.api.get("/api/v1/workers", page=visit.query("page") or "1", perPage=WORKERS)
+    """Who executes runs at present, or had runs then."""
+    page, moment = visit.query("page") or "1", await visit.look()
+    answer = await visit.api.get("/api/v1/workers", page=page, perPage=WORKERS, **moment.as_of)
     return visit.page("workers.html", workers=answer["data"], pagination=answer["pagination"])
 
 
 async def keys(visit: Visit) -> Response:
-    """The secret keys of the environment, by what is known of them."""
+    """The secret keys that open the environment, or opened it, by what is known of them."""
     return await _keys(visit, None)
 
 
@@ -50,7 +50,8 @@ async def revoke_key(visit: Visit) -> Response:
 
 
 async def _keys(visit: Visit, made: dict[str, Any] | None) -> Response:
-    found = await visit.api.get(_path(visit))
+    moment = await visit.look()
+    found = await visit.api.get(_path(visit), **moment.as_of)
     mine = digest_of(visit.session.key)[:KEY_ID_LENGTH] if visit.session else ""
     return visit.page("keys.html", keys=found["data"], made=made, mine=mine)
 

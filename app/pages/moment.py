@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
+from app.engine.reader import Reader
 from app.history.moments import moment_of
-from app.pages.visits import Visit
 from domain.durations import iso
 
 FIELD = "moment"
@@ -44,10 +44,14 @@ class Look(NamedTuple):
         return urlencode({**parameters, **({FIELD: self.text} if self.text else {})})
 
 
-async def look_of(visit: Visit) -> Look:
-    """The moment that the address names. Raises InvalidInput."""
-    text, head = visit.query(FIELD), await visit.reader.head()
+NOW = Look("", 0, 0, 0)
+"""What pages look at that nobody may turn to another moment."""
+
+
+async def look_at(text: str, reader: Reader) -> Look:
+    """The moment that an address names. Raises InvalidInput."""
+    head = await reader.head()
     if not text:
-        return Look("", head, visit.now, head)
-    moment = await moment_of(text, visit.reader)
+        return Look("", head, reader.clock.now().wall, head)
+    moment = await moment_of(text, reader)
     return Look(text, moment.position, moment.wall, head)

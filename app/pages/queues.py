@@ -5,7 +5,7 @@ from typing import Any
 from starlette.responses import Response
 
 from app.pages.api import NOT_FOUND, ApiError
-from app.pages.moment import Look, look_of
+from app.pages.moment import Look
 from app.pages.visits import Visit, see
 from app.pages.words import segment
 from domain.errors import InvalidInput
@@ -15,11 +15,11 @@ SIZE = "50"
 
 async def show(visit: Visit) -> Response:
     """The queues by their names, as they are or were."""
-    moment = await look_of(visit)
+    moment = await visit.look()
     answer = await visit.api.get("/api/v1/queues", page=visit.query("page") or "1", perPage=SIZE, **moment.as_of)
     limit = await _bound_at(visit, moment)
     queues, pagination = answer["data"], answer["pagination"]
-    return visit.page("queues.html", queues=queues, pagination=pagination, limit=limit, moment=moment)
+    return visit.page("queues.html", queues=queues, pagination=pagination, limit=limit)
 
 
 async def pause(visit: Visit) -> Response:

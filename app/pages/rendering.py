@@ -9,6 +9,7 @@ from starlette.responses import HTMLResponse
 
 from app.pages import words
 from app.pages.assets import asset
+from app.pages.moment import NOW
 
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self';"
@@ -34,11 +35,8 @@ def _environment() -> Environment:
         auto_reload=False,
     )
     known = cast("dict[str, Any]", environment.globals)
-    known.update(
-        asset=asset, tone=words.tone, moments=words.moments, pages=words.PAGES, looking_back=words.LOOKING_BACK
-    )
-    # Most pages look at no moment of the past.
-    known["moment"] = None
+    # Parts of pages that follow what happens look at no moment of the past.
+    known.update(asset=asset, tone=words.tone, moments=words.moments, pages=words.PAGES, moment=NOW)
     environment.filters |= {
         "word": words.word,
         "duration": words.duration,

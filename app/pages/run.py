@@ -11,7 +11,7 @@ from app.engine.watching import seen
 from app.event_formats import event_items
 from app.keeping.archived import told_of
 from app.pages.live import OVER, streamed
-from app.pages.moment import FIELD, Look, look_of
+from app.pages.moment import FIELD, Look
 from app.pages.rendering import render
 from app.pages.timeline import children_of, draw
 from app.pages.visits import Visit, see
@@ -40,10 +40,10 @@ class Value(NamedTuple):
 
 async def show(visit: Visit) -> Response:
     """The page of a run; with `event` as it was after so many of its events, with `moment` as it was then."""
+    moment = await visit.look() if visit.query(FIELD) else None
     history = await history_of(visit)
-    if not visit.query(FIELD):
+    if moment is None:
         return visit.page("run.html", **await _values(visit, history, _upto(visit, len(history))))
-    moment = await look_of(visit)
     upto = sum(each.position <= moment.position for each in history)
     if not upto:
         raise NotFound(f"The run {history[0].stream} did not exist yet at {moment.time}.")
@@ -110,7 +110,6 @@ async def _values(visit: Visit, history: Sequence[Recorded], upto: int, moment: 
         "upto": upto,
         "is_past": is_past,
         "then": moment.time if moment else iso(then[-1].recorded_at),
-        "moment": moment,
         "is_over": row.status in FINAL,
         "job": row.job,
     }

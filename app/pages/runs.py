@@ -9,7 +9,6 @@ from app.pages.api import ApiError
 from app.pages.filters import PERIODS, Asked, asked_of
 from app.pages.live import streamed
 from app.pages.looking import Looked, look
-from app.pages.moment import look_of
 from app.pages.rendering import render
 from app.pages.visits import Visit, see
 from app.pages.words import GROUPS, segment
@@ -34,7 +33,8 @@ PLACES = {
 async def show(visit: Visit) -> Response:
     """The newest runs that the filter leaves."""
     asked = asked_of(visit.request.query_params)
-    around = _around(asked) | {"moment": await look_of(visit), "kept": asked.filter}
+    await visit.look()
+    around = _around(asked) | {"kept": asked.filter}
     try:
         looked = await look(visit, asked)
     except ApiError as error:
@@ -56,19 +56,19 @@ async def live(visit: Visit) -> Response:
 
 
 async def search(visit: Visit) -> Response:
-    """Go to what an id names, else to the run of an idempotency key, else to the runs with a tag."""
-    text = visit.query("q")
+    """Go to what an id names, else to the run of an idempotency key, else to the runs with a tag, all at the moment."""
+    text, moment = visit.query("q"), await visit.look()
     if not text:
-        return see("/")
+        return see(moment.to("/"))
     place = PLACES.get(text.partition("_")[0])
     if place is not None and " " not in text:
-        return see(place + segment(text))
+        return see(moment.to(place + segment(text)))
     run = await _run_of_key(visit, text)
-    return see(f"/runs/{run}" if run else Asked({}, {}).with_(tag=text))
+    return see(moment.to(f"/runs/{run}") if run else moment.to("/", {"tag": text}))
 
 
 async def _run_of_key(visit: Visit, key: str) -> str | None:
-    """The newest run that a task of the current version made with this idempotency key."""
+    """The newest run that a task of the current version had made by then with this idempotency key."""
     environment = visit.environment.id
     streams = [keys.stream_of(environment, "run", task, key) for task in await _tasks(visit)]
     histories = await visit.reader.read(visit.reader.ledger.read_streams, streams) if streams else {}
@@ -76,7 +76,7 @@ async def _run_of_key(visit: Visit, key: str) -> str | None:
         (each.position, each.event.target)
         for history in histories.values()
         for each in history
-        if isinstance(each.event, KeyClaimed)
+        if isinstance(each.event, KeyClaimed) and each.position <= visit.moment.position
     ]
     return max(claimed)[1] if claimed else None
 
@@ -84,7 +84,7 @@ async def _run_of_key(visit: Visit, key: str) -> str | None:
 async def _tasks(visit: Visit) -> list[str]:
     """The tasks of the current version, none before there is one."""
     try:
-        deployment = await visit.api.get("/api/v1/deployments/current")
+        deployment = await visit.api.get("/api/v1/deployments/current", **visit.moment.as_of)
     except ApiError as error:
         if error.status != NOT_FOUND:
             raise

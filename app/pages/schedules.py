@@ -2,7 +2,6 @@
 
 from starlette.responses import Response
 
-from app.pages.moment import look_of
 from app.pages.visits import Visit, see
 from domain.durations import iso
 
@@ -13,15 +12,15 @@ TICKS_MAX = 200
 
 async def show_all(visit: Visit) -> Response:
     """The schedules, newest first, as they are or were."""
-    moment = await look_of(visit)
+    moment = await visit.look()
     answer = await visit.api.get("/api/v1/schedules", page=visit.query("page") or "1", **moment.as_of)
-    return visit.page("schedules.html", schedules=answer["data"], pagination=answer["pagination"], moment=moment)
+    return visit.page("schedules.html", schedules=answer["data"], pagination=answer["pagination"])
 
 
 async def show(visit: Visit) -> Response:
     """A schedule with its ticks, as they are or were."""
     name = visit.named("schedule")
-    moment = await look_of(visit)
+    moment = await visit.look()
     schedule = await visit.api.get(f"/api/v1/schedules/{name}", **moment.as_of)
     days = visit.query("days") if visit.query("days") in DAYS else "1"
     since, until = iso(max(0, moment.wall - int(days) * DAY_MS)), iso(moment.wall)
@@ -30,7 +29,6 @@ async def show(visit: Visit) -> Response:
     return visit.page(
         "schedule.html",
         schedule=schedule,
-        moment=moment,
         ticks=ticks[:TICKS_MAX],
         hidden=max(0, len(ticks) - TICKS_MAX),
         problems=ledger["problems"],

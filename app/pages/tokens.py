@@ -6,7 +6,6 @@ from starlette.responses import Response
 
 from app.pages.api import ApiError
 from app.pages.bulk import turned
-from app.pages.moment import look_of
 from app.pages.visits import Visit, see
 from domain.waitpoint import WaitpointStatus
 
@@ -15,7 +14,7 @@ LIST = "/api/v1/waitpoints/tokens"
 
 async def show_all(visit: Visit) -> Response:
     """The tokens, newest first, as they are or were."""
-    moment = await look_of(visit)
+    moment = await visit.look()
     status = visit.query("status")
     asked = {"filter[status]": status} if status else {}
     cursor = {f"page[{side}]": visit.query(side) for side in ("after", "before") if visit.query(side)}
@@ -25,7 +24,6 @@ async def show_all(visit: Visit) -> Response:
         "tokens.html",
         tokens=answer["data"],
         pagination=turned(answer, "/tokens", moment.query(kept)),
-        moment=moment,
         kept=kept,
         status=status,
         statuses=list(WaitpointStatus),
@@ -53,7 +51,7 @@ async def complete(visit: Visit) -> Response:
 
 
 async def _form(visit: Visit, text: str, refusal: str, status: int = 200) -> Response:
-    moment = await look_of(visit)
+    moment = await visit.look()
     token = await visit.api.get(f"{LIST}/{visit.named('token')}", **moment.as_of)
     is_open = token["status"] == WaitpointStatus.WAITING and not moment.is_past
-    return visit.page("token.html", status, token=token, data=text, refusal=refusal, is_open=is_open, moment=moment)
+    return visit.page("token.html", status, token=token, data=text, refusal=refusal, is_open=is_open)

@@ -13,6 +13,7 @@ from starlette.types import ASGIApp
 from app.engine.environments import digest_of
 from app.engine.reader import Reader
 from app.pages.api import UNAUTHORIZED, Api, ApiError, Gateway
+from app.pages.moment import FIELD, NOW, Look, look_at
 from app.pages.rendering import HEADERS, html
 from app.pages.sessions import Session, Sessions
 from app.pages.words import segment
@@ -40,6 +41,7 @@ class Visit:
         self.sessions = sessions
         self.api = api
         self.form: Mapping[str, list[str]] = {}
+        self.moment = NOW
         self._environment: Environment | None = None
 
     @property
@@ -65,6 +67,11 @@ class Visit:
         assert self._environment is not None, "nobody comes here without a key"
         return self._environment
 
+    async def look(self) -> Look:
+        """The moment that the address names, at which all links of the page stay. Raises InvalidInput."""
+        self.moment = await look_at(self.query(FIELD), self.reader)
+        return self.moment
+
     async def enter(self) -> bool:
         """Open the environment of the session's key; False when there is no key, or it opens nothing any more."""
         if self.session and self.session.key:
@@ -85,6 +92,7 @@ class Visit:
             "path": self.request.url.path,
             "csrf": self.session.csrf if self.session else "",
             "environment": self._environment,
+            "moment": self.moment,
         }
 
 

@@ -17,8 +17,6 @@ PAGES = (
     ("/keys", "Keys"),
 )
 """The pages that one can go to from any other."""
-LOOKING_BACK = frozenset({"/", "/queues", "/schedules", "/jobs", "/batches", "/tokens", "/deployments"})
-"""Those that show a moment of the past, too."""
 FAILURES = (
     *("FAILED", "TIMED_OUT", "CRASHED", "INTERRUPTED", "SYSTEM_FAILURE"),
     *("INVALID_PAYLOAD", "UNRESOLVED_AUTH"),

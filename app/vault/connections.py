@@ -6,6 +6,7 @@ from typing import Any
 from msgspec import Raw
 
 from adapters.secrets import key_name_of
+from app.engine.aggregates import states_of, until
 from app.engine.reader import Reader
 from app.public_tokens import seal_key
 from app.service import Service
@@ -21,19 +22,18 @@ _CONNECTION = "connection"
 _AUTH = "authorization of run"
 
 
-async def connections_of(reader: Reader, environment: str) -> list[Connection]:
-    """Those of an environment that are ready, by name."""
-    histories = await reader.read(reader.ledger.read_kind, "conn")
-    found = [states.fold(history) for history in histories.values() if history[0].environment == environment]
+async def connections_of(reader: Reader, environment: str, *, upto: int | None = None) -> list[Connection]:
+    """Those of an environment that are, or were at a position, ready, by name."""
+    found = await states_of(reader, "conn", environment, upto=upto)
     ready = [each for each in found if isinstance(each, Connection) and each.is_ready]
     return sorted(ready, key=lambda connection: connection.name)
 
 
-async def connection_of(reader: Reader, environment: str, name: str) -> Connection:
-    """One that is ready. Raises NotFound."""
-    found = states.fold(await reader.history(stream_of(environment, name)))
+async def connection_of(reader: Reader, environment: str, name: str, *, upto: int | None = None) -> Connection:
+    """One that is, or was, ready. Raises NotFound."""
+    found = states.fold(until(upto, await reader.history(stream_of(environment, name))))
     if not isinstance(found, Connection) or not found.is_ready:
-        raise NotFound(f"There is no connection {name} in this environment.")
+        raise NotFound(f"There {'is' if upto is None else 'was'} no connection {name} in this environment.")
     return found
 
 

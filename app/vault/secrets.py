@@ -5,6 +5,7 @@ from contextlib import suppress
 from typing import Any
 
 from adapters.secrets import key_name_of
+from app.engine.aggregates import states_of, until
 from app.engine.reader import Reader
 from app.requests import SecretMissing
 from app.service import Service
@@ -16,19 +17,18 @@ VALUE_MAX_BYTES = 65_536
 _PURPOSE = "secret"
 
 
-async def secrets_of(reader: Reader, environment: str) -> list[Secret]:
-    """Those of an environment that have a value, by name."""
-    histories = await reader.read(reader.ledger.read_kind, SECRET)
-    found = [states.fold(history) for history in histories.values() if history[0].environment == environment]
+async def secrets_of(reader: Reader, environment: str, *, upto: int | None = None) -> list[Secret]:
+    """Those of an environment that have, or had at a position, a value, by name."""
+    found = await states_of(reader, SECRET, environment, upto=upto)
     there = [each for each in found if isinstance(each, Secret) and each.sealed is not None]
     return sorted(there, key=lambda secret: secret.name)
 
 
-async def secret_of(reader: Reader, environment: str, name: str) -> Secret:
-    """One that has a value. Raises NotFound."""
-    found = states.fold(await reader.history(stream_of(environment, name)))
+async def secret_of(reader: Reader, environment: str, name: str, *, upto: int | None = None) -> Secret:
+    """One that has, or had, a value. Raises NotFound."""
+    found = states.fold(until(upto, await reader.history(stream_of(environment, name))))
     if not isinstance(found, Secret) or found.sealed is None:
-        raise NotFound(f"There is no secret {name[:128]} in this environment.")
+        raise NotFound(f"There {'is' if upto is None else 'was'} no secret {name[:128]} in this environment.")
     return found
 
 

@@ -1,7 +1,7 @@
 """Variables of an environment, with their values sealed and opened."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from adapters.secrets import key_name_of
@@ -10,6 +10,7 @@ from app.service import Service
 from domain import commands
 from domain.environment import Environment
 from domain.errors import InvalidInput
+from domain.events import Recorded, VariableRemoved, VariableSaved
 
 NAME = re.compile("[A-Za-z_][A-Za-z0-9_]{0,127}")
 VALUE_MAX_BYTES = 32_768
@@ -33,6 +34,24 @@ async def save(
 def opened(reader: Reader, environment: Environment, name: str) -> str:
     """The value of a variable. Raises KeyMissing, SealBroken."""
     return reader.vault.open(environment.variables[name].sealed, environment.id, _PURPOSE, name).decode()
+
+
+def untold(reader: Reader, history: Sequence[Recorded], then: Environment, position: int) -> set[str]:
+    """Of the variables that there were at a position, those whose values of then are told to nobody.
+
+    They were secret, were made so or removed since, or are sealed with a key that is no longer here.
+    """
+    later = (each.event for each in history if each.position > position)
+    taken_back = {
+        event.name
+        for event in later
+        if isinstance(event, VariableRemoved) or (isinstance(event, VariableSaved) and event.is_secret)
+    }
+    return {
+        name
+        for name, each in then.variables.items()
+        if each.is_secret or name in taken_back or not reader.vault.has(key_name_of(each.sealed))
+    }
 
 
 def not_sealed_with(reader: Reader, environment: Environment, key: str) -> dict[tuple[str, bool], str]:

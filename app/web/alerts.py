@@ -12,6 +12,7 @@ from app.web import bodies
 from app.web.caller import Caller, CallerDep, ReaderDep, ServiceDep, origin_of, read_body
 from app.web.channel_specs import spec_of
 from app.web.docs import body_of
+from app.web.history import AsOf, position_asked
 from app.web.routing import room
 from app.web.triggering import json
 from domain import commands
@@ -25,9 +26,11 @@ ACCEPTED = 202
 
 
 @router.get("/v1/alerts")
-async def list_channels(reader: ReaderDep, caller: CallerDep) -> Response:
-    """The alert channels of the environment, newest first."""
-    return json({"data": await _items(reader, caller, await alerts.channels_of(reader, caller.environment.id))})
+async def list_channels(reader: ReaderDep, caller: CallerDep, as_of: AsOf = None) -> Response:
+    """The alert channels of the environment, newest first, as they are or were."""
+    upto = await position_asked(as_of, reader)
+    channels = await alerts.channels_of(reader, caller.environment.id, upto=upto)
+    return json({"data": await _items(reader, caller, channels, upto=upto)})
 
 
 @router.post("/v1/alerts", status_code=CREATED, openapi_extra=body_of("ChannelRequest"))
@@ -41,9 +44,11 @@ async def create(request: Request, service: ServiceDep, caller: CallerDep) -> Re
 
 
 @router.get("/v1/alerts/{channel}")
-async def retrieve(channel: str, reader: ReaderDep, caller: CallerDep) -> Response:
-    """An alert channel, and what fails at present as far as it heard."""
-    (item,) = await _items(reader, caller, [await alerts.channel_of(reader, caller.environment.id, channel)])
+async def retrieve(channel: str, reader: ReaderDep, caller: CallerDep, as_of: AsOf = None) -> Response:
+    """An alert channel, and what fails, or failed then, as far as it heard."""
+    upto = await position_asked(as_of, reader)
+    found = await alerts.channel_of(reader, caller.environment.id, channel, upto=upto)
+    (item,) = await _items(reader, caller, [found], upto=upto)
     return json(item)
 
 
@@ -65,8 +70,10 @@ async def remove(channel: str, service: ServiceDep, caller: CallerDep) -> Respon
     return json({"id": channel, "deleted": True})
 
 
-async def _items(reader: Reader, caller: Caller, channels: Sequence[Channel]) -> list[dict[str, Any]]:
-    return [_item(*each) for each in await alerts.with_errors(reader, caller.environment.id, channels)]
+async def _items(
+    reader: Reader, caller: Caller, channels: Sequence[Channel], *, upto: int | None = None
+) -> list[dict[str, Any]]:
+    return [_item(*each) for each in await alerts.with_errors(reader, caller.environment.id, channels, upto=upto)]
 
 
 def _item(channel: Channel, error: str | None) -> dict[str, Any]:

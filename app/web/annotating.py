@@ -8,6 +8,7 @@ from app.names import tags_of
 from app.web import bodies
 from app.web.caller import CallerDep, ReaderDep, ServiceDep, history_of, origin_of, read_body
 from app.web.docs import body_of
+from app.web.history import AsOf, moment_asked, up_to
 from app.web.routing import room
 from app.web.triggering import json, request_of
 from domain import commands
@@ -31,9 +32,10 @@ async def add_tags(run: str, request: Request, service: ServiceDep, caller: Call
 
 
 @router.get("/api/v1/runs/{run}/metadata")
-async def metadata(run: str, reader: ReaderDep, caller: CallerDep) -> Response:
-    """The metadata of a run, an empty object if it has none."""
-    state = runs.fold(await history_of(run, reader, caller))
+async def metadata(run: str, reader: ReaderDep, caller: CallerDep, as_of: AsOf = None) -> Response:
+    """The metadata of a run, as it is or was, an empty object if it has none."""
+    then = await moment_asked(as_of, reader)
+    state = runs.fold(up_to(then, await history_of(run, reader, caller), f"Run {run}"))
     assert state is not None, "a run has a history"
     return json({"metadata": state.metadata if bytes(state.metadata) else {}, "metadataType": JSON_TYPE})
 

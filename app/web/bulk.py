@@ -7,11 +7,13 @@ import msgspec
 from fastapi import Request
 from fastapi.responses import Response
 
+from app.engine.aggregates import histories_of
 from app.engine.reader import Reader
 from app.web import bodies
 from app.web.caller import Caller, CallerDep, ReaderDep, ServiceDep, origin_of, read_body
 from app.web.docs import PAGE_PARAMETERS, body_of
 from app.web.errors import Malformed
+from app.web.history import AsOf, moment_asked, position_asked, up_to
 from app.web.listing import cursor_of, filter_of, page_of
 from app.web.routing import room
 from app.web.triggering import json, request_of
@@ -53,11 +55,12 @@ async def start(request: Request, service: ServiceDep, caller: CallerDep) -> Res
 
 
 @router.get("/api/v1/bulk-actions", openapi_extra=PAGE_PARAMETERS)
-async def list_bulk_actions(request: Request, reader: ReaderDep, caller: CallerDep) -> Response:
-    """The bulk actions of the environment, newest first."""
+async def list_bulk_actions(request: Request, reader: ReaderDep, caller: CallerDep, as_of: AsOf = None) -> Response:
+    """The bulk actions of the environment, newest first, as they are or were."""
     size, after, before = page_of(request.query_params, "bulk")
-    histories = await reader.read(reader.ledger.read_kind, "bulk")
-    ours = sorted((each for each, history in histories.items() if history[0].environment == caller.environment.id))
+    upto = await position_asked(as_of, reader)
+    histories = await histories_of(reader, "bulk", caller.environment.id, upto=upto)
+    ours = sorted(histories)
     newer = [each for each in ours if before is None or each > before]
     page = newer[:size] if before else [each for each in ours if after is None or each < after][-size:]
     pagination: dict[str, str] = {}
@@ -69,9 +72,10 @@ async def list_bulk_actions(request: Request, reader: ReaderDep, caller: CallerD
 
 
 @router.get("/api/v1/bulk-actions/{bulk}")
-async def retrieve(bulk: str, reader: ReaderDep, caller: CallerDep) -> Response:
-    """How far a bulk action is."""
-    return json(_shape(await _history_of(bulk, reader, caller)))
+async def retrieve(bulk: str, reader: ReaderDep, caller: CallerDep, as_of: AsOf = None) -> Response:
+    """How far a bulk action is, or was."""
+    then = await moment_asked(as_of, reader)
+    return json(_shape(up_to(then, await _history_of(bulk, reader, caller), f"Bulk action {bulk}")))
 
 
 @router.post("/api/v1/bulk-actions/{bulk}/abort")

@@ -11,6 +11,7 @@ from app.vault import connections, secrets
 from app.web import bodies
 from app.web.caller import Caller, CallerDep, ReaderDep, ServiceDep, read_body
 from app.web.docs import body_of
+from app.web.history import AsOf, position_asked
 from app.web.routing import room
 from app.web.triggering import json
 from domain import commands
@@ -22,9 +23,10 @@ BODY_MAX_BYTES = 2 * connections.SECRET_MAX_BYTES
 
 
 @router.get("/api/v1/connections")
-async def list_connections(reader: ReaderDep, caller: CallerDep) -> Response:
-    """The connections of the environment by name, without their credentials."""
-    found = await connections.connections_of(reader, caller.environment.id)
+async def list_connections(reader: ReaderDep, caller: CallerDep, as_of: AsOf = None) -> Response:
+    """The connections of the environment by name, as they are or were, without their credentials."""
+    upto = await position_asked(as_of, reader)
+    found = await connections.connections_of(reader, caller.environment.id, upto=upto)
     return json({"data": [_item(each) for each in found]})
 
 
@@ -38,9 +40,10 @@ async def rotate(service: ServiceDep, caller: CallerDep) -> Response:
 
 
 @router.get("/api/v1/connections/{name:path}")
-async def retrieve(name: str, reader: ReaderDep, caller: CallerDep) -> Response:
-    """A connection, without its credentials."""
-    return json(_item(await connections.connection_of(reader, caller.environment.id, name)))
+async def retrieve(name: str, reader: ReaderDep, caller: CallerDep, as_of: AsOf = None) -> Response:
+    """A connection as it is, or as it was, without its credentials."""
+    upto = await position_asked(as_of, reader)
+    return json(_item(await connections.connection_of(reader, caller.environment.id, name, upto=upto)))
 
 
 @router.put("/api/v1/connections/{name:path}", openapi_extra=body_of("CredentialsRequest"))

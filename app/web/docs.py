@@ -152,6 +152,7 @@ WORKER_LIST_PARAMETERS = {
     "parameters": [
         _parameter("page", "The number of the page, counted from 1."),
         _parameter("perPage", "How many workers a page has: 1 to 100; 25 if left out."),
+        AS_OF_PARAMETER,
     ]
 }
 QUEUE_LIST_PARAMETERS = {

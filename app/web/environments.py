@@ -7,6 +7,7 @@ from fastapi import Request
 from fastapi.responses import Response
 
 from app.engine import environments
+from app.engine.aggregates import until
 from app.engine.environments import KeyRow
 from app.engine.reader import Reader
 from app.names import named
@@ -16,6 +17,7 @@ from app.web import bodies
 from app.web.caller import Keeper, KeeperDep, ReaderDep, ServiceDep, read_body
 from app.web.docs import body_of
 from app.web.errors import Forbidden
+from app.web.history import AsOf, position_asked
 from app.web.routing import room
 from app.web.triggering import json
 from domain import commands
@@ -44,18 +46,19 @@ async def create(request: Request, service: ServiceDep, keeper: KeeperDep) -> Re
 
 
 @router.get("/api/v1/environments")
-async def list_environments(reader: ReaderDep, keeper: KeeperDep) -> Response:
-    """All environments with the admin key; with a key of one, that one."""
-    found = await environments.all_of(reader)
+async def list_environments(reader: ReaderDep, keeper: KeeperDep, as_of: AsOf = None) -> Response:
+    """All environments with the admin key, as they are or were; with a key of one, that one."""
+    found = await environments.all_of(reader, upto=await position_asked(as_of, reader))
     mine = [each for each in found if keeper.environment is None or each.id == keeper.environment.id]
     return json({"data": [_item(each) for each in mine]})
 
 
 @router.get("/api/v1/environments/{slug}/keys")
-async def list_keys(slug: str, reader: ReaderDep, keeper: KeeperDep) -> Response:
-    """The secret keys of an environment, by what is known of them."""
+async def list_keys(slug: str, reader: ReaderDep, keeper: KeeperDep, as_of: AsOf = None) -> Response:
+    """The secret keys that open an environment, or opened it then, by what is known of them."""
     environment = await _entered(slug, reader, keeper)
-    rows = environments.keys_in(await reader.history(environment.id))
+    upto = await position_asked(as_of, reader)
+    rows = environments.keys_in(until(upto, await reader.history(environment.id)))
     return json({"data": [_key_item(row) for row in rows]})
 
 

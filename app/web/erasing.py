@@ -6,12 +6,14 @@ from fastapi import Request
 from fastapi.responses import Response
 
 from app.engine.reader import Reader
+from app.history.past import environment_then
 from app.history.receipts import receipt_of
 from app.keeping.tagged import Tagged, tagged_in_segments
 from app.service import Service
 from app.web import bodies
 from app.web.caller import Caller, CallerDep, ReaderDep, ServiceDep, origin_of, read_body
 from app.web.docs import body_of
+from app.web.history import AsOf, moment_asked
 from app.web.paging import lag_of
 from app.web.routing import room
 from app.web.triggering import json
@@ -76,8 +78,15 @@ async def retrieve(erasure: str, reader: ReaderDep, caller: CallerDep) -> Respon
 
 
 @router.get("/api/v1/retention")
-async def retrieve_retention(service: ServiceDep, caller: CallerDep) -> Response:
-    """After how many days runs that have ended leave the database for segments; null: they stay."""
+async def retrieve_retention(service: ServiceDep, caller: CallerDep, as_of: AsOf = None) -> Response:
+    """After how many days runs that have ended leave, or left, the database for segments; null: they stay.
+
+    The folder is a setting of the engine, as it is now.
+    """
+    then = await moment_asked(as_of, service)
+    if then is not None:
+        past = await service.read(environment_then, service.ledger, caller.environment.id, then)
+        return _told(service, past.retention_days)
     return await _retention(service, caller)
 
 
@@ -119,13 +128,12 @@ async def _archived(service: Service, caller: Caller, tag: str, after: str) -> T
 async def _retention(service: Service, caller: Caller) -> Response:
     await service.loop.settled(caller.environment.id)
     environment = service.loop.engine.memory.environment(caller.environment.id)
+    return _told(service, environment.retention_days if environment else None)
+
+
+def _told(service: Service, days: int | None) -> Response:
     folder = service.retention.folder
-    return json(
-        {
-            "days": environment.retention_days if environment else None,
-            "folder": None if folder is None else str(folder),
-        }
-    )
+    return json({"days": days, "folder": None if folder is None else str(folder)})
 
 
 async def _erased(service: Service, caller: Caller, runs: list[str], *, with_names: bool) -> Any:

@@ -28,6 +28,12 @@ async def moment_asked(as_of: str | None, reader: Reader, name: str = AS_OF) -> 
         raise Malformed(f"{name} is a position of the ledger or an ISO 8601 date, not {as_of[:40]!r}.") from error
 
 
+async def position_asked(as_of: str | None, reader: Reader) -> int | None:
+    """Where the ledger ended at that moment, None for now. Raises Malformed."""
+    moment = await moment_asked(as_of, reader)
+    return None if moment is None else moment.position
+
+
 async def history_until(as_of: str | None, run: str, reader: Reader, caller: Caller) -> Sequence[Recorded]:
     """The events that a run had then, None: now, or when it was archived. Raises NotFound."""
     return await history_at(await moment_asked(as_of, reader), run, reader, caller)

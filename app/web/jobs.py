@@ -16,7 +16,7 @@ from app.web import bodies, crontab, job_specs, job_times
 from app.web.caller import Caller, CallerDep, ReaderDep, ServiceDep, origin_of, public_url_of, read_body
 from app.web.docs import ANY_BODY, TRIGGER_PATH, body_of
 from app.web.errors import Malformed, Unauthorized
-from app.web.history import AsOf, moment_asked
+from app.web.history import AsOf, position_asked
 from app.web.job_shapes import job_item
 from app.web.routing import room
 from app.web.triggering import json
@@ -97,7 +97,7 @@ async def list_jobs(
     as_of: AsOf = None,
 ) -> Response:
     """The jobs of the environment, newest first, as they are or were."""
-    upto = await _position_asked(as_of, reader)
+    upto = await position_asked(as_of, reader)
     every = await jobs.jobs_of(reader, caller.environment.id, upto=upto)
     there = [job for job in every if job.state is not JobState.DELETED]
     if state is not None:
@@ -112,7 +112,7 @@ async def list_jobs(
 @router.get("/v1/jobs/{job}")
 async def retrieve(job: str, request: Request, reader: ReaderDep, caller: CallerDep, as_of: AsOf = None) -> Response:
     """A job as it is, or as it was."""
-    upto = await _position_asked(as_of, reader)
+    upto = await position_asked(as_of, reader)
     found = await jobs.job_of(reader, caller.environment.id, job, upto=upto)
     return await _answer(found, reader, request, upto=upto)
 
@@ -210,11 +210,6 @@ def _state(name: str) -> JobState:
     if name not in set(JobState) - {JobState.DELETED}:
         raise Malformed(f"There is no state {name[:40]!r} of a job; there are active, paused, draft, completed.")
     return JobState(name)
-
-
-async def _position_asked(as_of: str | None, reader: Reader) -> int | None:
-    moment = await moment_asked(as_of, reader)
-    return None if moment is None else moment.position
 
 
 async def _answer(

@@ -31,7 +31,7 @@ TYPES = frozenset({"id", "task", "custom"})
 async def list_queues(request: Request, service: ServiceDep, caller: CallerDep) -> Response:
     """The queues of the environment by their names, now or then: those of tasks, and all others."""
     page, size = count_of(request, "page", 1), min(PAGE_MAX, count_of(request, "perPage", PAGE_DEFAULT))
-    memory = await _memory_at(request, service, caller)
+    memory = await memory_at(request, service, caller)
     names = sorted((memory or service.loop.engine.memory).queues(caller.environment.id))
     shown = names[(page - 1) * size : page * size]
     data = _told(shown, memory, caller) if memory else await _items(shown, service, caller)
@@ -45,7 +45,7 @@ async def retrieve_queue(queue: str, request: Request, service: ServiceDep, call
     kind = request.query_params.get("type", "id")
     if kind not in TYPES:
         raise Malformed(f"type is {', '.join(sorted(TYPES))}, not {kind[:40]!r}.")
-    memory = await _memory_at(request, service, caller)
+    memory = await memory_at(request, service, caller)
     if memory is None:
         return await _answer(_name_of(queue, kind, service.loop.engine.memory, caller), service, caller)
     return json(*_told([_name_of(queue, kind, memory, caller)], memory, caller))
@@ -138,7 +138,7 @@ def _told(names: list[str], memory: Memory, caller: Caller) -> list[dict[str, An
     ]
 
 
-async def _memory_at(request: Request, service: Service, caller: Caller) -> Memory | None:
+async def memory_at(request: Request, service: Service, caller: Caller) -> Memory | None:
     """What there was at the moment that is asked about, None for now. Raises Malformed, InvalidInput."""
     moment = await moment_asked(request.query_params.get(AS_OF), service)
     if moment is None:

@@ -26,7 +26,7 @@ from app.web.docs import LIST_PARAMETERS, PROJECT_LIST_PARAMETERS, VOCABULARY_PA
 from app.web.errors import Malformed
 from app.web.event_shapes import event_of
 from app.web.grants import must, resources_of
-from app.web.history import AS_OF, AsOf, history_at, moment_asked, up_to
+from app.web.history import AS_OF, AsOf, history_at, history_until, moment_asked, up_to
 from app.web.listing import each_once, query_of
 from app.web.paging import be_there, page_of, page_then
 from app.web.plans import schedule_of
@@ -113,22 +113,27 @@ async def retrieve(run: str, reader: ReaderDep, caller: VisitorDep, as_of: AsOf 
 
 
 @router.get("/api/v1/runs/{run}/result")
-async def result(run: str, reader: ReaderDep, caller: VisitorDep) -> Response:
-    """What a finished run came to. 404 while it is not finished."""
-    history = await history_at(None, run, reader, caller)
+async def result(run: str, reader: ReaderDep, caller: VisitorDep, as_of: AsOf = None) -> Response:
+    """What a finished run came to. 404 while it is, or was, not finished."""
+    history = await history_until(as_of, run, reader, caller)
     must(caller, "read", *resources_of(run_row_of(history)))
     body = await reader.read(result_of, reader.ledger, history)
     if body is None:
-        raise NotFound(f"Run {run} is not finished: it is {run_row_of(history).status}.")
+        verb = "is" if as_of is None else "was"
+        raise NotFound(f"Run {run} {verb} not finished: it {verb} {run_row_of(history).status}.")
     return json(body)
 
 
 @router.get("/api/v1/runs/{run}/events")
-async def events(run: str, reader: ReaderDep, caller: CallerDep) -> Response:
-    """Everything that ever happened to the run, in order; what left the database is read from its segment."""
+async def events(run: str, reader: ReaderDep, caller: CallerDep, as_of: AsOf = None) -> Response:
+    """Everything that happened to the run, ever or by then, in order; what left the database is read from its segment.
+
+    A value that was erased since is gone from what happened by then, too.
+    """
+    moment = await moment_asked(as_of, reader)
     told = await told_of(run, caller.environment.id, reader, with_values=False)
     archived = () if told.segment is None else (await reader.history(run))[len(told.history) :]
-    return json({"events": event_items([*told.history, *archived])})
+    return json({"events": event_items(up_to(moment, [*told.history, *archived], f"Run {run}"))})
 
 
 @router.get("/api/v1/runs/{run}/explain")

@@ -9,6 +9,7 @@ from app.vault import secrets
 from app.web import bodies
 from app.web.caller import CallerDep, ReaderDep, ServiceDep, origin_of, read_body
 from app.web.docs import body_of
+from app.web.history import AsOf, position_asked
 from app.web.routing import room
 from app.web.triggering import json
 from domain import commands
@@ -23,9 +24,11 @@ CREATED = 201
 
 
 @router.get("/v1/secrets")
-async def list_secrets(reader: ReaderDep, caller: CallerDep) -> Response:
-    """The secrets of the environment by name, without their values."""
-    return json({"data": [_item(each) for each in await secrets.secrets_of(reader, caller.environment.id)]})
+async def list_secrets(reader: ReaderDep, caller: CallerDep, as_of: AsOf = None) -> Response:
+    """The secrets of the environment by name, as they are or were, without their values."""
+    upto = await position_asked(as_of, reader)
+    found = await secrets.secrets_of(reader, caller.environment.id, upto=upto)
+    return json({"data": [_item(each) for each in found]})
 
 
 @router.post("/v1/secrets", status_code=CREATED, openapi_extra=body_of("NewSecretRequest"))
@@ -43,9 +46,10 @@ async def create(request: Request, service: ServiceDep, caller: CallerDep) -> Re
 
 
 @router.get("/v1/secrets/{name}")
-async def retrieve(name: str, reader: ReaderDep, caller: CallerDep) -> Response:
-    """A secret, without its value."""
-    return json(_item(await secrets.secret_of(reader, caller.environment.id, name)))
+async def retrieve(name: str, reader: ReaderDep, caller: CallerDep, as_of: AsOf = None) -> Response:
+    """A secret as it is, or as it was, without its value."""
+    upto = await position_asked(as_of, reader)
+    return json(_item(await secrets.secret_of(reader, caller.environment.id, name, upto=upto)))
 
 
 @router.put("/v1/secrets/{name}", openapi_extra=body_of("SecretRequest"))

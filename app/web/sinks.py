@@ -5,12 +5,14 @@ from typing import Any
 from fastapi import Request
 from fastapi.responses import Response
 
+from app.engine.aggregates import states_of
 from app.keeping.sinks import check_spec
 from app.names import named
 from app.service import Service
 from app.web import bodies
 from app.web.caller import CallerDep, ServiceDep, origin_of, read_body
 from app.web.docs import body_of
+from app.web.history import AsOf, position_asked
 from app.web.routing import room
 from app.web.triggering import json
 from domain import commands
@@ -24,8 +26,16 @@ CREATED = 201
 
 
 @router.get("/api/v1/sinks")
-async def list_sinks(service: ServiceDep, caller: CallerDep) -> Response:
-    """The sinks of the environment, oldest first, with how far they are and what holds them up."""
+async def list_sinks(service: ServiceDep, caller: CallerDep, as_of: AsOf = None) -> Response:
+    """The sinks of the environment, oldest first, with how far they are and what holds them up.
+
+    Of a moment, `position` is what was noted in the ledger of how far they were, and what held them up is not told.
+    """
+    upto = await position_asked(as_of, service)
+    if upto is not None:
+        then = await states_of(service, SINK, caller.environment.id, upto=upto)
+        there = [each for each in then if isinstance(each, Sink) and not each.is_removed]
+        return json({"data": [_spec_item(each) for each in sorted(there, key=lambda sink: sink.id)]})
     ours = [each for each in service.loop.engine.memory.sinks.values() if each.environment == caller.environment.id]
     return json({"data": [_item(each, service) for each in sorted(ours, key=lambda sink: sink.id)]})
 
@@ -56,19 +66,26 @@ async def remove(sink: str, service: ServiceDep, caller: CallerDep) -> Response:
 
 
 def _item(sink: Sink, service: Service) -> dict[str, Any]:
-    spec, progress = sink.spec, service.sinks.progress.get(sink.id)
-    target = {"file": spec.file} if spec.file else {"url": spec.url, "secret": spec.secret}
+    progress = service.sinks.progress.get(sink.id)
     position = sink.position if progress is None else progress.position
     delivered_at = progress.delivered_at if progress else None
-    return {
-        "id": sink.id,
-        "name": spec.name,
-        **target,
-        "format": spec.format,
+    return _spec_item(sink) | {
         "position": position,
         "lag": max(0, service.loop.feed.head.position - position),
         "attempts": progress.attempts if progress else 0,
         "error": progress.error if progress else None,
         "deliveredAt": None if delivered_at is None else iso(delivered_at),
+    }
+
+
+def _spec_item(sink: Sink) -> dict[str, Any]:
+    spec = sink.spec
+    target = {"file": spec.file} if spec.file else {"url": spec.url, "secret": spec.secret}
+    return {
+        "id": sink.id,
+        "name": spec.name,
+        **target,
+        "format": spec.format,
+        "position": sink.position,
         "createdAt": iso(sink.created_at),
     }

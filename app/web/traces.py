@@ -7,9 +7,12 @@ from typing import Annotated, Any
 from fastapi import Query
 from fastapi.responses import Response
 
+from app.engine.aggregates import until
 from app.engine.reader import Reader
+from app.history.moments import Moment
 from app.web.caller import Caller, CallerDep, ReaderDep, history_of
 from app.web.errors import Malformed
+from app.web.history import AsOf, moment_asked, up_to
 from app.web.routing import room
 from app.web.spans import Span, spans_of
 from app.web.triggering import json
@@ -33,20 +36,30 @@ PageAfter = Annotated[str | None, Query(alias="page[after]", description="The `n
 
 @router.get("/api/v1/runs/{run}/trace")
 async def trace(
-    run: str, reader: ReaderDep, caller: CallerDep, size: PageSize = None, after: PageAfter = None
+    run: str,
+    reader: ReaderDep,
+    caller: CallerDep,
+    size: PageSize = None,
+    after: PageAfter = None,
+    as_of: AsOf = None,
 ) -> Response:
-    """What a run did and up to 200 runs below it, as a tree of spans; with `page[size]` one flat page of them."""
-    spans, is_cut = await _spans(run, reader, caller)
-    now = reader.clock.now().wall
+    """What a run did, by now or by then, and up to 200 runs below it, as a tree of spans.
+
+    With `page[size]` one flat page of them. What lasted still has lasted until that moment.
+    """
+    then = await moment_asked(as_of, reader)
+    spans, is_cut = await _spans(run, reader, caller, then)
+    now = reader.clock.now().wall if then is None else then.wall
     if size is not None:
         return json(_page(spans, size, after, now, is_cut=is_cut))
     return json({"trace": {"traceId": spans[0].row.root or run, "rootSpan": _tree(spans, now)}})
 
 
 @router.get("/api/v1/runs/{run}/spans/{span}")
-async def span(run: str, span: str, reader: ReaderDep, caller: CallerDep) -> Response:
-    """One span of the trace of a run, with the runs that it triggered."""
-    spans, _ = await _spans(run, reader, caller)
+async def span(run: str, span: str, reader: ReaderDep, caller: CallerDep, as_of: AsOf = None) -> Response:
+    """One span of the trace of a run, as it is or was, with the runs that it triggered."""
+    then = await moment_asked(as_of, reader)
+    spans, _ = await _spans(run, reader, caller, then)
     found = next((each for each in spans if each.id == span), None)
     if found is None:
         raise NotFound(f"Span {span[:100]} not found in the trace of run {run}.")
@@ -60,7 +73,7 @@ async def span(run: str, span: str, reader: ReaderDep, caller: CallerDep) -> Res
         }
         for row in (rows[each] for each in found.runs if each in rows)
     ]
-    now = reader.clock.now().wall
+    now = reader.clock.now().wall if then is None else then.wall
     body: dict[str, Any] = {
         "spanId": found.id,
         "parentId": found.parent,
@@ -73,13 +86,13 @@ async def span(run: str, span: str, reader: ReaderDep, caller: CallerDep) -> Res
     return json(body | ({"triggeredRuns": triggered} if triggered else {}))
 
 
-async def _spans(run: str, reader: Reader, caller: Caller) -> tuple[list[Span], bool]:
+async def _spans(run: str, reader: Reader, caller: Caller, then: Moment | None) -> tuple[list[Span], bool]:
     """The spans of a run and of those below it; and whether some were left out. Raises NotFound."""
-    history = await history_of(run, reader, caller)
-    return await reader.read(_read, reader.ledger, history)
+    history = up_to(then, await history_of(run, reader, caller), f"Run {run}")
+    return await reader.read(_read, reader.ledger, history, then and then.position)
 
 
-def _read(ledger: Ledger, history: Sequence[Recorded]) -> tuple[list[Span], bool]:
+def _read(ledger: Ledger, history: Sequence[Recorded], upto: int | None) -> tuple[list[Span], bool]:
     """The same, of the run with this history (this blocks): each generation is one query."""
     run = history[0].stream
     histories, level, is_cut = {run: history}, [run], False
@@ -94,8 +107,10 @@ def _read(ledger: Ledger, history: Sequence[Recorded]) -> tuple[list[Span], bool
         free = RUNS_MAX - len(histories)
         is_cut = is_cut or len(named) > free
         found = ledger.read_streams(list(islice(named, free)))
-        level = [each for each in named if each in found and _is_shown(found[each], history[0].environment)]
-        histories |= {each: found[each] for each in level}
+        shown = [each for each in named if each in found and _is_shown(found[each], history[0].environment)]
+        there = {each: known for each in shown if (known := until(upto, found[each]))}
+        level = list(there)
+        histories |= there
     spans = list(islice(spans_of(histories, run), SPANS_MAX + 1))
     return spans[:SPANS_MAX], is_cut or len(spans) > SPANS_MAX
 

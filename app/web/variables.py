@@ -1,19 +1,22 @@
 """Routes about variables, in the shapes of Trigger.dev's management API: what workers find in their environment."""
 
+from collections.abc import Collection
 from typing import Any
 
 from fastapi import Request
 from fastapi.responses import Response
 
 from app.engine.reader import Reader
+from app.history.moments import Moment
 from app.vault import variables
 from app.web import bodies
 from app.web.caller import Caller, CallerDep, ReaderDep, ServiceDep, origin_of, read_body
 from app.web.docs import body_of
 from app.web.errors import Forbidden
+from app.web.history import AsOf, moment_asked, up_to
 from app.web.routing import room
 from app.web.triggering import json
-from domain import commands
+from domain import commands, states
 from domain.environment import Environment
 from domain.errors import NotFound
 
@@ -27,10 +30,19 @@ DONE = {"success": True}
 
 
 @router.get(PATH)
-async def list_variables(slug: str, project: str, reader: ReaderDep, caller: CallerDep) -> Response:  # noqa: ARG001
-    """The variables of the environment; the values of secret ones are redacted. A key has one project."""
-    environment = _entered(slug, caller)
-    return json([_item(name, environment, reader) for name in sorted(environment.variables)])
+async def list_variables(
+    slug: str,
+    project: str,  # noqa: ARG001
+    reader: ReaderDep,
+    caller: CallerDep,
+    as_of: AsOf = None,
+) -> Response:
+    """The variables of the environment, as they are or were; the values of secret ones are redacted.
+
+    Those of then are redacted, too, of variables that were removed or made secret since. A key has one project.
+    """
+    environment, hidden = await _at(await moment_asked(as_of, reader), _entered(slug, caller), reader)
+    return json([_item(name, environment, reader, hidden) for name in sorted(environment.variables)])
 
 
 @router.post(PATH, openapi_extra=body_of("CreateVariableRequest"))
@@ -54,9 +66,20 @@ async def upload(slug: str, project: str, request: Request, service: ServiceDep,
 
 
 @router.get(f"{PATH}/{{name}}")
-async def retrieve(slug: str, project: str, name: str, reader: ReaderDep, caller: CallerDep) -> Response:  # noqa: ARG001
-    """A variable."""
-    return json(_item(_known(name, _entered(slug, caller)), caller.environment, reader))
+async def retrieve(
+    slug: str,
+    project: str,  # noqa: ARG001
+    name: str,
+    reader: ReaderDep,
+    caller: CallerDep,
+    as_of: AsOf = None,
+) -> Response:
+    """A variable as it is, or as it was; redacted as in the list."""
+    then = await moment_asked(as_of, reader)
+    environment, hidden = await _at(then, _entered(slug, caller), reader)
+    if then is not None and name not in environment.variables:
+        raise NotFound(f"This environment had no variable {name[:200]}.")
+    return json(_item(_known(name, environment), environment, reader, hidden))
 
 
 @router.put(f"{PATH}/{{name}}", openapi_extra=body_of("UpdateVariableRequest"))
@@ -100,13 +123,22 @@ def _entered(slug: str, caller: Caller) -> Environment:
     return environment
 
 
+async def _at(then: Moment | None, environment: Environment, reader: Reader) -> tuple[Environment, set[str]]:
+    """The environment as it is or was, and the variables whose values are not told. Raises NotFound."""
+    if then is None:
+        return environment, {name for name, each in environment.variables.items() if each.is_secret}
+    history = await reader.history(environment.id)
+    past = states.fold(up_to(then, history, f"Environment {environment.id}"))
+    assert isinstance(past, Environment), "its history is of nothing else"
+    return past, variables.untold(reader, history, past, then.position)
+
+
 def _known(name: str, environment: Environment) -> str:
     if name not in environment.variables:
         raise NotFound(f"This environment has no variable {name[:200]}.")
     return name
 
 
-def _item(name: str, environment: Environment, reader: Reader) -> dict[str, Any]:
-    is_secret = environment.variables[name].is_secret
-    value = REDACTED if is_secret else variables.opened(reader, environment, name)
-    return {"name": name, "value": value, "isSecret": is_secret}
+def _item(name: str, environment: Environment, reader: Reader, hidden: Collection[str]) -> dict[str, Any]:
+    value = REDACTED if name in hidden else variables.opened(reader, environment, name)
+    return {"name": name, "value": value, "isSecret": environment.variables[name].is_secret}

@@ -13,6 +13,7 @@ ON_EVERY_DATABASE = frozenset(
     {
         *(
             "test_as_of",
+            "test_as_of_kept",
             "test_as_of_others",
             "test_time_machine",
             "test_differences",
@@ -46,6 +47,7 @@ ON_EVERY_DATABASE = frozenset(
         "test_retaining",
         "test_segments_checked",
         "test_sinks",
+        "test_workers",
     }
 )
 """The modules whose answers rest on what is stored; the others ask nothing of the database that these do not."""

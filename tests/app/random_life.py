@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from tests.app.harness import RETRY, Engine, report
+from tests.app.random_keeping import Keeping
 from tests.app.statuses import ERROR
 
 VIP = {"name": "vip", "concurrencyLimit": 2}
@@ -19,7 +20,7 @@ DEPLOYMENTS, JOBS, EXECUTIONS = "/api/v1/deployments", "/v1/jobs", "/v1/executio
 class Life:
     """An environment, what was made in it, and what its worker holds."""
 
-    def __init__(self, engine: Engine, chance: random.Random) -> None:
+    def __init__(self, engine: Engine, chance: random.Random, slug: str) -> None:
         self.engine = engine
         self.chance = chance
         self.version = ""
@@ -31,6 +32,7 @@ class Life:
         self.jobs: list[str] = []
         self.executions: list[str] = []
         self.events: list[str] = []
+        self.keeping = Keeping(engine, chance, slug)
         self.executor = Engine(engine.service, engine.clock, engine.client, f"{engine.session}Http")
         """Executes what Runfold brings along."""
 
@@ -43,6 +45,8 @@ class Life:
         await self.run_a_job()
         await self.make_a_batch()
         await self.plan()
+        for _ in range(6):
+            await self.keep()
 
     async def register(self) -> None:
         """Another version, with another limit of the queue, and perhaps with a task that events start."""
@@ -209,6 +213,13 @@ class Life:
         if self.tokens:
             await self._try("POST", f"{TOKENS}/{self.chance.choice(self.tokens)}/complete", {"data": 1})
 
+    async def keep(self) -> None:
+        await self.keeping.change()
+
+    async def act_in_bulk(self) -> None:
+        if self.runs:
+            await self.keeping.act(self.runs)
+
     async def pass_time(self) -> None:
         await self.engine.advance(self.chance.choice((1, 1_000, 6_000, 61_000)))
 
@@ -227,4 +238,5 @@ COMMANDS: tuple[Callable[[Life], Awaitable[None]], ...] = (
     *(Life.steer_a_queue, Life.limit, Life.plan, Life.steer_a_schedule, Life.register, Life.pass_time, Life.pass_time),
     *(Life.make_a_token, Life.complete_a_token, Life.make_a_batch, Life.log, Life.send),
     *(Life.save_a_job, Life.run_a_job, Life.run_a_job, Life.execute),
+    *(Life.keep, Life.keep, Life.keep, Life.act_in_bulk),
 )

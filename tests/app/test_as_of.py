@@ -7,8 +7,9 @@ import pytest
 from app.history import past, walking
 from domain.durations import iso
 from domain.status import Status
-from tests.app.harness import RETRY, Engine, environment
+from tests.app.harness import RETRY, Engine, environment, report
 from tests.app.statuses import ERROR
+from tests.app.waiting import entry
 from tests.shown import shows
 
 STEP_MS = 1_234
@@ -50,6 +51,31 @@ async def _live_through_a_whole_life(engine: Engine) -> Watch:
     await engine.perform(version, output={"big": "x" * 40_000})
     await watch.look()
     return watch
+
+
+async def test_what_it_did_and_came_to_is_told_as_it_was(engine: Engine) -> None:
+    version, unborn = await engine.register(), engine.head
+    run = await engine.trigger(metadata={"step": 1})
+    child = await engine.trigger(delay="1h", parentRunId=run)
+    path = f"/api/v1/runs/{run}"
+    handed = await engine.take(version)
+    await engine.turn(version, report(handed, "triggered", entry=entry(0, "ship"), runs=[child]), want=0)
+    paths = [f"{path}/{each}" for each in ("events", "metadata", "trace", f"spans/{run}")]
+    before, wall, position = [await engine.get(each) for each in paths], engine.clock.wall, engine.head
+    await engine.advance(STEP_MS)
+    await engine.put(f"{path}/metadata", {"metadata": {"step": 2}})
+    await engine.post(f"/api/v2/runs/{child}/cancel")
+    await engine.turn(version, report(handed, "succeeded", output=7), want=0)
+
+    assert (await engine.get(f"{path}/result", asOf=engine.head))["output"] == "7"
+    for moment in (wall, position):
+        assert [await engine.get(each, asOf=moment) for each in paths] == before
+        said = await engine.refused("GET", f"{path}/result?asOf={moment}", 404)
+        assert said == f"Run {run} was not finished: it was EXECUTING."
+    for each in (*paths, f"{path}/result"):
+        assert await engine.get(each) not in before
+        assert await engine.refused("GET", f"{each}?asOf={unborn}", 404) == f"Run {run} did not exist yet."
+    assert (await engine.get(paths[2], asOf=wall + 200))["trace"]["rootSpan"]["data"]["duration"] == 200
 
 
 @shows(Status.DELAYED, Status.QUEUED, Status.DEQUEUED, Status.EXECUTING, Status.REATTEMPTING, Status.COMPLETED)

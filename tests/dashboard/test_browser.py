@@ -11,6 +11,7 @@ from playwright.async_api import Browser, expect
 from tests.app.harness import KEY, Engine, ManualClock, report, running_engine
 from tests.dashboard.browser import LOOKS, RUN_AXE, SHOTS, VIEWS, Screen, axe, browsing, screen
 from tests.dashboard.scene import Shop, open_shop
+from tests.dashboard.test_moment import cancel_many
 from tests.official_sdk.node import NotThere
 
 DAY_MS = 86_400_000
@@ -98,6 +99,39 @@ async def test_the_list_goes_on_by_itself_and_leaves_what_one_checked(world: Any
 
 
 @pytest.mark.asyncio(loop_scope="module")
+async def test_the_slider_shows_each_page_as_it_was_until_one_goes_back_to_now(world: Any) -> None:
+    engine, _, address, browser = world
+    bulk = await cancel_many(engine, 2)
+    (begun, *_) = await engine.service.history(bulk)
+    made = await engine.post("/api/v1/environments/dev/keys")
+    async with screen(address, browser, **VIEWS["light"]) as tab:
+        await tab.sign_in()
+        page = tab.page
+        pages = page.get_by_role("navigation", name="Pages")
+        await page.get_by_role("slider").fill(str(begun.position))
+        await expect(page.get_by_role("status")).to_contain_text(f"after event {begun.position}")
+
+        await pages.get_by_role("link", name="Bulk actions").click()
+        await expect(page.locator("tbody tr").first.locator(".status")).to_have_text("Pending")
+        await page.locator("tbody a").first.click()
+        await expect(page.get_by_role("progressbar")).to_have_attribute("value", "0")
+        await expect(page.get_by_role("button", name="Stop")).to_have_count(0)
+        await pages.get_by_role("link", name="Keys").click()
+        await expect(page.get_by_text(made["id"])).to_have_count(0)
+        await pages.get_by_role("link", name="Workers").click()
+        await expect(page.get_by_text("Which workers were connected is in no event")).to_be_visible()
+        await pages.get_by_role("link", name="Charts").click()
+        await expect(page.get_by_role("status")).to_contain_text(f"after event {begun.position}")
+        await page.get_by_role("link", name="7d").click()
+        await expect(page.get_by_role("status")).to_contain_text(f"after event {begun.position}")
+        await page.get_by_role("link", name="Now").click()
+        await expect(page.get_by_role("status")).to_have_count(0)
+        await pages.get_by_role("link", name="Keys").click()
+        await expect(page.get_by_text(made["id"])).to_be_visible()
+        assert tab.complaints == []
+
+
+@pytest.mark.asyncio(loop_scope="module")
 async def test_the_address_of_runfold_dev_opens_signed_in_and_keeps_no_key(world: Any) -> None:
     _, _, address, browser = world
     async with screen(address, browser, **VIEWS["dark"]) as tab:
@@ -136,6 +170,8 @@ async def test_everything_can_be_read_and_done_without_a_script(world: Any) -> N
 async def test_everybody_can_use_every_page_in_light_and_dark_and_on_a_phone(world: Any) -> None:
     engine, shop, address, browser = world
     token = await engine.post("/api/v1/waitpoints/tokens", {"timeout": "1h", "tags": ["approval"]})
+    bulk = await cancel_many(engine, 2)
+    moment = f"moment={engine.head}"
     try:
         script = axe()
     except NotThere as error:
@@ -164,6 +200,9 @@ async def test_everybody_can_use_every_page_in_light_and_dark_and_on_a_phone(wor
         "workers": "/workers",
         "keys": "/keys",
         "docs": "/docs",
+        **{f"{name}-then": f"/{name}?{moment}" for name in ("charts", "queues", "bulk", "workers", "keys")},
+        "bulk-one-then": f"/bulk/{bulk}?{moment}",
+        "run-then": f"/runs/{shop.failed}?{moment}",
     }
     found: dict[str, Any] = {}
     # The policy of the pages would keep the script of axe-core out; the other tests hold it.

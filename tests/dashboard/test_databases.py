@@ -34,11 +34,19 @@ async def _outlines(engine: Engine) -> dict[str, list[str]]:
         "batch": f"/batches/{shop.batch}",
         "key": "/search?q=charge%20A-1077",
     }
+    then = {f"{name} then": path for name, path in paths.items() if "event=" not in path}
+    moment = str(engine.head - 5)
+    await engine.advance(3_600_000)
     async with visiting(engine) as client:
         visitor = Visitor(client)
         await visitor.sign_in()
         client.follow_redirects = True
-        return {name: _tags(await visitor.open(path)) for name, path in paths.items()}
+        now = {name: _tags(await visitor.open(path)) for name, path in paths.items()}
+        return now | {name: _tags(await visitor.open(_at(moment, path))) for name, path in then.items()}
+
+
+def _at(moment: str, path: str) -> str:
+    return f"{path}{'&' if '?' in path else '?'}moment={moment}"
 
 
 def _tags(node: Node) -> list[str]:

@@ -1,16 +1,21 @@
 """Pages as they were: what the API answered then, and nothing with which one could change anything."""
 
 import pytest
+from starlette.routing import Route
 
-from app.pages.words import LOOKING_BACK
+from app.pages import charts as charts_page
+from app.pages.routes import ROUTES
+from app.pages.words import PAGES
 from domain.durations import iso
 from tests.app.calling import start
-from tests.app.harness import Engine
+from tests.app.harness import LEASE_MS, Engine
 from tests.dashboard.scene import Shop, open_shop
 from tests.dashboard.test_runs import shown
 from tests.dashboard.visitor import Node, Visitor
 
-COMMANDS = ("cancel", "replay", "pause", "resume", "limit", "environment", "activate", "deactivate", "bulk")
+OF_NO_MOMENT = frozenset({"/assets/{name}", "/sign-in", "/docs", "/search", "/runs/{run}/replay", "/bulk/new"})
+"""Files, ways to somewhere else, the document of the API, and forms with which something is done now."""
+COMMANDS = ("cancel", "replay", "pause", "resume", "limit", "environment", "activate", "deactivate", "new", "abort")
 
 
 @pytest.fixture
@@ -68,7 +73,7 @@ async def test_pages_and_filters_stay_at_the_moment(engine: Engine, visitor: Vis
 
     assert all(f"moment={position}" in each and "task=index-catalog" in each for each in tabs)
     assert pages["Queues"] == f"/queues?moment={position}"
-    assert pages["Keys"] == "/keys"
+    assert list(pages.values()) == [f"{path}?moment={position}" for path, _ in PAGES]
     (slider,) = page.all("input", type="range")
     assert (slider.attributes["value"], slider.attributes["max"]) == (position, str(engine.head))
     assert [each.attributes["value"] for each in page.all("input", type="hidden") if each.has("name", "task")]
@@ -93,7 +98,7 @@ async def test_queues_are_shown_with_what_they_had(engine: Engine, visitor: Visi
 
 @pytest.mark.parametrize("moment", ["0", "1"])
 async def test_pages_of_a_moment_before_the_environment_are_empty(visitor: Visitor, shop: Shop, moment: str) -> None:
-    for path in sorted(LOOKING_BACK):
+    for path, _ in PAGES:
         page = await visitor.open(path, moment=moment)
 
         assert "This is how it was" in page.one("p", role="status").words, path
@@ -226,3 +231,153 @@ async def test_a_moment_that_is_none_is_refused_and_before_all_there_was_nothing
     assert "yesterday" in refused.one("main").words
     assert "There were no runs." in before.one("tbody").words
     assert "did not exist yet" in (await visitor.open(f"/runs/{shop.failed}", 404, moment="1")).one("main").words
+
+
+def _leads_to_now(page: Node, path: str, position: str) -> list[str]:
+    """The links that leave the moment, without those whose wish that is."""
+    links = [each for each in page.one("body").all("a") if each.words != "Now" and not each.has("class_", "skip")]
+    targets = [each.attributes["href"] for each in links]
+    return [each for each in targets if f"moment={position}" not in each and not each.startswith(f"{path}?event=")]
+
+
+async def test_every_page_there_is_shows_the_moment_and_leads_to_others_at_it(
+    engine: Engine, visitor: Visitor, shop: Shop
+) -> None:
+    bulk = await cancel_many(engine, 1)
+    position = str(engine.head)
+    named = {"run": shop.parent, "bulk": bulk, "schedule": shop.schedule, "job": shop.job, "batch": shop.batch}
+    paths = [each.path for each in ROUTES if isinstance(each, Route) and "GET" in (each.methods or ())]
+
+    shown = [path for path in paths if path not in OF_NO_MOMENT and not path.startswith("/live/")]
+    for path in (each.format(**named, token=shop.token) for each in shown):
+        page = await visitor.open(path, moment=position)
+        assert any(each in page.one("main").words for each in ("This is how it was at", "This is the run as it was at"))
+        assert _is_read_only(page), path
+        assert _leads_to_now(page, path, position) == [], path
+    assert len(shown) == len(PAGES) + 6
+
+
+async def test_a_page_of_what_was_not_there_yet_stays_at_the_moment(visitor: Visitor, shop: Shop) -> None:
+    for path in (f"/runs/{shop.failed}", f"/batches/{shop.batch}", "/bulk/bulk_1"):
+        assert _leads_to_now(await visitor.open(path, 404, moment="1"), path, "1") == []
+    wrong = await visitor.open("/keys", 422, moment="yesterday")
+    assert [each for each in wrong.all("a") if "moment" in each.attributes["href"]] == []
+
+
+async def test_what_is_looked_for_is_found_at_the_moment(engine: Engine, visitor: Visitor, shop: Shop) -> None:
+    position = str(engine.head)
+    for path in ("/", "/batches"):
+        form = (await visitor.open(path, moment=position)).one("form", class_="search")
+        assert form.one("input", type="hidden").attributes["value"] == position
+    await engine.trigger("charge-order", idempotencyKey="later")
+
+    async def found(text: str, moment: str = "") -> str:
+        answer = await visitor.client.get("/search", params={"q": text} | ({"moment": moment} if moment else {}))
+        return str(answer.headers["location"])
+
+    assert await found(shop.batch, position) == f"/batches/{shop.batch}?moment={position}"
+    assert await found("charge A-1077", position) == f"/runs/{shop.failed}?moment={position}"
+    assert await found("later", position) == f"/?tag=later&moment={position}"
+    assert (await found("later")).startswith("/runs/run_")
+    assert await found("", position) == f"/?moment={position}"
+
+
+def charted(page: Node) -> list[str]:
+    """All that the charts show: numbers, columns, curves and tasks."""
+    drawn = [
+        str(sorted(each.attributes.items()))
+        for figure in page.all("figure")
+        for kind in ("rect", "polyline", "svg")
+        for each in figure.all(kind)
+    ]
+    tables = [each.words for each in page.all("tbody")]
+    return [page.one("header", class_="head").words, *drawn, *tables, *[each.words for each in page.all("title")]]
+
+
+async def test_charts_are_those_of_the_moment(
+    engine: Engine, visitor: Visitor, shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    queries: tuple[dict[str, str], ...] = ({}, {"period": "7d"}, {"period": "7d", "task": "charge-order"})
+
+    async def charts(**more: str) -> list[list[str]]:
+        return [charted(await visitor.open("/charts", **query, **more)) for query in queries]
+
+    seen: list[tuple[str, list[list[str]]]] = []
+    for _ in range(4):
+        seen.append((iso(engine.clock.wall), await charts()))
+        await engine.advance(2_000)
+        await engine.perform(shop.version)
+        await engine.trigger("charge-order")
+
+    assert len({str(each) for _, each in seen}) == len(seen)
+    for wall, before in seen:
+        assert await charts(moment=wall) == before
+    monkeypatch.setattr(charts_page, "RUNS_MAX", 5)
+    page = await visitor.open("/charts", moment=seen[0][0], period="7d")
+    assert "5 runs, 0 failed. The period has more" in page.words
+    assert "How far the ledger was verified then is in no event." in page.words
+    assert "now" not in page.one("div", class_="charts").words.split()
+    kept = page.one("form", class_="slide").all("input", type="hidden")
+    assert [(each.attributes["name"], each.attributes["value"]) for each in kept] == [("period", "7d")]
+    assert "No runs in this time." in (await visitor.open("/charts", moment="1")).words
+
+
+async def test_workers_are_those_that_had_runs(engine: Engine, visitor: Visitor, shop: Shop) -> None:
+    await engine.turn(shop.version, want=5, name="shop-3/4711")
+    position, (worker,) = str(engine.head), (await engine.get("/api/v1/workers"))["data"]
+    await engine.advance(LEASE_MS)
+
+    then, now = await visitor.open("/workers", moment=position), await visitor.open("/workers")
+
+    assert "Which workers were connected is in no event" in then.one("main").words
+    (row,) = then.one("tbody").all("tr")
+    assert [each.words for each in row.all("td", class_="number")][1:] == [str(worker["waiting"])]
+    assert row.all("td", class_="number")[0].words.startswith(str(worker["running"]))
+    assert len(row.all("td")) == len(then.one("thead").all("th")) == 5
+    assert "any machine" not in row.words
+    assert "No worker is connected." in now.words
+    assert "No worker had a run." in (await visitor.open("/workers", moment="1")).words
+
+
+async def test_keys_are_those_that_opened_the_environment(engine: Engine, visitor: Visitor, shop: Shop) -> None:
+    made = await engine.post("/api/v1/environments/dev/keys")
+    before, position = await visitor.open("/keys"), str(engine.head)
+    await visitor.send("/keys/revoke", key=made["id"])
+
+    then = await visitor.open("/keys", moment=position)
+
+    def ids(page: Node) -> list[str]:
+        return [each.one("span", class_="id").words for each in page.one("tbody").all("tr")]
+
+    assert ids(then) == ids(before)
+    assert made["id"] in ids(then)
+    assert made["id"] not in ids(await visitor.open("/keys"))
+    assert made["key"] not in then.text
+    assert "There was no key." in (await visitor.open("/keys", moment="1")).words
+
+
+async def test_bulk_actions_are_shown_as_far_as_they_were(engine: Engine, visitor: Visitor, shop: Shop) -> None:
+    before = str(engine.head)
+    bulk = await cancel_many(engine, 2)
+    begun = str((await engine.service.history(bulk))[0].position)
+
+    listed, one = await visitor.open("/bulk", moment=begun), await visitor.open(f"/bulk/{bulk}", moment=begun)
+
+    assert listed.one("tbody").one("span", class_="status").words == "Pending"
+    assert listed.one("tbody").one("a").attributes["href"] == f"/bulk/{bulk}?moment={begun}"
+    assert one.one("progress").words == "0 of 2"
+    assert not [each for each in one.all("div") if "sse-connect" in each.attributes]
+    assert (await visitor.open(f"/bulk/{bulk}")).one("progress").words == "2 of 2"
+    assert "Nothing had been done in bulk." in (await visitor.open("/bulk", moment=before)).words
+    assert "did not exist yet" in (await visitor.open(f"/bulk/{bulk}", 404, moment=before)).words
+
+
+async def cancel_many(engine: Engine, count: int) -> str:
+    """A bulk action that is over."""
+    runs = [await engine.trigger("resize-image", delay="1h") for _ in range(count)]
+    bulk: str = (await engine.post("/api/v1/bulk-actions", {"action": "cancel", "runIds": runs}))["id"]
+    head = engine.head
+    while (await engine.get(f"/api/v1/bulk-actions/{bulk}"))["status"] == "PENDING":
+        await engine.service.loop.feed.grown(head)
+        head = engine.head
+    return bulk
