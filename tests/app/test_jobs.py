@@ -473,7 +473,7 @@ async def test_an_import_that_the_engine_takes_a_part_of_tells_which(
     create = vars(jobs)["create"]
 
     async def full(service: Service, spec: JobSpec, *rest: Any) -> Any:
-        if spec.request.url.endswith("/bare"):
+        if spec.name.endswith("/bare"):
             raise Busy("The inbox is full.")
         return await create(service, spec, *rest)
 
