@@ -30,8 +30,7 @@ SILENCE_SECONDS_MAX = 45.0
 
 def connect() -> httpx.AsyncClient:
     # Idle connections are given up before the engine closes them, which would look like an outage.
-    limits = httpx.Limits(keepalive_expiry=3.0)
-    return client_of(httpx.Timeout(30.0, connect=5.0), limits, _tls)
+    return client_of(httpx.Timeout(30.0, connect=5.0), 3.0, _tls)
 
 
 _insists: ContextVar[bool] = ContextVar("runfold_insists", default=False)

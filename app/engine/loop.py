@@ -7,12 +7,12 @@ import asyncio
 import secrets
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import structlog
 
 from app.engine.commits import Commits
+from app.engine.committer import Committer
 from app.engine.feed import Feed
 from app.engine.start import settle
 from domain import states
@@ -51,7 +51,7 @@ class EngineLoop:
         self._ledger = ledger
         self._head = head
         self._clock = clock
-        self._thread = ThreadPoolExecutor(1, "committer")
+        self._committer = Committer()
         self._news = asyncio.Event()
         self._waiting: dict[Ticket, asyncio.Future[Answer]] = {}
         self._settled = asyncio.Condition()
@@ -116,7 +116,7 @@ class EngineLoop:
             self._stopping = self._ended = True
             gone = Unavailable("The engine has stopped.")
             await self._tell([(ticket, gone) for ticket in list(self._waiting)])
-            self._thread.shutdown()
+            self._committer.shutdown()
 
     def stop(self) -> None:
         """Take nothing new, commit what there is, and end."""
@@ -144,7 +144,7 @@ class EngineLoop:
         self._news.clear()
         while missing := self.engine.missing():
             try:
-                histories = await self._in_thread(self._ledger.read_streams, missing)
+                histories = await self._committer.do(self._ledger.read_streams, missing)
             except LedgerUnavailable as error:
                 await self._recover(None, self._head, error)
                 continue
@@ -152,7 +152,7 @@ class EngineLoop:
 
     async def _commit(self, draft: Draft) -> None:
         try:
-            after = await self._in_thread(self._append, draft)
+            after = await self._committer.do(self._append, draft)
         except LedgerUnavailable as error:
             await self._recover(draft, self._head, error)
             return
@@ -180,7 +180,7 @@ class EngineLoop:
             try:
                 records = draft.records if draft else ()
                 now = self._clock.now().wall
-                claimed, after = await self._in_thread(settle, self._ledger, records, before, now, self._claim)
+                claimed, after = await self._committer.do(settle, self._ledger, records, before, now, self._claim)
                 break
             except LedgerUnavailable as again:
                 self.unavailable = str(again)
@@ -219,7 +219,3 @@ class EngineLoop:
                 future.set_result(answer)
         async with self._settled:
             self._settled.notify_all()
-
-    async def _in_thread(self, function: Any, *arguments: Any, **named: Any) -> Any:
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._thread, lambda: function(*arguments, **named))

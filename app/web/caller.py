@@ -138,7 +138,7 @@ def _cause_of(request: Request) -> str:
 
 def _vocabulary_of(request: Request) -> Vocabulary:
     """The one that the request asks for, else that of the API version it was written for."""
-    asked = request.query_params.get("vocabulary")
+    asked = request.query_params.get("vocabulary") if request.scope["query_string"] else None
     if asked is None:
         return V4 if request.headers.get("x-trigger-api-version") == V4_API else FULL
     try:

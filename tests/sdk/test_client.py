@@ -75,3 +75,41 @@ async def test_through_a_proxy_httpx_knows_the_way(
 
     async with connect() as http:
         assert type(http) is kind
+
+
+async def test_a_request_says_what_is_named_and_who_sends_it() -> None:
+    async with Client(httpx.MockTransport(lambda _: httpx.Response(200)), TIMEOUT) as http:
+        http.headers["x-other"] = "of the client"
+        http.cookies.set("a", "b")
+        request = http.build_request("POST", URL, content=b"{}", params={"a": "1"}, headers={"accept-encoding": "gzip"})
+
+    assert (request.method, str(request.url), request.content) == ("POST", f"{URL}?a=1", b"{}")
+    assert dict(request.headers) == {
+        "host": "engine.test",
+        "user-agent": "runfold",
+        "accept-encoding": "gzip",
+        "content-length": "2",
+    }
+
+
+async def test_a_call_has_its_own_patience_or_that_of_the_client() -> None:
+    patience: list[float] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        patience.append(request.extensions["timeout"]["read"])
+        return httpx.Response(200)
+
+    async with Client(httpx.MockTransport(answer), TIMEOUT) as http:
+        await http.get(URL)
+        await http.get(URL, timeout=7.0)
+        await http.get(URL, timeout=httpx.Timeout(8.0))
+        await http.get(URL)
+
+    assert patience == [30.0, 7.0, 8.0, 30.0]
+
+
+async def test_the_parameters_of_one_call_are_none_of_the_next() -> None:
+    async with Client(httpx.MockTransport(lambda _: httpx.Response(200)), TIMEOUT) as http:
+        asked = [str((await http.get(URL, params=params)).url) for params in ({"page": "2"}, None)]
+
+    assert asked == [f"{URL}?page=2", URL]
