@@ -24,7 +24,7 @@ class Link(Protocol):
     """The way to the engine."""
 
     def report(self, kind: Any, facts: dict[str, Any], landed: Callable[[bool], object]) -> None:
-        """Say what happened, in order. `landed` is told once, later: that the engine has committed it, or never will."""
+        """Say what happened, in order. `landed` is told later that the engine has committed it, or never will."""
         ...
 
     def block(self, waits: tuple[int, ...]) -> None:

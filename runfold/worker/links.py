@@ -38,7 +38,7 @@ class Link:
     def report(self, kind: Kind, facts: dict[str, Any], landed: Callable[[bool], object]) -> None:
         """Say what happened; `landed` is told that the engine has committed it, or that nobody will know."""
         if self._is_over:
-            asyncio.get_running_loop().call_soon(landed, False)  # noqa: FBT003 (what is told)
+            asyncio.get_running_loop().call_soon(landed, False)
             return
         self._landing[facts["entry"]["index"]] = landed
         self._say(kind, facts)
@@ -47,7 +47,7 @@ class Link:
         """The engine has it."""
         landed = self._landing.pop(index, None)
         if landed is not None:
-            landed(True)  # noqa: FBT003 (what is told)
+            landed(True)
 
     def block(self, waits: tuple[int, ...]) -> None:
         """Nothing goes on but these waits, for which a process is not kept for long; or something goes on again."""
@@ -77,7 +77,7 @@ class Link:
         self._be_patient()
         landing, self._landing = self._landing, {}
         for landed in landing.values():
-            landed(False)  # noqa: FBT003 (what is told)
+            landed(False)
 
     def _be_patient(self) -> None:
         if self._timer is not None:
@@ -97,7 +97,7 @@ class ChildLink:
     def report(self, kind: Kind, facts: dict[str, Any], landed: Callable[[bool], object]) -> None:
         """Say what happened; `landed` is told that the engine has committed it, or that nobody will know."""
         if self._is_over:
-            asyncio.get_running_loop().call_soon(landed, False)  # noqa: FBT003 (what is told)
+            asyncio.get_running_loop().call_soon(landed, False)
             return
         self._landing[facts["entry"]["index"]] = landed
         self._send(self, Said(Report("", 0, kind, 0, **facts)))
@@ -106,7 +106,7 @@ class ChildLink:
         """The engine has it."""
         landed = self._landing.pop(index, None)
         if landed is not None:
-            landed(True)  # noqa: FBT003 (what is told)
+            landed(True)
 
     def block(self, waits: tuple[int, ...]) -> None:
         """Nothing goes on but these waits, or something goes on again."""
@@ -119,4 +119,4 @@ class ChildLink:
         self._is_over = True
         landing, self._landing = self._landing, {}
         for landed in landing.values():
-            landed(False)  # noqa: FBT003 (what is told)
+            landed(False)
