@@ -5,7 +5,6 @@ import inspect
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from functools import update_wrapper
-from types import CoroutineType
 from typing import Any, Generic, ParamSpec, TypeVar, cast, overload
 
 import msgspec
@@ -52,7 +51,7 @@ async def run_step(
             token = current.step.set(current.StepKey(call))
             try:
                 result = function(*arguments.args, **arguments.kwargs)
-                if type(result) is CoroutineType or inspect.isawaitable(result):
+                if inspect.isawaitable(result):
                     result = await result
                 written = _written(call, function, result)
             except _FAILURES as error:
