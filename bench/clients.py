@@ -7,13 +7,17 @@ from collections.abc import Iterator
 import httpx
 
 from bench.figures import BenchError
+from bench.peers.names import NOTE, NOTHING, STEPS, STEPS_PER_RUN, TWICE
 from bench.processes import HEADERS
 from runfold import aio
 
 IN_FLIGHT = 4
 """Requests of the client at a time: enough that the engine never waits for it."""
-EVENTS_PER_RUN, EVENTS_PER_BATCH = 4, 2
-"""Triggered, dequeued, started, succeeded; and the batch with the key of its request."""
+EVENTS_PER_RUN = {NOTHING: 4, NOTE: 4, TWICE: 14, STEPS: 4 + STEPS_PER_RUN}
+"""Triggered, dequeued, started, succeeded, and the steps; five for each attempt that fails. With fewer than there are,
+`all_done` would ask for lists while the runs go on, which is not what is measured."""
+EVENTS_PER_BATCH = 2
+"""The batch, and the key of its request."""
 WARM_UP_RUNS = 200
 LOOK_AGAIN_SECONDS = 0.05
 """One percent of what a repetition takes; to ask more often would slow down what is measured."""
@@ -76,5 +80,5 @@ async def unfinished(http: httpx.AsyncClient) -> bool:
 async def warm_up(http: httpx.AsyncClient) -> None:
     """Until the worker is there and everything has run once."""
     before, _ = await head(http)
-    await trigger("nothing", WARM_UP_RUNS, 100)
-    await all_done(http, before + EVENTS_PER_RUN * WARM_UP_RUNS, 60)
+    await trigger(NOTHING, WARM_UP_RUNS, 100)
+    await all_done(http, before + EVENTS_PER_RUN[NOTHING] * WARM_UP_RUNS, 60)

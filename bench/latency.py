@@ -85,7 +85,7 @@ async def _go(address: str, count: int) -> list[float]:
         await clients.warm_up(http)
         before, _ = await clients.head(http)
         calls = await on_time(count, lambda scheduled: aio.tasks.trigger("note", scheduled))
-        await clients.all_done(http, before + clients.EVENTS_PER_RUN * count, 30)
+        await clients.all_done(http, before + clients.EVENTS_PER_RUN["note"] * count, 30)
     return calls
 
 

@@ -118,7 +118,7 @@ async def _go(runs: int, running: Running, working: Running, subject: Running) -
         subject.send(signal.SIGUSR1)
         worker_before, client_before = working.usage().cpu, time.process_time()
         requests = await clients.trigger("nothing", runs, BATCH)
-        events = clients.EVENTS_PER_RUN * runs + clients.EVENTS_PER_BATCH * requests
+        events = clients.EVENTS_PER_RUN["nothing"] * runs + clients.EVENTS_PER_BATCH * requests
         await clients.all_done(http, before + events, 300)
         each = 1e6 / runs
         return (working.usage().cpu - worker_before) * each, (time.process_time() - client_before) * each

@@ -104,7 +104,7 @@ async def _go(load: Load, running: Running, working: list[Running]) -> Measured:
         begun = time.perf_counter()
         requests = await clients.trigger(load.task, load.runs, load.batch)
         accepted = time.perf_counter()
-        events = clients.EVENTS_PER_RUN * load.runs + clients.EVENTS_PER_BATCH * requests
+        events = clients.EVENTS_PER_RUN[load.task] * load.runs + clients.EVENTS_PER_BATCH * requests
         await clients.all_done(http, before + events, DONE_SECONDS)
         done = time.perf_counter()
         engine_after, client_after = running.usage(), time.process_time()

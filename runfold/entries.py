@@ -67,6 +67,8 @@ class Call(msgspec.Struct, frozen=True):
     digest: str | None
     branch: "Branch"
     known: Entry | None
+    executor: object
+    """Who asks for it."""
     is_loose: bool = False
     """It was asked for in a thread of which is not known where in the code it began."""
     tries: tuple[Entry, ...] = ()
@@ -74,16 +76,16 @@ class Call(msgspec.Struct, frozen=True):
 
     def place(self, index: int, heard: tuple[int, ...] | None) -> dict[str, Any]:
         """Where it stands in the journal, as the worker protocol has it."""
-        said = {} if heard is None else {"heard": heard}
-        return {
-            **said,
-            "index": index,
-            "name": self.name,
-            "number": self.number,
-            "after": self.after,
-            "forked": self.forked,
-            "digest": self.digest,
-        }
+        place: dict[str, Any] = {"index": index, "name": self.name, "digest": self.digest}
+        if self.number != 1:
+            place["number"] = self.number
+        if self.after is not None:
+            place["after"] = self.after
+        if self.forked:
+            place["forked"] = True
+        if heard is not None:
+            place["heard"] = heard
+        return place
 
     @property
     def key(self) -> str:

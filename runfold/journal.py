@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Generator, Iterable
 from contextlib import contextmanager
+from functools import partial
 from typing import Any, Protocol
 
 from runfold import current
@@ -22,8 +23,8 @@ SETTLING_TURNS = 5
 class Link(Protocol):
     """The way to the engine."""
 
-    def report(self, kind: Any, facts: dict[str, Any]) -> "asyncio.Future[None]":
-        """Say what happened; done when the engine has committed it. Order is kept."""
+    def report(self, kind: Any, facts: dict[str, Any], landed: Callable[[bool], object]) -> None:
+        """Say what happened, in order. `landed` is told later that the engine has committed it, or never will."""
         ...
 
     def block(self, waits: tuple[int, ...]) -> None:
@@ -131,7 +132,10 @@ class Journal:
         """Put it into the journal, and wait until it is committed and the code may hear of it."""
         self.begin_work()
         try:
-            await self._telling.turn(*self._put(call, kind, facts))
+            index = self._matching.add(call)
+            entry = call.place(index, self._telling.heard(index, kind))
+            self._link.report(kind, {"entry": entry, **facts}, self._telling.expect(index))
+            await self._telling.turn(index)
         finally:
             self.end_work()
 
@@ -177,7 +181,9 @@ class Journal:
     def _put(self, call: Call, kind: str, facts: dict[str, Any]) -> "tuple[int, asyncio.Future[None]]":
         index = self._matching.add(call, is_try=kind == "step_tried")
         entry = call.place(index, self._telling.heard(index, kind))
-        return index, self._link.report(kind, {"entry": entry, **facts})
+        committed: asyncio.Future[None] = self.loop.create_future()
+        self._link.report(kind, {"entry": entry, **facts}, partial(_end, committed))
+        return index, committed
 
     async def _end_of(self, index: int, said: "asyncio.Future[None] | None") -> Outcome:
         ended: asyncio.Future[None] = self.loop.create_future()
@@ -307,6 +313,15 @@ class Journal:
         waits = () if self._busy or self.is_closed else tuple(self._waits)
         self._is_blocked = bool(waits)
         self._link.block(waits)
+
+
+def _end(committed: "asyncio.Future[None]", is_committed: bool) -> None:  # noqa: FBT001 (what is told)
+    if committed.done():
+        return
+    if is_committed:
+        committed.set_result(None)
+    else:
+        committed.cancel()
 
 
 def _drop(_line: Line) -> None:

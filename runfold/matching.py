@@ -46,6 +46,9 @@ class Matching:
         self._tries: dict[_Place, list[Entry]] = {}
         """Those of this attempt, by the place of their step."""
         branches: dict[int | None, Branch] = {None: self._main}
+        entries = list(entries)
+        self._is_new = not entries
+        """Whether the journal was empty: then nothing that the code asks for can be in it."""
         for entry in entries:
             self._told[entry.index] = entry
             branch = branches[entry.after].take(entry, is_of_this_attempt=entry.attempt == attempt)
@@ -65,6 +68,8 @@ class Matching:
     def match(self, name: str, kind: str, digest: str | None) -> Call:
         """What the code asks for, with its entry if that holds. Raises JournalMismatchError."""
         call = self._call(name, digest)
+        if self._is_new:
+            return call
         self._compare(call, kind)
         if tries := self._tries.get(_place_of(call.branch, call)):
             call = msgspec.structs.replace(call, tries=tuple(tries))
@@ -83,20 +88,21 @@ class Matching:
 
     def _call(self, name: str, digest: str | None) -> Call:
         here = current.standing()
+        executor = current.executor()
         stands_in = self._main if here is None else here.branch or self._main
         if here is None or stands_in.owner is not self._owner:
             number, digest, branch = self._main.fork(name, digest)
-            return Call(name, number, None, True, digest, branch, branch.first, is_loose=True)
-        if here.executor is current.executor():
+            return Call(name, number, None, True, digest, branch, branch.first, executor, is_loose=True)
+        if here.executor is executor:
             number, known = stands_in.ask(name)
-            return Call(name, number, here.entry, False, digest, stands_in, known)
+            return Call(name, number, here.entry, False, digest, stands_in, known, executor)
         number, digest, branch = stands_in.fork(name, digest)
-        return Call(name, number, here.entry, True, digest, branch, branch.first)
+        return Call(name, number, here.entry, True, digest, branch, branch.first, executor)
 
     def _stand(self, call: Call, index: int) -> None:
         self._called.add(index)
         if not call.is_loose:
-            current.stand(current.Place(current.executor(), call.branch, index))
+            current.stand(current.Place(call.executor, call.branch, index))
 
     def _counts(self, known: Entry) -> bool:
         """Whether what it came to holds: a retry tries again what failed, as often as at first, and waits anew."""

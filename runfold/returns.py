@@ -3,7 +3,7 @@
 import inspect
 from collections.abc import Callable
 from functools import partial
-from types import CodeType
+from types import CodeType, FunctionType
 from typing import Any, Never, NoReturn, get_type_hints
 from weakref import WeakKeyDictionary
 
@@ -15,7 +15,10 @@ _PLAIN: Codec[Any] = Codec(Any)
 
 def codec_of(function: Callable[..., Any]) -> Codec[Any]:
     """By its annotation; a function that is made anew in each run has the same one."""
-    target = inspect.unwrap(function)
+    target = function
+    if type(function) is not FunctionType or function.__dict__:
+        # It may be wrapped in another one.
+        target = inspect.unwrap(function)
     while isinstance(target, partial):
         target = inspect.unwrap(target.func)
     code = getattr(target, "__code__", None)

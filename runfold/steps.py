@@ -37,13 +37,14 @@ async def run_step(
 ) -> Any:
     """What the step returned when it was first done; it is done now if it was not."""
     call = journal.begin(_valid(name), "step", arguments.digest())
-    await pass_tries(journal, call)
+    if call.tries:
+        await pass_tries(journal, call)
     if call.known is not None:
         if call.known.is_canceled:
             await journal.loop.create_future()  # until the code cancels it, as it did before
         await journal.turn(call.known)
         return _first(call.known, function)
-    tries = Tries(retry, journal.chance, len(call.tries))
+    tries: Tries | None = None
     journal.begin_work()
     try:
         while True:
@@ -63,6 +64,7 @@ async def run_step(
                 await journal.record(call, "step_succeeded", output=written[0])
                 return written[1]
             assert failure is not None, "it came to one or the other"
+            tries = tries or Tries(retry, journal.chance, len(call.tries))
             await _again_or_fail(journal, call, tries, failure)
     finally:
         journal.end_work()
@@ -105,6 +107,10 @@ def run_step_sync(
         blocking(end)()
 
 
+_OF_NONE = digest_of(encode([(), {}]))
+"""The digest of no arguments."""
+
+
 class Arguments:
     """What a step is called with."""
 
@@ -114,6 +120,8 @@ class Arguments:
 
     def digest(self) -> str | None:
         """Tells them from others, None where they cannot be written."""
+        if not self.args and not self.kwargs:
+            return _OF_NONE
         try:
             # Sets have no order of their own, and another one in each process.
             return digest_of(encode([self.args, self.kwargs], order="deterministic"))

@@ -38,12 +38,10 @@ class Telling:
         self._patience_seconds = patience_seconds
         self._overtake = overtake
         """Told when the second of these is told before the first, for which nobody has asked."""
-        order = order_of(entries)
-        self._rank = {index: rank for rank, index in enumerate(order)}
-        own = {entry.index for entry in entries if entry.attempt == attempt}
-        self._queue = deque(index for index in order if index in own)
+        self._rank: dict[int, int] = {}
+        self._queue: deque[int] = deque()
         """What this attempt hears of, in its order."""
-        self._queued = set(self._queue)
+        self._queued: set[int] = set()
         self._uncommitted: set[int] = set()
         self._kept: list[tuple[int, int]] = []
         """What was asked for and is known from earlier attempts, whose code may have gone another way: rank, index."""
@@ -51,10 +49,9 @@ class Telling:
         """Who waits for its turn, and the thread that it is, None for code that awaits."""
         self._left: set[int] = set()
         """What the code asked for, and no longer wants to hear."""
-        heard = {index for entry in entries for index in entry.heard or ()}
-        self._unsaid = [each.index for each in entries if each.completed and each.index in own - heard]
-        self._unsaid.sort(key=self._rank.__getitem__)
-        self._waits = {entry.index for entry in entries if entry.kind in WAITS}
+        self._unsaid: list[int] = []
+        """The waits of whose end the code has heard, and no entry said so."""
+        self._waits: set[int] = set()
         self._turns = turns_of(loop)
         self._rests_at = 0
         """In which turn of the loop the code is at rest."""
@@ -65,14 +62,18 @@ class Telling:
         self._timer: asyncio.TimerHandle | None = None
         """Until a thread is at rest."""
         self._patience: asyncio.TimerHandle | None = None
+        if entries:
+            self._read(entries, attempt)
 
-    async def turn(self, index: int, committed: "asyncio.Future[None] | None" = None) -> None:
-        """Wait until the code may hear of this: of a new entry, once it is committed, behind all that came before."""
-        if committed is not None:
-            self._add(index)
-            self._uncommitted.add(index)
-            committed.add_done_callback(partial(self._commit, index))
-        elif index not in self._queued:
+    def expect(self, index: int) -> Callable[[bool], None]:
+        """Take a new entry into the order, behind all that came before; returns what is to be told of its commit."""
+        self._add(index)
+        self._uncommitted.add(index)
+        return partial(self._land, index)
+
+    async def turn(self, index: int) -> None:
+        """Wait until the code may hear of this."""
+        if index not in self._queued:
             heappush(self._kept, (self._rank.get(index, index), index))
         told: asyncio.Future[None] = self._loop.create_future()
         self._asked[index] = told, current.thread_served()
@@ -142,13 +143,24 @@ class Telling:
         # Whoever is told knows this in turn.
         self._overtake = _tell_nobody
 
+    def _read(self, entries: Sequence[Entry], attempt: int) -> None:
+        order = order_of(entries)
+        self._rank = {index: rank for rank, index in enumerate(order)}
+        own = {entry.index for entry in entries if entry.attempt == attempt}
+        self._queue.extend(index for index in order if index in own)
+        self._queued.update(self._queue)
+        heard = {index for entry in entries for index in entry.heard or ()}
+        self._unsaid = [each.index for each in entries if each.completed and each.index in own - heard]
+        self._unsaid.sort(key=self._rank.__getitem__)
+        self._waits = {entry.index for entry in entries if entry.kind in WAITS}
+
     def _add(self, index: int) -> None:
         self._queue.append(index)
         self._queued.add(index)
 
-    def _commit(self, index: int, committed: "asyncio.Future[None]") -> None:
+    def _land(self, index: int, is_committed: bool) -> None:  # noqa: FBT001 (what is told)
         self._uncommitted.discard(index)
-        if committed.cancelled() and index in self._asked:
+        if not is_committed and index in self._asked:
             self._asked[index][0].cancel()
         self._go_on()
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
@@ -200,7 +200,7 @@ class _Recorded(Journal):
         self.met[call.known.index] = None
         return call
 
-    def report(self, kind: Any, facts: dict[str, Any]) -> "asyncio.Future[None]":
+    def report(self, kind: Any, facts: dict[str, Any], landed: Callable[[bool], object]) -> None:  # noqa: ARG002
         raise AssertionError(f"nothing is done that could be reported: {kind} {facts}")
 
     def block(self, waits: tuple[int, ...]) -> None:

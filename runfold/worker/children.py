@@ -161,8 +161,7 @@ class Process:
             match message:
                 case Said(report=report):
                     facts = {name: value for name in FACTS if (value := getattr(report, name)) not in _NOTHING}
-                    committed = link.report(report.kind, facts)
-                    committed.add_done_callback(partial(self._commit, facts["entry"]["index"]))
+                    link.report(report.kind, facts, partial(self._commit, facts["entry"]["index"]))
                 case Block(waits=waits):
                     link.block(waits)
                 case Logged(run=of, line=line):
@@ -173,8 +172,8 @@ class Process:
                 case _:
                     return message
 
-    def _commit(self, index: int, committed: "asyncio.Future[None]") -> None:
-        if not committed.cancelled():
+    def _commit(self, index: int, is_committed: bool) -> None:  # noqa: FBT001 (what is told)
+        if is_committed:
             self._write(Commit(index))
 
     def _write(self, message: ToChild) -> None:

@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import gc
 import logging
 import os
 import signal
@@ -35,6 +36,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         # The code of the tasks may look at them as soon as it is imported; but it may also say where the engine is.
         _add_variables(asyncio.run(variables_at_once()))
         tasks = load_or_explain(arguments.target)
+        # What is there by now stays. The collector of garbage would walk all of it again and again.
+        gc.freeze()
         log_to_stdout()
         promote = False if arguments.no_promote else None
         connection = Connection(current_settings(), registration_of(tasks.values(), promote=promote))

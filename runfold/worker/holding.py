@@ -141,7 +141,8 @@ class Holding:
         size = count = 0
         for report in self._outbox:
             size += 0 if report.output is msgspec.UNSET else memoryview(report.output).nbytes
-            size += sum(len(line.message) for line in report.lines)
+            if report.lines:
+                size += sum(len(line.message) for line in report.lines)
             if size > bytes_max and count:
                 break
             count += 1
@@ -287,7 +288,9 @@ class Holding:
         held.hand_out = msgspec.structs.replace(run, journal=entries)
 
     def _say(self, held: Held, kind: Kind, facts: dict[str, Any]) -> None:
-        self._report(held, kind, self._clock(), **facts)
+        run = held.hand_out
+        self._outbox.append(Report(run.id, run.token, kind, self._clock(), **facts))
+        self.news.set()
 
     def _note_blocked(self, held: Held, is_blocked: bool, *, is_async: bool) -> None:  # noqa: FBT001 (what is noted)
         if is_async and held.key in self._held:

@@ -29,27 +29,25 @@ class Link:
         self._note = note
         """Told whenever the code is blocked, and when it is no longer."""
         self._freeze_seconds = freeze_seconds
-        self._committed: dict[int, asyncio.Future[None]] = {}
+        self._landing: dict[int, Callable[[bool], object]] = {}
         self._timer: asyncio.TimerHandle | None = None
         self._is_over = False
         self.waits: tuple[int, ...] = ()
         """On what the code is blocked."""
 
-    def report(self, kind: Kind, facts: dict[str, Any]) -> "asyncio.Future[None]":
-        """Say what happened; done when the engine has committed it."""
-        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    def report(self, kind: Kind, facts: dict[str, Any], landed: Callable[[bool], object]) -> None:
+        """Say what happened; `landed` is told that the engine has committed it, or that nobody will know."""
         if self._is_over:
-            future.cancel()
-            return future
-        self._committed[facts["entry"]["index"]] = future
+            asyncio.get_running_loop().call_soon(landed, False)
+            return
+        self._landing[facts["entry"]["index"]] = landed
         self._say(kind, facts)
-        return future
 
     def commit(self, index: int) -> None:
         """The engine has it."""
-        future = self._committed.pop(index, None)
-        if future is not None and not future.done():
-            future.set_result(None)
+        landed = self._landing.pop(index, None)
+        if landed is not None:
+            landed(True)
 
     def block(self, waits: tuple[int, ...]) -> None:
         """Nothing goes on but these waits, for which a process is not kept for long; or something goes on again."""
@@ -77,9 +75,9 @@ class Link:
         self._is_over = True
         self.waits = ()
         self._be_patient()
-        for future in self._committed.values():
-            future.cancel()
-        self._committed.clear()
+        landing, self._landing = self._landing, {}
+        for landed in landing.values():
+            landed(False)
 
     def _be_patient(self) -> None:
         if self._timer is not None:
@@ -93,24 +91,22 @@ class ChildLink:
     def __init__(self, send: "Callable[[ChildLink, Said | Block], None]") -> None:
         self._send = send
         self._is_over = False
-        self._committed: dict[int, asyncio.Future[None]] = {}
+        self._landing: dict[int, Callable[[bool], object]] = {}
         self._waits: tuple[int, ...] = ()
 
-    def report(self, kind: Kind, facts: dict[str, Any]) -> "asyncio.Future[None]":
-        """Say what happened; done when the engine has committed it."""
-        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    def report(self, kind: Kind, facts: dict[str, Any], landed: Callable[[bool], object]) -> None:
+        """Say what happened; `landed` is told that the engine has committed it, or that nobody will know."""
         if self._is_over:
-            future.cancel()
-            return future
-        self._committed[facts["entry"]["index"]] = future
+            asyncio.get_running_loop().call_soon(landed, False)
+            return
+        self._landing[facts["entry"]["index"]] = landed
         self._send(self, Said(Report("", 0, kind, 0, **facts)))
-        return future
 
     def commit(self, index: int) -> None:
         """The engine has it."""
-        future = self._committed.pop(index, None)
-        if future is not None and not future.done():
-            future.set_result(None)
+        landed = self._landing.pop(index, None)
+        if landed is not None:
+            landed(True)
 
     def block(self, waits: tuple[int, ...]) -> None:
         """Nothing goes on but these waits, or something goes on again."""
@@ -121,6 +117,6 @@ class ChildLink:
     def leave(self) -> None:
         """The attempt is over: nothing more is said, and nothing will be committed."""
         self._is_over = True
-        for future in self._committed.values():
-            future.cancel()
-        self._committed.clear()
+        landing, self._landing = self._landing, {}
+        for landed in landing.values():
+            landed(False)

@@ -119,22 +119,16 @@ class Story:
         """The attempt has failed, and another begins."""
         self.attempt += 1
 
-    def report(self, kind: str, facts: dict[str, Any]) -> "asyncio.Future[None]":
-        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    def report(self, kind: str, facts: dict[str, Any], landed: Callable[[bool], object]) -> None:
         if self._room is not None and len(self.entries) >= self._room:
             self.kill()
-            return done
+            return
         self.entries.append(_entry(kind, facts, self.attempt))
-        asyncio.get_running_loop().call_soon(self._commit, done)
+        asyncio.get_running_loop().call_soon(landed, True)
         if kind == "step_tried":
             self.pauses.append(facts["for_ms"])
         if kind in {"waiting", "step_tried"} and self.wakes:
             self.wake(facts["entry"]["index"], Outcome(tuple(facts.get("targets", ()))))
-        return done
-
-    def _commit(self, done: "asyncio.Future[None]") -> None:
-        if not done.done():
-            done.set_result(None)
 
     def block(self, waits: tuple[int, ...]) -> None:
         self.blocked.append(waits)

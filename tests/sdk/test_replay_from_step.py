@@ -64,7 +64,7 @@ def test_a_run_tells_what_it_has_taken_over(api: FakeApi) -> None:
 class Nobody:
     """A link to no engine: what was taken over is not reported again."""
 
-    def report(self, kind: Any, facts: dict[str, Any]) -> Any:
+    def report(self, kind: Any, facts: dict[str, Any], landed: Any) -> None:
         raise AssertionError(f"{kind} was reported: {facts}")
 
     def block(self, waits: tuple[int, ...]) -> None:

@@ -451,3 +451,7 @@ async def test_what_a_step_came_to_is_told_although_the_run_is_to_stop() -> None
     await story.play(code)
 
     assert [(each.name, each.kind) for each in story.entries] == [("it", "succeeded")]
+
+
+def test_the_digest_of_no_arguments_is_that_of_journals_of_before() -> None:
+    assert Arguments((), {}).digest() == "5eed25f9aa1c6813"

@@ -128,9 +128,9 @@ TARGETS: dict[str, tuple[Callable[[], Awaitable[Any]], dict[str, Any]]] = {
 @pytest.mark.parametrize(("waiting", "said"), TARGETS.values(), ids=TARGETS)
 async def test_the_engine_is_told_what_is_waited_for(waiting: Any, said: dict[str, Any]) -> None:
     class Listening(Story):
-        def report(self, kind: str, facts: dict[str, Any]) -> "asyncio.Future[None]":
+        def report(self, kind: str, facts: dict[str, Any], landed: Callable[[bool], object]) -> None:
             told.append({name: fact for name, fact in facts.items() if name != "entry"})
-            return super().report(kind, facts)
+            super().report(kind, facts, landed)
 
     told: list[dict[str, Any]] = []
     story = Listening()

@@ -30,6 +30,17 @@ def send(payload: str, ctx: Context):
 """
 
 
+FROZEN = """
+import gc
+
+from runfold import task
+
+@task
+async def count(_payload: int) -> int:
+    return gc.get_freeze_count()
+"""
+
+
 @asynccontextmanager
 async def serving(engine: FakeEngine | PlainTextResponse) -> AsyncGenerator[str]:
     """The engine behind a real port; its address."""
@@ -203,3 +214,12 @@ async def test_it_knows_no_other_machines(engine: FakeEngine) -> None:
 
     assert process.returncode == 2
     assert "invalid choice: 'huge'" in errors.decode()
+
+
+async def test_what_was_imported_is_not_walked_for_garbage(engine: FakeEngine, tmp_path: Path) -> None:
+    (tmp_path / "frozen.py").write_text(FROZEN)
+
+    async with serving(engine) as address, worker(address, "frozen.py", folder=tmp_path):
+        counted = await engine.end(await engine.give("count", 1))
+
+    assert counted["output"] > 10_000

@@ -58,6 +58,22 @@ async def test_a_run_that_waits_says_for_what_and_goes_on_when_it_is_woken(
     ]
 
 
+@BOTH
+async def test_an_entry_leaves_out_what_is_as_in_most(engine: FakeEngine, working: WORKERS, waiting: AnyTask) -> None:
+    async with working(waiting):
+        run = await engine.give(waiting.id, 7)
+        await engine.report(run, "blocked")
+        await engine.wake(run, 1)
+        await engine.end(run)
+
+    places = [{**each["entry"], "digest": ""} for each in engine.reports if "entry" in each]
+    assert places == [
+        {"index": 0, "name": "before", "digest": ""},
+        {"index": 1, "name": "wait.for", "digest": "", "after": 0},
+        {"index": 2, "name": "after", "digest": "", "after": 1, "heard": [1]},
+    ]
+
+
 async def test_what_is_waited_for_and_that_nothing_else_goes_on_are_told_in_one_turn(
     engine: FakeEngine, working: WORKERS
 ) -> None:
