@@ -8,7 +8,7 @@ from app.http_jobs import jobs
 from app.service import Service
 from app.web import job_specs
 from domain.errors import Busy
-from domain.job import JobSpec
+from domain.events import JobSpec
 from domain.requests import HttpRequest
 from tests.app.calling import EXECUTIONS, JOBS, ended, execute, save, start
 from tests.app.explaining import explained
