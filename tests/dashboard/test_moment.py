@@ -10,7 +10,7 @@ from tests.dashboard.scene import Shop, open_shop
 from tests.dashboard.test_runs import shown
 from tests.dashboard.visitor import Node, Visitor
 
-COMMANDS = ("cancel", "replay", "pause", "resume", "limit", "environment", "activate", "deactivate", "bulk")
+COMMANDS = ("cancel", "run", "replay", "pause", "resume", "limit", "environment", "activate", "deactivate", "bulk")
 
 
 @pytest.fixture
