@@ -186,7 +186,8 @@ def _triggered(event: e.RunTriggered, recorded: Recorded) -> Run:
         None,
         event.tags,
         event.metadata,
-        None if event.schedule is None else event.schedule.schedule,
+        # One that somebody made by hand is in the way of no tick.
+        None if event.schedule is None or event.source == e.MANUAL else event.schedule.schedule,
         None if event.job is None else event.job.id,
     )
     return run if event.prefix is None else replace(run, journal=event.prefix.entries)

@@ -171,7 +171,7 @@ def _changes(schedule: Schedule, event: Event, recorded: Recorded) -> dict[str, 
             return {"buffered": None, "last": max(tick.at, schedule.last or 0)}
         case e.BufferedTickDropped():
             return {"buffered": None}
-        case e.TicksBackfilled():
+        case e.TicksBackfilled() | e.ScheduleRunByHand():
             return {}
         case e.ScheduleDeleted():
             return {"is_deleted": True}

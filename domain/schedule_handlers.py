@@ -28,6 +28,7 @@ class ScheduleHandlers:
             c.DeactivateSchedule: self._deactivate,
             c.DeleteSchedule: self._delete,
             c.ReckonSchedule: self._reckon,
+            c.RunSchedule: self._run_now,
             c.BackfillTicks: self._backfill,
         }
 
@@ -76,6 +77,14 @@ class ScheduleHandlers:
         events = schedules.reckon(known, self._ticking.calendar)
         draft.record(known.id, events, Origin.of(command))
         return any(isinstance(each, e.ScheduleReckoned) and each.moved for each in events)
+
+    def _run_now(self, command: c.RunSchedule, draft: Draft) -> str:
+        if made := draft.made_by(command.request):
+            return made
+        known, origin = self._find(command.schedule, command), Origin.of(command)
+        self._ticking.run_now(known, command.run, draft, origin)
+        draft.claim(command.request, command.run, origin)
+        return command.run
 
     def _backfill(self, command: c.BackfillTicks, draft: Draft) -> list[Accepted]:
         known = self._find(command.schedule, command)

@@ -16,7 +16,7 @@ from domain.derived import derived_id
 from domain.draft import Draft, Origin
 from domain.environment import Environment
 from domain.errors import InvalidInput, NotAllowed
-from domain.events import SCHEDULE, JobRef, Scheduled, TaskSettings
+from domain.events import MANUAL, SCHEDULE, JobRef, Scheduled, TaskSettings
 from domain.job import Job
 from domain.keys import Key
 from domain.lifecycle import Deadline, NewRun
@@ -105,6 +105,14 @@ class Schedules:
         draft.record(schedule.id, [e.TicksBackfilled(made)] if made else [], origin)
         return accepted
 
+    def run_now(self, schedule: Schedule, run: str, draft: Draft, origin: Origin) -> None:
+        """Make a run beside the ticks, whatever the state of the schedule and its overlap policy."""
+        draft.record(schedule.id, [e.ScheduleRunByHand(origin.at, run)], origin)
+        new = new_run(schedule, Tick(origin.at, local_text(origin.at)), run, self.calendar)
+        # The moment may be that of a tick as well, whose key is for the run of the tick.
+        new = replace(new, key=None, key_until=0, keeps_failed=False, source=MANUAL)
+        self._trigger(schedule, new, draft, origin)
+
     def check_declared(self, tasks: Iterable[TaskSettings], now: int) -> None:
         """Raises InvalidInput for a task whose schedule cannot be followed."""
         for task in tasks:
@@ -117,9 +125,11 @@ class Schedules:
 
     def trigger(self, schedule: Schedule, tick: Tick, run: str, draft: Draft, origin: Origin) -> None:
         """Make the run of a tick."""
+        self._trigger(schedule, new_run(schedule, tick, run, self.calendar), draft, origin)
+
+    def _trigger(self, schedule: Schedule, new: NewRun, draft: Draft, origin: Origin) -> None:
         environment = self._memory.environment(schedule.environment)
         assert environment is not None, "a schedule is of an environment"
-        new = new_run(schedule, tick, run, self.calendar)
         job = self._memory.states.get(new.job.id) if new.job else None
         if new.job and isinstance(job, Job):
             new = replace(new, job=replace(new.job, name=job.spec.name))

@@ -15,6 +15,7 @@ from domain.timing import local_text, tick_after
 GRACE_MS = 60_000
 """So long a tick may be due before it is said to be forgotten: the engine may have much to do."""
 BUFFERED, BACKFILLED, CHANGED, DELETED = "BUFFERED", "BACKFILLED", "CHANGED", "DELETED"
+BY_HAND = "MANUAL"
 WITH_RUN = frozenset({"FIRED", "LATE", "CAUGHT_UP", BUFFERED, BACKFILLED})
 
 
@@ -38,6 +39,8 @@ class TickLedger:
 
     def __init__(self, calendar: Calendar, since: int, until: int, most: int) -> None:
         self.ticks: dict[int, Accounted] = {}
+        self.by_hand: list[Accounted] = []
+        """What somebody let run beside the ticks; its moments are told in UTC."""
         self.problems: list[str] = []
         self.notes: list[str] = []
         self._calendar = calendar
@@ -89,6 +92,8 @@ class TickLedger:
                 self._settle(tick, BUFFERED, run)
             case e.BufferedTickDropped(tick=tick, reason=reason):
                 self._settle(tick, reason, None)
+            case e.ScheduleRunByHand(at=at, run=run):
+                self._account_by_hand(at, run)
             case e.TicksBackfilled(runs=runs):
                 for at, run in runs.items():
                     self._backfill(at, run)
@@ -127,11 +132,19 @@ class TickLedger:
     def _account(self, tick: Tick, fate: str | None, run: str | None) -> None:
         if not self._is_told(tick.at):
             return
-        if len(self.ticks) >= self._most:
-            raise InvalidInput(f"There are more than {self._most} ticks between these moments: ask for fewer.")
+        self._bound()
         if tick.at in self.ticks:
             self.problems.append(f"The tick {_told(tick)} was accounted for twice.")
         self.ticks[tick.at] = Accounted(tick, self._revision, fate, run, self._tzdata)
+
+    def _account_by_hand(self, at: int, run: str) -> None:
+        if self._is_told(at):
+            self._bound()
+            self.by_hand.append(Accounted(Tick(at, local_text(at)), self._revision, BY_HAND, run))
+
+    def _bound(self) -> None:
+        if len(self.ticks) + len(self.by_hand) >= self._most:
+            raise InvalidInput(f"There are more than {self._most} ticks between these moments: ask for fewer.")
 
     def _settle(self, tick: Tick, fate: str, run: str | None) -> None:
         if not self._is_told(tick.at):

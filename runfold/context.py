@@ -51,7 +51,7 @@ class RunInfo:
 class ScheduleInfo:
     id: str
     timestamp: datetime
-    """The moment that was planned."""
+    """The moment that was planned, or at which somebody let it run now."""
 
 
 @dataclass(frozen=True)

@@ -60,6 +60,12 @@ def next_ticks(
 
 
 @cli.command()
+def run(schedule: ScheduleId) -> None:
+    """Let a schedule run now, beside its times, and print the id of the run."""
+    print_text(schedules.run(schedule).id)
+
+
+@cli.command()
 def pause(
     schedule: ScheduleId,
     as_json: AsJson = False,  # noqa: FBT002

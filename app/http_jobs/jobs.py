@@ -15,7 +15,7 @@ from app.values import json_of, stored
 from domain import commands, states
 from domain.builtin import HTTP_TASK
 from domain.errors import NotFound
-from domain.events import NOTHING, JobChanged, JobCreated, JobRef, JobSpec
+from domain.events import MANUAL, NOTHING, JobChanged, JobCreated, JobRef, JobSpec
 from domain.job import JOB, Job, JobKind, JobState, queue_of, schedule_of
 from domain.lifecycle import NewRun
 from domain.schedule import Schedule
@@ -23,7 +23,6 @@ from projections.executions import has_part
 
 PAYLOAD_MAX_BYTES = 1_048_576
 TOKEN_BYTES = 16
-MANUAL = "manual"
 WEBHOOK = "webhook"
 
 

@@ -48,6 +48,7 @@ ROUTES: list[BaseRoute] = [
     route("/queues/environment", queues.bound, "POST"),
     route("/schedules", schedules.show_all),
     route("/schedules/{schedule}", schedules.show),
+    route("/schedules/{schedule}/run", schedules.run_now, "POST"),
     route("/schedules/{schedule}/activate", schedules.activate, "POST"),
     route("/schedules/{schedule}/deactivate", schedules.deactivate, "POST"),
     route("/schedules/{schedule}/backfill", schedules.backfill, "POST"),

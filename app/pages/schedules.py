@@ -42,6 +42,12 @@ async def show(visit: Visit) -> Response:
     )
 
 
+async def run_now(visit: Visit) -> Response:
+    """Make a run, and go to it."""
+    made = await visit.api.post(f"/api/v1/schedules/{visit.named('schedule')}/run-now")
+    return see(f"/runs/{made['id']}")
+
+
 async def activate(visit: Visit) -> Response:
     """Let a schedule go on."""
     return await _do(visit, "activate")

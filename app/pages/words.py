@@ -23,7 +23,7 @@ FAILURES = (
 )
 """The statuses of runs that came to nothing because something went wrong."""
 _TONES = {
-    "good": ("COMPLETED", "SUCCEEDED", "ACTIVE", "SEALED", "FIRED", "DEPLOYED"),
+    "good": ("COMPLETED", "SUCCEEDED", "ACTIVE", "SEALED", "FIRED", "MANUAL", "DEPLOYED"),
     "bad": (*FAILURES, "ERROR", "LOST", "PARTIAL_FAILED"),
     "busy": ("EXECUTING", "DEQUEUED", "RUNNING", "STARTED", "PROCESSING"),
     "wait": ("WAITING", "FROZEN", "REATTEMPTING", "DELAYED", "WAITING_ON_CONNECTIONS", "PENDING_VERSION", "RETRYING"),

@@ -23,7 +23,7 @@ from app.web.triggering import json
 from domain import commands
 from domain.durations import iso
 from domain.errors import Busy, InvalidInput
-from domain.events import NOTHING
+from domain.events import MANUAL, NOTHING
 from domain.job import JOB, Job, JobState
 
 router = room("jobs")
@@ -153,7 +153,7 @@ async def resume(job: str, request: Request, service: ServiceDep, caller: Caller
 async def run_now(job: str, service: ServiceDep, caller: CallerDep) -> Response:
     """Start an execution of a job, whatever its state and its times. Answers `{"execution_id"}`."""
     found = await jobs.job_of(service, caller.environment.id, job)
-    execution = await jobs.run_now(service, found, jobs.MANUAL, origin_of(service, caller))
+    execution = await jobs.run_now(service, found, MANUAL, origin_of(service, caller))
     return _created({"execution_id": execution, "job_id": job})
 
 

@@ -145,8 +145,22 @@ async def ticks(schedule: str, request: Request, reader: ReaderDep, caller: Call
     except InvalidInput as error:
         raise Malformed(str(error)) from error
     found = await _ledger_of(schedule, reader, caller, since, until, then)
-    items = [_tick_item(each) for _, each in sorted(found.ticks.items())]
+    told = sorted([*found.ticks.values(), *found.by_hand], key=lambda each: each.tick.at)
+    items = [_tick_item(each) for each in told]
     return json({"ticks": items, "problems": found.problems, "notes": found.notes, "tzdata": CALENDAR.version})
+
+
+@router.post("/api/v1/schedules/{schedule}/run-now")
+async def run_now(schedule: str, service: ServiceDep, caller: CallerDep) -> Response:
+    """Make a run of a schedule at once, whatever its state and its times. Answers `{"id"}`."""
+    origin = origin_of(service, caller)
+    command = commands.RunSchedule(
+        schedule=schedule,
+        run=service.ids.new("run", origin["at"]),
+        request=request_of(caller, f"run {schedule}"),
+        **origin,
+    )
+    return json({"id": await service.loop.submit(command)})
 
 
 @router.post("/api/v1/schedules/{schedule}/backfill", openapi_extra=body_of("BackfillRequest"))

@@ -21,7 +21,7 @@ from app.web.unpacking import unpacked
 from domain import commands, keys
 from domain.commands import Accepted
 from domain.errors import InvalidInput
-from domain.events import API
+from domain.events import API, MANUAL
 from domain.lifecycle import NewRun
 
 router = room("runs")
@@ -30,7 +30,7 @@ BATCH_MAX_BYTES = 33_554_432
 ENVELOPE_MAX_BYTES = 524_288
 """What a trigger's options may take beside the payload."""
 SOURCE_HEADER = "x-runfold-source"
-SOURCES = (API, "manual")
+SOURCES = (API, MANUAL)
 DIFFERS_HEADER = "x-runfold-payload-differs"
 
 

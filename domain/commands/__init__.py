@@ -54,6 +54,7 @@ from domain.commands.schedules import (
     DeactivateSchedule,
     DeleteSchedule,
     ReckonSchedule,
+    RunSchedule,
     SaveSchedule,
 )
 from domain.commands.sinks import AddSink, AdvanceSink, RemoveSink
@@ -118,6 +119,7 @@ __all__ = (
     "ResumeQueue",
     "ReturnRun",
     "RevokeKey",
+    "RunSchedule",
     "SaveChannel",
     "SaveConnection",
     "SaveSchedule",

@@ -50,6 +50,17 @@ class ReckonSchedule(Command, frozen=True, kw_only=True):
     schedule: str
 
 
+class RunSchedule(Command, frozen=True, kw_only=True):
+    """Make a run of a schedule at once, beside its ticks. Answer: its id, `run` or what the same `request` made before.
+
+    `request` is the key of the request, by which it is known when it is sent again.
+    """
+
+    schedule: str
+    run: str
+    request: str | None = None
+
+
 class BackfillTicks(Command, frozen=True, kw_only=True):
     """Make the runs of these ticks of a schedule, each unless it has one. Answer: list[Accepted], in the same order.
 

@@ -10,6 +10,9 @@ API = "api"
 SCHEDULE = "schedule"
 """The source of a run that a schedule triggered."""
 
+MANUAL = "manual"
+"""The source of a run that somebody started by hand."""
+
 EVENT_SOURCE = "event"
 """The source of a run that a named event started."""
 
@@ -40,7 +43,10 @@ class JobRef(Struct, frozen=True, gc=False):
 
 
 class Scheduled(Struct, frozen=True, gc=False):
-    """For which tick of a schedule a run is: `at` is the moment that was planned, in that revision of the schedule."""
+    """For which tick of a schedule a run is: `at` is the moment that was planned, in that revision of the schedule.
+
+    That of a run whose source is manual is no tick: it is when somebody asked for the run.
+    """
 
     schedule: str
     revision: int

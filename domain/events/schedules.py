@@ -138,6 +138,13 @@ class BufferedTickDropped(Event, frozen=True, gc=False):
     reason: str
 
 
+class ScheduleRunByHand(Event, frozen=True, gc=False):
+    """Someone let the schedule run at this moment, beside its ticks: it has become this run, in the same commit."""
+
+    at: int
+    run: str
+
+
 class TicksBackfilled(Event, frozen=True, gc=False):
     """Someone asked for the runs of ticks that had none: the moment of each, and its run, in the same commit."""
 

@@ -12,6 +12,7 @@ from runfold.codec import encode, encode_payload
 from runfold.definition import Task
 from runfold.durations import Duration
 from runfold.filters import seconds_text
+from runfold.handles import RunHandle
 from runfold.moments import Moment, as_of_on_wire
 from runfold.options import TriggerOptions, delay_on_wire, options_on_wire
 from runfold.schedule import (
@@ -105,6 +106,12 @@ async def list(*, as_of: Moment | None = None) -> tuple[ScheduleState, ...]:  # 
 async def retrieve(schedule: ScheduleRef, *, as_of: Moment | None = None) -> ScheduleState:
     """The schedule as it is now, or as it was."""
     return _read(await transport.default.call("GET", _path(schedule), query=as_of_on_wire(as_of)))
+
+
+async def run(schedule: ScheduleRef) -> RunHandle[Any, Any]:
+    """Make a run at once, beside its ticks, whatever its state and its overlap policy."""
+    content = await transport.default.call("POST", f"{_path(schedule)}/run-now")
+    return RunHandle(msgspec.json.decode(content, type=dict[str, Any])["id"])
 
 
 async def activate(schedule: ScheduleRef) -> ScheduleState:

@@ -199,7 +199,7 @@ class Life:
     async def steer_a_schedule(self) -> None:
         if self.schedules:
             schedule = self.chance.choice(self.schedules)
-            what = self.chance.choice(("activate", "deactivate", ""))
+            what = self.chance.choice(("activate", "deactivate", "run-now", ""))
             if what:
                 await self._try("POST", f"{SCHEDULES}/{schedule}/{what}")
             else:

@@ -153,6 +153,7 @@ RULES = {
         POST /api/v1/schedules/{schedule}/deactivate
         DELETE /api/v1/schedules/{schedule}
         GET /api/v1/schedules/{schedule}/ticks
+        POST /api/v1/schedules/{schedule}/run-now
         POST /api/v1/schedules/{schedule}/backfill
         GET /api/v1/deployments
         GET /api/v1/deployments/current

@@ -79,6 +79,7 @@ async def test_a_schedule_is_changed_by_hand_and_not_by_its_ticks(engine: Engine
     schedule = (await engine.post("/api/v1/schedules", {"task": "greet", "every": 1}))["id"]
     made = engine.head
     await engine.advance(180_000)
+    await engine.post(f"/api/v1/schedules/{schedule}/run-now")
     ticked = engine.head
     await engine.post(f"/api/v1/schedules/{schedule}/deactivate")
     paused = engine.head

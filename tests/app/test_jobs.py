@@ -265,6 +265,17 @@ async def test_the_schedule_of_a_job_is_changed_through_the_job_alone(engine: En
     assert schedule == f"sched_{job['id'].removeprefix('job_')}"
 
 
+async def test_the_schedule_of_a_job_that_is_run_now_starts_an_execution_of_it(engine: Engine) -> None:
+    job = await create(engine, kind="recurring", schedule={"every_n_minutes": 1})
+    await engine.client.patch(f"{JOBS}/{job['id']}", json={"name": "Renamed"})
+    await engine.post(f"{JOBS}/{job['id']}/pause")
+    run = (await engine.post(f"/api/v1/schedules/sched_{job['id'].removeprefix('job_')}/run-now"))["id"]
+
+    (found,) = await executions(engine, job["id"])
+    assert (found["id"], found["source"], found["job_name"]) == (run, "manual", "Renamed")
+    assert found["scheduled_for"] == found["created_at"]
+
+
 @pytest.mark.parametrize(
     ("more", "reason"),
     [

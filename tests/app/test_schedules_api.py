@@ -238,6 +238,7 @@ async def test_another_environment_sees_nothing_of_a_schedule(engine: Engine) ->
         assert await other.refused(method, target, 404) == f"Schedule {made['id']} not found."
     body = {"from": "2027-01-15", "to": "2027-01-16"}
     await other.refused("POST", f"{path}/backfill", 404, json=body)
+    await other.refused("POST", f"{path}/run-now", 404)
     assert (await other.get(SCHEDULES))["data"] == []
 
 
@@ -261,6 +262,85 @@ async def test_the_ticks_tell_what_became_of_each_and_a_backfill_fires_those_wit
     assert await fates(engine, made["id"]) == ["FIRED", "BACKFILLED", "BACKFILLED", "FIRED"]
     assert await fates(engine, made["id"], **{"from": START, "to": "2027-01-15T09:00:00Z"}) == ["FIRED"]
     assert {each["id"] for each in filled} < set(await engine.listed())
+
+
+async def test_a_schedule_is_run_now_beside_its_ticks(engine: Engine) -> None:
+    await engine.register()
+    made = await create(engine, cron="0 * * * *", timezone="Europe/Berlin", externalId="user_1", overlap="skip")
+    path = f"{SCHEDULES}/{made['id']}"
+    await engine.advance(HOUR)
+    await engine.advance(60_000)
+    before = await engine.get(path)
+    run = (await engine.post(f"{path}/run-now"))["id"]
+
+    assert await engine.get(path) == before
+    told = await engine.retrieve(run)
+    assert (told["status"], told["source"], told["schedule"]["id"]) == ("QUEUED", "manual", made["id"])
+    assert told["schedule"]["timestamp"] == told["payload"]["timestamp"] == "2027-01-15T09:01:00.000Z"
+    upcoming = told["payload"].pop("upcoming")
+    assert (len(upcoming), upcoming[0]) == (10, "2027-01-15T10:00:00.000Z")
+    assert told["payload"] == {
+        "type": "IMPERATIVE",
+        "timestamp": "2027-01-15T09:01:00.000Z",
+        "lastTimestamp": "2027-01-15T09:00:00.000Z",
+        "timezone": "Europe/Berlin",
+        "scheduleId": made["id"],
+        "externalId": "user_1",
+    }
+    assert (await engine.listed(**{"filter[schedule]": made["id"]}))[0] == run
+    assert (await engine.get(f"{path}/ticks"))["ticks"][-1] == {
+        "timestamp": "2027-01-15T09:01:00.000Z",
+        "dueAt": "2027-01-15T09:01:00.000Z",
+        "local": "2027-01-15T09:01:00",
+        "timezone": "UTC",
+        "revision": 1,
+        "fate": "MANUAL",
+        "run": run,
+    }
+    events = (await engine.get("/api/v1/ledger/events", limit=1_000))["events"]
+    (ran,) = [each for each in events if each["type"] == "ScheduleRunByHand"]
+    assert (ran["actor"], ran["cause"]) == (events[-1]["actor"], f"POST {path}/run-now")
+    assert ran["actor"].startswith("key:")
+
+
+async def test_a_paused_schedule_is_run_now_and_a_deleted_one_is_not(engine: Engine) -> None:
+    made = await create(engine, every=60)
+    path = f"{SCHEDULES}/{made['id']}"
+    await engine.post(f"{path}/deactivate")
+    run = (await engine.post(f"{path}/run-now"))["id"]
+
+    assert await engine.listed() == [run]
+    assert await fates(engine, made["id"]) == ["MANUAL"]
+    await engine.delete(path)
+    assert await engine.refused("POST", f"{path}/run-now", 404) == f"Schedule {made['id']} not found."
+
+
+async def test_the_same_request_again_makes_no_second_run(engine: Engine) -> None:
+    made = await create(engine, every=60)
+    path = f"{SCHEDULES}/{made['id']}/run-now"
+    sent = {"x-trigger-request-idempotency-key": "request-1"}
+    first = await engine.post(path, **sent)
+    head = engine.head
+    again = await engine.post(path, **sent)
+    unchanged = engine.head
+    another = await create(engine, every=30)
+    others = [await engine.post(path), await engine.post(f"{SCHEDULES}/{another['id']}/run-now", **sent)]
+
+    assert (again, unchanged) == (first, head)
+    assert len({first["id"], *(each["id"] for each in others)}) == 3
+
+
+async def test_a_tick_comes_to_its_run_whatever_runs_by_hand(engine: Engine) -> None:
+    made = await create(engine, every=1, overlap="skip")
+    path = f"{SCHEDULES}/{made['id']}"
+    await engine.post(f"{path}/run-now")
+    await engine.advance(60_000)
+    await engine.post(f"{path}/run-now")
+    position = engine.head
+    await engine.advance(60_000)
+
+    assert await fates(engine, made["id"]) == ["MANUAL", "FIRED", "MANUAL", "OVERLAP"]
+    assert await fates(engine, made["id"], asOf=str(position)) == ["MANUAL", "FIRED", "MANUAL"]
 
 
 async def test_a_change_ends_what_was_planned_before(engine: Engine) -> None:

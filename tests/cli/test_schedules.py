@@ -5,7 +5,7 @@ from datetime import datetime
 import pytest
 
 from adapters.calendar import CronCalendar
-from runfold import schedules
+from runfold import runs, schedules
 from runfold.schedule import TickReport
 from tests.cli.commandline import CommandLine
 
@@ -27,6 +27,16 @@ def test_a_schedule_is_listed_paused_and_resumed(command: CommandLine) -> None:
     assert resumed["active"]
     schedules.delete(made.id)
     assert command.run("schedules", "list") == "No schedules.\n"
+
+
+def test_a_schedule_is_run_now(command: CommandLine) -> None:
+    made = schedules.create("add", every="1h", payload=[1, 2])
+    run = command.run("schedules", "run", made.id).strip()
+    told = command.json("schedules", "audit", made.id, "--from", "2026-01-01", "--to", "2099-01-01")
+
+    assert runs.retrieve(run).task == "add"
+    assert [(each["fate"], each["run"]) for each in told[made.id]["ticks"]] == [("MANUAL", run)]
+    schedules.delete(made.id)
 
 
 def test_the_next_times_of_an_expression_are_shown_with_what_moved_them(command: CommandLine) -> None:
@@ -77,6 +87,7 @@ def test_an_audit_that_finds_something_ends_with_1_and_says_what(
     ("arguments", "code", "sentence"),
     [
         (("pause", "sched_unknown"), 1, "Schedule sched_unknown not found."),
+        (("run", "sched_unknown"), 1, "Schedule sched_unknown not found."),
         (("resume", "sched_unknown"), 1, "Schedule sched_unknown not found."),
         (("next", "61 * * * *"), 1, '61 is no minute ("61 * * * *").'),
         (("next", "0 9 * * *", "--timezone", "Mars"), 1, "There is no time zone 'Mars'"),

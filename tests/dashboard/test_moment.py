@@ -15,7 +15,19 @@ from tests.dashboard.visitor import Node, Visitor
 
 OF_NO_MOMENT = frozenset({"/assets/{name}", "/sign-in", "/docs", "/search", "/runs/{run}/replay", "/bulk/new"})
 """Files, ways to somewhere else, the document of the API, and forms with which something is done now."""
-COMMANDS = ("cancel", "replay", "pause", "resume", "limit", "environment", "activate", "deactivate", "new", "abort")
+COMMANDS = (
+    "cancel",
+    "run",
+    "replay",
+    "pause",
+    "resume",
+    "limit",
+    "environment",
+    "activate",
+    "deactivate",
+    "new",
+    "abort",
+)
 
 
 @pytest.fixture

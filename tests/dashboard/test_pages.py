@@ -92,6 +92,24 @@ async def test_a_schedule_shows_what_became_of_its_ticks(engine: Engine, visitor
     assert row(await visitor.open("/schedules"), "sync-inventory").one("span", class_="status").words == "Active"
 
 
+async def test_a_schedule_is_run_now(engine: Engine, visitor: Visitor, shop: Shop) -> None:
+    path = f"/schedules/{shop.schedule}/run"
+    page = await visitor.open(f"/schedules/{shop.schedule}")
+    listed = row(await visitor.open("/schedules"), "sync-inventory")
+    assert page.one("form", action=path).one("button").words == "Run now"
+    button = listed.one("form", action=path).one("button")
+    assert (button.words, button.attributes["aria-label"]) == ("Run now", "Run now: sync-inventory")
+
+    place = await visitor.send(path)
+
+    run = await engine.retrieve(place.removeprefix("/runs/"))
+    assert (run["taskIdentifier"], run["source"]) == ("sync-inventory", "manual")
+    ticks = (await visitor.open(f"/schedules/{shop.schedule}")).one("section", aria_labelledby="ticks-title")
+    (told,) = [each for each in ticks.one("tbody").all("tr") if "Manual" in each.words]
+    assert told.one("a").attributes["href"] == place
+    await visitor.send("/schedules/sched_unknown/run", 404)
+
+
 async def test_the_runs_of_ticks_that_were_missed_are_made(engine: Engine, visitor: Visitor, shop: Shop) -> None:
     await visitor.send(f"/schedules/{shop.schedule}/deactivate")
     await engine.advance(40 * 60_000)

@@ -4,13 +4,14 @@ from typing import Any
 
 import pytest
 from msgspec import Raw, json
+from msgspec.structs import replace
 
 from domain import commands as c
 from domain import events as e
 from domain.calendar import Cron, Tick
 from domain.errors import InvalidInput, NotAllowed, NotFound
 from domain.events import Target, TaskSchedule, TaskSettings
-from domain.schedule import DECLARATIVE
+from domain.schedule import DECLARATIVE, OVERLAPS
 from domain.scheduling import key_of
 from domain.status import Status
 from domain.timing import At, Every, local_text
@@ -497,8 +498,100 @@ def test_what_has_not_come_to_anything_yet_is_not_backfilled() -> None:
         room.ask(c.BackfillTicks, schedule=SCHEDULE, ticks=(tick(NOW + 2 * HOUR),), keys=("key_1",))
 
 
+def test_a_schedule_is_run_now_beside_its_ticks() -> None:
+    room = scheduled(external_id="user_1", end=NOW + 3 * HOUR)
+    room.pass_time(HOUR)
+    room.pass_time(MINUTE)
+    before = state_of(room)
+    room.news()
+    assert room.ask(c.RunSchedule, schedule=SCHEDULE, run="run_by_hand") == "run_by_hand"
+
+    ran, triggered = room.news()
+    assert ran == (SCHEDULE, e.ScheduleRunByHand(NOW + HOUR + MINUTE, "run_by_hand"))
+    assert triggered[0] == "run_by_hand"
+    assert isinstance(triggered[1], e.RunTriggered)
+    assert triggered[1].source == "manual"
+    assert triggered[1].schedule == e.Scheduled(SCHEDULE, 1, NOW + HOUR + MINUTE)
+    assert json.decode(triggered[1].payload) == {
+        "type": "IMPERATIVE",
+        "timestamp": "2027-01-15T09:01:00.000Z",
+        "lastTimestamp": "2027-01-15T09:00:00.000Z",
+        "timezone": "UTC",
+        "scheduleId": SCHEDULE,
+        "externalId": "user_1",
+        "upcoming": ["2027-01-15T10:00:00.000Z", "2027-01-15T11:00:00.000Z"],
+    }
+    assert [each.actor for each in room.log[-2:]] == ["key:1", "key:1"]
+    assert state_of(room) == replace(before, version=before.version + 1)
+
+
+def test_a_payload_and_options_of_its_own_go_to_a_run_by_hand() -> None:
+    target = Target("send-email", Raw(b"[1]"), queue="emails", tags=("daily",), priority=5, max_attempts=2)
+    room = scheduled(target=target)
+    run = room.run(room.ask(c.RunSchedule, schedule=SCHEDULE, run="run_1"))
+
+    (triggered,) = [each for each in room.events(run.id) if isinstance(each, e.RunTriggered)]
+    assert bytes(triggered.payload) == b"[1]"
+    assert (run.queue, run.tags, run.priority, run.max_attempts) == ("emails", ("daily",), 5, 2)
+
+
+def test_a_schedule_is_run_now_whatever_its_state() -> None:
+    room = scheduled(At(NOW + HOUR))
+    room.ask(c.DeactivateSchedule, schedule=SCHEDULE)
+    paused = room.ask(c.RunSchedule, schedule=SCHEDULE, run="run_1")
+    room.ask(c.ActivateSchedule, schedule=SCHEDULE)
+    room.pass_time(HOUR)
+    assert state_of(room).next is None
+    over = room.ask(c.RunSchedule, schedule=SCHEDULE, run="run_2")
+
+    assert [room.run(each).status for each in (paused, over)] == [Status.QUEUED] * 2
+
+
+@pytest.mark.parametrize("overlap", OVERLAPS)
+def test_a_run_by_hand_and_the_ticks_are_not_in_each_others_way(overlap: str) -> None:
+    room = scheduled(overlap=overlap)
+    first = room.ask(c.RunSchedule, schedule=SCHEDULE, run="run_1")
+    room.news()
+    room.pass_time(HOUR)
+    (fired,) = told(room)
+    assert isinstance(fired, e.TicksFired)
+    second = room.ask(c.RunSchedule, schedule=SCHEDULE, run="run_2")
+    room.restart()
+
+    assert [room.run(each).status for each in (first, *fired.runs, second)] == [Status.QUEUED] * 3
+    assert room.engine.memory.schedules.running(SCHEDULE) == list(fired.runs)
+
+
+def test_a_run_by_hand_at_the_moment_of_a_tick_is_another_run() -> None:
+    room = scheduled()
+    room.pass_time(HOUR)
+    room.ask(c.RunSchedule, schedule=SCHEDULE, run="run_1")
+    room.ask(c.RunSchedule, schedule=SCHEDULE, run="run_2")
+
+    assert len(runs_of(room)) == 3
+    assert len({run.id for run in runs_of(room)}) == 3
+
+
+def test_the_same_request_again_makes_no_second_run_by_hand() -> None:
+    room = scheduled()
+    asked = {"schedule": SCHEDULE, "request": "key_1"}
+    first = room.ask(c.RunSchedule, run="run_1", **asked)
+    head = len(room.log)
+    room.restart()
+    assert room.ask(c.RunSchedule, run="run_2", **asked) == first == "run_1"
+    assert len(room.log) == head
+    room.ask(c.DeleteSchedule, schedule=SCHEDULE)
+    assert room.ask(c.RunSchedule, run="run_3", **asked) == "run_1"
+
+    room.pass_time(HOUR)
+    with pytest.raises(NotFound, match="Schedule sched_1 not found"):
+        room.ask(c.RunSchedule, run="run_4", **asked)
+
+
 def test_another_environment_does_not_see_a_schedule() -> None:
     room = scheduled()
     for kind in (c.ActivateSchedule, c.DeactivateSchedule, c.DeleteSchedule):
         with pytest.raises(NotFound, match="Schedule sched_1 not found"):
             room.ask(kind, schedule=SCHEDULE, environment="env_2")
+    with pytest.raises(NotFound, match="Schedule sched_1 not found"):
+        room.ask(c.RunSchedule, schedule=SCHEDULE, run="run_1", environment="env_2")

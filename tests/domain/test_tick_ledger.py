@@ -12,10 +12,12 @@ from msgspec.structs import replace
 from adapters.calendar import CronCalendar
 from domain import commands as c
 from domain import events as e
+from domain.calendar import Tick
+from domain.errors import InvalidInput
 from domain.events import Plan, Recorded
 from domain.run import Run
 from domain.schedule import OVERLAPS, Schedule, evolve
-from domain.tick_ledger import WITH_RUN, TickLedger
+from domain.tick_ledger import WITH_RUN, Accounted, TickLedger
 from domain.timing import Every
 from tests.domain.schedulestories import MINUTE, SCHEDULE, fates, plan, runs_of, scheduled, state_of
 from tests.domain.stories import NOW, Room
@@ -61,6 +63,14 @@ def _asks(kind: type[c.Command], **more: Any) -> Step:
     return lambda room: room.ask(kind, schedule=SCHEDULE, **more)
 
 
+def _runs_by_hand(times: int) -> Step:
+    def run(room: Room) -> None:
+        for _ in range(times):
+            room.ask(c.RunSchedule, schedule=SCHEDULE, run=f"run_by_hand_{len(room.log)}")
+
+    return run
+
+
 def _ends_a_run(number: int) -> Step:
     def end(room: Room) -> None:
         going_on = [run for run in runs_of(room) if not run.is_final]
@@ -79,6 +89,7 @@ steps: st.SearchStrategy[Step] = st.one_of(
     plans.map(lambda each: _asks(c.ChangeSchedule, plan=each)),
     st.just(_asks(c.DeactivateSchedule)),
     st.just(_asks(c.ActivateSchedule)),
+    st.integers(1, 2).map(_runs_by_hand),
     st.integers(0, 9).map(_ends_a_run),
 )
 
@@ -147,11 +158,11 @@ def _none_overlap_that_must_not(room: Room) -> None:
         match recorded.event:
             case e.ScheduleCreated(plan=followed) | e.ScheduleChanged(plan=followed):
                 overlap = followed.overlap
-            case e.RunTriggered():
+            case e.RunTriggered(source=e.SCHEDULE):
                 assert overlap == "allow" or not going_on, recorded.stream
                 going_on.add(recorded.stream)
             case e.RunCanceled():
-                going_on.remove(recorded.stream)
+                going_on.discard(recorded.stream)
             case _:
                 pass
 
@@ -168,8 +179,10 @@ def _left_behind(room: Room) -> set[int]:
 
 
 def _each_run_is_of_one_tick(room: Room) -> None:
-    made = [each.event.schedule for each in room.log if isinstance(each.event, e.RunTriggered)]
-    moments = [each.at for each in made if each]
+    made = [
+        each.event for each in room.log if isinstance(each.event, e.RunTriggered) and each.event.source == e.SCHEDULE
+    ]
+    moments = [each.schedule.at for each in made if each.schedule]
     fired = [each for each in fates(room.history(SCHEDULE), planned(room)) if each.fate in WITH_RUN]
 
     assert len(moments) == len(set(moments)), "no moment has two runs"
@@ -182,6 +195,10 @@ def _the_audit_agrees(room: Room, ticks: list[int]) -> None:
 
     assert ledger.problems == []
     assert sorted(ledger.ticks) == sorted(ticks)
+    made = [
+        each.stream for each in room.log if isinstance(each.event, e.RunTriggered) and each.event.source == e.MANUAL
+    ]
+    assert [(each.fate, each.run) for each in ledger.by_hand] == [("MANUAL", run) for run in made]
 
 
 def audited(history: list[Recorded], now: int) -> list[str]:
@@ -247,6 +264,22 @@ def test_an_audit_finds_a_count_that_is_not_that_of_the_calendar() -> None:
     assert audited(history, room.now.wall) == [
         "From 2027-01-15T09:00:00 UTC to 2027-01-15T13:00:00 UTC there are 5 ticks; 4 were accounted for."
     ]
+
+
+def test_runs_by_hand_are_told_between_two_moments_and_bounded_as_ticks_are() -> None:
+    room = scheduled()
+    for number in range(3):
+        room.ask(c.RunSchedule, schedule=SCHEDULE, run=f"run_{number}")
+        room.pass_time(MINUTE)
+    ledger = TickLedger(CALENDAR, NOW, NOW + MINUTE, 2)
+    ledger.read(room.history(SCHEDULE), room.now.wall)
+
+    assert ledger.by_hand == [
+        Accounted(Tick(NOW, "2027-01-15T08:00:00"), 1, "MANUAL", "run_0"),
+        Accounted(Tick(NOW + MINUTE, "2027-01-15T08:01:00"), 1, "MANUAL", "run_1"),
+    ]
+    with pytest.raises(InvalidInput, match="more than 2 ticks between these moments"):
+        TickLedger(CALENDAR, NOW, NOW + 2 * MINUTE, 2).read(room.history(SCHEDULE), room.now.wall)
 
 
 @pytest.mark.parametrize("seed", range(3))

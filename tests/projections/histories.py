@@ -215,6 +215,7 @@ def _further_of(state: State) -> list[Event]:
                 e.TicksSkipped(tick, "PAUSED", None, count=2),
                 e.ScheduleChanged(state.revision + 1, _PLAN, _tick(tick.at)),
                 e.ScheduleReckoned("2026b", _tick(tick.at), tick),
+                e.ScheduleRunByHand(tick.at, "run_2"),
                 e.ScheduleDeactivated(),
                 e.ScheduleDeleted(),
             ]

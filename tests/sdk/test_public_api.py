@@ -95,7 +95,9 @@ def test_both_ways_to_call_have_the_same_names() -> None:
     assert all(callable(getattr(module, name)) for module in (runs, aio.runs) for name in of_runs)
     assert all(callable(getattr(module, name)) for module in (batches, aio.batches) for name in of_batches)
     assert all(callable(getattr(module, name)) for module in (queues, aio.queues) for name in of_queues)
-    of_schedules = {"create", "update", "list", "retrieve", "activate", "deactivate", "delete", "ticks", "backfill"}
+    of_schedules = {"create", "update", "list", "retrieve", "activate", "deactivate", "delete"} | {
+        *("run", "ticks", "backfill"),
+    }
     assert all(callable(getattr(module, name)) for module in (schedules, aio.schedules) for name in of_schedules)
     assert all(callable(getattr(module, name)) for module in (tokens, aio_tokens) for name in of_tokens)
     of_events = {"send", "retrieve", "cancel"}

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from runfold import Schedule, ScheduledRun, ScheduleState, TickFate, aio, schedules, task
+from runfold import RunHandle, Schedule, ScheduledRun, ScheduleState, TickFate, aio, schedules, task
 from runfold.schedule import Backfilled, Generator
 from tests.sdk.conftest import FakeApi
 
@@ -162,6 +162,20 @@ def test_a_backfill_tells_the_runs_that_it_made(api: FakeApi) -> None:
         "/api/v1/schedules/sched_1/backfill",
         {"from": "2027-01-15T08:00:00.000Z", "to": "2027-01-15T08:00:00.000Z"},
     )
+
+
+def test_a_schedule_that_is_run_now_answers_its_run(api: FakeApi) -> None:
+    api.answer({"id": "run_1"})
+
+    assert schedules.run(STATE) == RunHandle("run_1")
+    assert sent(api) == ("POST", "/api/v1/schedules/sched_1/run-now", None)
+
+
+async def test_a_schedule_is_run_now_by_code_that_awaits(api: FakeApi) -> None:
+    api.answer({"id": "run_1"})
+
+    assert (await aio.schedules.run("sched_1")).id == "run_1"
+    assert sent(api) == ("POST", "/api/v1/schedules/sched_1/run-now", None)
 
 
 def test_what_is_no_option_is_refused_before_it_is_sent(api: FakeApi) -> None:

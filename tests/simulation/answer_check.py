@@ -81,6 +81,10 @@ class AnswerCheck:
                 rule(answer.known <= len(taken), "%s of %s items are known, but %d", answer, batch, len(taken))
             case c.TriggerRuns():
                 self._check_accepted(command, answer)
+            case c.RunSchedule(request=str(request)):
+                before = self._requests.setdefault(request, [answer])
+                rule(before == [answer], "%s got %s, and now %s", request, before, answer)
+                rule(answer in self._log.runs, "%s is said to be made", answer)
             case c.CancelRun(run=run) | c.GiveUpRun(run=run):
                 rule(self._run(run).is_final, "%s is said to be over", run)
             case c.RescheduleRun(run=run, until=until):

@@ -6,7 +6,7 @@ from adapters.calendar import CronCalendar
 from domain import commands as c
 from domain.commands import Command
 from domain.draft import Answer
-from domain.events import Plan, RunTriggered, ScheduleCreated, Target
+from domain.events import MANUAL, SCHEDULE, Plan, RunTriggered, ScheduleCreated, Target
 from domain.schedule import OVERLAPS
 from domain.tick_ledger import TickLedger
 from domain.timing import At, Every, Timetable, Timing
@@ -40,9 +40,20 @@ class Planner(Client):
         elif chance < 0.6:
             self._ask(c.ChangeSchedule, schedule=self._one(), plan=self._plan())
         else:
+            if self._world.happens(0.2):
+                self._run_now()
+                return
             kinds: tuple[type[Command], ...] = (c.DeactivateSchedule, c.ActivateSchedule, c.ActivateSchedule)
             kind = c.DeleteSchedule if chance > 0.95 else kinds[self._world.draw(0, 2)]
             self._ask(kind, schedule=self._one())
+
+    def _run_now(self) -> None:
+        self._ask(
+            c.RunSchedule,
+            lambda: {"run": self._world.new_id("run")},
+            schedule=self._one(),
+            request=self._world.new_id("key_request"),
+        )
 
     def _save(self) -> None:
         def hear(made: Answer) -> None:
@@ -83,13 +94,20 @@ class ScheduledSimulation(Simulation):
         """Live through the faults, and hold what became of each tick against the calendar."""
         super().run()
         made = [each.stream for each in self.ledger.records if isinstance(each.event, ScheduleCreated)]
+        by_hand: list[str | None] = []
         for schedule in made:
             ledger = TickLedger(CronCalendar(), 0, FOR_EVER, TICKS_MAX)
             ledger.read([each for each in self.ledger.records if each.stream == schedule], self.world.now().wall)
             rule(not ledger.problems, "%s: %s", schedule, ledger.problems)
-        ticks = [each.event.schedule for each in self.ledger.records if isinstance(each.event, RunTriggered)]
+            by_hand += [each.run for each in ledger.by_hand]
+        triggered = {each.stream: each.event for each in self.ledger.records if isinstance(each.event, RunTriggered)}
+        of_schedules = {run: each for run, each in triggered.items() if each.schedule}
+        ticks = [each.schedule for each in of_schedules.values() if each.source == SCHEDULE]
         moments = [(each.schedule, each.at) for each in ticks if each]
         rule(len(moments) == len(set(moments)), "a tick has two runs: %s", moments)
+        manual = [run for run, each in of_schedules.items() if each.source == MANUAL]
+        rule(sorted(map(str, by_hand)) == sorted(manual), "the runs by hand are %s, and %s are told", manual, by_hand)
+        self.by_hand = len(manual)
         self.fired = len(moments)
 
     def _begin(self) -> None:

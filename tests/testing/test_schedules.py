@@ -55,6 +55,20 @@ def test_what_paused_is_backfilled(runfold_worker: Worker, runfold_clock: Clock,
     assert schedules.backfill(made, began, runfold_clock.now()) == ()
 
 
+def test_a_schedule_is_run_now(runfold_worker: Worker, runfold_clock: Clock, sent: list[str]) -> None:
+    made = schedules.create(report, cron="0 7,19 * * *", timezone="Europe/Berlin", external_id="ada")
+    schedules.deactivate(made)
+    run = runfold.runs.retrieve(schedules.run(made).id)
+    runfold_clock.settle()
+
+    now = runfold_clock.now()
+    assert (run.source, len(sent)) == ("manual", 1)
+    assert runfold.runs.retrieve(run.id).output == "Europe/Berlin"
+    assert [(each.fate, each.run) for each in schedules.ticks(made, now - timedelta(hours=1), now).ticks] == [
+        ("MANUAL", run.id)
+    ]
+
+
 def test_the_code_of_a_task_says_when_it_runs(runfold_serve: Serve, runfold_clock: Clock, sent: list[str]) -> None:
     @task(id="hourly", schedule=Schedule(every="1h", overlap="skip"))
     async def hourly() -> None:

@@ -156,6 +156,9 @@ NOTES = {
     " was planned and is not fired yet is planned no more.",
     ("GET", "/api/v1/schedules/{schedule}/ticks"): "[What becomes of a tick](schedules.md#what-becomes-of-a-tick) has"
     " every `fate`; a tick without one is due just now, or waits. At most 10,000 ticks are told.",
+    ("POST", "/api/v1/schedules/{schedule}/run-now"): "The run is given what a tick at this moment would be, has the"
+    " `source` manual, and is among the ticks with the `fate` MANUAL. It is made whatever the `overlap` of the"
+    " schedule, and is in the way of no tick; when it runs next, and `lastRun`, stay as they are.",
     ("POST", "/api/v1/schedules/{schedule}/backfill"): "At most 1,000 runs are made at once. They are those of ticks"
     " that the schedule has planned; what was before its creation was never planned. Those of a"
     " schedule that pauses come to something when it goes on, and can be backfilled then.",

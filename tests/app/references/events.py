@@ -134,6 +134,7 @@ OTHERS = {
     "TickBuffered": "a schedule",
     "BufferedTickFired": "a schedule",
     "BufferedTickDropped": "a schedule",
+    "ScheduleRunByHand": "a schedule",
     "TicksBackfilled": "a schedule",
     "SinkAdded": "a sink",
     "SinkAdvanced": "a sink",

@@ -631,6 +631,7 @@ async def _schedules(at: Recorder) -> None:
     await at.engine.advance(3_600_000)
     await at.show("POST", f"{of_one}/activate", schedule=often["id"])
     await at.show("GET", f"{of_one}/ticks", schedule=often["id"])
+    await at.show("POST", f"{of_one}/run-now", schedule=often["id"])
     span = {"from": "2027-01-15T00:00:00Z", "to": "2027-01-16T00:00:00Z"}
     await at.show("POST", f"{of_one}/backfill", "", span, schedule=often["id"])
     for schedule in (made["id"], often["id"]):
