@@ -93,7 +93,14 @@ class Visit:
             "csrf": self.session.csrf if self.session else "",
             "environment": self._environment,
             "moment": self.moment,
+            "is_damaged": self._is_damaged,
         }
+
+    @property
+    def _is_damaged(self) -> bool:
+        """Whether the ledger or the lists are not what they should be. Only the writer looks, and it answers pages."""
+        reader = self.reader
+        return isinstance(reader, Service) and bool(reader.verifier.fault or reader.comparer.fault)
 
 
 Page: TypeAlias = Callable[[Visit], Awaitable[Response]]

@@ -213,3 +213,18 @@ async def test_charts_count_every_run_of_their_time(
     engine.service.comparer.fault = "runs: status of <b>run_1</b> is not what the ledger makes of it."
     assert "runs: status of <b>run_1</b>" in (await visitor.open("/charts")).words
     assert "5 runs, 0 failed. The period has more" in (await visitor.open("/charts", period="7d")).words
+
+
+@pytest.mark.parametrize("part", ["verifier", "comparer"])
+async def test_damage_is_told_on_every_page_to_who_is_signed_in(engine: Engine, visitor: Visitor, part: str) -> None:
+    getattr(engine.service, part).fault = "Event 3 is not what was there before."
+
+    for path, _ in PAGES:
+        (told,) = (await visitor.open(path)).one("main").all("p", class_="notice bad", role="alert")
+        assert told.one("a").attributes["href"] == "/charts#proved-title"
+    assert (await visitor.open("/charts")).one("h2", id="proved-title")
+    await visitor.send("/sign-out")
+    assert not (await visitor.open("/sign-in")).all("p", role="alert")
+    await visitor.sign_in()
+    getattr(engine.service, part).fault = None
+    assert not (await visitor.open("/")).all("p", role="alert")
