@@ -40,6 +40,8 @@ def _environment() -> Environment:
     environment.filters |= {
         "word": words.word,
         "duration": words.duration,
+        "many": words.many,
+        "cut": words.cut,
         "short": words.short,
         "clock": words.clock,
         "segment": words.segment,
