@@ -10,6 +10,7 @@ from starlette.responses import HTMLResponse
 from app.pages import words
 from app.pages.assets import asset
 from app.pages.moment import NOW
+from runfold.counting import counted
 
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self';"
@@ -41,6 +42,7 @@ def _environment() -> Environment:
         "word": words.word,
         "duration": words.duration,
         "many": words.many,
+        "counted": counted,
         "cut": words.cut,
         "short": words.short,
         "clock": words.clock,

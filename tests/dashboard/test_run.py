@@ -209,7 +209,7 @@ async def test_of_a_large_payload_as_much_is_shown_as_anybody_reads(engine: Engi
     form = await visitor.open(f"/runs/{run}/replay")
 
     assert len(page.one("pre", aria_label="Payload").text) == 100_000
-    assert "900002 more characters are not shown." in page.words
+    assert "900,002 more characters are not shown." in page.words
     assert len(form.one("textarea").text) == 1_000_002
     place = await visitor.send(f"/runs/{run}/replay", payload=form.one("textarea").text + " ")
     assert (await engine.retrieve(place.removeprefix("/runs/")))["payload"] == "x" * 1_000_000
