@@ -10,6 +10,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.routing import BaseRoute, Match, Route
 
+from app.pages.rendering import html
 from domain import errors
 
 log = structlog.get_logger(__name__)
@@ -147,7 +148,11 @@ async def _http(request: Request, error: Exception) -> Response:
         404: f"There is nothing at {request.url.path}.",
         405: f"{request.method} is not a method of {request.url.path}.",
     }
-    response = answer_to(request, error.status_code, sentences.get(error.status_code, str(error.detail)))
+    sentence = sentences.get(error.status_code, str(error.detail))
+    if error.status_code == 404 and "text/html" in request.headers.get("accept", ""):
+        # Somebody mistyped an address in a browser.
+        return html("refused.html", {"path": request.url.path, "sentence": sentence, "status": 404}, 404)
+    response = answer_to(request, error.status_code, sentence)
     response.headers.update(error.headers or {})
     if error.status_code == 405:
         response.headers["allow"] = ", ".join(sorted(_methods_at(request)))
