@@ -19,7 +19,7 @@ from app.pages.sessions import Session, Sessions
 from app.pages.words import segment
 from app.service import Service
 from app.web.caller import FORWARDED, read_body, reader_of, service_of
-from app.web.errors import status_of
+from app.web.errors import note, status_of
 from domain.environment import Environment
 from domain.errors import InvalidInput, RunfoldError
 
@@ -153,7 +153,9 @@ def route(path: str, page: Page, method: str = "GET", *, is_open: bool = False) 
         except ApiError as error:
             return _refused(visit, error.status, str(error))
         except RunfoldError as error:
-            return _refused(visit, status_of(error), str(error))
+            status = status_of(error)
+            note(error, status)
+            return _refused(visit, status, str(error))
 
     return Route(path, answer, methods=[method])
 

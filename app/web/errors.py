@@ -105,6 +105,14 @@ def status_of(error: errors.RunfoldError) -> int:
     return next(STATUS[kind] for kind in type(error).__mro__ if kind in STATUS)
 
 
+def note(error: errors.RunfoldError, status: int) -> None:
+    """Write into the log what is wrong here; of a database also what nobody else is told."""
+    if status == 500:
+        log.error("request failed", error=str(error))
+    elif status == 503 and error.__cause__ is not None:
+        log.warning("request failed", error=str(error), cause=str(error.__cause__))
+
+
 def answer(status: int, sentence: str, **more: Any) -> JSONResponse:
     """The body of every error: the sentence under `error`, the fields of RFC 9457, and what more there is to say."""
     title = TITLES.get(status, "Error")
@@ -128,8 +136,7 @@ def _headers_of(status: int) -> dict[str, str] | None:
 async def _refused(request: Request, error: Exception) -> Response:
     assert isinstance(error, errors.RunfoldError)
     status = status_of(error)
-    if status == 500:
-        log.error("request failed", error=str(error))
+    note(error, status)
     code, spoken = CODES.get(type(error)), SPOKEN.get(type(error))
     more = ({"code": code} if code else {}) | ({"error": spoken} if spoken else {})
     return answer_to(request, status, str(error), **more)
