@@ -167,6 +167,21 @@ async def test_everything_can_be_read_and_done_without_a_script(world: Any) -> N
 
 
 @pytest.mark.asyncio(loop_scope="module")
+async def test_nothing_on_the_page_of_a_run_is_wider_than_a_phone(world: Any) -> None:
+    engine, shop, address, browser = world
+    long = "without-any-place-to-break-it".replace("-", "") * 4
+    run = await engine.trigger("greet", long, tags=[long, f"{long}2"], idempotencyKey=long, delay="3h")
+    async with screen(address, browser, **VIEWS["phone"]) as tab:
+        await tab.sign_in()
+        for path in (f"/runs/{run}", f"/runs/{shop.failed}", f"/runs/{shop.parent}"):
+            await tab.open(path)
+            await tab.page.evaluate("document.querySelectorAll('details').forEach(each => { each.open = true })")
+            assert await tab.page.evaluate("document.documentElement.scrollWidth <= innerWidth"), path
+            assert await tab.page.evaluate("""[...document.querySelectorAll("table.entries")]
+                .every(each => each.getBoundingClientRect().right <= innerWidth)"""), path
+
+
+@pytest.mark.asyncio(loop_scope="module")
 async def test_everybody_can_use_every_page_in_light_and_dark_and_on_a_phone(world: Any) -> None:
     engine, shop, address, browser = world
     token = await engine.post("/api/v1/waitpoints/tokens", {"timeout": "1h", "tags": ["approval"]})
