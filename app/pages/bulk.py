@@ -4,6 +4,7 @@ from typing import Any
 
 from starlette.responses import Response
 
+from app.history.touched import narrowed
 from app.pages.filters import FIELDS, Asked, asked_of
 from app.pages.live import OVER, streamed
 from app.pages.rendering import render
@@ -51,8 +52,9 @@ async def ask(visit: Visit) -> Response:
 async def _count(visit: Visit, asked: Asked) -> int:
     """How many runs the filter leaves now; one more than are counted if there are more."""
     reader = visit.reader
-    wanted = filter_of(asked.body, visit.now, FULL)
-    rows, has_more = await reader.read(reader.read_models.list_runs, visit.environment.id, wanted, COUNT_MAX)
+    environment = visit.environment.id
+    wanted = await narrowed(reader, environment, filter_of(asked.body, visit.now, FULL))
+    rows, has_more = await reader.read(reader.read_models.list_runs, environment, wanted, COUNT_MAX)
     return len(rows) + has_more
 
 

@@ -6,13 +6,14 @@ from starlette.responses import Response
 
 from app.names import MACHINES
 from app.pages.api import ApiError
-from app.pages.filters import PERIODS, Asked, asked_of
+from app.pages.filters import PERIODS, Asked, asked_of, refuse_unknown
 from app.pages.live import streamed
 from app.pages.looking import Looked, look
 from app.pages.rendering import render
 from app.pages.visits import Visit, see
 from app.pages.words import GROUPS, segment
 from domain import keys
+from domain.errors import InvalidInput
 from domain.events import KeyClaimed
 from domain.status import Status
 
@@ -36,12 +37,14 @@ async def show(visit: Visit) -> Response:
     await visit.look()
     around = _around(asked) | {"kept": asked.filter}
     try:
+        refuse_unknown(visit.request.query_params)
         looked = await look(visit, asked)
+    except InvalidInput as error:
+        return _to_mend(visit, 400, around, str(error))
     except ApiError as error:
         if error.status not in MENDABLE:
             raise
-        # The filter stays as it was entered, to be mended.
-        return visit.page("runs.html", error.status, **around, **_empty(), refusal=str(error), tasks=[])
+        return _to_mend(visit, error.status, around, str(error))
     return visit.page("runs.html", **around, **_list_of(asked, looked), refusal="", tasks=await _tasks(visit))
 
 
@@ -91,6 +94,11 @@ async def _tasks(visit: Visit) -> list[str]:
         return []
     tasks: list[str] = deployment["tasks"]
     return tasks
+
+
+def _to_mend(visit: Visit, status: int, around: dict[str, Any], sentence: str) -> Response:
+    """The list without runs: the filter stays as it was entered."""
+    return visit.page("runs.html", status, **around, **_empty(), refusal=sentence, tasks=[])
 
 
 def _around(asked: Asked) -> dict[str, Any]:

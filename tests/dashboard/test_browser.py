@@ -10,8 +10,7 @@ from playwright.async_api import Browser, expect
 
 from tests.app.harness import KEY, Engine, ManualClock, report, running_engine
 from tests.dashboard.browser import LOOKS, RUN_AXE, SHOTS, VIEWS, Screen, axe, browsing, screen
-from tests.dashboard.scene import Shop, open_shop
-from tests.dashboard.test_moment import cancel_many
+from tests.dashboard.scene import Shop, cancel_many, open_shop
 from tests.official_sdk.node import NotThere
 
 DAY_MS = 86_400_000

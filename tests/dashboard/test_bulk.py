@@ -5,6 +5,7 @@ import pytest
 from app.pages import bulk as pages
 from domain.commands import AbortBulk
 from tests.app.harness import Engine
+from tests.dashboard.scene import cancel_many
 from tests.dashboard.visitor import Node, Visitor
 
 
@@ -84,6 +85,9 @@ async def test_how_many_it_would_be_is_said_before(
     monkeypatch.setattr(pages, "COUNT_MAX", 11)
     more = await visitor.open("/bulk/new?tag=many&all=cancel")
 
+    touched = await visitor.open(f"/bulk/new?bulk={await cancel_many(engine, 2)}&all=replay")
+
+    assert touched.one("h1").words == "Replay 2 runs that match?"
     assert one.one("h1").words == "Cancel 1 run that matches?"
     assert many.one("h1").words == "Cancel 12 runs that match?"
     assert "The newest 10 of these:" in many.words
