@@ -38,7 +38,7 @@ def _environment() -> Environment:
     known = cast("dict[str, Any]", environment.globals)
     # Parts of pages that follow what happens look at no moment of the past.
     known.update(asset=asset, tone=words.tone, moments=words.moments, pages=words.PAGES, moment=NOW)
-    environment.filters |= {
+    filters: dict[str, Any] = {
         "word": words.word,
         "duration": words.duration,
         "many": words.many,
@@ -48,6 +48,7 @@ def _environment() -> Environment:
         "clock": words.clock,
         "segment": words.segment,
     }
+    environment.filters.update(filters)
     return environment
 
 
