@@ -9,6 +9,7 @@ from eventsourcing.persistence import PersistenceError
 from eventsourcing.postgres import ConnectionPool, PostgresDatastore
 from psycopg import Connection, Cursor, Error, OperationalError, sql
 from psycopg.rows import DictRow, TupleRow, dict_row, tuple_row
+from psycopg_pool import PoolTimeout
 
 from adapters.postgres.line import ANSWER_SECONDS, Line, NoAnswer
 
@@ -114,6 +115,18 @@ class Database(PostgresDatastore):
 
 ERRORS = (Error, PersistenceError)
 """What a database that does not answer, or refuses, raises."""
+
+
+def told(error: BaseException) -> str:
+    """What everybody may be told of such an error: what the server said, or what is ours.
+
+    What libpq says of a connection names the server, which is for the log: it is the cause of what is raised instead.
+    """
+    if isinstance(error, Error):
+        if isinstance(error, NoAnswer | PoolTimeout):
+            return str(error)
+        return error.diag.message_primary or "the connection to the database failed"
+    return told(error.__cause__) if isinstance(error.__cause__, Error) else str(error)
 
 
 def configure(connection: Connection[Any], schema: str) -> None:

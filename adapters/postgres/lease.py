@@ -4,7 +4,7 @@ from typing import Any, LiteralString
 
 from psycopg import sql
 
-from adapters.postgres.database import CONNECTION, ERRORS, SCHEMA, configure, plain
+from adapters.postgres.database import CONNECTION, ERRORS, SCHEMA, configure, plain, told
 from adapters.postgres.line import Line
 from adapters.postgres.writer import name_of
 from domain.errors import Unavailable
@@ -118,4 +118,4 @@ class PostgresLease:
 
     def _gone(self, error: Exception) -> Unavailable:
         self.close()
-        return Unavailable(f"The lease cannot be asked for: {error}.")
+        return Unavailable(f"The lease cannot be asked for: {told(error)}.")

@@ -7,7 +7,7 @@ from psycopg.rows import TupleRow
 
 from adapters.codec import NewRow, decode, histories_of, new_row
 from adapters.hashes import NONE_KEPT, StoredRow, kept_of, mistakes
-from adapters.postgres.database import ERRORS, SCHEMA, Database
+from adapters.postgres.database import ERRORS, SCHEMA, Database, told
 from adapters.postgres.recorder import LAST
 from adapters.postgres.writer import Writer
 from adapters.tombstones import receipts_in
@@ -141,7 +141,7 @@ class PostgresLedger:
                 cursor.execute(REPLACE, (list(states), list(states.values())))
                 cursor.execute("delete from blobs where key = any(%s)", (list(blobs),))
         except ERRORS as error:
-            raise LedgerUnavailable(f"Nothing was erased in the ledger: {error}.") from error
+            raise LedgerUnavailable(f"Nothing was erased in the ledger: {told(error)}.") from error
 
     def scrub(self, *, is_whole: bool = False) -> None:
         """Free the place of what was erased: no statement finds it any more. The server writes over it by and by.
@@ -152,7 +152,7 @@ class PostgresLedger:
             for table in TABLES:
                 self._database.vacuum(table, is_whole=is_whole)
         except ERRORS as error:
-            raise LedgerUnavailable(f"What was erased still takes its place: {error}.") from error
+            raise LedgerUnavailable(f"What was erased still takes its place: {told(error)}.") from error
 
     def read_streams(self, streams: Collection[str], *, upto: int | None = None) -> dict[str, list[Recorded]]:
         """The history of each of these aggregates, up to a position if one is named; those without one are left out."""
@@ -210,7 +210,9 @@ class PostgresLedger:
         try:
             return self._writer.append(batch, blobs, after, kept)
         except ERRORS as error:
-            raise LedgerUnavailable(f"The ledger did not take a batch of {len(batch)} events: {error}.") from error
+            raise LedgerUnavailable(
+                f"The ledger did not take a batch of {len(batch)} events: {told(error)}."
+            ) from error
 
     def _stored(self, position: int, upto: int) -> Iterator[StoredRow]:
         while rows := self._rows(READ_STORED, position, upto, _SCAN):
@@ -223,7 +225,7 @@ class PostgresLedger:
         try:
             return self._database.rows(statement, parameters)
         except ERRORS as error:
-            raise LedgerUnavailable(f"The ledger cannot be read: {error}.") from error
+            raise LedgerUnavailable(f"The ledger cannot be read: {told(error)}.") from error
 
 
 def _is_storable(text: str) -> bool:

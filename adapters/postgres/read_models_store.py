@@ -10,7 +10,7 @@ from psycopg import Connection, Cursor
 from psycopg.rows import DictRow, TupleRow
 from psycopg.sql import SQL
 
-from adapters.postgres.database import ERRORS, Database
+from adapters.postgres.database import ERRORS, Database, told
 from adapters.postgres.line import ANSWER_SECONDS
 from adapters.postgres.read_models_schema import ENVIRONMENTS, INDEXES, REBUILDS, SHAPE, TABLES, TRACKED
 from adapters.read_models_tables import LEDGER
@@ -146,4 +146,4 @@ def _unavailable(done: str) -> Generator[None]:
     try:
         yield
     except ERRORS as error:
-        raise Unavailable(f"The read models cannot be {done}: {error}.") from error
+        raise Unavailable(f"The read models cannot be {done}: {told(error)}.") from error

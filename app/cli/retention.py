@@ -6,6 +6,7 @@ import typer
 
 from app.cli import api
 from app.cli.output import AsJson, print_json, print_text
+from runfold.counting import counted
 
 cli = typer.Typer(no_args_is_help=True)
 
@@ -42,4 +43,6 @@ def _tell(told: Any, *, as_json: bool) -> None:
     elif told["days"] is None:
         print_text("Runs stay in the database.")
     else:
-        print_text(f"Runs leave the database {told['days']} days after their end, for segments in {told['folder']}.")
+        print_text(
+            f"Runs leave the database {counted(told['days'], 'day')} after their end, for segments in {told['folder']}."
+        )

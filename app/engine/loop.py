@@ -174,7 +174,7 @@ class EngineLoop:
     async def _recover(self, draft: Draft | None, before: Head, error: LedgerUnavailable) -> None:
         """Whether the batch landed is not known: claim the head, which settles it. Never repeat a batch blindly."""
         self.unavailable = str(error)
-        log.error("cannot commit", error=self.unavailable)
+        log.error("cannot commit", error=self.unavailable, cause=str(error.__cause__))
         wait_ms = 50
         while True:
             try:

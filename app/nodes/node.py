@@ -120,7 +120,7 @@ class Node:
                 elif not self.service:
                     await self._watch()
             except (Deposed, LedgerUnavailable, Unavailable) as error:
-                log.warning("the engine does not start yet", error=str(error))
+                log.warning("the engine does not start yet", error=str(error), cause=str(error.__cause__))
                 asyncio.get_running_loop().call_later(AGAIN_SECONDS, self._news.set)
             except Exception as error:
                 # It would only happen again, here as on the next node; what can be read is read.

@@ -86,7 +86,7 @@ class Tenure:
             except Unavailable as error:
                 # Whether the lease is lost nobody knows; until it is known, `may_answer` is what counts.
                 if self.out_of_reach is None:
-                    log.warning("the lease is out of reach", error=str(error))
+                    log.warning("the lease is out of reach", error=str(error), cause=str(error.__cause__))
                 self.out_of_reach = str(error)
                 await asyncio.sleep(pause)
                 continue

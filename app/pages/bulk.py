@@ -4,14 +4,19 @@ from typing import Any
 
 from starlette.responses import Response
 
+from app.history.touched import narrowed
 from app.pages.filters import FIELDS, Asked, asked_of
 from app.pages.live import OVER, streamed
 from app.pages.rendering import render
 from app.pages.visits import Visit, see
+from app.web.listing import filter_of
 from domain.errors import InvalidInput
+from domain.vocabulary import FULL
 
 ACTIONS = {"cancel": "Cancel", "replay": "Replay"}
 SHOWN = "10"
+COUNT_MAX = 1_000
+"""Up to how many runs are counted before something is done with all that a filter leaves."""
 PENDING = "PENDING"
 
 
@@ -39,8 +44,18 @@ async def ask(visit: Visit) -> Response:
         asked=asked,
         runs=runs,
         found=found.data["data"] if found else [],
-        has_more=bool(found and found.data["pagination"].get("next")),
+        count=await _count(visit, asked) if of_all else len(runs),
+        count_max=COUNT_MAX,
     )
+
+
+async def _count(visit: Visit, asked: Asked) -> int:
+    """How many runs the filter leaves now; one more than are counted if there are more."""
+    reader = visit.reader
+    environment = visit.environment.id
+    wanted = await narrowed(reader, environment, filter_of(asked.body, visit.now, FULL))
+    rows, has_more = await reader.read(reader.read_models.list_runs, environment, wanted, COUNT_MAX)
+    return len(rows) + has_more
 
 
 async def start(visit: Visit) -> Response:

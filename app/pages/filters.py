@@ -6,7 +6,9 @@ from urllib.parse import urlencode
 
 from starlette.datastructures import QueryParams
 
+from app.pages.moment import FIELD as MOMENT
 from app.pages.words import GROUPS
+from domain.errors import InvalidInput
 
 FIELDS = {
     "status": "filter[status]",
@@ -17,6 +19,7 @@ FIELDS = {
     "machine": "filter[machine]",
     "batch": "filter[batch]",
     "schedule": "filter[schedule]",
+    "bulk": "filter[bulkAction]",
     "test": "filter[isTest]",
     "period": "filter[createdAt][period]",
     "from": "filter[createdAt][from]",
@@ -75,7 +78,7 @@ class Asked(NamedTuple):
 
     @property
     def _then(self) -> dict[str, str]:
-        return {"moment": self.moment} if self.moment else {}
+        return {MOMENT: self.moment} if self.moment else {}
 
     @property
     def _as_of(self) -> dict[str, str]:
@@ -87,6 +90,14 @@ class Asked(NamedTuple):
         return bool(self.filter) and (set(self.filter) != {"status"} or not self.group)
 
 
+def refuse_unknown(parameters: QueryParams) -> None:
+    """Refuse what would be taken for a filter that changes nothing. Raises InvalidInput."""
+    known = [*FIELDS, *CURSORS, MOMENT]
+    unknown = [name for name in parameters if name not in known]
+    if unknown:
+        raise InvalidInput(f"The list has no filter {unknown[0][:60]!r}. It has {', '.join(FIELDS)}.")
+
+
 def asked_of(parameters: QueryParams) -> Asked:
     """What an address asks for. A field may be there several times, as forms send checked boxes."""
     found: dict[str, str] = {}
@@ -95,4 +106,4 @@ def asked_of(parameters: QueryParams) -> Asked:
         if values:
             found[name] = ",".join(values)
     cursor = {name: parameters[name] for name in CURSORS if parameters.get(name)}
-    return Asked(found, cursor, parameters.get("moment", "").strip())
+    return Asked(found, cursor, parameters.get(MOMENT, "").strip())

@@ -9,7 +9,7 @@ from app.pages.visits import Visit
 
 INDEXED = (frozenset({"task", "status"}), frozenset({"queue"}), frozenset({"tag"}))
 """What an index finds together; for anything else runs may have to be looked at one by one."""
-NARROWED = frozenset({"batch", "schedule", "period", "from", "to"})
+NARROWED = frozenset({"batch", "schedule", "bulk", "period", "from", "to"})
 """What leaves few to look at, or says how far back one wants to look."""
 STEP = 4
 HOURS = (1, 4, 16, 64, 256, 1_024)

@@ -7,6 +7,7 @@ from urllib.parse import urlencode
 from app.engine.reader import Reader
 from app.history.moments import moment_of
 from domain.durations import iso
+from domain.errors import InvalidInput
 
 FIELD = "moment"
 
@@ -53,5 +54,8 @@ async def look_at(text: str, reader: Reader) -> Look:
     head = await reader.head()
     if not text:
         return Look("", head, reader.clock.now().wall, head)
-    moment = await moment_of(text, reader)
+    try:
+        moment = await moment_of(text, reader)
+    except InvalidInput as error:
+        raise InvalidInput(f"A moment is a position of the ledger or an ISO 8601 date, not {text[:40]!r}.") from error
     return Look(text, moment.position, moment.wall, head)

@@ -10,6 +10,7 @@ from starlette.responses import HTMLResponse
 from app.pages import words
 from app.pages.assets import asset
 from app.pages.moment import NOW
+from runfold.counting import counted
 
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self';"
@@ -37,13 +38,17 @@ def _environment() -> Environment:
     known = cast("dict[str, Any]", environment.globals)
     # Parts of pages that follow what happens look at no moment of the past.
     known.update(asset=asset, tone=words.tone, moments=words.moments, pages=words.PAGES, moment=NOW)
-    environment.filters |= {
+    filters: dict[str, Any] = {
         "word": words.word,
         "duration": words.duration,
+        "many": words.many,
+        "counted": counted,
+        "cut": words.cut,
         "short": words.short,
         "clock": words.clock,
         "segment": words.segment,
     }
+    environment.filters.update(filters)
     return environment
 
 

@@ -13,18 +13,21 @@ from app.keeping.archived import told_of
 from app.pages.live import OVER, streamed
 from app.pages.moment import FIELD, Look
 from app.pages.rendering import render
-from app.pages.timeline import children_of, draw
+from app.pages.timeline import draw
 from app.pages.visits import Visit, see
+from app.pages.windows import LINES, STEPS, Window, address, number_of, query_of, window
 from domain.durations import iso
 from domain.errors import NotFound
 from domain.events import Recorded, RunLogged
 from domain.status import FINAL
+from projections.journal import EntryKind, EntryRow, EntryStatus, journal_of
 from projections.run_list import RunRow
 
 CHILDREN_MAX = 50
 EVENTS_MAX = 200
 LINES_MAX = 500
-ENTRIES_MAX = 200
+ENTRIES_MAX = 100
+FAILURES_MAX = 10
 SHOWN_MAX = 100_000
 _AS_WRITTEN = frozenset({"payload", "output", "metadata"})
 """What users sent, which is shown as they wrote it."""
@@ -82,8 +85,8 @@ def pretty(value: Raw) -> str:
 
 
 def _upto(visit: Visit, events: int) -> int:
-    asked = visit.query("event")
-    return min(max(1, int(asked)), events) if asked.isascii() and asked.isdigit() and len(asked) < 10 else events
+    asked = number_of(visit.query("event"))
+    return events if asked is None else min(max(1, asked), events)
 
 
 async def _values(visit: Visit, history: Sequence[Recorded], upto: int, moment: Look | None = None) -> dict[str, Any]:
@@ -94,18 +97,27 @@ async def _values(visit: Visit, history: Sequence[Recorded], upto: int, moment: 
     shown: dict[str, Any] = {name: value if name in _AS_WRITTEN else _plain(value) for name, value in raw.items()}
     now = moment.wall if moment else then[-1].recorded_at if is_past else visit.now
     row = seen(then).row
-    journal = await visit.api.get(f"/api/v1/runs/{run}/journal", **as_of)
+    entries = journal_of(then)
+    steps = window(visit, STEPS, len(entries), ENTRIES_MAX)
+    shown_entries = entries[steps.first - 1 : steps.last]
+    lines = window(visit, LINES, _count_of_lines(then), LINES_MAX)
     return {
         "run": shown,
         "payload": _value_of(raw, "payload"),
         "output": _value_of(raw, "output"),
         "metadata": _value_of(raw, "metadata"),
         "explanation": await visit.api.get(f"/api/v1/runs/{run}/explain", **as_of),
-        "timeline": draw(then, await _children(visit, then), now),
-        "journal": _entries(journal["entries"]),
-        "has_more_journal": "next" in journal or len(journal["entries"]) > ENTRIES_MAX,
-        "logs": await _logs(visit, run, then),
+        "timeline": draw(
+            then, await _children(visit, shown_entries), now, {each.entry.index for each in shown_entries}
+        ),
+        "journal": await _journal(visit, run, shown_entries, as_of),
+        "steps": steps,
+        "failures": [] if steps.is_whole else _failures(visit, entries),
+        "logs": await _logs(visit, run, lines),
+        "lines": lines,
         "events": _events(then),
+        "before_events": address(visit, event=str(upto - EVENTS_MAX), moment="") if upto > EVENTS_MAX else "",
+        "kept": query_of(visit),
         "event_count": len(history),
         "upto": upto,
         "is_past": is_past,
@@ -115,27 +127,45 @@ async def _values(visit: Visit, history: Sequence[Recorded], upto: int, moment: 
     }
 
 
-async def _children(visit: Visit, history: Sequence[Recorded]) -> dict[str, RunRow]:
-    runs = children_of(history)[:CHILDREN_MAX]
+async def _children(visit: Visit, entries: Sequence[EntryRow]) -> dict[str, RunRow]:
+    """The runs that these entries made, as they are now, so many at most."""
+    runs = [run for entry in entries for run in entry.runs][:CHILDREN_MAX]
     if not runs:
         return {}
     found = await visit.reader.read(visit.reader.ledger.read_streams, runs)
     return {run: seen(found[run]).row for run in runs if run in found}
 
 
-def _entries(entries: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The first entries, their results as text."""
-    shown = entries[:ENTRIES_MAX]
+async def _journal(visit: Visit, run: str, entries: Sequence[EntryRow], as_of: dict[str, str]) -> list[dict[str, Any]]:
+    """These entries, their results as text. Where they are very large, the API tells only the first of them at once."""
+    if not entries:
+        return []
+    wanted = {each.entry.index for each in entries}
+    answer = await visit.api.get(f"/api/v1/runs/{run}/journal", after=str(min(wanted) - 1), **as_of)
+    shown: list[dict[str, Any]] = [entry for entry in answer["entries"] if entry["index"] in wanted]
     return [entry | {"result": _compact(entry["result"])} if "result" in entry else entry for entry in shown]
 
 
-async def _logs(visit: Visit, run: str, history: Sequence[Recorded]) -> list[dict[str, Any]]:
-    """The last of the lines that were logged by then."""
-    count = sum(len(each.event.lines) for each in history if isinstance(each.event, RunLogged))
-    if not count:
+def _failures(visit: Visit, entries: Sequence[EntryRow]) -> list[tuple[str, str]]:
+    """The last steps that failed, each with the address of the part that ends with it."""
+    failed = [
+        (row.entry.name, f"{address(visit, steps=str(place))}#entry-{row.entry.index}")
+        for place, row in enumerate(entries, 1)
+        if row.kind is EntryKind.STEP and row.status is EntryStatus.FAILED
+    ]
+    return failed[-FAILURES_MAX:]
+
+
+def _count_of_lines(history: Sequence[Recorded]) -> int:
+    return sum(len(each.event.lines) for each in history if isinstance(each.event, RunLogged))
+
+
+async def _logs(visit: Visit, run: str, shown: Window) -> list[dict[str, Any]]:
+    """The lines of this part."""
+    if not shown.total:
         return []
-    answer = await visit.api.get(f"/api/v1/runs/{run}/logs", after=str(max(0, count - LINES_MAX) - 1))
-    lines: list[dict[str, Any]] = answer["lines"][: min(count, LINES_MAX)]
+    answer = await visit.api.get(f"/api/v1/runs/{run}/logs", after=str(shown.first - 2))
+    lines: list[dict[str, Any]] = answer["lines"][: shown.last - shown.first + 1]
     return [line | {"attributes": _compact(line["attributes"])} if "attributes" in line else line for line in lines]
 
 

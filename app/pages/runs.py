@@ -1,24 +1,30 @@
 """The list of runs: filters, pages, search, and how it follows what happens."""
 
+import re
 from typing import Any
 
 from starlette.responses import Response
 
 from app.names import MACHINES
 from app.pages.api import ApiError
-from app.pages.filters import PERIODS, Asked, asked_of
+from app.pages.filters import PERIODS, Asked, asked_of, refuse_unknown
 from app.pages.live import streamed
 from app.pages.looking import Looked, look
 from app.pages.rendering import render
 from app.pages.visits import Visit, see
 from app.pages.words import GROUPS, segment
 from domain import keys
+from domain.errors import InvalidInput
 from domain.events import KeyClaimed
 from domain.status import Status
+from projections.filters import RunFilter
 
 EVER = "3650d"
 NOT_FOUND = 404
 MENDABLE = frozenset({400, 422})
+ENDING = re.compile("(?:run_)?…?([0-9a-f]{6,31})")
+"""The end of the id of a run, as lists show it."""
+ENDINGS_MAX = 1_000
 PLACES = {
     "run": "/runs/",
     "batch": "/batches/",
@@ -36,12 +42,14 @@ async def show(visit: Visit) -> Response:
     await visit.look()
     around = _around(asked) | {"kept": asked.filter}
     try:
+        refuse_unknown(visit.request.query_params)
         looked = await look(visit, asked)
+    except InvalidInput as error:
+        return _to_mend(visit, 400, around, str(error))
     except ApiError as error:
         if error.status not in MENDABLE:
             raise
-        # The filter stays as it was entered, to be mended.
-        return visit.page("runs.html", error.status, **around, **_empty(), refusal=str(error), tasks=[])
+        return _to_mend(visit, error.status, around, str(error))
     return visit.page("runs.html", **around, **_list_of(asked, looked), refusal="", tasks=await _tasks(visit))
 
 
@@ -56,15 +64,28 @@ async def live(visit: Visit) -> Response:
 
 
 async def search(visit: Visit) -> Response:
-    """Go to what an id names, else to the run of an idempotency key, else to the runs with a tag, all at the moment."""
+    """Go to what an id names, or the end of one that lists show, else to the run of an idempotency key, else to a tag.
+
+    All at the moment that is looked at.
+    """
     text, moment = visit.query("q"), await visit.look()
     if not text:
         return see(moment.to("/"))
+    ending = ENDING.fullmatch(text)
+    if ending and (found := await _run_ending(visit, ending[1])):
+        return see(moment.to(f"/runs/{found}"))
     place = PLACES.get(text.partition("_")[0])
     if place is not None and " " not in text:
         return see(moment.to(place + segment(text)))
     run = await _run_of_key(visit, text)
     return see(moment.to(f"/runs/{run}") if run else moment.to("/", {"tag": text}))
+
+
+async def _run_ending(visit: Visit, ending: str) -> str | None:
+    """The newest run whose id ends so, among the newest of all: ids begin with the time, so no index has their ends."""
+    reader = visit.reader
+    rows, _ = await reader.read(reader.read_models.list_runs, visit.environment.id, RunFilter(), ENDINGS_MAX)
+    return next((row.id for row in rows if row.id.endswith(ending)), None)
 
 
 async def _run_of_key(visit: Visit, key: str) -> str | None:
@@ -93,6 +114,11 @@ async def _tasks(visit: Visit) -> list[str]:
     return tasks
 
 
+def _to_mend(visit: Visit, status: int, around: dict[str, Any], sentence: str) -> Response:
+    """The list without runs: the filter stays as it was entered."""
+    return visit.page("runs.html", status, **around, **_empty(), refusal=sentence, tasks=[])
+
+
 def _around(asked: Asked) -> dict[str, Any]:
     return {"asked": asked, "groups": GROUPS, "statuses": list(Status), "periods": PERIODS, "machines": list(MACHINES)}
 
@@ -100,8 +126,11 @@ def _around(asked: Asked) -> dict[str, Any]:
 def _list_of(asked: Asked, looked: Looked) -> dict[str, Any]:
     body, filtered = looked.answer.data, bool(asked.filter)
     found = {"runs": body["data"], "pagination": body["pagination"], "lag": looked.answer.lag}
+    # Somebody may have looked for the end of an id.
+    ending = set(asked.filter) == {"tag"} and ENDING.fullmatch(asked.filter["tag"]) is not None
+    found |= {"endings": ENDINGS_MAX if ending else 0}
     return found | {"since": looked.since, "filtered": filtered, "further": asked.with_(period=EVER)}
 
 
 def _empty() -> dict[str, Any]:
-    return {"runs": [], "pagination": {}, "lag": 0, "since": "", "filtered": True, "further": ""}
+    return {"runs": [], "pagination": {}, "lag": 0, "since": "", "endings": 0, "filtered": True, "further": ""}

@@ -7,6 +7,7 @@ from typing import NamedTuple
 from app.pages.words import duration, tone
 from domain.status import FINAL, Status
 from projections.run_list import RunRow
+from runfold.counting import counted
 
 BUCKETS = 48
 TASKS_MAX = 20
@@ -105,7 +106,7 @@ def _column(index: int, part: Sequence[RunRow], most: int) -> Column:
             height = counts[name] / most * HEIGHT
             top -= height
             pieces.append((name, round(top, 2), round(height, 2)))
-    words = f"{len(part)} runs, {counts['bad']} failed" if part else "no runs"
+    words = f"{counted(len(part), 'run')}, {counts['bad']} failed" if part else "no runs"
     return Column(round(index * WIDTH / BUCKETS, 2), pieces, words)
 
 

@@ -6,18 +6,21 @@ from starlette.responses import Response
 
 from app.engine.environments import digest_of
 from app.pages.sessions import LASTS_MS, Session
-from app.pages.visits import Visit, cookie_of, found_at, see
+from app.pages.visits import Visit, cookie_of, found_at, local, see
 
 KEY_MAX = 512
-NEXT_MAX = 2_000
+SAID = {
+    "again": "Your session is over, or its key was revoked: sign in again.",
+    "unchanged": "Your session has ended; nothing was changed. Sign in, and do it again.",
+}
+"""Why one comes here."""
 
 
 async def ask(visit: Visit) -> Response:
     """The form. It has a session of its own, so that no other site can sign anybody in."""
     if visit.session is not None and visit.session.key:
-        return see(_local(visit.query("next")))
-    was_in = visit.query("said") == "again"
-    return _form(visit, "Your session is over, or its key was revoked: sign in again." if was_in else "")
+        return see(local(visit.query("next")))
+    return _form(visit, SAID.get(visit.query("said"), ""))
 
 
 async def enter(visit: Visit) -> Response:
@@ -25,7 +28,7 @@ async def enter(visit: Visit) -> Response:
     key = visit.field("key").strip()
     if not key or len(key) > KEY_MAX or await visit.reader.environment_of(digest_of(key)) is None:
         return _form(visit, "This key opens no environment here. Secret keys begin with tr_.", 401)
-    response = see(_local(visit.field("next")))
+    response = see(local(visit.field("next")))
     _keep(visit, visit.sessions.begin(key, visit.reader.vault, visit.now), response)
     return response
 
@@ -40,7 +43,7 @@ async def leave(visit: Visit) -> Response:
 def _form(visit: Visit, sentence: str, status: int = 200) -> Response:
     if visit.session is None:
         visit.session = visit.sessions.begin("", visit.reader.vault, visit.now)
-    going = _local(visit.field("next") or visit.query("next"))
+    going = local(visit.field("next") or visit.query("next"))
     response = visit.page("sign_in.html", status, sentence=sentence, going=going)
     _keep(visit, visit.session, response)
     return response
@@ -56,9 +59,3 @@ def _keep(visit: Visit, session: Session, response: Response) -> None:
         httponly=True,
         samesite="lax",
     )
-
-
-def _local(path: str) -> str:
-    """A path of our own, so that nobody is led elsewhere."""
-    is_ours = path.startswith("/") and not path.startswith(("//", "/\\")) and path.isprintable()
-    return path if is_ours and len(path) <= NEXT_MAX else "/"

@@ -1,10 +1,9 @@
 """A run drawn to scale: what it was, its attempts, its steps and waits, and its children, each a bar on one axis."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from app.pages.words import duration, tone, word
-from domain import events as e
 from domain.events import Recorded, RunEvent
 from domain.status import FINAL, Status
 from domain.transitions import target_of
@@ -16,7 +15,6 @@ from projections.run_list import RunRow
 WIDTH = 1_000
 """How wide an axis is; browsers stretch it."""
 NARROWEST = 4.0
-ENTRIES_MAX = 100
 TICKS = 4
 
 
@@ -41,12 +39,11 @@ class Track(NamedTuple):
 
 
 class Timeline(NamedTuple):
-    """The whole drawing: `ticks` are how long after the beginning, `hidden` how many entries are left out."""
+    """The whole drawing: `ticks` are how long after the beginning."""
 
     tracks: Sequence[Track]
     ticks: Sequence[str]
     took: str
-    hidden: int
 
 
 class Span(NamedTuple):
@@ -57,11 +54,17 @@ class Span(NamedTuple):
     status: str
 
 
-def draw(history: Sequence[Recorded], children: Mapping[str, RunRow], now: int) -> Timeline:
-    """The drawing of a run with these events, and of those of its children that are known."""
+def draw(
+    history: Sequence[Recorded], children: Mapping[str, RunRow], now: int, shown: Collection[int] | None = None
+) -> Timeline:
+    """The drawing of a run with these events, and of those of its children that are known.
+
+    `shown` are the indexes of the entries of its journal that are drawn, all if left out.
+    """
     statuses = spans_of(history)
     entries = journal_of(history)
-    known, shown = {row.entry.index: row for row in entries}, entries[:ENTRIES_MAX]
+    known = {row.entry.index: row for row in entries}
+    wanted = known.keys() if shown is None else shown
     start, last = statuses[0].start, statuses[-1]
     ended = last.end if last.end is not None else max(now, last.start)
     axis = _Axis(start, max([ended, *(row.finished_at or 0 for row in children.values())]), ended)
@@ -71,9 +74,10 @@ def draw(history: Sequence[Recorded], children: Mapping[str, RunRow], now: int) 
         span = Span(attempt.started_at, attempt.finished_at, attempt.outcome.value)
         name = f"Attempt {attempt.number}"
         tracks.append(axis.track(name, 1, [span], status=attempt.outcome.value))
-        tracks += _entries(axis, [each for each in shown if each.attempt == attempt.number], attempt, known, children)
+        mine = [each for each in entries if each.attempt == attempt.number]
+        tracks += _entries(axis, mine, wanted, attempt, known, children)
     ticks = [f"+{duration(axis.length * each / TICKS)}" for each in range(TICKS + 1)]
-    return Timeline(tracks, ["0", *ticks[1:]], duration(ended - start), len(entries) - len(shown))
+    return Timeline(tracks, ["0", *ticks[1:]], duration(ended - start))
 
 
 def spans_of(history: Iterable[Recorded]) -> list[Span]:
@@ -93,11 +97,6 @@ def spans_of(history: Iterable[Recorded]) -> list[Span]:
             spans[-1] = spans[-1]._replace(end=at)
         spans.append(Span(at, at if status in FINAL else None, status.value))
     return spans
-
-
-def children_of(history: Iterable[Recorded]) -> list[str]:
-    """The runs that a run made, in their order."""
-    return [run for each in history if isinstance(each.event, e.ChildrenTriggered) for run in each.event.runs]
 
 
 class _Axis:
@@ -132,6 +131,7 @@ class _Axis:
 def _entries(
     axis: _Axis,
     mine: Sequence[EntryRow],
+    shown: Collection[int],
     attempt: AttemptRow,
     known: Mapping[int, EntryRow],
     children: Mapping[str, RunRow],
@@ -139,6 +139,9 @@ def _entries(
     tries: dict[tuple[object, ...], list[EntryRow]] = {}
     for row in mine:
         entry = row.entry
+        is_shown = entry.index in shown
+        if not is_shown and row.kind is not EntryKind.TRY:
+            continue
         label = entry.name if entry.number == 1 else f"{entry.name} #{entry.number}"
         # The journal has what came of a step: it began when its branch of the code had come so far.
         before = None if entry.after is None else known.get(entry.after)
@@ -153,7 +156,8 @@ def _entries(
                 alike = tries.setdefault((entry.name, entry.number, entry.after, entry.digest), [])
                 spans = _spans_of_try(row, alike[-1].ended_at or row.at if alike else begun)
                 alike.append(row)
-                yield axis.track(f"{label}, try {len(alike)}", 2, spans, status=status)
+                if is_shown:
+                    yield axis.track(f"{label}, try {len(alike)}", 2, spans, status=status)
             case EntryKind.CHILDREN:
                 for run in row.runs:
                     if child := children.get(run):

@@ -19,7 +19,7 @@ from app.pages.sessions import Session, Sessions
 from app.pages.words import segment
 from app.service import Service
 from app.web.caller import FORWARDED, read_body, reader_of, service_of
-from app.web.errors import status_of
+from app.web.errors import note, status_of
 from domain.environment import Environment
 from domain.errors import InvalidInput, RunfoldError
 
@@ -29,6 +29,8 @@ FIELDS_MAX = 2_000
 ADDRESS_MAX = 16_384
 FORM = "application/x-www-form-urlencoded"
 SEE_OTHER = 303
+NEXT_MAX = 2_000
+SIGN_OUT = "/sign-out"
 
 
 class Visit:
@@ -82,6 +84,17 @@ class Visit:
         """What only the writer knows. Raises Unavailable."""
         return await service_of(self.request)
 
+    @property
+    def came_from(self) -> str:
+        """The page of ours on which the visitor was, or nothing: what browsers say of it is of this host."""
+        try:
+            url = urlsplit(self.request.headers.get("referer", ""))
+        except ValueError:
+            return ""
+        before = url.path + (f"?{url.query}" if url.query else "")
+        is_ours = url.netloc == urlsplit(found_at(self.request)).netloc
+        return before if is_ours and before == local(before) and before != address_of(self.request) else ""
+
     def page(self, template: str, code: int = 200, /, **values: Any) -> Response:
         """A whole page."""
         return html(template, self.frame() | values, code)
@@ -93,7 +106,14 @@ class Visit:
             "csrf": self.session.csrf if self.session else "",
             "environment": self._environment,
             "moment": self.moment,
+            "is_damaged": self._is_damaged,
         }
+
+    @property
+    def _is_damaged(self) -> bool:
+        """Whether the ledger or the lists are not what they should be. Only the writer looks, and it answers pages."""
+        reader = self.reader
+        return isinstance(reader, Service) and bool(reader.verifier.fault or reader.comparer.fault)
 
 
 Page: TypeAlias = Callable[[Visit], Awaitable[Response]]
@@ -133,7 +153,9 @@ def route(path: str, page: Page, method: str = "GET", *, is_open: bool = False) 
         except ApiError as error:
             return _refused(visit, error.status, str(error))
         except RunfoldError as error:
-            return _refused(visit, status_of(error), str(error))
+            status = status_of(error)
+            note(error, status)
+            return _refused(visit, status, str(error))
 
     return Route(path, answer, methods=[method])
 
@@ -162,17 +184,30 @@ def cookie_of(request: Request) -> str:
     return f"runfold_session_{urlsplit(found_at(request)).port or 'web'}"
 
 
+def address_of(request: Request) -> str:
+    """What is asked for, behind the host."""
+    return request.url.path + (f"?{request.url.query}" if request.url.query else "")
+
+
+def local(path: str) -> str:
+    """A path of our own, so that nobody is led elsewhere."""
+    is_ours = path.startswith("/") and not path.startswith(("//", "/\\")) and path.isprintable()
+    return path if is_ours and len(path) <= NEXT_MAX else "/"
+
+
 def see(path: str) -> Response:
     """Go on there."""
     return RedirectResponse(path, SEE_OTHER, HEADERS)
 
 
 def _to_sign_in(visit: Visit) -> Response:
-    url = visit.request.url
-    going = url.path + (f"?{url.query}" if url.query else "")
-    asked = {"next": going} if visit.request.method == "GET" and going != "/" else {}
+    is_reading = visit.request.method == "GET"
+    going = address_of(visit.request) if is_reading else visit.came_from
+    asked = {"next": going} if going not in {"", "/"} else {}
     was_in = visit.session is not None and visit.session.key
-    query = urlencode(asked | ({"said": "again"} if was_in else {}))
+    is_lost = not is_reading and visit.request.url.path != SIGN_OUT
+    said = {"said": "unchanged"} if is_lost else {"said": "again"} if was_in else {}
+    query = urlencode(asked | said)
     response = see("/sign-in" + (f"?{query}" if query else ""))
     response.delete_cookie(cookie_of(visit.request))
     return response
@@ -181,4 +216,6 @@ def _to_sign_in(visit: Visit) -> Response:
 def _refused(visit: Visit, status: int, sentence: str) -> Response:
     if status == UNAUTHORIZED:
         return _to_sign_in(visit)
-    return html("refused.html", visit.frame() | {"sentence": sentence, "status": status}, status)
+    return html(
+        "refused.html", visit.frame() | {"sentence": sentence, "status": status, "back": visit.came_from}, status
+    )

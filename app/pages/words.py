@@ -69,6 +69,16 @@ def duration(milliseconds: float) -> str:
     raise AssertionError("there is a unit for each")
 
 
+def many(number: int) -> str:
+    """A number of things, as one reads it."""
+    return f"{number:,}"
+
+
+def cut(text: str, length: int) -> str:
+    """The beginning of a text, which says where more was."""
+    return text if len(text) <= length else f"{text[:length]}…"
+
+
 def short(name: str) -> str:
     """An id as far as one needs to tell it from the others on a page: its end, as ids begin with the time."""
     kind, _, rest = name.partition("_")

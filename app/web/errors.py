@@ -10,6 +10,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.routing import BaseRoute, Match, Route
 
+from app.pages.rendering import html
 from domain import errors
 
 log = structlog.get_logger(__name__)
@@ -104,6 +105,14 @@ def status_of(error: errors.RunfoldError) -> int:
     return next(STATUS[kind] for kind in type(error).__mro__ if kind in STATUS)
 
 
+def note(error: errors.RunfoldError, status: int) -> None:
+    """Write into the log what is wrong here; of a database also what nobody else is told."""
+    if status == 500:
+        log.error("request failed", error=str(error))
+    elif status == 503 and error.__cause__ is not None:
+        log.warning("request failed", error=str(error), cause=str(error.__cause__))
+
+
 def answer(status: int, sentence: str, **more: Any) -> JSONResponse:
     """The body of every error: the sentence under `error`, the fields of RFC 9457, and what more there is to say."""
     title = TITLES.get(status, "Error")
@@ -127,8 +136,7 @@ def _headers_of(status: int) -> dict[str, str] | None:
 async def _refused(request: Request, error: Exception) -> Response:
     assert isinstance(error, errors.RunfoldError)
     status = status_of(error)
-    if status == 500:
-        log.error("request failed", error=str(error))
+    note(error, status)
     code, spoken = CODES.get(type(error)), SPOKEN.get(type(error))
     more = ({"code": code} if code else {}) | ({"error": spoken} if spoken else {})
     return answer_to(request, status, str(error), **more)
@@ -147,7 +155,11 @@ async def _http(request: Request, error: Exception) -> Response:
         404: f"There is nothing at {request.url.path}.",
         405: f"{request.method} is not a method of {request.url.path}.",
     }
-    response = answer_to(request, error.status_code, sentences.get(error.status_code, str(error.detail)))
+    sentence = sentences.get(error.status_code, str(error.detail))
+    if error.status_code == 404 and "text/html" in request.headers.get("accept", ""):
+        # Somebody mistyped an address in a browser.
+        return html("refused.html", {"path": request.url.path, "sentence": sentence, "status": 404}, 404)
+    response = answer_to(request, error.status_code, sentence)
     response.headers.update(error.headers or {})
     if error.status_code == 405:
         response.headers["allow"] = ", ".join(sorted(_methods_at(request)))

@@ -9,12 +9,13 @@ from uuid import UUID, uuid4
 
 import psycopg
 import pytest
-from eventsourcing.persistence import ApplicationRecorder
+from eventsourcing.persistence import ApplicationRecorder, OperationalError
 from eventsourcing.tests.persistence import ApplicationRecorderTestCase, NonInterleavingNotificationIDsBaseCase
 
 from adapters.postgres import migrate as migrating
-from adapters.postgres.database import Database
+from adapters.postgres.database import Database, told
 from adapters.postgres.ledger import READ_STREAMS, PostgresLedger
+from adapters.postgres.line import NoAnswer
 from adapters.postgres.migrate import Migration, migrate, migrations
 from adapters.postgres.recorder import Recorder
 from domain.errors import LedgerUnavailable
@@ -163,3 +164,15 @@ class TestTheLibrarysInterleavingSuite(_InPostgres, NonInterleavingNotificationI
 
 
 del ApplicationRecorderTestCase, NonInterleavingNotificationIDsBaseCase
+
+
+def test_of_a_connection_that_fails_nobody_is_told_where_the_database_is() -> None:
+    refused = psycopg.OperationalError('connection to server on socket "/secret/socket" failed: Connection refused')
+    wrapped = OperationalError(str(refused))
+    wrapped.__cause__ = refused
+    with psycopg.connect(database_url()) as connection, pytest.raises(psycopg.Error) as said:
+        connection.execute("select * from nothing")
+
+    assert told(refused) == told(wrapped) == "the connection to the database failed"
+    assert told(said.value) == 'relation "nothing" does not exist'
+    assert told(NoAnswer("No answer within 10 seconds")) == "No answer within 10 seconds"

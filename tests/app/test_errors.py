@@ -99,6 +99,19 @@ async def test_a_bug_is_logged_and_answered_without_its_traceback(engine: Engine
     log.clear()
 
 
+async def test_why_a_database_is_unavailable_is_in_the_log_alone(engine: Engine, log: Log) -> None:
+    application = application_of(engine)
+
+    @application.get("/unavailable")
+    async def unavailable() -> None:  # pyright: ignore[reportUnusedFunction]
+        raise errors.Unavailable("The ledger cannot be read.") from OSError("/secret/socket")
+
+    response = await engine.client.get("/unavailable")
+
+    assert (response.status_code, sentence_of(response)) == (503, "The ledger cannot be read.")
+    assert [entry["cause"] for entry in log if "cause" in entry] == ["/secret/socket"]
+
+
 @pytest.mark.parametrize(
     "path", ["/nothing", "/api/v1/run", "/api/v1/tasks//", "/api/v9/runs/run_1", "/docs/oauth2-redirect"]
 )

@@ -69,10 +69,12 @@ def test_how_long_runs_stay_is_said_and_told(command: CommandLine, project: Proj
     segments = command.json("ledger", "segments", "list")
     verified = command.run("ledger", "segments", "verify")
     missing = command.ask("ledger", "segments", "export-run", "run_1", code=1)
+    one = command.run("retention", "set", "--days", "1")
     ended = command.run("retention", "set", "--for-ever")
 
     assert said.startswith("Runs leave the database 30 days after their end, for segments in ")
     assert shown["days"] == 30
+    assert one.startswith("Runs leave the database 1 day after their end, ")
     assert segments == []
     assert verified == "0 of 0 segments are as they were written.\n"
     assert missing.stderr == "Run run_1 is not archived.\n"

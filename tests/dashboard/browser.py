@@ -63,18 +63,28 @@ class Screen:
 @asynccontextmanager
 async def browsing(engine: Engine) -> AsyncGenerator[tuple[str, Browser]]:
     """The address of the engine, and a browser. Raises NotThere."""
-    program = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    if program is None:
-        raise NotThere("there is no Chromium here: install it with the system's package manager")
     listening, address = listen()
-    async with serving(application_of(engine), listening), async_playwright() as playwright:
-        # The sandbox needs rights that containers do not give; only our own pages are opened.
-        browser = await playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
+    async with serving(application_of(engine), listening), chromium() as browser:
         try:
             yield address, browser
         finally:
             await browser.close()
             engine.service.watching.close()
+
+
+@asynccontextmanager
+async def chromium() -> AsyncGenerator[Browser]:
+    """A browser. Raises NotThere."""
+    program = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if program is None:
+        raise NotThere("there is no Chromium here: install it with the system's package manager")
+    async with async_playwright() as playwright:
+        # The sandbox needs rights that containers do not give; only our own pages are opened.
+        browser = await playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
+        try:
+            yield browser
+        finally:
+            await browser.close()
 
 
 @asynccontextmanager

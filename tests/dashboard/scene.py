@@ -73,6 +73,17 @@ async def open_shop(engine: Engine, runs: int = 24) -> Shop:
     return Shop(version, failed, parent, token, batch, schedule["id"], job.json()["id"])
 
 
+async def cancel_many(engine: Engine, count: int) -> str:
+    """A bulk action that is over."""
+    runs = [await engine.trigger("resize-image", delay="1h") for _ in range(count)]
+    bulk: str = (await engine.post("/api/v1/bulk-actions", {"action": "cancel", "runIds": runs}))["id"]
+    head = engine.head
+    while (await engine.get(f"/api/v1/bulk-actions/{bulk}"))["status"] == "PENDING":
+        await engine.service.loop.feed.grown(head)
+        head = engine.head
+    return bulk
+
+
 async def _fail(engine: Engine, version: str) -> str:
     """An order whose payload is wrong: three attempts, and an error that says why."""
     run = await engine.trigger(

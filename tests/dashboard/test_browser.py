@@ -10,8 +10,7 @@ from playwright.async_api import Browser, expect
 
 from tests.app.harness import KEY, Engine, ManualClock, report, running_engine
 from tests.dashboard.browser import LOOKS, RUN_AXE, SHOTS, VIEWS, Screen, axe, browsing, screen
-from tests.dashboard.scene import Shop, open_shop
-from tests.dashboard.test_moment import cancel_many
+from tests.dashboard.scene import Shop, cancel_many, open_shop
 from tests.official_sdk.node import NotThere
 
 DAY_MS = 86_400_000
@@ -164,6 +163,21 @@ async def test_everything_can_be_read_and_done_without_a_script(world: Any) -> N
         await page.get_by_role("button", name="Complete").click()
         await expect(page.get_by_label("Output")).to_contain_text("approved")
         assert (await engine.get(f"/api/v1/waitpoints/tokens/{shop.token}"))["status"] == "COMPLETED"
+
+
+@pytest.mark.asyncio(loop_scope="module")
+async def test_nothing_on_the_page_of_a_run_is_wider_than_a_phone(world: Any) -> None:
+    engine, shop, address, browser = world
+    long = "without-any-place-to-break-it".replace("-", "") * 4
+    run = await engine.trigger("greet", long, tags=[long, f"{long}2"], idempotencyKey=long, delay="3h")
+    async with screen(address, browser, **VIEWS["phone"]) as tab:
+        await tab.sign_in()
+        for path in (f"/runs/{run}", f"/runs/{shop.failed}", f"/runs/{shop.parent}"):
+            await tab.open(path)
+            await tab.page.evaluate("document.querySelectorAll('details').forEach(each => { each.open = true })")
+            assert await tab.page.evaluate("document.documentElement.scrollWidth <= innerWidth"), path
+            assert await tab.page.evaluate("""[...document.querySelectorAll("table.entries")]
+                .every(each => each.getBoundingClientRect().right <= innerWidth)"""), path
 
 
 @pytest.mark.asyncio(loop_scope="module")

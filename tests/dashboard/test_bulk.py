@@ -2,8 +2,10 @@
 
 import pytest
 
+from app.pages import bulk as pages
 from domain.commands import AbortBulk
 from tests.app.harness import Engine
+from tests.dashboard.scene import cancel_many
 from tests.dashboard.visitor import Node, Visitor
 
 
@@ -64,12 +66,34 @@ async def test_all_that_a_filter_leaves_are_replayed(engine: Engine, visitor: Vi
     await _delayed(engine, 1, "others")
 
     page = await visitor.open("/bulk/new?tag=mine&status=DELAYED&test=false&period=1d&all=replay")
-    assert page.one("h1").words == "Replay all runs that match?"
+    assert page.one("h1").words == "Replay 2 runs that match?"
     assert len(page.one("ul", class_="plain").all("li")) == 2
     told = await _done(engine, await visitor.send("/bulk", **_hidden(page)))
 
     assert told["counts"] == {"total": 2, "success": 2, "failure": 0}
     assert len(await engine.listed(**{"filter[tag]": "mine"})) == 4
+
+
+async def test_how_many_it_would_be_is_said_before(
+    engine: Engine, visitor: Visitor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await _delayed(engine, 1, "one")
+    await _delayed(engine, 12, "many")
+
+    one, many = [await visitor.open(f"/bulk/new?tag={tag}&all=cancel") for tag in ("one", "many")]
+    none = await visitor.open("/bulk/new?tag=none&all=cancel")
+    monkeypatch.setattr(pages, "COUNT_MAX", 11)
+    more = await visitor.open("/bulk/new?tag=many&all=cancel")
+
+    touched = await visitor.open(f"/bulk/new?bulk={await cancel_many(engine, 2)}&all=replay")
+
+    assert touched.one("h1").words == "Replay 2 runs that match?"
+    assert one.one("h1").words == "Cancel 1 run that matches?"
+    assert many.one("h1").words == "Cancel 12 runs that match?"
+    assert "The newest 10 of these:" in many.words
+    assert more.one("h1").words == "Cancel more than 11 runs that match?"
+    assert none.one("h1").words == "No run matches"
+    assert not none.all("form", action="/bulk")
 
 
 @pytest.mark.parametrize(

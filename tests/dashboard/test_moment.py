@@ -9,7 +9,7 @@ from app.pages.words import PAGES
 from domain.durations import iso
 from tests.app.calling import start
 from tests.app.harness import LEASE_MS, Engine
-from tests.dashboard.scene import Shop, open_shop
+from tests.dashboard.scene import Shop, cancel_many, open_shop
 from tests.dashboard.test_runs import shown
 from tests.dashboard.visitor import Node, Visitor
 
@@ -382,14 +382,3 @@ async def test_bulk_actions_are_shown_as_far_as_they_were(engine: Engine, visito
     assert (await visitor.open(f"/bulk/{bulk}")).one("progress").words == "2 of 2"
     assert "Nothing had been done in bulk." in (await visitor.open("/bulk", moment=before)).words
     assert "did not exist yet" in (await visitor.open(f"/bulk/{bulk}", 404, moment=before)).words
-
-
-async def cancel_many(engine: Engine, count: int) -> str:
-    """A bulk action that is over."""
-    runs = [await engine.trigger("resize-image", delay="1h") for _ in range(count)]
-    bulk: str = (await engine.post("/api/v1/bulk-actions", {"action": "cancel", "runIds": runs}))["id"]
-    head = engine.head
-    while (await engine.get(f"/api/v1/bulk-actions/{bulk}"))["status"] == "PENDING":
-        await engine.service.loop.feed.grown(head)
-        head = engine.head
-    return bulk

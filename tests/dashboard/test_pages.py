@@ -231,3 +231,33 @@ async def test_charts_count_every_run_of_their_time(
     engine.service.comparer.fault = "runs: status of <b>run_1</b> is not what the ledger makes of it."
     assert "runs: status of <b>run_1</b>" in (await visitor.open("/charts")).words
     assert "5 runs, 0 failed. The period has more" in (await visitor.open("/charts", period="7d")).words
+
+
+@pytest.mark.parametrize("part", ["verifier", "comparer"])
+async def test_damage_is_told_on_every_page_to_who_is_signed_in(engine: Engine, visitor: Visitor, part: str) -> None:
+    getattr(engine.service, part).fault = "Event 3 is not what was there before."
+
+    for path, _ in PAGES:
+        (told,) = (await visitor.open(path)).one("main").all("p", class_="notice bad", role="alert")
+        assert told.one("a").attributes["href"] == "/charts#proved-title"
+    assert (await visitor.open("/charts")).all("h2", id="proved-title")
+    await visitor.send("/sign-out")
+    assert not (await visitor.open("/sign-in")).all("p", role="alert")
+    await visitor.sign_in()
+    getattr(engine.service, part).fault = None
+    assert not (await visitor.open("/")).all("p", role="alert")
+
+
+async def test_a_mistyped_address_is_a_page_to_browsers_and_json_to_programs(engine: Engine, visitor: Visitor) -> None:
+    page = visitor.read(await visitor.client.get("/nothere", headers={"accept": "text/html,*/*;q=0.8"}), 404)
+    told = await engine.client.get("/nothere")
+
+    assert page.one("p", role="alert").words == "There is nothing at /nothere."
+    assert [each.attributes["href"] for each in page.one("main").all("a")] == ["/"]
+    assert (told.status_code, told.json()["error"]) == (404, "There is nothing at /nothere.")
+
+
+async def test_a_moment_that_is_none_is_refused_with_what_one_is(visitor: Visitor) -> None:
+    page = await visitor.open("/queues?moment=x", 422)
+
+    assert page.one("p", role="alert").words == "A moment is a position of the ledger or an ISO 8601 date, not 'x'."

@@ -7,8 +7,10 @@ import msgspec
 import pytest
 
 from app.keeping.retaining import DAY_MS
+from app.pages import run as pages
 from app.pages.words import clock
-from tests.app.harness import RETRY, Engine
+from tests.app.harness import RETRY, Engine, report
+from tests.app.waiting import entry, stepped
 from tests.dashboard.scene import ERROR, PAYLOAD, STACK, Shop, open_shop
 from tests.dashboard.visitor import Node, Visitor
 
@@ -207,7 +209,7 @@ async def test_of_a_large_payload_as_much_is_shown_as_anybody_reads(engine: Engi
     form = await visitor.open(f"/runs/{run}/replay")
 
     assert len(page.one("pre", aria_label="Payload").text) == 100_000
-    assert "900002 more characters are not shown." in page.words
+    assert "900,002 more characters are not shown." in page.words
     assert len(form.one("textarea").text) == 1_000_002
     place = await visitor.send(f"/runs/{run}/replay", payload=form.one("textarea").text + " ")
     assert (await engine.retrieve(place.removeprefix("/runs/")))["payload"] == "x" * 1_000_000
@@ -249,3 +251,120 @@ async def test_a_run_that_was_erased_says_so_and_shows_nothing_of_it(
     assert not page.all("section", aria_label="Values")
     assert not page.all("a", href=f"/runs/{shop.failed}/replay")
     assert ERROR["message"] not in page.words
+
+
+async def _many(engine: Engine, steps: int, lines: int) -> str:
+    """A run that executes, with so many steps, of which the fourth failed, and lines."""
+    version = await engine.register()
+    run = await engine.trigger()
+    handed = await engine.take(version)
+    failed = report(handed, "step_failed", at=engine.clock.wall, entry=entry(3, "s3"), error=ERROR)
+    done = [stepped(handed, index, index, f"s{index}") for index in range(steps)]
+    said = [{"at": engine.clock.wall, "level": "info", "message": f"line {number}"} for number in range(lines)]
+    logged = report(handed, "logged", at=engine.clock.wall, lines=said, first=0)
+    for first in range(0, steps, 50):
+        answer = await engine.turn(version, *[*done[:3], failed, *done[4:]][first : first + 50], want=0)
+        assert answer["refused"] == []
+    await engine.turn(version, logged, want=0)
+    return run
+
+
+def _names(page: Node) -> list[str]:
+    return [each.one("td", class_="name").words.split()[0] for each in section(page, "Steps").one("tbody").all("tr")]
+
+
+async def test_of_very_many_steps_the_last_are_shown_and_links_lead_to_all_others(
+    engine: Engine, visitor: Visitor
+) -> None:
+    run = await _many(engine, 1_200, 0)
+
+    page, seen = await visitor.open(f"/runs/{run}"), list[str]()
+    assert "1,101 to 1,200 of 1,200 entries" in section(page, "Steps").words
+    assert "1,101 to 1,200 of 1,200 entries" in section(page, "Timeline").words
+    tracks = [each.words for each in section(page, "Timeline").all("span", class_="label")]
+    assert tracks[2:] == _names(page)
+    while True:
+        seen = _names(page) + seen
+        earlier = section(page, "Steps").all("a", rel="prev")
+        if not earlier:
+            break
+        page = await visitor.open(earlier[0].attributes["href"])
+    assert seen == [f"s{index}" for index in range(1_200)]
+    back = await visitor.open(section(page, "Steps").one("a", rel="next").attributes["href"])
+    assert _names(back)[0] == "s100"
+
+
+async def test_a_step_that_failed_long_ago_is_named_and_a_step_away(engine: Engine, visitor: Visitor) -> None:
+    run = await _many(engine, 150, 0)
+
+    page = await visitor.open(f"/runs/{run}")
+    (link,) = [each for each in section(page, "Steps").all("a") if each.words == "s3"]
+    path, _, place = link.attributes["href"].partition("#")
+    led = await visitor.open(path)
+
+    assert "s3" not in _names(page)
+    assert "CardDeclined" in led.one("tr", id=place).words
+    (follows,) = led.all("div", sse_close="over")
+    assert follows.attributes["sse-connect"] == f"/live{path}"
+
+
+async def test_all_lines_can_be_reached(engine: Engine, visitor: Visitor) -> None:
+    run = await _many(engine, 150, 700)
+
+    page = await visitor.open(f"/runs/{run}")
+    logs = section(page, "Logs")
+    assert "201 to 700 of 700 lines" in logs.words
+    assert logs.all("li")[0].words.endswith("line 200")
+    before = await visitor.open(logs.one("a", rel="prev").attributes["href"])
+    assert section(before, "Logs").all("li")[0].words.endswith("line 0")
+    assert "1 to 500 of 700 lines" in section(before, "Logs").words
+    assert len(section(page, "Steps").one("tbody").all("tr")) == 100
+
+
+@pytest.mark.parametrize("number", ["0", "-1", "x", "9" * 20, "1"])
+async def test_a_part_that_there_is_none_of_means_one_that_there_is(
+    engine: Engine, visitor: Visitor, number: str
+) -> None:
+    run = await _many(engine, 120, 1)
+
+    page = await visitor.open(f"/runs/{run}", steps=number, lines=number)
+
+    assert len(_names(page)) == 100
+    assert "1 line" in section(page, "Logs").one("h2").words
+    assert "1 lines" not in section(page, "Logs").one("h2").words
+
+
+async def test_the_events_before_those_that_are_shown_are_those_of_the_run_then(
+    engine: Engine, visitor: Visitor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pages, "EVENTS_MAX", 100)
+    run = await _many(engine, 150, 0)
+
+    page = await visitor.open(f"/runs/{run}")
+    earlier = section(page, "History").one("a", rel="prev").attributes["href"]
+    then = await visitor.open(earlier)
+
+    first = section(page, "History").one("ol").all("details")[-1].attributes["id"]
+    before = section(then, "History").one("ol").all("details")[0].attributes["id"]
+    assert int(first.removeprefix("event-")) == int(before.removeprefix("event-")) + 1
+
+
+async def test_a_very_long_error_is_cut_wherever_it_stands_and_can_be_unfolded(
+    engine: Engine, visitor: Visitor
+) -> None:
+    version = await engine.register()
+    run = await engine.trigger()
+    error: dict[str, Any] = {"name": "E", "message": "long " * 1_000}
+    handed = await engine.take(version)
+    failed = report(handed, "step_failed", at=engine.clock.wall, entry=entry(0, "s0"), error=error)
+    over = report(handed, "failed", at=engine.clock.wall, error=error, retryable=False)
+    await engine.turn(version, failed, over, want=0)
+
+    page = await visitor.open(f"/runs/{run}")
+
+    for place in ("whole-sentence", "whole-error", "whole-error-0"):
+        whole = page.one("details", id=place)
+        assert whole.one("pre").text.count("long") == 1_000
+        assert "open" not in whole.attributes
+    assert len(page.one("p", class_="sentence").words) < 600
+    assert len(page.one("div", class_="failure").one("p").words) < 600

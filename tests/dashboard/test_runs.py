@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
-from app.pages import looking
+from app.pages import looking, runs
 from app.pages.filters import FIELDS, SIZE
 from tests.app.harness import Engine, environment, running_engine
-from tests.dashboard.scene import TASKS, Shop, open_shop
+from tests.dashboard.scene import TASKS, Shop, cancel_many, open_shop
 from tests.dashboard.visitor import Node, Visitor, visiting
 
 
@@ -52,6 +52,7 @@ async def test_every_filter_of_the_api_is_one_of_the_page(engine: Engine, visito
         {"machine": "micro"},
         {"batch": shop.batch},
         {"schedule": shop.schedule},
+        {"bulk": await cancel_many(engine, 2)},
         {"test": "false"},
         {"test": "true"},
         {"period": "2h"},
@@ -108,12 +109,14 @@ async def test_pages_follow_one_another_without_a_gap(engine: Engine, visitor: V
         ("from", "yesterday", "ISO 8601"),
         ("machine", "huge", "There is no machine"),
         ("after", "x", "This cursor was not given out by a list."),
+        ("isTest", "true", "The list has no filter 'isTest'. It has status, task, tag,"),
+        ("filter[tag]", "a", "The list has no filter 'filter[tag]'."),
     ],
 )
 async def test_a_filter_that_cannot_be_is_refused_and_stays_to_be_mended(
     visitor: Visitor, field: str, value: str, said: str
 ) -> None:
-    page = await visitor.open(f"/?{field}={value}&tag=kept", 400)
+    page = await visitor.open("/", 400, **{field: value, "tag": "kept"})
 
     assert said in page.one("p", role="alert").words
     assert page.one("form", class_="grid").one("input", name="tag").attributes["value"] == "kept"
@@ -195,6 +198,22 @@ async def test_a_run_is_found_by_its_id_its_key_or_a_tag(engine: Engine, visitor
     for text, place in found.items():
         response = await visitor.client.get("/search", params={"q": text})
         assert (response.status_code, response.headers["location"]) == (303, place), text
+
+
+async def test_a_run_is_found_by_the_end_of_its_id_that_lists_show(
+    engine: Engine, visitor: Visitor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    older, newer = await engine.trigger(), await engine.trigger()
+    row = next(each for each in (await visitor.open("/")).one("tbody").all("span", class_="id"))
+
+    for text in (row.words, row.words.removeprefix("run_"), newer[-8:], f"run_{newer[-8:]}"):
+        response = await visitor.client.get("/search", params={"q": text})
+        assert response.headers["location"] == f"/runs/{newer}", text
+    monkeypatch.setattr(runs, "ENDINGS_MAX", 1)
+    too_old = await visitor.client.get("/search", params={"q": older[-8:]})
+
+    assert too_old.headers["location"] == f"/?tag={older[-8:]}"
+    assert "none of the newest 1 an id that ends so" in (await visitor.open(too_old.headers["location"])).words
 
 
 async def test_nothing_of_another_environment_is_shown(engine: Engine, visitor: Visitor) -> None:

@@ -153,7 +153,54 @@ async def test_a_form_without_a_session_changes_nothing(engine: Engine, stranger
 
     response = await stranger.client.post(f"/runs/{run}/cancel", data={"csrf": ""})
 
-    assert (response.status_code, response.headers["location"], engine.head) == (303, "/sign-in", before)
+    assert (response.status_code, response.headers["location"], engine.head) == (303, "/sign-in?said=unchanged", before)
+
+
+async def test_a_form_that_is_sent_when_the_session_is_over_says_that_and_leads_back(
+    engine: Engine, visitor: Visitor
+) -> None:
+    run = await engine.trigger(delay="1h")
+    page = f"/runs/{run}?steps=5"
+    engine.clock.wall += LASTS_MS
+    before = engine.head
+
+    response = await visitor.client.post(
+        f"/runs/{run}/cancel", data={"csrf": visitor.csrf}, headers={"referer": f"http://engine{page}"}
+    )
+    place = response.headers["location"]
+    told = await visitor.open(place)
+    went = await visitor.send("/sign-in", key=KEY, next=told.one("input", name="next").attributes["value"])
+
+    assert engine.head == before
+    assert told.one("p", role="alert").words == "Your session has ended; nothing was changed. Sign in, and do it again."
+    assert went == page
+    engine.clock.wall += LASTS_MS
+    assert await visitor.send("/sign-out") == "/sign-in"
+
+
+@pytest.mark.parametrize(
+    ("referer", "back"),
+    [
+        ("http://engine/queues?page=2", "/queues?page=2"),
+        ("http://evil.example/queues", None),
+        ("http://engine//evil.example/queues", None),
+        ("http://engine:99999999/queues", None),
+        ("javascript:alert(1)", None),
+        ("http://[", None),
+        ("", None),
+    ],
+)
+async def test_what_is_refused_leads_back_to_the_page_before_if_that_is_ours(
+    visitor: Visitor, referer: str, back: str | None
+) -> None:
+    response = await visitor.client.post(
+        "/queues/environment", data={"csrf": visitor.csrf, "limit": "abc"}, headers={"referer": referer}
+    )
+    page = visitor.read(response, 422)
+
+    assert "A limit is a whole number" in page.one("p", role="alert").words
+    links = [each.attributes["href"] for each in page.one("main").all("a")]
+    assert links == ([back] if back else []) + ["/"]
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 // What pages do better with a script; each of them can be read without. Nothing from users is ever run or put in as HTML.
 
 (() => {
-  const MINUTE = 60_000, HOUR = 60 * MINUTE, DAY = 24 * HOUR;
+  const MINUTE = 60_000, HOUR = 60 * MINUTE, DAY = 24 * HOUR, PATIENCE = 4_000;
   const RELATIVE = new Intl.RelativeTimeFormat("en", { numeric: "always" });
   const SHORT = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
   const EXACT = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" });
@@ -37,6 +37,35 @@
   function settle() {
     tellTimes();
     for (const id of opened) document.getElementById(id)?.setAttribute("open", "");
+  }
+
+  // A page that follows says when it no longer does. What comes back within a moment, as where a proxy ends connections
+  // that are quiet, is not worth a word.
+  function tellWhetherConnected() {
+    const notice = document.getElementById("lost");
+    if (!notice || typeof htmx === "undefined") return;
+    let waiting = 0;
+    const lost = () => {
+      if (waiting) return;
+      const time = notice.querySelector("time");
+      time.dateTime = new Date().toISOString();
+      time.title = "";
+      waiting = setTimeout(() => { tellTimes(); notice.hidden = false; }, PATIENCE);
+    };
+    const found = () => {
+      clearTimeout(waiting);
+      waiting = 0;
+      notice.hidden = true;
+    };
+    htmx.createEventSource = (address) => {
+      const source = new EventSource(address);
+      source.addEventListener("open", found);
+      // The handler of htmx connects again; it writes the event to the console, unless it is given none.
+      Object.defineProperty(source, "onerror", { set: (handler) => {
+        source.addEventListener("error", () => { lost(); handler(); });
+      } });
+      return source;
+    };
   }
 
   function showTicks() {
@@ -77,6 +106,7 @@
   document.addEventListener("htmx:afterSettle", settle);
   setInterval(tellTimes, 10_000);
   settle();
+  tellWhetherConnected();
   showTicks();
   showWhere();
   signIn();
