@@ -26,6 +26,8 @@ CREATED = 201
 @router.get("/api/v1/sinks")
 async def list_sinks(service: ServiceDep, caller: CallerDep) -> Response:
     """The sinks of the environment, oldest first, with how far they are and what holds them up."""
+    # Nobody is told of anything that may not come to be.
+    await service.loop.committed(caller.environment.id)
     ours = [each for each in service.loop.engine.memory.sinks.values() if each.environment == caller.environment.id]
     return json({"data": [_item(each, service) for each in sorted(ours, key=lambda sink: sink.id)]})
 

@@ -16,7 +16,6 @@ from app.web.triggering import json
 from domain import builtin
 from domain.durations import iso
 from domain.environment import Environment
-from domain.errors import Unavailable
 from domain.run import Run
 from domain.sessions import Session
 from domain.status import Status
@@ -32,21 +31,21 @@ async def list_workers(request: Request, service: ServiceDep, caller: CallerDep)
     """The workers that are connected to the environment, by their names: what they take, hold and have room for."""
     if AS_OF in request.query_params:
         raise Malformed("Which workers were connected is in no event: leave asOf out. Who had a run is in its events.")
-    if not service.loop.may_answer():
-        raise Unavailable("This node cannot tell at present whether another one writes.")
+    # Nobody is told of anything that may not come to be: what runs where is read without awaiting anything more.
+    await service.loop.committed(caller.environment.id)
     page, size = count_of(request, "page", 1), min(PAGE_MAX, count_of(request, "perPage", PAGE_DEFAULT))
     environment = service.loop.engine.memory.environment(caller.environment.id) or caller.environment
     here = [each for each in service.loop.engine.sessions if each.environment == environment.id]
     here.sort(key=lambda each: (each.version == builtin.VERSION, each.name is None, each.name or "", each.id))
     shown = here[(page - 1) * size : page * size]
-    data = [await _item(each, environment, service, caller) for each in shown]
+    data = [_item(each, environment, service, caller) for each in shown]
     pages = max(1, -(-len(here) // size))
     return json({"data": data, "pagination": {"currentPage": page, "totalPages": pages, "count": len(here)}})
 
 
-async def _item(session: Session, environment: Environment, service: Service, caller: Caller) -> dict[str, Any]:
+def _item(session: Session, environment: Environment, service: Service, caller: Caller) -> dict[str, Any]:
     tasks = environment.tasks_of(session.version) or {}
-    runs = await _runs_of(session, service)
+    runs = _runs_of(session, service)
     running = [run for run in runs if run.status is not Status.WAITING]
     item: dict[str, Any] = {
         "id": session.id,
@@ -67,11 +66,8 @@ async def _item(session: Session, environment: Environment, service: Service, ca
     return {name: value for name, value in item.items() if value is not None}
 
 
-async def _runs_of(session: Session, service: Service) -> list[Run]:
+def _runs_of(session: Session, service: Service) -> list[Run]:
     """Those that it has, oldest first."""
     memory = service.loop.engine.memory
     names = sorted(memory.worker_runs.get(session.id, ()))
-    for name in names[:RUNS_MAX]:
-        # Nobody is told of anything that may not come to be.
-        await service.loop.settled(name)
-    return [run for name in names if (run := memory.run(name)) is not None and run.worker == session.id]
+    return [run for name in names if (run := memory.run(name)) is not None]
