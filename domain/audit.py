@@ -2,10 +2,18 @@
 
 from msgspec import Struct
 
+from domain.errors import InvalidInput
 from domain.events import Recorded
 
 KIND_END = ":"
 """What separates the kind of an actor from its name: `key:7f3a…`, `worker:worker_1`."""
+NAMED_KINDS = ("key:", "token:", "worker:")
+"""Kinds of actors of which there are many, each with a name behind the colon."""
+ALONE = (
+    *("admin", "aftermath", "callback", "engine", "event", "executor"),
+    *("retry", "schedule", "timer", "upload", "webhook"),
+)
+"""Actors of whom there is one: whoever has the admin key, an address that takes calls, or a part of the engine."""
 
 
 class Question(Struct, frozen=True):
@@ -38,6 +46,15 @@ class Question(Struct, frozen=True):
             and (self.run is None or recorded.stream == self.run)
             and (not self.types or type(recorded.event).__name__ in self.types)
             and (not self.actors or recorded.actor in self.actors or kind_of(recorded.actor) in self.actors)
+        )
+
+
+def check_actor(actor: str) -> None:
+    """Raises InvalidInput for an actor, or a kind with its colon, that no event can have."""
+    if kind_of(actor) not in {*NAMED_KINDS, *ALONE}:
+        raise InvalidInput(
+            f"There is no actor {actor[:60]!r}: it begins with {', '.join(NAMED_KINDS[:-1])} or {NAMED_KINDS[-1]},"
+            f" or is one of {', '.join(ALONE)}."
         )
 
 

@@ -8,7 +8,7 @@ from app.web.caller import CallerDep
 from app.web.errors import Malformed
 from app.web.listing import each_once, refuse_unknown
 from domain import durations
-from domain.audit import Question
+from domain.audit import Question, check_actor
 from domain.errors import InvalidInput
 from domain.events import EVENTS
 
@@ -41,9 +41,15 @@ async def question_of(
     types = _several("type", type_)
     for each in sorted(types - _TYPES):
         raise Malformed(f"There is no event {each[:60]!r}; the reference of events has them all.")
+    actors = _several("actor", actor)
+    try:
+        for each in sorted(actors):
+            check_actor(each)
+    except InvalidInput as error:
+        raise Malformed(str(error)) from error
     return Question(
         caller.environment.id,
-        actors=_several("actor", actor),
+        actors=actors,
         types=types,
         tasks=_several("task", task),
         run=run,

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from app.history import auditing
+from domain.audit import ALONE, NAMED_KINDS
 from domain.durations import iso
 from tests.app.harness import START_MS, Engine, environment
 from tests.app.test_streams import real, stream
@@ -62,7 +63,7 @@ async def test_each_filter_finds_what_a_look_at_all_events_finds(engine: Engine)
             (key, lambda event: event["actor"] == key),
             ("worker:", lambda event: event["actor"].startswith("worker:")),
             ("engine,key:", lambda event: event["actor"] == "engine" or event["actor"].startswith("key:")),
-            ("key", lambda _: False),
+            ("key:none", lambda _: False),
         ],
         "task": [(None, lambda _: True), ("bill", lambda event: event["id"] in bill), ("none", lambda _: False)],
         "type": [
@@ -133,6 +134,14 @@ async def test_a_runs_own_events_are_on_the_first_page_wherever_they_are(
     ("query", "said"),
     [
         ("type=RunCancelled", "There is no event 'RunCancelled'"),
+        (
+            "actor=key",
+            "There is no actor 'key': it begins with key:, token: or worker:, or is one of admin, aftermath, ",
+        ),
+        ("actor=kye:", "There is no actor 'kye:'"),
+        ("actor=foo", "There is no actor 'foo'"),
+        ("actor=engine,Key:1", "There is no actor 'Key:1'"),
+        ("actor=engine:", "There is no actor 'engine:'"),
         ("actor=", "The filter actor is empty"),
         ("task=,", "The filter task is empty"),
         ("from=yesterday", "from is an ISO 8601 date, not 'yesterday'"),
@@ -146,6 +155,11 @@ async def test_a_question_that_cannot_be_meant_is_refused_with_a_sentence(
 ) -> None:
     assert said in await engine.refused("GET", f"{FEED}?{query}", 400)
     assert said in await engine.refused("GET", f"{STREAM}?{query}", 400)
+
+
+@pytest.mark.parametrize("actor", [*ALONE, *NAMED_KINDS, "key:7f3a"])
+async def test_each_actor_may_be_asked_for(engine: Engine, actor: str) -> None:
+    assert (await engine.get(FEED, actor=actor))["head"] == engine.head
 
 
 async def test_a_stream_tells_what_its_filters_find_and_ends_with_its_time(engine: Engine, real: Any) -> None:
