@@ -91,7 +91,14 @@ async def test_a_worker_has_its_runs_when_their_hand_out_is_committed(engine: En
     version = await engine.register()
     await engine.turn(version, want=0)
     run = await engine.trigger()
-    turn = {"session": engine.session, "version": version, "sequence": 2, "received": 1, "want": 1, "reports": []}
+    turn: dict[str, Any] = {
+        "session": engine.session,
+        "version": version,
+        "sequence": 2,
+        "received": 1,
+        "want": 1,
+        "reports": [],
+    }
 
     async with hanging(ledger, engine.client, "POST", "/worker/v1/turn", turn):
         question = await begun(engine, "/api/v1/workers")
