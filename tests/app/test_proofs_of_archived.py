@@ -1,6 +1,5 @@
 """A run that has left the database is proved by its segment, as it was proved before it left."""
 
-from collections.abc import AsyncGenerator
 from pathlib import Path
 
 import msgspec
@@ -14,16 +13,9 @@ from app.keeping.archived import segment_of
 from app.keeping.checked import events_of
 from app.keeping.segments import path_of
 from domain.errors import Archived, LedgerCorrupt
-from tests.app.databases import engine_on
 from tests.app.harness import Engine
 from tests.app.test_erasing import SECRET, secret_run
 from tests.app.test_retaining import KEYS_MS, archive, keep_a_day
-
-
-@pytest.fixture(params=["sqlite", "postgres"])
-async def engine(request: pytest.FixtureRequest) -> AsyncGenerator[Engine]:
-    async with engine_on(request.param) as running:
-        yield running
 
 
 @pytest.fixture
