@@ -24,7 +24,7 @@ class Question(Struct, frozen=True):
 
     environment: str
     actors: frozenset[str] = frozenset()
-    """Whole names, or kinds with their colon: `key:` are all keys."""
+    """Whole names, or kinds with their colon: `key:` are all keys. What a bulk action did, its beginner did."""
     types: frozenset[str] = frozenset()
     """The names of events."""
     tasks: frozenset[str] = frozenset()
@@ -40,13 +40,25 @@ class Question(Struct, frozen=True):
         return bool(self.actors or self.types or self.tasks or self.run)
 
     def wants(self, recorded: Recorded) -> bool:
-        """Whether an event is asked for, but for its task and its time: both stand in other events."""
+        """Whether an event is asked for, but for its task, its time and who began a bulk action.
+
+        These stand in other events.
+        """
         return (
             recorded.environment == self.environment
             and (self.run is None or recorded.stream == self.run)
             and (not self.types or type(recorded.event).__name__ in self.types)
-            and (not self.actors or recorded.actor in self.actors or kind_of(recorded.actor) in self.actors)
+            and (self.is_of(recorded.actor) or bulk_behind(recorded) is not None)
         )
+
+    def is_of(self, actor: str) -> bool:
+        """Whether what this actor did is asked for."""
+        return not self.actors or actor in self.actors or kind_of(actor) in self.actors
+
+
+def bulk_behind(recorded: Recorded) -> str | None:
+    """The bulk action for which the engine let an event happen, if it was for one."""
+    return recorded.cause if recorded.actor == "engine" and recorded.cause.startswith("bulk_") else None
 
 
 def check_actor(actor: str) -> None:

@@ -15,7 +15,10 @@ from domain.events import EVENTS
 After = Annotated[int, Query(ge=0, le=2**62, description="The position behind which to begin.")]
 Actors = Annotated[
     str | None,
-    Query(description="Only what these did, joined by commas: `key:7f3a…`, or all of a kind: `key:`, `worker:`."),
+    Query(
+        description="Only what these did, joined by commas: `key:7f3a…`, or all of a kind: `key:`, `worker:`;"
+        " what a bulk action did, who began it did."
+    ),
 ]
 Types = Annotated[str | None, Query(description="Only events of these types, joined by commas.")]
 Tasks = Annotated[str | None, Query(description="Only events of runs of these tasks, joined by commas.")]
