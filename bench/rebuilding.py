@@ -24,8 +24,9 @@ AIM, VERIFIED_AIM = at_least(100_000), at_least(200_000)
 
 
 def measure(folder: Path, *, quick: bool) -> Chapter:
-    """What `runfold projections rebuild` and `verify` do, on the files of an engine that does not run.
+    """What an engine that rebuilds, and `runfold projections verify` do, on the files of an engine that does not run.
 
+    `runfold projections rebuild` verifies the hashes as well while it reads.
     To verify, as the command does, there is a process for each core, and the time that they take to start counts.
     """
     url = databases.file_in(folder)

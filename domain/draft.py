@@ -115,6 +115,10 @@ class Draft:
         """Whether the batch changes this aggregate."""
         return stream in self._before
 
+    def concerns(self, environment: str) -> bool:
+        """Whether the batch changes anything of this environment."""
+        return any(record.environment == environment for record in self.records)
+
     def landed(self) -> None:
         """The batch is committed: let go of what is finished."""
         for stream in self._before:

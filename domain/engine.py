@@ -192,6 +192,10 @@ class Engine:
         """Whether the batch that is being committed changes this aggregate."""
         return self._draft is not None and self._draft.touches(stream)
 
+    def is_committing(self, environment: str | None = None) -> bool:
+        """Whether the batch that is being committed changes anything of an environment, None: of any."""
+        return self._draft is not None and (environment is None or self._draft.concerns(environment))
+
     def at_work(self, now: Now) -> set[str] | None:
         """What goes on and is not committed, handed out, ended or judged yet; None while a batch is in flight."""
         if self._draft is not None or not self.is_idle or self.memory.waiters.is_touched:

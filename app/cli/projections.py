@@ -26,9 +26,9 @@ cli = typer.Typer(no_args_is_help=True, help="Compare the read models with the l
 def rebuild(
     as_json: AsJson = False,  # noqa: FBT002 (a switch of the command line)
 ) -> None:
-    """Make all read models anew from the ledger; a running engine goes on."""
+    """Make all read models anew from the ledger, if its hashes are right; a running engine goes on."""
     with beside_an_engine(settings.load()) as database:
-        head = make_anew(database.ledger, database.read_models)
+        head = make_anew(database.ledger, database.read_models, verifies=True)
     if as_json:
         print_json({"position": head.position})
     else:
@@ -98,9 +98,16 @@ def _faults(report: Report) -> Iterator[str]:
     if not report.digest_matches:
         yield f"The read models follow another ledger: their event {report.position} is not the one in this ledger."
     if not report.shape_matches:
-        yield "The read models were written in another shape, so no row was compared: rebuild them."
+        cure = "" if report.ledger_faults else ": rebuild them"
+        yield f"The read models were written in another shape, so no row was compared{cure}."
     elif not report.rows:
         yield "No row was compared: of a ledger that is damaged like this none can be made."
     yield from map(str, report.differences)
     if report.differences_total:
-        yield f"Differences: {report.differences_total}. `runfold projections rebuild` makes the read models anew."
+        yield f"Differences: {report.differences_total}. {_cure(report)}"
+
+
+def _cure(report: Report) -> str:
+    if report.ledger_faults:
+        return "The ledger itself is damaged: restore it from a backup before the read models are made anew."
+    return "`runfold projections rebuild` makes the read models anew."

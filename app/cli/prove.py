@@ -15,6 +15,8 @@ from app.engine.backends import beside_an_engine
 from app.history.checkpoints import read_checkpoint
 from app.history.proofs import Proof, check_proof
 from app.history.proofs import prove as make_proof
+from app.keeping.archived import segment_of
+from app.keeping.checked import events_of
 from runfold.counting import counted
 
 
@@ -37,8 +39,11 @@ def prove(
     if run is None or checkpoint is None or key is not None:
         raise typer.BadParameter("Name a run and a --checkpoint, or a proof to --check.")
     file = read_checkpoint(read(checkpoint))
-    with beside_an_engine(settings.load()) as database:
-        proof = make_proof(run, database.ledger, file)
+    found = settings.load()
+    with beside_an_engine(found) as database:
+        segment = segment_of(run, database.ledger, found.segments_path)
+        archived = {event.position: event for event in events_of(segment, run)} if segment else {}
+        proof = make_proof(run, database.ledger, file, archived)
     sys.stdout.write(msgspec.json.format(msgspec.json.encode(proof), indent=1).decode() + "\n")
 
 

@@ -9,13 +9,14 @@ import typer
 from app import settings
 from app.cli.output import AsJson, print_json, print_table, print_text
 from app.engine.backends import beside_an_engine
+from app.keeping.archived import segment_of
 from app.keeping.checked import checked_segment, events_of, unknown_segments
 from app.keeping.segments import SUFFIX, Segment, WrongSegment, path_of
 from app.settings import WrongSetting
 from app.transfer.lines import BlobLine, EventLine, blobs_of, line_of
 from domain.erasure import ERASURE
 from domain.errors import NotFound
-from domain.events import ErasureRecorded, RunArchived
+from domain.events import ErasureRecorded
 from domain.ports import Ledger
 from runfold.counting import counted
 
@@ -73,10 +74,9 @@ def export_run(
     """Print the events of an archived run, as they were stored, with its large values: lines of an export."""
     folder = _folder()
     with beside_an_engine(settings.load()) as database:
-        history = database.ledger.read_streams([run]).get(run, [])
-        if not history or not isinstance(last := history[-1].event, RunArchived):
+        segment = segment_of(run, database.ledger, folder)
+        if segment is None:
             raise NotFound(f"Run {run} is not archived.")
-        segment = checked_segment(database.ledger, folder, history[0].environment, last.segment, [run])
     for line in _lines_of(run, segment):
         sys.stdout.buffer.write(line)
 

@@ -70,8 +70,7 @@ class EngineLoop:
         """Submit a command; the future brings its answer, or raises what refused it. Raises Unavailable, Busy."""
         if self._stopping:
             raise Unavailable("The engine is stopping.")
-        if not self.may_answer():
-            raise Unavailable("This node cannot tell at present whether another one writes.")
+        self._check_lead()
         if self.unavailable:
             raise Unavailable(f"The engine cannot write at present: {self.unavailable}")
         ticket = self.engine.submit(command)
@@ -94,6 +93,22 @@ class EngineLoop:
             )
         if self.unavailable and not self._ended and self.engine.in_flight(stream):
             raise Unavailable(f"It is not known yet what became of {stream}: {self.unavailable}")
+
+    async def committed(self, environment: str | None = None) -> None:
+        """Wait until no change to an environment (None: to any) is in flight.
+
+        What memory tells of it is committed from then until the caller awaits something else. Raises Unavailable while
+        the fate of the last changes is unknown, when the engine ended without knowing it, and when another node may
+        know better by now.
+        """
+        self._check_lead()
+        async with self._settled:
+            await self._settled.wait_for(
+                lambda: self._ended or self.unavailable is not None or not self.engine.is_committing(environment)
+            )
+        self._check_lead()
+        if self.engine.is_committing(environment):
+            raise Unavailable(f"It is not known yet what was committed last: {self.unavailable or 'the engine ended'}.")
 
     async def run(self) -> None:
         """Commit batch after batch until `stop`. Raises Deposed when another writer took over."""
@@ -122,6 +137,10 @@ class EngineLoop:
         """Take nothing new, commit what there is, and end."""
         self._stopping = True
         self._news.set()
+
+    def _check_lead(self) -> None:
+        if not self.may_answer():
+            raise Unavailable("This node cannot tell at present whether another one writes.")
 
     async def _gather(self) -> None:
         """Let requests that are here already get as far as a command: they share the commit, which costs the most."""

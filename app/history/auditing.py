@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from app.engine.reader import Reader
-from domain.audit import Question
+from domain.audit import Question, bulk_behind
 from domain.events import Recorded, RunTriggered
 from domain.ports import Ledger
 
@@ -52,13 +52,23 @@ def between(ledger: Ledger, question: Question, after: int, last: int) -> tuple[
 
 def chosen(ledger: Ledger, question: Question, records: Sequence[Recorded]) -> list[Recorded]:
     """Those of some events that are asked for (blocks)."""
-    found = [each for each in records if question.wants(each)]
+    found = _of_actors(ledger, question, [each for each in records if question.wants(each)])
     if not question.tasks or not found:
         return found
     # Only the first event of a run says of which task it is.
     beginnings = ledger.read_beginnings({each.stream for each in found})
     runs = {stream for stream, each in beginnings.items() if _is_of(each, question.tasks)}
     return [each for each in found if each.stream in runs]
+
+
+def _of_actors(ledger: Ledger, question: Question, records: list[Recorded]) -> list[Recorded]:
+    """Without what the engine did for bulk actions that others began: only their first events say who did."""
+    bulks = {bulk for each in records if not question.is_of(each.actor) and (bulk := bulk_behind(each))}
+    if not bulks:
+        return records
+    beginnings = ledger.read_beginnings(bulks)
+    ours = {bulk for bulk, first in beginnings.items() if question.is_of(first.actor)}
+    return [each for each in records if question.is_of(each.actor) or bulk_behind(each) in ours]
 
 
 async def _searched(reader: Reader, question: Question, after: int, end: int, limit: int) -> tuple[list[Recorded], int]:

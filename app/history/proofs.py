@@ -1,5 +1,7 @@
 """Proofs: what happened to a run, for those who have nothing of Runfold but a public key."""
 
+from collections.abc import Mapping
+
 import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from msgspec import Struct
@@ -45,9 +47,12 @@ class Proof(Struct, frozen=True, forbid_unknown_fields=True):
     events: list[ProvenEvent]
 
 
-def prove(stream: str, ledger: CopyableLedger, file: CheckpointFile) -> Proof:
+def prove(
+    stream: str, ledger: CopyableLedger, file: CheckpointFile, archived: Mapping[int, Sealed] | None = None
+) -> Proof:
     """The proof of a run, or of whatever else has events, up to a checkpoint.
 
+    `archived` are, by position, the events of a run that has left the ledger, which has only their hashes.
     Raises NotFound when it had none by then, NotAllowed when all of them are erased, and LedgerCorrupt where the log is
     not the one that was signed.
     """
@@ -60,6 +65,8 @@ def prove(stream: str, ledger: CopyableLedger, file: CheckpointFile) -> Proof:
     events: list[ProvenEvent] = []
     for number in dict.fromkeys((position - 1) // SEGMENT for position in positions):
         found = segment_after(ledger, number * SEGMENT, checkpoint.position)
+        if archived:
+            found = [archived.get(event.position, event) for event in found]
         hashes = [leaf_of(event[:5]) for event in found]
         above = path_of(roots, number)
         for index in [at - 1 - number * SEGMENT for at in positions if (at - 1) // SEGMENT == number]:

@@ -1,6 +1,7 @@
 """Runs that have left the database, as their segments tell of them."""
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from msgspec import Raw, structs
@@ -8,9 +9,10 @@ from msgspec import Raw, structs
 from adapters.codec import decode
 from app.engine.reader import Reader
 from app.keeping.checked import checked_segment, erased_in, events_of
-from app.keeping.segments import WrongSegment
+from app.keeping.segments import Segment, WrongSegment
 from domain.errors import Archived, NotFound
 from domain.events import BlobRef, ErasureRecorded, Recorded, RunArchived, RunErased
+from domain.ports import CopyableLedger
 
 BLOB = "_blob"
 """What the name of a field ends with that says where its large value is."""
@@ -49,6 +51,22 @@ async def told_of(run: str, environment: str, reader: Reader, *, with_values: bo
     receipt = await reader.read(erased_in, reader.ledger, segment, run)
     whole = [_whole(each, segment.blobs) for each in stored]
     return Told([*whole, _erased_by(receipt, stored[-1])] if receipt else whole, last.segment)
+
+
+def segment_of(run: str, ledger: CopyableLedger, folder: Path | None) -> Segment | None:
+    """The segment of an archived run, None: it is not archived (this blocks). Raises Archived, LedgerCorrupt."""
+    history = ledger.read_streams([run]).get(run, [])
+    if not history or not isinstance(last := history[-1].event, RunArchived):
+        return None
+    if folder is None:
+        raise Archived(
+            f"Run {run} was archived in segment {last.segment}, and RUNFOLD_SEGMENTS_FOLDER, which names the folder"
+            " of segments, is not set."
+        )
+    try:
+        return checked_segment(ledger, folder, history[0].environment, last.segment, [run])
+    except WrongSegment as error:
+        raise Archived(f"Run {run} was archived in segment {last.segment}, which cannot be read: {error}") from error
 
 
 def _erased_by(receipt: Recorded, last: Recorded) -> Recorded:

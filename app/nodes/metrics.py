@@ -18,6 +18,8 @@ from domain.status import Status
 
 COUNT_SECONDS_MAX = 5.0
 """How long a scrape waits for the read models: well within what Prometheus allows by itself, which is ten seconds."""
+COMMIT_SECONDS_MAX = 2.0
+"""How long a scrape waits for the commit that is under way: what it has is not told before it landed."""
 ENVIRONMENT = ("environment", "type")
 SINK = ("sink", "name")
 
@@ -40,8 +42,9 @@ class Metrics:
         """Everything, as it is now, in the format that `exposition` writes."""
         readiness = await reader.readiness()
         counts = await self._counts(reader) if isinstance(reader, Service) else None
+        is_committed = isinstance(reader, Service) and await _is_committed(reader)
         # From here on nothing is awaited, so what is told was so at one moment.
-        self._node.scrape = Scrape(reader, readiness, counts)
+        self._node.scrape = Scrape(reader, readiness, counts, is_committed)
         return exposition(self._registry)
 
     async def _counts(self, reader: Service) -> Counts | None:
@@ -58,6 +61,8 @@ class Scrape(NamedTuple):
     reader: Reader
     readiness: Readiness
     counts: Counts | None
+    is_committed: bool
+    """Whether all that the engine holds in memory is."""
 
 
 class NodeCollector(Collector):
@@ -70,11 +75,11 @@ class NodeCollector(Collector):
         """All families that this node can fill."""
         if self.scrape is None:
             return
-        reader, readiness, counts = self.scrape
+        reader, readiness, counts, is_committed = self.scrape
         yield from of_node(readiness)
         if isinstance(reader, Service):
             yield from _of_engine(reader)
-            yield from _of_queues(reader)
+            yield from _of_work(reader, is_committed=is_committed)
             yield from _of_sinks(reader)
             yield from _of_runs(counts)
 
@@ -105,8 +110,6 @@ def _of_engine(service: Service) -> Iterator[Metric]:
         "verified_time_seconds", "When that was found, since 1970; 0 if it was not yet.", (proved.at or 0) / 1_000
     )
     yield _gauge("ledger_damaged", "1 if the ledger is not what was appended, as far as it was verified.", bool(fault))
-    pending = len(loop.engine.memory.erasures)
-    yield _gauge("erasures_pending", "Erasures that are decided and not carried out yet.", pending)
     yield from _of_comparison(service)
     total = CounterMetricFamily("runfold_events_committed", "Events that this node has committed since it writes.")
     total.add_metric((), events.sum)
@@ -132,20 +135,26 @@ def _of_comparison(service: Service) -> Iterator[Metric]:
     yield rebuilds
 
 
-def _of_queues(service: Service) -> Iterator[Metric]:
+def _of_work(service: Service, *, is_committed: bool) -> Iterator[Metric]:
+    """What is to be done. It is counted in memory, where also stands what is not committed yet: no samples then."""
+    erasures = GaugeMetricFamily("runfold_erasures_pending", "Erasures that are decided and not carried out yet.")
     depth = GaugeMetricFamily("runfold_queued_runs", "Runs that wait for a worker or a slot.", labels=ENVIRONMENT)
     age = GaugeMetricFamily(
         "runfold_oldest_queued_age_seconds",
         "How long the oldest of the runs that are next in line has been queued; 0 if none is.",
         labels=ENVIRONMENT,
     )
-    now = service.clock.now().wall
+    families = erasures, depth, age
+    if not is_committed:
+        yield from families
+        return
+    now, memory = service.clock.now().wall, service.loop.engine.memory
+    erasures.add_metric((), len(memory.erasures))
     for each in service.environments():
-        ready, since = service.loop.engine.memory.ready.waiting(each.id)
+        ready, since = memory.ready.waiting(each.id)
         depth.add_metric((each.slug, each.type), ready)
         age.add_metric((each.slug, each.type), 0 if since is None else max(0, now - since) / 1_000)
-    yield depth
-    yield age
+    yield from families
 
 
 def _of_sinks(service: Service) -> Iterator[Metric]:
@@ -175,6 +184,15 @@ def _of_runs(counts: Counts | None) -> Iterator[Metric]:
         for status in Status:
             runs.add_metric((*environment, status.value), by_status.get(status, 0))
     yield runs
+
+
+async def _is_committed(service: Service) -> bool:
+    try:
+        async with asyncio.timeout(COMMIT_SECONDS_MAX):
+            await service.loop.committed()
+    except (TimeoutError, Unavailable):
+        return False
+    return True
 
 
 async def _count(reader: Reader, environments: list[Environment]) -> Counts | None:

@@ -8,14 +8,17 @@ from app.web.caller import CallerDep
 from app.web.errors import Malformed
 from app.web.listing import each_once, refuse_unknown
 from domain import durations
-from domain.audit import Question
+from domain.audit import Question, check_actor
 from domain.errors import InvalidInput
 from domain.events import EVENTS
 
 After = Annotated[int, Query(ge=0, le=2**62, description="The position behind which to begin.")]
 Actors = Annotated[
     str | None,
-    Query(description="Only what these did, joined by commas: `key:7f3a…`, or all of a kind: `key:`, `worker:`."),
+    Query(
+        description="Only what these did, joined by commas: `key:7f3a…`, or all of a kind: `key:`, `worker:`;"
+        " what a bulk action did, who began it did."
+    ),
 ]
 Types = Annotated[str | None, Query(description="Only events of these types, joined by commas.")]
 Tasks = Annotated[str | None, Query(description="Only events of runs of these tasks, joined by commas.")]
@@ -41,9 +44,15 @@ async def question_of(
     types = _several("type", type_)
     for each in sorted(types - _TYPES):
         raise Malformed(f"There is no event {each[:60]!r}; the reference of events has them all.")
+    actors = _several("actor", actor)
+    try:
+        for each in sorted(actors):
+            check_actor(each)
+    except InvalidInput as error:
+        raise Malformed(str(error)) from error
     return Question(
         caller.environment.id,
-        actors=_several("actor", actor),
+        actors=actors,
         types=types,
         tasks=_several("task", task),
         run=run,

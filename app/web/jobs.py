@@ -199,10 +199,10 @@ def _given(body: bytes) -> Raw:
 
 async def _triggered_by(token: str, service: ServiceDep) -> Job | None:
     stream = f"{JOB}_{token[:ID_LENGTH]}"
+    await service.loop.settled(stream)
     state = service.loop.engine.memory.states.get(stream)
     if not isinstance(state, Job) or state.token is None:
         return None
-    await service.loop.settled(stream)
     return state if hmac.compare_digest(state.token.encode(), token.encode()) else None
 
 

@@ -17,7 +17,7 @@ from app.web.routing import room
 from app.web.triggering import json
 from domain import commands
 from domain import queue as queues
-from domain.errors import QueueNotFound, Unavailable
+from domain.errors import QueueNotFound
 from domain.memory import Memory
 
 router = room("queues")
@@ -31,10 +31,9 @@ TYPES = frozenset({"id", "task", "custom"})
 async def list_queues(request: Request, service: ServiceDep, caller: CallerDep) -> Response:
     """The queues of the environment by their names, now or then: those of tasks, and all others."""
     page, size = count_of(request, "page", 1), min(PAGE_MAX, count_of(request, "perPage", PAGE_DEFAULT))
-    memory = await memory_at(request, service, caller)
-    names = sorted((memory or service.loop.engine.memory).queues(caller.environment.id))
-    shown = names[(page - 1) * size : page * size]
-    data = _told(shown, memory, caller) if memory else await _items(shown, service, caller)
+    memory = await memory_at(request, service, caller) or await _memory_now(service, caller)
+    names = sorted(memory.queues(caller.environment.id))
+    data = _told(names[(page - 1) * size : page * size], memory, caller)
     pages = max(1, -(-len(names) // size))
     return json({"data": data, "pagination": {"currentPage": page, "totalPages": pages, "count": len(names)}})
 
@@ -45,9 +44,7 @@ async def retrieve_queue(queue: str, request: Request, service: ServiceDep, call
     kind = request.query_params.get("type", "id")
     if kind not in TYPES:
         raise Malformed(f"type is {', '.join(sorted(TYPES))}, not {kind[:40]!r}.")
-    memory = await memory_at(request, service, caller)
-    if memory is None:
-        return await _answer(_name_of(queue, kind, service.loop.engine.memory, caller), service, caller)
+    memory = await memory_at(request, service, caller) or await _memory_now(service, caller)
     return json(*_told([_name_of(queue, kind, memory, caller)], memory, caller))
 
 
@@ -103,24 +100,12 @@ async def limit_concurrency(request: Request, service: ServiceDep, caller: Calle
 
 
 async def _concurrency(service: Service, caller: Caller) -> Response:
-    _be_sure(service)
-    await service.loop.settled(caller.environment.id)
-    environment = service.loop.engine.memory.environment(caller.environment.id)
+    environment = (await _memory_now(service, caller)).environment(caller.environment.id)
     return json({"concurrencyLimit": environment.concurrency_limit if environment else None})
 
 
 async def _answer(name: str, service: Service, caller: Caller) -> Response:
-    (item,) = await _items([name], service, caller)
-    return json(item)
-
-
-async def _items(names: list[str], service: Service, caller: Caller) -> list[dict[str, Any]]:
-    environment = caller.environment.id
-    _be_sure(service)
-    for name in names:
-        # Nobody is told of anything that may not come to be.
-        await service.loop.settled(queues.stream_of(environment, name))
-    return _told(names, service.loop.engine.memory, caller)
+    return json(*_told([name], await _memory_now(service, caller), caller))
 
 
 def _told(names: list[str], memory: Memory, caller: Caller) -> list[dict[str, Any]]:
@@ -150,10 +135,13 @@ async def memory_at(request: Request, service: Service, caller: Caller) -> Memor
     return await service.read(memory_then, service.ledger, service.read_models, environment, moment, spoken_of)
 
 
-def _be_sure(service: Service) -> None:
-    """Raises Unavailable when another node may know better by now."""
-    if not service.loop.may_answer():
-        raise Unavailable("This node cannot tell at present whether another one writes.")
+async def _memory_now(service: Service, caller: Caller) -> Memory:
+    """What there is, of the caller's environment only what is committed: read it before anything else is awaited.
+
+    Any run counts in its queue, so no change to the environment may be in flight. Raises Unavailable.
+    """
+    await service.loop.committed(caller.environment.id)
+    return service.loop.engine.memory
 
 
 def _name_of(given: str, kind: str, memory: Memory, caller: Caller) -> str:

@@ -36,6 +36,8 @@ async def list_sinks(service: ServiceDep, caller: CallerDep, as_of: AsOf = None)
         then = await states_of(service, SINK, caller.environment.id, upto=upto)
         there = [each for each in then if isinstance(each, Sink) and not each.is_removed]
         return json({"data": [_spec_item(each) for each in sorted(there, key=lambda sink: sink.id)]})
+    # Nobody is told of anything that may not come to be.
+    await service.loop.committed(caller.environment.id)
     ours = [each for each in service.loop.engine.memory.sinks.values() if each.environment == caller.environment.id]
     return json({"data": [_item(each, service) for each in sorted(ours, key=lambda sink: sink.id)]})
 

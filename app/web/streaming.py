@@ -209,8 +209,8 @@ async def _records_after(position: int, head: int, service: Service) -> Sequence
 
 
 async def _chosen(records: Sequence[Recorded], question: Question, service: Service) -> Sequence[Recorded]:
-    """Those that are asked for. Only their tasks have to be looked up in the database."""
-    if question.tasks:
+    """Those that are asked for. Tasks, and who began a bulk action, have to be looked up in the database."""
+    if question.tasks or question.actors:
         return await service.read(chosen, service.ledger, question, records)
     return [each for each in records if question.wants(each)]
 

@@ -18,7 +18,6 @@ from app.web.triggering import json
 from domain import builtin
 from domain.durations import iso
 from domain.environment import Environment
-from domain.errors import Unavailable
 from domain.memory import Memory
 from domain.run import Run
 from domain.sessions import Session
@@ -44,26 +43,23 @@ async def list_workers(request: Request, service: ServiceDep, caller: CallerDep)
         items = _items_then(then, caller)
         data, count = items[shown], len(items)
     else:
+        # Nobody is told of anything that may not come to be: what runs where is read without awaiting anything more.
+        await service.loop.committed(caller.environment.id)
         here = _here(service, caller)
-        data, count = [await _item(each, service, caller) for each in here[shown]], len(here)
+        data, count = [_item(each, service, caller) for each in here[shown]], len(here)
     pages = max(1, -(-count // size))
     return json({"data": data, "pagination": {"currentPage": page, "totalPages": pages, "count": count}})
 
 
 def _here(service: Service, caller: Caller) -> list[Session]:
-    """Those that are connected. Raises Unavailable."""
-    if not service.loop.may_answer():
-        raise Unavailable("This node cannot tell at present whether another one writes.")
+    """Those that are connected."""
     here = [each for each in service.loop.engine.sessions if each.environment == caller.environment.id]
     return sorted(here, key=lambda each: (_is_builtin(each.version), each.name is None, each.name or "", each.id))
 
 
-async def _item(session: Session, service: Service, caller: Caller) -> dict[str, Any]:
+def _item(session: Session, service: Service, caller: Caller) -> dict[str, Any]:
     memory = service.loop.engine.memory
     names = sorted(memory.worker_runs.get(session.id, ()))
-    for name in names[:RUNS_MAX]:
-        # Nobody is told of anything that may not come to be.
-        await service.loop.settled(name)
     environment = memory.environment(caller.environment.id) or caller.environment
     heard: dict[str, Any] = {
         "name": session.name,

@@ -18,8 +18,9 @@ from app.history.verify import verify
 from domain import events as e
 from domain.errors import LedgerCorrupt, OutOfStep
 from domain.events import Recorded
-from domain.ports import Head
+from domain.ports import START, Head
 from tests.adapters.read_models import Opener, Tables, dump, follow, ledger_of, tables_and_indexes, tamper
+from tests.app.transfers import BLOBS, EVENTS, LEDGERS, erase_run, fill
 from tests.projections.histories import chances, history, of_run, unhurried
 from tests.projections.model import naively
 
@@ -137,6 +138,51 @@ def test_a_ledger_that_tells_of_no_sound_rows_leaves_those_that_are_read(read_mo
     with pytest.raises(LedgerCorrupt, match="no run run_2"):
         rebuild(ledger, read_models)
     assert dump(read_models) == naively(HISTORY)
+
+
+@pytest.mark.parametrize("kind", ["sqlite-file", "postgres"])
+@pytest.mark.parametrize("at", [1, 2, 3])
+@pytest.mark.parametrize(("chunk", "tail"), [(1, 0), (2, 0), (50, 0), (50, 2_000)])
+def test_no_rows_are_made_of_an_event_that_somebody_changed(
+    read_models: Tables, tmp_path: Path, kind: str, at: int, chunk: int, tail: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rebuilds, "CHUNK", chunk)
+    monkeypatch.setattr(rebuilds, "TAIL_MAX", tail)
+    with LEDGERS[kind](tmp_path) as ledger:
+        ledger.append(HISTORY, {}, after=START)
+        follow(read_models, ledger)
+        (row,) = ledger.sealed_at([at])
+        ledger.erase({at: row.state.replace(b'"actor":"test"', b'"actor":"f"')}, [])
+
+        with pytest.raises(LedgerCorrupt, match=rf"^Event {at} is not as it was appended: .* Restore the ledger from"):
+            rebuild(ledger, read_models, verifies=True)
+    assert dump(read_models) == naively(HISTORY)
+
+
+def test_what_was_changed_behind_the_fold_is_found_before_the_swap(read_models: Tables, tmp_path: Path) -> None:
+    ledger = BusyLedger(tmp_path / "ledger.db")
+    before = ledger.append(HISTORY[:2], {}, after=START)
+
+    def append_and_change() -> None:
+        ledger.append(HISTORY[2:], {}, after=before)
+        (row,) = ledger.sealed_at([3])
+        ledger.erase({3: row.state + b" "}, [])
+
+    ledger.happenings.append(lambda: None)
+    ledger.happenings.append(append_and_change)
+
+    with pytest.raises(LedgerCorrupt, match=r"^Event 3 is not as it was appended"):
+        rebuild(ledger, read_models, verifies=True)
+    assert dump(read_models) == naively([])
+
+
+def test_of_what_was_erased_rows_are_made_that_equal_the_ledger(read_models: Tables, tmp_path: Path) -> None:
+    with LEDGERS["sqlite-file"](tmp_path) as ledger:
+        fill(ledger, EVENTS, BLOBS)
+        erase_run(ledger, "run_1")
+
+        assert rebuild(ledger, read_models, verifies=True) == ledger.head()
+        assert verify(ledger, read_models).holds
 
 
 def test_tables_with_other_counts_than_the_events_tell_of_are_not_swapped_in(read_models: Tables) -> None:

@@ -45,7 +45,7 @@ ON_EVERY_DATABASE = frozenset(
         *("test_streams", "test_realtime", "test_packets", "test_public_tokens", "test_variables"),
         *("test_erasing", "test_erased_executions"),
         "test_retaining",
-        "test_segments_checked",
+        *("test_segments_checked", "test_proofs_of_archived"),
         "test_sinks",
         "test_workers",
     }

@@ -4,11 +4,14 @@ from collections.abc import Callable
 from itertools import product
 from typing import Any
 
+import httpx
 import pytest
 
 from app.history import auditing
+from domain.audit import ALONE, NAMED_KINDS
 from domain.durations import iso
-from tests.app.harness import START_MS, Engine, environment
+from tests.app.harness import START_MS, Engine, admin, environment, transport_of
+from tests.app.test_bulk import ended, started
 from tests.app.test_streams import real, stream
 
 FEED = "/api/v1/ledger/events"
@@ -62,7 +65,7 @@ async def test_each_filter_finds_what_a_look_at_all_events_finds(engine: Engine)
             (key, lambda event: event["actor"] == key),
             ("worker:", lambda event: event["actor"].startswith("worker:")),
             ("engine,key:", lambda event: event["actor"] == "engine" or event["actor"].startswith("key:")),
-            ("key", lambda _: False),
+            ("key:none", lambda _: False),
         ],
         "task": [(None, lambda _: True), ("bill", lambda event: event["id"] in bill), ("none", lambda _: False)],
         "type": [
@@ -133,6 +136,14 @@ async def test_a_runs_own_events_are_on_the_first_page_wherever_they_are(
     ("query", "said"),
     [
         ("type=RunCancelled", "There is no event 'RunCancelled'"),
+        (
+            "actor=key",
+            "There is no actor 'key': it begins with key:, token: or worker:, or is one of admin, aftermath, ",
+        ),
+        ("actor=kye:", "There is no actor 'kye:'"),
+        ("actor=foo", "There is no actor 'foo'"),
+        ("actor=engine,Key:1", "There is no actor 'Key:1'"),
+        ("actor=engine:", "There is no actor 'engine:'"),
         ("actor=", "The filter actor is empty"),
         ("task=,", "The filter task is empty"),
         ("from=yesterday", "from is an ISO 8601 date, not 'yesterday'"),
@@ -146,6 +157,11 @@ async def test_a_question_that_cannot_be_meant_is_refused_with_a_sentence(
 ) -> None:
     assert said in await engine.refused("GET", f"{FEED}?{query}", 400)
     assert said in await engine.refused("GET", f"{STREAM}?{query}", 400)
+
+
+@pytest.mark.parametrize("actor", [*ALONE, *NAMED_KINDS, "key:7f3a"])
+async def test_each_actor_may_be_asked_for(engine: Engine, actor: str) -> None:
+    assert (await engine.get(FEED, actor=actor))["head"] == engine.head
 
 
 async def test_a_stream_tells_what_its_filters_find_and_ends_with_its_time(engine: Engine, real: Any) -> None:
@@ -163,6 +179,74 @@ async def test_a_stream_tells_what_its_filters_find_and_ends_with_its_time(engin
     assert expected
     assert over.status_code == 204
     assert (late.type, late.data["id"]) == ("RunCanceled", runs["canceled"])
+
+
+async def _in_bulk(engine: Engine) -> tuple[Engine, dict[str, str]]:
+    """Somebody else with a key of the environment, and the run, with a child, that each of the two canceled in bulk."""
+    made = await admin(engine).post("/api/v1/environments/dev/keys")
+    headers = {"authorization": f"Bearer {made['key']}"}
+    other = Engine(
+        engine.service,
+        engine.clock,
+        httpx.AsyncClient(transport=transport_of(engine), base_url="http://engine", headers=headers),
+        "worker_2",
+    )
+    version = await engine.register()
+    runs: dict[str, str] = {}
+    for who, name in ((engine, "ours"), (other, "theirs")):
+        runs[name] = await engine.trigger()
+        handed = await engine.take(version)
+        parent = {"parentRunId": handed["id"], "parentToken": handed["token"]}
+        runs[f"child of {name}"] = await engine.trigger(**parent)
+        await ended(engine, await started(who, "cancel", runIds=[runs[name]]))
+    # Its end is read from the database, perhaps before the head of the feed has come so far.
+    await engine.come_to_now()
+    return other, runs
+
+
+def _canceled(events: list[Any]) -> set[str]:
+    return {event["id"] for event in events if event["type"] in {"RunCanceled", "RunCancelRequested"}}
+
+
+async def test_what_a_bulk_action_did_is_found_by_who_began_it(engine: Engine) -> None:
+    other, runs = await _in_bulk(engine)
+    everything = await _pages(engine)
+    begun = [event for event in everything if event["type"] == "BulkStarted"]
+    us, them = (event["actor"] for event in begun)
+    found = {who: await _pages(engine, actor=who) for who in (us, them, f"{us},{them}", "key:", "engine", "token:")}
+    of_task = await _pages(engine, actor=them, task="greet")
+    at_once = await _pages(engine, actor=us, limit=1)
+    await other.client.aclose()
+
+    assert us != them
+    for who, bulk in zip((us, them), begun, strict=True):
+        assert found[who] == [each for each in everything if each["actor"] == who or each["cause"] == bulk["id"]]
+    assert runs["ours"] in _canceled(found[us])
+    assert runs["theirs"] in _canceled(found[them])
+    assert runs["ours"] not in _canceled(found[them])
+    assert runs["theirs"] in _canceled(of_task)
+    assert at_once == found[us]
+    assert _canceled(everything) == _canceled(found[f"{us},{them}"]) == _canceled(found["key:"])
+    assert found["engine"] == [event for event in everything if event["actor"] == "engine"]
+    assert found["token:"] == []
+
+
+async def test_a_stream_tells_what_a_bulk_action_does_by_who_began_it(engine: Engine, real: Any) -> None:
+    other, runs = await _in_bulk(engine)
+    everything = await _pages(engine)
+    us, them = (event["actor"] for event in everything if event["type"] == "BulkStarted")
+    until = iso(engine.clock.wall + 1)
+    await engine.advance(1)
+    await engine.trigger()
+    expected = await _pages(engine, actor=them, to=until)
+
+    async with stream(real, f"{STREAM}?actor={them}&to={until}") as events:
+        told = [event.data async for event in events]
+    await other.client.aclose()
+
+    assert told == expected
+    assert runs["theirs"] in _canceled(told)
+    assert us not in {event["actor"] for event in told}
 
 
 async def test_events_are_told_as_cloudevents_that_say_the_same(engine: Engine) -> None:

@@ -273,6 +273,23 @@ def test_the_checker_of_the_page_agrees(spare: CopyableLedger, keys: Path, tmp_p
     assert said[1][0] != 0
 
 
+@pytest.mark.parametrize("place", ["", "checkpoint", "events"])
+def test_neither_check_takes_a_field_that_nothing_proves(
+    spare: CopyableLedger, keys: Path, tmp_path: Path, place: str
+) -> None:
+    fill(spare, EVENTS, BLOBS)
+    (code,) = re.findall(r"```python\n(.*?)```", PAGE.read_text(), re.DOTALL)
+    (tmp_path / "check.py").write_text(code)
+    proof = msgspec.to_builtins(prove("run_1", spare, signed(spare, keys)))
+    assert _checked(proof, tmp_path, public(keys))[0] == 0
+    within = {"": proof, "checkpoint": proof["checkpoint"], "events": proof["events"][-1]}[place]
+    within["approvedBy"] = "the board"
+
+    with pytest.raises(WrongProof, match="unknown field"):
+        check_proof(msgspec.json.encode(proof), public_key(public(keys)))
+    assert _checked(proof, tmp_path, public(keys))[0] != 0
+
+
 def test_what_was_signed_before_it_was_erased_still_proves_all_the_rest(
     ledger: CopyableLedger, keys: Path, tmp_path: Path
 ) -> None:

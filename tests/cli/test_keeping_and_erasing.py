@@ -1,10 +1,16 @@
 """`runfold erase`, `retention`, `sink` and `ledger segments` against an engine that runs."""
 
+import asyncio
 import json
 from pathlib import Path
 
 import pytest
 
+from adapters.sqlite.ledger import SqliteLedger
+from adapters.sqlite.read_models import SqliteReadModels
+from tests.app.harness import running_engine
+from tests.app.test_erasing import SECRET, secret_run
+from tests.app.test_retaining import KEYS_MS, archive, keep_a_day
 from tests.cli.commandline import CommandLine
 from tests.cli.installation import Project
 
@@ -96,6 +102,38 @@ def test_a_segment_of_which_the_ledger_does_not_tell_is_listed_as_such(
 
     assert listed == [{"id": "erasure_1", "runs": None, "isThere": True, "isKnown": False}]
     assert [line.split() for line in table.splitlines()][1:] == [["erasure_1", "yes", "no"]]
+
+
+async def _archived_in(folder: Path) -> str:
+    """A run in a segment, whose database is in the same folder."""
+    files = SqliteLedger(folder / "ledger.db"), SqliteReadModels(folder / "ledger.views.db")
+    async with running_engine(*files) as engine:
+        run = await secret_run(engine)
+        environment = await keep_a_day(engine, folder / "segments")
+        engine.clock.wall += KEYS_MS
+        await archive(engine, environment)
+    return run
+
+
+def test_an_archived_run_is_proved_from_its_segment(
+    command: CommandLine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = asyncio.run(_archived_in(tmp_path))
+    monkeypatch.setenv("RUNFOLD_DATABASE_URL", f"sqlite:///{tmp_path / 'ledger.db'}")
+    key, checkpoint, proof = (str(tmp_path / name) for name in ("signing.pem", "checkpoint.json", "proof.json"))
+    command.run("ledger", "signing-key", key)
+    command.run("ledger", "checkpoint", checkpoint, "--key", key)
+
+    Path(proof).write_text(command.run("prove", run, "--checkpoint", checkpoint))
+    checked = command.run("prove", "--check", proof, "--key", f"{key}.pub")
+    (tmp_path / "segments").rename(tmp_path / "away")
+    without = command.ask("prove", run, "--checkpoint", checkpoint, code=1)
+
+    assert SECRET in Path(proof).read_text()
+    assert "AttemptSucceeded" in checked
+    assert "RunArchived" in checked
+    assert "erased)" not in checked
+    assert f"Run {run} was archived in segment " in " ".join(without.stderr.split())
 
 
 def test_sinks_are_added_listed_and_removed(command: CommandLine, project: Project) -> None:

@@ -101,6 +101,7 @@ def test_who_did_what_is_told_as_a_table_and_exported_from_one_position_to_anoth
     first, last = of_run[0]["position"], of_run[-1]["position"]
     part = command.ask("ledger", "events", "--format", "cloudevents", "--after", str(first), "--upto", str(last))
     wrong = command.ask("ledger", "events", "--type", "RunCancelled", code=1)
+    nobody = command.ask("ledger", "events", "--actor", "kye:", code=1)
 
     assert [line.split()[0] for line in table.stdout.splitlines()] == [str(each["position"]) for each in of_run]
     assert all(each["type"] in line for each, line in zip(of_run, table.stdout.splitlines(), strict=True))
@@ -110,6 +111,7 @@ def test_who_did_what_is_told_as_a_table_and_exported_from_one_position_to_anoth
     assert part.stderr == f"Looked through up to event {last}.\n"
     assert int(whole.stderr.split()[-1].rstrip(".")) >= last
     assert "There is no event 'RunCancelled'" in wrong.stderr
+    assert "There is no actor 'kye:': it begins with key:, " in " ".join(nobody.stderr.split())
 
 
 def test_a_history_moves_to_postgresql_and_back(

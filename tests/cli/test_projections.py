@@ -1,11 +1,15 @@
 """`runfold projections` on the database of an engine."""
 
+import asyncio
 import sqlite3
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+from adapters.sqlite.ledger import SqliteLedger
+from adapters.sqlite.read_models import SqliteReadModels
+from tests.app.harness import running_engine
 from tests.cli.commandline import CommandLine
 from tests.cli.installation import Project
 
@@ -47,6 +51,41 @@ def test_what_differs_is_told_and_mended_by_a_rebuild(command: CommandLine, proj
     assert (
         command.run("projections", "rebuild") == f"The read models are made anew, up to event {rebuilt['position']}.\n"
     )
+
+
+async def _database_in(folder: Path) -> str:
+    """With one run; its rows have the ledger's events behind them."""
+    async with running_engine(SqliteLedger(folder / "ledger.db"), SqliteReadModels(folder / "ledger.views.db")) as one:
+        run = await one.trigger()
+        assert await one.listed() == [run]
+    return run
+
+
+@pytest.mark.parametrize("shape", ["", "before"])
+def test_of_a_damaged_ledger_nothing_is_made_and_nobody_is_told_to_make_it(
+    command: CommandLine, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, shape: str
+) -> None:
+    run = asyncio.run(_database_in(tmp_path))
+    with closing(sqlite3.connect(tmp_path / "ledger.db")) as database, database:
+        database.execute("update events set state = replace(state, 'greet', 'forged') where originator_id = ?", (run,))
+        (at,) = database.execute("select min(notification_id) from events where originator_id = ?", (run,)).fetchone()
+    if shape:
+        with closing(sqlite3.connect(tmp_path / "ledger.views.db")) as database, database:
+            database.execute("update tracked set shape = ?", (shape,))
+    monkeypatch.setenv("RUNFOLD_DATABASE_URL", f"sqlite:///{tmp_path / 'ledger.db'}")
+    fault = f"Event {at} is not as it was appended: its hash is wrong."
+
+    verified = " ".join(command.ask("ledger", "verify", code=1).stdout.split())
+    rebuilt = command.ask("projections", "rebuild", code=1)
+    with closing(sqlite3.connect(tmp_path / "ledger.views.db")) as database:
+        row = database.execute("select task from run_rows where id = ?", (run,)).fetchone()
+
+    assert fault in verified
+    assert "rebuild" not in verified
+    assert shape or "The ledger itself is damaged: restore it from a backup before" in verified
+    assert rebuilt.stdout == ""
+    assert " ".join(rebuilt.stderr.split()).startswith(f"{fault} No rows are made of a ledger that is damaged: ")
+    assert row == ("greet",)
 
 
 @pytest.mark.parametrize("what", ["verify", "rebuild"])

@@ -13,7 +13,9 @@ tasks. [Watch Runfold](../how-to/watch-runfold.md) says how to collect them."""
 
 ABOUT = """Everything is read when it is asked for. Counters and histograms begin at 0 when a node becomes the writer.
 `runfold_runs` comes from the read models, and is left out while they do not answer (within 5 seconds); all else comes
-from memory. With `process_…` come the usual numbers of the process (on Linux): memory, CPU time, open files."""
+from memory. Nothing that is not committed is counted: `runfold_queued_runs`, `runfold_oldest_queued_age_seconds` and
+`runfold_erasures_pending` wait for the commit that is under way, and are left out while it takes longer than 2 seconds.
+With `process_…` come the usual numbers of the process (on Linux): memory, CPU time, open files."""
 
 
 async def text(engine: Engine) -> str:
