@@ -9,6 +9,8 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+import msgspec
+
 from runfold import AbortTaskRunError, Context, Queue, Retry, task
 from runfold.current import current_run
 from runfold.tracing import current_traceparent
@@ -115,6 +117,21 @@ def greet_in_process(order: Order, ctx: Context) -> str:
 @task
 def fail_in_process(message: str) -> None:
     _raise(message)
+
+
+@task
+def raise_half() -> None:
+    raise ValueError("caf\udce9")
+
+
+@task
+def return_garbage() -> msgspec.Raw:
+    return msgspec.Raw(b"{{")
+
+
+@task
+def double(number: int) -> int:
+    return 2 * number
 
 
 @task

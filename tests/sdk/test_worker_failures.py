@@ -85,7 +85,7 @@ class NamelessError(Exception, metaclass=Nameless):
 class Text(str):
     __slots__ = ()
 
-    def encode(self, *_: Any) -> bytes:
+    def encode(self, encoding: str = "", errors: str = "") -> bytes:
         raise RuntimeError("unwilling")
 
     def isascii(self) -> bool:
