@@ -25,7 +25,7 @@ def run(main: Coroutine[Any, Any, T]) -> T:
             try:
                 return loop.run_until_complete(task)
             except BaseException as error:
-                if task.done() or _is_ctrl_c(error):
+                if task.done() or loop.is_closed() or _is_ctrl_c(error):
                     raise
                 _note_leave(error)
 

@@ -25,7 +25,7 @@ from runfold.worker.outcomes import Crashed, Ended, Failed, Frozen, Succeeded, c
 from runfold.worker.performing import perform
 from runfold.worker.redacting import redaction
 from runfold.worker.resolving import resolve, resolver_of
-from runfold.worker.sparing import instead_of, sparing
+from runfold.worker.sparing import instead_of, note_failure, sparing
 from runfold.worker.wire import ONGOING, Error, HandOut, Hold, Kind, Report, Waits, Woken
 
 if TYPE_CHECKING:
@@ -112,8 +112,8 @@ class Holding:
         if held is not None:
             try:
                 held.wake(woken.wait, Outcome(woken.done, woken.timed_out, woken.unknown, woken.results))
-            except Exception as error:
-                log.exception("the worker failed at the run %s", woken.run)
+            except Exception as error:  # noqa: BLE001 (it is noted)
+                note_failure(woken.run, error)
                 self.forget(woken.run, woken.token, "BROKEN")
                 self._unacknowledged.add(held.key)
                 self._report(held, "crashed", self._clock(), error=_describe(held.hand_out, error))
@@ -258,9 +258,8 @@ class Holding:
                 outcome = canceled(error, held.hand_out)
         except GeneratorExit:
             raise  # the event loop is gone
-        except BaseException as error:  # nothing at all may leave a run without an end
-            with suppress(Exception):
-                log.exception("the worker failed at the run %s", held.hand_out.id)
+        except BaseException as error:  # noqa: BLE001 (nothing at all may leave a run without an end)
+            note_failure(held.hand_out.id, error)
             if not held.is_started:
                 self._start(held)
             outcome = Crashed(_describe(held.hand_out, error))

@@ -19,9 +19,14 @@ def sparing(run: str) -> Generator[None]:
     """Code of users that the worker calls by the way, such as their logging and tracing, may fail by itself."""
     try:
         yield
-    except Exception:
-        with suppress(Exception):
-            log.exception("the worker failed at the run %s, which is told all the same", run)
+    except Exception as error:  # noqa: BLE001 (it is noted)
+        note_failure(run, error)
+
+
+def note_failure(run: str, error: BaseException) -> None:
+    """Log an error of the worker, if users have not set up logging so that it fails as well."""
+    with suppress(Exception):
+        log.error("the worker failed at the run %s", run, exc_info=error)
 
 
 def instead_of(refused: Report, why: str, at: int) -> Report | None:

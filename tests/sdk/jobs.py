@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
+import pytest
 
-from runfold import AbortTaskRunError, Context, Queue, Retry, task
+from runfold import AbortTaskRunError, Context, Queue, Retry, SyncContext, steps, task
 from runfold.current import current_run
 from runfold.tracing import current_traceparent
 from tests.sdk import auth_jobs, log_jobs, waiting_jobs
@@ -127,6 +128,14 @@ def raise_half() -> None:
 @task
 def return_garbage() -> msgspec.Raw:
     return msgspec.Raw(b"{{")
+
+
+@task
+def name_half(_: None, ctx: SyncContext) -> None:
+    # Whatever else may let it through.
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(steps, "is_whole", bool)
+        ctx.step("\ud800", str, 1)
 
 
 @task

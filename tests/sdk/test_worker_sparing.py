@@ -12,6 +12,7 @@ from starlette.responses import JSONResponse, Response
 
 from runfold import AuthenticationError, BadRequestError, Context, looping, steps, task
 from runfold.aio import wait
+from runfold.context import Cancellation
 from runfold.journal import Journal
 from runfold.worker.spans import Spans
 from tests.sdk import jobs
@@ -314,11 +315,25 @@ def _raise(error: type[BaseException]) -> None:
 async def test_what_a_synchronous_task_says_and_nobody_can_read_ends_its_run_only(
     engine: FakeEngine, working: WORKERS
 ) -> None:
-    async with working(jobs.raise_half, jobs.return_garbage, jobs.double):
+    async with working(jobs.raise_half, jobs.return_garbage, jobs.name_half, jobs.double):
         half = await engine.end(await engine.give("raise_half"))
         garbage = await engine.end(await engine.give("return_garbage"))
+        named = await engine.end(await engine.give("name_half"))
         neighbour = await engine.end(await engine.give("double", 4))
 
     assert (half["kind"], half["error"]["message"]) == ("failed", "caf\\udce9")
     assert (garbage["kind"], garbage["error"]["name"]) == ("crashed", "DecodeError")
+    assert (named["kind"], named["error"]["name"]) == ("failed", "UnicodeEncodeError")
     assert neighbour["output"] == 8
+
+
+def test_a_loop_that_was_closed_does_not_keep_a_run_from_being_stopped() -> None:
+    loop, cancellation = asyncio.new_event_loop(), Cancellation()
+    waiting = loop.create_task(cancellation.wait())
+    loop.run_until_complete(asyncio.sleep(0))
+    loop.close()
+
+    cancellation.set()
+
+    assert cancellation.is_set()
+    del waiting
