@@ -182,8 +182,8 @@ def _was_reported(run: Run, said: Report) -> bool:
 def dequeue(run: Run, worker: str, version: str) -> list[RunEvent]:
     """Hand the run to a worker, behind a new fencing token; or give up when that never led to a start."""
     if run.handouts >= HANDOUTS_MAX:
-        never = f"The run was handed to a worker {run.handouts} times and never started."
-        return [e.RunSystemFailed(RunError(never, "NeverStarted"))]
+        handed = f"The run was handed to a worker {run.handouts} times, and none said that it started"
+        return [e.RunSystemFailed(RunError(f"{handed}; its code may have begun each time.", "NeverStarted"))]
     return [e.RunDequeued(run.version + 1, worker, version)]
 
 

@@ -10,6 +10,7 @@ from inspect import ismethod
 from typing import Any, ParamSpec, TypeVar
 
 from runfold import current
+from runfold.looping import run_forever
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -73,7 +74,7 @@ class _Background:
         with self._starting:
             if self._loop is None:
                 self._loop = asyncio.new_event_loop()
-                self._thread = threading.Thread(target=self._loop.run_forever, name="runfold", daemon=True)
+                self._thread = threading.Thread(target=run_forever, args=[self._loop], name="runfold", daemon=True)
                 self._thread.start()
             return self._loop
 

@@ -4,6 +4,7 @@ import asyncio
 import inspect
 import logging
 from collections.abc import Awaitable, Callable, Iterator, Mapping, MutableMapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
@@ -127,7 +128,8 @@ class Cancellation:
     def set(self) -> None:
         self._is_set = True
         for loop, future in list(self._waiting):
-            loop.call_soon_threadsafe(_wake, future)
+            with suppress(RuntimeError):  # a loop that was closed waits for nothing
+                loop.call_soon_threadsafe(_wake, future)
 
     async def wait(self) -> None:
         loop = asyncio.get_running_loop()

@@ -9,6 +9,7 @@ from typing import Any, Literal, TypeAlias
 import msgspec
 
 from runfold.codec import encode
+from runfold.texts import whole
 
 LINES_MAX = 1_000
 BYTES_MAX = 262_144
@@ -81,13 +82,13 @@ class RunLog:
         self._log("error", message, attributes)
 
     def _log(self, level: Level, message: str, attributes: dict[str, Any]) -> None:
-        text = message if type(message) is str else _told(message)
-        names = "".join(f" {name}={_told(value)}" for name, value in attributes.items())
+        text = whole(message if type(message) is str else _told(message))
+        names = whole("".join(f" {name}={_told(value)}" for name, value in attributes.items()))
         self._local.log(LEVELS[level], "%s%s", text, names, stacklevel=3)
         if self._is_full:
             return
         plain, size = _plain(attributes)
-        line = Line(time.time_ns() // 1_000_000, level, _valid(text), plain)
+        line = Line(time.time_ns() // 1_000_000, level, text, plain)
         self._lines += 1
         self._size += size + len(line.message[:MESSAGE_MAX].encode())
         self._is_full = self._lines > LINES_MAX or self._size > BYTES_MAX
@@ -96,7 +97,7 @@ class RunLog:
 
 def _plain(attributes: dict[str, Any]) -> tuple[dict[str, Any], int]:
     """The attributes as JSON has them, and the bytes that they take; what has no JSON is told as Python tells it."""
-    plain = {_valid(name): _json_of(value) for name, value in attributes.items()}
+    plain = {whole(name): _json_of(value) for name, value in attributes.items()}
     content = encode(plain) if plain else b""
     if len(content) <= ATTRIBUTES_MAX_BYTES:
         return plain, len(content)
@@ -108,7 +109,7 @@ def _json_of(value: Any) -> Any:
     try:
         return msgspec.json.decode(encode(value))
     except Exception:  # noqa: BLE001 (types of users may run any code of theirs here)
-        return _valid(_told(value))
+        return whole(_told(value))
 
 
 def _told(value: Any) -> str:
@@ -116,8 +117,3 @@ def _told(value: Any) -> str:
         return repr(value)
     except Exception as error:  # noqa: BLE001 (as above)
         return f"<{type(value).__name__} whose repr raised {type(error).__name__}>"
-
-
-def _valid(text: str) -> str:
-    """Without halves of surrogate pairs, which no JSON can carry."""
-    return text.encode(errors="replace").decode()

@@ -19,6 +19,7 @@ from runfold.journal import Journal
 from runfold.policies import Retry
 from runfold.returns import codec_of
 from runfold.run import RunError
+from runfold.texts import is_whole
 from runfold.tries import Tries, is_being_cancelled, note_cancel, pass_tries, rest
 
 P = ParamSpec("P")
@@ -179,8 +180,12 @@ def _not_awaited(function: Callable[..., Any], result: Any) -> Any:
 
 
 def _valid(name: str) -> str:
+    if not isinstance(name, str):  # pyright: ignore[reportUnnecessaryIsInstance]  # code without annotations gives anything
+        raise TypeError(f"The name of a step is a text, not {type(name).__name__}.")
     if not 0 < len(name) <= NAME_MAX:
         raise ValueError(f"The name of a step has 1 to {NAME_MAX} characters, not {len(name)}.")
+    if not is_whole(name):
+        raise ValueError(f"The name of a step cannot hold half of a surrogate pair: {name!r}.")
     return name
 
 

@@ -17,6 +17,9 @@ from runfold.token import TokenRef
 
 T = TypeVar("T")
 
+LAST_MS = 253_402_300_799_999
+"""The last millisecond of the year 9999, the latest that the engine takes."""
+
 
 async def for_(duration: Duration) -> None:
     """Wait for so long."""
@@ -28,7 +31,10 @@ async def until(moment: datetime) -> None:
     """Wait until then; a moment that has passed is no wait."""
     if moment.tzinfo is None:
         raise ValueError(f"{moment.isoformat()} has no time zone, so it names no moment: use datetime.now(UTC).")
-    await _waited("wait.until", [], until=round(moment.timestamp() * 1000))
+    milliseconds = round(moment.timestamp() * 1000)
+    if milliseconds > LAST_MS:
+        raise ValueError(f"{moment.isoformat()} is too late: a wait ends before the year 10000 (UTC) begins.")
+    await _waited("wait.until", [], until=max(milliseconds, 0))
 
 
 async def for_token(token: TokenRef, *, timeout: Duration | None = None) -> TokenResult:  # noqa: ASYNC109 (it is not what a task's own timeout is)

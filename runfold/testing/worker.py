@@ -9,6 +9,7 @@ from typing import Any
 
 import httpx
 
+from runfold import looping
 from runfold.config import Settings
 from runfold.definition import Task
 from runfold.testing.engine import NOW
@@ -63,7 +64,7 @@ class Worker:
 
     def _run(self) -> None:
         try:
-            asyncio.run(self._work())
+            looping.run(self._work())
         except BaseException as error:  # noqa: BLE001 (it is for the thread of the test)
             self._ended.set_exception(error)
         else:

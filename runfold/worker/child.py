@@ -31,7 +31,7 @@ from runfold.worker.handed import Attempt
 from runfold.worker.links import ChildLink
 from runfold.worker.loading import load
 from runfold.worker.logs import log_to_stdout
-from runfold.worker.outcomes import Ended
+from runfold.worker.outcomes import Ended, Failed
 from runfold.worker.performing import StoppedError, perform_sync
 from runfold.worker.redacting import redaction
 from runfold.worker.resolving import resolve_sync
@@ -103,16 +103,27 @@ class Child:
 
     def _say(self, link: ChildLink, message: ToWorker) -> None:
         """What comes of code that has outlived its attempt belongs to no other one."""
+        try:
+            content = frame(message)
+        except Exception as error:
+            # The journal has a gap from here on.
+            if link is self._link and self._journal is not None:
+                self._journal.close(error)
+            raise
         with self._writing:
             if link is self._link:
-                self._connection.sendall(frame(message))
+                self._connection.sendall(content)
 
     def _finish(self, ended: Ended) -> None:
+        try:
+            content = frame(ended)
+        except Exception as error:  # noqa: BLE001 (by what is in it msgspec raises errors of several kinds)
+            content = frame(Failed(describe(error), retryable=False))
         with self._writing:
             # Before the worker hears of the end, as the next attempt may come before this thread goes on.
             link, self._link = self._link, None
             journal, self._journal = self._journal, None
-            self._connection.sendall(frame(ended))
+            self._connection.sendall(content)
         if link is not None and journal is not None:
             background_loop().call_soon_threadsafe(link.leave)
             background_loop().call_soon_threadsafe(journal.end)

@@ -139,8 +139,8 @@ class Process:
             for wait, outcome in woken.items():
                 self.wake(wait, outcome)
             ended = await self._hear(attempt.run.id, link)
-        except asyncio.CancelledError:
-            await self.end()
+        except BaseException:
+            await self.end()  # its code may still be under way, also if it is not understood what it says
             raise
         if isinstance(ended, Crashed) and not self._ended:
             await self.end()  # it lives, but without the memory it needs

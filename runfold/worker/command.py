@@ -10,6 +10,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Any, NoReturn
 
+from runfold import looping
 from runfold.config import current_settings
 from runfold.definition import Task
 from runfold.errors import ApiError, ConfigurationError
@@ -41,7 +42,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         log_to_stdout()
         promote = False if arguments.no_promote else None
         connection = Connection(current_settings(), registration_of(tasks.values(), promote=promote))
-        return asyncio.run(_run(tasks, connection, arguments))
+        return looping.run(_run(tasks, connection, arguments))
     except (TargetError, ConfigurationError, ApiError, ChildError) as error:
         print(f"runfold worker: {error}", file=sys.stderr)  # noqa: T201 (said to the person at the command line)
         return 1

@@ -14,7 +14,7 @@ import msgspec
 from runfold.addresses import Preferred
 from runfold.config import Settings, current_settings
 from runfold.entries import Entry
-from runfold.errors import ConfigurationError, NotFoundError, api_error
+from runfold.errors import ConfigurationError, NotFoundError, RunfoldError, api_error
 from runfold.transport import backoff, connect, content_of, is_passing, leaves_node, origin, reason, retry_after
 from runfold.worker.wire import Hold, JournalPage, Registered, Turn, TurnAnswer, Variables, Waits
 
@@ -29,6 +29,10 @@ CURRENT_IS_ANOTHER = (
 )
 
 T = TypeVar("T")
+
+
+class UnwritableError(RunfoldError):
+    """There is something in a turn that is no JSON."""
 
 
 class Connection:
@@ -86,12 +90,15 @@ class Connection:
         holds: Callable[[], list[Hold]],
         waits: Callable[[], list[Waits]] = list,
     ) -> TurnAnswer:
-        """The answer to a turn; after a failed call it is sent again, with what the worker holds by then."""
+        """The answer to a turn; after a failed call it is sent again, with what the worker holds by then.
+
+        Raises ApiError when the engine refuses it, and UnwritableError when it cannot be written as JSON.
+        """
         patience = turn.wait_ms / 1000 + MARGIN_SECONDS
         while True:
             turn.version = self.version
             try:
-                answer = await self._attempt("turn", self._turn_encoder.encode(turn), patience)
+                answer = await self._attempt("turn", self._written(turn), patience)
             except NotFoundError as refusal:
                 if not _is_unknown_version(refusal):
                     raise
@@ -100,6 +107,12 @@ class Connection:
             if answer is not None:
                 return self._answer_decoder.decode(answer)
             turn.holds, turn.waits = holds(), waits()
+
+    def _written(self, turn: Turn) -> bytes:
+        try:
+            return self._turn_encoder.encode(turn)
+        except Exception as error:  # by what is in it msgspec raises errors of several kinds
+            raise UnwritableError(f"It cannot be written as JSON: {error}") from error
 
     async def journal(self, run: str, after: int) -> list[Entry]:
         """The next entries of a run's journal behind an index."""

@@ -8,6 +8,7 @@ from pathlib import Path
 from traceback import FrameSummary, StackSummary, TracebackException
 
 import runfold
+from runfold.texts import whole
 from runfold.worker.wire import Error
 
 _OURS = f"{Path(runfold.__file__).parent}{os.sep}"
@@ -17,24 +18,34 @@ TRACE_MAX = 50_000
 
 
 def describe(error: BaseException, redact: Callable[[str], str] = str) -> Error:
-    """Name, message and traceback, which starts at the task's own code."""
-    text = redact(traceback_of(error))
+    """Name, message and traceback, which starts at the task's own code. Whatever the error is, it can be reported."""
+    text = redact(whole(traceback_of(error)))
     # Cut at last, so that no half of a secret is left at the edge.
-    return Error(type(error).__name__, redact(message_of(error))[:MESSAGE_MAX], text[-TRACE_MAX:])
+    return Error(name_of(error), redact(whole(message_of(error)))[:MESSAGE_MAX], text[-TRACE_MAX:])
 
 
 def traceback_of(error: BaseException) -> str:
     """The traceback, from the user's own code on."""
-    trace = TracebackException.from_exception(error)
-    _cut(trace)
-    return "".join(trace.format())
+    try:
+        trace = TracebackException.from_exception(error)
+        _cut(trace)
+        return "".join(trace.format())
+    except BaseException as broken:  # noqa: BLE001 (a task's exception may fail in any way at telling what it is)
+        return f"<no traceback: {name_of(broken)} in {name_of(error)}>"
 
 
 def message_of(error: BaseException) -> str:
+    """What the exception says of itself."""
     try:
-        return str(error)
-    except Exception as broken:  # noqa: BLE001 (a task's exception may fail in any way at telling what it is)
-        return f"<no message: {type(broken).__name__} in {type(error).__name__}.__str__>"
+        return str.__str__(str(error))  # plain, should it be of a type with a mind of its own
+    except BaseException as broken:  # noqa: BLE001 (as above)
+        return f"<no message: {name_of(broken)} in {name_of(error)}.__str__>"
+
+
+def name_of(error: BaseException) -> str:
+    """The name of its type, which a metaclass may answer otherwise."""
+    name: str = vars(type)["__name__"].__get__(type(error))
+    return whole(name)
 
 
 def _cut(trace: TracebackException) -> None:

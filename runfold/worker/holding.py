@@ -21,10 +21,11 @@ from runfold.worker.gathering import LINGER_SECONDS, Gathered, without_secrets
 from runfold.worker.handed import Attempt
 from runfold.worker.held import Held
 from runfold.worker.links import Link
-from runfold.worker.outcomes import Crashed, Ended, Failed, Frozen, Succeeded
+from runfold.worker.outcomes import Crashed, Ended, Failed, Frozen, Succeeded, canceled
 from runfold.worker.performing import perform
 from runfold.worker.redacting import redaction
 from runfold.worker.resolving import resolve, resolver_of
+from runfold.worker.sparing import instead_of, note_failure, sparing
 from runfold.worker.wire import ONGOING, Error, HandOut, Hold, Kind, Report, Waits, Woken
 
 if TYPE_CHECKING:
@@ -109,7 +110,13 @@ class Holding:
         """A wait is over."""
         held = self._held.get((woken.run, woken.token))
         if held is not None:
-            held.wake(woken.wait, Outcome(woken.done, woken.timed_out, woken.unknown, woken.results))
+            try:
+                held.wake(woken.wait, Outcome(woken.done, woken.timed_out, woken.unknown, woken.results))
+            except Exception as error:  # noqa: BLE001 (it is noted)
+                note_failure(woken.run, error)
+                self.forget(woken.run, woken.token, "BROKEN")
+                self._unacknowledged.add(held.key)
+                self._report(held, "crashed", self._clock(), error=_describe(held.hand_out, error))
 
     def take(self, hand_outs: Iterable[HandOut]) -> None:
         for hand_out in hand_outs:
@@ -158,6 +165,29 @@ class Holding:
             elif report.entry is not None and (held := self._held.get(key)) and held.link:
                 held.link.commit(report.entry["index"])
 
+    def narrow(self, reports: list[Report], why: str) -> list[Report]:
+        """What to tell first of reports of which one is refused: half of them, as it may be among the others.
+
+        In place of a single one it is told that its attempt has failed, and nothing else of that attempt.
+        """
+        half = len(reports) // 2
+        if half:
+            self._outbox[:0] = reports[half:]
+            return reports[:half]
+        [refused] = reports
+        log.error("a report (%s) is refused: %s", refused.kind, why, extra={"run": refused.run})
+        self.forget(refused.run, refused.token, "REFUSED")
+        told = instead_of(refused, why, self._clock())
+        if told is None:
+            return []
+        self._unacknowledged.add((refused.run, refused.token))
+        return [told]
+
+    def abandon(self) -> None:
+        """The worker ends without having closed this: whatever cancels the code from now on is no end of its own."""
+        for held in self._held.values():
+            held.stopped = held.stopped or RELEASED
+
     async def close(self, grace_seconds: float) -> None:
         """Take nothing more, give back what has not started, wait for the rest, at last give that back too."""
         self._is_closed = True
@@ -174,7 +204,8 @@ class Holding:
         self.has_runaways = bool(self._held)
         for held in self._held.values():
             self._leave(held)
-            self._end_span(held, None)
+            with sparing(held.hand_out.id):
+                self._end_span(held, None)
             self._report_end(held, "released")
         self._held.clear()
 
@@ -187,6 +218,10 @@ class Holding:
         if held.is_stopped:
             return
         held.stopped = reason
+        with sparing(held.hand_out.id):
+            self._tell_to_stop(held, reason)
+
+    def _tell_to_stop(self, held: Held, reason: str) -> None:
         held.cancellation.set()
         if held.journal is not None:
             # What the code does when it is told to stop, it does not do when it goes on elsewhere.
@@ -219,14 +254,16 @@ class Holding:
         try:
             if not held.is_stopped:
                 outcome = await self._attempt(held)
-        except asyncio.CancelledError:
+        except asyncio.CancelledError as error:
             if not held.is_stopped:
-                raise
-        except Exception as error:
-            log.exception("the worker failed at the run %s", held.hand_out.id)
+                outcome = canceled(error, held.hand_out)
+        except GeneratorExit:
+            raise  # the event loop is gone
+        except BaseException as error:  # noqa: BLE001 (nothing at all may leave a run without an end)
+            note_failure(held.hand_out.id, error)
             if not held.is_started:
                 self._start(held)
-            outcome = Crashed(describe(error))
+            outcome = Crashed(_describe(held.hand_out, error))
         self._conclude(held, outcome)
 
     async def _attempt(self, held: Held) -> Ended:
@@ -303,17 +340,22 @@ class Holding:
             return Attempt(held.hand_out, self.version, at)
         held.is_started = True
         self._report(held, "started", at)
-        if self._spans is None:
-            return Attempt(held.hand_out, self.version, at)
-        held.span = held.span or self._spans.begin(held.hand_out)
-        return Attempt(held.hand_out, self.version, at, held.span.traceparent)
+        if self._spans is not None and held.span is None:
+            with sparing(held.hand_out.id):
+                held.span = self._spans.begin(held.hand_out)
+        return Attempt(held.hand_out, self.version, at, held.span.traceparent if held.span else None)
 
     def _conclude(self, held: Held, outcome: Ended | None) -> None:
         self.news.set()
-        self._end_span(held, outcome)
         self._leave(held)
-        if self._held.pop(held.key, None) is not None and not held.is_unwanted:
+        is_wanted = self._held.pop(held.key, None) is not None and not held.is_unwanted
+        if is_wanted:
             self._report_outcome(held, outcome)
+        with sparing(held.hand_out.id):
+            self._end_span(held, outcome)
+        if is_wanted and not held.is_stopped and isinstance(outcome, Failed | Crashed):
+            with sparing(held.hand_out.id):
+                held.log_failure(outcome.error)
         held.let_go()
 
     def _report_outcome(self, held: Held, outcome: Ended | None) -> None:
@@ -325,11 +367,9 @@ class Holding:
             case _ if held.is_stopped:
                 self._report_end(held, "frozen" if held.stopped == FROZEN else "released")
             case Failed(error=error, retryable=retryable):
-                held.log_failure(error)
                 again: dict[str, Any] = {} if held.is_auth else {"retryable": retryable}
                 self._report_end(held, "failed", error=error, **again)
             case Crashed(error=error):
-                held.log_failure(error)
                 self._report_end(held, "crashed", error=error)
             case None:
                 raise AssertionError("only a stopped run has no outcome")

@@ -1,5 +1,6 @@
 """How an attempt ended."""
 
+import asyncio
 from typing import Any
 
 import msgspec
@@ -13,7 +14,8 @@ from runfold.errors import (
     StepFailedError,
     SuspendedError,
 )
-from runfold.worker.failures import describe
+from runfold.texts import whole
+from runfold.worker.failures import describe, name_of
 from runfold.worker.redacting import redaction
 from runfold.worker.wire import OUT_OF_MEMORY, Error, HandOut
 
@@ -43,6 +45,7 @@ Ended = Succeeded | Failed | Crashed | Frozen
 
 
 def succeeded(result: Any) -> Succeeded | Failed:
+    """The end of code that has returned this. Raises what the code raises by which users write it as JSON."""
     try:
         output = encode_result(result)
     except InvalidResultError as error:
@@ -56,12 +59,26 @@ def succeeded(result: Any) -> Succeeded | Failed:
 
 def failed(error: BaseException, run: HandOut) -> Failed | Crashed | Frozen:
     """What an exception out of the code of users means."""
+    try:
+        return _meaning_of(error, run)
+    except BaseException as broken:  # noqa: BLE001 (an exception of users may fail at any question, even for its class)
+        return Failed(Error(name_of(error), f"<nothing known: {name_of(broken)} in {name_of(error)}>"), retryable=True)
+
+
+def canceled(error: asyncio.CancelledError, run: HandOut) -> Failed:
+    """The code has cancelled the very task in which it ran, or had it cancelled, and nobody else wanted it to end."""
+    told = describe(error, redaction(run))
+    return Failed(msgspec.structs.replace(told, message="The code of the run cancelled itself."), retryable=True)
+
+
+def _meaning_of(error: BaseException, run: HandOut) -> Failed | Crashed | Frozen:
     if isinstance(error, SuspendedError):
         return Frozen()
     if isinstance(error, StepFailedError):
         # What failed is the step's code, in whichever attempt that was.
         told = error.error
-        return Failed(Error(told.name or "Error", told.message, told.stack_trace), retryable=True)
+        trace = None if told.stack_trace is None else whole(told.stack_trace)
+        return Failed(Error(whole(told.name or "Error"), whole(told.message), trace), retryable=True)
     told = describe(error, redaction(run))
     if isinstance(error, MemoryError):
         message = told.message or "The task asked for more memory than there is."
@@ -71,4 +88,4 @@ def failed(error: BaseException, run: HandOut) -> Failed | Crashed | Frozen:
 
 def refused(error: InvalidPayloadError | InvalidResultError) -> Failed:
     """Another attempt would end the same way."""
-    return Failed(Error(type(error).__name__, str(error)), retryable=False)
+    return Failed(Error(type(error).__name__, whole(str(error))), retryable=False)

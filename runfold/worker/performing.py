@@ -19,12 +19,13 @@ class StoppedError(BaseException):
 async def perform(task: Task[Any, Any], attempt: Attempt, cancellation: Cancellation, journal: Openable) -> Ended:
     """Await an asynchronous task; cancelling goes through to its code."""
     try:
-        arguments = arguments_of(task, attempt, cancellation, journal)
-    except InvalidPayloadError as error:
-        return refused(error)
-    try:
+        try:
+            arguments = arguments_of(task, attempt, cancellation, journal)
+        except InvalidPayloadError as error:
+            return refused(error)
         with current.inside(attempt.run.id, journal):
             result = await task.body.function(*arguments)
+        ended = succeeded(result)
     except asyncio.CancelledError as error:
         if is_being_cancelled():
             raise
@@ -32,23 +33,24 @@ async def perform(task: Task[Any, Any], attempt: Attempt, cancellation: Cancella
     except BaseException as error:  # noqa: BLE001 (also sys.exit() ends only the run)
         return failed(journal.broken or error, attempt.run)
     # Code that caught what broke its journal has gone on without one.
-    return failed(journal.broken, attempt.run) if journal.broken else succeeded(result)
+    return failed(journal.broken, attempt.run) if journal.broken else ended
 
 
 def perform_sync(task: Task[Any, Any], attempt: Attempt, cancellation: Cancellation, journal: Openable) -> Ended:
     """Call a synchronous task, in the main thread of a child process; StoppedError goes through."""
     try:
-        arguments = arguments_of(task, attempt, cancellation, journal)
-    except InvalidPayloadError as error:
-        return refused(error)
-    try:
+        try:
+            arguments = arguments_of(task, attempt, cancellation, journal)
+        except InvalidPayloadError as error:
+            return refused(error)
         with current.inside(attempt.run.id, journal):
             result = task.body.function(*arguments)
+        ended = succeeded(result)
     except StoppedError:
         raise
     except BaseException as error:  # noqa: BLE001 (also sys.exit() ends only the run)
         return failed(journal.broken or error, attempt.run)
-    return failed(journal.broken, attempt.run) if journal.broken else succeeded(result)
+    return failed(journal.broken, attempt.run) if journal.broken else ended
 
 
 def is_being_cancelled() -> bool:

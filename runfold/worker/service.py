@@ -61,6 +61,7 @@ class Worker:
                 await serving
             return is_all_reported
         finally:
+            self._holding.abandon()
             stopping.cancel()
             serving.cancel()
             await asyncio.wait({serving})

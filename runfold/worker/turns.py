@@ -7,7 +7,8 @@ import socket
 import uuid
 from collections.abc import Sequence
 
-from runfold.worker.connection import Connection
+from runfold.errors import ApiError
+from runfold.worker.connection import Connection, UnwritableError
 from runfold.worker.holding import Holding
 from runfold.worker.wire import Registered, Report, Turn, TurnAnswer
 
@@ -28,10 +29,15 @@ class _UnderWay:
     def __init__(self, turn: Turn, answer: "asyncio.Task[TurnAnswer]") -> None:
         self.sequence = turn.sequence
         self.want = turn.want
-        self.reports = turn.reports
+        self.turn = turn
         self.answer = answer
         self.is_overtaken = False
         """A later turn has been sent, which ends this one and says what is wanted now."""
+
+    @property
+    def reports(self) -> list[Report]:
+        """What it has come to say, which is less than at first if some of that was refused."""
+        return self.turn.reports
 
 
 class Turns:
@@ -132,6 +138,21 @@ class Turns:
             name=self._name if says_holds else None,
             leaving=self._holding.is_leaving,
         )
-        answer = asyncio.create_task(self._connection.turn(turn, self._holding.holds, self._holding.waits))
+        answer = asyncio.create_task(self._answer_to(turn))
         answer.add_done_callback(lambda _: self._holding.news.set())
         return _UnderWay(turn, answer)
+
+    async def _answer_to(self, turn: Turn) -> TurnAnswer:
+        """The answer, if need be without the one report that nobody takes: no run ends the worker of all others."""
+        while True:
+            try:
+                return await self._connection.turn(turn, self._holding.holds, self._holding.waits)
+            except (ApiError, UnwritableError) as refusal:
+                if not turn.reports or not _is_about_content(refusal):
+                    raise
+                turn.reports = self._holding.narrow(turn.reports, str(refusal))
+
+
+def _is_about_content(refusal: ApiError | UnwritableError) -> bool:
+    """Whether it may be for a report: that it has not the right shape, or is too large."""
+    return isinstance(refusal, UnwritableError) or refusal.status in {400, 413, 422}

@@ -13,7 +13,8 @@ THROWN = {"type": "BUILT_IN_ERROR", **ERROR}
 NEVER_STARTED = {
     "type": "BUILT_IN_ERROR",
     "name": "NeverStarted",
-    "message": "The run was handed to a worker 12 times and never started.",
+    "message": "The run was handed to a worker 12 times, and none said that it started; "
+    "its code may have begun each time.",
     "stackTrace": "",
 }
 LOST = NEVER_STARTED | {"name": "WorkerLost", "message": f"Worker worker_1 was not heard of for {LEASE_MS} ms."}

@@ -9,7 +9,10 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from runfold import AbortTaskRunError, Context, Queue, Retry, task
+import msgspec
+import pytest
+
+from runfold import AbortTaskRunError, Context, Queue, Retry, SyncContext, steps, task
 from runfold.current import current_run
 from runfold.tracing import current_traceparent
 from tests.sdk import auth_jobs, log_jobs, waiting_jobs
@@ -115,6 +118,29 @@ def greet_in_process(order: Order, ctx: Context) -> str:
 @task
 def fail_in_process(message: str) -> None:
     _raise(message)
+
+
+@task
+def raise_half() -> None:
+    raise ValueError("caf\udce9")
+
+
+@task
+def return_garbage() -> msgspec.Raw:
+    return msgspec.Raw(b"{{")
+
+
+@task
+def name_half(_: None, ctx: SyncContext) -> None:
+    # Whatever else may let it through.
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(steps, "is_whole", bool)
+        ctx.step("\ud800", str, 1)
+
+
+@task
+def double(number: int) -> int:
+    return 2 * number
 
 
 @task

@@ -49,7 +49,7 @@ def test_the_page_about_auth(monkeypatch: pytest.MonkeyPatch) -> None:
     ("page", "names"),
     [
         ("do-a-thing-once-in-a-run.md", {"order", "pack"}),
-        ("wait-in-a-run.md", {"remind", "square", "sum_of_squares", "race", "publish"}),
+        ("wait-in-a-run.md", {"remind", "rent", "square", "sum_of_squares", "race", "publish"}),
     ],
 )
 def test_the_pages_about_steps_and_waits(page: str, names: set[str], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -354,10 +354,18 @@ def test_outside_of_steps_there_is_no_key() -> None:
         step_key()
 
 
-@pytest.mark.parametrize("name", ["", "x" * 257])
-async def test_a_name_that_the_engine_would_refuse_is_refused_at_once(name: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "sentence"),
+    [
+        ("", "has 1 to 256 characters"),
+        ("x" * 257, "has 1 to 256 characters"),
+        ("caf\udce9", r"cannot hold half of a surrogate pair: 'caf\\udce9'\."),
+        (b"charge", "is a text, not bytes"),
+    ],
+)
+async def test_a_name_that_the_engine_would_refuse_is_refused_at_once(name: Any, sentence: str) -> None:
     async def code(story: Story) -> None:
-        with pytest.raises(ValueError, match="has 1 to 256 characters"):
+        with pytest.raises((ValueError, TypeError), match=sentence):
             await story.step(name)
 
     await Story().play(code)

@@ -283,6 +283,8 @@ async def test_nothing_and_a_time_of_nowhere_cannot_be_waited_for() -> None:
             await aio.wait.all()
         with pytest.raises(ValueError, match="has no time zone, so it names no moment"):
             await aio.wait.until(datetime(2030, 1, 1))  # noqa: DTZ001 (that is what is wrong with it)
+        with pytest.raises(ValueError, match="is too late: a wait ends before the year 10000"):
+            await aio.wait.until(datetime.max.replace(tzinfo=UTC))
 
     story = Story()
     await story.play(code)
