@@ -50,6 +50,10 @@ class Entry(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
     completed: Outcome | None = None
     heard: tuple[int, ...] | None = None
     """The waits of whose end the code heard before this, and behind the entry before it; None where nobody said."""
+    left: tuple[int, ...] = ()
+    """What the code left before it heard of it, before this and behind the entry before it; before it `heard`."""
+    ahead: int = 0
+    """So many come before this of which the code had not heard when this was made."""
 
     @property
     def is_canceled(self) -> bool:
@@ -72,11 +76,9 @@ class Call(msgspec.Struct, frozen=True):
     tries: tuple[Entry, ...] = ()
     """Of a step: those of its tries in this attempt that failed and were followed by another, or will be."""
 
-    def place(self, index: int, heard: tuple[int, ...] | None) -> dict[str, Any]:
-        """Where it stands in the journal, as the worker protocol has it."""
-        said = {} if heard is None else {"heard": heard}
+    def place(self, index: int) -> dict[str, Any]:
+        """Where it stands in the code, as the worker protocol has it."""
         return {
-            **said,
             "index": index,
             "name": self.name,
             "number": self.number,

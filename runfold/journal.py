@@ -176,7 +176,7 @@ class Journal:
 
     def _put(self, call: Call, kind: str, facts: dict[str, Any]) -> "tuple[int, asyncio.Future[None]]":
         index = self._matching.add(call, is_try=kind == "step_tried")
-        entry = call.place(index, self._telling.heard(index, kind))
+        entry = call.place(index) | self._telling.place(index, kind)
         return index, self._link.report(kind, {"entry": entry, **facts})
 
     async def _end_of(self, index: int, said: "asyncio.Future[None] | None") -> Outcome:

@@ -51,6 +51,10 @@ class JournalEntry(Struct, rename="camel", omit_defaults=True):
     """Of a wait, or of the one behind a failed try: how it ended, None as long as it has not."""
     heard: tuple[int, ...] | None = None
     """The waits of whose end the code heard before this, and behind the entry before it; None where nobody said."""
+    left: tuple[int, ...] = ()
+    """What the code dropped before it heard of it, before this and behind the entry before it."""
+    ahead: int = 0
+    """So many come before this of which the code had not heard when this was made."""
 
 
 def page_of(ledger: Ledger, history: Sequence[Recorded], after: int = -1) -> list[JournalEntry]:

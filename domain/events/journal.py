@@ -12,7 +12,8 @@ class Entry(Struct, frozen=True, gc=False, omit_defaults=True):
     Several of one name are numbered. `after` is the entry that the same branch of the code made before (None: the
     branch begins with this one), `forked` says that the branch began there. `digest` tells the arguments. `heard` are
     the waits (their indexes) of whose end the code heard before this, and behind the entry before it, in that order;
-    None where the worker did not say.
+    None where the worker did not say. `left` are the earlier entries (their indexes) that the code dropped in
+    between, before it heard of them; `ahead` is how many come before this of which it had not heard when this was made.
     """
 
     index: int
@@ -22,6 +23,8 @@ class Entry(Struct, frozen=True, gc=False, omit_defaults=True):
     forked: bool = False
     digest: str | None = None
     heard: tuple[int, ...] | None = None
+    left: tuple[int, ...] = ()
+    ahead: int = 0
 
 
 class StepSucceeded(RunEvent, frozen=True, gc=False, omit_defaults=True):
