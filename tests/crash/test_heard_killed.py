@@ -54,7 +54,8 @@ async def test_what_was_heard_first_is_heard_first_in_each_life(orders: Orders) 
         assert heard[:-1] == last[: len(heard) - 1]
     steps: list[e.StepSucceeded] = told.of(run, e.StepSucceeded)
     assert [msgspec.json.decode(step.result) for step in steps if step.entry.name == "hear"] == last
-    said = [wait for step in steps for wait in step.entry.heard or ()]
+    journal = [*steps, *told.of(run, e.ChildrenTriggered), *told.of(run, e.WaitStarted)]
+    said = [wait for each in journal for wait in each.entry.heard or ()]
     assert sorted(said) == sorted(each.entry.index for each in told.of(run, e.WaitStarted))
 
 
