@@ -47,6 +47,8 @@ class Entry(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
     error: RunError | None = None
     runs: tuple[str, ...] = ()
     batch: str | None = None
+    cached: tuple[int, ...] | None = None
+    """The places of the runs that were there already when this was made; None where nobody said."""
     completed: Outcome | None = None
     heard: tuple[int, ...] | None = None
     """The waits of whose end the code heard before this, and behind the entry before it; None where nobody said."""
@@ -54,6 +56,12 @@ class Entry(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
     """What the code left before it heard of it, before this and behind the entry before it; before it `heard`."""
     ahead: int = 0
     """So many come before this of which the code had not heard when this was made."""
+
+    @property
+    def told_runs(self) -> list[tuple[str, bool]]:
+        """What was triggered, and whether that was said to be there already: all, where nobody said."""
+        cached = range(len(self.runs)) if self.cached is None else frozenset(self.cached)
+        return [(run, place in cached) for place, run in enumerate(self.runs)]
 
     @property
     def is_canceled(self) -> bool:

@@ -47,6 +47,8 @@ class JournalEntry(Struct, rename="camel", omit_defaults=True):
     error: RunError | None = None
     runs: tuple[str, ...] = ()
     batch: str | None = None
+    cached: tuple[int, ...] | None = None
+    """The places of the runs that were there already; None where nobody said."""
     completed: Completed | None = None
     """Of a wait, or of the one behind a failed try: how it ended, None as long as it has not."""
     heard: tuple[int, ...] | None = None
@@ -88,7 +90,8 @@ def _entry_of(ledger: Ledger, line: Line) -> JournalEntry:
             # What it failed of is for people: the code is told of the last try only.
             return JournalEntry(**told, kind="tried", completed=_completed_of(line.completed))
         case e.ChildrenTriggered():
-            return JournalEntry(**told, kind="triggered", runs=event.runs, batch=event.batch)
+            runs, batch, cached = event.runs, event.batch, event.cached
+            return JournalEntry(**told, kind="triggered", runs=runs, batch=batch, cached=cached)
         case e.WaitStarted():
             return JournalEntry(**told, kind="waiting", completed=_completed_of(line.completed))
 

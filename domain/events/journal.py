@@ -51,11 +51,16 @@ class StepTryFailed(RunEvent, frozen=True, gc=False):
 
 
 class ChildrenTriggered(RunEvent, frozen=True, gc=False, omit_defaults=True):
-    """The code of the run triggered these."""
+    """The code of the run triggered these.
+
+    `cached` are the places (0-based, among `runs`) of those that were there already, by their idempotency keys; None
+    where the worker did not say.
+    """
 
     entry: Entry
     runs: tuple[str, ...]
     batch: str | None = None
+    cached: tuple[int, ...] | None = None
 
 
 class WaitStarted(RunEvent, frozen=True, gc=False, omit_defaults=True):

@@ -184,5 +184,6 @@ def _entry(kind: str, facts: dict[str, Any], attempt: int) -> Entry:
         error=None if error is None else RunError(message=error.message, name=error.name),
         runs=tuple(facts.get("runs", ())),
         batch=facts.get("batch"),
+        cached=facts.get("cached"),
         **facts["entry"],
     )

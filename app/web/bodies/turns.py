@@ -77,6 +77,7 @@ class ReportBody(Struct, rename="camel"):
     entry: EntryBody | None = None
     runs: tuple[str, ...] = ()
     batch: str | None = None
+    cached: tuple[Count, ...] | None = None
     targets: tuple[str, ...] = ()
     is_any: bool = msgspec.field(default=False, name="any")
     until: Dated | None = None
