@@ -1,7 +1,7 @@
 """Values that users send: how they are written, how large they may be, and where they are kept."""
 
 import hashlib
-from typing import Annotated, Any, TypeAlias
+from typing import Annotated, Any, TypeAlias, cast
 
 import msgspec
 from msgspec import Meta, Raw
@@ -33,6 +33,17 @@ def stored(value: Raw, key: str, max_bytes: int, what: str) -> tuple[Raw, BlobRe
     if len(text) <= INLINE_MAX_BYTES:
         return value, None, {}
     return NOTHING, BlobRef(key, hashlib.sha256(text).hexdigest(), len(text)), {key: text}
+
+
+def object_of(value: Raw, what: str, *, max_bytes: int) -> dict[str, Any] | None:
+    """The JSON object; None for null and for nothing. Raises InvalidInput as `json_of`, and where it is too long."""
+    text = bytes(value)
+    if len(text) > max_bytes:
+        raise InvalidInput(f"The {what} has {len(text)} bytes; at most {max_bytes} are taken.")
+    found = json_of(text, what) if text else None
+    if found is not None and not isinstance(found, dict):
+        raise InvalidInput(f"The {what} is a JSON object.")
+    return cast("dict[str, Any] | None", found)
 
 
 def json_of(text: bytes, what: str) -> Any:

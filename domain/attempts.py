@@ -119,7 +119,7 @@ def _journal(run: Run, said: Report, journaled: Journaled, unknown: tuple[str, .
         case "step_tried":
             return journal.fail_try(journaled, entry, _error_of(said))
         case "triggered":
-            return [e.ChildrenTriggered(entry, journaled.runs, journaled.batch)]
+            return [e.ChildrenTriggered(entry, journaled.runs, journaled.batch, journaled.cached)]
         case "waiting":
             return journal.wait(journaled, entry, unknown)
         case kind:

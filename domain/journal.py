@@ -20,9 +20,9 @@ JOURNAL_REPORTS = frozenset({"step_succeeded", "step_failed", "step_tried", "tri
 class Journaled(Struct, frozen=True, gc=False, omit_defaults=True):
     """What a report says beside the result or the error of a step.
 
-    `runs` and `batch` are what was triggered; `targets`, `is_any` and `until` what is waited for; behind a failed try
-    of a step that is `until` alone. A run that is blocked names its `waits`, as far as its worker knows, by their
-    indexes.
+    `runs` and `batch` are what was triggered, and for `cached` see ChildrenTriggered; `targets`, `is_any` and `until`
+    are what is waited for; behind a failed try of a step that is `until` alone. A run that is blocked names its
+    `waits`, as far as its worker knows, by their indexes.
     """
 
     entry: Entry | None = None
@@ -32,6 +32,7 @@ class Journaled(Struct, frozen=True, gc=False, omit_defaults=True):
     is_any: bool = False
     until: int | None = None
     waits: tuple[int, ...] = ()
+    cached: tuple[int, ...] | None = None
 
 
 def block(run: Run, said: Journaled) -> list[RunEvent]:

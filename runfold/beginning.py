@@ -6,7 +6,10 @@ from typing import Any, TypeAlias
 from runfold.codec import encode_result
 
 StepRef: TypeAlias = str | tuple[str, int]
-"""A step by its name; the second of that name is `("charge", 2)`, or `"charge#2"`."""
+"""A step by its name; the second of that name is `("charge", 2)`, or `"charge#2"`.
+
+Where branches of the code have one each, `"charge@4"` is the one with this index in the journal.
+"""
 
 
 def beginning_on_wire(from_step: StepRef | None, step_results: Mapping[StepRef, Any] | None) -> dict[str, Any]:

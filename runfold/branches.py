@@ -60,6 +60,10 @@ class Branch:
         number = self._calls[name] = self._calls.get(name, 0) + 1
         return number, self._known.get((name, number))
 
+    def next_of(self, name: str) -> "Entry | None":
+        """The entry of the next of the name for which it did not ask yet."""
+        return self._known.get((name, self._calls.get(name, 0) + 1))
+
     def fork(self, name: str, digest: str | None) -> "tuple[int, str | None, Branch]":
         """Begin another branch with this: its number, the digest that only it has, and the branch."""
         number = self._begun[name] = self._begun.get(name, 0) + 1

@@ -41,10 +41,10 @@ class Children:
             return options
         return {**options, "idempotencyKey": key, "idempotencyKeyOptions": {"onFailure": "return"}}
 
-    async def record(self, runs: list[str], batch: str | None = None) -> None:
-        """These were made."""
+    async def record(self, runs: list[str], batch: str | None = None, cached: tuple[int, ...] | None = None) -> None:
+        """These were made, but for those at the places `cached`, which were there already; None: nobody knows."""
         if self._journal is not None and self._call is not None:
-            await self._journal.record(self._call, "triggered", runs=runs, batch=batch)
+            await self._journal.record(self._call, "triggered", runs=runs, batch=batch, cached=cached)
 
     async def __aenter__(self) -> Self:
         if self._journal is not None:

@@ -47,9 +47,21 @@ class Entry(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
     error: RunError | None = None
     runs: tuple[str, ...] = ()
     batch: str | None = None
+    cached: tuple[int, ...] | None = None
+    """The places of the runs that were there already when this was made; None where nobody said."""
     completed: Outcome | None = None
     heard: tuple[int, ...] | None = None
     """The waits of whose end the code heard before this, and behind the entry before it; None where nobody said."""
+    left: tuple[int, ...] = ()
+    """What the code left before it heard of it, before this and behind the entry before it; before it `heard`."""
+    ahead: int = 0
+    """So many come before this of which the code had not heard when this was made."""
+
+    @property
+    def told_runs(self) -> list[tuple[str, bool]]:
+        """What was triggered, and whether that was said to be there already: all, where nobody said."""
+        cached = range(len(self.runs)) if self.cached is None else frozenset(self.cached)
+        return [(run, place in cached) for place, run in enumerate(self.runs)]
 
     @property
     def is_canceled(self) -> bool:
@@ -74,8 +86,8 @@ class Call(msgspec.Struct, frozen=True):
     tries: tuple[Entry, ...] = ()
     """Of a step: those of its tries in this attempt that failed and were followed by another, or will be."""
 
-    def place(self, index: int, heard: tuple[int, ...] | None) -> dict[str, Any]:
-        """Where it stands in the journal, as the worker protocol has it."""
+    def place(self, index: int) -> dict[str, Any]:
+        """Where it stands in the code, as the worker protocol has it."""
         place: dict[str, Any] = {"index": index, "name": self.name, "digest": self.digest}
         if self.number != 1:
             place["number"] = self.number
@@ -83,8 +95,6 @@ class Call(msgspec.Struct, frozen=True):
             place["after"] = self.after
         if self.forked:
             place["forked"] = True
-        if heard is not None:
-            place["heard"] = heard
         return place
 
     @property

@@ -133,7 +133,7 @@ class Journal:
         self.begin_work()
         try:
             index = self._matching.add(call)
-            entry = call.place(index, self._telling.heard(index, kind))
+            entry = call.place(index) | self._telling.place(index, kind)
             self._link.report(kind, {"entry": entry, **facts}, self._telling.expect(index))
             await self._telling.turn(index)
         finally:
@@ -180,7 +180,7 @@ class Journal:
 
     def _put(self, call: Call, kind: str, facts: dict[str, Any]) -> "tuple[int, asyncio.Future[None]]":
         index = self._matching.add(call, is_try=kind == "step_tried")
-        entry = call.place(index, self._telling.heard(index, kind))
+        entry = call.place(index) | self._telling.place(index, kind)
         committed: asyncio.Future[None] = self.loop.create_future()
         self._link.report(kind, {"entry": entry, **facts}, partial(_end, committed))
         return index, committed

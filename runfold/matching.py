@@ -4,6 +4,7 @@
 - A retry may do other things in between, and after what failed. What it keeps comes after the same as before, or after
   something that failed then.
 - Branches may go on in any order. Each is known by the name and the arguments of what it begins with.
+- What a branch did itself it does not have done by another that begins there: under another key it would be done again.
 - Where a name is used several times, the arguments are the same again.
 """
 
@@ -130,9 +131,16 @@ class Matching:
             raise JournalMismatchError(f"{named(call)} was {_KINDS[were[0]]}, and is {_KINDS[kind]} now.")
 
     def _compare_branches(self, call: Call) -> None:
-        if call.known is not None or call.is_loose or call.number > 1 or call.branch.parent is None:
+        parent = call.branch.parent
+        if call.known is not None or parent is None:
             return
-        other = call.branch.parent.only(call.name)
+        moved = parent.next_of(call.name)
+        if moved is not None and (moved.after, moved.digest) == (call.after, call.digest) and self._counts(moved):
+            place = _sentence(self._place(call.after))
+            raise JournalMismatchError(f"{place} came {named(moved)}, and now it comes in a task or thread of its own.")
+        if call.is_loose or call.number > 1:
+            return
+        other = parent.only(call.name)
         if other is not None and other.attempt != TAKEN_OVER and self._counts(other):
             raise JournalMismatchError(_OTHER_ARGUMENTS.format(named(call)))
 

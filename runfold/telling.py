@@ -5,14 +5,16 @@ in the order of the journal, and the next when the code is at rest: all that fol
 """
 
 import asyncio
-from collections import deque
+from collections import OrderedDict
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from heapq import heappop, heappush
+from typing import Any
 
 from runfold import current
 from runfold.entries import WAITS, Entry
+from runfold.hearing import hearing_of
 from runfold.loop_turns import turns_of
 
 RESTING_TURNS = 10
@@ -20,7 +22,9 @@ RESTING_TURNS = 10
 THREAD_SECONDS = 0.02
 """A thread is at rest when it has asked for something, or after this time."""
 PATIENCE_SECONDS = 60.0
-"""How long what is known is held back for what was over before it and is not asked for."""
+"""How long what is known is held back for what the code heard before it, and does not ask for."""
+UNSURE_SECONDS = 1.0
+"""How long for that of which no entry tells whether the code heard it: then nothing in the journal came of it."""
 
 
 class Telling:
@@ -39,16 +43,20 @@ class Telling:
         self._overtake = overtake
         """Told when the second of these is told before the first, for which nobody has asked."""
         self._rank: dict[int, int] = {}
-        self._queue: deque[int] = deque()
-        """What this attempt hears of, in its order."""
-        self._queued: set[int] = set()
+        self._of_others: set[int] = set()
+        self._left: set[int] = set()
+        """What the code asked for, and no longer wants to hear; or what it has not asked for in time."""
+        self._line: OrderedDict[int, None] = OrderedDict()
+        """What this attempt hears of, in its order, and has not heard yet."""
+        self._lined: set[int] = set()
+        self._sure: set[int] = set()
+        """What is in this line because the code heard it before: something in the journal may have come of it."""
         self._uncommitted: set[int] = set()
         self._kept: list[tuple[int, int]] = []
         """What was asked for and is known from earlier attempts, whose code may have gone another way: rank, index."""
         self._asked: dict[int, tuple[asyncio.Future[None], object]] = {}
         """Who waits for its turn, and the thread that it is, None for code that awaits."""
-        self._left: set[int] = set()
-        """What the code asked for, and no longer wants to hear."""
+        self._unsaid_left: list[int] = []
         self._unsaid: list[int] = []
         """The waits of whose end the code has heard, and no entry said so."""
         self._waits: set[int] = set()
@@ -62,6 +70,7 @@ class Telling:
         self._timer: asyncio.TimerHandle | None = None
         """Until a thread is at rest."""
         self._patience: asyncio.TimerHandle | None = None
+        self._held_for: int | None = None
         if entries:
             self._read(entries, attempt)
 
@@ -73,7 +82,12 @@ class Telling:
 
     async def turn(self, index: int) -> None:
         """Wait until the code may hear of this."""
-        if index not in self._queued:
+        if index in self._left:
+            # It was left at its place, so now it comes behind all that is known.
+            self._left.remove(index)
+            self._add(index)
+            self._unsaid.append(index)
+        elif index not in self._lined:
             heappush(self._kept, (self._rank.get(index, index), index))
         told: asyncio.Future[None] = self._loop.create_future()
         self._asked[index] = told, current.thread_served()
@@ -86,7 +100,7 @@ class Telling:
 
     def end(self, index: int) -> None:
         """A wait is over."""
-        if index not in self._waits or index in self._queued or index in self._rank or index in self._left:
+        if index not in self._waits or index in self._lined or index in self._rank or index in self._left:
             return
         self._add(index)
         self._unsaid.append(index)
@@ -94,9 +108,7 @@ class Telling:
 
     def leave(self, index: int) -> None:
         """The code does not want to hear of this any more."""
-        self._left.add(index)
-        if index in self._unsaid:
-            self._unsaid.remove(index)
+        self._pass_over(index)
         self._go_on()
 
     def move(self) -> None:
@@ -122,16 +134,23 @@ class Telling:
                 self._timer = self._loop.call_later(THREAD_SECONDS, self._come_to_rest)
             self.move()
 
-    def heard(self, index: int, kind: str) -> tuple[int, ...] | None:
-        """The waits of which the code hears before this new entry, and behind the one before it; None before any.
+    def place(self, index: int, kind: str) -> dict[str, Any]:
+        """What a new entry says of where it stands among all of which the code hears; nothing where that is plain.
 
         `kind` is that of its report.
         """
-        heard = tuple(self._unsaid) if self._waits else None
+        said: dict[str, Any] = {}
+        if self._unsaid or self._waits:
+            said["heard"] = tuple(self._unsaid)
+        if self._unsaid_left:
+            said["left"] = tuple(self._unsaid_left)
+        if ahead := len(self._line) - len(self._sure):
+            said["ahead"] = ahead
         self._unsaid.clear()
+        self._unsaid_left.clear()
         if kind in {"waiting", "step_tried"}:
             self._waits.add(index)
-        return heard
+        return said
 
     def close(self) -> None:
         """The attempt is over."""
@@ -144,19 +163,36 @@ class Telling:
         self._overtake = _tell_nobody
 
     def _read(self, entries: Sequence[Entry], attempt: int) -> None:
-        order = order_of(entries)
-        self._rank = {index: rank for rank, index in enumerate(order)}
+        hearing = hearing_of(entries)
+        self._rank = {index: rank for rank, index in enumerate(hearing.order)}
         own = {entry.index for entry in entries if entry.attempt == attempt}
-        self._queue.extend(index for index in order if index in own)
-        self._queued.update(self._queue)
+        self._of_others = {entry.index for entry in entries} - own
+        self._left = own & hearing.left
+        expected = own - self._left
+        self._line.update(dict.fromkeys(index for index in hearing.order if index in expected))
+        self._lined.update(self._line)
+        self._sure.update(index for index in hearing.order[: hearing.sure] if index in self._line)
         heard = {index for entry in entries for index in entry.heard or ()}
-        self._unsaid = [each.index for each in entries if each.completed and each.index in own - heard]
+        self._unsaid = [each.index for each in entries if each.completed and each.index in expected - heard]
         self._unsaid.sort(key=self._rank.__getitem__)
         self._waits = {entry.index for entry in entries if entry.kind in WAITS}
 
     def _add(self, index: int) -> None:
-        self._queue.append(index)
-        self._queued.add(index)
+        self._line[index] = None
+        self._lined.add(index)
+
+    def _take(self, index: int) -> None:
+        del self._line[index]
+        self._sure.discard(index)
+
+    def _pass_over(self, index: int) -> None:
+        if index in self._line:
+            self._take(index)
+        if index in self._unsaid:
+            self._unsaid.remove(index)
+        if index not in self._left and index not in self._of_others:
+            self._unsaid_left.append(index)
+        self._left.add(index)
 
     def _land(self, index: int, is_committed: bool) -> None:  # noqa: FBT001 (what is told)
         self._uncommitted.discard(index)
@@ -173,17 +209,22 @@ class Telling:
             if index in self._asked:
                 self._tell(index)
                 return
-        while self._queue and (index := self._queue[0]) not in self._uncommitted:
-            if index in self._left:
-                self._queue.popleft()
-            elif index in self._asked:
-                self._queue.popleft()
-                self._tell(index)
-                return
-            else:
-                if self._asked and self._patience is None:
-                    self._patience = self._loop.call_later(self._patience_seconds, self._lose_patience)
-                return
+        if not self._line or (index := next(iter(self._line))) in self._uncommitted:
+            return
+        if index in self._asked:
+            self._take(index)
+            self._tell(index)
+        elif self._asked:
+            self._hold_back_for(index)
+
+    def _hold_back_for(self, index: int) -> None:
+        if self._held_for == index and self._patience is not None:
+            return
+        if self._patience is not None:
+            self._patience.cancel()
+        self._held_for = index
+        seconds = self._patience_seconds if index in self._sure else UNSURE_SECONDS
+        self._patience = self._loop.call_later(seconds, self._lose_patience)
 
     def _tell(self, index: int) -> None:
         told, thread = self._asked.pop(index)
@@ -212,42 +253,14 @@ class Telling:
     def _lose_patience(self) -> None:
         """Pass over what nobody asks for: the code was changed, or does something long that is no step."""
         self._patience = None
-        next_one = next((each for each in self._queue if each in self._asked and each not in self._uncommitted), None)
+        next_one = next((each for each in self._line if each in self._asked and each not in self._uncommitted), None)
         if next_one is None:
             return
-        while (index := self._queue[0]) != next_one:
-            self._queue.popleft()
-            self._queued.discard(index)
-            if index not in self._left:
+        while (index := next(iter(self._line))) != next_one:
+            if index in self._sure:
                 self._overtake(index, next_one)
+            self._pass_over(index)
         self._go_on()
-
-
-def order_of(entries: Sequence[Entry]) -> list[int]:
-    """The indexes of all of which the code heard, in that order, and then of what it could not hear of any more.
-
-    An entry says which waits it came behind; those of workers that did not say it came behind what was over by then.
-    """
-    if not entries:
-        return []
-    over = sorted((entry for entry in entries if entry.completed), key=_ended_at)
-    place = 0
-    order: dict[int, None] = {}
-    for entry in entries:
-        if entry.heard is not None:
-            order |= dict.fromkeys(entry.heard)
-        else:
-            while place < len(over) and _ended_at(over[place])[0] <= entry.index:
-                order[over[place].index] = None
-                place += 1
-        if entry.kind not in WAITS and not entry.is_canceled:
-            order[entry.index] = None
-    return list(order | {entry.index: None for entry in over})
-
-
-def _ended_at(entry: Entry) -> tuple[int, int]:
-    assert entry.completed is not None, "only what is over has an end"
-    return max(entry.completed.behind, entry.index + 1), entry.completed.order
 
 
 def _tell_nobody(_index: int, _other: int) -> None:

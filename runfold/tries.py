@@ -5,14 +5,13 @@ from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from typing import Any
 
+from runfold.durations import MAX_MS
 from runfold.entries import CANCELED, Call
 from runfold.errors import AbortTaskRunError, InvalidResultError
 from runfold.journal import Journal
 from runfold.policies import Retry
 from runfold.run import RunError
 
-LONGEST_MS = 315_360_000_000
-"""Ten years: no policy waits longer."""
 _ONCE = Retry(max_attempts=1)
 _CANCELED = RunError(name=CANCELED, message="The code canceled the step before it was done.")
 
@@ -36,7 +35,7 @@ class Tries:
             wait = jitter * policy.min_timeout_ms * policy.factor ** (self._failures - 1)
         except OverflowError:
             wait = policy.max_timeout_ms
-        return min(policy.max_timeout_ms, wait, LONGEST_MS) / 1000
+        return min(policy.max_timeout_ms, wait, MAX_MS) / 1000
 
 
 async def rest(journal: Journal, call: Call, failure: Any, seconds: float) -> None:

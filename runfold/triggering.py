@@ -9,6 +9,7 @@ import msgspec
 from runfold import transport
 from runfold.children import Children
 from runfold.codec import Types, encode, encode_payload
+from runfold.entries import Entry
 from runfold.handles import BatchHandle, BatchItem, RunHandle
 from runfold.options import TriggerOptions, trigger_on_wire
 from runfold.typevars import PayloadT, ResultT
@@ -49,10 +50,10 @@ class Triggering(Generic[PayloadT, ResultT]):
         item = _item(payload, options)
         async with Children(f"trigger {self._task}", item) as children:
             if children.known is not None:
-                return self._handle(_Made(children.known.runs[0], is_cached=True))
+                return self._told(children.known)[0]
             item.options = children.keyed(item.options)
             made = await self._post("trigger", item, _Made)
-            await children.record([made.id])
+            await children.record([made.id], cached=(0,) if made.is_cached else ())
         return self._handle(made)
 
     async def batch(self, items: Sequence[Any]) -> BatchHandle[PayloadT, ResultT]:
@@ -62,17 +63,21 @@ class Triggering(Generic[PayloadT, ResultT]):
         async with Children(f"batch trigger {self._task}", written) as children:
             known = children.known
             if known is not None:
-                runs = tuple(self._handle(_Made(run, is_cached=True)) for run in known.runs)
-                return BatchHandle(known.batch or "", runs)
+                return BatchHandle(known.batch or "", self._told(known))
             for place, item in enumerate(written):
                 item.options = children.keyed(item.options, place)
             made = await self._post("batch", {"items": written}, _Batch)
-            await children.record([each.id for each in made.runs], made.batch_id)
+            cached = tuple(place for place, each in enumerate(made.runs) if each.is_cached)
+            await children.record([each.id for each in made.runs], made.batch_id, cached)
         return BatchHandle(made.batch_id, tuple(self._handle(each) for each in made.runs))
 
     async def _post(self, what: str, body: Any, answer: type[T]) -> T:
         content = await transport.default.call("POST", f"{self._path}/{what}", body=encode(body))
         return msgspec.json.decode(content, type=answer)
+
+    def _told(self, known: Entry) -> tuple[RunHandle[PayloadT, ResultT], ...]:
+        """What was triggered before, as it was told then."""
+        return tuple(self._handle(_Made(run, is_cached)) for run, is_cached in known.told_runs)
 
     def _handle(self, made: _Made) -> RunHandle[PayloadT, ResultT]:
         return RunHandle(made.id, made.is_cached, self._types)

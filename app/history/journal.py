@@ -47,10 +47,16 @@ class JournalEntry(Struct, rename="camel", omit_defaults=True):
     error: RunError | None = None
     runs: tuple[str, ...] = ()
     batch: str | None = None
+    cached: tuple[int, ...] | None = None
+    """The places of the runs that were there already; None where nobody said."""
     completed: Completed | None = None
     """Of a wait, or of the one behind a failed try: how it ended, None as long as it has not."""
     heard: tuple[int, ...] | None = None
     """The waits of whose end the code heard before this, and behind the entry before it; None where nobody said."""
+    left: tuple[int, ...] = ()
+    """What the code dropped before it heard of it, before this and behind the entry before it."""
+    ahead: int = 0
+    """So many come before this of which the code had not heard when this was made."""
 
 
 def page_of(ledger: Ledger, history: Sequence[Recorded], after: int = -1) -> list[JournalEntry]:
@@ -84,7 +90,8 @@ def _entry_of(ledger: Ledger, line: Line) -> JournalEntry:
             # What it failed of is for people: the code is told of the last try only.
             return JournalEntry(**told, kind="tried", completed=_completed_of(line.completed))
         case e.ChildrenTriggered():
-            return JournalEntry(**told, kind="triggered", runs=event.runs, batch=event.batch)
+            runs, batch, cached = event.runs, event.batch, event.cached
+            return JournalEntry(**told, kind="triggered", runs=runs, batch=batch, cached=cached)
         case e.WaitStarted():
             return JournalEntry(**told, kind="waiting", completed=_completed_of(line.completed))
 

@@ -5,7 +5,7 @@ import math
 from msgspec import Raw
 
 from app.newruns.asked import TriggerOptions
-from app.values import json_of
+from app.values import object_of
 from domain import durations, keys
 from domain.errors import InvalidInput
 from domain.events import NOTHING
@@ -21,12 +21,7 @@ PRIORITY_MAX = 10**9
 
 def metadata_of(metadata: Raw) -> Raw:
     """Metadata as the event holds it; NOTHING for null."""
-    text = bytes(metadata)
-    if len(text) > METADATA_MAX_BYTES:
-        raise InvalidInput(f"The metadata has {len(text)} bytes; at most {METADATA_MAX_BYTES} are taken.")
-    value = json_of(text, "metadata") if text else None
-    if value is not None and not isinstance(value, dict):
-        raise InvalidInput("The metadata is a JSON object.")
+    value = object_of(metadata, "metadata", max_bytes=METADATA_MAX_BYTES)
     return NOTHING if value is None else metadata
 
 

@@ -8,7 +8,7 @@ from msgspec import Raw
 
 from app.names import NAME_MAX, named
 from app.service import Service
-from app.values import PAYLOAD_MAX_BYTES, json_of, stored
+from app.values import PAYLOAD_MAX_BYTES, object_of, stored
 from app.web import bodies
 from domain import durations, named_event
 from domain.commands import SendEvent
@@ -66,12 +66,7 @@ def _new_id(service: Service, environment: str, now: int, request_key: str | Non
 
 
 def _context(context: Raw) -> Raw:
-    text = bytes(context)
-    if len(text) > CONTEXT_MAX_BYTES:
-        raise InvalidInput(f"The context has {len(text)} bytes; at most {CONTEXT_MAX_BYTES} are taken.")
-    value = json_of(text, "context") if text else None
-    if value is not None and not isinstance(value, dict):
-        raise InvalidInput("The context is a JSON object.")
+    value = object_of(context, "context", max_bytes=CONTEXT_MAX_BYTES)
     return NOTHING if value is None else Raw(msgspec.json.encode(value))
 
 

@@ -197,7 +197,7 @@ def _journaled(said: bodies.ReportBody, now: int) -> Journaled:
     entry = said.entry.as_entry() if said.entry else None
     # A duration is told by the engine's clock, as the end of it will be.
     until = said.until if said.for_ms is None else now + said.for_ms
-    return Journaled(entry, said.runs, said.batch, said.targets, said.is_any, until, said.waits)
+    return Journaled(entry, said.runs, said.batch, said.targets, said.is_any, until, said.waits, said.cached)
 
 
 def _answer_of(said: bodies.ReportBody, environment: str, service: Service) -> Report:

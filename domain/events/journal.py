@@ -12,7 +12,8 @@ class Entry(Struct, frozen=True, gc=False, omit_defaults=True):
     Several of one name are numbered. `after` is the entry that the same branch of the code made before (None: the
     branch begins with this one), `forked` says that the branch began there. `digest` tells the arguments. `heard` are
     the waits (their indexes) of whose end the code heard before this, and behind the entry before it, in that order;
-    None where the worker did not say.
+    None where the worker did not say. `left` are the earlier entries (their indexes) that the code dropped in
+    between, before it heard of them; `ahead` is how many come before this of which it had not heard when this was made.
     """
 
     index: int
@@ -22,6 +23,8 @@ class Entry(Struct, frozen=True, gc=False, omit_defaults=True):
     forked: bool = False
     digest: str | None = None
     heard: tuple[int, ...] | None = None
+    left: tuple[int, ...] = ()
+    ahead: int = 0
 
 
 class StepSucceeded(RunEvent, frozen=True, gc=False, omit_defaults=True):
@@ -48,11 +51,16 @@ class StepTryFailed(RunEvent, frozen=True, gc=False):
 
 
 class ChildrenTriggered(RunEvent, frozen=True, gc=False, omit_defaults=True):
-    """The code of the run triggered these."""
+    """The code of the run triggered these.
+
+    `cached` are the places (0-based, among `runs`) of those that were there already, by their idempotency keys; None
+    where the worker did not say.
+    """
 
     entry: Entry
     runs: tuple[str, ...]
     batch: str | None = None
+    cached: tuple[int, ...] | None = None
 
 
 class WaitStarted(RunEvent, frozen=True, gc=False, omit_defaults=True):

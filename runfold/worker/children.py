@@ -32,15 +32,21 @@ from runfold.worker.handed import Attempt
 from runfold.worker.links import Link
 from runfold.worker.memory import OutOfMemoryKills, of_this_process
 from runfold.worker.outcomes import Crashed, Ended
-from runfold.worker.wire import OUT_OF_MEMORY, Error
+from runfold.worker.wire import OUT_OF_MEMORY, Error, Report
 
 LAST_WORDS_SECONDS = 1.0
 """How long to read on after a child has died, and to wait for its death after its connection has ended."""
 
 READ_AHEAD_BYTES = 1_000_000
-FACTS = ("entry", "output", "error", "runs", "batch", "targets", "is_any", "until", "for_ms")
+FACTS = ("entry", "output", "error", "runs", "batch", "cached", "targets", "is_any", "until", "for_ms")
 """What a report of the code of a run may say."""
 _NOTHING: Sequence[Any] = (None, msgspec.UNSET, (), [], False)
+
+
+def facts_of(report: Report) -> dict[str, Any]:
+    """What the report says."""
+    facts = {name: value for name in FACTS if (value := getattr(report, name)) not in _NOTHING}
+    return facts if report.cached is None else {**facts, "cached": report.cached}
 
 
 class Children:
@@ -160,7 +166,7 @@ class Process:
             message = await self.read()
             match message:
                 case Said(report=report):
-                    facts = {name: value for name in FACTS if (value := getattr(report, name)) not in _NOTHING}
+                    facts = facts_of(report)
                     link.report(report.kind, facts, partial(self._commit, facts["entry"]["index"]))
                 case Block(waits=waits):
                     link.block(waits)

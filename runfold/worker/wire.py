@@ -84,6 +84,8 @@ class Report(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """Where it stands in the journal of the run."""
     runs: list[str] = []
     batch: str | None = None
+    cached: tuple[int, ...] | None = None
+    """The places of the runs that were there already; an empty one says that none was."""
     targets: tuple[str, ...] = ()
     is_any: bool = msgspec.field(default=False, name="any")
     until: int | None = None

@@ -3,9 +3,11 @@ from collections.abc import AsyncIterator, Iterator
 import pytest
 from structlog.testing import capture_logs
 
+from adapters.postgres.migrate import migrate
 from tests.app.databases import engine_on
 from tests.app.harness import Engine, Log, ledger_mistakes
 from tests.mailbox import Mailbox, a_mailbox
+from tests.postgres import database_url, schema_of_its_own
 from tests.shown import reached, statuses_of
 from tests.targets import Target, a_target
 
@@ -89,6 +91,14 @@ async def _check(engine: Engine, request: pytest.FixtureRequest) -> None:
         service = engine.service
         history = await service.read(lambda: service.ledger.read_after(0, limit=engine.head))
         assert said - reached(history) == frozenset(), "a test reaches every status that it is said to show"
+
+
+@pytest.fixture
+def schema() -> Iterator[str]:
+    """One of its own in PostgreSQL, for the nodes that a test starts."""
+    with schema_of_its_own() as schema:
+        migrate(database_url(), schema)
+        yield schema
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from typing import Any
 
 import httpcore
@@ -10,24 +10,15 @@ import httpx
 import pytest
 from starlette.responses import JSONResponse, Response, StreamingResponse
 
-from adapters.postgres.migrate import migrate
 from app.web import forwarding
 from app.web.application import create_application
 from app.web.caller import FORWARDED, service_of
 from tests.app.harness import sentence_of
 from tests.app.nodes import TRIGGER, RunningNode, Writer, give_lease, running_node, serving
 from tests.app.routes import questions_to
-from tests.postgres import database_url, schema_of_its_own
 
 NOWHERE = "http://127.0.0.1:1"
 LEASE_MS = 600_000
-
-
-@pytest.fixture
-def schema() -> Iterator[str]:
-    with schema_of_its_own() as schema:
-        migrate(database_url(), schema)
-        yield schema
 
 
 @pytest.fixture

@@ -2,14 +2,12 @@
 
 import asyncio
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import httpx
-import pytest
 
 from adapters.postgres.ledger import PostgresLedger
-from adapters.postgres.migrate import migrate
 from domain.events import Recorded, RunTriggered
 from domain.ports import Head
 from tests.app.harness import sentence_of
@@ -23,17 +21,10 @@ from tests.app.nodes import (
     nobody_gets_the_lease,
     running_node,
 )
-from tests.postgres import database_url, schema_of_its_own
+from tests.postgres import database_url
 
 READY = ("role", "head", "readModels")
 UNSURE = "This node cannot tell at present whether another one writes."
-
-
-@pytest.fixture
-def schema() -> Iterator[str]:
-    with schema_of_its_own() as schema:
-        migrate(database_url(), schema)
-        yield schema
 
 
 class SlowLedger(PostgresLedger):

@@ -1,25 +1,13 @@
 """Connections, keys and deployments on two nodes: the one that stands by shows them, and sends what changes them on."""
 
-from collections.abc import Iterator
 from typing import Any
 
-import pytest
-
-from adapters.postgres.migrate import migrate
 from app.vault.connections import credentials_of
 from tests.app.harness import ADMIN_KEY
 from tests.app.nodes import RunningNode, running_node
-from tests.postgres import database_url, schema_of_its_own
 
 CONNECTIONS, DEPLOYMENTS, ENVIRONMENTS = "/api/v1/connections", "/api/v1/deployments", "/api/v1/environments"
 AS_ADMIN = {"authorization": f"Bearer {ADMIN_KEY}"}
-
-
-@pytest.fixture
-def schema() -> Iterator[str]:
-    with schema_of_its_own() as schema:
-        migrate(database_url(), schema)
-        yield schema
 
 
 async def ask(node: RunningNode, method: str, path: str, **request: Any) -> Any:

@@ -1,27 +1,15 @@
 """The key in the settings of a node: who knows it when, and what becomes of it once somebody revoked it."""
 
-from collections.abc import Iterator
-
 import httpx
-import pytest
 
-from adapters.postgres.migrate import migrate
 from app.engine.environments import digest_of
 from tests.app.harness import ADMIN_KEY, KEY, sentence_of
 from tests.app.nodes import TRIGGER, RunningNode, running_node
-from tests.postgres import database_url, schema_of_its_own
 
 KEYS = "/api/v1/environments/dev/keys"
 AS_ADMIN = {"authorization": f"Bearer {ADMIN_KEY}"}
 LATER_KEY = "tr_dev_a_later_one_0123456789"
 TOO_EARLY = "This key is in the settings of this node, which has not written yet: ask again."
-
-
-@pytest.fixture
-def schema() -> Iterator[str]:
-    with schema_of_its_own() as schema:
-        migrate(database_url(), schema)
-        yield schema
 
 
 async def both_with(node: RunningNode, key: str) -> list[httpx.Response]:

@@ -9,25 +9,17 @@ import pytest
 from psycopg import sql
 
 from adapters.postgres.ledger import PostgresLedger
-from adapters.postgres.migrate import migrate
 from domain.errors import LedgerUnavailable
 from domain.ports import Head
 from tests.app.harness import sentence_of
 from tests.app.nodes import TRIGGER, RunningNode, lose_tail, running_node
-from tests.postgres import database_url, schema_of_its_own
+from tests.postgres import database_url
 
 APPEND_ONE_MORE = """
 insert into {}
 select notification_id + 1, 'nobody', 1, topic, state, sha256(digest) from {} order by notification_id desc limit 1
 """
 READY = ("role", "head", "readModels")
-
-
-@pytest.fixture
-def schema() -> Iterator[str]:
-    with schema_of_its_own() as schema:
-        migrate(database_url(), schema)
-        yield schema
 
 
 @pytest.fixture

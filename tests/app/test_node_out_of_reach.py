@@ -2,29 +2,21 @@
 
 import asyncio
 import threading
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from contextlib import AsyncExitStack
 
 import pytest
 
 from adapters.postgres.ledger import PostgresLedger
-from adapters.postgres.migrate import migrate
 from app.engine.reader import READERS
 from domain.errors import LedgerUnavailable
 from domain.events import Recorded
 from tests.app.harness import sentence_of
 from tests.app.nodes import RunningNode, nobody_gets_the_lease, running_node
-from tests.postgres import database_url, schema_of_its_own
+from tests.postgres import database_url
 
 ANSWER_MS = 500
 """For so long the database may be silent to whoever asks for a lease of that time."""
-
-
-@pytest.fixture
-def schema() -> Iterator[str]:
-    with schema_of_its_own() as schema:
-        migrate(database_url(), schema)
-        yield schema
 
 
 class SilentLedger(PostgresLedger):

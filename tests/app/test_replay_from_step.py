@@ -166,7 +166,7 @@ async def test_waits_that_were_over_and_children_are_taken_over_and_an_open_wait
     long, short = ({"index": index, "name": f"wait.{index}"} for index in (1, 2))
     await engine.turn(
         version,
-        report(hand, "triggered", entry={"index": 0, "name": "trigger greet"}, runs=[child]),
+        report(hand, "triggered", entry={"index": 0, "name": "trigger greet"}, runs=[child], cached=[]),
         report(hand, "waiting", entry=long, targets=[child]),
         report(hand, "waiting", entry=short, **{"for": 1_000}),
         want=0,
@@ -180,7 +180,7 @@ async def test_waits_that_were_over_and_children_are_taken_over_and_an_open_wait
     page = await engine.get(f"/worker/v1/runs/{replay['id']}/journal")
 
     assert replay["journal"] == [
-        {"index": 0, "name": "trigger greet", "kind": "triggered", "attempt": 0, "runs": [child]},
+        {"index": 0, "name": "trigger greet", "kind": "triggered", "attempt": 0, "runs": [child], "cached": []},
         {"index": 1, "name": "wait.1", "kind": "waiting", "attempt": 0},
         {"index": 2, "name": "wait.2", "kind": "waiting", "attempt": 0, "completed": {"behind": 3}},
     ]

@@ -1,25 +1,13 @@
 """Waitpoint tokens on several nodes: any of them makes, shows and completes each."""
 
-from collections.abc import Iterator
-
 import httpx
-import pytest
 
 from adapters.http.trust import world
-from adapters.postgres.migrate import migrate
 from app.web.application import create_application
 from tests.app.harness import KEY, Engine, running_engine
 from tests.app.nodes import running_node
-from tests.postgres import database_url, schema_of_its_own
 
 TOKENS = "/api/v1/waitpoints/tokens"
-
-
-@pytest.fixture
-def schema() -> Iterator[str]:
-    with schema_of_its_own() as schema:
-        migrate(database_url(), schema)
-        yield schema
 
 
 async def test_a_token_that_a_standby_was_asked_for_is_completed_through_it(schema: str) -> None:

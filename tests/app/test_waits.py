@@ -65,6 +65,22 @@ async def test_a_frozen_run_goes_on_in_another_worker_by_its_journal(engine: Eng
     assert (body["status"], body["attemptCount"], body["startedAt"]) == ("EXECUTING", 1, START)
 
 
+async def test_a_worker_reads_again_in_which_order_the_code_heard(engine: Engine) -> None:
+    version = await engine.register()
+    await engine.trigger()
+    handed = await engine.take(version)
+    said: dict[str, Any] = {"heard": [0], "left": [1], "ahead": 1}
+    reports = [stepped(handed, 1, None), stepped(handed, 2, None, **said), report(handed, "frozen")]
+    await engine.turn(version, waits(handed, 0, **MINUTE), *reports[:2], blocked(handed, 0), *reports[2:], want=0)
+
+    await engine.advance(60_000)
+    again = await engine.take(version)
+
+    assert (
+        again["journal"][2] == {"index": 2, "name": "charge", "kind": "succeeded", "attempt": 1, "result": None} | said
+    )
+
+
 async def test_a_run_that_goes_on_is_read_from_the_ledger_once(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     version = await engine.register()
     run = await engine.trigger()

@@ -29,6 +29,13 @@ class Effect(msgspec.Struct, frozen=True):
     id: str
 
 
+def effects_in(folder: Path) -> list[Effect]:
+    """All that was done until now, in its order."""
+    file = folder / EFFECTS
+    lines = file.read_bytes().splitlines() if file.exists() else []
+    return [msgspec.json.decode(line, type=Effect) for line in lines]
+
+
 def affect(run: str, step: str, key: str) -> str:
     """Do it."""
     moments = Moments.of_environment()

@@ -13,7 +13,7 @@ import pytest
 from domain import events as e
 from tests.crash.databases import Database
 from tests.crash.ordering import Orders
-from tests.crash.orders import EFFECTS, ENOUGH
+from tests.crash.orders import ENOUGH, effects_in
 from tests.crash.racing import LONGEST_SECONDS, RACERS
 
 LIVES = 4
@@ -36,7 +36,7 @@ async def test_what_was_heard_first_is_heard_first_in_each_life(orders: Orders) 
     run = await orders.ask()
 
     for life in range(LIVES):
-        await killed_when_it_has_heard(orders, 1 + life, chance.uniform(0, LONGEST_SECONDS))
+        await killed_when_it_has_heard(orders, run, 1 + life, chance.uniform(0, LONGEST_SECONDS))
     (orders.folder / ENOUGH).touch()
     orders.start_life("--freeze-after", "0.05")
     told = await orders.finish_run(run)
@@ -54,21 +54,21 @@ async def test_what_was_heard_first_is_heard_first_in_each_life(orders: Orders) 
         assert heard[:-1] == last[: len(heard) - 1]
     steps: list[e.StepSucceeded] = told.of(run, e.StepSucceeded)
     assert [msgspec.json.decode(step.result) for step in steps if step.entry.name == "hear"] == last
-    said = [wait for step in steps for wait in step.entry.heard or ()]
+    journal = [*steps, *told.of(run, e.ChildrenTriggered), *told.of(run, e.WaitStarted)]
+    said = [wait for each in journal for wait in each.entry.heard or ()]
     assert sorted(said) == sorted(each.entry.index for each in told.of(run, e.WaitStarted))
 
 
-async def killed_when_it_has_heard(orders: Orders, things: int, after: float) -> None:
+async def killed_when_it_has_heard(orders: Orders, run: str, things: int, after: float) -> None:
     """A life that ends a moment after its code has heard so many things."""
-    file = orders.folder / EFFECTS
-    before = number_of_lines(file)
+    before = number_of_heard(orders, run)
     worker = orders.start_life("--freeze-after", "0.05")
-    await orders.until(lambda: number_of_lines(file) >= before + things, lambda: "it has heard too little")
+    await orders.until(lambda: number_of_heard(orders, run) >= before + things, lambda: "it has heard too little")
     await asyncio.sleep(after)
     worker.signal(signal.SIGKILL)
     assert await worker.ended() == -signal.SIGKILL
 
 
-def number_of_lines(file: Path) -> int:
-    """How much was done."""
-    return file.read_bytes().count(b"\n") if file.exists() else 0
+def number_of_heard(orders: Orders, run: str) -> int:
+    """How much this run has heard in all its lives. What its child did is in the same file."""
+    return sum(effect.run == run for effect in effects_in(orders.folder))

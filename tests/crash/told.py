@@ -14,7 +14,7 @@ from domain.ports import CopyableLedger
 from domain.run import fold
 from domain.status import Status
 from projections.ports import ReadModels
-from tests.crash.orders import EFFECTS, Effect
+from tests.crash.orders import effects_in
 
 
 class Told:
@@ -24,8 +24,7 @@ class Told:
         self.records = ledger.read_after(0, limit=ledger.head().position)
         report = verify(ledger, read_models)
         assert report.holds, report
-        file = folder / EFFECTS
-        self.effects = [msgspec.json.decode(line, type=Effect) for line in file.read_bytes().splitlines()]
+        self.effects = effects_in(folder)
 
     def history(self, run: str) -> list[Recorded]:
         """All of one run."""

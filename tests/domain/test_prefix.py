@@ -48,6 +48,42 @@ def test_a_name_that_looks_like_a_number_is_a_name_first() -> None:
     assert prefix.begin_at("a#2", [], "run_1", journal) == Beginning(1, {})
 
 
+BRANCHED = [
+    Known(Entry(0, "pack", forked=True, digest="a"), is_step=True),
+    Known(Entry(1, "pack", 2, forked=True, digest="b"), is_step=True),
+    Known(Entry(2, "weigh", after=1), is_step=True),
+    Known(Entry(3, "weigh", after=0), is_step=True),
+    Known(Entry(4, "weigh", after=1), is_step=True),
+    Known(Entry(5, "pack"), is_step=True),
+    Known(Entry(6, "ship", after=5), is_step=True),
+]
+"""Two branches that pack and weigh, of which the second one weighs again in the next attempt; then the code packs."""
+
+
+@pytest.mark.parametrize(
+    ("name", "which"),
+    [("pack", "'pack@0', 'pack@5'"), ("pack#1", "'pack@0', 'pack@5'"), ("weigh", "'weigh@2', 'weigh@3'")],
+)
+def test_a_name_that_several_branches_use_is_refused(name: str, which: str) -> None:
+    sentence = f"Branches of run run_1 have a '{name}' each. Name the one with its index: {which}."
+    for step, edited in ((name, []), ("ship", [name])):
+        with pytest.raises(InvalidInput) as refusal:
+            prefix.begin_at(step, edited, "run_1", BRANCHED)
+
+        assert str(refusal.value) == sentence
+
+
+def test_what_several_branches_have_is_named_by_its_index() -> None:
+    assert prefix.begin_at("pack@5", [], "run_1", BRANCHED) == Beginning(5, {})
+    assert prefix.begin_at("pack#2", [], "run_1", BRANCHED) == Beginning(1, {}), "there is one of these"
+    assert prefix.begin_at("ship", ["weigh@3", "pack@0"], "run_1", BRANCHED) == Beginning(
+        6, {"weigh@3": 3, "pack@0": 0}
+    )
+    assert prefix.begin_at("weigh@4", [], "run_1", BRANCHED) == Beginning(2, {}), "it is the one that was tried again"
+    assert prefix.begin_at("ship", ["weigh@2"], "run_1", BRANCHED) == Beginning(6, {"weigh@2": 4})
+    assert prefix.begin_at("pack@5", ["pack@5"], "run_1", BRANCHED) == Beginning(6, {"pack@5": 5})
+
+
 @pytest.mark.parametrize(
     ("step", "edited", "sentence"),
     [

@@ -7,7 +7,7 @@ import pytest
 
 from domain import events as e
 from domain.status import Status
-from runfold import Context, Queue, Retry, RunFailedError, RunResult, task
+from runfold import BatchItem, Context, Queue, Retry, RunFailedError, RunResult, task
 from runfold.aio import batches, runs, wait
 from tests.durable.jobs import deadly
 from tests.durable.stage import Stage
@@ -160,6 +160,35 @@ async def test_two_parents_wait_for_one_child_by_its_idempotency_key(stage: Stag
     assert [await stage.output(run) for run in parents] == [42, 42]
     assert children[0] == children[1]
     assert len(children[0]) == 1
+
+
+async def test_code_that_goes_on_in_another_process_is_told_again_which_runs_were_new(stage: Stage) -> None:
+    told: list[list[bool]] = []
+
+    @task
+    async def parent(_payload: int, ctx: Context) -> str:
+        one = await double.aio.trigger(1, idempotency_key="one")
+        other = await double.aio.trigger(1, idempotency_key="one")
+        items = [BatchItem(1, idempotency_key="one"), BatchItem(2, idempotency_key="two")]
+        batch = await double.aio.batch_trigger(items)
+        told.append([one.is_cached, other.is_cached, *(each.is_cached for each in batch.runs)])
+        if not one.is_cached:
+            await ctx.step("new", str, 1)
+        await wait.for_(5)
+        return "done"
+
+    await stage.worker(parent, freeze_seconds=0)
+    run = (await parent.aio.trigger(1)).id
+    await stage.until(run, e.RunFrozen)
+    await stage.engine.advance(5 * SECOND)
+
+    assert await stage.output(run) == "done"
+    assert told == [[False, True, True, False]] * 2
+    assert [each.cached for each in await stage.events(run) if isinstance(each, e.ChildrenTriggered)] == [
+        (),
+        (0,),
+        (0,),
+    ]
 
 
 async def test_items_of_a_batch_that_are_refused_do_not_keep_a_parent_from_the_others(stage: Stage) -> None:

@@ -12,9 +12,11 @@ from runfold.blocking import background_loop
 from runfold.codec import encode
 from runfold.entries import Entry, Outcome
 from runfold.journal import Journal
+from runfold.log import Line
 from runfold.policies import Retry
 from runfold.run import RunError
 from runfold.steps import Arguments, run_step
+from runfold.telling import PATIENCE_SECONDS
 from runfold.worker.failures import describe
 
 Code = Callable[["Story"], Awaitable[Any]]
@@ -47,6 +49,8 @@ class Story:
         """How long the steps wait between their tries, in milliseconds."""
         self.patience_seconds = 0.05
         """How long the journal holds back what changed code asks for before something that it never asks for."""
+        self.lines: list[Line] = []
+        """What the journals logged."""
         self.journal: Journal
         self._room: int | None = None
         self._is_killed_when_blocked = False
@@ -66,6 +70,7 @@ class Story:
             chance=lambda: 0.0,
             patience_seconds=self.patience_seconds,
         )
+        self.journal.log = self.lines.append
         others = asyncio.all_tasks()
         main = asyncio.create_task(self._run(code))
         try:
@@ -80,11 +85,26 @@ class Story:
                 task.cancel()
             await asyncio.gather(*left, return_exceptions=True)
 
-    def play_blocking(self, code: "Callable[[Story], Any]", *, until: int | None = None) -> Any:
+    def play_blocking(
+        self,
+        code: "Callable[[Story], Any]",
+        *,
+        until: int | None = None,
+        patience_seconds: float = PATIENCE_SECONDS,
+    ) -> Any:
         """The same for code that does not await: its journal lives on the loop in the background."""
         self._room = until
         self._killed = concurrent.futures.Future()  # type: ignore[assignment]
-        self.journal = Journal("run_1", self.attempt, self.entries, self, describe, loop=background_loop())
+        self.journal = Journal(
+            "run_1",
+            self.attempt,
+            self.entries,
+            self,
+            describe,
+            loop=background_loop(),
+            patience_seconds=patience_seconds,
+        )
+        self.journal.log = self.lines.append
         with current.inside("run_1", self.journal):
             return code(self)
 
@@ -158,5 +178,6 @@ def _entry(kind: str, facts: dict[str, Any], attempt: int) -> Entry:
         error=None if error is None else RunError(message=error.message, name=error.name),
         runs=tuple(facts.get("runs", ())),
         batch=facts.get("batch"),
+        cached=facts.get("cached"),
         **facts["entry"],
     )

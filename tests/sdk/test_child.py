@@ -7,10 +7,11 @@ import sys
 
 import msgspec
 
+from runfold.worker.children import facts_of
 from runfold.worker.frames import Go, Ready, ToWorker, frame, receive
 from runfold.worker.handed import Attempt
 from runfold.worker.outcomes import Succeeded
-from runfold.worker.wire import Environment, HandOut
+from runfold.worker.wire import Environment, HandOut, Report
 
 SLOW_CHILD = """
 import socket, sys, threading
@@ -62,3 +63,9 @@ def test_an_attempt_that_comes_before_the_end_of_the_last_one_is_over_has_its_ow
 
 def _next(line: socket.socket) -> object:
     return msgspec.json.decode(receive(line), type=ToWorker)
+
+
+def test_that_no_run_was_there_already_is_said_and_what_is_empty_is_not() -> None:
+    said = Report("run_1", 1, "triggered", 0, entry={"index": 0}, runs=["run_2"], cached=())
+
+    assert facts_of(said) == {"entry": {"index": 0}, "runs": ["run_2"], "cached": ()}

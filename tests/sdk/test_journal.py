@@ -3,11 +3,12 @@
 import asyncio
 from typing import Any
 
+import msgspec
 import pytest
 
 from runfold import StepFailedError
 from runfold.aio import wait
-from runfold.entries import Outcome
+from runfold.entries import Entry, Outcome
 from tests.sdk.journals import Killed, Story
 
 
@@ -319,3 +320,11 @@ async def test_thousands_of_one_name_are_each_done_once() -> None:
     story = Story()
 
     assert await story.play(code) == 2_000 == await story.play(code) == len(story.ran)
+
+
+def test_a_trigger_that_does_not_say_which_runs_were_new_made_none() -> None:
+    entry = Entry(0, "trigger", "triggered", 1, runs=("run_2", "run_3"))
+
+    assert entry.told_runs == [("run_2", True), ("run_3", True)]
+    assert msgspec.structs.replace(entry, cached=()).told_runs == [("run_2", False), ("run_3", False)]
+    assert msgspec.structs.replace(entry, cached=(1,)).told_runs == [("run_2", False), ("run_3", True)]

@@ -152,6 +152,82 @@ async def test_a_change_within_a_branch_is_noticed() -> None:
         await story.play(code("a", "c"))
 
 
+async def in_task(story: Story) -> Any:
+    return await asyncio.create_task(story.step("charge", "5"))
+
+
+async def in_gather(story: Story) -> Any:
+    return await asyncio.gather(story.step("charge", "5"), story.step("look"))
+
+
+async def in_group(story: Story) -> Any:
+    async with asyncio.TaskGroup() as group:
+        group.create_task(story.step("charge", "5"))
+
+
+async def below_another_task(story: Story) -> Any:
+    return await asyncio.create_task(in_group(story))
+
+
+@pytest.mark.parametrize("wrapped", [in_task, in_gather, in_group, below_another_task])
+@pytest.mark.parametrize("is_retry", [False, True])
+@pytest.mark.parametrize("before", [(), ("first",)])
+async def test_a_step_that_is_done_is_not_done_again_by_a_task_around_it(
+    *, wrapped: Code, is_retry: bool, before: tuple[str, ...]
+) -> None:
+    async def code(story: Story) -> None:
+        await steps(*before)(story)
+        await wrapped(story)
+
+    story = Story()
+    await story.play(steps(*before, "charge 5", "last"))
+    ran = [*story.ran]
+    if is_retry:
+        story.fail()
+
+    with pytest.raises((JournalMismatchError, ExceptionGroup)):
+        await story.play(code)
+
+    place = 'After "first"' if before else "First"
+    assert str(story.journal.broken) == f'{place} came "charge", and now it comes in a task or thread of its own.'
+    assert story.ran == ran, "and nothing else was done"
+
+
+async def test_a_step_that_waits_for_its_next_try_is_not_begun_anew_by_a_task_around_it() -> None:
+    async def plain(story: Story) -> Any:
+        return await story.step("charge", 5, busy=2)
+
+    async def wrapped(story: Story) -> Any:
+        return await asyncio.create_task(plain(story))
+
+    story = Story()
+    with pytest.raises(Killed):
+        await story.play(plain, until=1)
+    ran = [*story.ran]
+
+    with pytest.raises(JournalMismatchError, match="in a task or thread of its own"):
+        await story.play(wrapped)
+
+    assert story.ran == ran
+
+
+async def test_a_task_may_do_the_same_as_the_code_that_began_it() -> None:
+    async def code(story: Story) -> Any:
+        aside = asyncio.create_task(story.step("ping", 1, turns=60))
+        await story.step("ping", 1)
+        await story.step("look")
+        return await aside
+
+    story = Story()
+    with pytest.raises(Killed):
+        await story.play(code, until=2)
+    assert [each.forked for each in story.entries] == [False, False], "that of the task is not done yet"
+
+    await story.play(code)
+
+    assert [each.name for each in story.entries] == ["ping", "look", "ping"]
+
+
 async def test_code_that_catches_the_error_goes_no_further() -> None:
     async def code(story: Story) -> None:
         for name in ("a", "x", "b"):

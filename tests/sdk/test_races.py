@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 from runfold import aio
 from runfold.entries import WAITS, Entry, Outcome
+from runfold.hearing import hearing_of
 from runfold.loop_turns import turns_of
-from runfold.telling import RESTING_TURNS, order_of
+from runfold.telling import RESTING_TURNS
 from tests.sdk.journals import Code, Killed, Story
 
 RACERS = st.lists(st.sampled_from(["step", "wait", "busy"]), min_size=2, max_size=5)
@@ -139,7 +140,9 @@ def test_an_entry_says_which_waits_the_code_heard_of_before_it() -> None:
     waits = [Entry(0, "wait.for", "waiting", 1, completed=late), Entry(1, "wait.for", "waiting", 1, completed=early)]
 
     def order(*heard: tuple[int, ...] | None) -> list[int]:
-        return order_of([*waits, *(Entry(at, "a", "succeeded", 1, heard=each) for at, each in enumerate(heard, 2))])
+        return hearing_of(
+            [*waits, *(Entry(at, "a", "succeeded", 1, heard=each) for at, each in enumerate(heard, 2))]
+        ).order
 
     assert order((), (0,), (1,)) == [2, 0, 3, 1, 4], "they ended before the first step, and the code heard it later"
     assert order((), ()) == [2, 3, 1, 0], "nobody has heard of them: they come at last, as they ended"

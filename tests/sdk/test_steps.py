@@ -14,8 +14,9 @@ import pytest
 from runfold import AbortTaskRunError, Context, Retry, RunfoldError, StepFailedError, step, step_key
 from runfold import steps as module
 from runfold.context import Cancellation
+from runfold.durations import MAX_MS
 from runfold.steps import Arguments, run_step
-from runfold.tries import LONGEST_MS, Tries
+from runfold.tries import Tries
 from runfold.worker.failures import describe
 from runfold.worker.handed import Attempt, context_of
 from runfold.worker.outcomes import Crashed, Failed, failed
@@ -270,7 +271,7 @@ def test_a_wait_that_no_number_holds_is_the_longest_there_is() -> None:
 
     assert [tries.seconds(ValueError()) for _ in range(249)][-1] == 60.0
     endless = Retry(min_timeout_ms=10**20, max_timeout_ms=10**20)
-    assert Tries(endless, lambda: 0.0).seconds(ValueError()) == LONGEST_MS / 1000
+    assert Tries(endless, lambda: 0.0).seconds(ValueError()) == MAX_MS / 1000
 
 
 async def test_a_step_in_a_step_is_a_part_of_it() -> None:

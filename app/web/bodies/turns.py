@@ -44,10 +44,13 @@ class EntryBody(Struct, rename="camel"):
     forked: bool = False
     digest: Annotated[str, Meta(max_length=64)] | None = None
     heard: tuple[Count, ...] | None = None
+    left: tuple[Count, ...] = ()
+    ahead: Count = 0
 
     def as_entry(self) -> Entry:
         """In the domain's terms."""
-        return Entry(self.index, self.name, self.number, self.after, self.forked, self.digest, self.heard)
+        place = self.index, self.name, self.number, self.after, self.forked
+        return Entry(*place, self.digest, self.heard, self.left, self.ahead)
 
 
 class LineBody(Struct):
@@ -74,6 +77,7 @@ class ReportBody(Struct, rename="camel"):
     entry: EntryBody | None = None
     runs: tuple[str, ...] = ()
     batch: str | None = None
+    cached: tuple[Count, ...] | None = None
     targets: tuple[str, ...] = ()
     is_any: bool = msgspec.field(default=False, name="any")
     until: Dated | None = None

@@ -133,8 +133,8 @@ NOTES = {
     ("POST", "/api/v1/runs/{run}/replay"): "The body may be empty. Copied are payload, metadata, tags, queue,"
     " concurrencyKey, machine and test; each of them, and all other options of a trigger, may be given anew beside one"
     " another (`queue` as a plain name). `fromStep` takes over what the run did before that step (`name#2` is the"
-    " second of a name), `stepResults` are other results of such steps by their names:"
-    " [run again from a step](../how-to/run-again-from-a-step.md).",
+    " second of a name, `name@4` the one with this index in the journal), `stepResults` are other results of such steps"
+    " by their names: [run again from a step](../how-to/run-again-from-a-step.md).",
     ("GET", "/api/v1/queues"): "A queue is shown when a version declares it, when it has unfinished runs, or when"
     " somebody paused or limited it. `name` is without `task/`, and `type` says whether it is a task's own queue.",
     ("GET", "/api/v1/queues/{queue}"): "A slash in the name is sent as `%252F`, or as it is. `concurrencyLimit` is the"
