@@ -1,4 +1,4 @@
-"""httpx's client as far as calls to an engine need it: what it does besides took most of a call (ADR 56)."""
+"""httpx's client as far as calls to an engine need it: what it does besides took most of a call (ADR 54)."""
 
 from collections.abc import Callable, Mapping
 from functools import lru_cache
