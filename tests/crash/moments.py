@@ -44,12 +44,12 @@ class Moments:
 
     def in_worker(self, moment: str, entry: dict[str, Any]) -> None:
         """The worker is there with a report."""
-        if self._is_due(moment, entry["name"], entry["number"]):
+        if self._is_due(moment, entry["name"], entry.get("number", 1)):
             self._kill()
 
     def soon_in_worker(self, moment: str, entry: dict[str, Any]) -> threading.Timer | None:
         """The worker will be there in a moment; what it does next has to wait for that."""
-        if not self._is_due(moment, entry["name"], entry["number"]):
+        if not self._is_due(moment, entry["name"], entry.get("number", 1)):
             return None
         # Child processes are not on the way of the report any more.
         timer = threading.Timer(ON_ITS_WAY_SECONDS if self._victim == "worker" else 0, self._kill)

@@ -59,7 +59,7 @@ def mortal(boundaries: Boundaries) -> type[Connection]:
 
 
 def _name_of(report: Report) -> str:
-    entry = f" {report.entry['name']} {report.entry['number']}" if report.entry else ""
+    entry = f" {report.entry['name']} {report.entry.get('number', 1)}" if report.entry else ""
     return f"{report.run} {report.kind}{entry}"
 
 
