@@ -52,6 +52,8 @@ class Children:
                 await self._journal.turn(self._call.known)
                 self._within.enter_context(self._journal.reading())
             else:
+                if self._call is not None:
+                    await self._journal.admit(self._call)
                 self._within.enter_context(self._journal.working())
             self._within.enter_context(transport.insisting())
         return self

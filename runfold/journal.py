@@ -40,19 +40,29 @@ class Openable(Protocol):
         """Why the code can go on no more, and how its attempt ends."""
         ...
 
+    @property
+    def is_owed(self) -> bool:
+        """Whether the code did something before in this attempt that it has not asked for."""
+        ...
+
     def open(self) -> "Journal":
         """The journal. Any thread may ask."""
+        ...
+
+    async def settle(self) -> None:
+        """See that code which has come to its end asked for what it did before. Raises JournalMismatchError."""
         ...
 
 
 class UnopenedJournal:
     """Of an attempt whose code may never ask for anything, as much code never does: `make` makes it if it does."""
 
-    __slots__ = ("_journal", "_make")
+    __slots__ = ("_is_new", "_journal", "_make")
     _opening = threading.Lock()
 
-    def __init__(self, make: "Callable[[], Journal]") -> None:
+    def __init__(self, make: "Callable[[], Journal]", *, is_new: bool) -> None:
         self._make = make
+        self._is_new = is_new
         self._journal: Journal | None = None
 
     @property
@@ -60,12 +70,21 @@ class UnopenedJournal:
         """Why the code can go on no more, and how its attempt ends."""
         return self._journal.broken if self._journal else None
 
+    @property
+    def is_owed(self) -> bool:
+        """Whether the code did something before in this attempt that it has not asked for."""
+        return not self._is_new and self.open().is_owed
+
     def open(self) -> "Journal":
         """The journal, which is made once."""
         with self._opening:
             if self._journal is None:
                 self._journal = self._make()
             return self._journal
+
+    async def settle(self) -> None:
+        """See that code which has come to its end asked for what it did before. Raises JournalMismatchError."""
+        await self.open().settle()
 
 
 class Journal:
@@ -95,7 +114,8 @@ class Journal:
         """Why the code can go on no more, and how its attempt ends."""
         entries = list(entries)
         self._matching = Matching(run, attempt, entries)
-        self._telling = Telling(self.loop, entries, attempt, patience_seconds, self._overtake)
+        self._owed = self._matching.owed
+        self._telling = Telling(self.loop, entries, attempt, patience_seconds, self._overtake, self._owed)
         self._link = link
         self._stopped: BaseException | None = None
         self._busy = 0
@@ -118,8 +138,45 @@ class Journal:
         if asyncio.get_running_loop() is not self.loop:
             raise RunfoldError(f"{name!r} is awaited on another event loop than that of its task, which cannot work.")
         self._telling.move()
+        with self._breaking():
+            call = self._matching.match(name, kind, digest)
+        if self.is_owed:
+            self._owed.meet(call)
+            self._telling.meet()
+        return call
+
+    @property
+    def is_owed(self) -> bool:
+        """Whether the code did something before in this attempt that it has not asked for."""
+        return self._owed.first is not None
+
+    async def admit(self, call: Call) -> None:
+        """Wait until this, which is new, may begin: behind all that the code did before in this attempt.
+
+        Raises JournalMismatchError where the code did it before, in another place.
+        """
+        if not self.is_owed:
+            return
+        with self._owed.replaced(call), self.working():
+            await self._telling.admit()
+            self.check()
+        with self._breaking():
+            self._owed.refuse_moved(call)
+
+    async def settle(self) -> None:
+        """See that code which has come to its end asked for what it did before. Raises JournalMismatchError."""
+        if self.is_closed or not self.is_owed:
+            return
+        with self._breaking():
+            self._matching.end()
+            with self.working():
+                await self._telling.admit()
+            self._owed.refuse_rest()
+
+    @contextmanager
+    def _breaking(self) -> Generator[None]:
         try:
-            return self._matching.match(name, kind, digest)
+            yield
         except JournalMismatchError as error:
             self.broken = error
             raise
@@ -164,6 +221,8 @@ class Journal:
         # Others that begin at the same time make their first step.
         await asyncio.sleep(0)
         self.check()
+        if kind == "waiting":
+            await self.admit(call)
         # Before it is said, so that what is waited for and that nothing else goes on are told together.
         self._look_in(1)
         return await self._end_of(*self._put(call, kind, facts))
@@ -256,12 +315,16 @@ class Journal:
                 waiting.set_exception(why)
         return True
 
-    def _overtake(self, first: int, other: int) -> None:
+    def _overtake(self, first: int, other: int | None) -> None:
         """Say that the code may go another way than it did."""
-        told = self._matching.named(first), self._matching.named(other)
-        message = (
-            f"{told[0]} was over before {told[1]}, and now the code goes on behind {told[1]} without asking for it."
-        )
+        told = self._matching.named(first)
+        if other is None:
+            message = f"{told} was over before, and now the code goes on to what is new without asking for it."
+        else:
+            behind = self._matching.named(other)
+            message = (
+                f"{told} was over before {behind}, and now the code goes on behind {behind} without asking for it."
+            )
         self.log(Line(time.time_ns() // 1_000_000, "warning", message))
 
     def begin_work(self) -> None:

@@ -3,7 +3,8 @@
 - What a branch of the code did in this attempt, it does again in the same order.
 - A retry may do other things in between, and after what failed. What it keeps comes after the same as before, or after
   something that failed then.
-- Branches may go on in any order. Each is known by the name and the arguments of what it begins with.
+- Branches may go on in any order. Each is known by the name and the arguments of what it begins with, and begins after
+  the same as before.
 - What a branch did itself it does not have done by another that begins there: under another key it would be done again.
 - Where a name is used several times, the arguments are the same again.
 """
@@ -17,6 +18,7 @@ from runfold import current
 from runfold.branches import Branch
 from runfold.entries import TRIED, Call, Entry, named
 from runfold.errors import JournalMismatchError
+from runfold.owed import Owed
 
 TAKEN_OVER = 0
 """The attempt of what another run did, whose journal this one begins with: its payload may have been another."""
@@ -44,6 +46,8 @@ class Matching:
         self._main = Branch(self._owner, run)
         self._told: dict[int, Entry | Call] = {}
         self._called: set[int] = set()
+        self.owed = Owed(self._told)
+        """What the code has not asked for yet."""
         self._tries: dict[_Place, list[Entry]] = {}
         """Those of this attempt, by the place of their step."""
         branches: dict[int | None, Branch] = {None: self._main}
@@ -54,6 +58,8 @@ class Matching:
             self._told[entry.index] = entry
             branch = branches[entry.after].take(entry, is_of_this_attempt=entry.attempt == attempt)
             branches[entry.index] = branch
+            if entry.attempt == attempt and not entry.is_canceled:
+                self.owed.take(entry, branch)
             if entry.kind == TRIED and entry.attempt == attempt:
                 self._tries.setdefault(_place_of(branch, entry), []).append(entry)
 
@@ -72,12 +78,17 @@ class Matching:
         if self._is_new:
             return call
         self._compare(call, kind)
+        call.branch.executor = call.executor
         if tries := self._tries.get(_place_of(call.branch, call)):
             call = msgspec.structs.replace(call, tries=tuple(tries))
         if call.known is None or call.known.kind == TRIED or not self._counts(call.known):
             return msgspec.structs.replace(call, known=None)
         self._stand(call, call.known.index)
         return call
+
+    def end(self) -> None:
+        """The code has come to its end. Raises JournalMismatchError where it did more before, one after the other."""
+        self.owed.end(self._main)
 
     def add(self, call: Call, *, is_try: bool = False) -> int:
         """The index of a new entry. Behind a failed try the code stands where it stood: the step is to be done yet."""
@@ -116,14 +127,17 @@ class Matching:
             self._compare_kinds(call, call.known, kind)
         if call.forked:
             self._compare_branches(call)
-            return
+        else:
+            self._compare_line(call)
+        if call.known is not None and self._counts(call.known):
+            self._compare_places(call, call.known)
+
+    def _compare_line(self, call: Call) -> None:
         expected = call.branch.following(call.after)
         if expected is not None and (expected.name, expected.number) != (call.name, call.number):
             place = _sentence(self._place(call.after))
             raise JournalMismatchError(f"{place} came {named(expected)}, and now {named(call)}.")
         self._compare_arguments(call)
-        if call.known is not None and self._counts(call.known):
-            self._compare_places(call, call.known)
 
     def _compare_kinds(self, call: Call, known: Entry, kind: str) -> None:
         were = _CALLED_BY[known.kind]

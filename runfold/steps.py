@@ -45,6 +45,7 @@ async def run_step(
             await journal.loop.create_future()  # until the code cancels it, as it did before
         await journal.turn(call.known)
         return _first(call.known, function)
+    await journal.admit(call)
     tries: Tries | None = None
     journal.begin_work()
     try:
@@ -80,6 +81,7 @@ def run_step_sync(
         call = journal.begin(_valid(name), "step", arguments.digest())
         await pass_tries(journal, call)
         if call.known is None:
+            await journal.admit(call)
             journal.begin_work()
         else:
             await journal.turn(call.known)

@@ -16,6 +16,7 @@ from runfold import current
 from runfold.entries import WAITS, Entry
 from runfold.hearing import hearing_of
 from runfold.loop_turns import turns_of
+from runfold.owed import Owed
 
 RESTING_TURNS = 10
 """The code is at rest when it asked for nothing in so many turns of its event loop: four tasks may await each other."""
@@ -36,12 +37,20 @@ class Telling:
         entries: Sequence[Entry],
         attempt: int,
         patience_seconds: float,
-        overtake: Callable[[int, int], None],
+        overtake: Callable[[int, int | None], None],
+        owed: Owed,
     ) -> None:
         self._loop = loop
         self._patience_seconds = patience_seconds
         self._overtake = overtake
-        """Told when the second of these is told before the first, for which nobody has asked."""
+        """Told when the code goes on without the first of these: the second is told before, or something new begins."""
+        self._owed = owed
+        self._held: set[asyncio.Future[None]] = set()
+        """What is new, and does not begin before the code has asked for what is owed."""
+        self._is_resigned = False
+        """The code did not do that in time."""
+        self._skipped: set[int] = set()
+        """What it should have asked for by then; in the next process it is due as well."""
         self._rank: dict[int, int] = {}
         self._of_others: set[int] = set()
         self._left: set[int] = set()
@@ -87,6 +96,9 @@ class Telling:
             self._left.remove(index)
             self._add(index)
             self._unsaid.append(index)
+            if index in self._skipped:
+                self._skipped.remove(index)
+                self._unsaid_left.append(index)
         elif index not in self._lined:
             heappush(self._kept, (self._rank.get(index, index), index))
         told: asyncio.Future[None] = self._loop.create_future()
@@ -97,6 +109,23 @@ class Telling:
         finally:
             if self._asked.pop(index, None) is not None:
                 self.leave(index)
+
+    def meet(self) -> None:
+        """The code has asked for something that it owed."""
+        if self._owed.first is None:
+            self._admit()
+
+    async def admit(self) -> None:
+        """Wait until something new may begin: the code has asked for what is owed, or does not in time."""
+        if self._owed.first is None or self._is_resigned:
+            return
+        admitted: asyncio.Future[None] = self._loop.create_future()
+        self._held.add(admitted)
+        self._go_on()
+        try:
+            await admitted
+        finally:
+            self._held.discard(admitted)
 
     def end(self, index: int) -> None:
         """A wait is over."""
@@ -159,6 +188,8 @@ class Telling:
                 timer.cancel()
         for told, _ in self._asked.values():
             told.cancel()
+        for admitted in self._held:
+            admitted.cancel()
         # Whoever is told knows this in turn.
         self._overtake = _tell_nobody
 
@@ -172,6 +203,7 @@ class Telling:
         self._line.update(dict.fromkeys(index for index in hearing.order if index in expected))
         self._lined.update(self._line)
         self._sure.update(index for index in hearing.order[: hearing.sure] if index in self._line)
+        self._owed.excuse(hearing)
         heard = {index for entry in entries for index in entry.heard or ()}
         self._unsaid = [each.index for each in entries if each.completed and each.index in expected - heard]
         self._unsaid.sort(key=self._rank.__getitem__)
@@ -205,16 +237,17 @@ class Telling:
         if self._is_restless or self._reads or self._timer is not None:
             return
         while self._kept:
-            index = heappop(self._kept)[1]
-            if index in self._asked:
-                self._tell(index)
+            kept = heappop(self._kept)[1]
+            if kept in self._asked:
+                self._tell(kept)
                 return
-        if not self._line or (index := next(iter(self._line))) in self._uncommitted:
+        index = next(iter(self._line), self._owed.first if self._held else None)
+        if index is None or index in self._uncommitted:
             return
         if index in self._asked:
             self._take(index)
             self._tell(index)
-        elif self._asked:
+        elif self._asked or self._held:
             self._hold_back_for(index)
 
     def _hold_back_for(self, index: int) -> None:
@@ -223,11 +256,13 @@ class Telling:
         if self._patience is not None:
             self._patience.cancel()
         self._held_for = index
-        seconds = self._patience_seconds if index in self._sure else UNSURE_SECONDS
+        is_due = index in self._sure or self._owed.is_due(index)
+        seconds = self._patience_seconds if is_due else UNSURE_SECONDS
         self._patience = self._loop.call_later(seconds, self._lose_patience)
 
     def _tell(self, index: int) -> None:
         told, thread = self._asked.pop(index)
+        self._owed.tell(index)
         if self._patience is not None:
             self._patience.cancel()
             self._patience = None
@@ -254,14 +289,33 @@ class Telling:
         """Pass over what nobody asks for: the code was changed, or does something long that is no step."""
         self._patience = None
         next_one = next((each for each in self._line if each in self._asked and each not in self._uncommitted), None)
-        if next_one is None:
+        if next_one is None and not self._held:
             return
-        while (index := next(iter(self._line))) != next_one:
-            if index in self._sure:
-                self._overtake(index, next_one)
-            self._pass_over(index)
+        for index in [*self._line]:
+            if index == next_one:
+                break
+            if index not in self._uncommitted:
+                self._skip(index, next_one)
+        if next_one is None:
+            self._is_resigned = True
+            self._admit()
         self._go_on()
 
+    def _skip(self, index: int, next_one: int | None) -> None:
+        if index in self._sure:
+            self._overtake(index, next_one)
+        if index in self._sure or self._owed.is_due(index):
+            self._take(index)
+            self._left.add(index)
+            self._skipped.add(index)
+        else:
+            self._pass_over(index)
 
-def _tell_nobody(_index: int, _other: int) -> None:
+    def _admit(self) -> None:
+        for admitted in self._held:
+            if not admitted.done():
+                admitted.set_result(None)
+
+
+def _tell_nobody(_index: int, _other: int | None) -> None:
     """Behind the end of an attempt."""

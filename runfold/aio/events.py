@@ -52,6 +52,7 @@ async def send(
     if call.known is not None:
         await journal.turn(call.known)
         return msgspec.json.decode(call.known.result, type=SentEvent)
+    await journal.admit(call)
     with journal.working(), transport.insisting():
         sent = await _send({"id": call.key, **event})
         await journal.record(call, "step_succeeded", output=msgspec.Raw(encode(sent)))

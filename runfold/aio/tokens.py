@@ -61,6 +61,7 @@ async def create_token(
     if call.known is not None:
         await journal.turn(call.known)
         return msgspec.json.decode(call.known.result, type=Token)
+    await journal.admit(call)
     with journal.working(), transport.insisting():
         made = await _create({"idempotencyKey": call.key, **asked})
         await journal.record(call, "step_succeeded", output=msgspec.Raw(encode(made)))

@@ -14,6 +14,7 @@ from urllib.parse import quote
 import msgspec
 
 from runfold import current, transport
+from runfold.blocking import blocking
 from runfold.context import Cancellation, Context, SyncContext
 from runfold.definition import Task
 from runfold.entries import TRIED, Call, Entry
@@ -144,7 +145,9 @@ async def _play(task: Task[Any, Any], attempt: Attempt, journal: "_Recorded") ->
     arguments = arguments_of(task, attempt, Cancellation(), journal, _Context if body.is_async else _SyncContext)
     with current.inside(attempt.run.id, journal):
         if body.is_async:
-            return await body.function(*arguments)
+            result = await body.function(*arguments)
+            await journal.settle()
+            return result
     return await _in_thread(task, arguments, attempt.run.id, journal)
 
 
@@ -168,6 +171,7 @@ def _in_thread(
         try:
             with current.inside(run, journal):
                 outcome = task.body.function(*arguments)
+                blocking(journal.settle)()
         except BaseException as raised:  # noqa: BLE001 (it is told)
             error = raised
         with suppress(RuntimeError):  # nobody waits for it any more, and the loop has ended
@@ -193,12 +197,19 @@ class _Recorded(Journal):
         except Exception:
             self._end()
             raise
-        if call.known is None:
-            self.next = called(call)
-            self._end()
-            raise SuspendedError(f"{self.next} is not in the journal.")
-        self.met[call.known.index] = None
+        if call.known is not None:
+            self.met[call.known.index] = None
         return call
+
+    async def admit(self, call: Call) -> None:
+        try:
+            await super().admit(call)
+        except Exception:
+            self._end()
+            raise
+        self.next = called(call)
+        self._end()
+        raise SuspendedError(f"{self.next} is not in the journal.")
 
     def report(self, kind: Any, facts: dict[str, Any], landed: Callable[[bool], object]) -> None:  # noqa: ARG002
         raise AssertionError(f"nothing is done that could be reported: {kind} {facts}")

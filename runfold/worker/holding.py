@@ -273,7 +273,8 @@ class Holding:
         if held.hand_out.journal_size > len(held.hand_out.journal):
             await self._load_journal(held)
         if task.body.is_async and not held.is_auth:
-            journal = UnopenedJournal(partial(self._open_journal, held, asyncio.get_running_loop()))
+            make = partial(self._open_journal, held, asyncio.get_running_loop())
+            journal = UnopenedJournal(make, is_new=not held.hand_out.journal)
             return await perform(task, self._start(held), held.cancellation, journal)
         link = self._open_link(held, asyncio.get_running_loop(), is_async=task.body.is_async)
         try:

@@ -4,6 +4,7 @@ import asyncio
 from typing import Any
 
 from runfold import current
+from runfold.blocking import blocking
 from runfold.context import Cancellation, Context, RunContext, SyncContext
 from runfold.definition import Task
 from runfold.errors import InvalidPayloadError
@@ -25,6 +26,8 @@ async def perform(task: Task[Any, Any], attempt: Attempt, cancellation: Cancella
             return refused(error)
         with current.inside(attempt.run.id, journal):
             result = await task.body.function(*arguments)
+            if journal.is_owed:
+                await journal.settle()
         ended = succeeded(result)
     except asyncio.CancelledError as error:
         if is_being_cancelled():
@@ -45,6 +48,8 @@ def perform_sync(task: Task[Any, Any], attempt: Attempt, cancellation: Cancellat
             return refused(error)
         with current.inside(attempt.run.id, journal):
             result = task.body.function(*arguments)
+            if journal.is_owed:
+                blocking(journal.settle)()
         ended = succeeded(result)
     except StoppedError:
         raise

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from runfold import current
-from runfold.blocking import background_loop
+from runfold.blocking import background_loop, blocking
 from runfold.codec import encode
 from runfold.entries import Entry, Outcome
 from runfold.journal import Journal
@@ -106,11 +106,15 @@ class Story:
         )
         self.journal.log = self.lines.append
         with current.inside("run_1", self.journal):
-            return code(self)
+            result = code(self)
+            blocking(self.journal.settle)()
+            return result
 
     async def _run(self, code: Code) -> Any:
         with current.inside("run_1", self.journal):
-            return await code(self)
+            result = await code(self)
+            await self.journal.settle()
+            return result
 
     async def step(self, name: str, argument: Any = None, *, fails: bool = False, turns: int = 0, busy: int = 0) -> Any:
         """A step whose result tells how many bodies had run before. So many of its tries fail before."""
