@@ -78,6 +78,21 @@ cli.add_typer(retention.cli, name="retention")
 cli.add_typer(database.cli, name="database")
 
 
+def _tell_version(is_asked: bool) -> None:  # noqa: FBT001 (typer's way)
+    if is_asked:
+        typer.echo(f"runfold {runfold.__version__}")
+        raise typer.Exit
+
+
+@cli.callback()
+def _options(
+    *,
+    _is_asked: Annotated[
+        bool, typer.Option("--version", is_eager=True, callback=_tell_version, help="Tell the version and end.")
+    ] = False,
+) -> None: ...
+
+
 @cli.command()
 def serve() -> None:
     """Start an engine, as the RUNFOLD_ variables of the environment say."""

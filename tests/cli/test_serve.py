@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+import runfold
 from tests.cli.installation import Installation, Process, wait_until
 
 
@@ -111,6 +112,10 @@ def test_no_clock_is_moved_under_a_ledger_that_holds_events(installation: Instal
     done = installation.run("serve", cwd=tmp_path, code=2, RUNFOLD_PORT="0", RUNFOLD_TEST_CLOCK="1")
 
     assert done.stderr == ("The setting RUNFOLD_TEST_CLOCK takes a new file: the ledger holds events of real time.\n")
+
+
+def test_the_command_tells_its_version(installation: Installation, tmp_path: Path) -> None:
+    assert installation.run("--version", cwd=tmp_path).stdout == f"runfold {runfold.__version__}\n"
 
 
 def test_help_has_all_commands(installation: Installation, tmp_path: Path) -> None:
