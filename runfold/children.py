@@ -1,5 +1,6 @@
 """The runs that the code of a run triggers: by its journal each is made once, however often the code is run again."""
 
+import asyncio
 from contextlib import ExitStack
 from types import TracebackType
 from typing import Any, Self
@@ -9,6 +10,8 @@ from runfold.codec import encode
 from runfold.digests import digest_of
 from runfold.entries import Call, Entry
 from runfold.errors import ApiConnectionError, ApiError, told_before
+from runfold.journal import Journal
+from runfold.tries import note_cancel, noting_cancel
 
 
 class Children:
@@ -17,6 +20,7 @@ class Children:
     def __init__(self, name: str, asked: Any) -> None:
         self._step, self._journal = current.current_writing()
         self._call: Call | None = None
+        self._is_recorded = False
         self._within = ExitStack()
         if self._journal is not None:
             self._call = self._journal.begin(name, "triggered", digest_of(encode(asked)))
@@ -44,6 +48,7 @@ class Children:
     async def record(self, runs: list[str], batch: str | None = None, cached: tuple[int, ...] | None = None) -> None:
         """These were made, but for those at the places `cached`, which were there already; None: nobody knows."""
         if self._journal is not None and self._call is not None:
+            self._is_recorded = True
             await self._journal.record(self._call, "triggered", runs=runs, batch=batch, cached=cached)
 
     async def __aenter__(self) -> Self:
@@ -53,7 +58,8 @@ class Children:
                 self._within.enter_context(self._journal.reading())
             else:
                 if self._call is not None:
-                    await self._journal.admit(self._call)
+                    with noting_cancel(self._journal, self._call):
+                        await self._journal.admit(self._call)
                 self._within.enter_context(self._journal.working())
             self._within.enter_context(transport.insisting())
         return self
@@ -62,9 +68,14 @@ class Children:
         self, _type: type[BaseException] | None, error: BaseException | None, _trace: TracebackType | None
     ) -> None:
         try:
-            is_new = self._call is not None and self._call.known is None
-            if isinstance(error, ApiError | ApiConnectionError) and is_new and self._journal and self._call:
-                # The code may go on without; it does so whenever it is run again.
-                await self._journal.record(self._call, "step_failed", error=self._journal.describe(error))
+            if self._journal and self._call and self._call.known is None and not self._is_recorded:
+                await self._note(self._journal, self._call, error)
         finally:
             self._within.close()
+
+    async def _note(self, journal: Journal, call: Call, error: BaseException | None) -> None:
+        if isinstance(error, ApiError | ApiConnectionError):
+            # The code may go on without; it does so whenever it is run again.
+            await journal.record(call, "step_failed", error=journal.describe(error))
+        elif isinstance(error, asyncio.CancelledError) and current.is_being_cancelled() and not journal.is_closed:
+            note_cancel(journal, call)

@@ -149,6 +149,12 @@ def _loop() -> asyncio.AbstractEventLoop | None:
         return None
 
 
+def is_being_cancelled() -> bool:
+    """Whether it is the asyncio task here that is to end, and not something that it awaits."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
+
+
 def thread_served() -> object:
     """What waits in another thread for what happens here; None where only this code does."""
     return _caller.get()

@@ -198,6 +198,8 @@ class Journal:
 
     async def turn(self, known: Entry) -> None:
         """Wait until the code may hear of what the journal has."""
+        if known.is_canceled and current.thread_served() is None:
+            await self.loop.create_future()  # until the code cancels it, as it did before
         with self.working():
             await self._telling.turn(known.index)
 
@@ -222,10 +224,19 @@ class Journal:
         await asyncio.sleep(0)
         self.check()
         if kind == "waiting":
-            await self.admit(call)
+            await self._admit_wait(call, facts)
         # Before it is said, so that what is waited for and that nothing else goes on are told together.
         self._look_in(1)
         return await self._end_of(*self._put(call, kind, facts))
+
+    async def _admit_wait(self, call: Call, facts: dict[str, Any]) -> None:
+        try:
+            await self.admit(call)
+        except asyncio.CancelledError:
+            if not self.is_closed and current.is_being_cancelled():
+                # As if it had begun: what the code does next stands behind it.
+                self._telling.leave(self._put(call, "waiting", facts)[0])
+            raise
 
     def wake(self, index: int, outcome: Outcome) -> None:
         """A wait is over."""

@@ -20,7 +20,7 @@ from runfold.policies import Retry
 from runfold.returns import codec_of
 from runfold.run import RunError
 from runfold.texts import is_whole
-from runfold.tries import Tries, is_being_cancelled, note_cancel, pass_tries, rest
+from runfold.tries import Tries, note_cancel, noting_cancel, pass_tries, rest
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -41,11 +41,10 @@ async def run_step(
     if call.tries:
         await pass_tries(journal, call)
     if call.known is not None:
-        if call.known.is_canceled:
-            await journal.loop.create_future()  # until the code cancels it, as it did before
         await journal.turn(call.known)
         return _first(call.known, function)
-    await journal.admit(call)
+    with noting_cancel(journal, call):
+        await journal.admit(call)
     tries: Tries | None = None
     journal.begin_work()
     try:
@@ -139,7 +138,7 @@ async def _again_or_fail(journal: Journal, call: Call, tries: Tries, error: Base
         journal.close(error)
     if journal.is_closed:
         raise error
-    if isinstance(error, asyncio.CancelledError) and is_being_cancelled():
+    if isinstance(error, asyncio.CancelledError) and current.is_being_cancelled():
         note_cancel(journal, call)
         raise error
     seconds = tries.seconds(error)

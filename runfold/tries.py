@@ -5,6 +5,7 @@ from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from typing import Any
 
+from runfold import current
 from runfold.durations import MAX_MS
 from runfold.entries import CANCELED, Call
 from runfold.errors import AbortTaskRunError, InvalidResultError
@@ -46,7 +47,7 @@ async def rest(journal: Journal, call: Call, failure: Any, seconds: float) -> No
     if seconds:
         journal.end_work()
     try:
-        with _noting_cancel(journal, call):
+        with noting_cancel(journal, call):
             await journal.pause(call, failure, seconds)
     finally:
         if seconds:
@@ -57,19 +58,19 @@ async def rest(journal: Journal, call: Call, failure: Any, seconds: float) -> No
 async def pass_tries(journal: Journal, call: Call) -> None:
     """Hear again of the tries that failed in this attempt, and wait until the next one is due."""
     for tried in call.tries:
-        with _noting_cancel(journal, call):
+        with noting_cancel(journal, call):
             await journal.end_of(tried)
     if call.tries and call.known is None:
         journal.check()
 
 
 @contextmanager
-def _noting_cancel(journal: Journal, call: Call) -> Generator[None]:
-    """Between the tries of a step."""
+def noting_cancel(journal: Journal, call: Call) -> Generator[None]:
+    """While a step is not done: if the code cancels it here, its journal says so."""
     try:
         yield
     except asyncio.CancelledError:
-        if call.known is None and not journal.is_closed and is_being_cancelled():
+        if call.known is None and not journal.is_closed and current.is_being_cancelled():
             note_cancel(journal, call)
         raise
 
@@ -78,9 +79,3 @@ def note_cancel(journal: Journal, call: Call) -> None:
     """Say that the code cancels the step."""
     # Told, so that the code finds it cancelled again and does then what it did now; nobody can wait for it here.
     journal.note(call, "step_failed", error=_CANCELED)
-
-
-def is_being_cancelled() -> bool:
-    """Whether it is the code that is cancelled here, and not something that it awaits."""
-    task = asyncio.current_task()
-    return task is not None and task.cancelling() > 0

@@ -14,6 +14,7 @@ from runfold.durations import Duration
 from runfold.event import Event, EventId, ListedEvent, SentEvent, id_of, sent_event
 from runfold.options import delay_on_wire
 from runfold.pages import AsyncEventPage, date_on_wire, first_of
+from runfold.tries import noting_cancel
 from runfold.triggering import NOTHING
 
 PATH = "/api/v1/events"
@@ -52,9 +53,10 @@ async def send(
     if call.known is not None:
         await journal.turn(call.known)
         return msgspec.json.decode(call.known.result, type=SentEvent)
-    await journal.admit(call)
     with journal.working(), transport.insisting():
-        sent = await _send({"id": call.key, **event})
+        with noting_cancel(journal, call):
+            await journal.admit(call)
+            sent = await _send({"id": call.key, **event})
         await journal.record(call, "step_succeeded", output=msgspec.Raw(encode(sent)))
     return sent
 

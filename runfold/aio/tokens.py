@@ -15,6 +15,7 @@ from runfold.filters import any_of, check_names, epoch_ms_text, seconds_text
 from runfold.options import delay_on_wire
 from runfold.pages import AsyncTokenList
 from runfold.token import Token, TokenRef, TokenState, id_of, read_token
+from runfold.tries import noting_cancel
 from runfold.triggering import NOTHING
 
 PATH = "/api/v1/waitpoints/tokens"
@@ -61,9 +62,10 @@ async def create_token(
     if call.known is not None:
         await journal.turn(call.known)
         return msgspec.json.decode(call.known.result, type=Token)
-    await journal.admit(call)
     with journal.working(), transport.insisting():
-        made = await _create({"idempotencyKey": call.key, **asked})
+        with noting_cancel(journal, call):
+            await journal.admit(call)
+            made = await _create({"idempotencyKey": call.key, **asked})
         await journal.record(call, "step_succeeded", output=msgspec.Raw(encode(made)))
     return made
 

@@ -30,7 +30,7 @@ async def perform(task: Task[Any, Any], attempt: Attempt, cancellation: Cancella
                 await journal.settle()
         ended = succeeded(result)
     except asyncio.CancelledError as error:
-        if is_being_cancelled():
+        if current.is_being_cancelled():
             raise
         return failed(error, attempt.run)  # something that the task awaited was cancelled, not the task
     except BaseException as error:  # noqa: BLE001 (also sys.exit() ends only the run)
@@ -56,12 +56,6 @@ def perform_sync(task: Task[Any, Any], attempt: Attempt, cancellation: Cancellat
     except BaseException as error:  # noqa: BLE001 (also sys.exit() ends only the run)
         return failed(journal.broken or error, attempt.run)
     return failed(journal.broken, attempt.run) if journal.broken else ended
-
-
-def is_being_cancelled() -> bool:
-    """Whether it is this very asyncio task that is to end, and not something it awaited."""
-    task = asyncio.current_task()
-    return task is not None and task.cancelling() > 0
 
 
 def arguments_of(

@@ -3,13 +3,14 @@
 import asyncio
 from typing import Any
 
+from runfold import current
 from runfold.context import Cancellation
 from runfold.definition import Task
 from runfold.errors import UnresolvedAuthError
 from runfold.resolver import Resolver
 from runfold.worker.handed import Attempt, context_of
 from runfold.worker.outcomes import Ended, failed, succeeded
-from runfold.worker.performing import StoppedError, is_being_cancelled
+from runfold.worker.performing import StoppedError
 
 
 async def resolve(task: Task[Any, Any], attempt: Attempt, cancellation: Cancellation) -> Ended:
@@ -18,7 +19,7 @@ async def resolve(task: Task[Any, Any], attempt: Attempt, cancellation: Cancella
         answer = await _call(task, attempt, cancellation)
         return succeeded(_resolved(task, answer))
     except asyncio.CancelledError as error:
-        if is_being_cancelled():
+        if current.is_being_cancelled():
             raise
         return failed(error, attempt.run)
     except BaseException as error:  # noqa: BLE001 (whatever it raises, nobody was found)

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from runfold import JournalMismatchError, aio
+from runfold.children import Children
 from runfold.log import Line
 from tests.sdk.journals import Code, Killed, Story
 from tests.sdk.test_steps_blocking import context
@@ -199,21 +200,61 @@ async def test_what_is_slower_than_patience_is_asked_for_later_and_the_run_ends(
     assert story.ran == ["slow", "behind it", "new"]
 
 
-async def test_what_is_dropped_before_it_begins_is_never_begun() -> None:
+@pytest.mark.parametrize("kind", ["step", "wait"])
+async def test_what_is_dropped_before_it_begins_is_never_begun_and_keeps_its_place(kind: str) -> None:
+    async def new(story: Story) -> None:
+        try:
+            await (story.step("new") if kind == "step" else aio.wait.for_("1h"))
+        finally:
+            await story.step("tidy")
+
     async def code(story: Story) -> None:
-        new = asyncio.create_task(story.step("new"))
+        dropped = asyncio.create_task(new(story))
         await turns(60)
-        new.cancel()
+        dropped.cancel()
         await story.step("slow")
         await story.step("behind it")
+        with suppress(asyncio.CancelledError):
+            await dropped
 
     story = await killed(steps("slow", "behind it"), 2)
     story.patience_seconds = LONG_SECONDS
 
     await story.play(code)
+    await story.play(code)
 
-    assert story.ran == ["slow", "behind it"]
-    assert len(story.entries) == 2
+    assert story.ran == ["slow", "behind it", "tidy"]
+    assert [(each.name, each.after) for each in story.entries[2:]] == [
+        ("new" if kind == "step" else "wait.for", None),
+        ("tidy", 2),
+    ]
+    assert story.lines == []
+
+
+async def test_a_trigger_that_is_dropped_under_way_keeps_its_place() -> None:
+    async def trigger(story: Story) -> None:
+        try:
+            async with Children("trigger pack", {}):
+                await asyncio.get_running_loop().create_future()  # the answer
+        finally:
+            await story.step("tidy")
+
+    async def code(story: Story) -> None:
+        dropped = asyncio.create_task(trigger(story))
+        await story.step("first", turns=50)
+        dropped.cancel()
+        with suppress(asyncio.CancelledError):
+            await dropped
+
+    story = Story()
+    await story.play(code)
+    await story.play(code)
+
+    assert [(each.name, each.is_canceled, each.after) for each in story.entries] == [
+        ("first", False, None),
+        ("trigger pack", True, None),
+        ("tidy", False, 1),
+    ]
 
 
 async def test_a_run_that_ends_before_what_it_leaves_behind_has_asked_is_no_change() -> None:
