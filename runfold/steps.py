@@ -43,8 +43,9 @@ async def run_step(
     if call.known is not None:
         await journal.turn(call.known)
         return _first(call.known, function)
-    with noting_cancel(journal, call):
-        await journal.admit(call)
+    if journal.is_owed:
+        with noting_cancel(journal, call):
+            await journal.admit(call)
     tries: Tries | None = None
     journal.begin_work()
     try:
