@@ -26,7 +26,7 @@ class Owed:
         self._certain: frozenset[int] = frozenset()
         self._last_told: int | None = None
         self._new: Counter[tuple[object, object]] = Counter()
-        """Where, and by which names and arguments, the code asked for something new before it heard anything else."""
+        """By which names and arguments the code asked for something new, and where before it heard anything else."""
         self._ended: set[Branch] = set()
 
     @property
@@ -59,9 +59,11 @@ class Owed:
     def replaced(self, call: Call) -> Generator[None]:
         """The code asks for this, which the journal does not have. Within, it may drop it: then it was never there.
 
-        Behind something else that it heard it may ask for anything: then it may have left what it does not ask for.
+        Behind something else that it heard it may do other things in this place: then it may have left what stood here.
         """
-        keys = [_place_of(call, call.branch), (call.name, call.digest)] if call.after == self._last_told else []
+        keys: list[tuple[object, object]] = [(call.name, call.digest)]
+        if call.after == self._last_told:
+            keys.append(_place_of(call, call.branch))
         self._new.update(keys)
         try:
             yield
