@@ -36,8 +36,9 @@ LOAD_WAITPOINTS: LiteralString = """
 select id, environment, status, key_digest, created_at, detail from waitpoint_rows where id = any(%b)
 """
 
-# Each statement stores all rows of a batch, given as one array for each column. Rows of which nothing is
-# stored yet are inserted as they are: a look for conflicts costs the server a tenth of the row.
+# Each statement stores all rows of a batch, given as one array for each column. Where there are many, the arrays are
+# taken apart as rows go: a function in `from` is put aside as a whole first. Rows of which nothing is stored yet are
+# inserted as they are: a look for conflicts costs the server a tenth of the row.
 NUMBER_ENVIRONMENTS: LiteralString = """
 insert into environments (name)
 select new.name from unnest(%b::text[]) as new (name) where new.name not in (select name from environments)
@@ -49,27 +50,30 @@ insert into run_rows (
 )
 select new.id, environments.number, task, queue, status, version, batch, schedule, machine, is_test, created_at,
     finished_at, detail
-from unnest(
-    %b::text[], %b::text[], %b::text[], %b::text[], %b::text[], %b::text[], %b::text[], %b::text[], %b::text[],
-    %b::boolean[], %b::bigint[], %b::bigint[], %b::text[]
-) as new (
-    id, environment, task, queue, status, version, batch, schedule, machine, is_test, created_at, finished_at, detail
-)
+from (
+    select unnest(%b::text[]) as id, unnest(%b::text[]) as environment, unnest(%b::text[]) as task,
+        unnest(%b::text[]) as queue, unnest(%b::text[]) as status, unnest(%b::text[]) as version,
+        unnest(%b::text[]) as batch, unnest(%b::text[]) as schedule, unnest(%b::text[]) as machine,
+        unnest(%b::boolean[]) as is_test, unnest(%b::bigint[]) as created_at, unnest(%b::bigint[]) as finished_at,
+        unnest(%b::text[]) as detail
+) as new
 join environments on environments.name = new.environment
 """
 CHANGE_RUNS: LiteralString = """
 update run_rows
 set status = new.status, version = new.version, machine = new.machine, finished_at = new.finished_at,
     detail = new.detail
-from unnest(%b::text[], %b::text[], %b::text[], %b::text[], %b::bigint[], %b::text[])
-as new (id, status, version, machine, finished_at, detail)
+from (
+    select unnest(%b::text[]) as id, unnest(%b::text[]) as status, unnest(%b::text[]) as version,
+        unnest(%b::text[]) as machine, unnest(%b::bigint[]) as finished_at, unnest(%b::text[]) as detail
+) as new
 where run_rows.id = new.id
 """
 MOVE_RUNS: LiteralString = """
 update run_rows set queue = new.queue from unnest(%b::text[], %b::text[]) as new (id, queue) where run_rows.id = new.id
 """
 ADD_ATTEMPTS: LiteralString = """
-insert into attempt_rows (run, number, detail) select * from unnest(%b::text[], %b::bigint[], %b::text[])
+insert into attempt_rows (run, number, detail) select unnest(%b::text[]), unnest(%b::bigint[]), unnest(%b::text[])
 """
 STORE_ATTEMPTS: LiteralString = f"""{ADD_ATTEMPTS}
 on conflict (run, number) do update set detail = excluded.detail
@@ -88,7 +92,7 @@ delete from tag_rows using unnest(%b::text[], %b::bytea[], %b::text[]) as old (e
 where tag_rows.environment = old.environment and tag_rows.tag = old.tag and tag_rows.run = old.run
 """
 ADD_STATES: LiteralString = """
-insert into state_rows (stream, position, detail) select * from unnest(%b::text[], %b::bigint[], %b::text[])
+insert into state_rows (stream, position, detail) select unnest(%b::text[]), unnest(%b::bigint[]), unnest(%b::text[])
 """
 STORE_STATES: LiteralString = f"""{ADD_STATES}
 on conflict (stream) do update set position = excluded.position, detail = excluded.detail
