@@ -39,6 +39,8 @@ class Following(ABC):
         self.position = position
         self.stopped: str | None = None
         """Why they do not follow at present."""
+        self.is_read_elsewhere = False
+        """Whether other nodes have readers who wait for rows and cannot say so here."""
         self._moved = asyncio.Condition()
 
     async def reached(self, position: int, seconds: float) -> bool:
@@ -137,8 +139,9 @@ class Follower(Following):
 
     def _is_alone(self) -> bool:
         """Whether nobody asks for lists. What the feed does not have is read in small parts, and does not wait."""
-        wanted_ago = asyncio.get_running_loop().time() - self._wanted_at
-        return wanted_ago >= ALONE_SECONDS and self._feed.reaches(self.position)
+        if self.is_read_elsewhere or asyncio.get_running_loop().time() < self._wanted_at + ALONE_SECONDS:
+            return False
+        return self._feed.reaches(self.position)
 
     def _batch_max(self) -> int:
         return ALONE_BATCH_EVENTS_MAX if self._is_alone() else BATCH_EVENTS_MAX

@@ -156,6 +156,17 @@ async def test_where_few_events_come_or_for_too_long_it_lingers_no_more(
 
 
 @pytest.mark.usefixtures("busy")
+async def test_where_other_nodes_have_readers_it_lingers_no_longer_than_before() -> None:
+    feed = Feed(START)
+    async with following(feed) as (one, batches):
+        one.is_read_elsewhere = True
+        publish(feed, HISTORY[:1])
+        await one.moved(0, None)
+
+        assert batches == [1]
+
+
+@pytest.mark.usefixtures("busy")
 async def test_what_is_read_from_the_ledger_is_not_waited_for() -> None:
     feed = Feed(START)
     async with following(feed, appended=HISTORY[:2]) as (one, batches):
