@@ -63,12 +63,12 @@ def stream_of(projection: str, columns: Columns) -> str:
 def rows_of(changes: Changes) -> dict[str, list[Columns]]:
     """The rows of a fold of whole histories, by projection and in the order of streams, as they are to be stored."""
     gone = set(changes.erased)
-    attempts = (erased(row) if row.run in gone else row for row in changes.attempts)
+    attempts = (erased(row) if row.run in gone else row for row in (*changes.tried, *changes.attempts))
     return {
         "runs": list(map(of_run, changes.added)),
         "attempts": list(map(of_attempt, attempts)),
         "tags": [(row.environment, row.tag, row.run) for row in changes.tags],
-        "checkpoint": list(map(of_state, changes.states)),
+        "checkpoint": list(map(of_state, [*changes.begun, *changes.states])),
         "waitpoints": list(map(of_waitpoint, changes.waitpoints)),
         "waitpoint tags": list(map(of_waitpoint_tag, changes.waitpoint_tags)),
         "schedules": list(map(of_schedule, changes.schedules)),

@@ -70,6 +70,8 @@ async def _serve(settings: Settings) -> None:
     async def greet(service: Service) -> None:
         check_keys(service)
         await service.ensure_environment(_secret_key(settings, service))
+        # Nodes that reach one another by names of their own are several.
+        service.follower.is_read_elsewhere = settings.node_url is not None
         service.sinks.folder = settings.sinks_folder
         service.sinks.secret_of = partial(value_of, service)
         if settings.http_executor:

@@ -1,7 +1,8 @@
 """The lines in which ready runs stand: one for each queue, in it one for each key, in that a lane a kind."""
 
+from collections import deque
 from collections.abc import Callable, Collection
-from heapq import heapify, heappop, heappush
+from heapq import heappop, heappush
 from typing import NamedTuple
 
 from domain.limits import Gate
@@ -23,13 +24,41 @@ class Kind(NamedTuple):
 
 
 class _Lane:
-    """The ready runs of one kind. Entries of runs that are no longer ready stay until they come up."""
+    """The ready runs of one kind. Entries of runs that are no longer ready stay until they come up.
 
-    __slots__ = ("entries", "live")
+    Most runs come in the order of their places, and stand in a queue; a heap has the others.
+    """
+
+    __slots__ = ("_others", "_queue", "live")
 
     def __init__(self) -> None:
-        self.entries: list[Place] = []
+        self._queue: deque[Place] = deque()
+        self._others: list[Place] = []
         self.live = 0
+
+    def add(self, place: Place, is_ready: Callable[[Place], bool]) -> None:
+        """Somebody comes. Entries that are nobody's go, before they are more than half of many."""
+        others, queue = self._others, self._queue
+        if not queue or place >= queue[-1]:
+            queue.append(place)
+        else:
+            heappush(others, place)
+        if len(queue) + len(others) > 2 * self.live + 1_000:
+            self._queue = deque(sorted(filter(is_ready, {*queue, *others})))
+            self._others = []
+
+    def first(self) -> Place:
+        """The earliest place. Raises IndexError when there is none."""
+        others, queue = self._others, self._queue
+        return others[0] if others and (not queue or others[0] < queue[0]) else queue[0]
+
+    def drop_first(self) -> None:
+        """The earliest place is nobody's any more."""
+        others, queue = self._others, self._queue
+        if others and (not queue or others[0] < queue[0]):
+            heappop(others)
+        else:
+            queue.popleft()
 
 
 class KeyLine:
@@ -58,18 +87,18 @@ class KeyLine:
         lane = self._lanes.get(kind)
         if lane is None:
             return None
-        while not self._is_ready(lane.entries[0]):
-            heappop(lane.entries)
-        return lane.entries[0]
+        while not self._is_ready(first := lane.first()):
+            lane.drop_first()
+        return first
 
     def glance(self, kind: Kind) -> Place | None:
         """A place that is no later than that of the head, without asking whether its run is ready."""
         lane = self._lanes.get(kind)
-        return lane.entries[0] if lane else None
+        return lane.first() if lane else None
 
     def pop(self, kind: Kind) -> None:
         """The first of a lane is taken, or of another kind by now, so that it stands in another lane."""
-        heappop(self._lanes[kind].entries)
+        self._lanes[kind].drop_first()
 
     def put_in(self, kind: Kind, run: Run) -> bool:
         """A run is ready; returns whether it is the only one of its kind."""
@@ -80,10 +109,7 @@ class KeyLine:
         lane.live += 1
         place = entry_of(run)
         assert place is not None, "only a ready run is put in"
-        heappush(lane.entries, place)
-        if len(lane.entries) > 2 * lane.live + 1_000:
-            lane.entries = [entry for entry in set(lane.entries) if self._is_ready(entry)]
-            heapify(lane.entries)
+        lane.add(place, self._is_ready)
         return is_first
 
     def take_out(self, kind: Kind) -> bool:

@@ -124,6 +124,8 @@ class Changes(Struct):
     changed: list[RunRow] = []
     moved: list[RunRow] = []
     """Those of the changed ones that are in another queue now."""
+    tried: list[AttemptRow] = []
+    """Those that began in this batch, of which nothing is stored."""
     attempts: list[AttemptRow] = []
     erased: list[str] = []
     """Runs of which all attempts, those that are stored included, are as of one that was erased."""
@@ -131,6 +133,8 @@ class Changes(Struct):
     """Runs of which no row is left."""
     tags: list[TagRow] = []
     untagged: list[TagRow] = []
+    begun: list[StateRow] = []
+    """Those of what began in this batch, of which nothing is stored."""
     states: list[StateRow] = []
     gone: list[str] = []
     """Streams whose states are kept no longer."""
@@ -205,7 +209,7 @@ def fold(histories: Histories, loaded: Loaded) -> Changes:
         row: StateRow | None = None
         if not is_over:
             row = _fold_state(stream, history, loaded)
-            changes.states.append(row)
+            (changes.begun if history[0].version == 1 else changes.states).append(row)
             if isinstance(row.state, Schedule):
                 changes.schedules.append(schedules.row_of(row.state, row.position))
         elif history[0].version > 1:
@@ -250,13 +254,15 @@ def _fold_run(stream: str, history: list[Recorded], loaded: Loaded, changes: Cha
     before = loaded.runs.get(stream)
     row = replace(before) if before else None
     last = loaded.attempts.get(stream)
-    rows: dict[int, AttemptRow] = {}
+    tried: dict[int, AttemptRow] = {}
+    changed: dict[int, AttemptRow] = {}
     for recorded in history:
         row = run_list.advance(row, recorded) if row else run_list.begin(recorded)
         kind = type(recorded.event)
         if kind in attempts.CHANGED_BY:
             after = attempts.project(last, recorded)
             if after is not None and after is not last:
+                rows = tried if kind is AttemptStarted or after.number in tried else changed
                 rows[after.number] = last = after
             if kind is RunErased:
                 changes.erased.append(stream)
@@ -269,7 +275,8 @@ def _fold_run(stream: str, history: list[Recorded], loaded: Loaded, changes: Cha
             if lasted is not None:
                 changes.lasting_gone.append(lasted)
         return row
-    changes.attempts += rows.values()
+    changes.tried += tried.values()
+    changes.attempts += changed.values()
     _note_run(before, row, changes)
     _note_other_rows(before, row, changes)
     return row

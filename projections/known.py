@@ -53,10 +53,11 @@ class Known:
             rows.runs[row.id] = row
             if row.status in OPEN and row.id in loaded.attempts:
                 rows.attempts[row.id] = loaded.attempts[row.id]
-        for attempt in changes.attempts:
+        # Those that began come last: of one batch they are behind those that were there.
+        for attempt in (*changes.attempts, *changes.tried):
             if attempt.run in rows.runs:
                 rows.attempts[attempt.run] = attempt
-        for state in changes.states:
+        for state in (*changes.begun, *changes.states):
             rows.states[state.stream] = state.state
         for stream in changes.gone:
             rows.states.pop(stream, None)

@@ -20,6 +20,7 @@ from domain.ports import START, Head
 LAST = "select notification_id, digest from events order by notification_id desc limit 1"
 # One statement is one transaction and one round trip. Two writers that both see this head contend for the position
 # behind it: the second waits for the first, and fails with it or on its unique key. Nothing else is locked.
+# The arrays are taken apart as rows go: a function in `from` would be put aside as a whole first.
 APPEND = """
 with behind as (
     select 1 where %(position)b::bigint = 0 and not exists (select from events)
@@ -27,11 +28,9 @@ with behind as (
     select 1 from events where notification_id = %(position)b::bigint and digest = %(digest)b::bytea
 ), landed as (
     insert into events (notification_id, originator_id, originator_version, topic, state, digest)
-    select new.position, new.stream, new.version, new.topic, new.state, new.digest
-    from behind, unnest(
-        %(positions)b::bigint[], %(streams)b::text[], %(versions)b::bigint[], %(topics)b::text[],
-        %(states)b::bytea[], %(digests)b::bytea[]
-    ) as new (position, stream, version, topic, state, digest)
+    select unnest(%(positions)b::bigint[]), unnest(%(streams)b::text[]), unnest(%(versions)b::bigint[]),
+        unnest(%(topics)b::text[]), unnest(%(states)b::bytea[]), unnest(%(digests)b::bytea[])
+    from behind
     returning 1
 ), large as (
     insert into blobs (key, value)

@@ -114,14 +114,14 @@ def store(cursor: sqlite3.Cursor, changes: Changes, at: At) -> None:
     insert(cursor, at(ADD_RUN), map(of_run, changes.added))
     insert(cursor, at(CHANGE_RUN), map(of_run, changes.changed))
     cursor.executemany(at(MOVE_RUN), [(row.queue, row.id) for row in changes.moved])
-    insert(cursor, at(STORE_ATTEMPT), map(of_attempt, changes.attempts))
+    insert(cursor, at(STORE_ATTEMPT), map(of_attempt, [*changes.tried, *changes.attempts]))
     _erase_attempts(cursor, changes.erased, at)
     for statement in DROP_RUN:
         cursor.executemany(at(statement), [(run,) for run in changes.archived])
     # In the order of their key, so that the runs of a tag go to its pages at once.
     insert(cursor, at(STORE_TAG), sorted((row.environment, row.tag, row.run) for row in changes.tags))
     cursor.executemany(at(DROP_TAG), [(row.environment, row.tag, row.run) for row in changes.untagged])
-    insert(cursor, at(STORE_STATE), map(of_state, changes.states))
+    insert(cursor, at(STORE_STATE), map(of_state, [*changes.begun, *changes.states]))
     cursor.execute(at(DROP_STATES), (_list(changes.gone),))
     insert(cursor, at(STORE_WAITPOINT), map(of_waitpoint, changes.waitpoints))
     insert(cursor, at(STORE_WAITPOINT_TAG), sorted(map(of_waitpoint_tag, changes.waitpoint_tags)))

@@ -73,9 +73,13 @@ class Feed:
         is_all = self._commits and self._commits[0].records[0].position <= position + 1
         return records if is_all or position == self.head.position else None
 
+    def reaches(self, position: int) -> bool:
+        """Whether all events behind a position are here."""
+        return bool(self._commits) and self._commits[0].records[0].position <= position + 1
+
     def after(self, position: int, events_max: int) -> Commit | None:
         """The commits behind a position as one, up to about so many events; None if the ring does not reach back."""
-        if not self._commits or self._commits[0].records[0].position > position + 1:
+        if not self.reaches(position):
             return None
         records: list[Recorded] = []
         head = self.head

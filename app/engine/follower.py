@@ -3,6 +3,7 @@
 import asyncio
 from abc import ABC, abstractmethod
 from concurrent.futures import ThreadPoolExecutor
+from math import inf
 
 import structlog
 
@@ -16,6 +17,14 @@ LINGER_SECONDS = 0.1
 """How long a change may wait for others to share its transaction: a run that ends meanwhile costs one insert."""
 BATCH_EVENTS_MAX = 10_000
 """How many events are followed at a time. Whoever is so far behind does not linger, or would stay behind under load."""
+ALONE_LINGER_SECONDS_MAX = 0.5
+ALONE_BATCH_EVENTS_MAX = 20_000
+"""Both while nobody asks for lists and many events come: a run that waits in its queue for so long is written once."""
+ALONE_SECONDS = 5.0
+"""How long ago somebody must last have waited for a list, so that nobody asks for lists."""
+MORE_SECONDS = 0.05
+MANY_EVENTS = 500
+"""With fewer in so long there is nothing to wait for."""
 READ_EVENTS_MAX = 4_000
 """How many are read from the ledger at a time: those have to be brought into memory, with all that they hold."""
 AGAIN_SECONDS = 1.0
@@ -30,6 +39,8 @@ class Following(ABC):
         self.position = position
         self.stopped: str | None = None
         """Why they do not follow at present."""
+        self.is_read_elsewhere = False
+        """Whether other nodes have readers who wait for rows and cannot say so here."""
         self._moved = asyncio.Condition()
 
     async def reached(self, position: int, seconds: float) -> bool:
@@ -63,9 +74,12 @@ class Follower(Following):
         self._feed = feed
         self._thread = ThreadPoolExecutor(1, "follower")
         self._wanted = asyncio.Event()
+        self._wanted_at = -inf
+        """When somebody last waited, on the clock of the event loop."""
 
     def hurry(self) -> None:
         """Cut the linger short: somebody waits."""
+        self._wanted_at = asyncio.get_running_loop().time()
         self._wanted.set()
 
     async def moved(self, position: int, stopped: str | None) -> None:
@@ -109,18 +123,33 @@ class Follower(Following):
         self.position = (await loop.run_in_executor(self._thread, self._read_models.position)).position
 
     async def _linger(self) -> None:
-        if self._feed.head.position - self.position >= BATCH_EVENTS_MAX:
+        """Let changes gather: once, or again and again while many come and nobody asks for lists."""
+        now = asyncio.get_running_loop().time
+        latest, seconds = now() + ALONE_LINGER_SECONDS_MAX, LINGER_SECONDS
+        while (head := self._feed.head.position) - self.position < self._batch_max():
+            try:
+                async with asyncio.timeout(seconds):
+                    await self._wanted.wait()
+            except TimeoutError:
+                seconds = MORE_SECONDS
+                have_many_come = self._feed.head.position - head >= MANY_EVENTS
+                if have_many_come and self._is_alone() and now() < latest:
+                    continue
             return
-        try:
-            async with asyncio.timeout(LINGER_SECONDS):
-                await self._wanted.wait()
-        except TimeoutError:
-            return
+
+    def _is_alone(self) -> bool:
+        """Whether nobody asks for lists. What the feed does not have is read in small parts, and does not wait."""
+        if self.is_read_elsewhere or asyncio.get_running_loop().time() < self._wanted_at + ALONE_SECONDS:
+            return False
+        return self._feed.reaches(self.position)
+
+    def _batch_max(self) -> int:
+        return ALONE_BATCH_EVENTS_MAX if self._is_alone() else BATCH_EVENTS_MAX
 
     async def _follow(self) -> None:
         self._wanted.clear()
         loop = asyncio.get_running_loop()
-        commit = self._feed.after(self.position, BATCH_EVENTS_MAX)
+        commit = self._feed.after(self.position, self._batch_max())
         await self._come_to(await loop.run_in_executor(self._thread, self._apply, commit, self.position))
 
     async def _come_to(self, position: int, stopped: str | None = None) -> None:

@@ -46,11 +46,25 @@ class Heard(SqliteReadModels):
 def patient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(follower, "LINGER_SECONDS", NEVER)
     monkeypatch.setattr(follower, "BATCH_EVENTS_MAX", FULL)
+    monkeypatch.setattr(follower, "ALONE_BATCH_EVENTS_MAX", FULL)
+
+
+@pytest.fixture
+def busy(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each linger is over at once, and in each come as many events as are many."""
+    monkeypatch.setattr(follower, "LINGER_SECONDS", 0)
+    monkeypatch.setattr(follower, "MORE_SECONDS", 0)
+    monkeypatch.setattr(follower, "MANY_EVENTS", 0)
+    monkeypatch.setattr(follower, "ALONE_LINGER_SECONDS_MAX", NEVER)
+    monkeypatch.setattr(follower, "ALONE_BATCH_EVENTS_MAX", FULL)
+    monkeypatch.setattr(follower, "ALONE_SECONDS", NEVER)
 
 
 @asynccontextmanager
-async def following(feed: Feed) -> AsyncGenerator[tuple[Follower, list[int]]]:
+async def following(feed: Feed, appended: Sequence[Recorded] = ()) -> AsyncGenerator[tuple[Follower, list[int]]]:
     read_models, ledger = Heard(), SqliteLedger(MEMORY, name="followed")
+    if appended:
+        ledger.append(appended, {}, after=START)
     one = Follower(read_models, ledger, feed)
     running = asyncio.create_task(one.run())
     try:
@@ -100,6 +114,66 @@ async def test_what_is_left_of_a_batch_waits_again() -> None:
         assert (one.position, batches) == (FULL, [FULL])
         assert await one.reached(len(HISTORY), SOON_SECONDS)
         assert batches == [FULL, 1]
+
+
+@pytest.mark.usefixtures("busy")
+async def test_while_many_events_come_and_nobody_asks_it_lingers_on() -> None:
+    feed = Feed(START)
+    async with following(feed) as (one, batches):
+        publish(feed, HISTORY[:1])
+        for _ in range(TURNS):
+            await asyncio.sleep(0)
+        publish(feed, HISTORY[1:FULL])
+        await one.moved(0, None)
+
+        assert batches == [FULL]
+
+
+@pytest.mark.usefixtures("busy")
+async def test_once_somebody_asked_it_lingers_no_longer_than_before() -> None:
+    feed = Feed(START)
+    async with following(feed) as (one, batches):
+        publish(feed, HISTORY[:1])
+        assert await one.reached(1, SOON_SECONDS)
+        publish(feed, HISTORY[1:2])
+        await one.moved(1, None)
+
+        assert batches == [1, 1]
+
+
+@pytest.mark.usefixtures("busy")
+@pytest.mark.parametrize(("name", "value"), [("MANY_EVENTS", 1), ("ALONE_LINGER_SECONDS_MAX", 0)])
+async def test_where_few_events_come_or_for_too_long_it_lingers_no_more(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: float
+) -> None:
+    monkeypatch.setattr(follower, name, value)
+    feed = Feed(START)
+    async with following(feed) as (one, batches):
+        publish(feed, HISTORY[:1])
+        await one.moved(0, None)
+
+        assert batches == [1]
+
+
+@pytest.mark.usefixtures("busy")
+async def test_where_other_nodes_have_readers_it_lingers_no_longer_than_before() -> None:
+    feed = Feed(START)
+    async with following(feed) as (one, batches):
+        one.is_read_elsewhere = True
+        publish(feed, HISTORY[:1])
+        await one.moved(0, None)
+
+        assert batches == [1]
+
+
+@pytest.mark.usefixtures("busy")
+async def test_what_is_read_from_the_ledger_is_not_waited_for() -> None:
+    feed = Feed(START)
+    async with following(feed, appended=HISTORY[:2]) as (one, batches):
+        publish(feed, HISTORY[1:2])
+        await one.moved(0, None)
+
+        assert (one.position, batches) == (2, [2])
 
 
 def publish(feed: Feed, records: Sequence[Recorded]) -> None:

@@ -107,6 +107,32 @@ def test_each_choice_is_that_of_a_model_that_looks_at_everything(steps: list[Ste
 
 
 @settings(deadline=None)
+@given(
+    st.lists(st.tuples(st.sampled_from((*["add"] * 3, "take", "release", "cancel", "undo", "end")), st.integers(0, 4)))
+)
+def test_the_runs_of_one_line_come_up_in_the_order_of_their_places(steps: list[tuple[str, int]]) -> None:
+    model = Model()
+
+    for what, number in steps:
+        go_on(model, Step(what, "q", None, "t", number))
+    waiting = [run.id for run in model.runs.values() if is_ready(run)]
+
+    # The model compares each with what it must be.
+    assert set(model.take(len(waiting) + 1)) == set(waiting)
+
+
+def test_runs_that_left_by_the_thousand_leave_the_others_in_their_order() -> None:
+    model = Model()
+
+    for number in range(2_000):
+        run = model.add("q", None, "t", priority=number % 3)
+        if number > 9:
+            model.put(replace(model.runs[run], status=Status.CANCELED))
+
+    assert len(model.take(11)) == 10
+
+
+@settings(deadline=None)
 @given(st.dictionaries(st.sampled_from("abcdefgh"), st.integers(1, 12), min_size=1))
 def test_no_queue_is_served_twice_before_another_ready_one_once(runs: dict[str, int]) -> None:
     model = Model()

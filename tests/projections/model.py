@@ -98,14 +98,18 @@ def follow(rows: Rows, records: Sequence[Recorded]) -> None:
     changes = fold(histories, loaded)
     assert not {row.id for row in changes.added} & rows.runs.keys()
     assert {row.id for row in changes.changed} <= rows.runs.keys()
+    assert not {(row.run, row.number) for row in changes.tried} & rows.attempts.keys()
+    assert {(row.run, row.number) for row in changes.attempts} <= rows.attempts.keys()
+    assert not {row.stream for row in changes.begun} & rows.states.keys()
+    assert {row.stream for row in changes.states} <= rows.states.keys()
     rows.runs |= {row.id: row for row in [*changes.added, *changes.changed]}
-    rows.attempts |= {(row.run, row.number): row for row in changes.attempts}
+    rows.attempts |= {(row.run, row.number): row for row in (*changes.tried, *changes.attempts)}
     for stream in changes.erased:
         _erase_attempts(rows, stream)
     for stream in changes.archived:
         _drop(rows, stream)
     rows.tags = (rows.tags | set(changes.tags)) - set(changes.untagged)
-    rows.states |= {row.stream: row for row in changes.states}
+    rows.states |= {row.stream: row for row in (*changes.begun, *changes.states)}
     rows.waitpoints |= {row.id: row for row in changes.waitpoints}
     rows.waitpoint_tags = (rows.waitpoint_tags | set(changes.waitpoint_tags)) - set(changes.waitpoint_untagged)
     rows.executions |= {row.id: row for row in changes.executions}

@@ -48,8 +48,8 @@ def test_a_run_within_one_batch_loads_nothing_and_never_meets_the_checkpoint() -
     changes = fold(histories, Loaded())
 
     assert touched(histories) == Touched([], [], [])
-    assert (len(changes.added), len(changes.attempts), len(changes.tags)) == (1, 1, 1)
-    assert (changes.changed, changes.states, changes.gone) == ([], [], [])
+    assert (len(changes.added), len(changes.tried), len(changes.tags)) == (1, 1, 1)
+    assert (changes.changed, changes.attempts, changes.begun, changes.states, changes.gone) == ([], [], [], [], [])
 
 
 def test_a_run_that_ends_in_a_batch_needs_its_row_and_not_its_state() -> None:
