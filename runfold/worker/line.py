@@ -11,7 +11,9 @@ from runfold.worker.held import Held
 AT_ONCE_SECONDS = 0.02
 """A run that lasts no longer, from its hand-out to its end, ends at once: a turn takes about as long."""
 AHEAD_MAX = 400
-"""How many runs are taken so at most."""
+"""How many runs are taken so at most,"""
+AHEAD_TIMES_MAX = 4
+"""and how many for each that may go on: where one takes long, few stand behind it."""
 PATIENCE_SECONDS = 0.2
 """How long a run stays in line at most: if others take longer than those before them, it goes back to its queue."""
 
@@ -51,7 +53,7 @@ class Line:
         None if they are fewer than can go on at once: then there is room again soon enough.
         """
         ended, self._ended = self._ended, 0
-        return min(ended, AHEAD_MAX) if ended >= capacity else 0
+        return min(ended, AHEAD_MAX, AHEAD_TIMES_MAX * capacity) if ended >= capacity else 0
 
     def late(self) -> list[Held]:
         """Those that have been in line for too long."""

@@ -7,7 +7,7 @@ import pytest
 from runfold import Context, task
 from runfold.worker.children import Children
 from runfold.worker.holding import Holding
-from runfold.worker.line import AHEAD_MAX, AT_ONCE_SECONDS, PATIENCE_SECONDS
+from runfold.worker.line import AHEAD_MAX, AHEAD_TIMES_MAX, AT_ONCE_SECONDS, PATIENCE_SECONDS
 from runfold.worker.wire import Environment, HandOut
 from tests.sdk import jobs
 from tests.sdk.conftest import WORKERS
@@ -93,15 +93,16 @@ async def test_a_worker_whose_runs_end_at_once_takes_as_many_ahead(gate: Gate, c
     assert held.take_ahead() == 0, "they are counted once"
 
 
-async def test_no_more_are_taken_ahead_than_a_bound(gate: Gate, clock: Clock) -> None:
-    held = holding(gate, clock, 2)
+@pytest.mark.parametrize(("capacity", "ahead"), [(2, 2 * AHEAD_TIMES_MAX), (AHEAD_MAX, AHEAD_MAX)])
+async def test_no_more_are_taken_ahead_than_a_bound(gate: Gate, clock: Clock, capacity: int, ahead: int) -> None:
+    held = holding(gate, clock, capacity)
     gate.open.set()
 
     held.take(some(AHEAD_MAX + 1))
     for _ in range(AHEAD_MAX // TURNS + 1):
         await settle()
 
-    assert held.take_ahead() == AHEAD_MAX
+    assert held.take_ahead() == ahead
 
 
 async def test_nothing_is_taken_ahead_of_runs_that_last(gate: Gate, clock: Clock) -> None:
