@@ -22,6 +22,7 @@ class Held:
     """One run, while its task's code runs or waits for a child process."""
 
     __slots__ = (
+        "came_at",
         "cancellation",
         "gathered",
         "hand_out",
@@ -42,6 +43,8 @@ class Held:
     def __init__(self, hand_out: HandOut) -> None:
         self.hand_out = hand_out
         self.key: Hold = (hand_out.id, hand_out.token)
+        self.came_at = 0.0
+        """When it was handed out, on the clock of its line."""
         self.cancellation = Cancellation()
         self.job: asyncio.Task[None] | None = None
         self.is_begun = False

@@ -20,6 +20,7 @@ from runfold.worker.failures import describe
 from runfold.worker.gathering import LINGER_SECONDS, Gathered, without_secrets
 from runfold.worker.handed import Attempt
 from runfold.worker.held import Held
+from runfold.worker.line import PATIENCE_SECONDS, Line
 from runfold.worker.links import Link
 from runfold.worker.outcomes import Crashed, Ended, Failed, Frozen, Succeeded, canceled
 from runfold.worker.performing import perform
@@ -58,6 +59,7 @@ class Holding:
         capacity: int,
         *,
         clock: Callable[[], int] = now_ms,
+        monotonic: Callable[[], float] = time.monotonic,
         spans: "Spans | None" = None,
         fetch: Fetch | None = None,
         freeze_seconds: float = FREEZE_SECONDS,
@@ -77,6 +79,11 @@ class Holding:
         self._blocked = 0
         """How many runs hold no process though they are held: async ones that wait."""
         self._held: dict[Hold, Held] = {}
+        self._line = Line(monotonic)
+        self._patience: asyncio.TimerHandle | None = None
+        """When it is looked for runs that are in line for too long."""
+        self._under_way = 0
+        """How many runs are not in line."""
         self._unacknowledged: set[Hold] = set()
         self._outbox: list[Report] = []
         self._is_closed = False
@@ -88,6 +95,10 @@ class Holding:
     def room(self) -> int:
         """How many runs could be taken now."""
         return 0 if self._is_closed else max(0, self._capacity + self._blocked - len(self._held))
+
+    def take_ahead(self) -> int:
+        """How many runs to take over and above the room, to begin as soon as others end."""
+        return 0 if self._is_closed else self._line.take_ahead(self._capacity)
 
     @property
     def is_over(self) -> bool:
@@ -125,7 +136,26 @@ class Holding:
                 self._report_end(held, "released")
             elif held.key not in self._held:
                 self._held[held.key] = held
-                held.job = asyncio.create_task(self._attend(held))
+                self._line.join(held)
+        self._begin_more()
+
+    def _begin_more(self) -> None:
+        """Begin what is in line, as far as there is room for it."""
+        while self._line and self._under_way < self._capacity + self._blocked:
+            self._begin(self._line.next())
+        if self._line and self._patience is None:
+            self._patience = asyncio.get_running_loop().call_later(PATIENCE_SECONDS, self.give_back_late)
+
+    def _begin(self, held: Held) -> None:
+        self._under_way += 1
+        held.job = asyncio.create_task(self._attend(held))
+
+    def give_back_late(self) -> None:
+        """What has been in line for too long may begin elsewhere."""
+        self._patience = None
+        for held in self._line.late():
+            self._stop(held, RELEASED)
+        self._begin_more()
 
     def forget(self, run: str, token: int, reason: str) -> None:
         """Stop a run of which the engine wants no report."""
@@ -226,6 +256,9 @@ class Holding:
         if held.journal is not None:
             # What the code does when it is told to stop, it does not do when it goes on elsewhere.
             held.journal.stop(_to_stop(reason))
+        if held.job is None:
+            self._line.leave(held)
+            self._begin(held)  # only to end
         if not held.is_begun or held.job is None:
             return
         if held.cancellation.is_watched:
@@ -333,6 +366,7 @@ class Holding:
     def _note_blocked(self, held: Held, is_blocked: bool, *, is_async: bool) -> None:  # noqa: FBT001 (what is noted)
         if is_async and held.key in self._held:
             self._blocked += 1 if is_blocked else -1
+            self._begin_more()
             self.news.set()
 
     def _start(self, held: Held) -> Attempt:
@@ -348,6 +382,9 @@ class Holding:
 
     def _conclude(self, held: Held, outcome: Ended | None) -> None:
         self.news.set()
+        self._under_way -= 1
+        self._line.note_end(held)
+        self._begin_more()
         self._leave(held)
         is_wanted = self._held.pop(held.key, None) is not None and not held.is_unwanted
         if is_wanted:

@@ -110,10 +110,11 @@ class Turns:
         holding = self._holding
         if self._reporting is not None:
             return
-        reports = holding.take_reports(REPORTS_MAX_BYTES)
+        reports, ahead = holding.take_reports(REPORTS_MAX_BYTES), holding.take_ahead()
         if self._waiting is None:
             if reports:
-                self._reporting = self._send(reports, holding.room, 0)
+                # Not in a turn that waits: what comes then may be of another kind than what was ended just now.
+                self._reporting = self._send(reports, holding.room + ahead, 0)
             elif not holding.is_over:
                 self._waiting = self._send(reports, holding.room, self._wait_ms)
         elif reports or (not self._waiting.is_overtaken and (holding.is_over or holding.room != self._waiting.want)):
