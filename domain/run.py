@@ -74,7 +74,7 @@ class Run(Struct, frozen=True, gc=False, omit_defaults=True):
     failures: int = 0
     """How many of them failed: the n of the back-off, and what max_attempts bounds."""
     handouts: int = 0
-    """How often it was handed to a worker since an attempt last started."""
+    """How often it was handed to a worker since an attempt last started, or a worker gave it back."""
     token: int | None = None
     """The fencing token of the open attempt."""
     worker: str | None = None
@@ -248,7 +248,9 @@ def _held(_run: Run, _event: RunEvent, _recorded: Recorded) -> dict[str, Any]:
 def _enqueued(run: Run, event: e.RunEnqueued, recorded: Recorded) -> dict[str, Any]:
     if run.token is not None:
         # Handed back, a run keeps its place in the queue, and its time to expire.
-        return {"due_at": None} | _suspend(run, recorded, event.reason) | _close(run, event.reason)
+        # Who says that it gives a run back has not died of it.
+        handed: dict[str, Any] = {"handouts": 0} if event.reason == "released" else {}
+        return {"due_at": None} | handed | _suspend(run, recorded, event.reason) | _close(run, event.reason)
     if run.is_suspended:
         # What was begun goes before what came later.
         return {}

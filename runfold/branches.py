@@ -23,8 +23,6 @@ class Branch:
         self.parent = parent
         self.first: Entry | None = None
         """What it began with, if it branched off."""
-        self.executor: object = None
-        """Who asked for something here last, where the journal had something when it was read."""
         self._path = path
         self._known: dict[tuple[str, int], Entry] = {}
         self._next: dict[int | None, Entry] = {}

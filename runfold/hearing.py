@@ -1,5 +1,6 @@
 """What a journal says of the order in which the code of its run heard what came of what it asked for."""
 
+from collections import OrderedDict
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -13,6 +14,8 @@ class Hearing(NamedTuple):
     """Of so many of the first of them it had heard when the last entry was made, or left them; not so of the others."""
     left: frozenset[int]
     """Of these it does not want to hear, as far as it is known."""
+    heard_by: dict[int, int]
+    """The first entry that was made when the code had heard of this, for each of the first of them."""
 
 
 def hearing_of(entries: Sequence[Entry]) -> Hearing:
@@ -25,21 +28,27 @@ def hearing_of(entries: Sequence[Entry]) -> Hearing:
     place = sure = 0
     order: dict[int, None] = {}
     left: set[int] = set()
+    unheard: OrderedDict[int, None] = OrderedDict()
+    heard_by: dict[int, int] = {}
     for entry in entries:
         for index in entry.left:
             order.pop(index, None)
+            unheard.pop(index, None)
         left.update(entry.left)
         if entry.heard is not None:
             left.difference_update(entry.heard)
             order |= dict.fromkeys(entry.heard)
+            unheard |= dict.fromkeys(entry.heard)
         else:
             while place < len(over) and _ended_at(over[place])[0] <= entry.index:
-                order[over[place].index] = None
+                order[over[place].index] = unheard[over[place].index] = None
                 place += 1
         sure = len(order) - entry.ahead
+        while len(unheard) > entry.ahead:
+            heard_by[unheard.popitem(last=False)[0]] = entry.index
         if entry.kind not in WAITS and not entry.is_canceled:
-            order[entry.index] = None
-    return Hearing(list(order | {entry.index: None for entry in over}), sure, frozenset(left))
+            order[entry.index] = unheard[entry.index] = None
+    return Hearing(list(order | {entry.index: None for entry in over}), sure, frozenset(left), heard_by)
 
 
 def _ended_at(entry: Entry) -> tuple[int, int]:

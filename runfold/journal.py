@@ -148,7 +148,7 @@ class Journal:
     @property
     def is_owed(self) -> bool:
         """Whether the code did something before in this attempt that it has not asked for."""
-        return self._owed.first is not None
+        return bool(self._owed)
 
     async def admit(self, call: Call) -> None:
         """Wait until this, which is new, may begin: behind all that the code did before in this attempt.
@@ -329,7 +329,9 @@ class Journal:
     def _overtake(self, first: int, other: int | None) -> None:
         """Say that the code may go another way than it did."""
         told = self._matching.named(first)
-        if other is None:
+        if not self._owed.is_due(first):
+            message = f"{told} was asked for before and is not now; the code may have dropped it when its process died."
+        elif other is None:
             message = f"{told} was over before, and now the code goes on to what is new without asking for it."
         else:
             behind = self._matching.named(other)

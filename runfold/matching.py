@@ -78,7 +78,6 @@ class Matching:
         if self._is_new:
             return call
         self._compare(call, kind)
-        call.branch.executor = call.executor
         if tries := self._tries.get(_place_of(call.branch, call)):
             call = msgspec.structs.replace(call, tries=tuple(tries))
         if call.known is None or call.known.kind == TRIED or not self._counts(call.known):
@@ -87,8 +86,8 @@ class Matching:
         return call
 
     def end(self) -> None:
-        """The code has come to its end. Raises JournalMismatchError where it did more before, one after the other."""
-        self.owed.end(self._main)
+        """The main line of the code has ended. Raises JournalMismatchError where it did more before."""
+        self.owed.refuse_rest_of(self._main)
 
     def add(self, call: Call, *, is_try: bool = False) -> int:
         """The index of a new entry. Behind a failed try the code stands where it stood: the step is to be done yet."""

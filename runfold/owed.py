@@ -3,10 +3,7 @@
 Until it has, nothing new begins: what is new to one branch may be what another one did, in code that was changed.
 """
 
-import asyncio
-import threading
-from collections import Counter
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager
 
 from runfold.branches import Branch
@@ -14,6 +11,7 @@ from runfold.entries import Call, Entry, named
 from runfold.errors import JournalMismatchError
 from runfold.hearing import Hearing
 
+NEVER = float("inf")
 _ASIDE = " in a task or thread of its own"
 
 
@@ -24,15 +22,18 @@ class Owed:
         self._told = told
         self._entries: dict[int, tuple[Entry, Branch]] = {}
         self._certain: frozenset[int] = frozenset()
-        self._last_told: int | None = None
-        self._new: Counter[tuple[object, object]] = Counter()
-        """By which names and arguments the code asked for something new, and where before it heard anything else."""
-        self._ended: set[Branch] = set()
+        self._heard_by: Mapping[int, int] = {}
+        self._behind: float = -1
+        """All that the code has heard it had heard when this entry was made before; infinite where nobody knows."""
+        self._new: dict[tuple[str, str | None], list[float]] = {}
+        """Behind what the code asked for something new of this name, with these arguments."""
 
-    @property
-    def first(self) -> int | None:
-        """The first of it; None: the code has asked for all."""
-        return next(iter(self._entries), None)
+    def __bool__(self) -> bool:
+        return bool(self._entries)
+
+    def __iter__(self) -> Iterator[int]:
+        """In the order of the journal."""
+        return iter(self._entries)
 
     def take(self, entry: Entry, branch: Branch) -> None:
         """The journal has this, of this branch."""
@@ -43,6 +44,7 @@ class Owed:
         for index in hearing.left:
             self._entries.pop(index, None)
         self._certain = frozenset(hearing.order[: hearing.sure])
+        self._heard_by = hearing.heard_by
 
     def meet(self, call: Call) -> None:
         """The code asks for this."""
@@ -53,34 +55,33 @@ class Owed:
 
     def tell(self, index: int) -> None:
         """The code hears of this."""
-        self._last_told = index
+        self._behind = max(self._behind, self._heard_by.get(index, NEVER))
 
     @contextmanager
     def replaced(self, call: Call) -> Generator[None]:
-        """The code asks for this, which the journal does not have. Within, it may drop it: then it was never there.
-
-        Behind something else that it heard it may do other things in this place: then it may have left what stood here.
-        """
-        keys: list[tuple[object, object]] = [(call.name, call.digest)]
-        if call.after == self._last_told:
-            keys.append(_place_of(call, call.branch))
-        self._new.update(keys)
+        """The code asks for this, which the journal does not have. Within, it may drop it: then it was never there."""
+        behind = self._behind
+        asked = self._new.setdefault((call.name, call.digest), [])
+        asked.append(behind)
         try:
             yield
         except BaseException:
-            self._new.subtract(keys)
+            asked.remove(behind)
             raise
 
     def is_due(self, index: int) -> bool:
-        """Whether unchanged code will ask for this; it may not for what it left in the moment when its process died."""
+        """Whether unchanged code will ask for this.
+
+        It may not for what it left in the moment when its process died: nobody wrote that down any more. That is
+        nothing of which it had heard by its last entry; nor what it asks for elsewhere now, as new, when it has
+        heard no more than when this was made.
+        """
         if index in self._certain:
             return True
         if index not in self._entries:
             return False
-        entry, branch = self._entries[index]
-        if self._new[_place_of(entry, branch)] or self._new[entry.name, entry.digest]:
-            return True
-        return not entry.forked and self._has_ended(branch)
+        entry, _ = self._entries[index]
+        return any(behind <= index for behind in self._new.get((entry.name, entry.digest), ()))
 
     def refuse_moved(self, call: Call) -> None:
         """Raise JournalMismatchError where what the code asks for is done, and stood in another place then."""
@@ -91,15 +92,14 @@ class Owed:
                     was, now = (was + _ASIDE, now) if entry.forked else (was, now + _ASIDE)
                 raise JournalMismatchError(f"{named(entry)} came {was}, and now it comes {now}.")
 
-    def end(self, main: Branch) -> None:
-        """The main line of the code has ended. Raises JournalMismatchError where it did more before."""
-        self._ended.add(main)
+    def refuse_rest_of(self, line: Branch) -> None:
+        """Raise JournalMismatchError where this line of the code, which has ended, did more before."""
         for entry, branch in self._entries.values():
-            if branch is main and not entry.forked:
+            if branch is line and not entry.forked:
                 raise self._missing(entry)
 
     def refuse_rest(self) -> None:
-        """Raise JournalMismatchError where the code, which has ended, should have asked for more."""
+        """Raise JournalMismatchError where the code, which has ended, did more before."""
         for index, (entry, _) in self._entries.items():
             if self.is_due(index):
                 raise self._missing(entry)
@@ -109,15 +109,3 @@ class Owed:
 
     def _place(self, at: Entry | Call) -> str:
         return "first" if at.after is None else f"after {named(self._told[at.after])}"
-
-    def _has_ended(self, branch: Branch) -> bool:
-        """Whether it came to its end by itself."""
-        executor = branch.executor
-        if isinstance(executor, asyncio.Task):
-            return branch in self._ended or (executor.done() and not executor.cancelled() and not executor.cancelling())
-        return branch in self._ended or (isinstance(executor, threading.Thread) and not executor.is_alive())
-
-
-def _place_of(at: Entry | Call, branch: Branch) -> tuple[Branch | None, int | None]:
-    """Where the code stood before it asked for something."""
-    return branch.parent if at.forked else branch, at.after

@@ -45,7 +45,7 @@ class Telling:
         self._overtake = overtake
         """Told when the code goes on without the first of these: the second is told before, or something new begins."""
         self._owed = owed
-        self._held: set[asyncio.Future[None]] = set()
+        self._held: dict[asyncio.Future[None], None] = {}
         """What is new, and does not begin before the code has asked for what is owed."""
         self._is_resigned = False
         """The code did not do that in time."""
@@ -112,20 +112,20 @@ class Telling:
 
     def meet(self) -> None:
         """The code has asked for something that it owed."""
-        if self._owed.first is None:
+        if not self._owed:
             self._admit()
 
     async def admit(self) -> None:
         """Wait until something new may begin: the code has asked for what is owed, or does not in time."""
-        if self._owed.first is None or self._is_resigned:
+        if not self._owed or self._is_resigned:
             return
         admitted: asyncio.Future[None] = self._loop.create_future()
-        self._held.add(admitted)
+        self._held[admitted] = None
         self._go_on()
         try:
             await admitted
         finally:
-            self._held.discard(admitted)
+            del self._held[admitted]
 
     def end(self, index: int) -> None:
         """A wait is over."""
@@ -241,7 +241,9 @@ class Telling:
             if kept in self._asked:
                 self._tell(kept)
                 return
-        index = next(iter(self._line), self._owed.first if self._held else None)
+        index = next(iter(self._line), None)
+        if index is None and self._held:
+            index = next(iter(self._owed), None)
         if index is None or index in self._uncommitted:
             return
         if index in self._asked:
@@ -298,11 +300,14 @@ class Telling:
                 self._skip(index, next_one)
         if next_one is None:
             self._is_resigned = True
+            for index in self._owed:
+                if index not in self._left:
+                    self._overtake(index, None)
             self._admit()
         self._go_on()
 
     def _skip(self, index: int, next_one: int | None) -> None:
-        if index in self._sure:
+        if index in self._sure or index in self._owed:
             self._overtake(index, next_one)
         if index in self._sure or self._owed.is_due(index):
             self._take(index)

@@ -9,12 +9,11 @@ import msgspec
 
 from runfold import current, transport
 from runfold.codec import encode, encode_payload
-from runfold.digests import digest_of
 from runfold.durations import Duration
 from runfold.event import Event, EventId, ListedEvent, SentEvent, id_of, sent_event
 from runfold.options import delay_on_wire
 from runfold.pages import AsyncEventPage, date_on_wire, first_of
-from runfold.tries import noting_cancel
+from runfold.sending import send_once
 from runfold.triggering import NOTHING
 
 PATH = "/api/v1/events"
@@ -49,16 +48,11 @@ async def send(
         return await _send({"id": step.of_trigger(), **event})
     if journal is None:
         return await _send(event)
-    call = journal.begin(f"send event {name}", "step", digest_of(encode(event)))
-    if call.known is not None:
-        await journal.turn(call.known)
-        return msgspec.json.decode(call.known.result, type=SentEvent)
-    with journal.working(), transport.insisting():
-        with noting_cancel(journal, call):
-            await journal.admit(call)
-            sent = await _send({"id": call.key, **event})
-        await journal.record(call, "step_succeeded", output=msgspec.Raw(encode(sent)))
-    return sent
+
+    async def deliver_once(key: str) -> SentEvent:
+        return await _send({"id": key, **event})
+
+    return await send_once(journal, f"send event {name}", event, deliver_once, SentEvent)
 
 
 async def retrieve(event: EventId) -> Event:

@@ -9,13 +9,12 @@ import msgspec
 
 from runfold import current, transport
 from runfold.codec import encode, encode_payload
-from runfold.digests import digest_of
 from runfold.durations import Duration
 from runfold.filters import any_of, check_names, epoch_ms_text, seconds_text
 from runfold.options import delay_on_wire
 from runfold.pages import AsyncTokenList
+from runfold.sending import send_once
 from runfold.token import Token, TokenRef, TokenState, id_of, read_token
-from runfold.tries import noting_cancel
 from runfold.triggering import NOTHING
 
 PATH = "/api/v1/waitpoints/tokens"
@@ -58,16 +57,11 @@ async def create_token(
         return await _create({"idempotencyKey": step.of_trigger(), **asked})
     if journal is None:
         return await _create(asked)
-    call = journal.begin("create token", "step", digest_of(encode(asked)))
-    if call.known is not None:
-        await journal.turn(call.known)
-        return msgspec.json.decode(call.known.result, type=Token)
-    with journal.working(), transport.insisting():
-        with noting_cancel(journal, call):
-            await journal.admit(call)
-            made = await _create({"idempotencyKey": call.key, **asked})
-        await journal.record(call, "step_succeeded", output=msgspec.Raw(encode(made)))
-    return made
+
+    async def send(key: str) -> Token:
+        return await _create({"idempotencyKey": key, **asked})
+
+    return await send_once(journal, "create token", asked, send, Token)
 
 
 async def complete_token(token: TokenRef, data: Any = NOTHING) -> None:

@@ -224,8 +224,8 @@ async def test_a_run_that_is_handed_out_twelve_times_and_never_starts_is_given_u
     version = await engine.register()
     run = await engine.trigger()
     for _ in range(12):
-        (handed,) = (await engine.turn(version, want=1))["runs"]
-        await engine.turn(version, report(handed, "released"), want=0)
+        assert len((await engine.turn(version, want=1))["runs"]) == 1
+        await engine.advance(LEASE_MS)
     before = (await engine.retrieve(run))["status"]
 
     thirteenth = await engine.turn(version, want=1)
@@ -241,7 +241,19 @@ async def test_a_start_begins_the_count_of_hand_outs_anew(engine: Engine) -> Non
     run = await engine.trigger()
     for number in range(20):
         (handed,) = (await engine.turn(version, want=1))["runs"]
-        start = [report(handed, "started")] if number == 10 else []
-        await engine.turn(version, *start, report(handed, "released"), want=0)
+        if number == 10:
+            await engine.turn(version, report(handed, "started"), report(handed, "released"), want=0)
+        else:
+            await engine.advance(LEASE_MS)
+
+    assert (await engine.retrieve(run))["status"] == "QUEUED"
+
+
+async def test_a_run_that_workers_give_back_is_never_given_up(engine: Engine) -> None:
+    version = await engine.register()
+    run = await engine.trigger()
+    for _ in range(20):
+        (handed,) = (await engine.turn(version, want=1))["runs"]
+        await engine.turn(version, report(handed, "released"), want=0)
 
     assert (await engine.retrieve(run))["status"] == "QUEUED"

@@ -12,7 +12,7 @@ from domain import run as runs
 from domain.attempts import Report
 from domain.commands import Command, HandOut, Turn
 from domain.draft import Answer, Ticket
-from domain.engine import Engine, Now
+from domain.engine import Engine, Now, deaf_after
 from domain.environment import Environment
 from domain.errors import LedgerUnavailable, RunfoldError
 from domain.events import Event, Recorded, RunError, RunEvent, RunTriggered, TaskSettings
@@ -23,6 +23,7 @@ from domain.states import fold, is_kept
 
 NOW = 1_800_000_000_000
 LEASE_MS = 30_000
+LOOK_MS = deaf_after(LEASE_MS)
 ENVIRONMENT = "env_1"
 VERSION = "20270115.1"
 WORKER = "worker_1"
@@ -239,3 +240,10 @@ class Colleague:
             "reports": reports,
         }
         return turn | more
+
+
+def live_on(room: Room, milliseconds: int) -> None:
+    """Let time pass, with an engine that looks around often enough."""
+    for _ in range(milliseconds // LOOK_MS):
+        room.pass_time(LOOK_MS)
+    room.pass_time(milliseconds % LOOK_MS)

@@ -46,6 +46,14 @@ def test_a_run_that_is_handed_out_again_and_again_and_never_starts_is_given_up()
     assert attempts.dequeue(run, WORKER, "1") == [e.RunSystemFailed(never)]
 
 
+def test_a_worker_may_give_a_run_back_as_often_as_it_likes() -> None:
+    run = told(TRIGGERED)
+    for _ in range(HANDOUTS_MAX):
+        run = happened(run, *attempts.dequeue(run, WORKER, "1"), *attempts.hand_back("released"))
+
+    assert attempts.dequeue(run, WORKER, "1") == [e.RunDequeued(run.version + 1, WORKER, "1")]
+
+
 def test_a_start_is_a_new_count_of_hand_outs() -> None:
     assert (HANDED.handouts, EXECUTING.handouts) == (1, 0)
 

@@ -5,23 +5,14 @@ import pytest
 from domain import commands as c
 from domain import events as e
 from domain.commands import Cancel, RefusedReport, TurnAnswer
-from domain.engine import deaf_after
 from domain.events import RunError, TaskSettings
 from domain.retry import Retry
 from domain.status import Status
-from tests.domain.stories import LEASE_MS, NOW, OUTAGE, WAITS, WORKER, Colleague, Room, new, succeeded
+from tests.domain.stories import LEASE_MS, LOOK_MS, NOW, OUTAGE, WAITS, WORKER, Colleague, Room, live_on, new, succeeded
 
 TWICE = TaskSettings("send-email", retry=Retry(2, 1_000, 1_000, randomize=False))
 BRIEF = TaskSettings("send-email", max_duration=20_000)
 SILENT = RunError(f"Worker {WORKER} was not heard of for {LEASE_MS} ms.", "WorkerLost", code=e.WORKER_LOST)
-LOOK_MS = deaf_after(LEASE_MS)
-
-
-def live_on(room: Room, milliseconds: int) -> None:
-    """Let time pass, with an engine that looks around often enough."""
-    for _ in range(milliseconds // LOOK_MS):
-        room.pass_time(LOOK_MS)
-    room.pass_time(milliseconds % LOOK_MS)
 
 
 def test_a_worker_that_is_silent_for_its_lease_loses_what_it_had_not_started() -> None:

@@ -211,7 +211,7 @@ def test_nobody_waits_for_what_was_dropped_and_what_was_heard_is_heard_again(
     whole = story.heard
     for sure in story.sure:
         assert sure == whole[: len(sure)], "what came before an entry is heard in the same order"
-    assert story.lines == [], "nothing was waited for in vain"
+    assert waited_in_vain(story) == []
 
 
 async def killed_and_finished(story: Observed, program: Program, lives: Sequence[int], chance: random.Random) -> None:
@@ -250,7 +250,7 @@ async def test_a_step_that_was_done_when_its_branch_was_dropped_is_not_waited_fo
 
     await story.play(step_behind_a_pause)
 
-    assert story.lines == []
+    assert waited_in_vain(story) == []
     assert [each.name for each in story.entries if each.name != "dropped"] == ["first", "on 1", "on 2", "on 3"]
 
 
@@ -319,6 +319,11 @@ def test_what_was_left_is_heard_where_a_later_entry_says() -> None:
     assert hearing({}, {}, {"left": (0,)}) == ([1, 2], 1, {0})
     assert hearing({}, {}, {"left": (0,)}, {"heard": (0,)}) == ([1, 2, 0, 3], 3, set())
     assert hearing({}, {}, {"left": (0,), "heard": (0,)}) == ([1, 0, 2], 2, set()), "first it was left"
+
+
+def waited_in_vain(story: Story) -> list[str]:
+    """The lines about what the code had heard before and did not ask for again."""
+    return [line.message for line in story.lines if "may have dropped it" not in line.message]
 
 
 async def step_behind_a_pause(story: Story) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from runfold import JournalMismatchError, aio
+from runfold import ApiError, JournalMismatchError, aio
 from runfold.children import Children
 from runfold.log import Line
 from tests.sdk.journals import Code, Killed, Story
@@ -90,19 +90,30 @@ async def test_what_is_done_is_not_done_again_in_another_place(
     assert (story.ran, len(story.entries)) == (ran, until), "nothing was done"
 
 
-@pytest.mark.parametrize("until", [2, 3])
-async def test_a_branch_that_begins_with_something_else_is_noticed_at_the_end_also_by_another_process(
-    until: int,
-) -> None:
-    story = await killed(side_by_side, until)
+async def test_a_branch_that_begins_with_something_else_is_noticed_at_the_end_also_by_another_process() -> None:
+    story = await killed(side_by_side, 3)
 
-    with suppress(Killed, JournalMismatchError):
-        await story.play(renamed, until=until + 1)
+    async def and_more(story: Story) -> Any:
+        await renamed(story)
+        await story.step("d")
+
+    with pytest.raises(Killed):
+        await story.play(and_more, until=4)
     with pytest.raises(JournalMismatchError) as noticed:
-        await story.play(renamed)
+        await story.play(and_more)
 
     assert str(noticed.value) == MISSING
-    assert [story.ran.count(name) for name in "abx"] == [1, 1, 1], "what was committed is not done twice"
+    assert [story.ran.count(name) for name in "abcx"] == [1, 1, 1, 1], "what was committed is not done twice"
+
+
+async def test_of_what_nobody_had_heard_when_the_process_died_a_line_is_logged() -> None:
+    story = await killed(side_by_side, 2)
+
+    await story.play(renamed)
+
+    message = '"b" was asked for before and is not now; the code may have dropped it when its process died.'
+    assert [line.message for line in story.lines] == [message]
+    assert story.entries[2].left == (1,)
 
 
 @pytest.mark.parametrize("until", [1, 2, 3])
@@ -129,11 +140,12 @@ async def test_code_that_ends_sooner_than_before_is_noticed(until: int, left: in
 async def test_a_branch_that_ends_sooner_than_before_is_noticed() -> None:
     def code(*names: str) -> Code:
         async def gathered(story: Story) -> Any:
-            return await asyncio.gather(steps(*names)(story), steps("x", "y")(story))
+            await asyncio.gather(steps(*names)(story), steps("x", "y")(story))
+            await story.step("last")
 
         return gathered
 
-    story = await killed(code("a", "b"), 4)
+    story = await killed(code("a", "b"), 5)
 
     with pytest.raises(JournalMismatchError) as noticed:
         await story.play(code("a"))
@@ -196,7 +208,7 @@ async def test_what_is_slower_than_patience_is_asked_for_later_and_the_run_ends(
     await story.play(code)
 
     message = '"slow" was over before, and now the code goes on to what is new without asking for it.'
-    assert [line.message for line in story.lines] == [message]
+    assert story.lines[0].message == message
     assert story.ran == ["slow", "behind it", "new"]
 
 
@@ -255,6 +267,99 @@ async def test_a_trigger_that_is_dropped_under_way_keeps_its_place() -> None:
         ("trigger pack", True, None),
         ("tidy", False, 1),
     ]
+
+
+async def test_a_branch_dropped_when_the_process_died_does_not_fail_the_run_whatever_goes_on_beside_it() -> None:
+    async def beside_another(story: Story) -> None:
+        async def dropped() -> None:
+            await turns(60)
+            await story.step("dropped", turns=10)
+
+        beside, loser = asyncio.create_task(story.step("beside", turns=600)), asyncio.create_task(dropped())
+        await story.step("first", turns=69)
+        loser.cancel()
+        await story.step("next", turns=300)
+        await beside
+
+    async def the_same_again(story: Story) -> None:
+        async def dropped() -> None:
+            await turns(60)
+            await story.step("poll", turns=10)
+
+        loser = asyncio.create_task(dropped())
+        await story.step("first", turns=69)
+        loser.cancel()
+        await story.step("poll", turns=300)
+
+    async def in_a_group(story: Story) -> None:
+        async def fails() -> None:
+            await story.step("first", turns=60)
+            raise ValueError
+
+        async def catches() -> None:
+            await story.step("begin")
+            with suppress(BaseExceptionGroup):
+                async with asyncio.TaskGroup() as group:
+                    group.create_task(fails())
+                    await turns(60)
+                    await story.step("dropped", turns=10)
+
+        await asyncio.gather(catches(), story.step("beside", turns=600))
+
+    for code, until in ((beside_another, 2), (the_same_again, 2), (in_a_group, 3)):
+        story = await killed(code, until)
+        assert story.entries[-1].ahead == 1, "nobody had heard of the first, nor of the one that is dropped by it"
+        story.patience_seconds = LONG_SECONDS
+
+        await story.play(code)
+        await story.play(code)
+
+        assert story.entries[until].left == (until - 1,)
+
+
+async def test_what_was_held_begins_in_the_order_in_which_it_was_asked_for() -> None:
+    names = [f"new {number}" for number in range(8)]
+
+    async def code(story: Story) -> None:
+        await asyncio.gather(*map(story.step, names), story.step("old"))
+
+    story = Story()
+    await story.play(side(old=("old",)))
+    await story.play(code)
+
+    assert story.ran == ["old", *names]
+
+
+async def test_a_request_that_was_refused_is_refused_again_and_holds_nothing_up(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    sent: list[Any] = []
+
+    async def refuse(asked: Any) -> Any:
+        sent.append(asked)
+        raise ApiError(422, "Too many tags.")
+
+    async def code(story: Story) -> Any:
+        async def token() -> str:
+            try:
+                await aio.tokens.create_token(tags="a")
+            except ApiError as error:
+                await story.step("without")
+                return str(error)
+            raise AssertionError("it is refused")
+
+        return await asyncio.gather(token(), story.step("beside", turns=50))
+
+    monkeypatch.setattr("runfold.aio.tokens._create", refuse)
+    story = Story()
+    story.patience_seconds = LONG_SECONDS
+
+    first = await story.play(code)
+
+    assert await story.play(code) == first
+    assert first[0] == "422: Too many tags."
+    assert len(sent) == 1
+    assert story.lines == []
 
 
 async def test_a_run_that_ends_before_what_it_leaves_behind_has_asked_is_no_change() -> None:
