@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from runfold import ApiError, JournalMismatchError, aio
+from runfold.aio import tokens
 from runfold.children import Children
 from runfold.log import Line
 from tests.sdk.journals import Code, Killed, Story
@@ -342,7 +343,7 @@ async def test_a_request_that_was_refused_is_refused_again_and_holds_nothing_up(
     async def code(story: Story) -> Any:
         async def token() -> str:
             try:
-                await aio.tokens.create_token(tags="a")
+                await tokens.create_token(tags="a")
             except ApiError as error:
                 await story.step("without")
                 return str(error)
