@@ -107,6 +107,17 @@ async def test_a_branch_that_begins_with_something_else_is_noticed_at_the_end_al
     assert [story.ran.count(name) for name in "abcx"] == [1, 1, 1, 1], "what was committed is not done twice"
 
 
+async def test_what_was_last_in_a_branch_is_not_done_again_in_one_that_begins_with_something_else() -> None:
+    async def changed(story: Story) -> Any:
+        return await asyncio.gather(steps("x", "b")(story))
+
+    story = await killed(side(one=("a", "b")), 2)
+
+    with pytest.raises(JournalMismatchError, match=r'^"b" came after "a", and now it comes after "x"\.$'):
+        await story.play(changed)
+    assert story.ran == ["a", "b", "x"]
+
+
 async def test_of_what_nobody_had_heard_when_the_process_died_a_line_is_logged() -> None:
     story = await killed(side_by_side, 2)
 
