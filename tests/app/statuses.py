@@ -81,7 +81,7 @@ async def _bring(engine: Engine, version: str, run: str, status: Status) -> None
             (handed,) = (await engine.turn(version, want=1))["runs"]
             await engine.turn(version, report(handed, "unauthorized", error=ERROR), want=0)
         case Status.SYSTEM_FAILURE:
-            while handed := (await engine.turn(version, want=1))["runs"]:
-                await engine.turn(version, report(handed[0], "released"), want=0)
+            while (await engine.turn(version, want=1))["runs"]:
+                await engine.advance(LEASE_MS)
         case _:
             pass
