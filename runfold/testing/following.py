@@ -201,6 +201,11 @@ class _Recorded(Journal):
             self.met[call.known.index] = None
         return call
 
+    @property
+    def is_owed(self) -> bool:
+        """Always: whatever is new is not to begin."""
+        return True
+
     async def admit(self, call: Call) -> None:
         try:
             await super().admit(call)
