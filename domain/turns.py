@@ -216,7 +216,7 @@ class Turns:
         match event:
             case AttemptFailed():
                 self._retry_or_end(run, event, draft)
-            case AttemptStarted() | AttemptResumed():
+            case AttemptStarted() | AttemptResumed() if run.status is Status.EXECUTING:
                 self._limit(run, now)
             case RunBlocked():
                 self._stopwatch.stop(run.id, token)
