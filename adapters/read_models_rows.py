@@ -1,5 +1,7 @@
 """Rows of the projections as columns, and back."""
 
+from collections.abc import Iterable
+
 from msgspec import Raw, Struct, json
 
 from domain.events import API, NOTHING, JobRef, RunError
@@ -8,7 +10,7 @@ from domain.status import Status
 from projections.attempts import AttemptRow, Outcome
 from projections.fold import StateRow
 from projections.ports import Columns
-from projections.run_list import RunRow
+from projections.run_list import RunRow, state_of
 
 
 class _RunDetail(Struct, omit_defaults=True, gc=False):
@@ -46,6 +48,7 @@ class _RunDetail(Struct, omit_defaults=True, gc=False):
     job: JobRef | None = None
     ended: int | None = None
     is_erased: bool = False
+    tells_state: bool = False
 
 
 class _AttemptDetail(Struct, omit_defaults=True, gc=False):
@@ -102,6 +105,7 @@ def of_run(row: RunRow) -> Columns:
         row.job,
         row.ended,
         row.is_erased,
+        row.tells_state,
     )
     return (
         row.id,
@@ -172,6 +176,7 @@ def to_run(columns: Columns) -> RunRow:
         detail.born,
         detail.ended,
         detail.is_erased,
+        detail.tells_state,
     )
 
 
@@ -211,6 +216,13 @@ def to_attempt(columns: Columns) -> AttemptRow:
 def of_state(row: StateRow) -> Columns:
     """Stream, position, detail."""
     return row.stream, row.position, _encode(row.state).decode()
+
+
+def states_of(kept: Iterable[Columns], waiting: Iterable[Columns]) -> list[State]:
+    """All states of the checkpoint: those that are kept (stream, detail), and what rows of waiting runs tell."""
+    states = [to_state(stream, detail) for stream, detail in kept]
+    states += [state_of(row) for row in map(to_run, waiting) if row.tells_state]
+    return sorted(states, key=lambda state: state.id)
 
 
 def to_state(stream: str, detail: str) -> State:

@@ -54,6 +54,8 @@ class Report(Struct, frozen=True, gc=False):
     """How many lines the worker reported before these, under the same token."""
     retry_in_ms: int | None = None
     """After how long a failed attempt asks for another one, which its task's policy else says."""
+    began: int | None = None
+    """When the attempt started, in the report of its end, where no other one told of its start."""
 
 
 DIED = frozenset({e.PROCESS_DIED, e.OUT_OF_MEMORY})

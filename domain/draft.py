@@ -56,8 +56,11 @@ class Draft:
         state = self._memory.states.get(stream)
         return state if state is not None else self._loaded.get(stream)
 
-    def record(self, stream: str, events: Sequence[Event], origin: Origin) -> State | None:
-        """Let these events happen to the aggregate; returns its state after them."""
+    def record(self, stream: str, events: Sequence[Event], origin: Origin, began: int | None = None) -> State | None:
+        """Let these events happen to the aggregate; returns its state after them.
+
+        `began` is when the first of them happened, if that was before the others did.
+        """
         known = self._memory.states.get(stream)
         before = after = known if known is not None else self._loaded.get(stream)
         if not events:
@@ -65,6 +68,7 @@ class Draft:
         if known is None and before is not None:
             self._past.add(stream)
         position = self._head + len(self.records)
+        at = origin.at if began is None else began
         for event in events:
             position += 1
             # By place: this line runs for every event, and names double its time.
@@ -73,7 +77,7 @@ class Draft:
                 stream,
                 after.version + 1 if after is not None else 1,
                 origin.environment,
-                origin.at,
+                at,
                 self.recorded_at,
                 origin.actor,
                 origin.cause,
@@ -81,6 +85,7 @@ class Draft:
             )
             after = states.evolve(after, recorded)
             self.records.append(recorded)
+            at = origin.at
         assert after is not None, "an aggregate with events has a state"
         if stream in self._past:
             assert not states.is_kept(after), "what is over stays over"

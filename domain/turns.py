@@ -197,7 +197,10 @@ class Turns:
             return RefusedReport(said.run, said.token, str(late))
         except NotAllowed as refusal:
             return RefusedReport(said.run, said.token, str(refusal))
-        after = draft.record(run.id, events, origin)
+        began: int | None = None
+        if said.began is not None and run.status is Status.DEQUEUED:
+            began = max(run.created_at, min(said.began, origin.at))
+        after = draft.record(run.id, events, origin, began)
         assert isinstance(after, Run), "a run stays a run"
         if events and said.output_blob:
             draft.add_blob(said.output_blob.key, turn.blobs[said.output_blob.key])
@@ -213,7 +216,7 @@ class Turns:
         match event:
             case AttemptFailed():
                 self._retry_or_end(run, event, draft)
-            case AttemptStarted() | AttemptResumed():
+            case AttemptStarted() | AttemptResumed() if run.status is Status.EXECUTING:
                 self._limit(run, now)
             case RunBlocked():
                 self._stopwatch.stop(run.id, token)

@@ -134,10 +134,12 @@ class Changes(Struct):
     tags: list[TagRow] = []
     untagged: list[TagRow] = []
     begun: list[StateRow] = []
-    """Those of what began in this batch, of which nothing is stored."""
+    """Those of which nothing is stored."""
     states: list[StateRow] = []
     gone: list[str] = []
     """Streams whose states are kept no longer."""
+    told: int = 0
+    """Of how many unfinished runs more than before the row alone tells the state."""
     waitpoints: list[WaitpointRow] = []
     waitpoint_tags: list[WaitpointTagRow] = []
     waitpoint_untagged: list[WaitpointTagRow] = []
@@ -197,18 +199,18 @@ def fold(histories: Histories, loaded: Loaded) -> Changes:
     """The rows after the batch. Raises LedgerCorrupt for events that do not follow what was loaded."""
     changes = Changes()
     for stream, history in histories.items():
-        kind = kind_of(stream)
         if isinstance(history[0].event, RunEvent):
-            is_over = _fold_run(stream, history, loaded, changes).status in FINAL
-        elif kind in KEPT_KINDS:
-            if kind == WAITPOINT:
-                _fold_waitpoint(stream, history, loaded, changes)
-            is_over = type(history[-1].event) in _OTHER_ENDINGS
-        else:
+            run = _fold_run(stream, history, loaded, changes)
+            _fold_state_of_run(run, history, loaded, changes)
             continue
+        kind = kind_of(stream)
+        if kind not in KEPT_KINDS:
+            continue
+        if kind == WAITPOINT:
+            _fold_waitpoint(stream, history, loaded, changes)
         row: StateRow | None = None
-        if not is_over:
-            row = _fold_state(stream, history, loaded)
+        if type(history[-1].event) not in _OTHER_ENDINGS:
+            row = _state_row(stream, history, loaded.states.get(stream))
             (changes.begun if history[0].version == 1 else changes.states).append(row)
             if isinstance(row.state, Schedule):
                 changes.schedules.append(schedules.row_of(row.state, row.position))
@@ -241,8 +243,24 @@ def count(records: Sequence[Recorded]) -> Counts:
     return Counts(runs, tried, unfinished + others, tokens, of_jobs, planned, listed)
 
 
-def _fold_state(stream: str, history: list[Recorded], loaded: Loaded) -> StateRow:
-    state = loaded.states.get(stream)
+def _fold_state_of_run(run: RunRow, history: list[Recorded], loaded: Loaded, changes: Changes) -> None:
+    before = loaded.runs.get(run.id)
+    was_told = before is not None and before.tells_state
+    is_stored = before is not None and not was_told and before.status not in FINAL
+    changes.told -= was_told
+    if run.tells_state:
+        # As most runs are that wait under load: they end before there is anything to tell that their row does not.
+        changes.told += 1
+    elif run.status not in FINAL:
+        state = run_list.state_of(before) if before is not None and was_told else loaded.states.get(run.id)
+        row = _state_row(run.id, history, state)
+        (changes.states if is_stored else changes.begun).append(row)
+    elif is_stored:
+        # Its state is not kept, so it need not be known.
+        changes.gone.append(run.id)
+
+
+def _state_row(stream: str, history: list[Recorded], state: State | None) -> StateRow:
     for recorded in history:
         state = checkpoint.project(state, recorded)
     if state is None:

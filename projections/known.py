@@ -37,7 +37,8 @@ class Known:
         )
         return known, Touched(
             [run for run in touched.runs if run not in runs],
-            [stream for stream in touched.states if stream not in states],
+            # Of a run that is known either its state is, or its row tells that.
+            [stream for stream in touched.states if stream not in states and stream not in runs],
             # A token changes once as a rule, so that it is not worth remembering.
             touched.waitpoints,
         )

@@ -12,6 +12,7 @@ from adapters.postgres.read_models_rebuild import PostgresRebuild
 from adapters.postgres.read_models_schema import spelled
 from adapters.postgres.read_models_snapshot import PostgresSnapshot
 from adapters.postgres.read_models_store import (
+    IN_ORDER,
     LOCK_TRACKED,
     READ_TRACKED,
     Store,
@@ -21,7 +22,7 @@ from adapters.postgres.read_models_store import (
     track,
 )
 from adapters.postgres.read_models_write import project, store
-from adapters.read_models_rows import to_attempt, to_run, to_state
+from adapters.read_models_rows import states_of, to_attempt, to_run
 from adapters.read_models_schedules import to_schedule
 from adapters.read_models_steps import unfollowed
 from adapters.read_models_tables import LEDGER, current
@@ -42,7 +43,8 @@ from projections.waitpoints import WaitpointFilter, WaitpointRow
 
 RUN: LiteralString = spelled("select {run} from run_rows where id = %s")
 ATTEMPTS: LiteralString = "select run, number, detail from attempt_rows where run = any(%s) order by run, number"
-STATES: LiteralString = "select stream, detail from state_rows order by stream"
+STATES: LiteralString = "select stream, detail from state_rows"
+WAITING: LiteralString = spelled("select {run} from run_rows where finished_at is null and status = 'QUEUED'")
 SCHEDULE: LiteralString = "select id, environment, created_at, detail from schedule_rows where id = %s"
 SCHEDULES: LiteralString = """
 select id, environment, created_at, detail from schedule_rows where environment = %s
@@ -242,7 +244,10 @@ class PostgresReadModels:
         with self._store.snapshot() as connection, plain(connection) as cursor:
             head, is_ours = head_and_shape(cursor.execute(READ_TRACKED, (LEDGER,)).fetchall())
             rows = cursor.execute(STATES).fetchall() if is_ours else []
-        return [to_state(stream, detail) for stream, detail in rows], head, is_ours
+            # Where most runs are over, their index has what all rows would have to be read for.
+            cursor.execute(IN_ORDER)
+            waiting = cursor.execute(WAITING).fetchall() if is_ours else []
+        return states_of(rows, waiting), head, is_ours
 
     def start_rebuild(self) -> PostgresRebuild:
         """Begin a second set of tables; those that are read stay as they are until the two are swapped."""

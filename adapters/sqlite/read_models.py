@@ -6,7 +6,7 @@ from pathlib import Path
 
 from msgspec import json
 
-from adapters.read_models_rows import to_attempt, to_state
+from adapters.read_models_rows import states_of, to_attempt
 from adapters.read_models_schedules import to_schedule
 from adapters.read_models_steps import unfollowed
 from adapters.read_models_tables import LEDGER, current
@@ -35,7 +35,11 @@ MEMORY = ":memory:"
 ATTEMPTS = """
 select run, number, detail from attempt_rows where run in (select value from json_each(?)) order by run, number
 """
-STATES = "select stream, detail from state_rows order by stream"
+STATES = "select stream, detail from state_rows"
+WAITING = """
+select id, environment, task, queue, status, version, batch, schedule, machine, is_test, created_at, finished_at, detail
+from run_rows where finished_at is null and status = 'QUEUED'
+"""
 SCHEDULE = "select id, environment, created_at, detail from schedule_rows where id = ?"
 SCHEDULES = """
 select id, environment, created_at, detail from schedule_rows where environment = ?
@@ -223,7 +227,8 @@ class SqliteReadModels:
         with self._store.reading() as cursor:
             head, is_ours = tracked(cursor)
             rows = cursor.execute(STATES).fetchall() if is_ours else []
-        return [to_state(stream, detail) for stream, detail in rows], head, is_ours
+            waiting = cursor.execute(WAITING).fetchall() if is_ours else []
+        return states_of(rows, waiting), head, is_ours
 
     def start_rebuild(self) -> SqliteRebuild:
         """Begin a second set of tables; those that are read stay as they are until the two are swapped."""

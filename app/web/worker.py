@@ -186,6 +186,7 @@ def _report_of(said: bodies.ReportBody, now: int) -> tuple[Report, dict[str, byt
             said.retryable,
             journaled=journaled,
             retry_in_ms=said.retry_in_ms,
+            began=said.began,
         ),
         blobs,
     )

@@ -94,6 +94,8 @@ class Report(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     lines: list[Line] = []
     first: int = 0
     """How many lines were reported before these."""
+    began: int | None = None
+    """Of an end that also tells of the start: when that was."""
 
     def __repr__(self) -> str:
         """Without the output, which may be on whose behalf a run acts."""

@@ -101,7 +101,11 @@ PLANTS = {
         "attempts: outcome of run_",
     ),
     "a queue": ("update run_rows set queue = 'elsewhere' where queue = 'vip'", "runs: queue of run_"),
-    "a state": ("delete from state_rows where stream like 'run_%'", "checkpoint: the row run_"),
+    "a state": ("delete from state_rows where stream like 'env_%'", "checkpoint: the row env_"),
+    "where a state is told": (
+        """update run_rows set detail = replace(detail, '"tells_state":true', '"tells_state":false')""",
+        "runs: tells_state of run_",
+    ),
 }
 
 

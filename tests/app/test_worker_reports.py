@@ -43,6 +43,43 @@ async def test_start_and_end_may_come_in_one_turn(engine: Engine) -> None:
     assert (await engine.retrieve(handed["id"]))["output"] == 1
 
 
+@pytest.mark.parametrize(("kind", "status"), [("succeeded", "COMPLETED"), ("failed", "FAILED"), ("crashed", "CRASHED")])
+async def test_an_end_may_tell_of_the_start_along_with_it(engine: Engine, kind: str, status: str) -> None:
+    version, handed = await _handed(engine)
+    engine.clock.move_to(START_MS + 100)
+    end = report(handed, kind, error=ERROR, at=START_MS + 70, began=START_MS + 20)
+
+    answers = [await engine.turn(version, end, want=0) for _ in range(2)]
+
+    assert [each["refused"] for each in answers] == [[], []]
+    body = await engine.retrieve(handed["id"])
+    assert (body["status"], body["attemptCount"], body["durationMs"]) == (status, 1, 50)
+    assert body["startedAt"] == iso(START_MS + 20)
+
+
+@pytest.mark.parametrize("began", [0, START_MS + 90])
+async def test_a_start_told_by_an_end_lies_between_the_trigger_and_that_end(engine: Engine, began: int) -> None:
+    version, handed = await _handed(engine)
+    engine.clock.move_to(START_MS + 100)
+
+    await engine.turn(version, report(handed, "succeeded", at=START_MS + 70, began=began), want=0)
+
+    started = iso(START_MS if began == 0 else START_MS + 70)
+    assert (await engine.retrieve(handed["id"]))["startedAt"] == started
+
+
+async def test_a_start_that_is_known_is_not_told_anew_by_the_end(engine: Engine) -> None:
+    version, handed = await _handed(engine)
+    engine.clock.move_to(START_MS + 100)
+    await engine.turn(version, report(handed, "started", at=START_MS + 20), want=0)
+
+    await engine.turn(version, report(handed, "succeeded", at=START_MS + 70, began=START_MS + 40), want=0)
+
+    body = await engine.retrieve(handed["id"])
+    assert (body["startedAt"], body["durationMs"]) == (iso(START_MS + 20), 50)
+    assert body["finishedAt"] == iso(START_MS + 70)
+
+
 @pytest.mark.parametrize("kind", ["succeeded", "failed", "crashed", "released"])
 async def test_the_same_report_again_is_answered_as_before(engine: Engine, kind: str) -> None:
     version, handed = await _handed(engine)

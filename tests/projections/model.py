@@ -58,9 +58,7 @@ def naively(records: Iterable[Recorded]) -> Rows:
             rows.waitpoint_tags = {row for row in rows.waitpoint_tags if row.waitpoint != stream}
             rows.waitpoint_tags |= {WaitpointTagRow(token.environment, tag, token.status, stream) for tag in token.tags}
         state = known[stream] = states.evolve(known.get(stream), recorded)
-        rows.states.pop(stream, None)
-        if states.is_kept(state):
-            rows.states[stream] = StateRow(stream, recorded.position, state)
+        _note_state(rows, stream, recorded.position, state)
         if states.kind_of(stream) in listings.KINDS:
             known_row = rows.listings.get(stream)
             begun = known_row.begun if known_row else listings.begin(recorded)
@@ -69,6 +67,21 @@ def naively(records: Iterable[Recorded]) -> Rows:
         if isinstance(state, Schedule) and not state.is_deleted:
             rows.schedules[stream] = schedules.row_of(state, recorded.position)
     return rows
+
+
+def kept(rows: Rows) -> dict[str, State]:
+    """The states that the rows tell of, by stream."""
+    told = {row.id: run_list.state_of(row) for row in rows.runs.values() if row.tells_state}
+    return {stream: row.state for stream, row in rows.states.items()} | told
+
+
+def _note_state(rows: Rows, stream: str, position: int, state: State) -> None:
+    rows.states.pop(stream, None)
+    run = rows.runs.get(stream)
+    if run is not None and run.tells_state:
+        assert run_list.state_of(run) == state
+    elif states.is_kept(state):
+        rows.states[stream] = StateRow(stream, position, state)
 
 
 def _note_run(rows: Rows, run: RunRow) -> None:

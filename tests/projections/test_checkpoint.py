@@ -19,7 +19,7 @@ from domain.status import Status
 from projections import checkpoint
 from projections.fold import KEPT_KINDS
 from tests.projections.histories import Historian, chances, history, of_run, unhurried
-from tests.projections.model import naively
+from tests.projections.model import kept, naively
 
 TRIGGERED = e.RunTriggered("greet", "task/greet")
 
@@ -92,12 +92,11 @@ def test_only_kinds_of_which_some_are_kept_are_folded_at_all(chance: Random, len
 @given(chances, st.integers(0, 80), st.integers(0, 80))
 def test_a_checkpoint_and_the_tail_behind_it_are_the_whole_fold(chance: Random, before: int, after: int) -> None:
     records = history(chance, before + after)
-    rows = naively(records[:before]).states
-    continued: dict[str, State | None] = {stream: row.state for stream, row in rows.items()}
+    continued: dict[str, State | None] = dict(kept(naively(records[:before])))
     for recorded in records[before:]:
         continued[recorded.stream] = checkpoint.project(continued.get(recorded.stream), recorded)
 
-    whole = {stream: row.state for stream, row in naively(records).states.items()}
+    whole = kept(naively(records))
     assert {stream: state for stream, state in continued.items() if state is not None} == whole
 
 

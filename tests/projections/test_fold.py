@@ -37,7 +37,8 @@ def test_the_number_of_rows_can_be_told_without_a_fold(chance: Random, length: i
 
     assert sum(each.runs for each in counts) == len(rows.runs)
     assert sum(each.attempts for each in counts) == len(rows.attempts)
-    assert sum(each.states for each in counts) == len(rows.states)
+    told = sum(row.tells_state for row in rows.runs.values())
+    assert sum(each.states for each in counts) == len(rows.states) + told
     assert sum(each.waitpoints for each in counts) == len(rows.waitpoints)
     assert sum(each.schedules for each in counts) == len(rows.schedules)
     assert sum(each.listings for each in counts) == len(rows.listings)
@@ -70,6 +71,31 @@ def test_a_run_that_goes_on_needs_both() -> None:
     records = of_run(TRIGGERED, *STARTED)
 
     assert touched(histories_of(records[1:])) == Touched(["run_1"], ["run_1"], [])
+
+
+def test_a_run_that_waits_meets_the_checkpoint_when_something_else_happens_to_it() -> None:
+    records = of_run(TRIGGERED, *STARTED)
+    waiting = fold(histories_of(records[:1]), Loaded())
+    started = fold(histories_of(records[1:]), Loaded(runs={row.id: row for row in waiting.added}))
+
+    assert (waiting.begun, waiting.states, waiting.told) == ([], [], 1)
+    assert (started.begun, started.states, started.told) == ([naively(records).states["run_1"]], [], -1)
+
+
+def test_a_run_that_ends_while_it_waits_never_meets_the_checkpoint() -> None:
+    records = of_run(TRIGGERED, *STARTED, SUCCEEDED)
+    waiting = fold(histories_of(records[:1]), Loaded())
+    ended = fold(histories_of(records[1:]), Loaded(runs={row.id: row for row in waiting.added}))
+
+    assert (ended.begun, ended.states, ended.gone, ended.told) == ([], [], [], -1)
+
+
+def test_what_a_row_cannot_tell_is_in_the_checkpoint() -> None:
+    delayed = e.RunTriggered("greet", "task/greet", delay_until=1_700_000_000_000)
+
+    changes = fold(histories_of(of_run(delayed)), Loaded())
+
+    assert (len(changes.begun), changes.told) == (1, 0)
 
 
 def test_rows_that_were_lost_are_noticed() -> None:

@@ -8,12 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import Raw
 
+from adapters.read_models_rows import of_run as of_row
+from adapters.read_models_rows import to_run
 from domain import events as e
 from domain.errors import LedgerCorrupt
 from domain.events import Recorded, RunError, RunEvent
-from domain.run import Run
+from domain.run import Run, evolve
 from domain.status import FINAL, Status
-from projections.run_list import RunRow, project
+from projections.run_list import RunRow, project, state_of
 from tests.projections.histories import Historian, chances, of_run, unhurried
 
 TRIGGERED = e.RunTriggered("greet", "task/greet", Raw(b"1"), payload_size=1)
@@ -21,6 +23,44 @@ DEQUEUED = e.RunDequeued(2, "worker_1", "20260101.1")
 STARTED = e.AttemptStarted(1, 2, "worker_1", "20260101.1")
 BOOM = RunError("boom", "ValueError")
 FAILED = e.AttemptFailed(1, 2, BOOM)
+
+
+TIMES = st.integers(0, 2**53)
+NAMES = st.sampled_from(["a", "b", "é"])
+AMOUNTS = st.none() | st.integers(0, 10)
+TRIGGERS = {
+    "task": NAMES,
+    "queue": NAMES,
+    "payload": st.just(Raw(b"1")),
+    "payload_blob": st.none(),
+    "payload_type": NAMES,
+    "payload_size": st.integers(0, 10),
+    "tags": st.lists(NAMES, max_size=3).map(tuple),
+    "metadata": st.sampled_from([e.NOTHING, Raw(b"{}"), Raw(b'{"a":1}')]),
+    "priority": st.integers(-10, 10),
+    "concurrency_key": st.none() | NAMES,
+    "ttl_ms": AMOUNTS,
+    "max_attempts": AMOUNTS,
+    "max_duration_ms": AMOUNTS,
+    "is_test": st.booleans(),
+    "batch": st.none() | NAMES,
+    "idempotency_key": st.none() | NAMES,
+    "replay_of": st.none() | NAMES,
+    "traceparent": st.none() | NAMES,
+    "source": st.sampled_from([e.API, e.MANUAL, "schedule"]),
+    "version": st.none() | NAMES,
+    "machine": st.none() | NAMES,
+    "parent": st.none() | NAMES,
+    "root": st.none() | NAMES,
+    "depth": st.integers(0, 3),
+    "delay_until": st.none() | TIMES,
+    "prefix": st.none() | st.builds(e.Prefix, NAMES, st.just(3), st.integers(1, 9)),
+    "schedule": st.none() | st.builds(e.Scheduled, NAMES, st.just(1), TIMES),
+    "job": st.none() | st.builds(e.JobRef, NAMES, NAMES, TIMES),
+    "event": st.none(),
+    "about": st.none(),
+}
+assert tuple(TRIGGERS) == e.RunTriggered.__struct_fields__
 
 
 def row_after(*events: RunEvent) -> RunRow:
@@ -260,3 +300,21 @@ def test_rows_agree_with_the_states_that_the_engine_decides_on(chance: Random, l
     }
     assert all((row.finished_at is not None) == (row.status in FINAL) for row in rows.values())
     assert all((row.executing_since is not None) <= (row.status is Status.EXECUTING) for row in rows.values())
+
+
+@given(st.builds(e.RunTriggered, **TRIGGERS), TIMES, TIMES)
+def test_the_row_of_a_run_that_waits_tells_its_state(event: e.RunTriggered, occurred: int, recorded: int) -> None:
+    first = Recorded(7, "run_1", 1, "env_a", occurred, recorded, "test", "test", event)
+    row = project(None, first)
+    assert row is not None
+
+    if row.tells_state:
+        assert state_of(to_run(of_row(row))) == evolve(None, first)
+    else:
+        assert event.prefix or event.delay_until is not None or event.ttl_ms == 0 or len(event.tags) > 1
+
+
+def test_a_row_tells_the_state_only_as_long_as_nothing_else_happened() -> None:
+    assert row_after(TRIGGERED).tells_state
+    assert not row_after(TRIGGERED, DEQUEUED).tells_state
+    assert not row_after(TRIGGERED, e.TagsAdded(("red",))).tells_state

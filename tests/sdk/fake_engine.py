@@ -169,7 +169,7 @@ class FakeEngine:
         key = (turn["session"], turn["sequence"])
         if key in self._answers:
             return self._answers[key]
-        reports: list[Json] = turn.get("reports", [])
+        reports = [each for told in turn.get("reports", []) for each in _apart(told)]
         refused = [each for each in reports if (each["run"], each["kind"]) in self.refused]
         self.reports += [each for each in reports if each not in refused]
         await self._wake()
@@ -207,6 +207,14 @@ class FakeEngine:
     async def _wake(self) -> None:
         async with self._changed:
             self._changed.notify_all()
+
+
+def _apart(told: Json) -> list[Json]:
+    """A report, and before it that of the start of which it tells along."""
+    if "began" not in told:
+        return [told]
+    end = dict(told)
+    return [{"run": told["run"], "token": told["token"], "kind": "started", "at": end.pop("began")}, end]
 
 
 def _entry(report: Json) -> Json:

@@ -46,13 +46,23 @@ async def test_a_run_succeeds_with_its_output(engine: FakeEngine, working: WORKE
     assert engine.kinds(run) == ["started", "succeeded"]
 
 
-async def test_a_short_run_tells_its_start_and_its_end_in_one_turn(engine: FakeEngine, working: WORKERS) -> None:
+async def test_a_short_run_tells_its_start_and_its_end_in_one_report(engine: FakeEngine, working: WORKERS) -> None:
     async with working(jobs.greet):
         run = await engine.give("greet", {"city": "Riga"})
         await engine.end(run)
 
-    reporting = [turn for turn in engine.turns if turn.get("reports")]
-    assert [[each["kind"] for each in turn["reports"]] for turn in reporting] == [["started", "succeeded"]]
+    [reports] = [turn["reports"] for turn in engine.turns if turn.get("reports")]
+    assert [each["kind"] for each in reports] == ["succeeded"]
+    assert reports[0]["began"] <= reports[0]["at"]
+
+
+async def test_a_run_of_which_the_start_was_told_does_not_tell_it_again(engine: FakeEngine, working: WORKERS) -> None:
+    async with working(jobs.wait_for_ever, jobs.greet):
+        waiting = await engine.give("wait_for_ever")
+        await engine.report(waiting, "started")
+        await engine.end(await engine.give("greet", {"city": "Riga"}))
+
+    assert engine.kinds(waiting) == ["started", "released"]
 
 
 async def test_a_failure_is_retryable_and_its_traceback_starts_at_the_task(

@@ -85,6 +85,7 @@ class ReportBody(Struct, rename="camel"):
     waits: tuple[Count, ...] = ()
     lines: tuple[LineBody, ...] = ()
     first: Count = 0
+    began: Moment | None = None
 
 
 class TurnBody(Struct, rename="camel"):
