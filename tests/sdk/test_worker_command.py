@@ -195,6 +195,16 @@ async def test_it_says_that_another_server_is_at_the_address(status: int, prefix
     assert errors.decode() == f"runfold worker: {sentence}\n"
 
 
+async def test_it_says_that_another_server_that_speaks_json_is_at_the_address() -> None:
+    async with serving(PlainTextResponse('{"ok": true}')) as address, worker(address, JOBS) as process:
+        output, errors = await process.communicate()
+
+    sentence = f"{address} answered 200, but not as an engine does: is RUNFOLD_API_URL right?"
+    assert (process.returncode, output) == (1, b"")
+    missing = "What it answered cannot be read: Object missing required field `version`."
+    assert errors.decode() == f"runfold worker: {sentence} {missing}\n"
+
+
 async def test_it_stands_for_machines_and_leaves_the_current_version(engine: FakeEngine) -> None:
     options = ("--machine", "large-1x", "--machine", "micro", "--no-promote")
     async with serving(engine) as address, worker(address, JOBS, *options) as process:
