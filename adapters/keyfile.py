@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+from adapters.folders import sync_folder
 from adapters.secrets import KEY_BYTES, MasterKey
 from domain.errors import InvalidInput, KeyMissing
 
@@ -45,20 +46,9 @@ class KeyFile:
                 pass
             finally:
                 part.unlink()
-            _sync_folder(self._path.parent)
+            sync_folder(self._path.parent)  # with a key that is lost goes all that was sealed
         except OSError as error:
             raise KeyMissing(f"The key file {self._path} cannot be written: {error.strerror}.") from error
         found = self.find()
         assert found is not None, "the file was written just now"
         return found
-
-
-def _sync_folder(folder: Path) -> None:
-    """A file that is not yet in its folder when the machine stops is lost, and with it what was sealed."""
-    if os.name == "nt":
-        return
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

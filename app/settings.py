@@ -5,8 +5,6 @@ from email.utils import parseaddr
 from pathlib import Path
 from typing import Any, Literal
 
-from psycopg import ProgrammingError
-from psycopg.conninfo import conninfo_to_dict
 from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
@@ -72,11 +70,7 @@ class Settings(BaseSettings):
     @classmethod
     def _is_supported(cls, url: str) -> str:
         if url.startswith(_POSTGRES):
-            try:
-                conninfo_to_dict(url)
-            except ProgrammingError:
-                # What libpq says of it may quote a password.
-                raise ValueError("write postgresql://user:password@host:port/name?parameter=value") from None
+            _parts_of(url)
             return url
         if not url.startswith(_SQLITE) or url.endswith("/") or ":memory:" in url or "?" in url:
             raise ValueError(
@@ -178,7 +172,7 @@ class Settings(BaseSettings):
         """The database as it may be shown: the file, or the URL without its password."""
         if not self.is_postgres:
             return str(self.database_path)
-        parts = conninfo_to_dict(self.database_url)
+        parts = _parts_of(self.database_url)
         user, host, port, name = (parts.get(each, "") for each in ("user", "host", "port", "dbname"))
         return f"postgresql://{user and f'{user}@'}{host}{port and f':{port}'}/{name}"
 
@@ -251,6 +245,17 @@ def address_of(host: str, port: int) -> str:
     """Where an engine that listens there is found from this machine."""
     host = _EVERYWHERE.get(host, host)
     return f"http://{f'[{host}]' if ':' in host else host}:{port}"
+
+
+def _parts_of(url: str) -> dict[str, Any]:
+    """The parameters in the URL of a PostgreSQL database. Raises ValueError for one that is wrong."""
+    from psycopg import ProgrammingError, conninfo  # noqa: PLC0415 (much to load where the database is a file)
+
+    try:
+        return conninfo.conninfo_to_dict(url)
+    except ProgrammingError:
+        # What libpq says of it may quote a password.
+        raise ValueError("write postgresql://user:password@host:port/name?parameter=value") from None
 
 
 def load(**given: Any) -> Settings:

@@ -8,6 +8,7 @@ from urllib.parse import quote
 import msgspec
 
 from runfold import transport
+from runfold.answers import Named, read
 from runfold.blocking import blocking
 from runfold.codec import encode
 from runfold.durations import Duration, duration_ms
@@ -45,7 +46,7 @@ class AsyncBulkHandle:
 
     async def retrieve(self) -> BulkAction:
         """How far it is now."""
-        return msgspec.json.decode(await transport.default.call("GET", self._path()), type=BulkAction)
+        return read(await transport.default.call("GET", self._path()), BulkAction)
 
     async def poll(
         self,
@@ -97,7 +98,7 @@ async def start(
         raise ValueError(f"There is nothing to {action}: {which} names no runs.")
     body = {"action": action, **which, **({} if name is None else {"name": name})}
     answer = await transport.default.call("POST", PATH, body=encode(body))
-    return AsyncBulkHandle(msgspec.json.decode(answer, type=dict[str, Any])["id"])
+    return AsyncBulkHandle(read(answer, Named).id)
 
 
 def _filter(filters: RunFilters) -> dict[str, Any]:

@@ -7,6 +7,8 @@ from typing import Any
 
 import msgspec
 
+from runfold.answers import read
+
 
 @dataclass(frozen=True)
 class EventInfo:
@@ -91,6 +93,6 @@ def id_of(event: EventId) -> str:
 
 def sent_event(content: bytes) -> SentEvent:
     """The short form of an answer that tells all."""
-    event = msgspec.json.decode(content, type=Event)
+    event = read(content, Event)
     runs = tuple(run.id for run in event.runs)
     return SentEvent(id=event.id, status=event.status, runs=runs, deliver_at=event.deliver_at)

@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Generic, Self, TypeVar
 import msgspec
 
 from runfold import transport
+from runfold.answers import read
 from runfold.batch import ListedBatch
 from runfold.blocking import blocking
 from runfold.event import ListedEvent
@@ -44,7 +45,7 @@ class AsyncPage(Generic[T]):
     async def fetch(cls, query: Mapping[str, str], cursor: Mapping[str, str]) -> Self:
         """The page at a cursor, without one the first."""
         content = await transport.default.call("GET", cls.path, query={**query, **cursor})
-        answer: _Answer[T] = msgspec.json.decode(content, type=_Answer[cls.item])  # type: ignore[name-defined]
+        answer: _Answer[T] = read(content, _Answer[cls.item])  # type: ignore[name-defined]
         return cls(answer.data, query, answer.pagination.next, answer.pagination.previous)
 
     @property

@@ -7,6 +7,7 @@ import msgspec
 
 from runfold import transport
 from runfold.aio import tokens
+from runfold.answers import Named, read
 from runfold.codec import PLAIN, Types
 from runfold.errors import NotFoundError, WaitTimeoutError
 from runfold.handles import BatchHandle, RunHandle, id_of, types_of
@@ -58,10 +59,6 @@ class _Results(msgspec.Struct):
     items: list[msgspec.Raw]
 
 
-class _Named(msgspec.Struct):
-    id: str
-
-
 async def of_run(run: str | RunHandle[Any, ResultT]) -> RunResult[ResultT] | None:
     """How the run ended, None while it has not (or while there is no such run)."""
     try:
@@ -76,7 +73,7 @@ async def of_batch(batch: str | BatchHandle[PayloadT, ResultT]) -> tuple[RunResu
     name = batch if isinstance(batch, str) else batch.batch_id
     content = await transport.default.call("GET", f"/api/v1/batches/{quote(name, safe='')}/results")
     types: dict[str, Types[Any, Any]] = {} if isinstance(batch, str) else {run.id: run.types for run in batch.runs}
-    items = msgspec.json.decode(content, type=_Results).items
+    items = read(content, _Results).items
     return tuple(read_result(bytes(item), types.get(_id_of(item), PLAIN)) for item in items)
 
 
@@ -102,7 +99,7 @@ def told_of_target(name: str, target: Target, content: bytes) -> Any:
     """The same of a run or a token, from what the engine told along with the end of a wait."""
     if not name.startswith("waitpoint_"):
         return read_result(content, types_of(target) if isinstance(target, RunHandle) else PLAIN)
-    told = msgspec.json.decode(content, type=_TokenOutcome)
+    told = read(content, _TokenOutcome)
     output, error = read_completion(content, told.output_type)
     return TokenResult(id=name, ok=told.status == "COMPLETED", output=output, error=error)
 
@@ -115,4 +112,4 @@ def name_of(target: Target) -> str:
 
 
 def _id_of(item: msgspec.Raw) -> str:
-    return msgspec.json.decode(item, type=_Named).id
+    return read(item, Named).id

@@ -5,6 +5,7 @@ from typing import Any, Generic, cast
 
 import msgspec
 
+from runfold.answers import read
 from runfold.codec import Types
 from runfold.errors import RunFailedError
 from runfold.event import EventInfo
@@ -156,8 +157,8 @@ class Explanation(msgspec.Struct, frozen=True, kw_only=True):
 
 def read_run(content: bytes, types: Types[PayloadT, ResultT]) -> Run[PayloadT, ResultT]:
     """The run with payload and output of the task's types; raises InvalidPayloadError or InvalidResultError."""
-    run: Run[Any, Any] = msgspec.json.decode(content, type=Run[Any, Any])
-    raw = msgspec.json.decode(content, type=_RunContent)
+    run: Run[Any, Any] = read(content, Run[Any, Any])
+    raw = read(content, _RunContent)
     return msgspec.structs.replace(
         run,
         payload=types.payload(raw.payload) if raw.payload else None,
@@ -186,7 +187,7 @@ class _WireResult(msgspec.Struct, rename="camel"):
 
 def read_result(content: bytes, types: Types[Any, ResultT]) -> RunResult[ResultT]:
     """The result, whose output travels as JSON text inside the JSON."""
-    wire = msgspec.json.decode(content, type=_WireResult)
+    wire = read(content, _WireResult)
     return RunResult(id=wire.id, ok=wire.ok, output=_output(wire, types), error=_error(wire.error))
 
 

@@ -116,7 +116,7 @@ class TickFate(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
 class TickReport(msgspec.Struct, frozen=True):
     """The ticks between two moments, and a sentence for each place where ledger and calendar do not fit together."""
 
-    ticks: tuple[TickFate, ...] = ()
+    ticks: tuple[TickFate, ...]
     problems: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     """Where another edition of the time zone database moved ticks, or makes it impossible to tell."""

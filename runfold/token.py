@@ -5,6 +5,7 @@ from typing import Any
 
 import msgspec
 
+from runfold.answers import read
 from runfold.run import RunError
 
 
@@ -60,14 +61,14 @@ def id_of(token: TokenRef) -> str:
 
 def read_token(content: bytes) -> TokenState:
     """The token with its output as JSON has it."""
-    token = msgspec.json.decode(content, type=TokenState)
+    token = read(content, TokenState)
     output, error = read_completion(content, token.output_type)
     return msgspec.structs.replace(token, output=output, error=error)
 
 
 def read_completion(content: bytes, output_type: str) -> tuple[Any, RunError | None]:
     """The output that a token was completed with, or that it timed out; neither while it waits."""
-    outcome = msgspec.json.decode(content, type=_Outcome)
+    outcome = read(content, _Outcome)
     if outcome.output is None:
         return None, None
     if outcome.output_is_error:

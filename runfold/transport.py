@@ -15,6 +15,7 @@ from weakref import WeakKeyDictionary
 import httpx
 
 from runfold.addresses import Preferred
+from runfold.answers import Answer, answer_of
 from runfold.client import client_of
 from runfold.config import Settings, current_settings
 from runfold.errors import ApiConnectionError, ApiError, ConfigurationError, api_error, not_an_engine
@@ -219,12 +220,12 @@ def origin(request: httpx.Request) -> str:
     return f"{request.url.scheme}://{request.url.netloc.decode()}"
 
 
-def content_of(response: httpx.Response) -> bytes:
+def content_of(response: httpx.Response) -> Answer:
     """What an engine answers: an object or a list in JSON, or nothing (204). Raises ConfigurationError for others."""
     content = response.content
     if not content.startswith((b"{", b"[")) and response.status_code != 204:
         raise ConfigurationError(not_an_engine(response.status_code, origin(response.request)))
-    return content
+    return answer_of(content, response.status_code, origin(response.request))
 
 
 @cache

@@ -7,6 +7,7 @@ from urllib.parse import quote
 import msgspec
 
 from runfold import transport
+from runfold.answers import read
 from runfold.children import Children
 from runfold.codec import Types, encode, encode_payload
 from runfold.entries import Entry
@@ -73,7 +74,7 @@ class Triggering(Generic[PayloadT, ResultT]):
 
     async def _post(self, what: str, body: Any, answer: type[T]) -> T:
         content = await transport.default.call("POST", f"{self._path}/{what}", body=encode(body))
-        return msgspec.json.decode(content, type=answer)
+        return read(content, answer)
 
     def _told(self, known: Entry) -> tuple[RunHandle[PayloadT, ResultT], ...]:
         """What was triggered before, as it was told then."""

@@ -1,6 +1,7 @@
 """The order of the tests, and what holds for all of them."""
 
 import gc
+import signal
 
 import pytest
 
@@ -10,6 +11,10 @@ LONG = (
     *("tests/official_sdk/", "tests/simulation/"),
 )
 """Tests that wait for processes, or are long in themselves."""
+
+
+# Where the tests run in the background it may be ignored, and would be in each process that they start, and send one.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -100,11 +100,13 @@ async def resume(service: Service, job: Job, origin: dict[str, Any]) -> Job:
     return resumed
 
 
-async def run_now(service: Service, job: Job, source: str, origin: dict[str, Any], given: Raw = NOTHING) -> str:
-    """Start an execution of a job, whatever its state; returns its id."""
+async def run_now(
+    service: Service, job: Job, source: str, origin: dict[str, Any], given: Raw = NOTHING, request: str | None = None
+) -> str:
+    """Start an execution of a job, whatever its state; returns its id. `request` is the name of the request's key."""
     new, blobs = execution_of(service, job.id, job.spec, source, origin["at"], given)
     accepted: list[commands.Accepted] = await service.loop.submit(
-        commands.TriggerRuns(runs=[new], blobs=blobs, **origin)
+        commands.TriggerRuns(runs=[new], blobs=blobs, request=request, **origin)
     )
     return accepted[0].run
 

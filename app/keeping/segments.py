@@ -11,6 +11,7 @@ from typing import IO, cast
 import msgspec
 from msgspec import Struct
 
+from adapters.folders import sync_folder
 from adapters.merkle import root_of
 from adapters.tombstones import leaf_of, tombstone_of
 from app.transfer.lines import BlobLine, EventLine, Hex, Totals, blobs_of, content_of, line_of
@@ -69,7 +70,7 @@ def write_segment(folder: Path, segment: Segment) -> None:
         if read_segment(part) != segment:
             raise WrongSegment(f"Segment {path} is not read back as it was written.")
         part.replace(path)
-        _sync(folder)
+        sync_folder(folder)
     except OSError as error:
         raise WrongSegment(f"Segment {path} cannot be written: {error.strerror}.") from error
     finally:
@@ -153,13 +154,3 @@ def _check_value(line: BlobLine, events: Sequence[Sealed], path: Path) -> None:
 
 def _root_of(events: Sequence[Sealed]) -> str:
     return root_of([leaf_of(event[:5]) for event in events]).hex()
-
-
-def _sync(folder: Path) -> None:
-    if os.name == "nt":
-        return
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -9,7 +9,7 @@ import msgspec
 from msgspec import Raw
 from starlette.types import ASGIApp
 
-from app.web.caller import FORWARDED
+from app.web.caller import FORWARDED, REQUEST_KEY
 
 UNAUTHORIZED = 401
 NOT_FOUND = 404
@@ -65,6 +65,10 @@ class Api:
     def __init__(self, gateway: Gateway, key: str, found_at: str) -> None:
         self._gateway = gateway
         self._headers = {"authorization": f"Bearer {key}", FORWARDED: found_at}
+
+    def name_requests(self, key: str) -> None:
+        """Send this key with all that follows: what was made with it before is not made again, but answered."""
+        self._headers[REQUEST_KEY] = key
 
     async def get(self, path: str, **parameters: str) -> Any:
         """The body of the answer to a question."""

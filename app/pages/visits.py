@@ -1,5 +1,6 @@
 """One request for a page: who asks, what they sent, and what is answered if it cannot be done."""
 
+import hashlib
 import hmac
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, TypeAlias
@@ -96,8 +97,9 @@ class Visit:
         return before if is_ours and before == local(before) and before != address_of(self.request) else ""
 
     def page(self, template: str, code: int = 200, /, **values: Any) -> Response:
-        """A whole page."""
-        return html(template, self.frame() | values, code)
+        """A whole page. What its forms make is made once, however often they are sent as they are."""
+        key = self.reader.vault.randbytes(16).hex()
+        return html(template, self.frame() | {"request_key": key} | values, code)
 
     def frame(self) -> dict[str, Any]:
         """What every page shows."""
@@ -172,6 +174,9 @@ async def _read_form(visit: Visit) -> None:
     expected = visit.session.csrf if visit.session else ""
     if not expected or not hmac.compare_digest(expected.encode(), visit.field("csrf").encode()):
         raise ApiError(403, "This form is of another session: go back, reload the page and try again.")
+    if visit.field("request"):
+        # All that was sent counts: who goes back and enters something else wants something else.
+        visit.api.name_requests(hashlib.sha256(text).hexdigest())
 
 
 def found_at(request: Request) -> str:

@@ -21,6 +21,8 @@ V4_API = "2025-07-16"
 WRONG_KEY = "Invalid or Missing API Key: this key opens no environment here."
 FORWARDED = "x-runfold-forwarded"
 """Says that a node sent the request on, and where the client had found that node."""
+REQUEST_KEY = "x-trigger-request-idempotency-key"
+"""The key of a single request, the same each time that it is sent."""
 
 
 class Caller(NamedTuple):
@@ -83,7 +85,7 @@ async def visitor_of(request: Request) -> Caller:
     key = _sent_key(request)
     sha256 = digest_of(key)
     reader = await reader_of(request)
-    request_key = request.headers.get("x-trigger-request-idempotency-key")
+    request_key = request.headers.get(REQUEST_KEY)
     said = _cause_of(request), _vocabulary_of(request), request_key
     environment = await reader.environment_of(sha256)
     if environment is not None:

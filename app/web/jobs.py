@@ -19,7 +19,7 @@ from app.web.errors import Malformed, Unauthorized
 from app.web.history import AsOf, position_asked
 from app.web.job_shapes import job_item
 from app.web.routing import room
-from app.web.triggering import json
+from app.web.triggering import json, request_of
 from domain import commands
 from domain.durations import iso
 from domain.errors import Busy, InvalidInput
@@ -153,7 +153,8 @@ async def resume(job: str, request: Request, service: ServiceDep, caller: Caller
 async def run_now(job: str, service: ServiceDep, caller: CallerDep) -> Response:
     """Start an execution of a job, whatever its state and its times. Answers `{"execution_id"}`."""
     found = await jobs.job_of(service, caller.environment.id, job)
-    execution = await jobs.run_now(service, found, MANUAL, origin_of(service, caller))
+    key = request_of(caller, f"run {job}")
+    execution = await jobs.run_now(service, found, MANUAL, origin_of(service, caller), request=key)
     return _created({"execution_id": execution, "job_id": job})
 
 

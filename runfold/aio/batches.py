@@ -7,6 +7,7 @@ from urllib.parse import quote
 import msgspec
 
 from runfold import transport
+from runfold.answers import read
 from runfold.batch import Batch, ListedBatch
 from runfold.children import Children
 from runfold.codec import PLAIN, Types, encode, encode_payload
@@ -64,7 +65,7 @@ async def trigger(items: Iterable[TaskItem], *, idempotency_key: str | None = No
 
 async def retrieve(batch: BatchRef) -> Batch:
     """The batch as it is now."""
-    return msgspec.json.decode(await transport.default.call("GET", _path(batch, "v2")), type=Batch)
+    return read(await transport.default.call("GET", _path(batch, "v2")), Batch)
 
 
 async def list(  # noqa: A001 (batches.list)
@@ -82,7 +83,7 @@ async def results(batch: str | BatchHandle[PayloadT, ResultT]) -> tuple[RunResul
 async def _make(lines: Sequence[bytes], key: dict[str, Any]) -> str:
     """The id of a batch of these items, made now or found by its key."""
     body = encode({"runCount": len(lines), **key})
-    made = msgspec.json.decode(await transport.default.call("POST", "/api/v3/batches", body=body), type=_Created)
+    made = read(await transport.default.call("POST", "/api/v3/batches", body=body), _Created)
     if made.run_count != len(lines):
         raise ValueError(f"The key stands for batch {made.id} of {made.run_count} items already, not of {len(lines)}.")
     path = f"/api/v3/batches/{quote(made.id, safe='')}/items"

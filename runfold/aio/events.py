@@ -5,9 +5,8 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import quote
 
-import msgspec
-
 from runfold import current, transport
+from runfold.answers import read
 from runfold.codec import encode, encode_payload
 from runfold.durations import Duration
 from runfold.event import Event, EventId, ListedEvent, SentEvent, id_of, sent_event
@@ -57,7 +56,7 @@ async def send(
 
 async def retrieve(event: EventId) -> Event:
     """The event with the runs that it has started."""
-    return msgspec.json.decode(await transport.default.call("GET", _path(event)), type=Event)
+    return read(await transport.default.call("GET", _path(event)), Event)
 
 
 async def list(  # noqa: A001 (events.list)

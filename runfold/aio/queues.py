@@ -7,6 +7,7 @@ from urllib.parse import quote
 import msgspec
 
 from runfold import transport
+from runfold.answers import read
 from runfold.codec import encode
 from runfold.definition import Task
 from runfold.moments import Moment, as_of_on_wire
@@ -59,7 +60,7 @@ async def list(*, as_of: Moment | None = None) -> tuple[QueueState, ...]:  # noq
     page = pages = 1
     while page <= pages:
         query = {"page": str(page), "perPage": str(PAGE_SIZE), **as_of_on_wire(as_of)}
-        answer = msgspec.json.decode(await transport.default.call("GET", PATH, query=query), type=_Answer)
+        answer = read(await transport.default.call("GET", PATH, query=query), _Answer)
         queues, page, pages = (*queues, *answer.data), page + 1, answer.pagination.total_pages
     return queues
 
@@ -95,7 +96,7 @@ async def _post(queue: QueueRef, what: str, **facts: Any) -> QueueState:
 
 
 def _read(answer: bytes) -> QueueState:
-    return msgspec.json.decode(answer, type=QueueState)
+    return read(answer, QueueState)
 
 
 def _named(queue: QueueRef) -> tuple[str, str]:

@@ -9,6 +9,7 @@ from urllib.parse import quote
 import msgspec
 
 from runfold import bulk, results, transport
+from runfold.answers import Named, read
 from runfold.beginning import StepRef, beginning_on_wire
 from runfold.bulk import AsyncBulkHandle
 from runfold.codec import PLAIN, encode, encode_payload
@@ -58,7 +59,7 @@ async def result(run: str | RunHandle[Any, ResultT]) -> RunResult[ResultT] | Non
 async def events(run: Ref) -> tuple[dict[str, Any], ...]:
     """Everything that happened to the run, in order."""
     content = await transport.default.call("GET", _path(run, "v1", "/events"))
-    return msgspec.json.decode(content, type=dict[str, tuple[dict[str, Any], ...]])["events"]
+    return read(content, _Events).events
 
 
 async def journal(run: Ref, *, as_of: Moment | None = None) -> tuple[JournalEntry, ...]:
@@ -69,7 +70,7 @@ async def journal(run: Ref, *, as_of: Moment | None = None) -> tuple[JournalEntr
         content = await transport.default.call(
             "GET", _path(run, "v1", "/journal"), query={"after": str(after), **as_of_on_wire(as_of)}
         )
-        page = msgspec.json.decode(content, type=_JournalPage)
+        page = read(content, _JournalPage)
         entries += page.entries
         after = page.next
     return entries
@@ -85,7 +86,7 @@ async def logs(
     query = {"after": None if after is None else str(after), "level": level}
     given = {name: value for name, value in query.items() if value is not None} | as_of_on_wire(as_of)
     content = await transport.default.call("GET", _path(run, "v1", "/logs"), query=given)
-    return msgspec.json.decode(content, type=LogLines).lines
+    return read(content, LogLines).lines
 
 
 async def cancel(run: Ref) -> None:
@@ -108,7 +109,7 @@ async def replay(
     changed = {} if payload is NOTHING else {"payload": encode_payload(payload)}
     body = {**changed, **beginning_on_wire(from_step, step_results), **replay_on_wire(options)}
     content = await transport.default.call("POST", _path(run, "v1", "/replay"), body=encode(body) if body else None)
-    return RunHandle(msgspec.json.decode(content, type=dict[str, Any])["id"], types=types_of(run))
+    return RunHandle(read(content, Named).id, types=types_of(run))
 
 
 async def reschedule(run: str | RunHandle[PayloadT, ResultT], *, delay: Duration | datetime) -> Run[PayloadT, ResultT]:
@@ -120,7 +121,7 @@ async def reschedule(run: str | RunHandle[PayloadT, ResultT], *, delay: Duration
 async def explain(run: Ref, *, as_of: Moment | None = None) -> Explanation:
     """Why the run is, or was, where it is, and what it waits for."""
     content = await transport.default.call("GET", _path(run, "v1", "/explain"), query=as_of_on_wire(as_of))
-    return msgspec.json.decode(content, type=Explanation)
+    return read(content, Explanation)
 
 
 async def add_tags(run: Ref, *tags: str) -> None:
@@ -140,7 +141,7 @@ async def update_metadata(
     """Change the run's metadata, in the order of the arguments; the metadata after it."""
     body = encode({"operations": operations_of(set, delete, append, remove, increment)})
     content = await transport.default.call("PUT", _path(run, "v1", "/metadata"), body=body)
-    return msgspec.json.decode(content, type=dict[str, dict[str, Any]])["metadata"]
+    return read(content, _Metadata).metadata
 
 
 async def bulk_cancel(
@@ -177,6 +178,14 @@ def list(  # noqa: A001 (the API's word)
 ) -> AsyncRunList:
     """Runs, newest first, as they are or were, as far as the filters let them through."""
     return AsyncRunList({**query_of(filters), **as_of_on_wire(as_of)})
+
+
+class _Events(msgspec.Struct):
+    events: tuple[dict[str, Any], ...]
+
+
+class _Metadata(msgspec.Struct):
+    metadata: dict[str, Any]
 
 
 class _JournalPage(msgspec.Struct):

@@ -8,6 +8,7 @@ from urllib.parse import quote
 import msgspec
 
 from runfold import transport
+from runfold.answers import Named, read
 from runfold.codec import encode, encode_payload
 from runfold.definition import Task
 from runfold.durations import Duration
@@ -74,7 +75,7 @@ class _Answer(msgspec.Struct):
 
 
 class _Filled(msgspec.Struct):
-    runs: tuple[Backfilled, ...] = ()
+    runs: tuple[Backfilled, ...]
 
 
 async def create(
@@ -98,7 +99,7 @@ async def list(*, as_of: Moment | None = None) -> tuple[ScheduleState, ...]:  # 
     page = pages = 1
     while page <= pages:
         query = {"page": str(page), "perPage": str(PAGE_SIZE), **as_of_on_wire(as_of)}
-        answer = msgspec.json.decode(await transport.default.call("GET", PATH, query=query), type=_Answer)
+        answer = read(await transport.default.call("GET", PATH, query=query), _Answer)
         found, page, pages = (*found, *answer.data), page + 1, answer.pagination.total_pages
     return found
 
@@ -111,7 +112,7 @@ async def retrieve(schedule: ScheduleRef, *, as_of: Moment | None = None) -> Sch
 async def run(schedule: ScheduleRef) -> RunHandle[Any, Any]:
     """Make a run at once, beside its ticks, whatever its state and its overlap policy."""
     content = await transport.default.call("POST", f"{_path(schedule)}/run-now")
-    return RunHandle(msgspec.json.decode(content, type=dict[str, Any])["id"])
+    return RunHandle(read(content, Named).id)
 
 
 async def activate(schedule: ScheduleRef) -> ScheduleState:
@@ -132,16 +133,14 @@ async def delete(schedule: ScheduleRef) -> None:
 async def ticks(schedule: ScheduleRef, start: datetime, end: datetime) -> TickReport:
     """What became of each tick between two moments, both included."""
     query = {"from": delay_on_wire(start), "to": delay_on_wire(end)}
-    return msgspec.json.decode(
-        await transport.default.call("GET", f"{_path(schedule)}/ticks", query=query), type=TickReport
-    )
+    return read(await transport.default.call("GET", f"{_path(schedule)}/ticks", query=query), TickReport)
 
 
 async def backfill(schedule: ScheduleRef, start: datetime, end: datetime) -> tuple[Backfilled, ...]:
     """Make the runs of those ticks between two moments that have none."""
     body = encode({"from": delay_on_wire(start), "to": delay_on_wire(end)})
     answer = await transport.default.call("POST", f"{_path(schedule)}/backfill", body=body)
-    return msgspec.json.decode(answer, type=_Filled).runs
+    return read(answer, _Filled).runs
 
 
 def _body(task: str | Task[Any, Any], options: ScheduleOptions) -> dict[str, Any]:
@@ -161,7 +160,7 @@ def _path(schedule: ScheduleRef) -> str:
 
 
 def _read(answer: bytes) -> ScheduleState:
-    return msgspec.json.decode(answer, type=ScheduleState)
+    return read(answer, ScheduleState)
 
 
 def _as_it_is(value: Any) -> Any:

@@ -5,9 +5,8 @@ from datetime import datetime
 from typing import Any, TypedDict, Unpack
 from urllib.parse import quote
 
-import msgspec
-
 from runfold import current, transport
+from runfold.answers import read
 from runfold.codec import encode, encode_payload
 from runfold.durations import Duration
 from runfold.filters import any_of, check_names, epoch_ms_text, seconds_text
@@ -84,7 +83,7 @@ def list_tokens(**filters: Unpack[TokenFilters]) -> AsyncTokenList:
 
 
 async def _create(asked: dict[str, Any]) -> Token:
-    return msgspec.json.decode(await transport.default.call("POST", PATH, body=encode(asked)), type=Token)
+    return read(await transport.default.call("POST", PATH, body=encode(asked)), Token)
 
 
 def _path(token: TokenRef) -> str:

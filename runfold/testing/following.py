@@ -14,6 +14,7 @@ from urllib.parse import quote
 import msgspec
 
 from runfold import current, transport
+from runfold.answers import read
 from runfold.blocking import blocking
 from runfold.context import Cancellation, Context, SyncContext
 from runfold.definition import Task
@@ -62,7 +63,7 @@ def follow_journal(
 
 
 async def _follow(task: Task[Any, Any], run: str, timeout: float) -> Followed:  # noqa: ASYNC109 (the caller's)
-    told = msgspec.json.decode(await transport.default.call("GET", f"/api/v1/runs/{quote(run, safe='')}"), type=_Told)
+    told = read(await transport.default.call("GET", f"/api/v1/runs/{quote(run, safe='')}"), _Told)
     entries = await _entries(run)
     hand_out = _hand_out(told, entries)
     journal = _Recorded(hand_out, entries)
@@ -118,7 +119,7 @@ async def _entries(run: str) -> list[Entry]:
         content = await transport.default.call(
             "GET", f"/worker/v1/runs/{quote(run, safe='')}/journal", query={"after": str(len(entries) - 1)}
         )
-        page = msgspec.json.decode(content, type=JournalPage).entries
+        page = read(content, JournalPage).entries
         if not page:
             return entries
         entries += page

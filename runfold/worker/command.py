@@ -15,6 +15,7 @@ from runfold.config import current_settings
 from runfold.definition import Task
 from runfold.errors import ApiError, ConfigurationError
 from runfold.machines import MACHINES
+from runfold.worker.apart import keep_apart
 from runfold.worker.children import ChildError, Children
 from runfold.worker.connection import Connection, variables_at_once
 from runfold.worker.holding import FREEZE_SECONDS
@@ -61,8 +62,12 @@ async def _run(tasks: Mapping[str, Task[Any, Any]], connection: Connection, argu
     spans = set_up_tracing()
     children = Children(arguments.target, processes)
     worker = Worker(tasks, connection, children, concurrency, spans, arguments.machine or (), arguments.freeze_after)
+    stop = _stop_on_signals()
+    # From here on it is ended by the signals, and by nobody else who is on its event loop.
+    if main := asyncio.current_task():
+        keep_apart(main)
     try:
-        is_all_reported = await worker.run(_stop_on_signals(), arguments.grace)
+        is_all_reported = await worker.run(stop, arguments.grace)
     finally:
         if spans is not None:
             spans.close()

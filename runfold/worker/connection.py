@@ -12,6 +12,7 @@ import httpx
 import msgspec
 
 from runfold.addresses import Preferred
+from runfold.answers import read, unreadable
 from runfold.config import Settings, current_settings
 from runfold.entries import Entry
 from runfold.errors import ConfigurationError, NotFoundError, RunfoldError, api_error
@@ -68,7 +69,7 @@ class Connection:
         while True:
             answer = await self._attempt("register", self._registration, MARGIN_SECONDS)
             if answer is not None:
-                registered = msgspec.json.decode(answer, type=Registered)
+                registered = read(answer, Registered)
                 self.version = registered.version
                 if not registered.is_current:
                     log.warning(CURRENT_IS_ANOTHER, registered.version, registered.environment.slug)
@@ -82,7 +83,7 @@ class Connection:
             except NotFoundError:
                 return {}
             if answer is not None:
-                return msgspec.json.decode(answer, type=Variables).variables
+                return read(answer, Variables).variables
 
     async def turn(
         self,
@@ -105,7 +106,10 @@ class Connection:
                 await self.register()
                 answer = None
             if answer is not None:
-                return self._answer_decoder.decode(answer)
+                try:
+                    return self._answer_decoder.decode(answer)
+                except msgspec.DecodeError as error:
+                    raise unreadable(answer, error) from None
             turn.holds, turn.waits = holds(), waits()
 
     def _written(self, turn: Turn) -> bytes:
@@ -119,7 +123,7 @@ class Connection:
         while True:
             answer = await self._attempt(f"runs/{quote(run, safe='')}/journal?after={after}", None, MARGIN_SECONDS)
             if answer is not None:
-                return msgspec.json.decode(answer, type=JournalPage).entries
+                return read(answer, JournalPage).entries
 
     async def close(self) -> None:
         await self._http.aclose()
@@ -190,7 +194,7 @@ async def variables_at_once() -> dict[str, str]:
             except httpx.TransportError:
                 continue
             if answer.is_success:
-                return msgspec.json.decode(content_of(answer), type=Variables).variables
+                return read(content_of(answer), Variables).variables
     return {}
 
 

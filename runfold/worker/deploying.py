@@ -6,9 +6,8 @@ import sys
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-import msgspec
-
 from runfold import transport
+from runfold.answers import read
 from runfold.definition import Task
 from runfold.errors import RunfoldError
 from runfold.worker.loading import TargetError, load_or_explain
@@ -36,7 +35,7 @@ async def register(tasks: Iterable[Task[Any, Any]], *, promote: bool) -> Registe
     """Tell the engine these tasks, without working for it; raises ApiError or ApiConnectionError."""
     body = registration_of(tasks, promote=promote)
     answer = await transport.default.call("POST", "/worker/v1/register", body=body)
-    return msgspec.json.decode(answer, type=Registered)
+    return read(answer, Registered)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from runfold.counting import counted
 from runfold.definition import Task
+from runfold.worker.apart import keep_apart
 from runfold.worker.children import Children
 from runfold.worker.connection import Connection
 from runfold.worker.holding import FREEZE_SECONDS, Holding, now_ms
@@ -54,6 +55,8 @@ class Worker:
         """Work until `stop` is set; whether all was reported by then. Raises ApiError, ChildError."""
         serving = asyncio.create_task(self._serve())
         stopping = asyncio.create_task(stop.wait())
+        keep_apart(serving)
+        keep_apart(stopping)
         try:
             await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
             is_all_reported = serving.done() or await self._stop(serving, grace_seconds)
@@ -64,7 +67,7 @@ class Worker:
             self._holding.abandon()
             stopping.cancel()
             serving.cancel()
-            await asyncio.wait({serving})
+            await asyncio.wait({serving, stopping})
             await self._children.close()
             await self._connection.close()
 

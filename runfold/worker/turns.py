@@ -8,6 +8,7 @@ import uuid
 from collections.abc import Sequence
 
 from runfold.errors import ApiError
+from runfold.worker.apart import keep_apart
 from runfold.worker.connection import Connection, UnwritableError
 from runfold.worker.holding import Holding
 from runfold.worker.wire import Registered, Report, Turn, TurnAnswer
@@ -73,9 +74,11 @@ class Turns:
                     return
                 await self._holding.news.wait()
         finally:
-            for turn in (self._waiting, self._reporting):
-                if turn is not None:
-                    turn.answer.cancel()
+            answers = {turn.answer for turn in (self._waiting, self._reporting) if turn is not None}
+            for answer in answers:
+                answer.cancel()
+            if answers:
+                await asyncio.wait(answers)
 
     def _hear(self) -> bool:
         """Act on the answers that have arrived; whether there were any."""
@@ -140,6 +143,7 @@ class Turns:
             leaving=self._holding.is_leaving,
         )
         answer = asyncio.create_task(self._answer_to(turn))
+        keep_apart(answer)
         answer.add_done_callback(lambda _: self._holding.news.set())
         return _UnderWay(turn, answer)
 

@@ -9,6 +9,7 @@ import pytest
 from adapters.keyfile import KeyFile
 from adapters.secrets import KEY_BYTES, MasterKey
 from domain.errors import KeyMissing
+from tests.adapters.synced import synced_folders
 
 ONE = MasterKey(bytes([1]) * KEY_BYTES)
 
@@ -36,6 +37,14 @@ def test_the_key_is_made_once_for_its_owner_alone(path: Path) -> None:
     found = key_file(path, seed=2).find()
     assert found is not None
     assert found.text == made.text
+
+
+def test_the_folder_of_a_new_key_is_written_to_the_disk(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folders = synced_folders(monkeypatch)
+
+    key_file(path).make()
+
+    assert folders == [[path.name]]
 
 
 def test_a_key_that_another_made_meanwhile_is_not_replaced(path: Path) -> None:

@@ -257,6 +257,23 @@ async def test_another_environment_has_jobs_of_its_own(engine: Engine) -> None:
     assert (await other.get(JOBS))["data"] == (await other.get(EXECUTIONS))["data"] == []
 
 
+async def test_a_job_that_is_run_now_twice_by_one_request_is_executed_once(engine: Engine) -> None:
+    job = await save(engine, URL)
+    other = await save(engine, URL)
+
+    async def run_now(name: str, key: str) -> str:
+        headers = {"x-trigger-request-idempotency-key": key}
+        response = await engine.client.post(f"{JOBS}/{name}/run-now", headers=headers)
+        assert response.status_code == 201, response.text
+        return str(response.json()["execution_id"])
+
+    first = await run_now(job["id"], "a")
+    before = engine.head
+    assert await run_now(job["id"], "a") == first
+    assert engine.head == before
+    assert len({first, await run_now(job["id"], "b"), await run_now(other["id"], "a")}) == 3
+
+
 async def test_the_schedule_of_a_job_is_changed_through_the_job_alone(engine: Engine) -> None:
     job = await create(engine, kind="recurring", schedule={"every_n_minutes": 1})
     events = (await engine.get("/api/v1/ledger/events", limit=1_000))["events"]

@@ -13,6 +13,7 @@ from app.keeping.checked import checked_segment
 from app.keeping.segments import Segment, WrongSegment, path_of, read_segment, segment_of, write_segment
 from app.transfer.lines import EventLine, content_of
 from domain.commands import EraseRuns
+from tests.adapters.synced import synced_folders
 from tests.app.harness import Engine, ledger_mistakes
 from tests.app.test_erasing import SECRET, secret_run, told
 from tests.app.test_retaining import KEYS_MS, archive, keep_a_day
@@ -105,6 +106,18 @@ async def test_what_is_not_read_back_leaves_the_file_that_was_there(engine: Engi
 
     assert read_segment(file) == old
     assert [*file.parent.iterdir()] == [file]
+
+
+async def test_the_folder_of_a_new_segment_is_written_to_the_disk(
+    engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, name = await archived_run(engine, tmp_path)
+    segment = read_segment(file_of(engine, tmp_path, name))
+    folders = synced_folders(monkeypatch)
+
+    write_segment(tmp_path / "another", segment)
+
+    assert folders == [[path_of(tmp_path, name).name]]
 
 
 async def test_a_segment_made_anew_with_other_values_is_refused(engine: Engine, tmp_path: Path) -> None:

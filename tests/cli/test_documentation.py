@@ -9,7 +9,7 @@ from pathlib import Path
 import typer
 from typer.core import TyperArgument, TyperCommand, TyperGroup, TyperOption
 
-from app.cli.program import cli
+from app.cli.program import commands
 from runfold import worker
 
 REFERENCE = Path(__file__).parents[2] / "docs" / "reference" / "cli.md"
@@ -29,7 +29,7 @@ def _told() -> Iterator[tuple[str, set[str]]]:
 
 def _commands() -> Iterator[tuple[str, set[str]]]:
     """Each command with its arguments as the help shows them, and its options."""
-    group = typer.main.get_command(cli)
+    group = typer.main.get_command(commands())
     assert isinstance(group, TyperGroup)
     for path, command in _leaves(group, ()):
         arguments = [each.metavar or "" for each in command.params if isinstance(each, TyperArgument)]

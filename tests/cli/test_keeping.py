@@ -7,7 +7,7 @@ import pytest
 
 import runfold
 from tests.cli.commandline import CommandLine
-from tests.cli.installation import Installation, Project, developing
+from tests.cli.installation import Installation, Project, developing, wait_until
 
 ADMIN_KEY = "admin_0123456789abcdef"
 JOBS = """
@@ -123,6 +123,7 @@ def test_a_keeper_of_several_environments_says_which_one(keeper: CommandLine) ->
 
 
 def test_deployments_are_listed_and_promoted(command: CommandLine) -> None:
+    wait_until(lambda: bool(command.json("deployments", "list")), lambda: "the worker registers")
     (listed,) = command.json("deployments", "list")
 
     assert listed["tasks"] == ["secrets_of_the_engine"]

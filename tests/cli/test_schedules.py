@@ -69,7 +69,7 @@ def test_an_audit_that_finds_something_ends_with_1_and_says_what(
     command: CommandLine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made = schedules.create("add", every="1h", payload=[1])
-    report = TickReport(problems=("The tick 2026-01-01T09:00:00 UTC was due, and nothing became of it.",))
+    report = TickReport(ticks=(), problems=("The tick 2026-01-01T09:00:00 UTC was due, and nothing became of it.",))
 
     def ticks(_schedule: str, _start: datetime, _end: datetime) -> TickReport:
         return report

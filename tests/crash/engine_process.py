@@ -22,7 +22,7 @@ from adapters.sqlite.read_models import SqliteReadModels
 from adapters.sqlite.read_models_rebuild import SqliteRebuild, Tail
 from adapters.sqlite.read_models_store import Store
 from adapters.sqlite.recorder import Datastore
-from app.cli import program
+from app.cli import serving
 from app.engine import backends
 from domain.events import (
     AttemptResumed,
@@ -192,4 +192,4 @@ def run(environment: Mapping[str, str], log: Path, place: str, count: int) -> No
     with ExitStack() as stack:
         for module, name, ours in replaced:
             stack.enter_context(patch.object(module, name, ours))
-        program.serve()
+        serving.serve()

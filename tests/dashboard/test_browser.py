@@ -131,6 +131,38 @@ async def test_the_slider_shows_each_page_as_it_was_until_one_goes_back_to_now(w
 
 
 @pytest.mark.asyncio(loop_scope="module")
+async def test_a_double_click_makes_one_run_and_a_click_after_going_back_another(world: Any) -> None:
+    engine, shop, address, browser = world
+
+    async def by_hand() -> int:
+        ticks = (await engine.get(f"/api/v1/schedules/{shop.schedule}/ticks"))["ticks"]
+        return [tick.get("fate") for tick in ticks].count("MANUAL")
+
+    async with screen(address, browser, **VIEWS["light"]) as tab:
+        await tab.sign_in()
+        page, schedule = tab.page, f"{address}/schedules/{shop.schedule}"
+        button = page.get_by_role("button", name="Run now")
+        before = await by_hand()
+        await page.goto(schedule)
+        await button.dblclick()
+        await page.wait_for_url(f"{address}/runs/*")
+        assert await by_hand() - before == 1
+
+        await page.go_back()
+        await button.click()
+        await page.wait_for_url(f"{address}/runs/*")
+        assert await by_hand() - before == 2
+
+        await page.go_back()
+        field = page.locator('input[name="request"]')
+        key = await field.input_value()
+        # Chromium keeps no page for one who drives it, so it is told that it had.
+        await page.evaluate("dispatchEvent(new PageTransitionEvent('pageshow', {persisted: true}))")
+        assert await field.input_value() != key
+        assert tab.complaints == []
+
+
+@pytest.mark.asyncio(loop_scope="module")
 async def test_the_address_of_runfold_dev_opens_signed_in_and_keeps_no_key(world: Any) -> None:
     _, _, address, browser = world
     async with screen(address, browser, **VIEWS["dark"]) as tab:

@@ -18,7 +18,7 @@ def _hidden(page: Node) -> dict[str, list[str]]:
     fields: dict[str, list[str]] = {}
     for each in page.one("form", action="/bulk").all("input"):
         fields.setdefault(each.attributes["name"], []).append(each.attributes["value"])
-    return {name: values for name, values in fields.items() if name != "csrf"}
+    return {name: values for name, values in fields.items() if name not in {"csrf", "request"}}
 
 
 async def _done(engine: Engine, place: str) -> dict[str, object]:

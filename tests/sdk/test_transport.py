@@ -1,15 +1,19 @@
 """How calls are made, repeated and refused."""
 
 import asyncio
+from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
 import httpx
 import pytest
 
 import runfold
-from runfold import errors, transport
+from runfold import batches, errors, events, queues, runs, schedules, tokens, transport
+from runfold.bulk import AsyncBulkHandle, BulkHandle
 from runfold.config import Settings
 from runfold.transport import Transport
+from runfold.worker import deploying
 from tests.sdk.conftest import FakeApi
 
 IDEMPOTENCY = "x-trigger-request-idempotency-key"
@@ -129,6 +133,70 @@ def test_another_server_at_the_address_is_told_as_such(api: FakeApi, content: by
 
     assert str(caught.value) == NO_ENGINE.format(status=200)
     assert len(api.requests) == 1
+
+
+AGO = datetime(2026, 1, 1, tzinfo=UTC)
+CALLS: dict[str, Callable[[], Any]] = {
+    "trigger": lambda: runfold.tasks.trigger("send", 1),
+    "batch trigger": lambda: runfold.tasks.batch_trigger("send", [1]),
+    "retrieve": lambda: runs.retrieve("run_1"),
+    "result": lambda: runs.result("run_1"),
+    "events of a run": lambda: runs.events("run_1"),
+    "journal": lambda: runs.journal("run_1"),
+    "logs": lambda: runs.logs("run_1"),
+    "replay": lambda: runs.replay("run_1"),
+    "reschedule": lambda: runs.reschedule("run_1", delay="1h"),
+    "explain": lambda: runs.explain("run_1"),
+    "metadata": lambda: runs.update_metadata("run_1", set={"a": 1}),
+    "list": lambda: runs.list().page(),
+    "bulk": lambda: runs.bulk_cancel(ids=["run_1"]),
+    "how far a bulk action is": BulkHandle(AsyncBulkHandle("bulk_1")).retrieve,
+    "batches.trigger": lambda: batches.trigger([("send", 1)]),
+    "batches.retrieve": lambda: batches.retrieve("batch_1"),
+    "batches.results": lambda: batches.results("batch_1"),
+    "batches.list": batches.list,
+    "events.send": lambda: events.send("a"),
+    "events.retrieve": lambda: events.retrieve("event_1"),
+    "queues.list": queues.list,
+    "queues.pause": lambda: queues.pause("a"),
+    "schedules.create": lambda: schedules.create("send", every="1h"),
+    "schedules.list": schedules.list,
+    "schedules.run": lambda: schedules.run("sched_1"),
+    "schedules.ticks": lambda: schedules.ticks("sched_1", AGO, AGO),
+    "schedules.backfill": lambda: schedules.backfill("sched_1", AGO, AGO),
+    "tokens.create_token": tokens.create_token,
+    "tokens.retrieve_token": lambda: tokens.retrieve_token("waitpoint_1"),
+    "tokens.list_tokens": lambda: tokens.list_tokens().page(),
+    "deploy": lambda: asyncio.run(deploying.register([], promote=True)),
+}
+
+
+@pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        (b'{"ok": true}', "Object missing required field `"),
+        (b"[]", "Expected `object`, got `array`"),
+        (b'{"id": "run_1', "Input data was truncated"),
+    ],
+)
+def test_another_server_that_speaks_json_is_told_as_such(
+    api: FakeApi, call: Callable[[], Any], content: bytes, why: str
+) -> None:
+    api.replies = [httpx.Response(200, content=content)]
+
+    with pytest.raises(errors.ConfigurationError) as caught:
+        call()
+
+    assert str(caught.value).startswith(f"{NO_ENGINE.format(status=200)} What it answered cannot be read: {why}")
+    assert len(api.requests) == 1
+
+
+def test_another_server_that_answers_no_text_is_told_as_such(api: FakeApi) -> None:
+    api.replies = [httpx.Response(200, content=b'{"id": "\xff"}')]
+
+    with pytest.raises(errors.ConfigurationError, match="What it answered cannot be read: 'utf-8' codec"):
+        runfold.tasks.trigger("send", 1)
 
 
 def test_the_key_travels_and_no_version_of_the_api(api: FakeApi) -> None:

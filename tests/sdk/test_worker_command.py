@@ -30,6 +30,32 @@ def send(payload: str, ctx: Context):
 """
 
 
+CANCELING = """
+import asyncio
+import os
+
+from runfold import task
+
+@task
+async def cancel_all(payload: int):
+    for each in asyncio.all_tasks():
+        each.cancel()
+    await asyncio.sleep(60)
+
+@task
+async def nap():
+    await asyncio.sleep(60)
+
+@task
+async def ask():
+    return os.getpid()
+
+@task
+def ask_process():
+    return os.getppid()
+"""
+
+
 FROZEN = """
 import gc
 
@@ -193,6 +219,35 @@ async def test_it_says_that_another_server_is_at_the_address(status: int, prefix
     sentence = f"{prefix}{address} answered {status}, but not as an engine does: is RUNFOLD_API_URL right?"
     assert (process.returncode, output) == (1, b"")
     assert errors.decode() == f"runfold worker: {sentence}\n"
+
+
+async def test_it_says_that_another_server_that_speaks_json_is_at_the_address() -> None:
+    async with serving(PlainTextResponse('{"ok": true}')) as address, worker(address, JOBS) as process:
+        output, errors = await process.communicate()
+
+    sentence = f"{address} answered 200, but not as an engine does: is RUNFOLD_API_URL right?"
+    assert (process.returncode, output) == (1, b"")
+    missing = "What it answered cannot be read: Object missing required field `version`."
+    assert errors.decode() == f"runfold worker: {sentence} {missing}\n"
+
+
+async def test_code_that_cancels_all_tasks_of_its_event_loop_ends_runs_and_not_the_worker(
+    engine: FakeEngine, tmp_path: Path
+) -> None:
+    (tmp_path / "jobs.py").write_text(CANCELING)
+    async with serving(engine) as address, worker(address, "jobs.py", folder=tmp_path) as process:
+        nap = await engine.give("nap")
+        await engine.report(nap, "started")
+        # Both while a turn waits and while one that reports is under way.
+        ends = [await engine.end(await engine.give("cancel_all", 1)) for _ in range(3)]
+        others = [await engine.end(each) for each in [nap, await engine.give("ask"), await engine.give("ask_process")]]
+        process.send_signal(signal.SIGTERM)
+        _, errors = await process.communicate()
+
+    assert [(end["kind"], end["error"]["name"]) for end in ends] == 3 * [("failed", "CancelledError")]
+    assert (others[0]["kind"], others[0]["error"]["name"]) == ("failed", "CancelledError")
+    assert [each["output"] for each in others[1:]] == 2 * [process.pid]
+    assert (process.returncode, b"Traceback" in errors, b"never awaited" in errors) == (0, False, False), errors
 
 
 async def test_it_stands_for_machines_and_leaves_the_current_version(engine: FakeEngine) -> None:

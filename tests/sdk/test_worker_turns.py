@@ -8,7 +8,7 @@ import httpx
 import pytest
 from starlette.responses import Response
 
-from runfold import AuthenticationError, Context, task
+from runfold import AuthenticationError, ConfigurationError, Context, task
 from tests.sdk import jobs
 from tests.sdk.conftest import WORKERS
 from tests.sdk.fake_engine import FakeEngine, lost, unavailable
@@ -101,6 +101,17 @@ async def test_a_wrong_key_ends_the_worker(engine: FakeEngine, working: WORKERS)
     with pytest.raises(AuthenticationError, match="This key opens no environment"):
         async with working(jobs.greet, engine=engine) as worker:
             await worker.result
+
+
+async def test_a_turn_that_another_server_answers_ends_the_worker(engine: FakeEngine, working: WORKERS) -> None:
+    async def work() -> None:
+        async with working(jobs.greet) as worker:
+            await engine.end(await engine.give("greet", {"city": "Riga"}))
+            engine.before.append(lambda: Response(b'{"ok": true}'))
+            await worker.result
+
+    with pytest.raises(ConfigurationError, match="cannot be read: Object missing required field `sequence`"):
+        await work()
 
 
 async def test_a_report_does_not_wait_for_the_turn_that_waits(engine: FakeEngine, working: WORKERS) -> None:

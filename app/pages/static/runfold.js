@@ -77,6 +77,12 @@
     }
   }
 
+  // A page that the browser kept, and shows again, asks for something new: its forms would be known from before.
+  addEventListener("pageshow", (event) => {
+    if (!event.persisted) return;
+    for (const each of document.querySelectorAll('input[name="request"]')) each.value += "+";
+  });
+
   // On a phone the pages are a row that is wider than the window.
   function showWhere() {
     const [row, here] = [document.querySelector(".side nav"), document.querySelector(".side [aria-current]")];

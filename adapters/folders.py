@@ -1,0 +1,15 @@
+"""Folders on the disk."""
+
+import os
+from pathlib import Path
+
+
+def sync_folder(folder: Path) -> None:
+    """Wait until the disk knows which files are in a folder: one that is new there would be lost with the power."""
+    if os.name == "nt":
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
