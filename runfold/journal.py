@@ -138,8 +138,11 @@ class Journal:
         if asyncio.get_running_loop() is not self.loop:
             raise RunfoldError(f"{name!r} is awaited on another event loop than that of its task, which cannot work.")
         self._telling.move()
-        with self._breaking():
+        try:
             call = self._matching.match(name, kind, digest)
+        except JournalMismatchError as error:
+            self.broken = error
+            raise
         if self.is_owed:
             self._owed.meet(call)
             self._telling.meet()
