@@ -13,7 +13,8 @@ import msgspec
 from runfold.definition import Task
 from runfold.entries import Entry, Outcome
 from runfold.errors import SuspendedError
-from runfold.journal import Journal, UnopenedJournal
+from runfold.journal import Journal
+from runfold.opening import UnopenedJournal
 from runfold.worker.child import STOP_SECONDS
 from runfold.worker.children import ChildError, Children
 from runfold.worker.failures import describe
