@@ -14,9 +14,10 @@ from typing import Any, TypeVar, cast, overload
 from runfold import current
 from runfold.errors import RunfoldError
 from runfold.event import EventInfo
-from runfold.journal import Journal, Openable
+from runfold.journal import Journal
 from runfold.log import Line, RunLog
 from runfold.metadata import Metadata, SyncMetadata
+from runfold.opening import Openable
 from runfold.policies import Retry
 from runfold.steps import Arguments, run_step, run_step_sync
 

@@ -12,7 +12,8 @@ from runfold.errors import RunfoldError
 if TYPE_CHECKING:
     from runfold.branches import Branch
     from runfold.entries import Call
-    from runfold.journal import Journal, Openable
+    from runfold.journal import Journal
+    from runfold.opening import Openable
 
 
 class Place(NamedTuple):

@@ -2,7 +2,6 @@
 
 import asyncio
 import random
-import threading
 import time
 from collections.abc import Callable, Generator, Iterable
 from contextlib import contextmanager
@@ -14,10 +13,8 @@ from runfold.entries import Call, Entry, Outcome
 from runfold.errors import JournalMismatchError, RunfoldError
 from runfold.log import Line
 from runfold.matching import Matching
+from runfold.open_waits import OpenWaits
 from runfold.telling import PATIENCE_SECONDS, Telling
-
-SETTLING_TURNS = 5
-"""So many turns of the event loop are given to code that goes on."""
 
 
 class Link(Protocol):
@@ -30,61 +27,6 @@ class Link(Protocol):
     def block(self, waits: tuple[int, ...]) -> None:
         """Say that nothing goes on but these waits; nothing to wait for: it goes on again."""
         ...
-
-
-class Openable(Protocol):
-    """A journal, or what makes one when the code first asks for something."""
-
-    @property
-    def broken(self) -> BaseException | None:
-        """Why the code can go on no more, and how its attempt ends."""
-        ...
-
-    @property
-    def is_owed(self) -> bool:
-        """Whether the code did something before in this attempt that it has not asked for."""
-        ...
-
-    def open(self) -> "Journal":
-        """The journal. Any thread may ask."""
-        ...
-
-    async def settle(self) -> None:
-        """See that code which has come to its end asked for what it did before. Raises JournalMismatchError."""
-        ...
-
-
-class UnopenedJournal:
-    """Of an attempt whose code may never ask for anything, as much code never does: `make` makes it if it does."""
-
-    __slots__ = ("_is_new", "_journal", "_make")
-    _opening = threading.Lock()
-
-    def __init__(self, make: "Callable[[], Journal]", *, is_new: bool) -> None:
-        self._make = make
-        self._is_new = is_new
-        self._journal: Journal | None = None
-
-    @property
-    def broken(self) -> BaseException | None:
-        """Why the code can go on no more, and how its attempt ends."""
-        return self._journal.broken if self._journal else None
-
-    @property
-    def is_owed(self) -> bool:
-        """Whether the code did something before in this attempt that it has not asked for."""
-        return not self._is_new and self.open().is_owed
-
-    def open(self) -> "Journal":
-        """The journal, which is made once."""
-        with self._opening:
-            if self._journal is None:
-                self._journal = self._make()
-            return self._journal
-
-    async def settle(self) -> None:
-        """See that code which has come to its end asked for what it did before. Raises JournalMismatchError."""
-        await self.open().settle()
 
 
 class Journal:
@@ -118,15 +60,13 @@ class Journal:
         self._telling = Telling(self.loop, entries, attempt, patience_seconds, self._overtake, self._owed)
         self._link = link
         self._stopped: BaseException | None = None
-        self._busy = 0
-        self._is_blocked = False
-        self._turns = 0
-        self._waits: dict[int, asyncio.Future[None]] = {}
-        self._threads: set[int] = set()
-        """Those of the waits that hold a thread."""
-        self._hearing: set[int] = set()
-        """The waits that are over, of which the code is about to hear."""
-        self._outcomes: dict[int, Outcome] = {}
+        self._waits = OpenWaits(self.loop, self._telling, link.block)
+        self.begin_work = self._waits.begin_work
+        """Something goes on that is no wait."""
+        self.end_work = self._waits.end_work
+        """It is over."""
+        self.working = self._waits.working
+        """Something goes on within this that is no wait."""
 
     def open(self) -> "Journal":
         """Itself."""
@@ -138,8 +78,11 @@ class Journal:
         if asyncio.get_running_loop() is not self.loop:
             raise RunfoldError(f"{name!r} is awaited on another event loop than that of its task, which cannot work.")
         self._telling.move()
-        with self._breaking():
+        try:
             call = self._matching.match(name, kind, digest)
+        except JournalMismatchError as error:
+            self._break(error)
+            raise
         if self.is_owed:
             self._owed.meet(call)
             self._telling.meet()
@@ -178,8 +121,12 @@ class Journal:
         try:
             yield
         except JournalMismatchError as error:
-            self.broken = error
+            self._break(error)
             raise
+
+    def _break(self, why: BaseException) -> None:
+        self.broken = why
+        self._waits.close()
 
     def note(self, call: Call, kind: str, **facts: Any) -> "asyncio.Future[None]":
         """Put it into the journal, and hear nothing of it; done when it is committed."""
@@ -216,8 +163,8 @@ class Journal:
         if known.completed is not None:
             await self.turn(known)
             return known.completed
-        self._look_in(1)
-        return await self._end_of(known.index, None)
+        self._waits.look_in(1)
+        return await self._waits.end_of(known.index, None)
 
     async def _begin_wait(self, call: Call, kind: str, facts: dict[str, Any]) -> Outcome:
         # Others that begin at the same time make their first step.
@@ -226,8 +173,8 @@ class Journal:
         if kind == "waiting":
             await self._admit_wait(call, facts)
         # Before it is said, so that what is waited for and that nothing else goes on are told together.
-        self._look_in(1)
-        return await self._end_of(*self._put(call, kind, facts))
+        self._waits.look_in(1)
+        return await self._waits.end_of(*self._put(call, kind, facts))
 
     async def _admit_wait(self, call: Call, facts: dict[str, Any]) -> None:
         try:
@@ -240,13 +187,7 @@ class Journal:
 
     def wake(self, index: int, outcome: Outcome) -> None:
         """A wait is over."""
-        self._outcomes.setdefault(index, outcome)
-        self._telling.end(index)
-        waiting = self._waits.pop(index, None)
-        if waiting is not None and not waiting.done():
-            waiting.set_result(None)
-            self._hearing.add(index)
-            self._busy += 1  # of which the engine need not be told: it knows that the code goes on
+        self._waits.wake(index, outcome)
 
     def _put(self, call: Call, kind: str, facts: dict[str, Any]) -> "tuple[int, asyncio.Future[None]]":
         index = self._matching.add(call, is_try=kind == "step_tried")
@@ -255,44 +196,19 @@ class Journal:
         self._link.report(kind, {"entry": entry, **facts}, partial(_end, committed))
         return index, committed
 
-    async def _end_of(self, index: int, said: "asyncio.Future[None] | None") -> Outcome:
-        ended: asyncio.Future[None] = self.loop.create_future()
-        self._waits[index] = ended
-        if index in self._outcomes:
-            self.wake(index, self._outcomes[index])
-        if current.thread_served() is not None:
-            self._threads.add(index)
-        is_told = False
-        try:
-            if said is not None:
-                await said
-            await ended
-            await self._telling.turn(index)
-            is_told = True
-            return self._outcomes[index]
-        finally:
-            self._waits.pop(index, None)
-            self._threads.discard(index)
-            if not is_told:
-                self._telling.leave(index)
-            if index in self._hearing:
-                self._hearing.remove(index)
-                self.end_work()
-            self._look_soon()
-
     def close(self, why: BaseException) -> None:
         """Nothing more is asked for: the code is told why whenever it tries, and its attempt ends by that."""
-        self.broken = self.broken or why
+        self._break(self.broken or why)
 
     def stop(self, why: BaseException) -> None:
         """Nothing more is asked for, however the attempt ends: what code does that is to stop, it may not do again."""
         self._stopped = self._stopped or why
+        self._waits.close()
 
     def end(self) -> None:
         """The attempt is over: what it has left behind waits for nothing."""
         self.stop(asyncio.CancelledError("The run has ended."))
-        for waiting in self._waits.values():
-            waiting.cancel()
+        self._waits.cancel()
         self._telling.close()
 
     @property
@@ -310,20 +226,17 @@ class Journal:
     @property
     def open_waits(self) -> tuple[int, ...]:
         """The waits of which the code has not heard the end."""
-        return tuple(self._waits)
+        return self._waits.indexes
 
     def suspend(self, why: BaseException) -> bool:
         """Close the journal of code that does nothing but wait; whether it does. Threads that wait are told at once.
 
         Code that awaits is for the caller to cancel, from its beginning on: told of one wait, it would go on.
         """
-        if self._busy or not self._waits or self.is_closed:
+        if self.is_closed or not self._waits.are_all:
             return False
         self.close(why)
-        for index in self._threads & self._waits.keys():
-            waiting = self._waits[index]
-            if not waiting.done():
-                waiting.set_exception(why)
+        self._waits.interrupt_threads(why)
         return True
 
     def _overtake(self, first: int, other: int | None) -> None:
@@ -340,55 +253,11 @@ class Journal:
             )
         self.log(Line(time.time_ns() // 1_000_000, "warning", message))
 
-    def begin_work(self) -> None:
-        """Something goes on that is no wait."""
-        self._busy += 1
-        if self._is_blocked:
-            self._look()
-
-    def end_work(self) -> None:
-        """It is over."""
-        self._busy -= 1
-        self._look_soon()
-
-    @contextmanager
-    def working(self) -> Generator[None]:
-        """Something goes on meanwhile that is no wait."""
-        self.begin_work()
-        try:
-            yield
-        finally:
-            self.end_work()
-
     @contextmanager
     def reading(self) -> Generator[None]:
         """The code is about to hear of what is read meanwhile, and of nothing else before."""
         with self.working(), self._telling.reading():
             yield
-
-    def _look_soon(self) -> None:
-        """Look when whoever waited for what is over, by way of other tasks, has gone on."""
-        if self._waits or self._is_blocked:
-            self._look_in(SETTLING_TURNS)
-
-    def _look_in(self, turns: int) -> None:
-        """Look once after so many turns of the event loop, however many ask for it."""
-        is_pending = self._turns > 0
-        self._turns = turns
-        if not is_pending:
-            self.loop.call_soon(self._pass_turn)
-
-    def _pass_turn(self) -> None:
-        self._turns -= 1
-        if self._turns:
-            self.loop.call_soon(self._pass_turn)
-        else:
-            self._look()
-
-    def _look(self) -> None:
-        waits = () if self._busy or self.is_closed else tuple(self._waits)
-        self._is_blocked = bool(waits)
-        self._link.block(waits)
 
 
 def _end(committed: "asyncio.Future[None]", is_committed: bool) -> None:  # noqa: FBT001 (what is told)

@@ -14,14 +14,13 @@ from runfold.entries import Outcome
 from runfold.errors import SuspendedError
 from runfold.journal import Journal
 from runfold.worker.children import Children, Process
-from runfold.worker.failures import describe
 from runfold.worker.frames import Commit, Freeze, Logged, ToChild, ToWorker, Wake
 from runfold.worker.gathering import without_secrets
 from runfold.worker.handed import Attempt
 from runfold.worker.links import ChildLink, Link
 from runfold.worker.outcomes import Ended
 from runfold.worker.performing import StoppedError, perform_sync
-from runfold.worker.redacting import redaction
+from runfold.worker.redacting import described
 from runfold.worker.resolving import resolve_sync
 
 
@@ -57,7 +56,7 @@ class _Thread(Process):
             run.attempt,
             run.journal,
             self._link,
-            lambda error: describe(error, redaction(run)),
+            partial(described, run),
             loop=background_loop(),
         )
         journal.log = without_secrets(run, lambda line: self._say(Logged(run.id, line)))

@@ -33,10 +33,10 @@ from runfold.worker.loading import load
 from runfold.worker.logs import log_to_stdout
 from runfold.worker.outcomes import Ended, Failed
 from runfold.worker.performing import StoppedError, perform_sync
-from runfold.worker.redacting import redaction
+from runfold.worker.redacting import described
 from runfold.worker.resolving import resolve_sync
 from runfold.worker.tracing import set_up_tracing
-from runfold.worker.wire import Error, HandOut
+from runfold.worker.wire import HandOut
 
 STOP_SECONDS = 5.0
 """How long a task may take to end once it is told to stop."""
@@ -178,8 +178,4 @@ class Child:
 
 
 def _journal_of(run: HandOut, link: ChildLink) -> Journal:
-    return Journal(run.id, run.attempt, run.journal, link, partial(_describe, run), loop=background_loop())
-
-
-def _describe(run: HandOut, error: BaseException) -> Error:
-    return describe(error, redaction(run))
+    return Journal(run.id, run.attempt, run.journal, link, partial(described, run), loop=background_loop())

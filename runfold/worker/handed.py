@@ -20,7 +20,7 @@ from runfold.context import (
     TaskInfo,
 )
 from runfold.event import EventInfo
-from runfold.journal import Openable
+from runfold.opening import Openable
 from runfold.worker.wire import Event, HandOut
 
 

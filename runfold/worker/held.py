@@ -1,4 +1,4 @@
-"""A run that a worker has, and how what became of it is reported."""
+"""A run that a worker has: how far it is, and what it is told while its code is under way."""
 
 import asyncio
 import logging
@@ -6,9 +6,12 @@ from typing import TYPE_CHECKING
 
 from runfold.context import Cancellation
 from runfold.entries import Outcome
+from runfold.errors import SuspendedError
 from runfold.journal import Journal
+from runfold.worker.child import STOP_SECONDS
 from runfold.worker.gathering import Gathered
 from runfold.worker.links import Link
+from runfold.worker.outcomes import Ended, Succeeded
 from runfold.worker.wire import Error, HandOut, Hold, Kind
 
 if TYPE_CHECKING:
@@ -16,6 +19,9 @@ if TYPE_CHECKING:
     from runfold.worker.spans import AttemptSpan
 
 log = logging.getLogger("runfold.worker")
+
+FROZEN = "FROZEN"
+"""Why a run is stopped that waits: its process is for others."""
 
 
 class Held:
@@ -95,6 +101,66 @@ class Held:
         else:
             self.woken[wait] = outcome
 
+    def keep_journal(self, journal: Journal, link: Link) -> None:
+        """The code has asked for something at last, which may be when its run is to stop, or is over."""
+        # First, because the code may be in another thread: what is over from here on is told to the journal itself.
+        self.journal = journal
+        for wait, outcome in list(self.woken.items()):
+            journal.wake(wait, outcome)
+        if self.stopped is not None:
+            journal.stop(_to_stop(self.stopped))
+        if self.is_over or self.is_unwanted:
+            if self.gathered is not None:
+                self.gathered.close()
+            link.leave()
+        if self.is_over:
+            journal.end()
+            self.let_go()
+
+    def stop(self, reason: str) -> None:
+        """Tell the code to stop, and end it if it does not watch for that, or takes too long."""
+        self.stopped = reason
+        self.cancellation.set()
+        if self.journal is not None:
+            # What the code does when it is told to stop, it does not do when it goes on elsewhere.
+            self.journal.stop(_to_stop(reason))
+        if not self.is_begun or self.job is None:
+            return
+        if self.cancellation.is_watched:
+            asyncio.get_running_loop().call_later(STOP_SECONDS, self.job.cancel)
+        else:
+            self.job.cancel()
+
+    def freeze(self) -> None:
+        """Give up the process of code that only waits: the run goes on elsewhere, by its journal."""
+        if self.is_stopped or self.link is None or not self.link.waits:
+            return
+        if self.process is not None:
+            # Whether it still waits is known there.
+            self.process.freeze()
+        elif (
+            self.journal is not None
+            and self.job is not None
+            and self.journal.suspend(SuspendedError("The run waits, and goes on elsewhere."))
+        ):
+            self.stopped = FROZEN
+            self.job.cancel()
+
+    def leave(self) -> None:
+        """Whatever its code has left behind says nothing more, and waits for nothing."""
+        self.is_over = True
+        if self.link is not None:
+            self.link.leave()
+        if self.journal is not None:
+            self.journal.end()
+
+    def end_span(self, outcome: Ended | None) -> None:
+        """The attempt has come to this, or None where it was stopped."""
+        if self.span is not None:
+            is_finished = isinstance(outcome, Succeeded) and not self.is_unwanted
+            self.span.end(outcome, None if is_finished else self.stopped)
+            self.span = None
+
     def let_go(self) -> None:
         """Part from what knows this run in turn, so that all of it goes at once and not at the next collection."""
         self.link = self.gathered = self.journal = None
@@ -104,3 +170,7 @@ class Held:
         names = {"run": run.id, "task": run.task, "attempt": run.attempt}
         what = "an auth resolver found nobody" if self.is_auth else "an attempt failed"
         log.warning("%s: %s: %s", what, error.name, error.message.partition("\n")[0], extra=names)
+
+
+def _to_stop(reason: str) -> asyncio.CancelledError:
+    return asyncio.CancelledError(f"The run is to stop: {reason}.")

@@ -21,8 +21,13 @@ PATIENCE_SECONDS = 0.2
 class Line:
     """They begin in the order in which they came. `clock` is monotonic, in seconds."""
 
-    def __init__(self, clock: Callable[[], float]) -> None:
+    def __init__(self, clock: Callable[[], float], capacity: int) -> None:
+        self.limit = capacity
+        """How many runs may go on at once; more than the capacity where some only wait."""
         self._clock = clock
+        self._capacity = capacity
+        self._under_way = 0
+        """How many have begun and not ended."""
         self._waiting: deque[Held] = deque()
         self._ended = 0
 
@@ -34,25 +39,30 @@ class Line:
         held.came_at = self._clock()
         self._waiting.append(held)
 
-    def next(self) -> Held:
-        """The one that begins now."""
+    def next(self) -> Held | None:
+        """The one that begins now, if there is room for it."""
+        if not self._waiting or self._under_way >= self.limit:
+            return None
+        self._under_way += 1
         return self._waiting.popleft()
 
     def leave(self, held: Held) -> None:
-        """It is not to begin."""
+        """It begins out of its turn, only to end."""
         self._waiting.remove(held)
+        self._under_way += 1
 
     def note_end(self, held: Held) -> None:
         """A run of this worker has ended."""
+        self._under_way -= 1
         if self._clock() - held.came_at <= AT_ONCE_SECONDS:
             self._ended += 1
 
-    def take_ahead(self, capacity: int) -> int:
+    def take_ahead(self) -> int:
         """How many to take over and above what there is room for: as many as ended at once since this was asked last.
 
         None if they are fewer than can go on at once: then there is room again soon enough.
         """
-        ended, self._ended = self._ended, 0
+        ended, self._ended, capacity = self._ended, 0, self._capacity
         return min(ended, AHEAD_MAX, AHEAD_TIMES_MAX * capacity) if ended >= capacity else 0
 
     def late(self) -> list[Held]:

@@ -15,8 +15,8 @@ from runfold.errors import (
     SuspendedError,
 )
 from runfold.texts import whole
-from runfold.worker.failures import describe, name_of
-from runfold.worker.redacting import redaction
+from runfold.worker.failures import name_of
+from runfold.worker.redacting import described
 from runfold.worker.wire import OUT_OF_MEMORY, Error, HandOut
 
 OUTPUT_MAX_BYTES = 10_485_760
@@ -67,7 +67,7 @@ def failed(error: BaseException, run: HandOut) -> Failed | Crashed | Frozen:
 
 def canceled(error: asyncio.CancelledError, run: HandOut) -> Failed:
     """The code has cancelled the very task in which it ran, or had it cancelled, and nobody else wanted it to end."""
-    told = describe(error, redaction(run))
+    told = described(run, error)
     return Failed(msgspec.structs.replace(told, message="The code of the run cancelled itself."), retryable=True)
 
 
@@ -79,7 +79,7 @@ def _meaning_of(error: BaseException, run: HandOut) -> Failed | Crashed | Frozen
         told = error.error
         trace = None if told.stack_trace is None else whole(told.stack_trace)
         return Failed(Error(whole(told.name or "Error"), whole(told.message), trace), retryable=True)
-    told = describe(error, redaction(run))
+    told = described(run, error)
     if isinstance(error, MemoryError):
         message = told.message or "The task asked for more memory than there is."
         return Crashed(msgspec.structs.replace(told, message=message, code=OUT_OF_MEMORY))

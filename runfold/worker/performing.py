@@ -8,7 +8,7 @@ from runfold.blocking import blocking
 from runfold.context import Cancellation, Context, RunContext, SyncContext
 from runfold.definition import Task
 from runfold.errors import InvalidPayloadError
-from runfold.journal import Openable
+from runfold.opening import Openable
 from runfold.worker.handed import Attempt, context_of
 from runfold.worker.outcomes import Ended, failed, refused, succeeded
 

@@ -4,11 +4,17 @@ import json
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from runfold.worker.wire import HandOut
+from runfold.worker.failures import describe
+from runfold.worker.wire import Error, HandOut
 
 REDACTED = "[redacted]"
 LENGTH_MIN = 6
 """Anything shorter is no secret, and may be a part of any word."""
+
+
+def described(run: HandOut, error: BaseException) -> Error:
+    """What is told of an error of this run."""
+    return describe(error, redaction(run))
 
 
 def redaction(run: HandOut) -> Callable[[str], str]:

@@ -13,7 +13,7 @@ from runfold import aio
 from runfold.entries import WAITS, Entry, Outcome
 from runfold.hearing import hearing_of
 from runfold.loop_turns import turns_of
-from runfold.telling import RESTING_TURNS
+from runfold.resting import RESTING_TURNS
 from tests.sdk.journals import Code, Killed, Story
 
 RACERS = st.lists(st.sampled_from(["step", "wait", "busy"]), min_size=2, max_size=5)

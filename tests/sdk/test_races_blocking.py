@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 
 import pytest
 
-from runfold import telling
+from runfold import resting
 from tests.sdk.journals import Story
 from tests.sdk.test_steps_blocking import context
 
@@ -48,7 +48,7 @@ class Race:
 
 @pytest.fixture(autouse=True)
 def patient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(telling, "THREAD_SECONDS", RESTING_SECONDS)
+    monkeypatch.setattr(resting, "THREAD_SECONDS", RESTING_SECONDS)
 
 
 def test_threads_that_race_are_heard_as_before_whatever_would_be_first_now() -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from runfold import Context, Task, aio, task
 from runfold.journal import Journal
-from runfold.worker import holding
+from runfold.worker import attempts, holding
 from runfold.worker.held import Held
 from runfold.worker.links import Link
 from tests.sdk import jobs
@@ -451,8 +451,8 @@ def _remember_all(monkeypatch: pytest.MonkeyPatch, alive: "weakref.WeakSet[Any]"
 
         return make
 
-    for kind in (Held, Link, Journal):
-        monkeypatch.setattr(holding, kind.__name__, remembering(kind))
+    for module, kind in ((holding, Held), (attempts, Link), (attempts, Journal)):
+        monkeypatch.setattr(module, kind.__name__, remembering(kind))
 
 
 def _count(engine: FakeEngine, kind: str) -> int:
@@ -465,6 +465,6 @@ def _over(journal: list[Json]) -> list[Json]:
 
 def _timers() -> int:
     """Those of the worker that would still do something."""
-    names = ("_freeze", "cancel")
+    names = ("freeze", "cancel")
     handles = (each for each in gc.get_objects() if isinstance(each, asyncio.TimerHandle) and not each.cancelled())
     return sum(any(name in repr(handle) for name in names) for handle in handles)
