@@ -77,5 +77,5 @@ class Children:
         if isinstance(error, ApiError | ApiConnectionError):
             # The code may go on without; it does so whenever it is run again.
             await journal.record(call, "step_failed", error=journal.describe(error))
-        elif isinstance(error, asyncio.CancelledError) and current.is_being_cancelled() and not journal.is_closed:
+        elif isinstance(error, asyncio.CancelledError):
             note_cancel(journal, call)

@@ -4,7 +4,7 @@ import asyncio
 import random
 import time
 from collections.abc import Callable, Generator, Iterable
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from typing import Any, Protocol
 
@@ -65,8 +65,6 @@ class Journal:
         """Something goes on that is no wait."""
         self.end_work = self._waits.end_work
         """It is over."""
-        self.working = self._waits.working
-        """Something goes on within this that is no wait."""
 
     def open(self) -> "Journal":
         """Itself."""
@@ -252,6 +250,10 @@ class Journal:
                 f"{told} was over before {behind}, and now the code goes on behind {behind} without asking for it."
             )
         self.log(Line(time.time_ns() // 1_000_000, "warning", message))
+
+    def working(self) -> AbstractContextManager[None]:
+        """Something goes on meanwhile that is no wait."""
+        return self._waits.working()
 
     @contextmanager
     def reading(self) -> Generator[None]:

@@ -70,12 +70,12 @@ def noting_cancel(journal: Journal, call: Call) -> Generator[None]:
     try:
         yield
     except asyncio.CancelledError:
-        if call.known is None and not journal.is_closed and current.is_being_cancelled():
-            note_cancel(journal, call)
+        note_cancel(journal, call)
         raise
 
 
 def note_cancel(journal: Journal, call: Call) -> None:
-    """Say that the code cancels the step."""
-    # Told, so that the code finds it cancelled again and does then what it did now; nobody can wait for it here.
-    journal.note(call, "step_failed", error=_CANCELED)
+    """Where a step was cancelled that is not done: say so, if it was the code that did it."""
+    if call.known is None and not journal.is_closed and current.is_being_cancelled():
+        # Told, so that the code finds it cancelled again and does then what it did now; nobody can wait for it here.
+        journal.note(call, "step_failed", error=_CANCELED)

@@ -2,6 +2,7 @@
 
 from collections import OrderedDict
 from collections.abc import Container, Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from heapq import heappop, heappush
 from typing import Any
 
@@ -29,7 +30,7 @@ class Unheard:
 
     def __init__(self) -> None:
         self._rank: dict[int, int] = {}
-        self._of_others: set[int] = set()
+        self._of_others: AbstractSet[int] = frozenset()
         self._line: OrderedDict[int, None] = OrderedDict()
         """What this attempt hears of, in its order, and has not heard yet."""
         self._lined: set[int] = set()
