@@ -220,9 +220,11 @@ def of_state(row: StateRow) -> Columns:
 
 def states_of(kept: Iterable[Columns], waiting: Iterable[Columns]) -> list[State]:
     """All states of the checkpoint: those that are kept (stream, detail), and what rows of waiting runs tell."""
+    # One by one: all rows of a million waiting runs would take more memory than their states.
     states = [to_state(stream, detail) for stream, detail in kept]
-    states += [state_of(row) for row in map(to_run, waiting) if row.tells_state]
-    return sorted(states, key=lambda state: state.id)
+    states += (state_of(row) for row in map(to_run, waiting) if row.tells_state)
+    states.sort(key=lambda state: state.id)
+    return states
 
 
 def to_state(stream: str, detail: str) -> State:

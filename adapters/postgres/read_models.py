@@ -4,13 +4,15 @@ from collections.abc import Collection, Generator, Sequence
 from contextlib import contextmanager
 from typing import LiteralString
 
+from psycopg.rows import tuple_row
+
 from adapters.postgres import read_models_executions, read_models_listings, read_models_waitpoints
 from adapters.postgres.database import SCHEMA, plain
 from adapters.postgres.line import ANSWER_SECONDS
 from adapters.postgres.read_models_list import page
 from adapters.postgres.read_models_rebuild import PostgresRebuild
 from adapters.postgres.read_models_schema import spelled
-from adapters.postgres.read_models_snapshot import PostgresSnapshot
+from adapters.postgres.read_models_snapshot import ROWS_AT_A_TIME, PostgresSnapshot
 from adapters.postgres.read_models_store import (
     IN_ORDER,
     LOCK_TRACKED,
@@ -243,11 +245,17 @@ class PostgresReadModels:
         """
         with self._store.snapshot() as connection, plain(connection) as cursor:
             head, is_ours = head_and_shape(cursor.execute(READ_TRACKED, (LEDGER,)).fetchall())
-            rows = cursor.execute(STATES).fetchall() if is_ours else []
+            if not is_ours:
+                return [], head, is_ours
             # Where most runs are over, their index has what all rows would have to be read for.
             cursor.execute(IN_ORDER)
-            waiting = cursor.execute(WAITING).fetchall() if is_ours else []
-        return states_of(rows, waiting), head, is_ours
+            # Cursors with names stay in the server, so that not all rows are in memory here.
+            with (
+                connection.cursor("kept", row_factory=tuple_row) as kept,
+                connection.cursor("waiting", row_factory=tuple_row) as waiting,
+            ):
+                kept.itersize = waiting.itersize = ROWS_AT_A_TIME
+                return states_of(kept.execute(STATES), waiting.execute(WAITING)), head, is_ours
 
     def start_rebuild(self) -> PostgresRebuild:
         """Begin a second set of tables; those that are read stay as they are until the two are swapped."""

@@ -226,9 +226,10 @@ class SqliteReadModels:
         """
         with self._store.reading() as cursor:
             head, is_ours = tracked(cursor)
-            rows = cursor.execute(STATES).fetchall() if is_ours else []
-            waiting = cursor.execute(WAITING).fetchall() if is_ours else []
-        return states_of(rows, waiting), head, is_ours
+            if not is_ours:
+                return [], head, is_ours
+            kept, waiting = (cursor.connection.execute(statement) for statement in (STATES, WAITING))
+            return states_of(kept, waiting), head, is_ours
 
     def start_rebuild(self) -> SqliteRebuild:
         """Begin a second set of tables; those that are read stay as they are until the two are swapped."""
