@@ -43,9 +43,14 @@ class EnvironmentHandlers:
             events = environments.create(created, others, command.first_key, command.concurrency_limit)
             draft.record(command.environment, events, Origin.of(command))
 
-    def _add_key(self, command: c.AddKey, draft: Draft) -> None:
+    def _add_key(self, command: c.AddKey, draft: Draft) -> str:
+        if made := draft.made_by(command.request):
+            return made
+        origin = Origin.of(command)
         events = environments.add_key(self._environment(command), command.sha256, command.hint, command.sealed)
-        draft.record(command.environment, events, Origin.of(command))
+        draft.record(command.environment, events, origin)
+        draft.claim(command.request, command.sha256, origin)
+        return command.sha256
 
     def _save_variables(self, command: c.SaveVariables, draft: Draft) -> None:
         environment = self._environment(command)

@@ -42,9 +42,14 @@ def digest_of(key: str) -> str:
 
 def created(key: str, environment: str, vault: Vault) -> ApiKeyCreated:
     """What is written down of a key: enough to know it again, and the key itself as only this engine can read it."""
-    prefix = next((prefix for prefix in PREFIXES if key.startswith(prefix)), key[:_SHOWN])
     sha256 = digest_of(key)
-    return ApiKeyCreated(sha256, f"{prefix}…{key[-_SHOWN:]}", seal_key(vault, environment, sha256, key))
+    return ApiKeyCreated(sha256, hint_of(key), seal_key(vault, environment, sha256, key))
+
+
+def hint_of(key: str) -> str:
+    """As much of a secret key as everybody may see."""
+    prefix = next((prefix for prefix in PREFIXES if key.startswith(prefix)), key[:_SHOWN])
+    return f"{prefix}…{key[-_SHOWN:]}"
 
 
 def named_by(key: str | None) -> tuple[str, str]:

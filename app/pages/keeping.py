@@ -39,7 +39,7 @@ async def keys(visit: Visit) -> Response:
 
 
 async def make_key(visit: Visit) -> Response:
-    """Make another one, which is shown this once."""
+    """Make another one, which is shown in answer to this form alone."""
     return await _keys(visit, await visit.api.post(f"{_path(visit)}"))
 
 

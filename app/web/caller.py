@@ -54,6 +54,7 @@ class Keeper(NamedTuple):
     environment: Environment | None
     actor: str
     cause: str
+    request_key: str | None
 
 
 # These are `async`, because FastAPI would send each request through a thread for each of them otherwise.
@@ -104,10 +105,11 @@ async def visitor_of(request: Request) -> Caller:
 async def keeper_of(request: Request) -> Keeper:
     """The keeper who sends a request. Raises Unauthorized."""
     sha256 = digest_of(_sent_key(request))
+    said = _cause_of(request), request.headers.get(REQUEST_KEY)
     admin: str | None = request.app.state.admin_sha256
     if admin is not None and hmac.compare_digest(sha256, admin):
-        return Keeper(None, "admin", _cause_of(request))
-    return Keeper(await _opened(request, sha256), f"key:{sha256[:KEY_ID_LENGTH]}", _cause_of(request))
+        return Keeper(None, "admin", *said)
+    return Keeper(await _opened(request, sha256), f"key:{sha256[:KEY_ID_LENGTH]}", *said)
 
 
 def sha256_sent(request: Request) -> str | None:

@@ -20,10 +20,10 @@ from app.web.errors import Forbidden
 from app.web.history import AsOf, position_asked
 from app.web.routing import room
 from app.web.triggering import json
-from domain import commands
+from domain import commands, keys
 from domain.durations import iso
 from domain.environment import PREFIXES, Environment
-from domain.errors import InvalidInput
+from domain.errors import InvalidInput, NotAllowed
 
 router = room("environments")
 BODY_MAX_BYTES = 65_536
@@ -64,13 +64,18 @@ async def list_keys(slug: str, reader: ReaderDep, keeper: KeeperDep, as_of: AsOf
 
 @router.post("/api/v1/environments/{slug}/keys")
 async def create_key(slug: str, service: ServiceDep, keeper: KeeperDep) -> Response:
-    """Make another secret key of an environment, which is told this once."""
+    """Make another secret key of an environment, which is told this once, and again to who sends this again."""
     environment = await _entered(slug, service, keeper)
     key = environments.new_key(environment.type, service.vault.randbytes)
-    made = environments.created(key, environment.id, service.vault)
+    new = environments.created(key, environment.id, service.vault)
     origin = _origin(environment.id, service, keeper)
-    await service.loop.submit(commands.AddKey(sha256=made.sha256, hint=made.hint, sealed=made.sealed, **origin))
-    return json({"key": key, "id": made.sha256[: environments.KEY_ID_LENGTH], "hint": made.hint})
+    request = _request_of(environment, keeper)
+    sha256: str = await service.loop.submit(
+        commands.AddKey(sha256=new.sha256, hint=new.hint, sealed=new.sealed, request=request, **origin)
+    )
+    if sha256 != new.sha256:
+        key = _made_before(sha256, environment.id, service)
+    return json({"key": key, "id": sha256[: environments.KEY_ID_LENGTH], "hint": environments.hint_of(key)})
 
 
 @router.delete("/api/v1/environments/{slug}/keys/{key}")
@@ -81,6 +86,28 @@ async def revoke_key(slug: str, key: str, service: ServiceDep, keeper: KeeperDep
     origin = _origin(environment.id, service, keeper)
     await service.loop.submit(commands.RevokeKey(sha256=row.sha256, **origin))
     return json({"id": row.id, "hint": row.hint})
+
+
+def _request_of(environment: Environment, keeper: Keeper) -> str | None:
+    """The name of the request's own key: what it made is told to the same keeper alone."""
+    if not keeper.request_key:
+        return None
+    return keys.stream_of(environment.id, "request", f"key {keeper.actor}", keeper.request_key)
+
+
+def _made_before(sha256: str, environment: str, service: Service) -> str:
+    """The secret key that the request made when it was sent first. Raises NotAllowed, KeyMissing, SealBroken."""
+    now = service.loop.engine.memory.environment(environment)
+    assert now is not None, "it has been entered"
+    made = f"Key {sha256[: environments.KEY_ID_LENGTH]}"
+    if sha256 not in now.keys:
+        raise NotAllowed(f"{made}, which was made when this was sent first, was revoked since: make another one.")
+    if sha256 not in now.sealed_keys:
+        raise NotAllowed(
+            f"{made} was made when this was sent first, and cannot be told again, because it is not kept: revoke it and"
+            " make another one."
+        )
+    return service.keyring.open(environment, sha256, now.sealed_keys[sha256])
 
 
 async def _entered(slug: str, reader: Reader, keeper: Keeper) -> Environment:

@@ -18,11 +18,15 @@ class CreateEnvironment(Command, frozen=True, kw_only=True):
 
 
 class AddKey(Command, frozen=True, kw_only=True):
-    """Let a secret key, told by its SHA-256 in hex, open the environment. Answer: None."""
+    """Let a secret key, told by its SHA-256 in hex, open the environment.
+
+    Answer: the SHA-256 of the key that the request made, now or when it was sent before.
+    """
 
     sha256: str
     hint: str
     sealed: str | None = None
+    request: str | None = None
 
 
 class SaveVariables(Command, frozen=True, kw_only=True):

@@ -1,11 +1,13 @@
 """`/api/v1/environments`: environments and their keys are made and taken back, by those who may."""
 
+import random
 import re
 from typing import Any
 
 import httpx
 import pytest
 
+from adapters.secrets import Vault
 from app.engine.environments import digest_of
 from domain.commands import AddKey
 from tests.app.harness import (
@@ -23,6 +25,7 @@ from tests.app.harness import (
 
 ENVIRONMENTS = "/api/v1/environments"
 DEV_KEYS = f"{ENVIRONMENTS}/dev/keys"
+SENT = {"x-trigger-request-idempotency-key": "6f1c1f0e-0000-4000-8000-000000000002"}
 PROD = {"slug": "prod", "type": "PRODUCTION"}
 DEV_HINT = "tr_dev_…cdef"
 DEV_ID = digest_of(KEY)[:12]
@@ -131,6 +134,40 @@ async def test_a_second_key_is_made_told_once_and_taken_back(engine: Engine, *, 
     assert await keeper.delete(f"{DEV_KEYS}/{made['id']}") == {"id": made["id"], "hint": made["hint"]}
     assert await status_with(engine, made["key"]) == 401
     assert (await keeper.get(DEV_KEYS))["data"] == listed[:1]
+
+
+async def test_a_key_that_is_made_twice_by_one_request_is_one_and_told_to_its_maker_alone(engine: Engine) -> None:
+    first = await engine.post(DEV_KEYS, **SENT)
+    before = engine.head
+
+    assert await engine.post(DEV_KEYS, **SENT) == first
+    assert engine.head == before
+    others = [await engine.post(DEV_KEYS), await admin(engine).post(DEV_KEYS, **SENT)]
+    assert len({each["key"] for each in (first, *others)}) == 3
+
+
+async def test_a_key_that_was_revoked_is_not_told_again(engine: Engine) -> None:
+    made = await engine.post(DEV_KEYS, **SENT)
+    await engine.delete(f"{DEV_KEYS}/{made['id']}")
+
+    sentence = await engine.refused("POST", DEV_KEYS, 400, headers=SENT)
+
+    assert (
+        sentence == f"Key {made['id']}, which was made when this was sent first, was revoked since: make another one."
+    )
+
+
+async def test_a_key_that_is_kept_nowhere_is_not_told_again() -> None:
+    async with running_engine(vault=Vault([], random.Random(1).randbytes)) as engine:
+        made = await engine.post(DEV_KEYS, **SENT)
+
+        sentence = await engine.refused("POST", DEV_KEYS, 400, headers=SENT)
+
+        assert sentence == (
+            f"Key {made['id']} was made when this was sent first, and cannot be told again, because it is not kept:"
+            " revoke it and make another one."
+        )
+        assert len((await engine.get(DEV_KEYS))["data"]) == 2
 
 
 @pytest.mark.parametrize("name", [DEV_ID, DEV_HINT, digest_of(KEY), digest_of(KEY)[:20]])

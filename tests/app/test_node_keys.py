@@ -49,6 +49,24 @@ async def test_a_key_that_was_revoked_is_refused_by_every_node_and_waited_for_by
         assert [each.status_code for each in answers] == [401] * 4
 
 
+async def test_the_key_of_a_node_that_was_left_behind_opens_again_what_another_one_closed(schema: str) -> None:
+    async with (
+        running_node(schema, "a", secret_key=KEY) as first,
+        running_node(schema, "b", secret_key=LATER_KEY) as second,
+    ):
+        await second.until_standby_of(first.address)
+        first.hand_lease_over(to=second)
+        await second.until_writer()
+        await first.until_standby_of(second.address)
+        replaced = await both_with(second, KEY) + await both_with(second, LATER_KEY)
+        second.hand_lease_over(to=first)
+        await first.until_writer()
+        back = await both_with(first, KEY) + await both_with(first, LATER_KEY)
+
+        assert [each.status_code for each in replaced] == [401, 401, 200, 200]
+        assert [each.status_code for each in back] == [200, 200, 401, 401]
+
+
 async def test_a_key_that_was_revoked_opens_nothing_after_a_takeover(schema: str) -> None:
     async with (
         running_node(schema, "a", secret_key=KEY) as first,

@@ -8,6 +8,7 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, expect
 
+from app.engine.environments import digest_of
 from tests.app.harness import KEY, Engine, ManualClock, report, running_engine
 from tests.dashboard.browser import LOOKS, RUN_AXE, SHOTS, VIEWS, Screen, axe, browsing, screen
 from tests.dashboard.scene import Shop, cancel_many, open_shop
@@ -159,6 +160,31 @@ async def test_a_double_click_makes_one_run_and_a_click_after_going_back_another
         # Chromium keeps no page for one who drives it, so it is told that it had.
         await page.evaluate("dispatchEvent(new PageTransitionEvent('pageshow', {persisted: true}))")
         assert await field.input_value() != key
+        assert tab.complaints == []
+
+
+@pytest.mark.asyncio(loop_scope="module")
+async def test_a_double_click_makes_one_key_which_is_shown(world: Any) -> None:
+    engine, _, address, browser = world
+    keys = "/api/v1/environments/dev/keys"
+
+    async with screen(address, browser, **VIEWS["light"]) as tab:
+        await tab.sign_in()
+        before = (await engine.get(keys))["data"]
+        page = tab.page
+        await page.goto(f"{address}/keys")
+        button = page.get_by_role("button", name="Make a key")
+        place = await button.bounding_box()
+        assert place is not None
+        await button.dblclick()
+        # The second click of a slow one comes when the key is shown already, and would leave that page.
+        await expect(page.get_by_text("shown this once")).to_be_visible()
+        await page.mouse.click(place["x"] + place["width"] / 2, place["y"] + place["height"] / 2)
+        shown = await page.locator('.notice[role="status"] code').inner_text()
+        *others, made = (await engine.get(keys))["data"]
+
+        assert others == before
+        assert made["id"] == digest_of(shown)[:12]
         assert tab.complaints == []
 
 

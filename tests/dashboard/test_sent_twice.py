@@ -21,7 +21,7 @@ async def shop(engine: Engine, visitor: Visitor) -> Shop:
 
 def _form(page: Node, action: str) -> str:
     """The form as a browser sends it."""
-    form = page.one("form", action=action)
+    form = page.one("form", method="post", action=action)
     fields = [(each.attributes["name"], each.attributes["value"]) for each in form.all("input")]
     return urlencode(fields + [(each.attributes["name"], each.text) for each in form.all("textarea")])
 
@@ -56,6 +56,31 @@ async def test_a_form_that_is_sent_twice_makes_one_thing(
 
     assert again == first
     assert engine.head == before or place == "many replays", "the runs of a bulk action are made meanwhile"
+
+
+async def test_a_key_is_made_once_and_both_answers_show_it(engine: Engine, visitor: Visitor) -> None:
+    async def pressed(form: str) -> str:
+        page = visitor.read(await visitor.client.post("/keys", content=form, headers=FORM), 200)
+        return page.one("div", role="status").one("code").words
+
+    form = _form(await visitor.open("/keys"), "/keys")
+    first = await pressed(form)
+    before = engine.head
+
+    assert await pressed(form) == first
+    assert engine.head == before
+    assert await pressed(_form(await visitor.open("/keys"), "/keys")) != first
+
+
+async def test_a_key_that_is_not_shown_again_is_told_of(engine: Engine, visitor: Visitor) -> None:
+    form = _form(await visitor.open("/keys"), "/keys")
+    await visitor.client.post("/keys", content=form, headers=FORM)
+    *_, made = (await engine.get("/api/v1/environments/dev/keys"))["data"]
+    await engine.delete(f"/api/v1/environments/dev/keys/{made['id']}")
+
+    page = visitor.read(await visitor.client.post("/keys", content=form, headers=FORM), 400)
+
+    assert f"Key {made['id']}, which was made when this was sent first, was revoked since" in page.one("main").words
 
 
 async def test_the_form_of_a_page_that_is_opened_again_makes_another(visitor: Visitor, shop: Shop) -> None:

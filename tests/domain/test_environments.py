@@ -84,6 +84,17 @@ def test_a_key_is_kept_from_when_it_is_sealed_until_it_is_revoked() -> None:
     assert _environment(room).sealed_keys == {"aa": "1.x.2"}
 
 
+def test_a_request_that_is_sent_again_adds_no_second_key_and_is_told_of_the_first() -> None:
+    room = Room()
+    tickets = [room.submit(c.AddKey, sha256=each, hint="tr_…", request="key_1") for each in ("aa", "bb")]
+    answers = room.commit()
+    tickets.append(room.submit(c.AddKey, sha256="cc", hint="tr_…", request="key_1"))
+    answers |= room.commit()
+
+    assert [answers[ticket] for ticket in tickets] == ["aa", "aa", "aa"]
+    assert _environment(room).keys == {"aa"}
+
+
 def test_variables_are_replaced_or_left_alone_and_taken_away() -> None:
     room = Room()
     room.ask(c.SaveVariables, variables=(("A", "1", False), ("B", "2", True)))

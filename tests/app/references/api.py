@@ -30,9 +30,9 @@ changed with it. A public token opens what its scopes say, of those routes that
   hr, m, s), ten years at most.
 - An answer of 200 means that what it says is committed: it survives any crash.
 - A request that is refused wrote nothing, and says why: see [errors](errors.md).
-- Send `x-trigger-request-idempotency-key: <uuid>` with a trigger, a batch, a replay, run-now, a new token or a change
-  of metadata, and the same request sent again within an hour does nothing and gets the same answer (metadata as they
-  are now).
+- Send `x-trigger-request-idempotency-key: <uuid>` with a trigger, a batch, a replay, run-now, a new token, a new secret
+  key or a change of metadata, and the same request sent again within an hour does nothing and gets the same answer
+  (metadata as they are now).
 - With `x-trigger-api-version: 2025-07-16` statuses have the names of Trigger.dev v4, and with `?vocabulary=` those of
   any of four systems: see [statuses](statuses.md#vocabularies).
 - Below `/v1/`, an error is `{"error": {"code", "message", "details"}}`, and names are in snake_case; those of attempts
