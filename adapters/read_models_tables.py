@@ -11,7 +11,7 @@ from projections.executions import ExecutionRow
 from projections.fold import FOLD
 from projections.lasting import LastingRow
 from projections.listings import ListingRow
-from projections.run_list import RunRow
+from projections.run_row import RunRow
 from projections.schedules import ScheduleRow
 from projections.waitpoints import WaitpointRow
 

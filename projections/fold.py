@@ -39,12 +39,12 @@ from domain.sink import SINK
 from domain.states import WRITER, State, kind_of
 from domain.status import FINAL
 from domain.transitions import TRANSITIONS
-from projections import attempts, checkpoint, executions, lasting, listings, run_list, schedules, waitpoints
+from projections import attempts, checkpoint, executions, lasting, listings, run_list, run_state, schedules, waitpoints
 from projections.attempts import AttemptRow
 from projections.executions import ExecutionRow
 from projections.lasting import LastingRow
 from projections.listings import ListingRow, Standing
-from projections.run_list import RunRow
+from projections.run_row import RunRow
 from projections.schedules import ScheduleRow
 from projections.waitpoints import WAITPOINT, WaitpointRow, WaitpointTagRow
 
@@ -252,7 +252,7 @@ def _fold_state_of_run(run: RunRow, history: list[Recorded], loaded: Loaded, cha
         # As most runs are that wait under load: they end before there is anything to tell that their row does not.
         changes.told += 1
     elif run.status not in FINAL:
-        state = run_list.state_of(before) if before is not None and was_told else loaded.states.get(run.id)
+        state = run_state.state_of(before) if before is not None and was_told else loaded.states.get(run.id)
         row = _state_row(run.id, history, state)
         (changes.states if is_stored else changes.begun).append(row)
     elif is_stored:
