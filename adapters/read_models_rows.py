@@ -50,6 +50,7 @@ class _RunDetail(Struct, omit_defaults=True, gc=False):
     ended: int | None = None
     is_erased: bool = False
     tells_state: bool = False
+    """The last member: a rebuild counts the rows whose text ends with it."""
 
 
 class _AttemptDetail(Struct, omit_defaults=True, gc=False):
