@@ -206,7 +206,7 @@ def test_a_fold_that_is_wrong_about_which_rows_tell_a_state_is_noticed(
     read_models: Tables, history: list[Recorded], rows: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ledger = ledger_of(history)
-    fold_rightly = fold._fold_state_of_run
+    fold_rightly = fold._fold_state_of_run  # pyright: ignore[reportPrivateUsage]
 
     def fold_wrongly(run: RunRow, *rest: Any) -> None:
         fold_rightly(run, *rest)
