@@ -55,6 +55,11 @@ def seal(batch: Sequence[NewRow], after: Head, kept: Mapping[int, bytes] = NONE_
     return rows, Head(position, digest)
 
 
+def head_of(rows: Sequence[tuple[int, bytes]]) -> Head:
+    """The head that one row tells of by its position and digest; without one, nothing stands there yet."""
+    return Head(*rows[0]) if rows else START
+
+
 def kept_of(batch: Iterable[SealedRow]) -> dict[int, bytes]:
     """The digests behind those events that were erased."""
     return {row[0]: row[5] for row in batch if mark_of((row[0], row[1], row[2], row[3], row[4]))}

@@ -10,7 +10,8 @@ from domain.status import Status
 from projections.attempts import AttemptRow, Outcome
 from projections.fold import StateRow
 from projections.ports import Columns
-from projections.run_list import RunRow, state_of
+from projections.run_row import RunRow
+from projections.run_state import state_of
 
 
 class _RunDetail(Struct, omit_defaults=True, gc=False):
@@ -49,6 +50,7 @@ class _RunDetail(Struct, omit_defaults=True, gc=False):
     ended: int | None = None
     is_erased: bool = False
     tells_state: bool = False
+    """The last member: a rebuild counts the rows whose text ends with it."""
 
 
 class _AttemptDetail(Struct, omit_defaults=True, gc=False):

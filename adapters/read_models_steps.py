@@ -29,7 +29,7 @@ def added(records: Sequence[Recorded], changes: Changes) -> Counter[str]:
         run_rows=rows.runs,
         attempt_rows=rows.attempts,
         tag_rows=tags,
-        state_rows=rows.states - changes.told,
+        state_rows=rows.states,
         waitpoint_rows=rows.waitpoints,
         execution_rows=rows.executions,
         schedule_rows=rows.schedules,

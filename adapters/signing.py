@@ -2,6 +2,7 @@
 
 import os
 from pathlib import Path
+from typing import BinaryIO
 
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
@@ -14,6 +15,7 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_public_key,
 )
 
+from adapters.folders import sync_folder
 from domain.errors import InvalidInput, KeyMissing
 
 KIND = "an Ed25519 key in PEM"
@@ -28,8 +30,10 @@ def make_keys(path: Path) -> Path:
     public = path.with_name(f"{path.name}.pub")
     try:
         with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-            file.write(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
-        public.write_bytes(key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo))
+            _write(file, key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+        with public.open("wb") as file:
+            _write(file, key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo))
+        sync_folder(path.parent)  # nothing else has the key with which checkpoints are signed from now on
     except OSError as error:
         raise KeyMissing(f"The key {path} cannot be written: {error.strerror}.") from error
     return public
@@ -71,6 +75,12 @@ def is_signed(statement: bytes, signature: str, key: Ed25519PublicKey) -> bool:
     except ValueError as error:
         raise InvalidInput("The signature is not in hex.") from error
     return True
+
+
+def _write(file: BinaryIO, content: bytes) -> None:
+    file.write(content)
+    file.flush()
+    os.fsync(file.fileno())
 
 
 def _content(path: Path) -> bytes:

@@ -5,7 +5,7 @@ from typing import NamedTuple
 from msgspec import Struct
 
 from domain.vocabulary import EXECUTIONS
-from projections.run_list import RunRow
+from projections.run_row import RunRow
 
 STATUSES = tuple(dict.fromkeys(EXECUTIONS.words.values()))
 """queued, running, succeeded, failed."""

@@ -3,7 +3,7 @@
 from msgspec import Struct
 
 from domain.status import Status
-from projections.run_list import RunRow
+from projections.run_row import RunRow
 
 
 class RunFilter(Struct, frozen=True, gc=False):

@@ -39,12 +39,12 @@ from domain.sink import SINK
 from domain.states import WRITER, State, kind_of
 from domain.status import FINAL
 from domain.transitions import TRANSITIONS
-from projections import attempts, checkpoint, executions, lasting, listings, run_list, schedules, waitpoints
+from projections import attempts, checkpoint, executions, lasting, listings, run_list, run_state, schedules, waitpoints
 from projections.attempts import AttemptRow
 from projections.executions import ExecutionRow
 from projections.lasting import LastingRow
 from projections.listings import ListingRow, Standing
-from projections.run_list import RunRow
+from projections.run_row import RunRow
 from projections.schedules import ScheduleRow
 from projections.waitpoints import WAITPOINT, WaitpointRow, WaitpointTagRow
 
@@ -138,8 +138,6 @@ class Changes(Struct):
     states: list[StateRow] = []
     gone: list[str] = []
     """Streams whose states are kept no longer."""
-    told: int = 0
-    """Of how many unfinished runs more than before the row alone tells the state."""
     waitpoints: list[WaitpointRow] = []
     waitpoint_tags: list[WaitpointTagRow] = []
     waitpoint_untagged: list[WaitpointTagRow] = []
@@ -247,17 +245,15 @@ def _fold_state_of_run(run: RunRow, history: list[Recorded], loaded: Loaded, cha
     before = loaded.runs.get(run.id)
     was_told = before is not None and before.tells_state
     is_stored = before is not None and not was_told and before.status not in FINAL
-    changes.told -= was_told
-    if run.tells_state:
-        # As most runs are that wait under load: they end before there is anything to tell that their row does not.
-        changes.told += 1
-    elif run.status not in FINAL:
-        state = run_list.state_of(before) if before is not None and was_told else loaded.states.get(run.id)
+    if run.status in FINAL:
+        if is_stored:
+            # Its state is not kept, so it need not be known.
+            changes.gone.append(run.id)
+    elif not run.tells_state:
+        # Most runs that wait under load end before there is anything to tell that their row does not.
+        state = run_state.state_of(before) if before is not None and was_told else loaded.states.get(run.id)
         row = _state_row(run.id, history, state)
         (changes.states if is_stored else changes.begun).append(row)
-    elif is_stored:
-        # Its state is not kept, so it need not be known.
-        changes.gone.append(run.id)
 
 
 def _state_row(stream: str, history: list[Recorded], state: State | None) -> StateRow:

@@ -8,7 +8,7 @@ as most runs do: it is found in the ledger itself, a little before that position
 
 from msgspec import Struct
 
-from projections.run_list import RunRow
+from projections.run_row import RunRow
 
 LASTING_MIN = 4_096
 """How many positions a run lasted at least that has a row."""

@@ -15,7 +15,7 @@ from projections.executions import ExecutionFilter, Order, Place
 from projections.filters import RunFilter
 from projections.listings import ListingFilter, ListingRow
 from projections.queues import QueueRow
-from projections.run_list import RunRow
+from projections.run_row import RunRow
 from projections.schedules import ScheduleRow
 from projections.waitpoints import WaitpointFilter, WaitpointRow
 

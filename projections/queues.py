@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from msgspec import Struct
 
 from domain.status import FINAL, Status
-from projections.run_list import RunRow
+from projections.run_row import RunRow
 
 
 class QueueRow(Struct, gc=False):

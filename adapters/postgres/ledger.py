@@ -6,7 +6,7 @@ from typing import LiteralString
 from psycopg.rows import TupleRow
 
 from adapters.codec import NewRow, decode, histories_of, new_row
-from adapters.hashes import NONE_KEPT, StoredRow, kept_of, mistakes
+from adapters.hashes import NONE_KEPT, StoredRow, head_of, kept_of, mistakes
 from adapters.postgres.database import ERRORS, SCHEMA, Database, told
 from adapters.postgres.recorder import LAST
 from adapters.postgres.writer import Writer
@@ -59,8 +59,8 @@ READ_STORED = """
 select notification_id, convert_to(originator_id, 'UTF8'), originator_version, convert_to(topic, 'UTF8'), state, digest
 from events where notification_id > %s and notification_id <= %s order by notification_id limit %s
 """
-LAST_TWO_UPTO = """
-select notification_id, digest from events where notification_id <= %s order by notification_id desc limit 2
+LAST_BUT_ONE_UPTO = """
+select notification_id, digest from events where notification_id <= %s order by notification_id desc limit 1 offset 1
 """
 # By the index of names: a sum is none to search by.
 READ_FROM = """
@@ -191,8 +191,7 @@ class PostgresLedger:
 
     def verify(self, after: int = 0, upto: int = POSITION_MAX) -> Iterator[str]:
         """A sentence for each place where the log is not what was appended: a gap, an edit, a wrong hash, the clock."""
-        front = self._rows(LAST_TWO_UPTO, after) if after else []
-        before = Head(*front[1]) if len(front) == 2 else START
+        before = head_of(self._rows(LAST_BUT_ONE_UPTO, after))
         return mistakes(self._stored(before.position, upto), before, after, receipts_in(self))
 
     def close(self) -> None:

@@ -39,7 +39,7 @@ from projections.known import Known
 from projections.lasting import spans
 from projections.listings import ListingFilter, ListingRow
 from projections.queues import QueueRow, add_up
-from projections.run_list import RunRow
+from projections.run_row import RunRow
 from projections.schedules import ScheduleRow
 from projections.waitpoints import WaitpointFilter, WaitpointRow
 

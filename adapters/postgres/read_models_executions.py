@@ -7,7 +7,7 @@ from adapters.postgres.read_models_store import Store, storable
 from adapters.read_models_executions import JOBS_MAX, ORDERS, conditions, parameters
 from adapters.read_models_rows import to_run
 from projections.executions import ExecutionFilter, Order, Place
-from projections.run_list import RunRow
+from projections.run_row import RunRow
 
 ALL: LiteralString = """
 select id, scheduled_for from execution_rows

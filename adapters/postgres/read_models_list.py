@@ -16,7 +16,7 @@ from adapters.read_models_pages import bounds, narrowest, own_tasks
 from adapters.read_models_rows import to_run
 from domain.status import Status
 from projections.filters import RunFilter
-from projections.run_list import RunRow
+from projections.run_row import RunRow
 
 NEWEST: LiteralString = """
 select id from run_rows where environment = {number} and id > %(low)s and id < %(high)s {conditions}

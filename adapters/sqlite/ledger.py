@@ -11,7 +11,7 @@ from msgspec import json
 
 from adapters.codec import NewRow, decode, histories_of, new_row
 from adapters.filelock import FileLock
-from adapters.hashes import NONE_KEPT, StoredRow, kept_of, mistakes
+from adapters.hashes import NONE_KEPT, StoredRow, head_of, kept_of, mistakes
 from adapters.sqlite.recorder import Datastore, Recorder, insert_behind, last_of
 from adapters.tombstones import receipts_in
 from domain.errors import LedgerUnavailable
@@ -65,9 +65,9 @@ select notification_id, cast(originator_id as blob), originator_version, cast(to
     cast(digest as blob)
 from events where notification_id > ? and notification_id <= ? order by notification_id limit ?
 """
-LAST_TWO_UPTO = """
+LAST_BUT_ONE_UPTO = """
 select notification_id, cast(digest as blob) from events where notification_id <= ?
-order by notification_id desc limit 2
+order by notification_id desc limit 1 offset 1
 """
 # By the index of names: a sum is none to search by.
 READ_FROM = """
@@ -206,8 +206,7 @@ class SqliteLedger:
 
     def verify(self, after: int = 0, upto: int = POSITION_MAX) -> Iterator[str]:
         """A sentence for each place where the log is not what was appended: a gap, an edit, a wrong hash, the clock."""
-        front = self._rows(LAST_TWO_UPTO, (after,)) if after else []
-        before = Head(*front[1]) if len(front) == 2 else START
+        before = head_of(self._rows(LAST_BUT_ONE_UPTO, (after,)))
         return mistakes(self._stored(before.position, upto), before, after, receipts_in(self))
 
     def close(self) -> None:

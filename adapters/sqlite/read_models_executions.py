@@ -8,7 +8,7 @@ from msgspec import json
 from adapters.read_models_executions import JOBS_MAX, ORDERS, conditions, parameters, to_execution
 from adapters.sqlite.read_models_list import runs_by_id
 from projections.executions import ExecutionFilter, Order, Place, place_of
-from projections.run_list import RunRow
+from projections.run_row import RunRow
 
 COLUMNS = "select id, environment, job, status, scheduled_for from execution_rows where environment = :environment"
 NAMES = {name: f":{name}" for name in ("status", "scheduled_from", "scheduled_to", "at", "after")}

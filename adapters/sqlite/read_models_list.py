@@ -17,7 +17,7 @@ from adapters.read_models_pages import bounds, narrowest, own_tasks
 from adapters.read_models_rows import to_run
 from domain.status import Status
 from projections.filters import RunFilter
-from projections.run_list import RunRow
+from projections.run_row import RunRow
 
 NEWEST = "select id from run_rows where environment = :environment and id > :low and id < :high"
 OF_TASK = """

@@ -5,6 +5,7 @@ import secrets
 import string
 from pathlib import Path
 
+from adapters.folders import make_folders
 from app.settings import SECRET_KEY_LENGTH_MIN, WrongSetting
 
 FOLDER = Path(".runfold")
@@ -28,7 +29,7 @@ def open_folder() -> str:
 def make_folder(folder: Path) -> None:
     """Make it, if it is missing; what is made here, or is called as if it were, keeps out of people's repositories."""
     is_ours = folder.name == FOLDER.name or not folder.exists()
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folders(folder)
     ignored = folder / ".gitignore"
     if is_ours and not ignored.exists():
         ignored.write_text("*\n")  # ledgers and keys

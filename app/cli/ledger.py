@@ -1,6 +1,7 @@
 """`runfold ledger`: who did what, and the whole history out of one database and into another."""
 
 import gzip
+import os
 import sys
 from collections.abc import Callable, Generator
 from contextlib import ExitStack, closing, contextmanager
@@ -13,6 +14,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from adapters.clock import SystemClock
+from adapters.folders import sync_folder
 from adapters.signing import make_keys, private_key
 from app import settings
 from app.cli import audit, projections, segments
@@ -147,7 +149,10 @@ def _written(file: str) -> Generator[File]:
                     yield packed
             else:
                 yield plain
+            plain.flush()
+            os.fsync(plain.fileno())
         part.replace(file)
+        sync_folder(part.parent)
     except OSError as error:
         raise WrongExport(f"The export {file} cannot be written: {error.strerror}.") from error
     finally:

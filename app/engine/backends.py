@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from functools import partial
 from typing import NamedTuple
 
+from adapters.folders import make_folders
 from adapters.keyfile import KeyFile
 from adapters.postgres.lease import PostgresLease
 from adapters.postgres.ledger import PostgresLedger
@@ -43,7 +44,7 @@ def open_database(settings: Settings) -> Database:
         url, schema = settings.database_url, settings.database_schema
         migrate(url, schema)
         return Database(PostgresLedger(url, schema), PostgresReadModels(url, schema))
-    settings.database_path.parent.mkdir(parents=True, exist_ok=True)
+    make_folders(settings.database_path.parent)
     return Database(SqliteLedger(settings.database_path), SqliteReadModels(settings.views_path))
 
 

@@ -18,7 +18,7 @@ from domain.ports import Ledger
 from domain.run import Run
 from domain.status import FINAL
 from projections import run_list
-from projections.run_list import RunRow
+from projections.run_row import RunRow
 
 log = structlog.get_logger(__name__)
 

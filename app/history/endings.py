@@ -1,7 +1,7 @@
 """How runs ended that have no error of their own, in a sentence: all who ask for a run are told the same."""
 
 from domain.status import FINAL, Status
-from projections.run_list import RunRow
+from projections.run_row import RunRow
 
 
 def why_ended(row: RunRow) -> str | None:

@@ -12,7 +12,7 @@ from domain.ports import Ledger
 from projections import run_list
 from projections.executions import ExecutionFilter, Order, Place, has_part, matches, row_of
 from projections.ports import ReadModels
-from projections.run_list import RunRow
+from projections.run_row import RunRow
 
 
 class Executed(NamedTuple):

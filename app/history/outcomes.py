@@ -15,7 +15,7 @@ from domain.ports import Ledger
 from domain.status import FINAL, Status
 from domain.waitpoint import WaitpointStatus
 from projections import run_list, waitpoints
-from projections.run_list import RunRow
+from projections.run_row import RunRow
 from projections.waitpoints import WAITPOINT, WaitpointRow
 
 PLAIN_TEXT = "text/plain"

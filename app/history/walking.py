@@ -16,7 +16,7 @@ from projections import run_list, waitpoints
 from projections.filters import RunFilter
 from projections.filters import matches as is_wanted
 from projections.ports import ReadModels
-from projections.run_list import RunRow
+from projections.run_row import RunRow
 from projections.waitpoints import WaitpointFilter, WaitpointRow
 
 LOOKED_MAX = 10_000

@@ -19,7 +19,7 @@ from domain.errors import LedgerCorrupt
 from domain.events import About, Recorded, RunArchived, RunErased, RunTriggered
 from domain.ports import Ledger
 from domain.requests import Asked, AskedMail
-from projections.run_list import RunRow
+from projections.run_row import RunRow
 
 _ATTEMPT = ("number", "status", "statusCode", "latencyMs", "errorClass", "error", "startedAt", "finishedAt")
 """What of an attempt is told; bodies and headers of answers are looked up by those who may."""

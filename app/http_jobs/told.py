@@ -12,7 +12,7 @@ from domain.durations import iso
 from domain.events import Event, Recorded
 from domain.ports import Ledger
 from domain.vocabulary import EXECUTIONS
-from projections.run_list import RunRow
+from projections.run_row import RunRow
 
 SOURCES = {"api": "manual"}
 ERASED = "erased"

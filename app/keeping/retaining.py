@@ -23,7 +23,7 @@ from domain.run import Run
 from domain.states import fold
 from domain.status import FINAL
 from projections.filters import RunFilter
-from projections.run_list import RunRow
+from projections.run_row import RunRow
 
 log = structlog.get_logger(__name__)
 

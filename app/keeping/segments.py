@@ -11,7 +11,7 @@ from typing import IO, cast
 import msgspec
 from msgspec import Struct
 
-from adapters.folders import sync_folder
+from adapters.folders import make_folders, sync_folder
 from adapters.merkle import root_of
 from adapters.tombstones import leaf_of, tombstone_of
 from app.transfer.lines import BlobLine, EventLine, Hex, Totals, blobs_of, content_of, line_of
@@ -61,7 +61,7 @@ def write_segment(folder: Path, segment: Segment) -> None:
     path = path_of(folder, segment.header.id)
     part = folder / f"{segment.header.id}{PART}"
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folders(folder)
         with part.open("wb") as plain:
             with gzip.GzipFile("", "wb", fileobj=plain, mtime=0) as packed:
                 packed.writelines(_lines_of(segment))

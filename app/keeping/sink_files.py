@@ -9,6 +9,7 @@ import msgspec
 from msgspec import Struct
 
 from adapters.filelock import FileLock
+from adapters.folders import make_folders, sync_folder
 from domain.durations import iso
 from domain.errors import InvalidInput
 from domain.events import Recorded
@@ -55,11 +56,12 @@ class SinkFile:
 
         Raises LedgerUnavailable when another process has the file, InvalidInput when it is not that of a sink.
         """
-        self.path.parent.mkdir(parents=True, exist_ok=True)
+        make_folders(self.path.parent)
         lock = self.path.with_name(f"{self.path.name}.lock")
         self._lock = FileLock(lock, f"Another process has {self.path} open")
         try:
             self._file = self.path.open("a+b")
+            sync_folder(self.path.parent)  # also where a crash kept it from that when the file was made
             end, last = _last_line(self._file)
             self._told = msgspec.json.decode(last, type=_Told) if last else _Told()
             self._last = self._told.at

@@ -11,7 +11,7 @@ from app.pages.words import FAILURES
 from app.web.paging import LIST_WAIT_SECONDS
 from domain.durations import iso
 from projections.filters import RunFilter
-from projections.run_list import RunRow
+from projections.run_row import RunRow
 
 PERIODS = {"1h": 3_600_000, "24h": 86_400_000, "7d": 604_800_000, "30d": 2_592_000_000}
 RUNS_MAX = 4_000

@@ -21,7 +21,7 @@ from domain.errors import NotFound
 from domain.events import Recorded, RunLogged
 from domain.status import FINAL
 from projections.journal import EntryKind, EntryRow, EntryStatus, journal_of
-from projections.run_list import RunRow
+from projections.run_row import RunRow
 
 CHILDREN_MAX = 50
 EVENTS_MAX = 200

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from app.pages.words import duration, tone
 from domain.status import FINAL, Status
-from projections.run_list import RunRow
+from projections.run_row import RunRow
 from runfold.counting import counted
 
 BUCKETS = 48

@@ -10,7 +10,7 @@ from domain.transitions import target_of
 from projections import attempts
 from projections.attempts import AttemptRow
 from projections.journal import EntryKind, EntryRow, EntryStatus, journal_of
-from projections.run_list import RunRow
+from projections.run_row import RunRow
 
 WIDTH = 1_000
 """How wide an axis is; browsers stretch it."""

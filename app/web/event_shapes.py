@@ -10,7 +10,7 @@ from domain.durations import iso
 from domain.events import EventCanceled, EventDelivered, EventPartlyDelivered, EventRef, Recorded, RunTriggered
 from domain.named_event import EventStatus
 from domain.status import Status
-from projections.run_list import RunRow
+from projections.run_row import RunRow
 
 RUNS_MAX = 100
 """Of so many runs an event tells more than the id."""

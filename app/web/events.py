@@ -20,7 +20,7 @@ from app.web.triggering import ENVELOPE_MAX_BYTES, json
 from domain import commands, named_event
 from domain.errors import InvalidInput
 from domain.events import Recorded
-from projections.run_list import RunRow
+from projections.run_row import RunRow
 
 router = room("events")
 EVENTS_MAX = 1_000

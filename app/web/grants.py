@@ -2,7 +2,7 @@
 
 from app.web.caller import Caller
 from app.web.errors import NotGranted
-from projections.run_list import RunRow
+from projections.run_row import RunRow
 
 
 def must(caller: Caller, action: str, *resources: tuple[str, str]) -> None:

@@ -40,7 +40,7 @@ from domain.status import FINAL, Status
 from projections import attempts
 from projections.attempts import AttemptRow
 from projections.journal import journal_of
-from projections.run_list import RunRow
+from projections.run_row import RunRow
 
 router = room("runs")
 RESET = "POST /api/v1/idempotencyKeys/{key}/reset"

@@ -13,7 +13,7 @@ from app.history.outcomes import output_of
 from app.packets import as_uploaded
 from domain.events import JSON_TYPE, NOTHING, RunError
 from domain.status import Status
-from projections.run_list import RunRow
+from projections.run_row import RunRow
 
 DATABASE_WORDS: dict[Status, str] = {
     Status.PENDING: "PENDING",

@@ -11,7 +11,7 @@ from domain.events import RunError, RunTriggered
 from domain.limits import Gate
 from domain.vocabulary import Vocabulary
 from projections.attempts import AttemptRow
-from projections.run_list import RunRow
+from projections.run_row import RunRow
 from projections.waitpoints import WaitpointRow
 
 TASK_QUEUE = "task/"

@@ -10,7 +10,7 @@ from domain.status import FINAL, Status
 from projections import attempts
 from projections.attempts import AttemptRow, Outcome
 from projections.journal import EntryKind, EntryRow, EntryStatus, journal_of
-from projections.run_list import RunRow
+from projections.run_row import RunRow
 
 FAILED_ENTRIES = frozenset({EntryStatus.FAILED, EntryStatus.TIMED_OUT})
 

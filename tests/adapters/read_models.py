@@ -27,7 +27,7 @@ from projections.fold import StateRow, TagRow
 from projections.lasting import LastingRow
 from projections.listings import ListingRow
 from projections.ports import Entry, ReadModels, Snapshot
-from projections.run_list import RunRow
+from projections.run_row import RunRow
 from projections.schedules import ScheduleRow
 from projections.waitpoints import WaitpointRow, WaitpointTagRow
 from tests.adapters.ledgers import closing_all

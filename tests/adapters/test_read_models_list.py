@@ -11,7 +11,7 @@ from adapters import read_models_pages
 from domain import events as e
 from domain.status import Status
 from projections.filters import RunFilter, matches
-from projections.run_list import RunRow
+from projections.run_row import RunRow
 from tests.adapters.read_models import Opener, Tables, apply
 from tests.projections.histories import (
     BATCHES,

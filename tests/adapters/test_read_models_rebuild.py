@@ -4,7 +4,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from random import Random
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import pytest
 from hypothesis import given, settings
@@ -19,6 +19,8 @@ from domain import events as e
 from domain.errors import LedgerCorrupt, OutOfStep
 from domain.events import Recorded
 from domain.ports import START, Head
+from projections import fold
+from projections.run_row import RunRow
 from tests.adapters.read_models import Opener, Tables, dump, follow, ledger_of, tables_and_indexes, tamper
 from tests.app.transfers import BLOBS, EVENTS, LEDGERS, erase_run, fill
 from tests.projections.histories import chances, history, of_run, unhurried
@@ -195,6 +197,34 @@ def test_tables_with_other_counts_than_the_events_tell_of_are_not_swapped_in(rea
     with pytest.raises(OutOfStep, match="attempt_rows was rebuilt with 0 rows instead of 1"):
         fresh.swap(lambda _: ((), fresh.head))
     assert dump(read_models) == naively(HISTORY)
+
+
+@pytest.mark.parametrize(
+    ("history", "rows"), [(of_run(TRIGGERED), 0), (of_run(TRIGGERED, e.TagsAdded(("blue",))), 2)], ids=["none", "both"]
+)
+def test_a_fold_that_is_wrong_about_which_rows_tell_a_state_is_noticed(
+    read_models: Tables, history: list[Recorded], rows: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ledger = ledger_of(history)
+    fold_rightly = fold._fold_state_of_run  # pyright: ignore[reportPrivateUsage]
+
+    def fold_wrongly(run: RunRow, *rest: Any) -> None:
+        fold_rightly(run, *rest)
+        run.tells_state = not run.tells_state
+
+    monkeypatch.setattr(fold, "_fold_state_of_run", fold_wrongly)
+
+    with pytest.raises(OutOfStep, match=f"state_rows was rebuilt with {rows} rows instead of 1"):
+        rebuild(ledger, read_models)
+
+
+def test_metadata_in_the_words_of_a_row_tell_no_state(read_models: Tables) -> None:
+    named_alike = e.RunTriggered("greet", "urgent", metadata=Raw(b'{"tells_state":true}'))
+    ledger = ledger_of(of_run(named_alike, e.MetadataUpdated(Raw(b'{"a":"\\u0000","tells_state":true}'))))
+
+    rebuild(ledger, read_models)
+
+    assert verify(ledger, read_models).holds
 
 
 def test_a_rebuild_that_was_given_up_is_not_in_the_way_of_the_next(read_models: Tables) -> None:

@@ -7,7 +7,7 @@ from msgspec import Raw, structs
 from adapters.read_models_rows import of_run, to_run
 from domain.events import JobRef, RunError
 from domain.status import Status
-from projections.run_list import RunRow
+from projections.run_row import RunRow
 
 
 def test_each_field_of_a_run_comes_back_as_it_was() -> None:

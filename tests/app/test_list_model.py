@@ -11,7 +11,7 @@ from domain.status import Status
 from domain.vocabulary import VOCABULARIES, Vocabulary
 from projections import run_list
 from projections.filters import RunFilter, matches
-from projections.run_list import RunRow
+from projections.run_row import RunRow
 from tests.app.harness import START_MS, Engine, running_engine
 from tests.app.statuses import run_in
 

@@ -17,6 +17,7 @@ from app.keeping.sink_files import SinkFile
 from app.vault.secrets import value_of
 from domain.errors import InvalidInput, LedgerUnavailable
 from domain.retry import Retry
+from tests.adapters.synced import synced_folders
 from tests.app.databases import engine_on
 from tests.app.harness import Engine, environment, until
 from tests.targets import Target, a_target
@@ -212,6 +213,16 @@ async def test_what_cannot_be_a_sink_is_refused(engine: Engine, tmp_path: Path) 
         sentence = await engine.refused("POST", "/api/v1/sinks", 422, json=sent)
         assert sentence.startswith("The file of a sink is a plain name")
     assert await engine.refused("DELETE", "/api/v1/sinks/sink_x", 404) == "Sink sink_x not found."
+
+
+def test_the_folder_of_a_new_file_is_written_to_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folders = synced_folders(monkeypatch)
+
+    file = SinkFile(tmp_path / "sinks" / "all.jsonl")
+    file.open()
+    file.close()
+
+    assert [sorted(names) for names in folders] == [["sinks"], ["all.jsonl", "all.jsonl.lock"]]
 
 
 def test_a_file_belongs_to_one_process_and_ends_with_an_event(tmp_path: Path) -> None:

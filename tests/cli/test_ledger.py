@@ -9,6 +9,7 @@ import pytest
 from adapters.postgres.lease import PostgresLease
 from adapters.sqlite.ledger import SqliteLedger
 from app.cli import audit
+from tests.adapters.synced import synced_folders
 from tests.cli.commandline import CommandLine
 from tests.cli.installation import Installation, Project, developing
 from tests.postgres import database_url, schema_of_its_own
@@ -34,6 +35,19 @@ def schema(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
         monkeypatch.setenv("RUNFOLD_DATABASE_URL", database_url())
         monkeypatch.setenv("RUNFOLD_DATABASE_SCHEMA", schema)
         yield schema
+
+
+def test_the_folder_of_a_new_export_is_written_to_the_disk(
+    command: CommandLine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RUNFOLD_DATABASE_URL", f"sqlite:///{tmp_path / 'of.db'}")
+    SqliteLedger(tmp_path / "of.db").close()
+    (tmp_path / "exports").mkdir()
+    folders = synced_folders(monkeypatch)
+
+    command.run("ledger", "export", str(tmp_path / "exports" / "ledger.jsonl"))
+
+    assert folders == [["ledger.jsonl"]]
 
 
 def test_a_run_is_proved_beside_an_engine_and_checked_without_one(

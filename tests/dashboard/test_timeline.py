@@ -12,7 +12,7 @@ from app.pages.words import GROUPS, clock, duration, moments, short, tone, word
 from domain import events as e
 from domain.events import Recorded, RunError, RunEvent
 from domain.status import FINAL, Status
-from projections.run_list import RunRow
+from projections.run_row import RunRow
 
 START = 1_800_000_000_000
 

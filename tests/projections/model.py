@@ -8,13 +8,13 @@ from domain import states
 from domain.events import Recorded, RunArchived, RunErased
 from domain.schedule import Schedule
 from domain.states import State
-from projections import attempts, executions, lasting, listings, run_list, schedules, waitpoints
+from projections import attempts, executions, lasting, listings, run_list, run_state, schedules, waitpoints
 from projections.attempts import OPEN, AttemptRow
 from projections.executions import ExecutionRow
 from projections.fold import Loaded, StateRow, TagRow, fold, histories_of, touched
 from projections.lasting import LastingRow
 from projections.listings import ListingRow
-from projections.run_list import RunRow
+from projections.run_row import RunRow
 from projections.schedules import ScheduleRow
 from projections.waitpoints import WaitpointRow, WaitpointTagRow
 
@@ -71,7 +71,7 @@ def naively(records: Iterable[Recorded]) -> Rows:
 
 def kept(rows: Rows) -> dict[str, State]:
     """The states that the rows tell of, by stream."""
-    told = {row.id: run_list.state_of(row) for row in rows.runs.values() if row.tells_state}
+    told = {row.id: run_state.state_of(row) for row in rows.runs.values() if row.tells_state}
     return {stream: row.state for stream, row in rows.states.items()} | told
 
 
@@ -79,7 +79,7 @@ def _note_state(rows: Rows, stream: str, position: int, state: State) -> None:
     rows.states.pop(stream, None)
     run = rows.runs.get(stream)
     if run is not None and run.tells_state:
-        assert run_list.state_of(run) == state
+        assert run_state.state_of(run) == state
     elif states.is_kept(state):
         rows.states[stream] = StateRow(stream, position, state)
 

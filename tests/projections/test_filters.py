@@ -4,7 +4,7 @@ import pytest
 
 from domain.status import Status
 from projections.filters import RunFilter, matches
-from projections.run_list import RunRow
+from projections.run_row import RunRow
 
 ROW = RunRow(
     id="run_1",

@@ -78,8 +78,9 @@ def test_a_run_that_waits_meets_the_checkpoint_when_something_else_happens_to_it
     waiting = fold(histories_of(records[:1]), Loaded())
     started = fold(histories_of(records[1:]), Loaded(runs={row.id: row for row in waiting.added}))
 
-    assert (waiting.begun, waiting.states, waiting.told) == ([], [], 1)
-    assert (started.begun, started.states, started.told) == ([naively(records).states["run_1"]], [], -1)
+    assert (waiting.begun, waiting.states, [row.tells_state for row in waiting.added]) == ([], [], [True])
+    assert (started.begun, started.states) == ([naively(records).states["run_1"]], [])
+    assert [row.tells_state for row in started.changed] == [False]
 
 
 def test_a_run_that_ends_while_it_waits_never_meets_the_checkpoint() -> None:
@@ -87,7 +88,8 @@ def test_a_run_that_ends_while_it_waits_never_meets_the_checkpoint() -> None:
     waiting = fold(histories_of(records[:1]), Loaded())
     ended = fold(histories_of(records[1:]), Loaded(runs={row.id: row for row in waiting.added}))
 
-    assert (ended.begun, ended.states, ended.gone, ended.told) == ([], [], [], -1)
+    assert (ended.begun, ended.states, ended.gone) == ([], [], [])
+    assert [row.tells_state for row in ended.changed] == [False]
 
 
 def test_what_a_row_cannot_tell_is_in_the_checkpoint() -> None:
@@ -95,7 +97,7 @@ def test_what_a_row_cannot_tell_is_in_the_checkpoint() -> None:
 
     changes = fold(histories_of(of_run(delayed)), Loaded())
 
-    assert (len(changes.begun), changes.told) == (1, 0)
+    assert (len(changes.begun), [row.tells_state for row in changes.added]) == (1, [False])
 
 
 def test_rows_that_were_lost_are_noticed() -> None:

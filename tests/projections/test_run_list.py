@@ -15,7 +15,9 @@ from domain.errors import LedgerCorrupt
 from domain.events import Recorded, RunError, RunEvent
 from domain.run import Run, evolve
 from domain.status import FINAL, Status
-from projections.run_list import RunRow, project, state_of
+from projections.run_list import project
+from projections.run_row import RunRow
+from projections.run_state import state_of
 from tests.projections.histories import Historian, chances, of_run, unhurried
 
 TRIGGERED = e.RunTriggered("greet", "task/greet", Raw(b"1"), payload_size=1)
