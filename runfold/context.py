@@ -35,7 +35,7 @@ class RunInfo:
     """Seconds that an attempt may take."""
     idempotency_key: str | None
     batch_id: str | None
-    source: str | None = None
+    source: str = "api"
     """What made the run: `api`, `manual`, `schedule`, `event` or `replay`."""
     priority: float = 0
     concurrency_key: str | None = None

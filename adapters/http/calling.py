@@ -184,7 +184,7 @@ class SafeHttpCaller:
         except (httpcore.NetworkError, httpcore.TimeoutException, OSError) as error:
             _fail(hop.phase, target, error)
         except (httpcore.ProtocolError, httpcore.UnsupportedProtocol, ValueError) as error:
-            message = f"{target.host_header} does not speak HTTP as it should: {error}."
+            message = f"{target.host_header} does not speak HTTP as it should: {str(error).rstrip('.')}."
             raise _Failed(ErrorClass.PROTOCOL_ERROR, message) from None
         finally:
             await connection.aclose()

@@ -137,7 +137,7 @@ async def _history_of(execution: str, reader: Reader, caller: Caller) -> Sequenc
 
 
 def _parameters(request: Request, known: frozenset[str]) -> Mapping[str, str]:
-    parameters = each_once(request.query_params)
+    parameters = each_once(request.query_params, joins=False)
     refuse_unknown(parameters, known)
     return parameters
 

@@ -36,10 +36,14 @@ class Query(NamedTuple, Generic[F]):
     before: str | None
 
 
-def each_once(parameters: QueryParams) -> QueryParams:
-    """The parameters of a list. Raises Malformed when one is there twice, as one of the two would be passed over."""
+def each_once(parameters: QueryParams, *, joins: bool = True) -> QueryParams:
+    """The parameters of a list, whose filters take values joined by commas or one value each.
+
+    Raises Malformed when one is there twice, as one of the two would be passed over.
+    """
     if len(parameters.multi_items()) != len(parameters):
-        raise Malformed("A parameter is there twice; several values of one filter are joined by commas.")
+        instead = "several values of one filter are joined by commas" if joins else "each takes one value"
+        raise Malformed(f"A parameter is there twice; {instead}.")
     return parameters
 
 

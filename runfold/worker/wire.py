@@ -162,7 +162,7 @@ class HandOut(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True, g
     parent_id: str | None = None
     root_id: str | None = None
     depth: int = 0
-    source: str | None = None
+    source: str = "api"
     replay_of: str | None = None
     schedule: Tick | None = None
     event: Event | None = None

@@ -160,6 +160,9 @@ async def test_what_is_not_http_is_a_protocol_error(target: Target, answer: byte
     found = await call(target.url(f"/raw/{answer.hex()}"))
 
     assert ended(found) == (AttemptStatus.CONNECTION_ERROR, ErrorClass.PROTOCOL_ERROR, None)
+    assert found.message is not None
+    assert found.message.endswith(".")
+    assert not found.message.endswith("..")
 
 
 async def test_headers_that_are_too_long_are_not_read(target: Target) -> None:

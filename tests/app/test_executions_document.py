@@ -9,6 +9,7 @@ from app.executor.executor import Executor
 from domain.requests import RetryPolicy
 from tests.app.calling import EXECUTIONS, JOBS, ended, execute, executed, save, start, status_of
 from tests.app.harness import START, START_MS, Engine, until
+from tests.app.references.pages import FOLDER
 from tests.targets import Target, a_target
 
 LATER = "2027-01-15T08:00:01.000Z"
@@ -343,6 +344,7 @@ async def test_limit_offset_and_cursor_page_through_the_list(
     [
         ({"status": "COMPLETED"}, "there are queued, running, succeeded, failed"),
         ({"from": "yesterday"}, "from is an ISO 8601 date"),
+        ({"status": ["succeeded", "failed"]}, "A parameter is there twice; each takes one value."),
         ({"sort": "name"}, "sort is scheduled_for or created_at"),
         ({"order": "up"}, "order is asc or desc"),
         ({"limit": "0"}, "limit is 1 to 100"),
@@ -352,7 +354,7 @@ async def test_limit_offset_and_cursor_page_through_the_list(
         ({"colour": "red"}, "There is no filter"),
     ],
 )
-async def test_a_query_that_means_nothing_is_refused(engine: Engine, query: dict[str, str], reason: str) -> None:
+async def test_a_query_that_means_nothing_is_refused(engine: Engine, query: dict[str, Any], reason: str) -> None:
     response = await engine.client.get(EXECUTIONS, params=query)
 
     assert response.status_code == 400
@@ -429,6 +431,23 @@ async def test_the_sources_are_told(calling: Engine, target: Target) -> None:
     found = {each["id"]: each["source"] for each in (await calling.get(EXECUTIONS))["data"]}
 
     assert found == {manual: "manual", replay: "replay"}
+
+
+async def test_every_source_is_explained(engine: Engine) -> None:
+    hook = await save(engine, "https://example.com/")
+    await save(engine, "https://example.com/", kind="recurring", schedule={"every_n_minutes": 1})
+    await save(engine, "https://example.com/", kind="event", event={"name": "user.created"})
+    manual = await start(engine, hook)
+    await engine.client.post(f"{EXECUTIONS}/{manual}/replay")
+    await engine.client.post(f"/v1/triggers/{hook['webhook_token']}")
+    await engine.post("/api/v1/events", {"name": "user.created"})
+    await engine.advance(60_000)
+
+    told = {each["source"] for each in (await engine.get(EXECUTIONS))["data"]}
+
+    page = (FOLDER.parent / "how-to/call-an-http-endpoint-on-a-schedule.md").read_text(encoding="utf-8")
+    table = page.partition("| source | |\n|---|---|\n")[2].partition("\n\n")[0]
+    assert told == {row.split("`")[1] for row in table.splitlines()}
 
 
 # Beside the document

@@ -202,6 +202,17 @@ async def test_a_run_that_waits_for_its_retry_says_what_went_wrong(engine: Engin
     assert "None was sent." not in section(page, "History").words
 
 
+async def test_how_a_run_ended_that_raised_nothing_is_told_in_a_sentence(engine: Engine, visitor: Visitor) -> None:
+    version = await engine.register({"id": "greet", "maxDuration": 5_000})
+    run = await engine.trigger()
+    await engine.take(version)
+    await engine.advance(5_000)
+
+    page = await visitor.open(f"/runs/{run}")
+
+    assert section(page, "Error").one("p").words == "Run exceeded its maximum duration"
+
+
 async def test_of_a_large_payload_as_much_is_shown_as_anybody_reads(engine: Engine, visitor: Visitor) -> None:
     run = await engine.trigger(payload="x" * 1_000_000)
 

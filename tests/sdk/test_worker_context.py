@@ -66,6 +66,15 @@ async def test_a_body_knows_its_run(engine: FakeEngine, working: WORKERS) -> Non
     }
 
 
+async def test_a_run_of_which_the_engine_names_no_source_was_triggered_by_a_program(
+    engine: FakeEngine, working: WORKERS
+) -> None:
+    async with working(jobs.describe):
+        end = await engine.end(await engine.give("describe"))
+
+    assert end["output"]["source"] == "api"
+
+
 async def test_metadata_in_the_context_cannot_be_changed(engine: FakeEngine, working: WORKERS) -> None:
     @task
     async def change(payload: None, ctx: Context) -> None:
