@@ -6,10 +6,11 @@ from contextlib import aclosing
 from typing import Generic
 
 from runfold import transport
+from runfold.answers import Answer, answer_of
 from runfold.blocking import background_loop
 from runfold.codec import Types
 from runfold.run import Run, read_run
-from runfold.transport import ATTEMPTS_MAX, EndOfStream, PassingError, backoff
+from runfold.transport import ATTEMPTS_MAX, EndOfStream, Line, PassingError, backoff
 from runfold.typevars import PayloadT, ResultT
 
 PATH = "/api/v1/runs/stream"
@@ -53,8 +54,11 @@ class Subscription(Generic[PayloadT, ResultT]):
             asyncio.run_coroutine_threadsafe(runs.aclose(), loop).result()
 
 
-async def _data(query: Mapping[str, str]) -> AsyncGenerator[bytes]:
-    """What is told, until it is all. Raises ApiError, ApiConnectionError when the attempts are used up."""
+async def _data(query: Mapping[str, str]) -> AsyncGenerator[Answer]:
+    """What is told, until it is all. Raises ApiError, ApiConnectionError when the attempts are used up.
+
+    Raises ConfigurationError if something else than an engine answers.
+    """
     last, failures = "", 0
     while True:
         try:
@@ -62,7 +66,7 @@ async def _data(query: Mapping[str, str]) -> AsyncGenerator[bytes]:
                 async for id_, data in _events(lines):
                     failures, last = 0, id_ or last
                     if data:
-                        yield data.encode()
+                        yield data
         except EndOfStream:
             return
         except PassingError as passing:
@@ -73,13 +77,13 @@ async def _data(query: Mapping[str, str]) -> AsyncGenerator[bytes]:
         await transport.default.sleep(backoff(max(1, failures), transport.default.chance()))
 
 
-async def _events(lines: AsyncIterator[str]) -> AsyncIterator[tuple[str, str]]:
+async def _events(lines: AsyncIterator[Line]) -> AsyncIterator[tuple[str, Answer]]:
     """Id and data of each event; a comment is one with neither."""
     fields: dict[str, str] = {}
-    async for line in lines:
-        if line:
-            name, _, value = line.partition(":")
+    async for text, address in lines:
+        if text:
+            name, _, value = text.partition(":")
             fields[name] = value.removeprefix(" ")
         else:
-            yield fields.get("id", ""), fields.get("data", "")
+            yield fields.get("id", ""), answer_of(fields.get("data", "").encode(), 200, address)
             fields = {}

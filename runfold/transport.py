@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import cache
 from ssl import SSLContext
+from typing import NamedTuple
 from weakref import WeakKeyDictionary
 
 import httpx
@@ -27,6 +28,7 @@ WAIT_SECONDS_MAX = 5.0
 RETRY_AFTER_SECONDS_MAX = 60.0
 SILENCE_SECONDS_MAX = 45.0
 """A stream that is silent for three heartbeats is broken."""
+EVENT_STREAM = "text/event-stream"
 
 
 def connect() -> httpx.AsyncClient:
@@ -45,6 +47,12 @@ def insisting() -> Generator[None]:
         yield
     finally:
         _insists.reset(token)
+
+
+class Line(NamedTuple):
+    text: str
+    address: str
+    """Who told it."""
 
 
 class Transport:
@@ -109,10 +117,11 @@ class Transport:
             await self.sleep(wait)
         raise AssertionError("counting does not end")
 
-    async def lines(self, path: str, query: Mapping[str, str], headers: Mapping[str, str]) -> AsyncGenerator[str]:
-        """The lines of an answer as they come. Raises ApiError, PassingError, EndOfStream when there will be no more.
+    async def lines(self, path: str, query: Mapping[str, str], headers: Mapping[str, str]) -> AsyncGenerator[Line]:
+        """The lines of an event stream as they come. Raises ApiError, PassingError, EndOfStream when there is no more.
 
-        One attempt, at one node: who reads knows how far that came. If the node fails, the next attempt is at another.
+        Raises ConfigurationError if what is answered is no event stream, so no engine's. One attempt, at one node: who
+        reads knows how far that came. If the node fails, the next attempt is at another.
         """
         settings, client = self._settings(), await self._client()
         address = self._preferred.current(settings.addresses)
@@ -128,7 +137,7 @@ class Transport:
             try:
                 await _check(response)
                 async for line in response.aiter_lines():
-                    yield line
+                    yield Line(line, origin(request))
             finally:
                 await response.aclose()
         except PassingError as passing:
@@ -203,12 +212,14 @@ async def _send(client: httpx.AsyncClient, request: httpx.Request) -> bytes:
 
 
 async def _check(response: httpx.Response) -> None:
-    """Raises ApiError, PassingError, EndOfStream unless it is an answer to be read."""
+    """Raises ApiError, PassingError, EndOfStream, ConfigurationError unless it is an event stream to be read."""
     if response.status_code == 204:
         raise EndOfStream
     if not response.is_success:
         refusal = api_error(response.status_code, await response.aread(), origin(response.request))
         raise PassingError(refusal) if is_passing(response.status_code) else refusal
+    if response.headers.get("content-type", "").partition(";")[0].strip().lower() != EVENT_STREAM:
+        raise ConfigurationError(not_an_engine(response.status_code, origin(response.request)))
 
 
 def _unanswered(request: httpx.Request, error: httpx.TransportError) -> ApiConnectionError:

@@ -103,6 +103,11 @@ def main() -> NoReturn:
         _end(error.error, FAILED)
     except (runfold.RunfoldError, RunfoldError) as error:
         _end(str(error), FAILED)
+    except (AttributeError, LookupError, TypeError, ValueError):
+        # What was answered has another shape than engines give it, unless this is a fault of the command.
+        if (sentence := api.said_of_other_server()) is None:
+            raise
+        _end(sentence, FAILED)
     raise AssertionError("typer ends the process")
 
 

@@ -13,6 +13,7 @@ import msgspec
 
 from runfold.entries import Outcome
 from runfold.worker import child
+from runfold.worker.apart import keep_apart
 from runfold.worker.frames import (
     LENGTH,
     Block,
@@ -131,6 +132,7 @@ class Process:
         self._decoder: msgspec.json.Decoder[ToWorker] = msgspec.json.Decoder(ToWorker)
         self._ended = False
         self._exit = asyncio.create_task(process.wait())
+        keep_apart(self._exit)
         self._exit.add_done_callback(self._after_exit)
 
     @property

@@ -17,6 +17,7 @@ from runfold.worker.wire import Turn
 NODES = Settings("http://a.test,http://b.test", "secret")
 IDEMPOTENCY = "x-trigger-request-idempotency-key"
 MADE = httpx.Response(200, json={"id": "run_1", "isCached": False})
+EVENTS = {"content-type": "text/event-stream"}
 Says = httpx.Response | httpx.TransportError
 
 
@@ -123,11 +124,11 @@ def test_a_refusal_is_not_taken_elsewhere(new_nodes: NewNodes) -> None:
 
 @pytest.mark.parametrize("failure", [GONE, GOING])
 async def test_a_stream_that_breaks_goes_on_at_another_node(new_nodes: NewNodes, failure: Says) -> None:
-    nodes = new_nodes(a=failure, b=httpx.Response(200, text="data: 1\n"))
+    nodes = new_nodes(a=failure, b=httpx.Response(200, text="data: 1\n", headers=EVENTS))
 
     with pytest.raises(PassingError):
         _ = [line async for line in transport.default.lines("/stream", {}, {})]
-    told = [line async for line in transport.default.lines("/stream", {}, {})]
+    told = [line.text async for line in transport.default.lines("/stream", {}, {})]
 
     assert (nodes.asked, told) == ("ab", ["data: 1"])
 

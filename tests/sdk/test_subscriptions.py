@@ -1,13 +1,16 @@
 """Subscriptions to runs: what is told, over connections that break."""
 
 import json
+from collections.abc import Callable
 from datetime import timedelta
+from typing import Any
 
 import httpx
 import pytest
 
 import runfold
-from runfold import ApiConnectionError, NotFoundError, Run, runs, transport
+from runfold import ApiConnectionError, ConfigurationError, NotFoundError, Run, runs, transport
+from runfold.following import Subscription
 from tests.sdk.conftest import FakeApi
 from tests.sdk.test_runs import handle, wire_run
 
@@ -74,6 +77,39 @@ async def test_what_is_refused_is_raised(api: FakeApi) -> None:
 
     with pytest.raises(NotFoundError, match=r"Run run_1 not found\."):
         _ = [run async for run in runfold.aio.runs.subscribe_to_run("run_1")]
+
+
+NO_ENGINE = "http://engine.test answered 200, but not as an engine does: is RUNFOLD_API_URL right?"
+UNREADABLE = f"{NO_ENGINE} What it answered cannot be read: "
+SUBSCRIPTIONS: dict[str, Callable[[], Subscription[Any, Any]]] = {
+    "run": lambda: runs.subscribe_to_run("run_1"),
+    "tags": lambda: runs.subscribe_to_runs_with_tag("a"),
+    "batch": lambda: runs.subscribe_to_batch("batch_1"),
+}
+
+
+@pytest.mark.parametrize("subscribe", SUBSCRIPTIONS.values(), ids=SUBSCRIPTIONS)
+@pytest.mark.parametrize(
+    ("content", "content_type", "sentence"),
+    [
+        ("<!doctype html>\n\n<p>Welcome</p>\n", "text/html; charset=utf-8", NO_ENGINE),
+        ("", "text/html", NO_ENGINE),
+        ('{"ok": true}', "application/json", NO_ENGINE),
+        ('data: {"ok": true}\n\n', "text/event-stream", f"{UNREADABLE}Object missing required field `id`"),
+        ("data: tick\n\n", "text/event-stream; charset=utf-8", f"{UNREADABLE}JSON is malformed"),
+    ],
+    ids=["HTML", "nothing", "JSON", "other events", "no JSON"],
+)
+def test_another_server_at_the_address_is_told_as_such(
+    api: FakeApi, subscribe: Callable[[], Subscription[Any, Any]], content: str, content_type: str, sentence: str
+) -> None:
+    api.replies = [httpx.Response(200, text=content, headers={"content-type": content_type}), httpx.Response(204)]
+
+    with pytest.raises(ConfigurationError) as caught:
+        _ = [*subscribe()]
+
+    assert str(caught.value).startswith(sentence)
+    assert len(api.requests) == 1
 
 
 async def test_a_handle_knows_the_type_of_the_output(api: FakeApi) -> None:

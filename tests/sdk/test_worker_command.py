@@ -52,7 +52,7 @@ async def ask():
 
 @task
 def ask_process():
-    return os.getppid()
+    return [os.getppid(), os.getpid()]
 """
 
 
@@ -236,6 +236,7 @@ async def test_code_that_cancels_all_tasks_of_its_event_loop_ends_runs_and_not_t
 ) -> None:
     (tmp_path / "jobs.py").write_text(CANCELING)
     async with serving(engine) as address, worker(address, "jobs.py", folder=tmp_path) as process:
+        before = await engine.end(await engine.give("ask_process"))
         nap = await engine.give("nap")
         await engine.report(nap, "started")
         # Both while a turn waits and while one that reports is under way.
@@ -246,7 +247,8 @@ async def test_code_that_cancels_all_tasks_of_its_event_loop_ends_runs_and_not_t
 
     assert [(end["kind"], end["error"]["name"]) for end in ends] == 3 * [("failed", "CancelledError")]
     assert (others[0]["kind"], others[0]["error"]["name"]) == ("failed", "CancelledError")
-    assert [each["output"] for each in others[1:]] == 2 * [process.pid]
+    assert others[1]["output"] == process.pid
+    assert others[2]["output"] == before["output"] == [process.pid, before["output"][1]], "its child lives on"
     assert (process.returncode, b"Traceback" in errors, b"never awaited" in errors) == (0, False, False), errors
 
 
