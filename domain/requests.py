@@ -10,6 +10,7 @@ from msgspec import MsgspecError, Raw, Struct, json
 from domain.durations import iso
 from domain.errors import InvalidInput
 from domain.events import NOTHING, EventRef
+from domain.nesting import NESTING_MAX, is_too_deep
 
 SUCCESS_STATUSES = (200, 201, 202, 204)
 RETRY_STATUSES = (429, 500, 502, 503, 504)
@@ -206,10 +207,10 @@ def filled_body(body: Raw, variables: dict[str, Any], secret_of: Callable[[str],
         return (value.encode(), False) if isinstance(value, str) else (json.encode(value), True)
     if b"{{" not in text and b"secret:" not in text:
         return text, True
-    try:
-        return json.encode(_filled_leaves(value, variables, secret_of)), True
-    except RecursionError:
-        raise InvalidInput("request.body is nested too deep to be filled in.") from None
+    if is_too_deep(text):
+        # How deep a function may call itself is another thing in each version of Python.
+        raise InvalidInput(f"request.body is nested too deep to be filled in: more than {NESTING_MAX} levels.")
+    return json.encode(_filled_leaves(value, variables, secret_of)), True
 
 
 def as_body(given: Raw) -> tuple[bytes, bool] | None:

@@ -1,6 +1,6 @@
 """What the engine needs of a database for its lists. Each port has several backends and one conformance suite."""
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Generator, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, NamedTuple, Protocol, TypeAlias
 
@@ -52,7 +52,7 @@ class Snapshot(Protocol):
         """
         ...
 
-    def by_stream(self, projection: str) -> Iterator[Columns]:
+    def by_stream(self, projection: str) -> Generator[Columns]:
         """All rows of "tags", "waitpoint tags" or "lasting", in the order of their streams and then of their keys."""
         ...
 

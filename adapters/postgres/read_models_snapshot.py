@@ -1,6 +1,6 @@
 """All rows of the read models at one position, in the order of their keys, so that two such sets can be compared."""
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Mapping, Sequence
 from itertools import count
 from typing import LiteralString
 
@@ -143,7 +143,7 @@ class PostgresSnapshot:
         names = {"first": first, "last": last}
         return {name: self._rows(statement, names) for name, statement in BETWEEN.items()}
 
-    def by_stream(self, projection: str) -> Iterator[Columns]:
+    def by_stream(self, projection: str) -> Generator[Columns]:
         """All rows of "tags", "waitpoint tags" or "lasting", in the order of their streams and then of their keys."""
         # A cursor with a name stays in the server, so that not all rows are in memory here.
         with self._connection.cursor(f"rows_{next(self._names)}", row_factory=tuple_row) as cursor:

@@ -2,7 +2,7 @@
 
 import re
 import sqlite3
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Mapping, Sequence
 from typing import Any
 
 from msgspec import json
@@ -141,7 +141,7 @@ class SqliteSnapshot:
         names = {"first": first, "last": last}
         return {projection: self._rows(statement, names) for projection, statement in BETWEEN.items()}
 
-    def by_stream(self, projection: str) -> Iterator[Columns]:
+    def by_stream(self, projection: str) -> Generator[Columns]:
         """All rows of "tags", "waitpoint tags" or "lasting", in the order of their streams and then of their keys."""
         cursor = self._connection.cursor()
         cursor.row_factory = None

@@ -1,6 +1,7 @@
 """Does everything hold? The ledger against its own hashes, and every row of the read models against the ledger."""
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from contextlib import ExitStack, closing, contextmanager
 from itertools import chain
 
 from msgspec import Struct
@@ -82,22 +83,32 @@ class _Told:
 
 def _look(ledger: CopyableLedger, stored: Snapshot, parts: list[Names], hands: Hands, told: _Told) -> None:
     """At all events by their names, and at all rows."""
+    with _pages_of(stored) as by_key:
+        for part, compared in zip(parts, hands.share(parts, ledger, stored), strict=True):
+            told.events += compared.events
+            told.faults += compared.faults
+            told.is_sound &= compared.by_key is not None
+            told.found.add(compared.found)
+            for projection, pages in by_key.items():
+                rows = pages.until(part.last)
+                wanted = rows if compared.by_key is None else compared.by_key[projection]
+                positions: dict[str, int] = {}
+                if rows != wanted:
+                    streams = {stream_of(projection, row) for row in set(rows) ^ set(wanted)}
+                    histories = ledger.read_streams(streams, upto=stored.head.position)
+                    positions = {stream: history[-1].position for stream, history in histories.items()}
+                told.found.compare_columns(projection, rows, wanted, positions)
+
+
+@contextmanager
+def _pages_of(stored: Snapshot) -> Generator[dict[str, "_Pages"]]:
+    """The rows that are read by keys. They are let go of while the database is open, however this ends."""
     keyed = BY_KEY if stored.is_our_shape else ()
-    by_key = {projection: _Pages(projection, stored.by_stream(projection)) for projection in keyed}
-    for part, compared in zip(parts, hands.share(parts, ledger, stored), strict=True):
-        told.events += compared.events
-        told.faults += compared.faults
-        told.is_sound &= compared.by_key is not None
-        told.found.add(compared.found)
-        for projection, pages in by_key.items():
-            rows = pages.until(part.last)
-            wanted = rows if compared.by_key is None else compared.by_key[projection]
-            positions: dict[str, int] = {}
-            if rows != wanted:
-                streams = {stream_of(projection, row) for row in set(rows) ^ set(wanted)}
-                histories = ledger.read_streams(streams, upto=stored.head.position)
-                positions = {stream: history[-1].position for stream, history in histories.items()}
-            told.found.compare_columns(projection, rows, wanted, positions)
+    with ExitStack() as reading:
+        yield {
+            projection: _Pages(projection, reading.enter_context(closing(stored.by_stream(projection))))
+            for projection in keyed
+        }
 
 
 class _Pages:

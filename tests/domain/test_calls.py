@@ -19,6 +19,7 @@ from domain.calls import (
     status_of,
 )
 from domain.errors import InvalidInput
+from domain.nesting import NESTING_MAX
 from domain.redaction import REDACTED, Redaction
 from domain.requests import HttpRequest, RetryPolicy, as_body, filled, filled_body, given_by, variables_of
 
@@ -108,10 +109,18 @@ def test_json_that_nobody_can_hold_is_refused_in_a_sentence(text: bytes) -> None
 
 
 def test_a_body_that_is_nested_too_deep_to_be_filled_in_is_refused() -> None:
-    body = Raw(b"[" * 900 + b'"{{uuid}}"' + b"]" * 900)
+    def nested(levels: int) -> Raw:
+        return Raw(b"[" * levels + b'"{{uuid}}"' + b"]" * levels)
 
-    with pytest.raises(InvalidInput, match=r"nested too deep|cannot be read"):
-        filled_body(body, variables_of("run_1", NOW), str)
+    variables = variables_of("run_1", NOW)
+    text = json.dumps(variables["uuid"]).encode()
+
+    assert filled_body(nested(NESTING_MAX), variables, str) == (
+        b"[" * NESTING_MAX + text + b"]" * NESTING_MAX,
+        True,
+    )
+    with pytest.raises(InvalidInput, match=f"more than {NESTING_MAX} levels"):
+        filled_body(nested(NESTING_MAX + 1), variables, str)
 
 
 def test_variables_are_told_by_the_execution_alone() -> None:
