@@ -53,6 +53,16 @@ class AttemptRow(Struct, frozen=True, gc=False):
     outcome: Outcome = Outcome.EXECUTING
     error: RunError | None = None
 
+    @property
+    def id(self) -> str:
+        """What names it among the attempts of all runs."""
+        return attempt_id(self.run, self.number)
+
+
+def attempt_id(run: str, number: int) -> str:
+    """The id of the `number`-th attempt of a run, which is that of its span too."""
+    return f"{run}.{number}"
+
 
 OPEN = frozenset({Status.EXECUTING, Status.WAITING, Status.FROZEN})
 """The statuses of a run whose last attempt may still be open."""
