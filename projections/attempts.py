@@ -33,7 +33,7 @@ class Outcome(StrEnum):
     TIMED_OUT = "TIMED_OUT"
     """It executed for longer than the max duration; its waits are not counted."""
     INTERRUPTED = "INTERRUPTED"
-    """The development worker that had it left."""
+    """The development worker that had it was lost."""
     SYSTEM_FAILURE = "SYSTEM_FAILURE"
     """The engine could not go on with the run."""
 
