@@ -37,7 +37,7 @@ class Status(StrEnum):
     CRASHED = "CRASHED"
     """The process of the last attempt died, or its worker was lost."""
     INTERRUPTED = "INTERRUPTED"
-    """A development worker left in the middle of an attempt."""
+    """A development worker was lost in the middle of an attempt."""
     SYSTEM_FAILURE = "SYSTEM_FAILURE"
     """The engine could not go on with the run."""
     EXPIRED = "EXPIRED"

@@ -33,7 +33,7 @@ class Outcome(StrEnum):
     TIMED_OUT = "TIMED_OUT"
     """It executed for longer than the max duration; its waits are not counted."""
     INTERRUPTED = "INTERRUPTED"
-    """The development worker that had it left."""
+    """The development worker that had it was lost."""
     SYSTEM_FAILURE = "SYSTEM_FAILURE"
     """The engine could not go on with the run."""
 
@@ -52,6 +52,16 @@ class AttemptRow(Struct, frozen=True, gc=False):
     finished_at: int | None = None
     outcome: Outcome = Outcome.EXECUTING
     error: RunError | None = None
+
+    @property
+    def id(self) -> str:
+        """What names it among the attempts of all runs."""
+        return attempt_id(self.run, self.number)
+
+
+def attempt_id(run: str, number: int) -> str:
+    """The id of the `number`-th attempt of a run, which is that of its span too."""
+    return f"{run}.{number}"
 
 
 OPEN = frozenset({Status.EXECUTING, Status.WAITING, Status.FROZEN})

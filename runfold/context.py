@@ -60,6 +60,7 @@ class ScheduleInfo:
 class AttemptInfo:
     number: int
     started_at: datetime
+    id: str = ""
 
 
 @dataclass(frozen=True)

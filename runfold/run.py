@@ -21,6 +21,7 @@ class RunError(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
 
 
 class Attempt(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
+    id: str
     number: int
     status: str
     started_at: datetime | None = None

@@ -78,6 +78,7 @@ def taken_over(event: RunTriggered) -> dict[str, Any]:
 def attempt_item(row: AttemptRow) -> dict[str, Any]:
     """An attempt of a run."""
     return {
+        "id": row.id,
         "number": row.number,
         "status": str(row.outcome),
         "worker": row.worker,

@@ -8,7 +8,7 @@ from app.history.outcomes import run_row_of
 from domain.events import Recorded, RunError
 from domain.status import FINAL, Status
 from projections import attempts
-from projections.attempts import AttemptRow, Outcome
+from projections.attempts import AttemptRow, Outcome, attempt_id
 from projections.journal import EntryKind, EntryRow, EntryStatus, journal_of
 from projections.run_row import RunRow
 
@@ -33,12 +33,7 @@ class Span(NamedTuple):
     @property
     def is_failure(self) -> bool:
         """Whether it is an attempt that failed."""
-        return self.error is not None and self.id == attempt_span(self.row.id, self.attempt or 0)
-
-
-def attempt_span(run: str, number: int) -> str:
-    """The id of the span of an attempt."""
-    return f"{run}.{number}"
+        return self.error is not None and self.id == attempt_id(self.row.id, self.attempt or 0)
 
 
 def spans_of(histories: dict[str, Sequence[Recorded]], run: str, parent: str | None = None) -> Iterator[Span]:
@@ -66,7 +61,7 @@ def _of_attempt(attempt: AttemptRow, row: RunRow) -> Span:
     is_over = attempt.outcome not in {Outcome.EXECUTING, Outcome.COMPLETED, Outcome.RELEASED, Outcome.CANCELED}
     error = attempt.error.message if attempt.error else f"The attempt ended as {attempt.outcome}" if is_over else None
     return Span(
-        attempt_span(row.id, attempt.number),
+        attempt.id,
         row.id,
         row,
         f"Attempt {attempt.number}",
@@ -87,7 +82,7 @@ def _of_entry(entry: EntryRow, row: RunRow, attempt: AttemptRow | None) -> Span:
     )
     return Span(
         f"{row.id}.{entry.attempt}.{entry.entry.index}",
-        attempt_span(row.id, attempt.number) if attempt else row.id,
+        attempt.id if attempt else row.id,
         row,
         entry.entry.name,
         entry.at,

@@ -35,7 +35,7 @@ class RunCrashed(RunEvent, frozen=True, gc=False):
 
 
 class RunInterrupted(RunEvent, frozen=True, gc=False):
-    """A development worker left in the middle of the attempt."""
+    """A development worker was lost in the middle of the attempt."""
 
     error: RunError
 

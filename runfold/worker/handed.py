@@ -40,7 +40,7 @@ def context_of(
     run = attempt.run
     return kind(
         _run_info(run),
-        AttemptInfo(run.attempt, _moment(attempt.started_at)),
+        AttemptInfo(run.attempt, _moment(attempt.started_at), f"{run.id}.{run.attempt}"),
         TaskInfo(run.task),
         QueueInfo(run.queue),
         EnvironmentInfo(run.environment.id, run.environment.slug, run.environment.type),

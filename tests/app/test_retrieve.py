@@ -120,8 +120,16 @@ async def test_attempts_are_told_one_by_one_with_their_errors(engine: Engine) ->
     later = "2027-01-15T08:00:01.000Z"
     attempt = {"worker": "worker_1", "version": version}
     assert body["attempts"] == [
-        {"number": 1, "status": "FAILED", "error": ERROR, "startedAt": START, "finishedAt": START, **attempt},
-        {"number": 2, "status": "COMPLETED", "startedAt": later, "finishedAt": later, **attempt},
+        {
+            "id": f"{run}.1",
+            "number": 1,
+            "status": "FAILED",
+            "error": ERROR,
+            "startedAt": START,
+            "finishedAt": START,
+            **attempt,
+        },
+        {"id": f"{run}.2", "number": 2, "status": "COMPLETED", "startedAt": later, "finishedAt": later, **attempt},
     ]
     assert (body["attemptCount"], body["durationMs"]) == (2, 0)
     assert "error" not in body

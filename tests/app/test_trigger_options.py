@@ -209,6 +209,7 @@ async def test_a_higher_priority_goes_first_by_so_many_seconds(engine: Engine) -
     handed = (await engine.turn(version))["runs"]
 
     assert [run["id"] for run in handed] == [ahead, first, second, late]
+    assert (await engine.retrieve(ahead))["priority"] == 10
 
 
 @shows_option("region", "externalDeploymentId")

@@ -53,6 +53,7 @@ async def describe(payload: None, ctx: Context) -> dict[str, object]:
         "metadata": dict(ctx.run.metadata),
         "machine": ctx.run.machine,
         "attempt": ctx.attempt.number,
+        "attempt_id": ctx.attempt.id,
         "task": ctx.task.id,
         "queue": ctx.queue.name,
         "environment": ctx.environment.slug,

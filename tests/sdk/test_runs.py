@@ -103,6 +103,7 @@ def test_a_run_has_all_that_the_engine_tells(api: FakeApi) -> None:
             error=error,
             attempts=[
                 {
+                    "id": "run_1.1",
                     "number": 1,
                     "status": "FAILED",
                     "startedAt": CREATED,
@@ -146,6 +147,7 @@ def test_a_run_has_all_that_the_engine_tells(api: FakeApi) -> None:
         error=failure,
         attempts=(
             Attempt(
+                id="run_1.1",
                 number=1,
                 status="FAILED",
                 started_at=moment,

@@ -56,6 +56,7 @@ async def test_a_body_knows_its_run(engine: FakeEngine, working: WORKERS) -> Non
         "metadata": {"step": 1},
         "machine": "large-1x",
         "attempt": 2,
+        "attempt_id": f"{run}.2",
         "task": "describe",
         "queue": "letters",
         "environment": "dev",

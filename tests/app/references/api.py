@@ -69,7 +69,8 @@ OPTIONS = {
     "queue": '`{"name": …}`: another queue than that of the task',
     "concurrencyKey": "text or integer: the queue's limit then holds for each key apart",
     "delay": "a duration, or a date: the run enters its queue then; a date that has passed is no delay",
-    "ttl": "a duration, or seconds: a run not started so long after it was queued expires; 0 opts out of the task's",
+    "ttl": "a duration, or seconds: a run not started so long after it was queued expires; more than 14 days counts"
+    " as 14, 0 opts out of the task's",
     "idempotencyKey": "1 to 2,048 characters: as long as it stands for a run of this task, that run is the answer",
     "idempotencyKeyTTL": "how long the key stands for the run, like `60s`, `5m`, `24h` or `7d`; 30 days if left out",
     "idempotencyKeyOptions": '`{"key": …}`: how the user wrote a key that is sent hashed; runs show it. `{"onFailure":'
@@ -78,7 +79,8 @@ OPTIONS = {
     "maxDuration": "seconds that one attempt may take, 1 or more; the task's if left out",
     "metadata": "a JSON object of at most 262,144 bytes",
     "payloadType": "a media type, kept with the payload; `application/json` if left out",
-    "priority": "a number of seconds that the run is put ahead of others in its queue; negative ones put it behind",
+    "priority": "a number of seconds, rounded to a whole one, that the run is put ahead of others in its queue; a"
+    " negative one puts it behind",
     "tags": "one tag, or a list of at most ten; each has 1 to 128 characters",
     "test": "true marks a test run",
     "lockToVersion": "the version that alone may execute the run, which waits until it is there",

@@ -32,7 +32,9 @@ status is completed, and a canceled run has not failed: only TrigRun knows no ot
 waiting, and called a frozen run one that executes."""
 
 ATTEMPTS_TEXT = """A run has an attempt for each time that its code was begun; one that goes on after a freeze or a
-loss by the journal of its run is the same one, and is open again. Its `status` is one of these."""
+loss by the journal of its run is the same one, and is open again. Its `id` is that of the run
+with its `number` behind a point, and its span in the trace has the same. The output of one that is COMPLETED is the
+run's own. Its `status` is one of these."""
 
 SHOWN_TEXT = """Each of these tests brings a run into the status through the public API, and fails when it does not."""
 

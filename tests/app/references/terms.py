@@ -96,7 +96,10 @@ TASK: dict[str, Setting] = {
         _in_both("`retry.outOfMemory.machine`"),
     ),
     "ttl": Setting(
-        "ttl", "milliseconds, ten years at most: a run not started so long after it was queued expires", Terms("`ttl`")
+        "ttl",
+        "milliseconds, ten years at most: a run not started so long after it was queued expires; more than 14 days"
+        " counts as 14",
+        Terms("`ttl`"),
     ),
     "maxDuration": Setting(
         "max_duration",
