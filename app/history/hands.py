@@ -2,7 +2,6 @@
 
 import gc
 import os
-import pickle
 from collections import deque
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -10,7 +9,7 @@ from multiprocessing import get_context
 from typing import Any, Generic, TypeVar
 
 from app.history.parts import Part
-from app.history.serving import SNAPSHOT, serve
+from app.history.serving import SNAPSHOT, serve, tell
 from domain.errors import Unavailable
 from domain.ports import CopyableLedger
 from projections.ports import Opener, ReadModels, Snapshot
@@ -56,8 +55,7 @@ class Hand:
     def ask(self, question: object) -> None:
         """Raises Unavailable when the process is gone."""
         with _noticing_its_end():
-            # As `send` does, but for a view of a buffer that Python 3.13 complains of when sending fails.
-            self._line.send_bytes(pickle.dumps(question))
+            tell(self._line, question)
         self._asked += 1
 
     def answer(self) -> Any:

@@ -1,6 +1,7 @@
 """What a process does that helps to verify. It imports little, so that it can help soon."""
 
 import gc
+import pickle
 import signal
 from contextlib import ExitStack, suppress
 from multiprocessing.connection import Connection
@@ -28,4 +29,13 @@ def serve(line: Connection, opener: Opener) -> None:
                     answer = question.look(ledger, stored)
             except Exception as error:  # noqa: BLE001 (whoever asked raises it)
                 answer = error
-            line.send(answer)
+            tell(line, answer)
+
+
+def tell(line: Connection, what: object) -> None:
+    """Send it. Raises OSError when nobody is at the other end.
+
+    `Connection.send` sends a view of a buffer: when that
+    fails and the garbage collector takes both, Python 3.12.1 crashes.
+    """
+    line.send_bytes(pickle.dumps(what))
