@@ -61,9 +61,13 @@ class Explainer:
         if version is not None:
             sentence = f"Its payload is being checked by the schema of version {version}."
             return Explanation("payload", sentence, data)
-        if run.lock is None:
-            return Explanation("version", f"No version knows the task {run.task} yet.", {"task": run.task})
-        return Explanation("version", f"It waits for version {run.lock}, which is not there yet.", data)
+        if run.lock is not None:
+            return Explanation("version", f"It waits for version {run.lock}, which is not there yet.", data)
+        knowing = [version for version, tasks in environment.versions.items() if run.task in tasks]
+        if knowing:
+            sentence = f"Version {knowing[-1]} has the task {run.task}, but was not promoted."
+            return Explanation("version", sentence, data | {"version": knowing[-1]})
+        return Explanation("version", f"No version knows the task {run.task} yet.", {"task": run.task})
 
     def _auth(self, run: Run, environment: Environment) -> Explanation:
         if self._sessions is None:

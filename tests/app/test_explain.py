@@ -29,6 +29,19 @@ async def test_a_task_that_no_version_knows(engine: Engine) -> None:
     )
 
 
+async def test_a_task_of_which_no_version_was_promoted(engine: Engine) -> None:
+    run = await engine.trigger("late")
+    answer = await engine.post("/worker/v1/register", {"tasks": [{"id": "late"}], "promote": False})
+    version: str = answer["version"]
+
+    waits = await explained(engine, run)
+    await engine.post(f"/api/v1/deployments/{version}/promote", {})
+
+    data = {"task": "late", "version": version}
+    assert waits == ("version", f"Version {version} has the task late, but was not promoted.", data)
+    assert (await explained(engine, run))[0] == "no_worker"
+
+
 async def test_a_version_that_is_not_there(engine: Engine) -> None:
     run = await engine.trigger(lockToVersion="20270115.2")
     waits = await explained(engine, run)
